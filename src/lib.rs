@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+pub mod util;
+
 /// The version of Redis whose behaviour this server has.
 pub const REDIS_VERSION: &str = "7.2.6";
 

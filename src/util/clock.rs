@@ -1,0 +1,92 @@
+//! The wall clock in the units the protocol and the dump use, and a stopwatch for requests.
+
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Milliseconds since 1970: deadlines of keys, `PEXPIREAT`, stream identifiers.
+pub fn unix_ms() -> i64 {
+    unix_us() / 1_000
+}
+
+/// Microseconds since 1970: `TIME`, MONITOR, the slow log.
+pub fn unix_us() -> i64 {
+    // A clock set before 1970 counts as 1970: no caller has a better answer, and none should have to think of it.
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_micros() as i64)
+}
+
+/// Measures the requests of one batch, reading the clock once a request.
+#[derive(Debug)]
+pub struct Stopwatch {
+    started: Instant,
+    started_unix_ns: i64,
+    /// Nanoseconds since `started` of the last reading.
+    lap: u64,
+}
+
+impl Stopwatch {
+    /// Starts now.
+    pub fn start() -> Stopwatch {
+        Stopwatch {
+            started: Instant::now(),
+            started_unix_ns: unix_us() * 1000,
+            lap: 0,
+        }
+    }
+
+    /// Unix time of the last reading, in milliseconds.
+    pub fn now_ms(&self) -> i64 {
+        (self.started_unix_ns + self.lap as i64) / 1_000_000
+    }
+
+    /// Reads the clock: nanoseconds since the last reading.
+    pub fn lap_ns(&mut self) -> u64 {
+        let now = self.started.elapsed().as_nanos() as u64;
+        now - std::mem::replace(&mut self.lap, now)
+    }
+}
+
+/// A time of Unix in milliseconds as the log has it, in UTC: `21 Nov 2026 10:48:32.123`.
+pub fn log_time(unix_ms: i64) -> String {
+    let (seconds, ms) = (unix_ms.div_euclid(1000), unix_ms.rem_euclid(1000));
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    // Days are counted from 1 March of the year 0, so that leap days come last
+    // (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms", civil_from_days).
+    let days = days + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = [
+        "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Jan", "Feb",
+    ][month_from_march as usize];
+    let year = era * 400 + year_of_era + i64::from(month_from_march >= 10);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{day:02} {month} {year} {hour:02}:{minute:02}:{second:02}.{ms:03}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `date -u -d @...` says so.
+    #[test]
+    fn log_times() {
+        assert_eq!(log_time(0), "01 Jan 1970 00:00:00.000");
+        assert_eq!(log_time(951_782_399_999), "28 Feb 2000 23:59:59.999");
+        assert_eq!(log_time(951_825_600_007), "29 Feb 2000 12:00:00.007");
+        assert_eq!(log_time(1_795_258_112_123), "21 Nov 2026 10:48:32.123");
+    }
+
+    #[test]
+    fn both_units_tell_the_same_time() {
+        let (before, ms, after) = (unix_us(), unix_ms(), unix_us());
+        assert!(before / 1_000 <= ms && ms <= after / 1_000);
+        assert!(
+            ms > 1_700_000_000_000,
+            "this test was written after November 2023"
+        );
+    }
+}
