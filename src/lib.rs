@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod resp;
 pub mod util;
 
 /// The version of Redis whose behaviour this server has.

@@ -1,0 +1,509 @@
+//! Replies of a server, from bytes to values: the client's half of the protocol, RESP2 and RESP3.
+//!
+//! ```text
+//! +OK\r\n                  simple string          _\r\n                     null
+//! -ERR text\r\n            error                  #t\r\n                    boolean
+//! :5\r\n                   integer                ,1.5\r\n                  double
+//! $5\r\nhello\r\n          bulk string            (12345678901234567890\r\n big number
+//! $-1\r\n  *-1\r\n         null, in RESP2         !5\r\nERR x\r\n           error, may hold any byte
+//! *2\r\n:1\r\n:2\r\n       array of two           =8\r\ntxt:text\r\n        verbatim string
+//! ~2\r\n ...               set                    %1\r\n:1\r\n:2\r\n        map of one pair
+//! >2\r\n ...               push                   |1\r\n ...                attribute: pairs, then a value
+//! ```
+//!
+//! A reply may arrive in any number of pieces. The decoder keeps what it has understood, so each byte is looked at once
+//! however large the reply is (only a string not yet complete is tried again).
+//!
+//! Nothing is allocated on the strength of a length that the server states: strings are copied when all their bytes are there,
+//! and arrays grow as elements arrive.
+
+use crate::util::number;
+use std::fmt;
+
+/// One reply.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// A short text such as `OK`.
+    Simple(Vec<u8>),
+    /// An error with its code: `ERR no such key`.
+    Error(Vec<u8>),
+    /// An integer.
+    Integer(i64),
+    /// A string of any bytes.
+    Bulk(Vec<u8>),
+    /// Nothing: the null of RESP3, or either null of RESP2.
+    Null,
+    /// Values in order.
+    Array(Vec<Value>),
+    /// A double, spelled as the server spelled it, because that is how it is shown. It is known to be a number, `inf` or `nan`.
+    Double(String),
+    /// True or false.
+    Boolean(bool),
+    /// An integer of any size, in decimal.
+    BigNumber(String),
+    /// A text to be shown as it is.
+    Verbatim {
+        /// `txt` or `mkd`.
+        format: [u8; 3],
+        /// The text itself.
+        text: Vec<u8>,
+    },
+    /// Keys and values, in the server's order.
+    Map(Vec<(Value, Value)>),
+    /// Values without order.
+    Set(Vec<Value>),
+    /// A message that answers no request: pub/sub, invalidation. It can stand between two replies.
+    Push(Vec<Value>),
+    /// A value with facts about it that a client may ignore.
+    Attribute {
+        /// The facts.
+        pairs: Vec<(Value, Value)>,
+        /// What they are about.
+        value: Box<Value>,
+    },
+}
+
+/// Why the bytes are not a reply; the connection is of no use any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DecodeError {
+    /// No type of value starts with this byte.
+    UnknownType(u8),
+    /// A carriage return or line feed where none may be, or none where one must be.
+    BadLineEnd,
+    /// Not an integer.
+    BadInteger,
+    /// Not a length: negative, or too large to count.
+    BadLength,
+    /// Neither `t` nor `f`.
+    BadBoolean,
+    /// Not a double.
+    BadDouble,
+    /// Not a big number.
+    BadBigNumber,
+    /// No three letters and a colon at the start of a verbatim string.
+    BadVerbatim,
+    /// Arrays within arrays, more than [`MAX_DEPTH`] of them.
+    TooDeep,
+}
+
+impl fmt::Display for DecodeError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let text = match self {
+            DecodeError::UnknownType(byte) => {
+                return write!(
+                    f,
+                    "Protocol error, got \"{}\" as reply type byte",
+                    byte.escape_ascii()
+                );
+            }
+            DecodeError::BadLineEnd => "Bad line end",
+            DecodeError::BadInteger => "Bad integer value",
+            DecodeError::BadLength => "Bad length",
+            DecodeError::BadBoolean => "Bad bool value",
+            DecodeError::BadDouble => "Bad double value",
+            DecodeError::BadBigNumber => "Bad bignum value",
+            DecodeError::BadVerbatim => {
+                "Verbatim string 4 bytes of content type are missing or incorrectly encoded."
+            }
+            DecodeError::TooDeep => "Reply is nested too deeply",
+        };
+        f.write_str(text)
+    }
+}
+
+impl std::error::Error for DecodeError {}
+
+/// No reply of any Redis command comes near this.
+pub const MAX_DEPTH: usize = 128;
+
+/// Decodes one reply, if `input` holds all of it; with it the number of bytes that it took.
+pub fn decode(input: &[u8]) -> Result<Option<(Value, usize)>, DecodeError> {
+    let (consumed, value) = Decoder::default().decode(input)?;
+    Ok(value.map(|value| (value, consumed)))
+}
+
+/// Decodes replies that arrive in pieces. Not to be used further after an error.
+#[derive(Default)]
+pub struct Decoder {
+    /// The values begun and not complete, each an element of the one before it.
+    open: Vec<Open>,
+}
+
+/// A value made of values.
+struct Open {
+    kind: OpenKind,
+    elements: Vec<Value>,
+    missing: u64,
+}
+
+enum OpenKind {
+    Array,
+    Set,
+    Push,
+    Map,
+    /// The pairs of an attribute.
+    Attribute,
+    /// The value that an attribute is about, here its pairs.
+    Attributed(Vec<(Value, Value)>),
+}
+
+/// The first line of a value, and the rest of it if it is not made of values.
+enum Item {
+    Value(Value),
+    Open(OpenKind, u64),
+}
+
+impl Decoder {
+    /// Takes what it can from `input`. The caller drops as many bytes as the first result says, and calls again with the rest
+    /// and what has come after; the second result is the reply, if it is complete.
+    pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Value>), DecodeError> {
+        let mut consumed = 0;
+        while let Some((item, length)) = take_item(&input[consumed..])? {
+            consumed += length;
+            let complete = match item {
+                Item::Value(value) => self.close(value),
+                Item::Open(kind, missing) => self.open(kind, missing)?,
+            };
+            if complete.is_some() {
+                return Ok((consumed, complete));
+            }
+        }
+        Ok((consumed, None))
+    }
+
+    fn open(&mut self, kind: OpenKind, missing: u64) -> Result<Option<Value>, DecodeError> {
+        if self.open.len() == MAX_DEPTH {
+            return Err(DecodeError::TooDeep);
+        }
+        self.open.push(Open {
+            kind,
+            elements: Vec::new(),
+            missing,
+        });
+        Ok(self.close_what_is_full())
+    }
+
+    /// Gives a complete value to the innermost open one; returned is the reply if that makes all complete.
+    fn close(&mut self, value: Value) -> Option<Value> {
+        if self.open.is_empty() {
+            return Some(value);
+        }
+        self.give_to_parent(value);
+        self.close_what_is_full()
+    }
+
+    fn close_what_is_full(&mut self) -> Option<Value> {
+        while let Some(Open {
+            kind, mut elements, ..
+        }) = self.open.pop_if(|open| open.missing == 0)
+        {
+            let value = match kind {
+                OpenKind::Array => Value::Array(elements),
+                OpenKind::Set => Value::Set(elements),
+                OpenKind::Push => Value::Push(elements),
+                OpenKind::Map => Value::Map(pairs(elements)),
+                OpenKind::Attribute => {
+                    let kind = OpenKind::Attributed(pairs(elements));
+                    self.open.push(Open {
+                        kind,
+                        elements: Vec::new(),
+                        missing: 1,
+                    });
+                    return None;
+                }
+                OpenKind::Attributed(pairs) => {
+                    let value = elements.pop().expect("it was closed by this one element");
+                    Value::Attribute {
+                        pairs,
+                        value: Box::new(value),
+                    }
+                }
+            };
+            if self.open.is_empty() {
+                return Some(value);
+            }
+            self.give_to_parent(value);
+        }
+        None
+    }
+
+    fn give_to_parent(&mut self, value: Value) {
+        let parent = self.open.last_mut().expect("the caller has looked");
+        parent.elements.push(value);
+        parent.missing -= 1;
+    }
+}
+
+fn pairs(elements: Vec<Value>) -> Vec<(Value, Value)> {
+    let mut pairs = Vec::with_capacity(elements.len() / 2);
+    let mut elements = elements.into_iter();
+    while let (Some(key), Some(value)) = (elements.next(), elements.next()) {
+        pairs.push((key, value));
+    }
+    pairs
+}
+
+/// The item that `input` starts with and its length in bytes, if all of it is there.
+fn take_item(input: &[u8]) -> Result<Option<(Item, usize)>, DecodeError> {
+    let Some((&kind, rest)) = input.split_first() else {
+        return Ok(None);
+    };
+    if !b"+-:_#,($!=*~>%|".contains(&kind) {
+        return Err(DecodeError::UnknownType(kind));
+    }
+    let Some(line) = take_line(rest)? else {
+        return Ok(None);
+    };
+    let header_length = 1 + line.len() + 2;
+    let item = match kind {
+        b'$' | b'!' | b'=' => {
+            return take_string(kind, line, &input[header_length..], header_length);
+        }
+        b'+' => Item::Value(Value::Simple(line.to_vec())),
+        b'-' => Item::Value(Value::Error(line.to_vec())),
+        b':' => Item::Value(Value::Integer(
+            number::parse_i64(line).ok_or(DecodeError::BadInteger)?,
+        )),
+        b'_' if line.is_empty() => Item::Value(Value::Null),
+        b'_' => return Err(DecodeError::BadLineEnd),
+        b'#' => Item::Value(Value::Boolean(boolean(line)?)),
+        b',' => Item::Value(Value::Double(double(line)?)),
+        b'(' => Item::Value(Value::BigNumber(big_number(line)?)),
+        b'*' if line == b"-1" => Item::Value(Value::Null),
+        b'*' => Item::Open(OpenKind::Array, length(line)?),
+        b'~' => Item::Open(OpenKind::Set, length(line)?),
+        b'>' => Item::Open(OpenKind::Push, length(line)?),
+        b'%' => Item::Open(OpenKind::Map, length_of_pairs(line)?),
+        _ => Item::Open(OpenKind::Attribute, length_of_pairs(line)?),
+    };
+    Ok(Some((item, header_length)))
+}
+
+/// A line without its end.
+fn take_line(input: &[u8]) -> Result<Option<&[u8]>, DecodeError> {
+    let Some(end) = input
+        .iter()
+        .position(|&byte| byte == b'\r' || byte == b'\n')
+    else {
+        return Ok(None);
+    };
+    match &input[end..] {
+        [b'\r', b'\n', ..] => Ok(Some(&input[..end])),
+        [b'\r'] => Ok(None),
+        _ => Err(DecodeError::BadLineEnd),
+    }
+}
+
+/// A string whose length stands in `line`, and whose bytes are at the start of `input`.
+fn take_string(
+    kind: u8,
+    line: &[u8],
+    input: &[u8],
+    header_length: usize,
+) -> Result<Option<(Item, usize)>, DecodeError> {
+    if kind == b'$' && line == b"-1" {
+        return Ok(Some((Item::Value(Value::Null), header_length)));
+    }
+    let length = usize::try_from(length(line)?).map_err(|_| DecodeError::BadLength)?;
+    let Some((bytes, rest)) = input.split_at_checked(length) else {
+        return Ok(None);
+    };
+    match rest {
+        [b'\r', b'\n', ..] => {}
+        [] | [b'\r'] => return Ok(None),
+        _ => return Err(DecodeError::BadLineEnd),
+    }
+    let value = match (kind, bytes) {
+        (b'$', _) => Value::Bulk(bytes.to_vec()),
+        (b'!', _) => Value::Error(bytes.to_vec()),
+        (_, &[a, b, c, b':', ref text @ ..]) => Value::Verbatim {
+            format: [a, b, c],
+            text: text.to_vec(),
+        },
+        _ => return Err(DecodeError::BadVerbatim),
+    };
+    Ok(Some((Item::Value(value), header_length + length + 2)))
+}
+
+fn length(line: &[u8]) -> Result<u64, DecodeError> {
+    number::parse_u64(line).ok_or(DecodeError::BadLength)
+}
+
+fn length_of_pairs(line: &[u8]) -> Result<u64, DecodeError> {
+    length(line)?.checked_mul(2).ok_or(DecodeError::BadLength)
+}
+
+fn boolean(line: &[u8]) -> Result<bool, DecodeError> {
+    match line {
+        b"t" => Ok(true),
+        b"f" => Ok(false),
+        _ => Err(DecodeError::BadBoolean),
+    }
+}
+
+fn double(line: &[u8]) -> Result<String, DecodeError> {
+    let text = str::from_utf8(line).map_err(|_| DecodeError::BadDouble)?;
+    let is_nan = matches!(text, "nan" | "-nan");
+    if is_nan || number::parse_f64(line).is_some() {
+        Ok(text.to_string())
+    } else {
+        Err(DecodeError::BadDouble)
+    }
+}
+
+fn big_number(line: &[u8]) -> Result<String, DecodeError> {
+    let digits = line.strip_prefix(b"-").unwrap_or(line);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return Err(DecodeError::BadBigNumber);
+    }
+    Ok(String::from_utf8_lossy(line).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn simple(text: &str) -> Value {
+        Value::Simple(text.into())
+    }
+
+    /// Decodes all at once, and again byte by byte.
+    #[track_caller]
+    fn check(input: &[u8], expected: Value) {
+        assert_eq!(decode(input), Ok(Some((expected.clone(), input.len()))));
+        for end in 0..input.len() {
+            assert_eq!(decode(&input[..end]), Ok(None), "after {end} bytes");
+        }
+        let (mut decoder, mut start) = (Decoder::default(), 0);
+        for end in 1..=input.len() {
+            let (consumed, value) = decoder.decode(&input[start..end]).unwrap();
+            start += consumed;
+            assert_eq!(value, (end == input.len()).then(|| expected.clone()));
+        }
+        assert_eq!(start, input.len());
+    }
+
+    #[test]
+    fn decodes_scalars() {
+        check(b"+OK\r\n", simple("OK"));
+        check(b"+\r\n", simple(""));
+        check(b"-ERR no\r\n", Value::Error(b"ERR no".to_vec()));
+        check(b":-9223372036854775808\r\n", Value::Integer(i64::MIN));
+        check(b"$2\r\n\r\n\r\n", Value::Bulk(b"\r\n".to_vec()));
+        check(b"$0\r\n\r\n", Value::Bulk(vec![]));
+        check(b"$-1\r\n", Value::Null);
+        check(b"*-1\r\n", Value::Null);
+        check(b"_\r\n", Value::Null);
+        check(b"#t\r\n", Value::Boolean(true));
+        check(b"#f\r\n", Value::Boolean(false));
+        check(b",1.50\r\n", Value::Double("1.50".into()));
+        check(b",-inf\r\n", Value::Double("-inf".into()));
+        check(b",nan\r\n", Value::Double("nan".into()));
+        check(
+            b"(-123456789012345678901\r\n",
+            Value::BigNumber("-123456789012345678901".into()),
+        );
+        check(b"!5\r\nERR x\r\n", Value::Error(b"ERR x".to_vec()));
+        check(
+            b"=6\r\ntxt:hi\r\n",
+            Value::Verbatim {
+                format: *b"txt",
+                text: b"hi".to_vec(),
+            },
+        );
+    }
+
+    #[test]
+    fn decodes_collections() {
+        check(b"*0\r\n", Value::Array(vec![]));
+        check(
+            b"*2\r\n*0\r\n:1\r\n",
+            Value::Array(vec![Value::Array(vec![]), Value::Integer(1)]),
+        );
+        check(b"~1\r\n+a\r\n", Value::Set(vec![simple("a")]));
+        check(
+            b">2\r\n+a\r\n_\r\n",
+            Value::Push(vec![simple("a"), Value::Null]),
+        );
+        check(b"%0\r\n", Value::Map(vec![]));
+        check(
+            b"%1\r\n+a\r\n%1\r\n+b\r\n*1\r\n:1\r\n",
+            Value::Map(vec![(
+                simple("a"),
+                Value::Map(vec![(simple("b"), Value::Array(vec![Value::Integer(1)]))]),
+            )]),
+        );
+        let attributed = |value| Value::Attribute {
+            pairs: vec![(simple("ttl"), Value::Integer(5))],
+            value: Box::new(value),
+        };
+        check(b"|1\r\n+ttl\r\n:5\r\n+v\r\n", attributed(simple("v")));
+        check(
+            b"*2\r\n|1\r\n+ttl\r\n:5\r\n*0\r\n:2\r\n",
+            Value::Array(vec![attributed(Value::Array(vec![])), Value::Integer(2)]),
+        );
+        check(
+            b"|0\r\n+v\r\n",
+            Value::Attribute {
+                pairs: vec![],
+                value: Box::new(simple("v")),
+            },
+        );
+    }
+
+    #[test]
+    fn stops_after_one_reply() {
+        assert_eq!(decode(b":1\r\n:2\r\n"), Ok(Some((Value::Integer(1), 4))));
+    }
+
+    #[test]
+    fn refuses_what_is_no_reply() {
+        let table: &[(&[u8], DecodeError)] = &[
+            (b"hello\r\n", DecodeError::UnknownType(b'h')),
+            (b"\r\n", DecodeError::UnknownType(b'\r')),
+            (b"+a\nb\r\n", DecodeError::BadLineEnd),
+            (b"+a\rb\r\n", DecodeError::BadLineEnd),
+            (b"$1\r\nab\r\n", DecodeError::BadLineEnd),
+            (b"_x\r\n", DecodeError::BadLineEnd),
+            (b":\r\n", DecodeError::BadInteger),
+            (b":+5\r\n", DecodeError::BadInteger),
+            (b":01\r\n", DecodeError::BadInteger),
+            (b"$?\r\n", DecodeError::BadLength),
+            (b"$-2\r\n", DecodeError::BadLength),
+            (b"*-2\r\n", DecodeError::BadLength),
+            (b"~-1\r\n", DecodeError::BadLength),
+            (b"%18446744073709551615\r\n", DecodeError::BadLength),
+            (b"#x\r\n", DecodeError::BadBoolean),
+            (b",abc\r\n", DecodeError::BadDouble),
+            (b",\r\n", DecodeError::BadDouble),
+            (b"(12a\r\n", DecodeError::BadBigNumber),
+            (b"(-\r\n", DecodeError::BadBigNumber),
+            (b"=3\r\ntxt\r\n", DecodeError::BadVerbatim),
+        ];
+        for (input, expected) in table {
+            assert_eq!(decode(input), Err(*expected), "{}", input.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn promised_lengths_cost_nothing() {
+        for input in [
+            &b"*18446744073709551615\r\n:1\r\n"[..],
+            b"$9223372036854775807\r\nab",
+            b"%9223372036854775807\r\n",
+        ] {
+            assert_eq!(decode(input), Ok(None));
+        }
+    }
+
+    #[test]
+    fn depth_is_limited() {
+        let nested = |depth: usize| [b"*1\r\n".repeat(depth), b":1\r\n".to_vec()].concat();
+        assert!(matches!(decode(&nested(MAX_DEPTH)), Ok(Some(_))));
+        assert_eq!(decode(&nested(MAX_DEPTH + 1)), Err(DecodeError::TooDeep));
+        assert_eq!(
+            decode(&b"|0\r\n".repeat(1_000_000)),
+            Err(DecodeError::TooDeep)
+        );
+    }
+}

@@ -1,0 +1,301 @@
+//! The request parser: bytes from a client to the arguments of a command.
+//!
+//! A request is an array of bulk strings, or a line of words (<https://redis.io/docs/reference/protocol-spec/>):
+//!
+//! ```text
+//!   *2\r\n$3\r\nGET\r\n$1\r\nk\r\n          GET k\r\n
+//! ```
+//!
+//! Arguments are not copied: they are ranges of the input buffer. A request may arrive byte by byte; the parser keeps what
+//! it has understood and goes on there. Memory follows what has been received: a header that announces a million
+//! arguments or 512 MB costs nothing until they come.
+
+use crate::util::number;
+use crate::util::quoting;
+use smallvec::SmallVec;
+use std::ops::Range;
+
+/// Longest line, in bytes: an inline request, or a header.
+const MAX_LINE: usize = 64 * 1024;
+/// Most arguments of one request.
+const MAX_ARGUMENTS: i64 = i32::MAX as i64;
+/// Arguments that a request has usually; more take an allocation.
+const USUAL_ARGUMENTS: usize = 8;
+
+/// The arguments of one request, the command's name first.
+pub type Arguments<'a> = SmallVec<[&'a [u8]; USUAL_ARGUMENTS]>;
+
+/// The client does not speak the protocol; it gets the reason, and the connection is closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProtocolError {
+    /// An inline request without an end.
+    InlineTooBig,
+    /// Quotes without an end in an inline request.
+    UnbalancedQuotes,
+    /// The line with the number of arguments has no end.
+    CountTooBig,
+    /// The number of arguments is no number, or too large.
+    InvalidCount,
+    /// The line with the length of an argument has no end.
+    LengthTooBig,
+    /// An argument does not begin with `$`, but with this byte.
+    ExpectedDollar(u8),
+    /// The length of an argument is no number, or negative, or too large.
+    InvalidLength,
+}
+
+impl ProtocolError {
+    /// The reply. Bytes, because it may quote what the client sent.
+    pub fn text(&self) -> Vec<u8> {
+        let reason: &[u8] = match self {
+            ProtocolError::InlineTooBig => b"too big inline request",
+            ProtocolError::UnbalancedQuotes => b"unbalanced quotes in request",
+            ProtocolError::CountTooBig => b"too big mbulk count string",
+            ProtocolError::InvalidCount => b"invalid multibulk length",
+            ProtocolError::LengthTooBig => b"too big bulk count string",
+            ProtocolError::ExpectedDollar(byte) => {
+                &[b"expected '$', got '", &[*byte][..], b"'"].concat()
+            }
+            ProtocolError::InvalidLength => b"invalid bulk length",
+        };
+        [b"ERR Protocol error: ", reason].concat()
+    }
+}
+
+/// The parser of one connection.
+#[derive(Debug, Default)]
+pub struct RequestParser {
+    /// How far the request that began at the start of the input has been understood.
+    position: usize,
+    /// Arguments of the array still to come; 0 between requests.
+    missing: usize,
+    /// The length of the argument whose header has been read.
+    length: Option<usize>,
+    /// Where the arguments lie: in the input, or in `line` if the request is inline.
+    ranges: Vec<Range<usize>>,
+    /// The words of an inline request, unquoted.
+    line: Vec<u8>,
+    is_inline: bool,
+}
+
+impl RequestParser {
+    /// Goes on parsing. `input` begins where the request begins, in every call until it is complete; then the number of
+    /// its bytes is returned, and the next call expects what follows them. A request without arguments is complete too.
+    pub fn parse(
+        &mut self,
+        input: &[u8],
+        max_bulk_bytes: usize,
+    ) -> Result<Option<usize>, ProtocolError> {
+        if self.position == 0 {
+            self.ranges.clear();
+            self.is_inline = false;
+            match input.first() {
+                None => return Ok(None),
+                Some(b'*') => {
+                    let Some(count) = self.header(input, ProtocolError::CountTooBig)? else {
+                        return Ok(None);
+                    };
+                    if !(i64::MIN..=MAX_ARGUMENTS)
+                        .contains(&count.ok_or(ProtocolError::InvalidCount)?)
+                    {
+                        return Err(ProtocolError::InvalidCount);
+                    }
+                    self.missing = count.unwrap_or(0).max(0) as usize;
+                }
+                Some(_) => return self.inline(input),
+            }
+        }
+        while self.missing > 0 {
+            if !self.argument(input, max_bulk_bytes)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(std::mem::take(&mut self.position)))
+    }
+
+    /// The arguments of the request that [`parse`](Self::parse) has just completed.
+    pub fn arguments<'a>(&'a self, input: &'a [u8]) -> Arguments<'a> {
+        let source = if self.is_inline { &self.line } else { input };
+        self.ranges
+            .iter()
+            .map(|range| &source[range.clone()])
+            .collect()
+    }
+
+    /// How many arguments of an unfinished request have arrived, and the bytes the parser keeps for them.
+    pub fn pending(&self) -> (usize, usize) {
+        (
+            self.ranges.len(),
+            self.ranges.capacity() * size_of::<Range<usize>>(),
+        )
+    }
+
+    /// Gives memory back that a request with very many arguments took.
+    pub fn shrink(&mut self) {
+        if self.position == 0 {
+            self.ranges.clear();
+            self.ranges.shrink_to(USUAL_ARGUMENTS);
+            self.line = Vec::new();
+        }
+    }
+
+    /// Reads one argument; `false` if it has not arrived yet.
+    fn argument(&mut self, input: &[u8], max_bulk_bytes: usize) -> Result<bool, ProtocolError> {
+        let length = match self.length {
+            Some(length) => length,
+            None => {
+                let Some(&first) = input.get(self.position) else {
+                    return Ok(false);
+                };
+                let start = self.position;
+                let Some(length) = self.header(input, ProtocolError::LengthTooBig)? else {
+                    return Ok(false);
+                };
+                if first != b'$' {
+                    return Err(ProtocolError::ExpectedDollar(input[start]));
+                }
+                let length = length.and_then(|length| usize::try_from(length).ok());
+                let length = length.filter(|length| *length <= max_bulk_bytes);
+                *self
+                    .length
+                    .insert(length.ok_or(ProtocolError::InvalidLength)?)
+            }
+        };
+        // The two bytes behind an argument are skipped unseen, as in Redis.
+        if input.len() < self.position + length + 2 {
+            return Ok(false);
+        }
+        self.ranges.push(self.position..self.position + length);
+        self.position += length + 2;
+        self.missing -= 1;
+        self.length = None;
+        Ok(true)
+    }
+
+    /// Reads a header line: the number behind its first byte, or `None` within if it is not a number.
+    fn header(
+        &mut self,
+        input: &[u8],
+        too_long: ProtocolError,
+    ) -> Result<Option<Option<i64>>, ProtocolError> {
+        let line = &input[self.position..];
+        match line.iter().position(|byte| *byte == b'\r') {
+            // The line feed is needed before going on, but not looked at.
+            Some(end) if end + 1 < line.len() => {
+                self.position += end + 2;
+                Ok(Some(line.get(1..end).and_then(number::parse_i64)))
+            }
+            Some(_) => Ok(None),
+            None if line.len() > MAX_LINE => Err(too_long),
+            None => Ok(None),
+        }
+    }
+
+    fn inline(&mut self, input: &[u8]) -> Result<Option<usize>, ProtocolError> {
+        let Some(end) = input.iter().position(|byte| *byte == b'\n') else {
+            return if input.len() > MAX_LINE {
+                Err(ProtocolError::InlineTooBig)
+            } else {
+                Ok(None)
+            };
+        };
+        let line = input[..end].strip_suffix(b"\r").unwrap_or(&input[..end]);
+        let words = quoting::split_arguments(line).map_err(|_| ProtocolError::UnbalancedQuotes)?;
+        self.is_inline = true;
+        self.line.clear();
+        for word in words {
+            let start = self.line.len();
+            self.line.extend_from_slice(&word);
+            self.ranges.push(start..self.line.len());
+        }
+        Ok(Some(end + 1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MAX_BULK: usize = 512 << 20;
+
+    /// Parses all requests of an input that arrives in pieces of `piece` bytes.
+    fn parse(input: &[u8], piece: usize) -> Result<Vec<Vec<Vec<u8>>>, ProtocolError> {
+        let mut parser = RequestParser::default();
+        let mut requests = Vec::new();
+        let (mut start, mut end) = (0, 0);
+        loop {
+            match parser.parse(&input[start..end], MAX_BULK)? {
+                Some(len) => {
+                    let arguments = parser.arguments(&input[start..]);
+                    requests.push(arguments.iter().map(|argument| argument.to_vec()).collect());
+                    start += len;
+                }
+                None if end == input.len() => return Ok(requests),
+                None => end = (end + piece).min(input.len()),
+            }
+        }
+    }
+
+    fn check(input: &[u8], expected: &[&[&[u8]]]) {
+        for piece in [1, 2, 3, 7, input.len().max(1)] {
+            let requests = parse(input, piece).expect("the input is well formed");
+            assert!(
+                requests
+                    .iter()
+                    .map(Vec::as_slice)
+                    .eq(expected.iter().copied()),
+                "{requests:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn requests_however_the_packets_fall() {
+        check(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", &[&[b"GET", b"k"]]);
+        check(
+            b"*1\r\n$4\r\nPING\r\n*1\r\n$0\r\n\r\n",
+            &[&[b"PING"], &[b""]],
+        );
+        check(b"*1\r\n$4\r\n\r\n\0\xff\r\n", &[&[b"\r\n\0\xff"]]);
+        check(b"*0\r\n*-1\r\n*1\r\n$1\r\na\r\n", &[&[], &[], &[b"a"]]);
+        check(
+            b"set k \"a b\\x00\" 'c'\r\nping\n\r\n",
+            &[&[b"set", b"k", b"a b\0", b"c"], &[b"ping"], &[]],
+        );
+    }
+
+    #[test]
+    fn errors_are_those_of_redis() {
+        let long = vec![b'1'; 70_000];
+        for (input, text) in [
+            (&b"*x\r\n"[..], "invalid multibulk length"),
+            (b"*2147483648\r\n", "invalid multibulk length"),
+            (b"*1\r\n:1\r\n", "expected '$', got ':'"),
+            (b"*1\r\n$-1\r\n", "invalid bulk length"),
+            (b"*1\r\n$536870913\r\n", "invalid bulk length"),
+            (b"a 'b\r\n", "unbalanced quotes in request"),
+            (&long, "too big inline request"),
+            (&[b"*", &long[..]].concat(), "too big mbulk count string"),
+            (
+                &[b"*1\r\n$", &long[..]].concat(),
+                "too big bulk count string",
+            ),
+        ] {
+            let error = parse(input, input.len()).expect_err("the input is malformed");
+            assert_eq!(
+                error.text(),
+                format!("ERR Protocol error: {text}").into_bytes()
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_allocated_for_what_was_only_announced() {
+        let mut parser = RequestParser::default();
+        assert_eq!(
+            parser.parse(b"*1048576\r\n$536870912\r\n", MAX_BULK),
+            Ok(None)
+        );
+        assert!(parser.pending().1 < 1000);
+    }
+}
