@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod resp;
+pub mod types;
 pub mod util;
 
 /// The version of Redis whose behaviour this server has.

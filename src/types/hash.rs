@@ -1,0 +1,235 @@
+//! The hash: fields and values in one packed block while it is small, a hash table when it grows.
+
+use super::dict::{self, Dict, DictEntry};
+use super::limits::CompactLimits;
+use super::packed::Packed;
+use triomphe::ThinArc;
+
+/// A hash of fields to values.
+#[derive(Clone, Debug)]
+pub struct Hash {
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    /// Field, value, field, value... in order of insertion.
+    Compact(Packed),
+    Table(Box<Dict<Field>>),
+}
+
+/// A field and its value in one block of memory: the field's length as the header, then the bytes of both.
+#[derive(Clone, Debug)]
+struct Field(ThinArc<u32, u8>);
+
+impl Field {
+    fn new(field: &[u8], value: &[u8]) -> Field {
+        let mut bytes = smallvec::SmallVec::<[u8; 256]>::with_capacity(field.len() + value.len());
+        bytes.extend_from_slice(field);
+        bytes.extend_from_slice(value);
+        Field(ThinArc::from_header_and_slice(field.len() as u32, &bytes))
+    }
+
+    fn split(&self) -> (&[u8], &[u8]) {
+        self.0.slice.split_at(self.0.header.header as usize)
+    }
+}
+
+impl DictEntry for Field {
+    fn key(&self) -> &[u8] {
+        self.split().0
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Hash {
+            form: Form::Compact(Packed::default()),
+        }
+    }
+}
+
+impl Hash {
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        match &self.form {
+            Form::Compact(block) => block.len() / 2,
+            Form::Table(table) => table.len(),
+        }
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the hash is one packed block (`OBJECT ENCODING` says `listpack`, else `hashtable`).
+    pub fn is_compact(&self) -> bool {
+        matches!(self.form, Form::Compact(_))
+    }
+
+    /// The value of a field.
+    pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
+        match &self.form {
+            Form::Compact(block) => {
+                let index = index_of(block, field)?;
+                block.iter().nth(index + 1)
+            }
+            Form::Table(table) => Some(table.get(dict::hash(field), field)?.split().1),
+        }
+    }
+
+    /// All fields with their values; in order of insertion while the hash is compact.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let (block, table) = match &self.form {
+            Form::Compact(block) => (Some(block), None),
+            Form::Table(table) => (None, Some(table.iter().map(Field::split))),
+        };
+        let packed = block.into_iter().flat_map(|block| pairs(block.iter()));
+        packed.chain(table.into_iter().flatten())
+    }
+
+    /// Sets a field; returns whether it is new.
+    pub fn insert(&mut self, field: &[u8], value: &[u8], limits: CompactLimits) -> bool {
+        if field.len().max(value.len()) > limits.value_bytes {
+            self.make_table();
+        }
+        match &mut self.form {
+            Form::Table(table) => table
+                .insert(dict::hash(field), Field::new(field, value))
+                .is_none(),
+            Form::Compact(block) => match index_of(block, field) {
+                Some(index) => {
+                    block.replace(index + 1, value);
+                    false
+                }
+                None => {
+                    block.push_back(field);
+                    block.push_back(value);
+                    if block.len() / 2 > limits.entries {
+                        self.make_table();
+                    }
+                    true
+                }
+            },
+        }
+    }
+
+    /// Takes out a field; returns whether it was there.
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        match &mut self.form {
+            Form::Table(table) => table.remove(dict::hash(field), field).is_some(),
+            Form::Compact(block) => match index_of(block, field) {
+                Some(index) => {
+                    block.remove(index..index + 2);
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    /// A field with its value, each field having the same chance.
+    pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<(&[u8], &[u8])> {
+        match &self.form {
+            Form::Compact(block) if block.is_empty() => None,
+            Form::Compact(block) => {
+                let index = random() as usize % self.len();
+                pairs(block.iter()).nth(index)
+            }
+            Form::Table(table) => table.random(random).map(Field::split),
+        }
+    }
+
+    /// Visits some fields and returns the cursor to go on with, 0 at the end: see [`Dict::scan`]. A compact hash is
+    /// visited whole by the first call, as in Redis.
+    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8], &[u8])) -> u64 {
+        match &self.form {
+            Form::Compact(block) => {
+                pairs(block.iter()).for_each(|(field, value)| visit(field, value));
+                0
+            }
+            Form::Table(table) => table.scan(cursor, |entry| {
+                let (field, value) = entry.split();
+                visit(field, value);
+            }),
+        }
+    }
+
+    /// A hash never goes back to the compact form, as in Redis.
+    fn make_table(&mut self) {
+        if let Form::Compact(block) = &self.form {
+            let mut table = Dict::default();
+            for (field, value) in pairs(block.iter()) {
+                table.insert_new(dict::hash(field), Field::new(field, value));
+            }
+            self.form = Form::Table(Box::new(table));
+        }
+    }
+}
+
+/// The index of a field in a block of fields and values.
+fn index_of(block: &Packed, field: &[u8]) -> Option<usize> {
+    Some(2 * block.iter().step_by(2).position(|other| other == field)?)
+}
+
+/// Elements taken two by two.
+fn pairs<'a>(
+    mut elements: impl Iterator<Item = &'a [u8]>,
+) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+    std::iter::from_fn(move || Some((elements.next()?, elements.next()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    const LIMITS: CompactLimits = CompactLimits {
+        entries: 8,
+        value_bytes: 16,
+    };
+
+    #[test]
+    fn behaves_like_a_map_in_both_forms() {
+        for range in [8, 500] {
+            let mut hash = Hash::default();
+            let mut model = BTreeMap::new();
+            let mut state = 1u64;
+            for _ in 0..20_000 {
+                state = state
+                    .wrapping_mul(6364136223846793005)
+                    .wrapping_add(1442695040888963407);
+                let field = format!("f{}", (state >> 33) % range).into_bytes();
+                let value = format!("{}", (state >> 50)).into_bytes();
+                if !(state >> 20).is_multiple_of(3) {
+                    let is_new = model.insert(field.clone(), value.clone()).is_none();
+                    assert_eq!(hash.insert(&field, &value, LIMITS), is_new);
+                } else {
+                    assert_eq!(hash.remove(&field), model.remove(&field).is_some());
+                }
+                assert_eq!(hash.get(&field), model.get(&field).map(Vec::as_slice));
+                assert_eq!(hash.len(), model.len());
+            }
+            let all: BTreeMap<_, _> = hash
+                .iter()
+                .map(|(field, value)| (field.to_vec(), value.to_vec()))
+                .collect();
+            assert_eq!(all, model);
+            assert_eq!(hash.is_compact(), range == 8);
+        }
+    }
+
+    #[test]
+    fn leaves_the_compact_form_at_its_limits() {
+        let mut hash = Hash::default();
+        assert!((0..8u8).all(|field| hash.insert(&[field], b"", LIMITS)));
+        hash.insert(&[7], &[b'x'; 16], LIMITS);
+        assert!(hash.is_compact());
+        let mut long = hash.clone();
+        long.insert(&[7], &[b'x'; 17], LIMITS);
+        assert!(!long.is_compact());
+        hash.insert(&[8], b"", LIMITS);
+        assert!(!hash.is_compact());
+    }
+}

@@ -1,0 +1,10 @@
+//! The data structures behind the Redis types; pure: no key, clock, lock, config or reply.
+//!
+//! [`packed`] and [`dict`] are the two ways to keep elements, compact and large; [`list`] and [`hash`] are built on them.
+
+pub mod dict;
+pub mod hash;
+pub mod limits;
+pub mod list;
+pub mod packed;
+pub mod string;
