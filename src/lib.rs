@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod keyspace;
 pub mod resp;
 pub mod types;
 pub mod util;

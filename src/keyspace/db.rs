@@ -1,0 +1,624 @@
+//! What a command sees of the keyspace: the shards that were locked for it, and nothing else.
+//!
+//! A [`Db`] cannot be made to lock anything. Dispatch hands a reading command `&Db`, from shared locks, and a writing one
+//! `&mut Db`, from exclusive ones; so a command that changes data and is registered as a reader does not compile. Keys
+//! come as [`Key`]s, which dispatch makes from what the command declared, so that no other key can be reached.
+//!
+//! All changes pass through here. A command that changed something calls [`Db::changed`], once per key and event.
+
+use super::entry::{Entry, OwnedEntry, WrongType, clock_of};
+use super::object::{Collection, Object};
+use super::object_entry::ObjectEntry;
+use super::shard::{Shard, Tables};
+use super::snapshot::DatabaseSize;
+use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS};
+use super::string_entry::{INLINE_BYTES, StringForm};
+use smallvec::SmallVec;
+use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
+use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::{RwLockReadGuard, RwLockWriteGuard};
+use triomphe::Arc;
+
+/// The shards locked for one command.
+#[derive(Debug)]
+pub struct Db<'a> {
+    // Declared before `garbage`, hence dropped before it: nothing large is freed while a lock is held.
+    /// Ascending by number.
+    guards: SmallVec<[(usize, Guard<'a>); 1]>,
+    keyspace: &'a Keyspace,
+    /// The client's database.
+    pub database: usize,
+    /// Unix time in milliseconds, the same for the whole command.
+    pub now_ms: i64,
+    /// Whether reading a key counts as an access for its idle time: not after CLIENT NO-TOUCH.
+    pub touches: bool,
+    lookups: Cell<Lookups>,
+    garbage: Vec<Garbage>,
+}
+
+/// How many keys a command looked up to read them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Lookups {
+    /// Keys that were there.
+    pub hits: u32,
+    /// Keys that were not.
+    pub misses: u32,
+}
+
+/// A held lock.
+#[derive(Debug)]
+pub(super) enum Guard<'a> {
+    Shared(RwLockReadGuard<'a, Shard>),
+    Exclusive(RwLockWriteGuard<'a, Shard>),
+}
+
+/// What is freed when the locks are gone; never read, only dropped.
+#[derive(Debug)]
+#[allow(dead_code)]
+enum Garbage {
+    Entry(ObjectEntry),
+    Tables(Tables),
+}
+
+/// A [`Db`] under shared locks.
+#[derive(Debug)]
+pub struct ReadDb<'a>(Db<'a>);
+
+/// A [`Db`] under exclusive locks.
+#[derive(Debug)]
+pub struct WriteDb<'a>(Db<'a>);
+
+impl<'a> ReadDb<'a> {
+    pub(super) fn new(db: Db<'a>) -> Self {
+        ReadDb(db)
+    }
+
+    /// See [`Db::touches`].
+    pub fn set_touches(&mut self, touches: bool) {
+        self.0.touches = touches;
+    }
+}
+
+impl<'a> WriteDb<'a> {
+    pub(super) fn new(db: Db<'a>) -> Self {
+        WriteDb(db)
+    }
+}
+
+impl<'a> Deref for ReadDb<'a> {
+    type Target = Db<'a>;
+
+    fn deref(&self) -> &Db<'a> {
+        &self.0
+    }
+}
+
+impl<'a> Deref for WriteDb<'a> {
+    type Target = Db<'a>;
+
+    fn deref(&self) -> &Db<'a> {
+        &self.0
+    }
+}
+
+impl<'a> DerefMut for WriteDb<'a> {
+    fn deref_mut(&mut self) -> &mut Db<'a> {
+        &mut self.0
+    }
+}
+
+impl Drop for WriteDb<'_> {
+    /// Publishes the earliest deadlines while the locks are still held, and wakes the expirer if need be.
+    fn drop(&mut self) {
+        for (number, guard) in &self.0.guards {
+            let cell = self.0.keyspace.cell(*number);
+            let earliest = guard.shard().earliest_deadline_ms().unwrap_or(NO_DEADLINE);
+            if earliest != cell.earliest_deadline_ms.load(Relaxed) {
+                cell.earliest_deadline_ms.store(earliest, SeqCst);
+                self.0.keyspace.alarm.note_deadline(earliest);
+            }
+        }
+    }
+}
+
+impl Guard<'_> {
+    fn shard(&self) -> &Shard {
+        match self {
+            Guard::Shared(guard) => guard,
+            Guard::Exclusive(guard) => guard,
+        }
+    }
+
+    /// The shard, to be changed: the one door through which all changes pass.
+    fn shard_mut(&mut self) -> &mut Shard {
+        let shard = self.exclusive();
+        shard.before_change();
+        shard
+    }
+
+    fn exclusive(&mut self) -> &mut Shard {
+        match self {
+            Guard::Exclusive(guard) => guard,
+            Guard::Shared(_) => unreachable!("nobody gets a mutable Db with shared locks"),
+        }
+    }
+}
+
+/// Reading.
+impl<'a> Db<'a> {
+    pub(super) fn new(
+        keyspace: &'a Keyspace,
+        database: usize,
+        guards: SmallVec<[(usize, Guard<'a>); 1]>,
+        now_ms: i64,
+    ) -> Db<'a> {
+        let lookups = Cell::default();
+        Db {
+            guards,
+            keyspace,
+            database,
+            now_ms,
+            touches: true,
+            lookups,
+            garbage: Vec::new(),
+        }
+    }
+
+    /// The entry of a key, if it is there and has not expired; counts as an access.
+    pub fn get(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let entry = self.peek(key);
+        if self.touches
+            && let Some(entry) = entry
+        {
+            entry.touch(self.now_ms);
+        }
+        entry
+    }
+
+    /// The entry of a key, if it is there and has not expired; does not count as an access.
+    pub fn peek(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let entry = self
+            .shard(key)
+            .get(key.hash, key.bytes)
+            .filter(|entry| !entry.is_expired(self.now_ms));
+        let Lookups { hits, misses } = self.lookups.get();
+        self.lookups.set(match entry {
+            Some(_) => Lookups {
+                hits: hits + 1,
+                misses,
+            },
+            None => Lookups {
+                hits,
+                misses: misses + 1,
+            },
+        });
+        entry
+    }
+
+    /// The string of a key.
+    pub fn string(&self, key: &Key<'_>) -> Result<Option<&[u8]>, WrongType> {
+        self.get(key).map(Entry::string).transpose()
+    }
+
+    /// The collection of a key.
+    pub fn collection<C: Collection>(&self, key: &Key<'_>) -> Result<Option<&C>, WrongType> {
+        match self.get(key) {
+            None => Ok(None),
+            Some(Entry::Object(entry)) => C::of(entry.object()).map(Some).ok_or(WrongType),
+            Some(Entry::String(_)) => Err(WrongType),
+        }
+    }
+
+    /// How many keys the locked shards of the client's database hold. Redis counts expired keys until it comes across
+    /// them; here they are never seen.
+    pub fn len(&self) -> usize {
+        self.own_shards()
+            .map(|shard| shard.len() - shard.due_count(self.now_ms))
+            .sum()
+    }
+
+    /// Whether they hold no key.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The entries of the client's database that have not expired.
+    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
+        self.own_shards()
+            .flat_map(Shard::iter)
+            .filter(|entry| !entry.is_expired(self.now_ms))
+    }
+
+    /// Visits some entries and returns the cursor to go on with, 0 at the end. The low 8 bits of a cursor are the number
+    /// of the shard, the others are the place in it: see [`Dict::scan`](crate::types::dict::Dict::scan).
+    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Entry<'_>)) -> u64 {
+        let number = cursor % SHARDS as u64;
+        let Some(shard) = self.own_shards().nth(number as usize) else {
+            return 0;
+        };
+        let next = shard.scan(cursor / SHARDS as u64, |entry| {
+            if !entry.is_expired(self.now_ms) {
+                visit(entry);
+            }
+        });
+        match next {
+            0 => (number + 1) % SHARDS as u64,
+            next => next * SHARDS as u64 + number,
+        }
+    }
+
+    /// A key of the client's database, each having the same chance; `random` gives uniform numbers.
+    pub fn random_key(&self, mut random: impl FnMut() -> u64) -> Option<Entry<'_>> {
+        let stored: usize = self.own_shards().map(Shard::len).sum();
+        // Expired keys are passed over. They are few, the expirer removes them within milliseconds, but there may
+        // be nothing else: then the drawing ends.
+        for _ in 0..1000 {
+            let mut place = (random() % stored.max(1) as u64) as usize;
+            let holds_place = |shard: &&Shard| match place.checked_sub(shard.len()) {
+                Some(rest) => {
+                    place = rest;
+                    false
+                }
+                None => true,
+            };
+            let entry = self.own_shards().find(holds_place)?.random(&mut random)?;
+            if !entry.is_expired(self.now_ms) {
+                return Some(entry);
+            }
+        }
+        self.iter().next()
+    }
+
+    /// How many keys the command looked up.
+    pub fn lookups(&self) -> Lookups {
+        self.lookups.get()
+    }
+
+    fn own_shards(&self) -> impl Iterator<Item = &Shard> {
+        let own = self.database * SHARDS..(self.database + 1) * SHARDS;
+        self.guards
+            .iter()
+            .filter(move |(number, _)| own.contains(number))
+            .map(|(_, guard)| guard.shard())
+    }
+
+    fn shard(&self, key: &Key<'_>) -> &Shard {
+        self.guards[self.position(key.shard)].1.shard()
+    }
+
+    fn position(&self, shard: usize) -> usize {
+        match self.guards.as_slice() {
+            [(only, _)] if *only == shard => 0,
+            guards => guards
+                .binary_search_by_key(&shard, |(number, _)| *number)
+                .expect("the key's shard was locked for it"),
+        }
+    }
+}
+
+/// Writing.
+impl Db<'_> {
+    /// Tells everyone concerned that a command changed a key: called once per key and event, after the change and before
+    /// the reply. `event` is the event's name in <https://redis.io/docs/manual/keyspace-notifications/>; `count` is what
+    /// the change adds to `rdb_changes_since_last_save`.
+    pub fn changed(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
+        let _ = event;
+        self.keyspace
+            .cell(key.shard)
+            .changes
+            .fetch_add(count as u64, Relaxed);
+    }
+
+    /// Sets a key to a string; a deadline it had is replaced too.
+    pub fn put_string(
+        &mut self,
+        key: &Key<'_>,
+        value: &[u8],
+        form: StringForm,
+        expires_at_ms: Option<i64>,
+    ) {
+        let clock = clock_of(self.now_ms);
+        let old =
+            self.shard_mut(key)
+                .put_string(key.hash, key.bytes, value, form, expires_at_ms, clock);
+        self.discard(old);
+    }
+
+    /// Sets a key to an object of any type.
+    pub fn put_object(&mut self, key: &Key<'_>, object: Object, expires_at_ms: Option<i64>) {
+        self.put(
+            key,
+            OwnedEntry::Object(ObjectEntry::new(key.bytes, object, expires_at_ms)),
+        );
+    }
+
+    /// Puts in an entry whose key is `key`.
+    pub fn put(&mut self, key: &Key<'_>, entry: OwnedEntry) {
+        debug_assert_eq!(entry.as_ref().key(), key.bytes);
+        entry.as_ref().touch(self.now_ms);
+        let old = self.shard_mut(key).put(key.hash, entry);
+        self.discard(old);
+    }
+
+    /// Takes a key out and hands its entry over.
+    pub fn take(&mut self, key: &Key<'_>) -> Option<OwnedEntry> {
+        self.shard_mut(key).remove(key.hash, key.bytes)
+    }
+
+    /// Removes a key; returns whether it was there. Its value is freed when the locks are gone.
+    pub fn remove(&mut self, key: &Key<'_>) -> bool {
+        let removed = self.take(key);
+        let was_there = removed.is_some();
+        self.discard(removed);
+        was_there
+    }
+
+    /// Sets or clears the deadline of a key.
+    pub fn set_expires_at_ms(&mut self, key: &Key<'_>, expires_at_ms: Option<i64>) {
+        self.shard_mut(key)
+            .set_expires_at_ms(key.hash, key.bytes, expires_at_ms);
+    }
+
+    /// The collection of a key, to be changed. A command that empties it removes the key.
+    pub fn collection_mut<C: Collection>(
+        &mut self,
+        key: &Key<'_>,
+    ) -> Result<Option<&mut C>, WrongType> {
+        // Keys that had expired were removed when the lock was taken.
+        let shard = self.shard(key);
+        if shard.has_object(key.hash, key.bytes) {
+            return self.existing_collection_mut(key).map(Some);
+        }
+        match shard.get(key.hash, key.bytes) {
+            None => Ok(None),
+            Some(_) => Err(WrongType),
+        }
+    }
+
+    /// The collection of a key, to be changed; an empty one is put in if there is none.
+    pub fn get_or_create<C: Collection>(&mut self, key: &Key<'_>) -> Result<&mut C, WrongType> {
+        let shard = self.shard(key);
+        if !shard.has_object(key.hash, key.bytes) {
+            if shard.get(key.hash, key.bytes).is_some() {
+                return Err(WrongType);
+            }
+            self.put_object(key, C::default().into_object(), None);
+        }
+        self.existing_collection_mut(key)
+    }
+
+    fn existing_collection_mut<C: Collection>(
+        &mut self,
+        key: &Key<'_>,
+    ) -> Result<&mut C, WrongType> {
+        let clock = self.touches.then(|| clock_of(self.now_ms));
+        let object = self.shard_mut(key).object_mut(key.hash, key.bytes, clock);
+        object.and_then(C::of_mut).ok_or(WrongType)
+    }
+
+    /// Changes the string of a key in place, an empty one if there is none; the deadline stays. A large string is not
+    /// copied for it.
+    pub fn edit_string(
+        &mut self,
+        key: &Key<'_>,
+        edit: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<usize, WrongType> {
+        if self
+            .get(key)
+            .is_some_and(|entry| entry.shared_string().is_some())
+            && let Some(Object::String(string)) =
+                self.shard_mut(key).object_mut(key.hash, key.bytes, None)
+        {
+            let string = Arc::make_mut(string);
+            edit(string);
+            return Ok(string.len());
+        }
+        let expires_at_ms = self.peek(key).and_then(Entry::expires_at_ms);
+        let mut string = self.string(key)?.unwrap_or_default().to_vec();
+        edit(&mut string);
+        let len = string.len();
+        if len > INLINE_BYTES {
+            self.put_object(key, Object::String(Arc::new(string)), expires_at_ms);
+        } else {
+            self.put_string(key, &string, StringForm::Raw, expires_at_ms);
+        }
+        Ok(len)
+    }
+
+    /// Removes all keys of a database; returns how many there were. They are freed when the locks are gone.
+    pub fn clear(&mut self, database: usize) -> usize {
+        let mut removed = 0;
+        for (number, guard) in &mut self.guards {
+            if *number / SHARDS == database && !guard.shard().is_empty() {
+                let tables = guard.shard_mut().take_all();
+                removed += tables.len();
+                self.keyspace
+                    .cell(*number)
+                    .changes
+                    .fetch_add(tables.len() as u64, Relaxed);
+                self.garbage.push(Garbage::Tables(tables));
+            }
+        }
+        removed
+    }
+
+    /// Exchanges the keys of two databases, all of whose shards are locked.
+    pub fn swap_databases(&mut self, first: usize, second: usize) {
+        let (first, second) = (first.min(second) * SHARDS, first.max(second) * SHARDS);
+        if first != second {
+            let (low, high) = self.guards.split_at_mut(second);
+            let pairs = low[first..first + SHARDS]
+                .iter_mut()
+                .zip(&mut high[..SHARDS]);
+            pairs.for_each(|((_, low), (_, high))| low.shard_mut().swap_keys(high.shard_mut()));
+        }
+    }
+
+    /// Tells all shards, which must be locked, that a snapshot is due.
+    pub(super) fn begin_snapshot(&mut self) -> Vec<DatabaseSize> {
+        let mut sizes = vec![DatabaseSize::default(); self.keyspace.databases()];
+        for (number, guard) in &mut self.guards {
+            let shard = guard.exclusive();
+            shard.begin_snapshot();
+            let size = &mut sizes[*number / SHARDS];
+            size.keys += shard.len();
+            size.deadlines += shard.deadline_count();
+        }
+        sizes
+    }
+
+    /// Removes a key if it has expired.
+    pub(super) fn remove_if_expired(&mut self, key: &Key<'_>) {
+        let cell = self.keyspace.cell(key.shard);
+        if cell.earliest_deadline_ms.load(Relaxed) > self.now_ms {
+            return;
+        }
+        let now_ms = self.now_ms;
+        if self
+            .shard(key)
+            .get(key.hash, key.bytes)
+            .is_some_and(|entry| entry.is_expired(now_ms))
+        {
+            self.remove(key);
+            self.keyspace.note_expired();
+            self.changed(key, "expired", 1);
+        }
+    }
+
+    /// Removes up to `most` keys of a shard that are due.
+    pub(super) fn remove_due(&mut self, shard: usize, most: usize) {
+        for _ in 0..most {
+            let due = self.guards[0].1.shard().due_key(self.now_ms);
+            let Some(bytes) = due else { return };
+            let key = Key::new(shard / SHARDS, &bytes);
+            self.remove_if_expired(&key);
+        }
+    }
+
+    fn shard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
+        let position = self.position(key.shard);
+        self.guards[position].1.shard_mut()
+    }
+
+    /// Small entries are freed at once, large ones when the locks are gone.
+    fn discard(&mut self, entry: Option<OwnedEntry>) {
+        if let Some(OwnedEntry::Object(entry)) = entry {
+            self.garbage.push(Garbage::Entry(entry));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    fn put(
+        keyspace: &Keyspace,
+        database: usize,
+        name: &str,
+        value: &str,
+        expires_at_ms: Option<i64>,
+    ) {
+        let key = Key::new(database, name.as_bytes());
+        let mut db = keyspace.write(database, &[key], 0);
+        db.put_string(&key, value.as_bytes(), StringForm::Natural, expires_at_ms);
+    }
+
+    fn get(keyspace: &Keyspace, database: usize, name: &str, now_ms: i64) -> Option<String> {
+        let key = Key::new(database, name.as_bytes());
+        let db = keyspace.read(database, &[key], now_ms);
+        db.string(&key)
+            .unwrap()
+            .map(|value| String::from_utf8_lossy(value).into_owned())
+    }
+
+    #[test]
+    fn an_expired_key_is_absent_for_readers_and_removed_for_writers() {
+        let keyspace = Keyspace::new(1);
+        put(&keyspace, 0, "k", "v", Some(100));
+        assert_eq!(get(&keyspace, 0, "k", 99).as_deref(), Some("v"));
+        assert_eq!(get(&keyspace, 0, "k", 100), None);
+        assert_eq!(keyspace.count(0, 100).0, 1);
+        drop(keyspace.write(0, &[Key::new(0, b"k")], 100));
+        assert_eq!((keyspace.count(0, 100).0, keyspace.expired()), (0, 1));
+    }
+
+    #[test]
+    fn the_expirer_removes_what_is_due_and_nothing_else() {
+        let keyspace = Keyspace::new(2);
+        for number in 0..1000 {
+            put(
+                &keyspace,
+                number % 2,
+                &format!("k{number}"),
+                "v",
+                Some(number as i64),
+            );
+        }
+        keyspace.remove_due(499);
+        assert_eq!((keyspace.count(0, 0).0, keyspace.count(1, 0).0), (250, 250));
+        assert_eq!(keyspace.expired(), 500);
+    }
+
+    #[test]
+    fn a_scan_visits_every_key_once_when_nothing_changes() {
+        let keyspace = Keyspace::new(2);
+        for number in 0..5000 {
+            put(
+                &keyspace,
+                0,
+                &format!("k{number}"),
+                &"v".repeat(1 + number % 2 * 600),
+                None,
+            );
+            put(&keyspace, 1, "other", "v", None);
+        }
+        let db = keyspace.read_all(0, 0);
+        let mut seen = BTreeSet::new();
+        let mut cursor = 0;
+        loop {
+            cursor = db.scan(cursor, |entry| assert!(seen.insert(entry.key().to_vec())));
+            if cursor == 0 {
+                break;
+            }
+        }
+        assert_eq!(seen.len(), 5000);
+    }
+
+    #[test]
+    fn databases_are_exchanged_and_cleared() {
+        let keyspace = Keyspace::new(3);
+        put(&keyspace, 0, "k", "zero", Some(100));
+        put(&keyspace, 2, "k", "two", None);
+        keyspace.write_all(0, 0).swap_databases(2, 0);
+        assert_eq!(get(&keyspace, 0, "k", 0).as_deref(), Some("two"));
+        assert_eq!(get(&keyspace, 2, "k", 0).as_deref(), Some("zero"));
+        // The deadline has moved with its key.
+        keyspace.remove_due(100);
+        assert_eq!(get(&keyspace, 2, "k", 0), None);
+        assert_eq!(keyspace.write_all(0, 0).clear(0), 1);
+        assert_eq!(get(&keyspace, 0, "k", 0), None);
+    }
+
+    #[test]
+    fn random_keys_come_from_all_shards_and_both_tables() {
+        let keyspace = Keyspace::new(1);
+        for number in 0..50 {
+            put(
+                &keyspace,
+                0,
+                &format!("k{number}"),
+                &"v".repeat(1 + number % 2 * 600),
+                None,
+            );
+        }
+        let db = keyspace.read_all(0, 0);
+        let drawn: BTreeSet<_> = (0..5000)
+            .filter_map(|_| db.random_key(|| fastrand::u64(..)).map(Entry::key))
+            .collect();
+        assert_eq!(drawn.len(), 50);
+        assert!(Keyspace::new(1).read_all(0, 0).random_key(|| 7).is_none());
+    }
+}

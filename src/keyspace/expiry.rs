@@ -1,0 +1,92 @@
+//! When keys expire.
+//!
+//! Under a shared lock an expired key is simply absent; under an exclusive one it is removed. Keys that nobody asks for
+//! are removed by the expirer, a thread that sleeps until the earliest deadline and is woken when an earlier one is set.
+
+use super::space::{Keyspace, NO_DEADLINE};
+use std::sync::atomic::{
+    AtomicI64,
+    Ordering::{Relaxed, SeqCst},
+};
+use std::sync::{Condvar, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Keys removed from a shard before its lock is let go for others.
+const BATCH: usize = 64;
+
+/// What the expirer sleeps on.
+#[derive(Debug)]
+pub struct Alarm {
+    /// When the expirer will wake by itself; `i64::MIN` while it is awake and need not be woken.
+    set_to_ms: AtomicI64,
+    is_rung: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Default for Alarm {
+    fn default() -> Self {
+        Alarm {
+            set_to_ms: AtomicI64::new(i64::MIN),
+            is_rung: Mutex::new(false),
+            bell: Condvar::new(),
+        }
+    }
+}
+
+impl Alarm {
+    /// Wakes the expirer if it would sleep past this deadline.
+    pub(super) fn note_deadline(&self, deadline_ms: i64) {
+        if deadline_ms < self.set_to_ms.load(SeqCst) {
+            self.ring();
+        }
+    }
+
+    /// Wakes the expirer.
+    pub fn ring(&self) {
+        *self.is_rung.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.bell.notify_all();
+    }
+
+    fn sleep_until(&self, deadline_ms: i64, now_ms: i64) {
+        let longest = Duration::from_secs(3600);
+        let time = u64::try_from(deadline_ms.saturating_sub(now_ms))
+            .map_or(Duration::ZERO, Duration::from_millis);
+        let rung = self.is_rung.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .bell
+            .wait_timeout_while(rung, time.min(longest), |is_rung| !*is_rung);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 = false;
+    }
+}
+
+impl Keyspace {
+    /// Removes all keys that are due and sleeps until the next one is, or until the alarm rings. The expirer's loop.
+    pub fn expire_and_sleep(&self, now_ms: impl Fn() -> i64) {
+        self.remove_due(now_ms());
+        // First the alarm is set as late as can be, then the deadlines are read: a deadline set in between is seen
+        // by one of the two, because it is published before the alarm is compared with it.
+        self.alarm.set_to_ms.store(NO_DEADLINE, SeqCst);
+        let next = self.earliest_deadline_ms();
+        self.alarm.set_to_ms.store(next, SeqCst);
+        self.alarm.sleep_until(next, now_ms());
+        self.alarm.set_to_ms.store(i64::MIN, Relaxed);
+    }
+
+    /// Removes all keys that are due at this time.
+    pub fn remove_due(&self, now_ms: i64) {
+        for (shard, cell) in self.cells().iter().enumerate() {
+            while cell.earliest_deadline_ms.load(Relaxed) <= now_ms {
+                self.write_shard(shard, now_ms).remove_due(shard, BATCH);
+            }
+        }
+    }
+
+    fn earliest_deadline_ms(&self) -> i64 {
+        let earliest = self
+            .cells()
+            .iter()
+            .map(|cell| cell.earliest_deadline_ms.load(SeqCst))
+            .min();
+        earliest.unwrap_or(NO_DEADLINE)
+    }
+}

@@ -1,0 +1,37 @@
+//! Holds back every change to the keyspace: at the end of the server, what is changed after the last snapshot would be
+//! acknowledged and lost.
+
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{Condvar, Mutex, PoisonError};
+
+/// Open, unless the server is about to end.
+#[derive(Debug, Default)]
+pub struct Gate {
+    is_closed: AtomicBool,
+    waiting: Mutex<()>,
+    opened: Condvar,
+}
+
+impl Gate {
+    /// Called with all shards locked exclusively, so that no change is under way.
+    pub(super) fn close(&self) {
+        self.is_closed.store(true, SeqCst);
+    }
+
+    /// Lets changes through again, because the server goes on.
+    pub fn open(&self) {
+        let _waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_closed.store(false, SeqCst);
+        self.opened.notify_all();
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.is_closed.load(SeqCst)
+    }
+
+    /// Waits until it is open, with no lock held.
+    pub(super) fn wait(&self) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.opened.wait_while(waiting, |()| self.is_closed()));
+    }
+}

@@ -1,0 +1,100 @@
+//! The values a key can hold.
+
+use crate::types::hash::Hash;
+use crate::types::list::List;
+use triomphe::Arc;
+
+/// A value that does not lie in its key's block: a collection, or a large string.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A string of more than [`INLINE_BYTES`](super::string_entry::INLINE_BYTES), shared with the replies that are on
+    /// their way to clients.
+    String(Arc<Vec<u8>>),
+    /// A list.
+    List(List),
+    /// A hash.
+    Hash(Hash),
+}
+
+/// A value as a reader sees it, wherever its bytes lie.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// A string.
+    String(&'a [u8]),
+    /// A list.
+    List(&'a List),
+    /// A hash.
+    Hash(&'a Hash),
+}
+
+impl Object {
+    /// The value as a reader sees it.
+    pub fn value(&self) -> Value<'_> {
+        match self {
+            Object::String(string) => Value::String(string),
+            Object::List(list) => Value::List(list),
+            Object::Hash(hash) => Value::Hash(hash),
+        }
+    }
+}
+
+impl Value<'_> {
+    /// The type's name, as TYPE and `SCAN ... TYPE` have it.
+    pub fn type_name(self) -> &'static str {
+        match self {
+            Value::String(_) => "string",
+            Value::List(_) => "list",
+            Value::Hash(_) => "hash",
+        }
+    }
+}
+
+/// The collections, so that [`Db`](super::db::Db) can look each up by its Rust type.
+pub trait Collection: Default {
+    /// The collection in an object, if it is of this type.
+    fn of(object: &Object) -> Option<&Self>;
+    /// The same, to be changed.
+    fn of_mut(object: &mut Object) -> Option<&mut Self>;
+    /// The collection as an object.
+    fn into_object(self) -> Object;
+}
+
+impl Collection for List {
+    fn of(object: &Object) -> Option<&Self> {
+        match object {
+            Object::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        match object {
+            Object::List(list) => Some(list),
+            _ => None,
+        }
+    }
+
+    fn into_object(self) -> Object {
+        Object::List(self)
+    }
+}
+
+impl Collection for Hash {
+    fn of(object: &Object) -> Option<&Self> {
+        match object {
+            Object::Hash(hash) => Some(hash),
+            _ => None,
+        }
+    }
+
+    fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        match object {
+            Object::Hash(hash) => Some(hash),
+            _ => None,
+        }
+    }
+
+    fn into_object(self) -> Object {
+        Object::Hash(self)
+    }
+}

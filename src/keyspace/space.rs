@@ -1,0 +1,218 @@
+//! All shards of all databases, each behind its own lock, and the ways to lock them.
+//!
+//! The key's hash, computed once, picks the shard and finds the entry in it. Locks are always taken in ascending order
+//! of shards, so two commands on several keys never wait for each other in a circle. Readers never wait for readers, and
+//! writers meet only on the same shard.
+//!
+//! Who may call the locking functions: `command::dispatch` and the background threads of `server`, nobody else
+//! (`tests/tidy.rs` looks).
+
+use super::db::{Db, Guard, ReadDb, WriteDb};
+use super::expiry::Alarm;
+use super::gate::Gate;
+use super::shard::{Shard, Tables};
+use crate::types::dict;
+use smallvec::SmallVec;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+/// Shards of one database; the eight high bits of the hash choose one.
+pub const SHARDS: usize = 256;
+
+/// A shard's earliest deadline when it has none.
+pub(super) const NO_DEADLINE: i64 = i64::MAX;
+
+/// A key of a command, with where it belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct Key<'a> {
+    /// The key itself.
+    pub bytes: &'a [u8],
+    pub(super) hash: u64,
+    /// Counted over all databases.
+    pub(super) shard: usize,
+}
+
+/// The keys and values of all databases.
+#[derive(Debug)]
+pub struct Keyspace {
+    cells: Box<[Cell]>,
+    databases: usize,
+    /// Wakes the expirer.
+    pub alarm: Alarm,
+    /// Holds back every change while it is closed.
+    pub gate: Gate,
+    expired: AtomicU64,
+}
+
+/// A shard with its lock and with what others want to know of it without the lock. Two cache lines of its own, because
+/// the prefetcher fetches pairs: neighbours do not slow each other down.
+#[derive(Debug)]
+#[repr(align(128))]
+pub(super) struct Cell {
+    lock: RwLock<Shard>,
+    /// Set by whoever holds the exclusive lock, before letting it go.
+    pub(super) earliest_deadline_ms: AtomicI64,
+    pub(super) changes: AtomicU64,
+}
+
+impl<'a> Key<'a> {
+    /// A key of this database.
+    pub fn new(database: usize, bytes: &'a [u8]) -> Key<'a> {
+        let hash = dict::hash(bytes);
+        Key {
+            bytes,
+            hash,
+            shard: database * SHARDS + (hash >> 56) as usize,
+        }
+    }
+}
+
+impl Keyspace {
+    /// An empty keyspace of this many databases.
+    pub fn new(databases: usize) -> Keyspace {
+        let cell = || Cell {
+            lock: RwLock::default(),
+            earliest_deadline_ms: AtomicI64::new(NO_DEADLINE),
+            changes: AtomicU64::new(0),
+        };
+        Keyspace {
+            cells: (0..databases * SHARDS).map(|_| cell()).collect(),
+            databases,
+            alarm: Alarm::default(),
+            gate: Gate::default(),
+            expired: AtomicU64::new(0),
+        }
+    }
+
+    /// How many databases there are.
+    pub fn databases(&self) -> usize {
+        self.databases
+    }
+
+    /// Shared locks on the shards of these keys.
+    pub fn read(&self, database: usize, keys: &[Key<'_>], now_ms: i64) -> ReadDb<'_> {
+        self.read_shards(database, shards_of(keys).into_iter(), now_ms)
+    }
+
+    /// Exclusive locks on the shards of these keys. Keys among them that have expired are removed first.
+    pub fn write(&self, database: usize, keys: &[Key<'_>], now_ms: i64) -> WriteDb<'_> {
+        let mut db = self.write_shards(database, shards_of(keys).iter().copied(), now_ms);
+        keys.iter().for_each(|key| db.remove_if_expired(key));
+        db
+    }
+
+    /// Shared locks on all shards of one database.
+    pub fn read_all(&self, database: usize, now_ms: i64) -> ReadDb<'_> {
+        self.read_shards(database, database * SHARDS..(database + 1) * SHARDS, now_ms)
+    }
+
+    /// Exclusive locks on all shards of all databases. Expired keys are not removed.
+    pub fn write_all(&self, database: usize, now_ms: i64) -> WriteDb<'_> {
+        self.write_shards(database, 0..self.cells.len(), now_ms)
+    }
+
+    /// An exclusive lock on one shard, counted over all databases; for the expirer.
+    pub(super) fn write_shard(&self, shard: usize, now_ms: i64) -> WriteDb<'_> {
+        self.write_shards(shard / SHARDS, shard..shard + 1, now_ms)
+    }
+
+    fn read_shards(
+        &self,
+        database: usize,
+        shards: impl Iterator<Item = usize>,
+        now_ms: i64,
+    ) -> ReadDb<'_> {
+        let guards = shards
+            .map(|shard| (shard, Guard::Shared(self.cells[shard].read())))
+            .collect();
+        ReadDb::new(Db::new(self, database, guards, now_ms))
+    }
+
+    fn write_shards(
+        &self,
+        database: usize,
+        shards: impl Iterator<Item = usize> + Clone,
+        now_ms: i64,
+    ) -> WriteDb<'_> {
+        loop {
+            let lock = |shard: usize| (shard, Guard::Exclusive(self.cells[shard].write()));
+            let guards = shards.clone().map(lock).collect();
+            // Whoever closes the gate holds all locks at that moment, so with a lock in hand the answer is final.
+            if !self.gate.is_closed() {
+                return WriteDb::new(Db::new(self, database, guards, now_ms));
+            }
+            drop(guards);
+            self.gate.wait();
+        }
+    }
+
+    /// What a shard held when the snapshot under way began.
+    pub(super) fn take_snapshot(&self, shard: usize) -> Tables {
+        self.cells[shard].write().take_snapshot()
+    }
+
+    /// How many keys a database has, how many of them have a deadline, and how long these have to live on average, in
+    /// milliseconds. Shards are counted one after the other, so that nobody waits for it.
+    pub fn count(&self, database: usize, now_ms: i64) -> (usize, usize, u64) {
+        let (mut keys, mut deadlines, mut ttl_ms) = (0, 0, 0);
+        for cell in &self.cells[database * SHARDS..(database + 1) * SHARDS] {
+            let shard = cell.read();
+            keys += shard.len();
+            deadlines += shard.deadline_count();
+            ttl_ms += shard.total_ttl_ms(now_ms);
+        }
+        (keys, deadlines, (ttl_ms / deadlines.max(1) as i128) as u64)
+    }
+
+    /// How many changes there have been since the server started.
+    pub fn changes(&self) -> u64 {
+        self.cells
+            .iter()
+            .map(|cell| cell.changes.load(Relaxed))
+            .sum()
+    }
+
+    /// How many keys were removed because they had expired.
+    pub fn expired(&self) -> u64 {
+        self.expired.load(Relaxed)
+    }
+
+    pub(super) fn note_expired(&self) {
+        self.expired.fetch_add(1, Relaxed);
+    }
+
+    /// Forgets how many keys have expired: CONFIG RESETSTAT.
+    pub fn reset_expired(&self) {
+        self.expired.store(0, Relaxed);
+    }
+
+    pub(super) fn cell(&self, shard: usize) -> &Cell {
+        &self.cells[shard]
+    }
+
+    pub(super) fn cells(&self) -> &[Cell] {
+        &self.cells
+    }
+}
+
+impl Cell {
+    // A command that panicked may have left a shard with a change done by half, but never with a broken table:
+    // the tables are safe code. Going on serves the clients better than refusing a 256th of the keys for ever.
+    fn read(&self) -> RwLockReadGuard<'_, Shard> {
+        self.lock.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Shard> {
+        self.lock.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The shards of some keys, ascending, each once.
+fn shards_of(keys: &[Key<'_>]) -> SmallVec<[usize; 4]> {
+    let mut shards: SmallVec<[usize; 4]> = keys.iter().map(|key| key.shard).collect();
+    if shards.len() > 1 {
+        shards.sort_unstable();
+        shards.dedup();
+    }
+    shards
+}
