@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub mod keyspace;
+pub mod rdb;
 pub mod resp;
 pub mod types;
 pub mod util;

@@ -1,0 +1,33 @@
+//! The RDB file: format, writer, reader.
+//!
+//! Nothing here knows the server's data structures. The reader delivers items in file order, values as neutral lists of
+//! byte strings; the writer takes views of the same shape. So every part can be used and tested alone.
+//!
+//! Read `format` first: it opens with a whole file, byte by byte. Then either side:
+//!
+//! | writing | reading |
+//! |---|---|
+//! | `writer`: the frame of a file | `reader`: the frame of a file |
+//! | `encoder`: keys, values, strings | `value`, `stream`: the values, `encodings`: packed ones |
+//! | `file`: replacing a file whole | `source`: bytes, lengths, strings; `elements`: many strings in one piece |
+
+mod elements;
+pub mod encoder;
+pub mod encodings;
+pub mod error;
+pub mod file;
+pub mod format;
+pub mod reader;
+mod source;
+pub mod stream;
+#[cfg(test)]
+mod tests;
+mod value;
+pub mod writer;
+
+pub use elements::Elements;
+pub use encoder::{Encoder, ValueRef};
+pub use error::RdbError;
+pub use reader::{Item, KeyRecord, Reader};
+pub use value::Value;
+pub use writer::{Writer, WriterOptions};

@@ -1,0 +1,435 @@
+//! An RDB file as a sequence of items, from any `io::Read`.
+//!
+//! The reader knows the format and nothing of the server: what to do with a key that has expired, a database that does not
+//! exist or a type that cannot be stored is for its caller to decide. Every byte is suspect: whatever the input holds,
+//! the answer is an item or an error. The order of the items is that of the file.
+
+use std::io::{Chain, Cursor, Read};
+
+use super::error::RdbError;
+use super::format::{MAGIC, VERSION_NEWEST, VERSION_OLDEST, VERSION_WITH_CHECKSUM, opcode};
+use super::source::{Source, WINDOW_SIZE};
+use super::value::{self, Value};
+
+/// What a file is made of.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    /// A fact about the file, for example `redis-ver` = `7.2.0`. Those that are not known are to be ignored.
+    Aux {
+        /// Its name.
+        key: Vec<u8>,
+        /// What it is.
+        value: Vec<u8>,
+    },
+    /// The database of the keys that follow. Keys before the first one belong to database 0.
+    SelectDb(u64),
+    /// How large the database will be. A hint, which may be wrong.
+    ResizeDb {
+        /// Its keys.
+        keys: u64,
+        /// Those of them that expire.
+        expires: u64,
+    },
+    /// The source code of a function library.
+    Function(Vec<u8>),
+    /// Data of a module beside the keys; its content has been skipped.
+    ModuleAux {
+        /// The name of the module's type.
+        name: String,
+    },
+    /// A key with its value.
+    Key(KeyRecord),
+}
+
+/// A key and all that the file says of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct KeyRecord {
+    /// Its name.
+    pub key: Vec<u8>,
+    /// When it expires, ms since 1970; it may have expired long ago.
+    pub expires_at_ms: Option<i64>,
+    /// How long before the save it was last used.
+    pub idle_seconds: Option<u64>,
+    /// Its LFU counter.
+    pub freq: Option<u8>,
+    /// Its value.
+    pub value: Value,
+}
+
+/// Reads a file item by item.
+pub struct Reader<R> {
+    source: Source<R>,
+    version: u32,
+    at_end: bool,
+    next_key: Attributes,
+}
+
+/// What opcodes have said of the key to come.
+#[derive(Default)]
+struct Attributes {
+    expires_at_ms: Option<i64>,
+    idle_seconds: Option<u64>,
+    freq: Option<u8>,
+}
+
+impl<R: Read> Reader<R> {
+    /// Reads the header.
+    pub fn new(input: R) -> Result<Reader<R>, RdbError> {
+        let mut source = Source::new(input, WINDOW_SIZE);
+        let header: [u8; 9] = source.bytes("the header of an RDB file")?;
+        let (magic, digits) = header.split_at(MAGIC.len());
+        if magic != MAGIC {
+            return Err(RdbError::WrongSignature);
+        }
+        let version = leading_number(digits);
+        if !(VERSION_OLDEST..=VERSION_NEWEST).contains(&version) {
+            return Err(RdbError::UnsupportedVersion(version));
+        }
+        if version < VERSION_WITH_CHECKSUM {
+            source.without_checksum();
+        }
+        Ok(Reader {
+            source,
+            version,
+            at_end: false,
+            next_key: Attributes::default(),
+        })
+    }
+
+    /// The version in the header.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
+    /// How many bytes have been read.
+    pub fn offset(&self) -> u64 {
+        self.source.offset()
+    }
+
+    /// What follows the file: after None from `next`, the commands of an append-only file or of a replication stream.
+    pub fn into_rest(self) -> Chain<Cursor<Vec<u8>>, R> {
+        self.source.into_rest()
+    }
+
+    /// The next item; None after the last one, when the checksum was right. After an error there is no way on.
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "an Iterator could not stop at the first error with `?`"
+    )]
+    pub fn next(&mut self) -> Result<Option<Item>, RdbError> {
+        while !self.at_end {
+            let at = self.source.offset();
+            match self.source.byte("a type or opcode")? {
+                opcode::EOF => {
+                    self.check_checksum()?;
+                    self.at_end = true;
+                }
+                code @ opcode::SLOT_INFO.. => {
+                    if let Some(item) = self.read_opcode(at, code)? {
+                        return Ok(Some(item));
+                    }
+                }
+                type_code if value::is_known_type(type_code) => {
+                    return Ok(Some(self.read_key(type_code)?));
+                }
+                type_code => {
+                    return Err(RdbError::UnknownType {
+                        offset: at,
+                        type_code,
+                    });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    #[inline]
+    fn read_key(&mut self, type_code: u8) -> Result<Item, RdbError> {
+        let key = self.source.string("a key")?;
+        let value = value::read(&mut self.source, type_code)?;
+        let Attributes {
+            expires_at_ms,
+            idle_seconds,
+            freq,
+        } = std::mem::take(&mut self.next_key);
+        Ok(Item::Key(KeyRecord {
+            key,
+            expires_at_ms,
+            idle_seconds,
+            freq,
+            value,
+        }))
+    }
+
+    /// Reads what follows an opcode. None if that only prepares the next key.
+    fn read_opcode(&mut self, at: u64, code: u8) -> Result<Option<Item>, RdbError> {
+        let source = &mut self.source;
+        let item = match code {
+            opcode::EXPIRETIME_MS => {
+                let expires_at_ms = i64::from_le_bytes(source.bytes("an expiry in ms")?);
+                // Redis keeps -1 for "does not expire", and takes it so from a file, too.
+                self.next_key.expires_at_ms = (expires_at_ms != -1).then_some(expires_at_ms);
+                return Ok(None);
+            }
+            opcode::EXPIRETIME => {
+                let expires_at_s = i32::from_le_bytes(source.bytes("an expiry in seconds")?);
+                self.next_key.expires_at_ms = Some(i64::from(expires_at_s) * 1000);
+                return Ok(None);
+            }
+            opcode::IDLE => {
+                self.next_key.idle_seconds = Some(source.length("an idle time")?);
+                return Ok(None);
+            }
+            opcode::FREQ => {
+                self.next_key.freq = Some(source.byte("an access frequency")?);
+                return Ok(None);
+            }
+            opcode::SLOT_INFO => {
+                for _ in 0..3 {
+                    source.length("slot information")?;
+                }
+                return Ok(None);
+            }
+            opcode::SELECTDB => Item::SelectDb(source.length("a database number")?),
+            opcode::RESIZEDB => Item::ResizeDb {
+                keys: source.length("a number of keys")?,
+                expires: source.length("a number of expires")?,
+            },
+            opcode::AUX => Item::Aux {
+                key: source.string("an AUX key")?,
+                value: source.string("an AUX value")?,
+            },
+            opcode::FUNCTION2 => Item::Function(source.string("a function library")?),
+            opcode::FUNCTION_PRE_GA => {
+                return Err(RdbError::bad(
+                    at,
+                    "Pre-release function format not supported.",
+                ));
+            }
+            opcode::MODULE_AUX => {
+                let id = source.length("a module type")?;
+                // An integer item says when the module wants it; it differs from the data only in being always there.
+                value::skip_module_items(source)?;
+                Item::ModuleAux {
+                    name: value::module_type_name(id),
+                }
+            }
+            _ => {
+                return Err(RdbError::UnknownType {
+                    offset: at,
+                    type_code: code,
+                });
+            }
+        };
+        Ok(Some(item))
+    }
+
+    fn check_checksum(&mut self) -> Result<(), RdbError> {
+        // In old files, EOF is the last byte.
+        let Some(computed) = self.source.crc() else {
+            return Ok(());
+        };
+        let offset = self.source.offset();
+        let stored = u64::from_le_bytes(self.source.bytes("a checksum of 8 bytes")?);
+        if stored != 0 && stored != computed {
+            return Err(RdbError::ChecksumMismatch {
+                offset,
+                computed,
+                stored,
+            });
+        }
+        Ok(())
+    }
+}
+
+/// The number that the digits at the beginning of `text` make, as C's `atoi` has it: 0 if there is none.
+fn leading_number(text: &[u8]) -> u32 {
+    text.iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .fold(0, |number, byte| number * 10 + u32::from(byte - b'0'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::EXAMPLE_FILE;
+    use super::*;
+
+    fn read_all(file: &[u8]) -> Result<Vec<Item>, RdbError> {
+        let mut reader = Reader::new(file)?;
+        let mut items = Vec::new();
+        while let Some(item) = reader.next()? {
+            items.push(item);
+        }
+        Ok(items)
+    }
+
+    fn key(key: &[u8], expires_at_ms: Option<i64>, value: Value) -> Item {
+        Item::Key(KeyRecord {
+            key: key.to_vec(),
+            expires_at_ms,
+            idle_seconds: None,
+            freq: None,
+            value,
+        })
+    }
+
+    #[test]
+    fn the_file_drawn_in_format_is_read() {
+        let hundred = [b'a'; 100];
+        let expected = [
+            Item::Aux {
+                key: b"redis-ver".to_vec(),
+                value: b"7.2.0".to_vec(),
+            },
+            Item::SelectDb(0),
+            Item::ResizeDb {
+                keys: 3,
+                expires: 1,
+            },
+            key(
+                b"age",
+                Some(4_102_444_800_000),
+                Value::String(b"33".to_vec()),
+            ),
+            key(
+                b"l",
+                None,
+                Value::List([&b"red"[..], &hundred].into_iter().collect()),
+            ),
+            key(
+                b"h",
+                None,
+                Value::Hash([&b"f"[..], b"v1"].into_iter().collect()),
+            ),
+        ];
+        assert_eq!(read_all(EXAMPLE_FILE).expect("a good file"), expected);
+    }
+
+    /// A file of version 9 with the checksum 0 around `data`.
+    fn items_of(data: &[u8]) -> Result<Vec<Item>, String> {
+        read_all(&[b"REDIS0009", data, &[opcode::EOF], &[0; 8]].concat())
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_precedes_a_key_belongs_to_it_alone() {
+        let data = b"\xF8\x40\x64\xF9\x07\xFD\x01\x00\x00\x00\x00\x01a\x01x\x00\x01b\x01y\
+            \xFC\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x00\x01c\x01z";
+        let items = items_of(data).expect("a good file");
+        let first = KeyRecord {
+            key: b"a".to_vec(),
+            expires_at_ms: Some(1000),
+            idle_seconds: Some(100),
+            freq: Some(7),
+            value: Value::String(b"x".to_vec()),
+        };
+        let second = key(b"b", None, Value::String(b"y".to_vec()));
+        let third = key(b"c", None, Value::String(b"z".to_vec()));
+        assert_eq!(items, [Item::Key(first), second, third]);
+    }
+
+    #[test]
+    fn modules_are_skipped_by_their_items() {
+        // The id in tests/fixtures/rdb/redis-rdb-tools/redis_40_with_module.rdb.
+        let id = b"\x81\x45\xE2\x52\x38\xDF\x91\x2C\x00";
+        let items = b"\x01\x07\x02\x07\x03\0\0\0\0\x04\0\0\0\0\0\0\0\0\x05\x02ab\x00";
+        let name = "ReJSON-RL".to_string();
+        assert_eq!(
+            items_of(&[b"\x07\x01k", &id[..], items].concat()),
+            Ok(vec![key(b"k", None, Value::Module { name: name.clone() })])
+        );
+        assert_eq!(
+            items_of(&[b"\xF7", &id[..], b"\x02\x02", items].concat()),
+            Ok(vec![Item::ModuleAux { name }])
+        );
+    }
+
+    #[test]
+    fn errors_name_the_place() {
+        for (data, expected) in [
+            (
+                &b"\x08\x01k\x01v"[..],
+                "[offset 9] Unknown RDB encoding type 8",
+            ),
+            (
+                b"\x06\x01k\x00",
+                "[offset 12] Pre-release module format not supported",
+            ),
+            (
+                b"\xF6",
+                "[offset 9] Pre-release function format not supported.",
+            ),
+            (
+                b"\x02\x01k\x02\x01a\x01a",
+                "[offset 12] Duplicate set members detected",
+            ),
+            (
+                b"\x09\x01k\x0D\x02\x01f\x01\x00a\x01f\x02\x00bc\xFF",
+                "[offset 12] Duplicate hash fields detected",
+            ),
+            (
+                b"\x05\x01k\x01\x01a\0\0\0\0\0\0\xF8\x7F",
+                "[offset 12] Zset with NAN score detected",
+            ),
+            (
+                b"\x03\x01k\x01\x01a\xFD",
+                "[offset 12] Zset with NAN score detected",
+            ),
+            (
+                b"\x03\x01k\x01\x01a\x02xy",
+                "[offset 15] a score that is not a number",
+            ),
+            (
+                b"\x03\x01k\x02\x01a\x011\x01a\x012",
+                "[offset 12] Duplicate zset fields detected",
+            ),
+            (
+                b"\x12\x01k\x01\x03",
+                "[offset 13] Quicklist integrity check failed: unknown kind of node",
+            ),
+            (
+                b"\x0B\x01k\x01x",
+                "[offset 12] intset integrity check failed at its byte 0: entry runs past the end",
+            ),
+        ] {
+            assert_eq!(items_of(data), Err(expected.to_string()), "{data:?}");
+        }
+    }
+
+    #[test]
+    fn headers_are_checked() {
+        for (file, expected) in [
+            (
+                &b"REDIS"[..],
+                "[offset 0] Unexpected EOF reading RDB file: expected the header of an RDB file",
+            ),
+            (
+                b"VALKEY080",
+                "[offset 0] Wrong signature trying to load DB from file",
+            ),
+            (b"REDIS0000", "[offset 5] Can't handle RDB format version 0"),
+            (
+                b"REDIS0012",
+                "[offset 5] Can't handle RDB format version 12",
+            ),
+            (b"REDIS00x9", "[offset 5] Can't handle RDB format version 0"),
+        ] {
+            assert_eq!(
+                read_all(file).expect_err("a bad header").to_string(),
+                expected
+            );
+        }
+    }
+
+    #[test]
+    fn what_follows_the_end_is_not_lost() -> Result<(), RdbError> {
+        let input = [EXAMPLE_FILE, b"*1\r\n$4\r\nPING\r\n"].concat();
+        let mut reader = Reader::new(&input[..])?;
+        while reader.next()?.is_some() {}
+        assert_eq!(reader.offset(), EXAMPLE_FILE.len() as u64);
+        let mut rest = Vec::new();
+        reader.into_rest().read_to_end(&mut rest).expect("a slice");
+        assert_eq!(rest, b"*1\r\n$4\r\nPING\r\n");
+        Ok(())
+    }
+}

@@ -1,0 +1,410 @@
+//! The input of the reader: bytes, lengths and strings, with the offset for errors and the checksum on the way.
+//!
+//! Bytes come through a window of fixed size. Small items are taken straight out of it; the checksum is computed over
+//! what has been consumed whenever the window moves on, so never byte by byte. No memory is reserved on the word of a
+//! length in the input: a long string grows as its bytes arrive.
+
+use std::io::{self, Chain, Cursor, Read};
+
+use byteorder::{BigEndian, ByteOrder, LittleEndian};
+
+use super::error::RdbError;
+use super::format::{length, string_form};
+use crate::util::lzf::decompress;
+use crate::util::number;
+
+/// Large enough that a read from disk costs little per key, small enough to stay in the cache of a core.
+pub(super) const WINDOW_SIZE: usize = 128 * 1024;
+
+/// Buffered input that knows where it is.
+///
+/// ```text
+/// window   ........ssssssssssuuuuuuuuuuuu....
+///          |       |         |           |
+///          |       hashed    start       end       s: consumed, not yet in the checksum; u: not yet consumed
+///          window[0] is byte `window_offset` of the input
+/// ```
+pub(super) struct Source<R> {
+    input: R,
+    window: Box<[u8]>,
+    window_offset: u64,
+    hashed: usize,
+    start: usize,
+    end: usize,
+    /// CRC-64 of everything before `hashed`; None if the file has no checksum.
+    crc: Option<u64>,
+    /// LZF data on its way, kept to reuse its memory.
+    compressed: Vec<u8>,
+}
+
+/// A length, or the first byte of a string in a special form.
+enum LengthOrForm {
+    Length(u64),
+    Form(u8),
+}
+
+impl<R: Read> Source<R> {
+    pub(super) fn new(input: R, window_size: usize) -> Source<R> {
+        Source {
+            input,
+            window: vec![0; window_size].into_boxed_slice(),
+            window_offset: 0,
+            hashed: 0,
+            start: 0,
+            end: 0,
+            crc: Some(0),
+            compressed: Vec::new(),
+        }
+    }
+
+    /// How many bytes have been consumed.
+    pub(super) fn offset(&self) -> u64 {
+        self.window_offset + self.start as u64
+    }
+
+    /// The checksum of all bytes consumed so far, unless `without_checksum` was called.
+    pub(super) fn crc(&mut self) -> Option<u64> {
+        self.hash_consumed();
+        self.crc
+    }
+
+    /// Saves the work of computing a checksum that the file does not have.
+    pub(super) fn without_checksum(&mut self) {
+        self.crc = None;
+    }
+
+    /// What follows the bytes consumed so far.
+    pub(super) fn into_rest(self) -> Chain<Cursor<Vec<u8>>, R> {
+        Cursor::new(self.window[self.start..self.end].to_vec()).chain(self.input)
+    }
+
+    #[inline]
+    pub(super) fn byte(&mut self, expected: &'static str) -> Result<u8, RdbError> {
+        let [byte] = self.bytes(expected)?;
+        Ok(byte)
+    }
+
+    /// The next `N` bytes, for numbers of fixed size.
+    #[inline]
+    pub(super) fn bytes<const N: usize>(
+        &mut self,
+        expected: &'static str,
+    ) -> Result<[u8; N], RdbError> {
+        if self.end - self.start < N {
+            self.fill(N, expected)?;
+        }
+        let mut bytes = [0; N];
+        bytes.copy_from_slice(&self.window[self.start..self.start + N]);
+        self.start += N;
+        Ok(bytes)
+    }
+
+    /// A length, where a special form of string cannot stand.
+    #[inline]
+    pub(super) fn length(&mut self, expected: &'static str) -> Result<u64, RdbError> {
+        let at = self.offset();
+        match self.length_or_form(expected)? {
+            LengthOrForm::Length(length) => Ok(length),
+            LengthOrForm::Form(_) => Err(RdbError::bad(
+                at,
+                format!("expected {expected}, found a string"),
+            )),
+        }
+    }
+
+    /// A string in a vector of its own.
+    #[inline]
+    pub(super) fn string(&mut self, expected: &'static str) -> Result<Vec<u8>, RdbError> {
+        let mut text = Vec::new();
+        self.append_string(&mut text, expected)?;
+        Ok(text)
+    }
+
+    /// Appends a string to `output`.
+    #[inline]
+    pub(super) fn append_string(
+        &mut self,
+        output: &mut Vec<u8>,
+        expected: &'static str,
+    ) -> Result<(), RdbError> {
+        // By far the most common string is short, plain, and wholly in the window.
+        if let Some((&len, rest)) = self.window[self.start..self.end].split_first()
+            && u64::from(len) <= length::MAX_6_BITS
+            && let Some(text) = rest.get(..usize::from(len))
+        {
+            output.extend_from_slice(text);
+            self.start += 1 + text.len();
+            return Ok(());
+        }
+        self.append_any_string(output, expected)
+    }
+
+    fn append_any_string(
+        &mut self,
+        output: &mut Vec<u8>,
+        expected: &'static str,
+    ) -> Result<(), RdbError> {
+        let at = self.offset();
+        match self.length_or_form(expected)? {
+            LengthOrForm::Length(length) => self.append_bytes(output, length, expected),
+            LengthOrForm::Form(form) => {
+                match form {
+                    string_form::INT_8 => {
+                        let [byte] = self.bytes(expected)?;
+                        number::format_i64(i64::from(byte as i8), output);
+                    }
+                    string_form::INT_16 => {
+                        let bytes: [u8; 2] = self.bytes(expected)?;
+                        number::format_i64(i64::from(LittleEndian::read_i16(&bytes)), output);
+                    }
+                    string_form::INT_32 => {
+                        let bytes: [u8; 4] = self.bytes(expected)?;
+                        number::format_i64(i64::from(LittleEndian::read_i32(&bytes)), output);
+                    }
+                    string_form::LZF => self.append_compressed(at, output, expected)?,
+                    _ => {
+                        return Err(RdbError::bad(
+                            at,
+                            format!("Unknown RDB string encoding type {}", form & 0x3F),
+                        ));
+                    }
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn append_compressed(
+        &mut self,
+        at: u64,
+        output: &mut Vec<u8>,
+        expected: &'static str,
+    ) -> Result<(), RdbError> {
+        let compressed_len = self.length("the compressed length of a string")?;
+        let plain_len = self.length("the plain length of a string")?;
+        let mut compressed = std::mem::take(&mut self.compressed);
+        compressed.clear();
+        self.append_bytes(&mut compressed, compressed_len, expected)?;
+        let plain = usize::try_from(plain_len)
+            .ok()
+            .and_then(|len| decompress(&compressed, len).ok());
+        let Some(plain) = plain else {
+            return Err(RdbError::bad(
+                at,
+                format!("Invalid LZF compressed string, expected {expected}"),
+            ));
+        };
+        // A rare large string must not hold its memory for the rest of the file.
+        compressed.shrink_to(WINDOW_SIZE);
+        self.compressed = compressed;
+        if output.is_empty() {
+            *output = plain;
+        } else {
+            output.extend_from_slice(&plain);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn length_or_form(&mut self, expected: &'static str) -> Result<LengthOrForm, RdbError> {
+        let at = self.offset();
+        let first = self.byte(expected)?;
+        let length = match first {
+            0x00..=0x3F => u64::from(first),
+            0x40..=0x7F => u64::from(first & 0x3F) << 8 | u64::from(self.byte(expected)?),
+            length::FORM_32_BITS => u64::from(BigEndian::read_u32(&self.bytes::<4>(expected)?)),
+            length::FORM_64_BITS => BigEndian::read_u64(&self.bytes::<8>(expected)?),
+            length::FORM_SPECIAL.. => return Ok(LengthOrForm::Form(first)),
+            _ => {
+                return Err(RdbError::bad(
+                    at,
+                    format!("Unknown length encoding {first}, expected {expected}"),
+                ));
+            }
+        };
+        Ok(LengthOrForm::Length(length))
+    }
+
+    /// Appends the next `length` bytes to `output`.
+    pub(super) fn append_bytes(
+        &mut self,
+        output: &mut Vec<u8>,
+        length: u64,
+        expected: &'static str,
+    ) -> Result<(), RdbError> {
+        if length > (self.window.len() / 2) as u64 {
+            return self.append_many_bytes(output, length, expected);
+        }
+        let length = length as usize;
+        if self.end - self.start < length {
+            self.fill(length, expected)?;
+        }
+        output.extend_from_slice(&self.window[self.start..self.start + length]);
+        self.start += length;
+        Ok(())
+    }
+
+    /// As `append_bytes`, past the window: from the input directly into `output`.
+    fn append_many_bytes(
+        &mut self,
+        output: &mut Vec<u8>,
+        length: u64,
+        expected: &'static str,
+    ) -> Result<(), RdbError> {
+        let at = self.offset();
+        let buffered = (self.end - self.start).min(usize::try_from(length).unwrap_or(usize::MAX));
+        output.extend_from_slice(&self.window[self.start..self.start + buffered]);
+        self.start += buffered;
+        self.hash_consumed();
+        let mut received = buffered as u64;
+        while received < length {
+            // The window is empty now, and each step takes at most as much memory as has already been filled.
+            let step = (length - received).min(received.max(WINDOW_SIZE as u64));
+            output.reserve_exact(step as usize);
+            let before = output.len();
+            let result = self.input.by_ref().take(step).read_to_end(output);
+            let bytes = &output[before..];
+            self.crc = self.crc.map(|crc| crc64::crc64(crc, bytes));
+            self.window_offset += bytes.len() as u64;
+            received += bytes.len() as u64;
+            result.map_err(|error| RdbError::Io {
+                offset: self.offset(),
+                error,
+            })?;
+            if (bytes.len() as u64) < step {
+                return Err(RdbError::Truncated {
+                    offset: at,
+                    expected,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads until the window holds `needed` unconsumed bytes; `needed` is at most the size of the window.
+    #[cold]
+    fn fill(&mut self, needed: usize, expected: &'static str) -> Result<(), RdbError> {
+        self.hash_consumed();
+        self.window.copy_within(self.start..self.end, 0);
+        self.window_offset += self.start as u64;
+        self.end -= self.start;
+        self.start = 0;
+        self.hashed = 0;
+        while self.end < needed {
+            match self.input.read(&mut self.window[self.end..]) {
+                Ok(0) => {
+                    return Err(RdbError::Truncated {
+                        offset: self.offset(),
+                        expected,
+                    });
+                }
+                Ok(received) => self.end += received,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    return Err(RdbError::Io {
+                        offset: self.window_offset + self.end as u64,
+                        error,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn hash_consumed(&mut self) {
+        let consumed = &self.window[self.hashed..self.start];
+        self.crc = self.crc.map(|crc| crc64::crc64(crc, consumed));
+        self.hashed = self.start;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn string(input: &[u8]) -> Result<String, String> {
+        let text = Source::new(input, 64)
+            .string("a test")
+            .map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(text).expect("the tests use ASCII"))
+    }
+
+    #[test]
+    fn strings_come_in_seven_forms() {
+        for (input, expected) in [
+            (&b"\x05hello"[..], "hello"),
+            (b"\x40\x05hello", "hello"),
+            (b"\x80\x00\x00\x00\x05hello", "hello"),
+            (b"\x81\x00\x00\x00\x00\x00\x00\x00\x05hello", "hello"),
+            (b"\xC0\xFF", "-1"),
+            (b"\xC1\x48\xF4", "-3000"),
+            (b"\xC2\x00\x00\x00\x80", "-2147483648"),
+            (b"\xC3\x05\x0A\x00a\xE0\x00\x00", "aaaaaaaaaa"),
+        ] {
+            assert_eq!(string(input).as_deref(), Ok(expected), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn errors_say_where_and_what() {
+        for (input, expected) in [
+            (
+                &b""[..],
+                "[offset 0] Unexpected EOF reading RDB file: expected a test",
+            ),
+            (
+                b"\x05hell",
+                "[offset 1] Unexpected EOF reading RDB file: expected a test",
+            ),
+            (
+                b"\x81\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFFx",
+                "[offset 9] Unexpected EOF reading RDB file: expected a test",
+            ),
+            (b"\xC4", "[offset 0] Unknown RDB string encoding type 4"),
+            (
+                b"\x82",
+                "[offset 0] Unknown length encoding 130, expected a test",
+            ),
+            (
+                b"\xC3\x01\x05\xFF",
+                "[offset 0] Invalid LZF compressed string, expected a test",
+            ),
+            (
+                b"\xC3\xC0",
+                "[offset 1] expected the compressed length of a string, found a string",
+            ),
+        ] {
+            assert_eq!(
+                string(input).expect_err("a damaged string"),
+                expected,
+                "{input:?}"
+            );
+        }
+    }
+
+    /// Items of all sizes, over a window of 64 bytes, from an input that gives a few bytes at a time.
+    #[test]
+    fn the_window_moves_without_losing_a_byte() -> Result<(), RdbError> {
+        struct Trickle<'a>(&'a [u8]);
+        impl Read for Trickle<'_> {
+            fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+                let (now, later) = self.0.split_at(self.0.len().min(7).min(buffer.len()));
+                self.0 = later;
+                (&*now).read(buffer)
+            }
+        }
+        let mut input = Vec::new();
+        for len in 0..300_u16 {
+            input.extend_from_slice(&(0x4000 | len).to_be_bytes());
+            input.extend((0..len).map(|n| n as u8));
+        }
+        let mut source = Source::new(Trickle(&input), 64);
+        for len in 0..300_u16 {
+            let expected: Vec<u8> = (0..len).map(|n| n as u8).collect();
+            assert_eq!(source.string("a string")?, expected);
+        }
+        assert_eq!(source.offset(), input.len() as u64);
+        assert_eq!(source.crc(), Some(crc64::crc64(0, &input)));
+        Ok(())
+    }
+}

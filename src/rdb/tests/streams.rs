@@ -1,0 +1,245 @@
+//! Streams with consumer groups, in their three types, and what can be wrong with them.
+
+use super::super::stream::{Consumer, PendingEntry, Stream, StreamCounters, StreamId};
+use super::super::{Item, Reader, Value};
+
+const HEADER: &[u8] = b"REDIS0011";
+const END: &[u8] = b"\xFF\0\0\0\0\0\0\0\0";
+
+/// One node: the master id 1-1, and a listpack of 62 bytes with the entries 1-1 {a: 1}, 1-2 {a: 2} and 2-2 {b: x, c: y}.
+const NODE: &[u8] = b"\x01\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\
+    \x3E\x3E\0\0\0\x18\0\x03\x01\0\x01\x01\x01\x81a\x02\0\x01\
+    \x02\x01\0\x01\0\x01\x811\x02\x04\x01\
+    \x02\x01\0\x01\x01\x01\x812\x02\x04\x01\
+    \0\x01\x01\x01\x01\x01\x02\x01\x81b\x02\x81x\x02\x81c\x02\x81y\x02\x08\x01\xFF";
+/// Three entries, the last id 2-2.
+const LENGTH_AND_LAST_ID: &[u8] = b"\x03\x02\x02";
+/// First id 1-1, nothing deleted, 3 added.
+const COUNTERS: &[u8] = b"\x01\x01\0\0\x03";
+/// Group g has read up to 1-2, as far as the types agree.
+const GROUP: &[u8] = b"\x01\x01g\x01\x02";
+/// 1-1 delivered once, 1-2 three times.
+const PENDING: &[u8] = b"\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\x00\x68\xE5\xCF\x8B\x01\0\0\x01\
+    \0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\x01\x68\xE5\xCF\x8B\x01\0\0\x03";
+const SEEN: &[u8] = b"\x00\x68\xE5\xCF\x8B\x01\0\0";
+const ACTIVE: &[u8] = b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
+const ID_1_1: &[u8] = b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01";
+const ID_1_2: &[u8] = b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02";
+
+/// The stream that these bytes are, as the value of a key of this type.
+fn read(type_code: u8, parts: &[&[u8]]) -> Result<Stream, String> {
+    let file = [HEADER, &[type_code], b"\x01k", &parts.concat(), END].concat();
+    let mut reader = Reader::new(&file[..]).expect("a good header");
+    let item = reader.next().map_err(|error| error.to_string())?;
+    let Some(Item::Key(record)) = item else {
+        panic!("not a key: {item:?}")
+    };
+    let Value::Stream(stream) = record.value else {
+        panic!("not a stream: {:?}", record.value)
+    };
+    assert_eq!(reader.next().map_err(|error| error.to_string())?, None);
+    Ok(*stream)
+}
+
+fn id(ms: u64, seq: u64) -> StreamId {
+    StreamId { ms, seq }
+}
+
+fn texts(stream: &Stream) -> Vec<(StreamId, Vec<(String, String)>)> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("ASCII");
+    let fields = |fields: &mut dyn Iterator<Item = (&[u8], &[u8])>| {
+        fields
+            .map(|(name, value)| (text(name), text(value)))
+            .collect()
+    };
+    stream
+        .entries
+        .iter()
+        .map(|(id, mut entry)| (id, fields(&mut entry)))
+        .collect()
+}
+
+#[test]
+fn a_stream_of_the_newest_type_is_read_whole() {
+    let consumers = [
+        &b"\x02\x02c1"[..],
+        SEEN,
+        SEEN,
+        b"\x01",
+        ID_1_1,
+        b"\x02c2",
+        SEEN,
+        ACTIVE,
+        b"\x01",
+        ID_1_2,
+    ]
+    .concat();
+    let stream = read(
+        21,
+        &[
+            NODE,
+            LENGTH_AND_LAST_ID,
+            COUNTERS,
+            GROUP,
+            b"\x02",
+            PENDING,
+            &consumers,
+        ],
+    );
+    let stream = stream.expect("a good stream");
+
+    let pair = |name: &str, value: &str| (name.to_string(), value.to_string());
+    assert_eq!(
+        texts(&stream),
+        [
+            (id(1, 1), vec![pair("a", "1")]),
+            (id(1, 2), vec![pair("a", "2")]),
+            (id(2, 2), vec![pair("b", "x"), pair("c", "y")]),
+        ]
+    );
+    assert_eq!(stream.last_id, id(2, 2));
+    let counters = StreamCounters {
+        first_id: id(1, 1),
+        max_deleted_id: id(0, 0),
+        entries_added: 3,
+    };
+    assert_eq!(stream.counters, Some(counters));
+
+    let [group] = &stream.groups[..] else {
+        panic!("one group")
+    };
+    assert_eq!(
+        (&group.name[..], group.last_id, group.entries_read),
+        (&b"g"[..], id(1, 2), Some(2))
+    );
+    let ms = 1_700_000_000_000;
+    assert_eq!(
+        group.pending,
+        [
+            PendingEntry {
+                id: id(1, 1),
+                delivered_at_ms: ms,
+                delivery_count: 1,
+                consumer: 0
+            },
+            PendingEntry {
+                id: id(1, 2),
+                delivered_at_ms: ms + 1,
+                delivery_count: 3,
+                consumer: 1
+            },
+        ]
+    );
+    assert_eq!(
+        group.consumers,
+        [
+            Consumer {
+                name: b"c1".to_vec(),
+                seen_at_ms: ms,
+                active_at_ms: ms
+            },
+            Consumer {
+                name: b"c2".to_vec(),
+                seen_at_ms: ms,
+                active_at_ms: -1
+            },
+        ]
+    );
+}
+
+#[test]
+fn older_types_know_less() {
+    let unknown = b"\x81\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
+    let no_pending = b"\0\x01\x02c1";
+    let stream = read(
+        19,
+        &[
+            NODE,
+            LENGTH_AND_LAST_ID,
+            COUNTERS,
+            GROUP,
+            unknown,
+            no_pending,
+            SEEN,
+            b"\0",
+        ],
+    );
+    let stream = stream.expect("a good stream");
+    assert_eq!(stream.groups[0].entries_read, None);
+    assert_eq!(
+        stream.groups[0].consumers[0].active_at_ms,
+        1_700_000_000_000
+    );
+
+    let stream = read(
+        15,
+        &[NODE, LENGTH_AND_LAST_ID, GROUP, no_pending, SEEN, b"\0"],
+    )
+    .expect("a good stream");
+    assert_eq!(stream.entries.len(), 3);
+    assert_eq!(
+        (stream.counters, stream.groups[0].entries_read),
+        (None, None)
+    );
+}
+
+#[test]
+fn deleted_entries_are_left_out() {
+    let mut node = NODE.to_vec();
+    // The flags of 1-2: 2 says "the fields of the master entry", 1 "deleted".
+    let flags_at = node.len() - 34;
+    assert_eq!(node[flags_at], 2);
+    node[flags_at] = 3;
+    let stream = read(15, &[&node, b"\x02\x02\x02", b"\0"]).expect("a good stream");
+    assert_eq!(
+        stream.entries.iter().map(|(id, _)| id).collect::<Vec<_>>(),
+        [id(1, 1), id(2, 2)]
+    );
+}
+
+#[test]
+fn an_entry_is_never_above_the_last_id() {
+    let stream = read(15, &[NODE, b"\x03\x01\x01", b"\0"]).expect("a good stream");
+    assert_eq!(stream.last_id, id(2, 2));
+}
+
+#[test]
+fn damage_is_named() {
+    let one_consumer = [&b"\x01\x02c1"[..], SEEN, b"\x01", ID_1_1].concat();
+    let stranger = [
+        &b"\x01\x02c1"[..],
+        SEEN,
+        b"\x01",
+        b"\0\0\0\0\0\0\0\x09\0\0\0\0\0\0\0\x09",
+    ]
+    .concat();
+    let shared = [&b"\x01\x02c1"[..], SEEN, b"\x02", ID_1_1, ID_1_1].concat();
+    let twice = [&b"\x02\x02c1"[..], SEEN, b"\0\x02c1", SEEN, b"\0"].concat();
+    for (consumers, expected) in [
+        (one_consumer, "NACK not belonging to any consumer"),
+        (stranger, "Consumer entry not found in group global PEL"),
+        (
+            shared,
+            "Duplicated consumer PEL entry loading a stream consumer group",
+        ),
+        (twice, "Duplicate stream consumer detected"),
+    ] {
+        let error =
+            read(15, &[NODE, LENGTH_AND_LAST_ID, GROUP, PENDING, &consumers]).expect_err(expected);
+        assert!(error.ends_with(expected), "{error}");
+    }
+    for (node, expected) in [
+        (
+            &b"\x01\x01x"[..],
+            "Stream node key entry is not the size of a stream ID",
+        ),
+        // The node twice: its entries come again.
+        (
+            &[b"\x02", &NODE[1..], &NODE[1..]].concat(),
+            "entries that are not in the order of their ids",
+        ),
+    ] {
+        let error = read(15, &[node, LENGTH_AND_LAST_ID, b"\0"]).expect_err(expected);
+        assert!(error.ends_with(expected), "{error}");
+    }
+}
