@@ -5,6 +5,7 @@
 pub mod keyspace;
 pub mod rdb;
 pub mod resp;
+pub mod state;
 pub mod types;
 pub mod util;
 

@@ -1,0 +1,191 @@
+//! The connected clients, as others see them: CLIENT LIST, CLIENT KILL, INFO.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed,
+};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// One connected client. Its own thread writes the figures, any thread reads them.
+pub struct Client {
+    /// Counts up from 1 over the life of the server.
+    pub id: u64,
+    /// `address:port` of the client.
+    pub address: String,
+    /// `address:port` at which it reached the server.
+    pub local_address: String,
+    /// The number of the socket.
+    pub file_descriptor: i32,
+    /// Whether the client is on this machine.
+    pub is_local: bool,
+    /// Unix time of the connection, in milliseconds.
+    pub connected_at_ms: i64,
+    /// Unix time of the last request, in milliseconds.
+    pub last_request_ms: AtomicI64,
+    /// The selected database.
+    pub database: AtomicUsize,
+    /// 2 or 3.
+    pub protocol: AtomicU8,
+    /// The full name of the last command, as a number that the command table gives out.
+    pub last_command: AtomicUsize,
+    /// Bytes of the input buffer in use, and free.
+    pub input_bytes: AtomicUsize,
+    /// See [`input_bytes`](Self::input_bytes).
+    pub input_free_bytes: AtomicUsize,
+    /// Bytes of the arguments of an unfinished request.
+    pub argument_bytes: AtomicUsize,
+    /// Room in the output buffer, in bytes.
+    pub output_capacity: AtomicUsize,
+    /// CLIENT NO-EVICT.
+    pub no_evict: AtomicBool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: AtomicBool,
+    /// The connection is to be closed once the reply to the current command is out.
+    pub closes_after_reply: AtomicBool,
+    labels: Mutex<Labels>,
+    /// Closes the connection from another thread.
+    disconnect: Box<dyn Fn() + Send + Sync>,
+}
+
+/// What a client calls itself.
+#[derive(Clone, Debug, Default)]
+pub struct Labels {
+    /// CLIENT SETNAME.
+    pub name: Vec<u8>,
+    /// `CLIENT SETINFO LIB-NAME`.
+    pub lib_name: Vec<u8>,
+    /// `CLIENT SETINFO LIB-VER`.
+    pub lib_ver: Vec<u8>,
+}
+
+/// What the server layer knows of a new connection.
+pub struct Connection {
+    /// See [`Client::address`].
+    pub address: String,
+    /// See [`Client::local_address`].
+    pub local_address: String,
+    /// See [`Client::file_descriptor`].
+    pub file_descriptor: i32,
+    /// See [`Client::is_local`].
+    pub is_local: bool,
+    /// Called by another thread to close the connection.
+    pub disconnect: Box<dyn Fn() + Send + Sync>,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("id", &self.id)
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Client {
+    /// What the client calls itself; the lock is a leaf.
+    pub fn labels(&self) -> MutexGuard<'_, Labels> {
+        self.labels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the connection, from any thread.
+    pub fn disconnect(&self) {
+        (self.disconnect)();
+    }
+}
+
+/// All connected clients.
+#[derive(Debug, Default)]
+pub struct Clients {
+    connected: Mutex<BTreeMap<u64, Arc<Client>>>,
+    last_id: AtomicU64,
+    received: AtomicU64,
+    rejected: AtomicU64,
+}
+
+/// Keeps a client listed; when it is dropped, also by a panic, the client is gone.
+#[derive(Debug)]
+pub struct Registration {
+    clients: Arc<Clients>,
+    /// The client.
+    pub client: Arc<Client>,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.clients.lock().remove(&self.client.id);
+    }
+}
+
+impl Clients {
+    /// Lists a new client, and says how many there are now; `None` if there are `most` already.
+    pub fn register(
+        self: &Arc<Self>,
+        connection: Connection,
+        most: usize,
+        now_ms: i64,
+    ) -> Option<(Registration, usize)> {
+        let mut connected = self.lock();
+        self.received.fetch_add(1, Relaxed);
+        if connected.len() >= most {
+            self.rejected.fetch_add(1, Relaxed);
+            return None;
+        }
+        let client = Arc::new(Client {
+            id: self.last_id.fetch_add(1, Relaxed) + 1,
+            address: connection.address,
+            local_address: connection.local_address,
+            file_descriptor: connection.file_descriptor,
+            is_local: connection.is_local,
+            connected_at_ms: now_ms,
+            last_request_ms: AtomicI64::new(now_ms),
+            database: AtomicUsize::new(0),
+            protocol: AtomicU8::new(2),
+            last_command: AtomicUsize::new(usize::MAX),
+            input_bytes: AtomicUsize::new(0),
+            input_free_bytes: AtomicUsize::new(0),
+            argument_bytes: AtomicUsize::new(0),
+            output_capacity: AtomicUsize::new(0),
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            closes_after_reply: AtomicBool::new(false),
+            labels: Mutex::default(),
+            disconnect: connection.disconnect,
+        });
+        connected.insert(client.id, client.clone());
+        Some((
+            Registration {
+                clients: self.clone(),
+                client,
+            },
+            connected.len(),
+        ))
+    }
+
+    /// The clients in the order in which they came.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// How many have connected since the start, and how many of them were turned away.
+    pub fn received_and_rejected(&self) -> (u64, u64) {
+        (self.received.load(Relaxed), self.rejected.load(Relaxed))
+    }
+
+    /// CONFIG RESETSTAT.
+    pub fn reset_counts(&self) {
+        self.received.store(0, Relaxed);
+        self.rejected.store(0, Relaxed);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Client>>> {
+        self.connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,109 @@
+//! The fields in which the configuration keeps what the server reads often: one atomic load each.
+//!
+//! Relaxed loads are enough, because no directive guards other memory. Only [`Config`](super::Config) sets them.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// The directives that something in the server reads (or will soon), each under its own name.
+#[derive(Debug, Default)]
+#[allow(missing_docs)] // each is explained in redis.conf
+pub struct Fields {
+    pub bind: Text,
+    pub port: Number,
+    pub maxclients: Number,
+    /// Seconds; 0 for never.
+    pub timeout: Number,
+    /// Seconds; 0 for never.
+    pub tcp_keepalive: Number,
+    pub proto_max_bulk_len: Number,
+    pub client_query_buffer_limit: Number,
+    pub dbfilename: Text,
+    pub save: Text,
+    pub rdbcompression: Flag,
+    pub rdbchecksum: Flag,
+    pub stop_writes_on_bgsave_error: Flag,
+    pub hash_max_listpack_entries: Number,
+    pub hash_max_listpack_value: Number,
+    /// Elements if positive; -1 to -5 for 4 to 64 kB.
+    pub list_max_listpack_size: Number,
+    pub set_max_intset_entries: Number,
+    pub set_max_listpack_entries: Number,
+    pub set_max_listpack_value: Number,
+    pub zset_max_listpack_entries: Number,
+    pub zset_max_listpack_value: Number,
+    /// Bytes, unsigned; 0 for no limit.
+    pub maxmemory: Number,
+    pub maxmemory_policy: Number,
+    pub lfu_log_factor: Number,
+    pub lfu_decay_time: Number,
+    pub databases: Number,
+    /// See [`Config::log_level`](super::Config::log_level).
+    pub loglevel: Number,
+    pub logfile: Text,
+    /// See [`Permission`](super::Permission).
+    pub enable_protected_configs: Number,
+    /// See [`Permission`](super::Permission).
+    pub enable_debug_command: Number,
+    /// Bits of [`KeyspaceEvents`](super::special::KeyspaceEvents).
+    pub notify_keyspace_events: Number,
+    /// Microseconds; negative for never.
+    pub slowlog_log_slower_than: Number,
+    pub slowlog_max_len: Number,
+}
+
+/// A number of the configuration.
+#[derive(Debug, Default)]
+pub struct Number(AtomicI64);
+
+impl Number {
+    pub(super) fn set(&self, number: i64) {
+        self.0.store(number, Relaxed);
+    }
+
+    /// Its value at present.
+    #[inline]
+    pub fn get(&self) -> i64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A truth of the configuration.
+#[derive(Debug, Default)]
+pub struct Flag(AtomicBool);
+
+impl Flag {
+    pub(super) fn set(&self, flag: bool) {
+        self.0.store(flag, Relaxed);
+    }
+
+    /// Its value at present.
+    #[inline]
+    pub fn get(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+}
+
+/// A text of the configuration. Not for the hot path: reading it takes a lock, for an instant.
+#[derive(Debug)]
+pub struct Text(RwLock<Arc<str>>);
+
+impl Default for Text {
+    fn default() -> Text {
+        Text(RwLock::new("".into()))
+    }
+}
+
+impl Text {
+    /// Its value at present.
+    pub fn get(&self) -> Arc<str> {
+        self.0
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    pub(super) fn set(&self, text: &str) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = text.into();
+    }
+}

@@ -1,0 +1,268 @@
+//! Reading redis.conf: lines of a directive and its arguments, comments that start with `#`, quotes as in
+//! [`quoting`].
+//!
+//! ```text
+//! # where clients connect
+//! port 6380
+//! save 300 1
+//! requirepass "two words"
+//! include /etc/redis/local.conf
+//! ```
+
+use crate::REDIS_VERSION;
+use crate::state::config::{Config, ConfigError, system_message};
+use crate::util::quoting;
+use std::fmt;
+
+/// A file that includes itself must come to an end.
+const MAX_INCLUDE_DEPTH: usize = 16;
+
+/// Why the server cannot start with this file. Printed as Redis prints it.
+#[derive(Debug, PartialEq, Eq)]
+pub enum FileError {
+    /// The file cannot be read.
+    Unreadable {
+        /// As it was given.
+        path: String,
+        /// The operating system's words.
+        reason: String,
+    },
+    /// A line is wrong.
+    Line {
+        /// Counted from 1, in the file that holds it.
+        number: usize,
+        /// Without blanks around it.
+        line: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            FileError::Unreadable { path, reason } => {
+                write!(f, "Fatal error, can't open config file '{path}': {reason}")
+            }
+            FileError::Line {
+                number,
+                line,
+                reason,
+            } => {
+                writeln!(
+                    f,
+                    "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***"
+                )?;
+                writeln!(f, "Reading the configuration file, at line {number}")?;
+                writeln!(f, ">>> '{line}'")?;
+                write!(f, "{reason}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for FileError {}
+
+/// Sets what the file says; the result are warnings for the log.
+pub fn load(config: &Config, path: &str) -> Result<Vec<String>, FileError> {
+    let mut warnings = Vec::new();
+    load_nested(config, path, 0, &mut warnings)?;
+    Ok(warnings)
+}
+
+/// Sets what `text` says, which is not in a file: it was read from the standard input, or made from the command line.
+pub fn load_text(config: &Config, text: &[u8]) -> Result<Vec<String>, FileError> {
+    let mut warnings = Vec::new();
+    load_lines(config, text, 0, &mut warnings)?;
+    Ok(warnings)
+}
+
+fn load_nested(
+    config: &Config,
+    path: &str,
+    depth: usize,
+    warnings: &mut Vec<String>,
+) -> Result<(), FileError> {
+    let unreadable = |reason| FileError::Unreadable {
+        path: path.to_string(),
+        reason,
+    };
+    if depth > MAX_INCLUDE_DEPTH {
+        return Err(unreadable("too many levels of include".to_string()));
+    }
+    let text = std::fs::read(path).map_err(|error| unreadable(system_message(&error)))?;
+    load_lines(config, &text, depth, warnings)
+}
+
+fn load_lines(
+    config: &Config,
+    text: &[u8],
+    depth: usize,
+    warnings: &mut Vec<String>,
+) -> Result<(), FileError> {
+    for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
+        let line = line.trim_ascii();
+        if line.is_empty() || line[0] == b'#' {
+            continue;
+        }
+        let wrong = |reason: ConfigError| FileError::Line {
+            number: index + 1,
+            line: String::from_utf8_lossy(line).into_owned(),
+            reason: reason.to_string(),
+        };
+        let words = words(line).map_err(wrong)?;
+        let Some((name, arguments)) = words.split_first() else {
+            continue;
+        };
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        if let ("include", [path]) = (name.as_str(), arguments.as_slice()) {
+            // Redis also takes patterns here; we take a path only.
+            load_nested(config, path, depth + 1, warnings)?;
+        } else {
+            warnings.extend(set_line(config, name, &arguments).map_err(wrong)?);
+        }
+    }
+    Ok(())
+}
+
+/// The words of a line, the first in lower case.
+fn words(line: &[u8]) -> Result<Vec<String>, ConfigError> {
+    let words =
+        quoting::split_arguments(line).map_err(|_| "Unbalanced quotes in configuration line")?;
+    let mut utf8: Vec<String> = words
+        .into_iter()
+        .map(String::from_utf8)
+        .collect::<Result<_, _>>()
+        .map_err(|_| "argument is not UTF-8")?;
+    if let Some(name) = utf8.first_mut() {
+        name.make_ascii_lowercase();
+    }
+    Ok(utf8)
+}
+
+/// Sets what a line says, or warns that this server does not do what it says.
+fn set_line(
+    config: &Config,
+    name: &str,
+    arguments: &[&str],
+) -> Result<Option<String>, ConfigError> {
+    match (name, arguments) {
+        ("rename-command", [_, _]) | ("user", [_, ..]) | ("loadmodule", [_, ..]) => {
+            Ok(Some(format!("The directive '{name}' has no effect in this server yet")))
+        }
+        // Redis has dropped these and ignores them.
+        ("list-max-ziplist-entries" | "list-max-ziplist-value" | "lua-replicate-commands", [_]) => Ok(None),
+        ("sentinel", [_, ..]) => Err("sentinel directive while not in sentinel mode".into()),
+        _ if name.contains('.') && arguments.len() != 1 => Err("Module config specified without value".into()),
+        _ if name.contains('.') => {
+            Err("Module Configuration detected without loadmodule directive or no ApplyConfig call: aborting".into())
+        }
+        _ => config.set_initial(name, arguments),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_set() {
+        let config = Config::default();
+        let text = b"# port 1\n\n  PORT   7715  \r\nsave 900 1\nsave 300 10\nlogfile \"a b.log\"\n\
+            hash-max-ziplist-entries 100\nlist-max-ziplist-entries 5\ndatabases 4";
+        assert_eq!(load_text(&config, text), Ok(vec![]));
+        assert_eq!((config.port.get(), config.databases.get()), (7715, 4));
+        assert_eq!(config.save_points(), [(900, 1), (300, 10)]);
+        assert_eq!(&*config.logfile.get(), "a b.log");
+        assert_eq!(config.hash_max_listpack_entries.get(), 100);
+    }
+
+    #[test]
+    fn what_has_no_effect_is_warned_of() {
+        let text = b"rename-command GET \"\"\nuser x on\nloadmodule /x.so a\nappendonly yes\nappendfsync everysec\n";
+        let warnings = load_text(&Config::default(), text).unwrap();
+        let names: Vec<&str> = warnings
+            .iter()
+            .filter_map(|warning| warning.split('\'').nth(1))
+            .collect();
+        assert_eq!(
+            names,
+            ["rename-command", "user", "loadmodule", "appendonly"]
+        );
+    }
+
+    /// The messages of redis-server 7.0.15, but for the version.
+    #[test]
+    fn wrong_lines_are_shown() {
+        let check = |text: &str, number: usize, line: &str, reason: &str| {
+            let error = load_text(&Config::default(), text.as_bytes()).unwrap_err();
+            let expected = format!(
+                "\n*** FATAL CONFIG FILE ERROR (Redis {REDIS_VERSION}) ***\n\
+                 Reading the configuration file, at line {number}\n>>> '{line}'\n{reason}"
+            );
+            assert_eq!(error.to_string(), expected);
+        };
+        let bad = "Bad directive or wrong number of arguments";
+        check("foo bar\n", 1, "foo bar", bad);
+        check(
+            "\n# c\nport abc\n",
+            3,
+            "port abc",
+            "argument couldn't be parsed into an integer",
+        );
+        check("port 1 2\n", 1, "port 1 2", "wrong number of arguments");
+        check(
+            "maxmemory \"1\n",
+            1,
+            "maxmemory \"1",
+            "Unbalanced quotes in configuration line",
+        );
+        check("include\n", 1, "include", bad);
+        check("user\n", 1, "user", bad);
+        check("lua-replicate-commands\n", 1, "lua-replicate-commands", bad);
+        check(
+            "sentinel x\n",
+            1,
+            "sentinel x",
+            "sentinel directive while not in sentinel mode",
+        );
+        check("a.b\n", 1, "a.b", "Module config specified without value");
+        check("save 1\n", 1, "save 1", "Invalid save parameters");
+        check("replicaof a b\n", 1, "replicaof a b", "Invalid master port");
+        check(
+            "dir /nonexist\n",
+            1,
+            "dir /nonexist",
+            "No such file or directory",
+        );
+    }
+
+    #[test]
+    fn files_include_files() {
+        let directory =
+            std::env::temp_dir().join(format!("config_file_test_{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let path = |name: &str| directory.join(name).to_str().unwrap().to_string();
+        std::fs::write(
+            path("main.conf"),
+            format!("port 1\ninclude {}\n", path("other.conf")),
+        )
+        .unwrap();
+        std::fs::write(path("other.conf"), "port 2\n").unwrap();
+        std::fs::write(
+            path("loop.conf"),
+            format!("include {}\n", path("loop.conf")),
+        )
+        .unwrap();
+        std::fs::write(path("broken.conf"), "include nope.conf\n").unwrap();
+        let config = Config::default();
+        assert_eq!(load(&config, &path("main.conf")), Ok(vec![]));
+        assert_eq!(config.port.get(), 2);
+        assert!(load(&config, &path("loop.conf")).is_err());
+        assert_eq!(
+            load(&config, &path("broken.conf")).unwrap_err().to_string(),
+            "Fatal error, can't open config file 'nope.conf': No such file or directory"
+        );
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+}

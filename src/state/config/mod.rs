@@ -1,0 +1,455 @@
+//! The configuration: what the command line, the file and CONFIG SET have set, for everyone to read.
+//!
+//! ```text
+//! config.port.get()                       a field: one atomic load
+//! config.get_matching(&[b"max*"])         CONFIG GET
+//! config.set(&[("port", "6380")], ..)     CONFIG SET
+//! config.set_initial("port", &["6380"])   --port 6380, or a line of the file
+//! ```
+//!
+//! # Thread safety
+//! Any thread reads at any time. Changes come from CONFIG SET, one at a time.
+//!
+//! # Invariants
+//! What a directive is called, what it accepts and what it is by default stands in [`table`] and nowhere else. A value
+//! that is set has passed the checks of its row.
+
+pub mod fields;
+pub mod file;
+pub mod rewrite;
+pub mod special;
+pub mod table;
+#[cfg(test)]
+mod tests;
+pub mod value;
+
+pub use fields::Fields;
+pub use special::KeyspaceEvents;
+
+use crate::util::{glob, quoting};
+use std::collections::HashMap;
+use std::fmt;
+use std::io;
+use std::ops::Deref;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError, RwLock};
+use table::{Directive, Mutability, Slot};
+use value::{Kind, Value};
+
+/// The configuration of a server.
+#[derive(Debug)]
+pub struct Config {
+    fields: Fields,
+    /// The directives without a field of their own.
+    others: RwLock<HashMap<&'static str, Value>>,
+    /// A file may give the points of `save` in several lines; the first of them replaces the default.
+    save_was_set: AtomicBool,
+    /// Held while directives change.
+    changing: Mutex<()>,
+}
+
+/// So that a reader says `config.port.get()`.
+impl Deref for Config {
+    type Target = Fields;
+
+    fn deref(&self) -> &Fields {
+        &self.fields
+    }
+}
+
+impl Default for Config {
+    /// Every directive as the table has it by default.
+    fn default() -> Config {
+        let config = Config {
+            fields: Fields::default(),
+            others: RwLock::default(),
+            save_was_set: AtomicBool::new(false),
+            changing: Mutex::new(()),
+        };
+        for directive in table::directives() {
+            // The working directory is where the process was started.
+            if !matches!(directive.slot, Slot::WorkingDirectory) {
+                let stored = config.store(directive, &default_value(directive));
+                stored.expect("only the working directory can fail");
+            }
+        }
+        config
+    }
+}
+
+/// The value that the table gives the directive.
+pub(super) fn default_value(directive: &Directive) -> Value {
+    let words = words_of(directive.kind, directive.default);
+    let nothing = Value::Text(String::new());
+    directive
+        .kind
+        .parse(&words, &nothing)
+        .unwrap_or_else(|error| panic!("{}: {error}", directive.name))
+}
+
+/// The words that CONFIG SET makes of one argument: Redis splits at every single blank.
+fn words_of(kind: Kind, text: &str) -> Vec<&str> {
+    match text {
+        "" if kind.takes_several_words() => vec![],
+        _ if kind.takes_several_words() => text.split(' ').collect(),
+        _ => vec![text],
+    }
+}
+
+impl Config {
+    /// Sets a directive from the command line or the file, where immutable ones may be set as well. The result is a
+    /// warning if that makes no difference in this server.
+    pub fn set_initial(
+        &self,
+        name: &str,
+        arguments: &[&str],
+    ) -> Result<Option<String>, ConfigError> {
+        let (directive, _) =
+            table::find(name).ok_or("Bad directive or wrong number of arguments")?;
+        let several = directive.kind.takes_several_words();
+        if !several && arguments.len() != 1 {
+            return Err("wrong number of arguments".into());
+        }
+        // `save "300 1"` is as good as `save 300 1`.
+        let split = match arguments {
+            [all] if several => split_quoted(all)?,
+            _ => vec![],
+        };
+        let mut words: Vec<&str> = arguments.to_vec();
+        if several && arguments.len() == 1 {
+            words = split.iter().map(String::as_str).collect();
+        }
+
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let value = if matches!(directive.kind, Kind::Save) {
+            self.parse_initial_save(&words)?
+        } else {
+            self.parse(directive, &words)?
+        };
+        self.store(directive, &value)?;
+        let is_idle = !directive.has_effect && value != default_value(directive);
+        Ok(is_idle.then(|| {
+            format!(
+                "The directive '{}' has no effect in this server yet",
+                directive.name
+            )
+        }))
+    }
+
+    /// Points add up, except to the default; no points at all take away what was there.
+    fn parse_initial_save(&self, words: &[&str]) -> Result<Value, ConfigError> {
+        let added = special::parse_save(words)?;
+        let keeps_earlier = self.save_was_set.swap(true, Relaxed) && !added.text().is_empty();
+        let earlier = if keeps_earlier {
+            self.save.get()
+        } else {
+            "".into()
+        };
+        Ok(Value::Text(
+            format!("{earlier} {}", added.text()).trim().to_string(),
+        ))
+    }
+
+    /// CONFIG SET: sets all of the pairs or none. `is_local` says whether the client is on this machine, for directives
+    /// that only such a client may set. An error is the reply without `ERR `.
+    ///
+    /// Something that depends on a changed directive can still fail, as listening on a new port: then [`Config::undo`].
+    pub fn set(&self, pairs: &[(&str, &str)], is_local: bool) -> Result<Changes, ConfigError> {
+        let found = self.find_all(pairs, is_local)?;
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut changes = Changes::default();
+        for ((directive, name), (_, argument)) in found.iter().zip(pairs) {
+            let before = self.value(directive);
+            let stored = self
+                .parse(directive, &words_of(directive.kind, argument))
+                .and_then(|value| {
+                    self.store(directive, &value)?;
+                    Ok(())
+                });
+            if let Err(error) = stored {
+                self.restore(&changes);
+                return Err(failed(name, &error));
+            }
+            if self.value(directive) != before {
+                changes.0.push((directive, before));
+            }
+        }
+        Ok(changes)
+    }
+
+    /// Lowers `maxclients` to what the system allows.
+    pub fn lower_maxclients(&self, most: i64) {
+        self.fields.maxclients.set(most);
+    }
+
+    /// Takes back what a [`Config::set`] has changed, because `directive` could not be put into effect for `reason`. The
+    /// result is the reply without `ERR `.
+    pub fn undo(&self, changes: Changes, directive: &str, reason: &str) -> ConfigError {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.restore(&changes);
+        failed(directive, &reason.into())
+    }
+
+    fn restore(&self, changes: &Changes) {
+        for (directive, before) in changes.0.iter().rev() {
+            // It was accepted once. Only a working directory can have gone since, and then there is nothing better to do.
+            let _ = self.store(directive, before);
+        }
+    }
+
+    /// The directives of a CONFIG SET and the names by which it calls them.
+    fn find_all(
+        &self,
+        pairs: &[(&str, &str)],
+        is_local: bool,
+    ) -> Result<Vec<(&'static Directive, &'static str)>, ConfigError> {
+        let mut found: Vec<(&'static Directive, &'static str)> = Vec::new();
+        for (name, _) in pairs {
+            let Some((directive, own_name)) = table::find(name) else {
+                let text =
+                    format!("Unknown option or number of arguments for CONFIG SET - '{name}'");
+                return Err(text.into());
+            };
+            let may_set_protected = || self.enable_protected_configs().includes(is_local);
+            match directive.mutability {
+                Mutability::Immutable => {
+                    return Err(failed(name, &"can't set immutable config".into()));
+                }
+                Mutability::Protected if !may_set_protected() => {
+                    return Err(failed(name, &"can't set protected config".into()));
+                }
+                Mutability::Protected | Mutability::Modifiable => {}
+            }
+            // A directive and its alias count as two.
+            if found.iter().any(|(_, other)| *other == own_name) {
+                return Err(failed(name, &"duplicate parameter".into()));
+            }
+            found.push((directive, own_name));
+        }
+        Ok(found)
+    }
+
+    /// CONFIG GET: names and values of the directives that match one of the patterns, each once. A name without wildcards
+    /// comes back as it was spelled.
+    pub fn get_matching(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
+        let mut found: Vec<(String, String)> = Vec::new();
+        let mut add = |name: &str, directive: &Directive| {
+            if !found
+                .iter()
+                .any(|(known, _)| known.eq_ignore_ascii_case(name))
+            {
+                found.push((name.to_string(), self.show(directive)));
+            }
+        };
+        for pattern in patterns {
+            if !pattern.iter().any(|byte| b"[*?".contains(byte)) {
+                let name = String::from_utf8_lossy(pattern);
+                if let Some((directive, _)) = table::find(&name) {
+                    add(&name, directive);
+                }
+                continue;
+            }
+            for directive in table::directives().filter(|directive| !directive.hidden) {
+                for name in directive
+                    .names()
+                    .filter(|name| glob::matches_ignore_case(pattern, name.as_bytes()))
+                {
+                    add(name, directive);
+                }
+            }
+        }
+        found
+    }
+
+    /// The value of a directive as CONFIG GET shows it.
+    pub fn show(&self, directive: &Directive) -> String {
+        directive.kind.show(&self.value(directive))
+    }
+
+    /// The value of a directive.
+    pub(super) fn value(&self, directive: &Directive) -> Value {
+        match directive.slot {
+            Slot::Number(field) => Value::Number(field(&self.fields).get()),
+            Slot::Flag(field) => Value::Number(field(&self.fields).get().into()),
+            Slot::Text(field) => Value::Text(field(&self.fields).get().to_string()),
+            Slot::WorkingDirectory => {
+                let directory = std::env::current_dir().unwrap_or_default();
+                Value::Text(directory.to_string_lossy().into_owned())
+            }
+            Slot::Other => {
+                let others = self.others.read().unwrap_or_else(PoisonError::into_inner);
+                others
+                    .get(directive.name)
+                    .cloned()
+                    .unwrap_or_else(|| Value::Text(String::new()))
+            }
+        }
+    }
+
+    fn parse(&self, directive: &Directive, words: &[&str]) -> Result<Value, ConfigError> {
+        let value = directive.kind.parse(words, &self.value(directive))?;
+        (directive.check)(&directive.kind.show(&value))?;
+        // Redis takes any value as a hint, and keeps it within what makes sense.
+        Ok(if directive.name == "hz" {
+            Value::Number(value.number().clamp(1, 500))
+        } else {
+            value
+        })
+    }
+
+    fn store(&self, directive: &Directive, value: &Value) -> Result<(), ConfigError> {
+        match directive.slot {
+            Slot::Number(field) => field(&self.fields).set(value.number()),
+            Slot::Flag(field) => field(&self.fields).set(value.number() != 0),
+            Slot::Text(field) => field(&self.fields).set(value.text()),
+            Slot::WorkingDirectory => {
+                std::env::set_current_dir(value.text()).map_err(|error| system_message(&error))?;
+            }
+            Slot::Other => {
+                let mut others = self.others.write().unwrap_or_else(PoisonError::into_inner);
+                others.insert(directive.name, value.clone());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the server asks that is more than a field.
+impl Config {
+    /// The points of `save`: so many seconds after a save, if there were so many changes.
+    pub fn save_points(&self) -> Vec<(u64, u64)> {
+        special::save_points(&self.save.get())
+    }
+
+    /// The addresses of `bind`.
+    pub fn bind_addresses(&self) -> Vec<String> {
+        self.bind
+            .get()
+            .split_ascii_whitespace()
+            .map(str::to_string)
+            .collect()
+    }
+
+    /// The value of `loglevel`.
+    pub fn log_level(&self) -> LogLevel {
+        match self.loglevel.get() {
+            0 => LogLevel::Debug,
+            1 => LogLevel::Verbose,
+            2 => LogLevel::Notice,
+            3 => LogLevel::Warning,
+            _ => LogLevel::Nothing,
+        }
+    }
+
+    /// Who may set protected directives.
+    pub fn enable_protected_configs(&self) -> Permission {
+        Permission::from(self.fields.enable_protected_configs.get())
+    }
+
+    /// Who may use DEBUG.
+    pub fn enable_debug_command(&self) -> Permission {
+        Permission::from(self.fields.enable_debug_command.get())
+    }
+}
+
+/// How much is logged: this and everything more important.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum LogLevel {
+    Debug,
+    Verbose,
+    Notice,
+    Warning,
+    Nothing,
+}
+
+/// Who may do something that is not for everybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Permission {
+    /// Nobody.
+    No,
+    /// Everybody.
+    Yes,
+    /// Clients on this machine.
+    Local,
+}
+
+impl Permission {
+    /// Whether a client has it, who is on this machine or not.
+    pub fn includes(self, is_local: bool) -> bool {
+        self == Permission::Yes || (self == Permission::Local && is_local)
+    }
+
+    fn from(number: i64) -> Permission {
+        match number {
+            1 => Permission::Yes,
+            2 => Permission::Local,
+            _ => Permission::No,
+        }
+    }
+}
+
+/// What a CONFIG SET has changed, for those who must act on it and for [`Config::undo`].
+#[must_use]
+#[derive(Default)]
+pub struct Changes(Vec<(&'static Directive, Value)>);
+
+impl Changes {
+    /// The names (never the aliases) of the directives whose values are not what they were.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|(directive, _)| directive.name)
+    }
+}
+
+impl fmt::Debug for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.debug_list().entries(self.names()).finish()
+    }
+}
+
+/// Why a directive could not be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError(String);
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+impl From<&str> for ConfigError {
+    fn from(text: &str) -> ConfigError {
+        ConfigError(text.to_string())
+    }
+}
+
+impl From<String> for ConfigError {
+    fn from(text: String) -> ConfigError {
+        ConfigError(text)
+    }
+}
+
+fn failed(name: &str, reason: &ConfigError) -> ConfigError {
+    format!("CONFIG SET failed (possibly related to argument '{name}') - {reason}").into()
+}
+
+/// What C's `strerror` says, which is Rust's text without the number.
+pub(super) fn system_message(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_string()
+}
+
+fn split_quoted(text: &str) -> Result<Vec<String>, ConfigError> {
+    let words = quoting::split_arguments(text.as_bytes())
+        .map_err(|_| "Unbalanced quotes in configuration line")?;
+    let utf8 = words
+        .into_iter()
+        .map(String::from_utf8)
+        .collect::<Result<_, _>>();
+    utf8.map_err(|_| "argument is not UTF-8".into())
+}

@@ -1,0 +1,229 @@
+//! The table of directives: the only place that says what a directive is called, what it may be set to and what it is by
+//! default. Reading files, CONFIG GET, CONFIG SET and CONFIG REWRITE all work from it.
+//!
+//! It lists every directive of Redis 7.2, so that any redis.conf can be read and any tool gets its answers. Those that have
+//! no effect in this server say so by having no field in [`Fields`], or by `without_effect`.
+//!
+//! To give a directive an effect: add a field to [`Fields`], name it in the directive's row with `.number(|fields| &fields.name)`
+//! or the like, and read it where it matters with `config.name.get()`.
+
+mod memory;
+mod network;
+mod persistence;
+mod replication;
+mod server;
+
+use crate::state::config::fields::{Fields, Flag, Number, Text};
+use crate::state::config::value::{Kind, Word};
+
+const INT_MAX: i64 = i32::MAX as i64;
+const LONG_MAX: i64 = i64::MAX;
+
+/// All directives, in the order in which CONFIG GET lists them and CONFIG REWRITE appends them.
+pub fn directives() -> impl Iterator<Item = &'static Directive> {
+    [
+        network::TABLE,
+        persistence::TABLE,
+        memory::TABLE,
+        replication::TABLE,
+        server::TABLE,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The directive called `name`, in any case of letters, and the one of its two names that was meant.
+pub fn find(name: &str) -> Option<(&'static Directive, &'static str)> {
+    directives().find_map(|directive| {
+        let own_name = directive
+            .names()
+            .find(|own_name| own_name.eq_ignore_ascii_case(name))?;
+        Some((directive, own_name))
+    })
+}
+
+/// One row of the table.
+pub struct Directive {
+    /// The name that CONFIG REWRITE uses.
+    pub name: &'static str,
+    /// An older name for the same.
+    pub alias: Option<&'static str>,
+    /// What it can be set to.
+    pub kind: Kind,
+    /// What it is when nobody sets it, in the words that would set it.
+    pub default: &'static str,
+    /// When it can be set.
+    pub mutability: Mutability,
+    /// Not shown to CONFIG GET with a pattern, only by its exact name: it is there for tests.
+    pub hidden: bool,
+    /// Its value must not appear in MONITOR or the slow log.
+    pub sensitive: bool,
+    /// Whether setting it makes a difference in this server.
+    pub has_effect: bool,
+    /// Where its value is kept.
+    pub slot: Slot,
+    /// What `kind` cannot say about permitted values; the error is Redis' text.
+    pub check: fn(&str) -> Result<(), &'static str>,
+}
+
+/// When a directive can be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mutability {
+    /// At any time.
+    Modifiable,
+    /// At the start only.
+    Immutable,
+    /// By CONFIG SET only where `enable-protected-configs` permits it: whoever can set it can write files anywhere.
+    Protected,
+}
+
+/// Where a value is kept.
+#[derive(Clone, Copy)]
+pub enum Slot {
+    /// Among those that nobody reads but CONFIG.
+    Other,
+    /// In this field.
+    Number(fn(&Fields) -> &Number),
+    /// In this field.
+    Flag(fn(&Fields) -> &Flag),
+    /// In this field.
+    Text(fn(&Fields) -> &Text),
+    /// By the operating system.
+    WorkingDirectory,
+}
+
+impl Directive {
+    /// The name and, if there is one, the alias.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        [Some(self.name), self.alias].into_iter().flatten()
+    }
+
+    const fn new(name: &'static str, kind: Kind, default: &'static str) -> Directive {
+        Directive {
+            name,
+            alias: None,
+            kind,
+            default,
+            mutability: Mutability::Modifiable,
+            hidden: false,
+            sensitive: false,
+            has_effect: false,
+            slot: Slot::Other,
+            check: |_| Ok(()),
+        }
+    }
+
+    const fn alias(mut self, alias: &'static str) -> Directive {
+        self.alias = Some(alias);
+        self
+    }
+
+    const fn immutable(mut self) -> Directive {
+        self.mutability = Mutability::Immutable;
+        self
+    }
+
+    const fn protected(mut self) -> Directive {
+        self.mutability = Mutability::Protected;
+        self
+    }
+
+    const fn hidden(mut self) -> Directive {
+        self.hidden = true;
+        self
+    }
+
+    const fn sensitive(mut self) -> Directive {
+        self.sensitive = true;
+        self
+    }
+
+    const fn check(mut self, check: fn(&str) -> Result<(), &'static str>) -> Directive {
+        self.check = check;
+        self
+    }
+
+    const fn kept_in(mut self, slot: Slot) -> Directive {
+        self.slot = slot;
+        self.has_effect = true;
+        self
+    }
+
+    const fn number(self, field: fn(&Fields) -> &Number) -> Directive {
+        self.kept_in(Slot::Number(field))
+    }
+
+    const fn flag(self, field: fn(&Fields) -> &Flag) -> Directive {
+        self.kept_in(Slot::Flag(field))
+    }
+
+    const fn text(self, field: fn(&Fields) -> &Text) -> Directive {
+        self.kept_in(Slot::Text(field))
+    }
+
+    /// It has a field already, but nothing acts on it.
+    const fn without_effect(mut self) -> Directive {
+        self.has_effect = false;
+        self
+    }
+}
+
+const fn boolean(name: &'static str, default: &'static str) -> Directive {
+    Directive::new(name, Kind::Boolean, default)
+}
+
+const fn integer(name: &'static str, min: i64, max: i64, default: &'static str) -> Directive {
+    Directive::new(name, Kind::Integer { min, max }, default)
+}
+
+const fn memory(name: &'static str, min: u64, max: u64, default: &'static str) -> Directive {
+    Directive::new(name, Kind::Memory { min, max }, default)
+}
+
+const fn word(name: &'static str, words: &'static [Word], default: &'static str) -> Directive {
+    Directive::new(name, Kind::Word(words), default)
+}
+
+const fn text(name: &'static str, default: &'static str) -> Directive {
+    Directive::new(name, Kind::Text, default)
+}
+
+const fn optional_text(name: &'static str) -> Directive {
+    Directive::new(name, Kind::OptionalText, "")
+}
+
+const fn special(name: &'static str, kind: Kind, default: &'static str) -> Directive {
+    Directive::new(name, kind, default)
+}
+
+/// Who may do something that is not for everybody.
+const PERMISSION: &[Word] = &[("no", 0), ("yes", 1), ("local", 2)];
+
+fn is_file_name(text: &str) -> bool {
+    !text.contains(['/', '\\'])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn names_are_unique_and_lower_case() {
+        let mut seen = HashSet::new();
+        for name in directives().flat_map(Directive::names) {
+            assert!(seen.insert(name), "{name}");
+            assert_eq!(name, name.to_ascii_lowercase());
+        }
+    }
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        let (directive, name) = find("HASH-max-ziplist-entries").unwrap();
+        assert_eq!(
+            (directive.name, name),
+            ("hash-max-listpack-entries", "hash-max-ziplist-entries")
+        );
+        assert!(find("nope").is_none());
+    }
+}

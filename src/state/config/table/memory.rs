@@ -1,0 +1,93 @@
+//! Directives about compact forms of small collections, eviction, freeing and defragmentation.
+
+use super::{Directive, INT_MAX, LONG_MAX, boolean, integer, memory, word};
+use crate::state::config::value::Word;
+
+pub(super) const TABLE: &[Directive] = &[
+    integer("hash-max-listpack-entries", 0, LONG_MAX, "512")
+        .alias("hash-max-ziplist-entries")
+        .number(|fields| &fields.hash_max_listpack_entries),
+    memory("hash-max-listpack-value", 0, LONG_MAX as u64, "64")
+        .alias("hash-max-ziplist-value")
+        .number(|fields| &fields.hash_max_listpack_value),
+    integer("list-max-listpack-size", i32::MIN as i64, INT_MAX, "-2")
+        .alias("list-max-ziplist-size")
+        .number(|fields| &fields.list_max_listpack_size),
+    integer("list-compress-depth", 0, INT_MAX, "0"),
+    integer("set-max-intset-entries", 0, LONG_MAX, "512")
+        .number(|fields| &fields.set_max_intset_entries)
+        .without_effect(),
+    integer("set-max-listpack-entries", 0, LONG_MAX, "128")
+        .number(|fields| &fields.set_max_listpack_entries)
+        .without_effect(),
+    integer("set-max-listpack-value", 0, LONG_MAX, "64")
+        .number(|fields| &fields.set_max_listpack_value)
+        .without_effect(),
+    integer("zset-max-listpack-entries", 0, LONG_MAX, "128")
+        .alias("zset-max-ziplist-entries")
+        .number(|fields| &fields.zset_max_listpack_entries)
+        .without_effect(),
+    memory("zset-max-listpack-value", 0, LONG_MAX as u64, "64")
+        .alias("zset-max-ziplist-value")
+        .number(|fields| &fields.zset_max_listpack_value)
+        .without_effect(),
+    integer("stream-node-max-entries", 0, LONG_MAX, "100"),
+    memory("stream-node-max-bytes", 0, LONG_MAX as u64, "4096"),
+    memory("hll-sparse-max-bytes", 0, LONG_MAX as u64, "3000"),
+    memory("maxmemory", 0, u64::MAX, "0")
+        .number(|fields| &fields.maxmemory)
+        .without_effect(),
+    word("maxmemory-policy", MAXMEMORY_POLICY, "noeviction")
+        .number(|fields| &fields.maxmemory_policy)
+        .without_effect(),
+    integer("maxmemory-samples", 1, INT_MAX, "5"),
+    integer("maxmemory-eviction-tenacity", 0, 100, "10"),
+    integer("lfu-log-factor", 0, INT_MAX, "10")
+        .number(|fields| &fields.lfu_log_factor)
+        .without_effect(),
+    integer("lfu-decay-time", 0, INT_MAX, "1")
+        .number(|fields| &fields.lfu_decay_time)
+        .without_effect(),
+    boolean("lazyfree-lazy-eviction", "no"),
+    boolean("lazyfree-lazy-expire", "no"),
+    boolean("lazyfree-lazy-server-del", "no"),
+    boolean("lazyfree-lazy-user-del", "no"),
+    boolean("lazyfree-lazy-user-flush", "no"),
+    integer("active-expire-effort", 1, 10, "1"),
+    boolean("activerehashing", "yes"),
+    boolean("activedefrag", "no").check(defragmentation),
+    memory(
+        "active-defrag-ignore-bytes",
+        1,
+        LONG_MAX as u64,
+        "104857600",
+    ),
+    integer("active-defrag-threshold-lower", 0, 1_000, "10"),
+    integer("active-defrag-threshold-upper", 0, 1_000, "100"),
+    integer("active-defrag-cycle-min", 1, 99, "1"),
+    integer("active-defrag-cycle-max", 1, 99, "25"),
+    integer("active-defrag-max-scan-fields", 1, LONG_MAX, "1000"),
+    boolean("jemalloc-bg-thread", "yes"),
+];
+
+/// The order of the words is that of Redis' message; the numbers are our own.
+const MAXMEMORY_POLICY: &[Word] = &[
+    ("volatile-lru", 0),
+    ("volatile-lfu", 1),
+    ("volatile-random", 2),
+    ("volatile-ttl", 3),
+    ("allkeys-lru", 4),
+    ("allkeys-lfu", 5),
+    ("allkeys-random", 6),
+    ("noeviction", 7),
+];
+
+fn defragmentation(enabled: &str) -> Result<(), &'static str> {
+    if enabled == "no" {
+        return Ok(());
+    }
+    Err(
+        "Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc \
+         like the one shipped by default with the Redis source distribution",
+    )
+}

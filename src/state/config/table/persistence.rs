@@ -1,0 +1,79 @@
+//! Directives about the RDB file and the append-only file.
+
+use super::{
+    Directive, INT_MAX, LONG_MAX, Slot, boolean, integer, is_file_name, memory, special, text, word,
+};
+use crate::state::config::value::{Kind, Word};
+
+pub(super) const TABLE: &[Directive] = &[
+    // Redis: "dump.rdb", and the points "3600 1 300 100 60 10000". Here a dump is due after 300 seconds with any change.
+    special("dir", Kind::Directory, "")
+        .protected()
+        .kept_in(Slot::WorkingDirectory),
+    text("dbfilename", "dump.my_rdb")
+        .protected()
+        .check(dump_name)
+        .text(|fields| &fields.dbfilename),
+    special("save", Kind::Save, "300 1").text(|fields| &fields.save),
+    boolean("rdbcompression", "yes").flag(|fields| &fields.rdbcompression),
+    boolean("rdbchecksum", "yes")
+        .immutable()
+        .flag(|fields| &fields.rdbchecksum),
+    boolean("stop-writes-on-bgsave-error", "yes")
+        .flag(|fields| &fields.stop_writes_on_bgsave_error),
+    boolean("rdb-del-sync-files", "no"),
+    boolean("rdb-save-incremental-fsync", "yes"),
+    integer("rdb-key-save-delay", i32::MIN as i64, INT_MAX, "0").hidden(),
+    integer("key-load-delay", i32::MIN as i64, INT_MAX, "0").hidden(),
+    integer(
+        "loading-process-events-interval-bytes",
+        1_024,
+        INT_MAX,
+        "2097152",
+    )
+    .hidden(),
+    word("sanitize-dump-payload", SANITIZE_DUMP_PAYLOAD, "no"),
+    boolean("appendonly", "no"),
+    text("appendfilename", "appendonly.aof")
+        .immutable()
+        .check(append_file_name),
+    text("appenddirname", "appendonlydir")
+        .immutable()
+        .check(append_directory_name),
+    word("appendfsync", APPEND_FSYNC, "everysec"),
+    boolean("no-appendfsync-on-rewrite", "no"),
+    integer("auto-aof-rewrite-percentage", 0, INT_MAX, "100"),
+    memory("auto-aof-rewrite-min-size", 0, LONG_MAX as u64, "67108864"),
+    boolean("aof-load-truncated", "yes"),
+    boolean("aof-use-rdb-preamble", "yes"),
+    boolean("aof-timestamp-enabled", "no"),
+    boolean("aof-rewrite-incremental-fsync", "yes"),
+    boolean("aof-disable-auto-gc", "no").hidden(),
+];
+
+const SANITIZE_DUMP_PAYLOAD: &[Word] = &[("no", 0), ("yes", 1), ("clients", 2)];
+const APPEND_FSYNC: &[Word] = &[("everysec", 2), ("always", 1), ("no", 0)];
+
+fn dump_name(name: &str) -> Result<(), &'static str> {
+    if is_file_name(name) {
+        Ok(())
+    } else {
+        Err("dbfilename can't be a path, just a filename")
+    }
+}
+
+fn append_file_name(name: &str) -> Result<(), &'static str> {
+    match name {
+        "" => Err("appendfilename can't be empty"),
+        _ if is_file_name(name) => Ok(()),
+        _ => Err("appendfilename can't be a path, just a filename"),
+    }
+}
+
+fn append_directory_name(name: &str) -> Result<(), &'static str> {
+    match name {
+        "" => Err("appenddirname can't be empty"),
+        _ if is_file_name(name) => Ok(()),
+        _ => Err("appenddirname can't be a path, just a dirname"),
+    }
+}

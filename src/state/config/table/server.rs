@@ -1,0 +1,167 @@
+//! Directives about the process: databases, log, access, measuring, debugging.
+
+use super::{
+    Directive, INT_MAX, LONG_MAX, PERMISSION, boolean, integer, optional_text, special, text, word,
+};
+use crate::state::config::value::{Kind, Word};
+
+pub(super) const TABLE: &[Directive] = &[
+    // Redis: 16.
+    integer("databases", 1, INT_MAX, "1")
+        .immutable()
+        .number(|fields| &fields.databases),
+    word("loglevel", LOG_LEVEL, "notice").number(|fields| &fields.loglevel),
+    text("logfile", "")
+        .immutable()
+        .text(|fields| &fields.logfile),
+    boolean("syslog-enabled", "no").immutable(),
+    text("syslog-ident", "redis").immutable(),
+    word("syslog-facility", SYSLOG_FACILITY, "local0").immutable(),
+    boolean("daemonize", "no").immutable(),
+    word("supervised", SUPERVISED, "no").immutable(),
+    optional_text("pidfile").immutable(),
+    boolean("always-show-logo", "no").immutable(),
+    boolean("set-proc-title", "yes").immutable(),
+    text("proc-title-template", "{title} {listen-addr} {server-mode}").check(proc_title_template),
+    text("locale-collate", "").check(locale),
+    text("ignore-warnings", ""),
+    word("enable-protected-configs", PERMISSION, "no")
+        .immutable()
+        .number(|fields| &fields.enable_protected_configs),
+    word("enable-debug-command", PERMISSION, "no")
+        .immutable()
+        .number(|fields| &fields.enable_debug_command),
+    word("enable-module-command", PERMISSION, "no").immutable(),
+    optional_text("requirepass").sensitive(),
+    text("aclfile", "").immutable(),
+    integer("acllog-max-len", 0, LONG_MAX, "128"),
+    word("acl-pubsub-default", ACL_PUBSUB_DEFAULT, "resetchannels"),
+    special("notify-keyspace-events", Kind::KeyspaceEvents, "")
+        .number(|fields| &fields.notify_keyspace_events)
+        .without_effect(),
+    integer("busy-reply-threshold", 0, LONG_MAX, "5000").alias("lua-time-limit"),
+    integer("slowlog-log-slower-than", -1, LONG_MAX, "10000")
+        .number(|fields| &fields.slowlog_log_slower_than)
+        .without_effect(),
+    integer("slowlog-max-len", 0, LONG_MAX, "128")
+        .number(|fields| &fields.slowlog_max_len)
+        .without_effect(),
+    integer("latency-monitor-threshold", 0, LONG_MAX, "0"),
+    boolean("latency-tracking", "yes"),
+    special(
+        "latency-tracking-info-percentiles",
+        Kind::Percentiles,
+        "50 99 99.9",
+    ),
+    integer("hz", 0, INT_MAX, "10"),
+    boolean("dynamic-hz", "yes"),
+    integer("shutdown-timeout", 0, INT_MAX, "10"),
+    special("shutdown-on-sigint", Kind::Flags(SHUTDOWN_FLAGS), "default").check(shutdown_flags),
+    special(
+        "shutdown-on-sigterm",
+        Kind::Flags(SHUTDOWN_FLAGS),
+        "default",
+    )
+    .check(shutdown_flags),
+    word("oom-score-adj", OOM_SCORE_ADJ, "no"),
+    special("oom-score-adj-values", Kind::OomScoreAdjValues, "0 200 800"),
+    boolean("disable-thp", "yes").immutable(),
+    optional_text("server_cpulist").immutable(),
+    optional_text("bio_cpulist").immutable(),
+    optional_text("aof_rewrite_cpulist").immutable(),
+    optional_text("bgsave_cpulist").immutable(),
+    boolean("crash-log-enabled", "yes"),
+    boolean("crash-memcheck-enabled", "yes"),
+    boolean("use-exit-on-panic", "no").hidden(),
+    boolean("enable-debug-assert", "no").immutable().hidden(),
+    integer("watchdog-period", 0, INT_MAX, "0").hidden(),
+];
+
+const LOG_LEVEL: &[Word] = &[
+    ("debug", 0),
+    ("verbose", 1),
+    ("notice", 2),
+    ("warning", 3),
+    ("nothing", 4),
+];
+const SYSLOG_FACILITY: &[Word] = &[
+    ("user", 0),
+    ("local0", 1),
+    ("local1", 2),
+    ("local2", 3),
+    ("local3", 4),
+    ("local4", 5),
+    ("local5", 6),
+    ("local6", 7),
+    ("local7", 8),
+];
+const SUPERVISED: &[Word] = &[("upstart", 3), ("systemd", 2), ("auto", 1), ("no", 0)];
+const ACL_PUBSUB_DEFAULT: &[Word] = &[("allchannels", 1), ("resetchannels", 0)];
+const SHUTDOWN_FLAGS: &[Word] = &[
+    ("default", 0),
+    ("save", 1),
+    ("nosave", 2),
+    ("now", 4),
+    ("force", 8),
+];
+/// `relative` is shown as `yes`, because both mean the same.
+const OOM_SCORE_ADJ: &[Word] = &[("no", 0), ("yes", 1), ("relative", 1), ("absolute", 2)];
+
+fn shutdown_flags(shown: &str) -> Result<(), &'static str> {
+    if shown.starts_with("save nosave") {
+        return Err("shutdown options SAVE and NOSAVE can't be used simultaneously");
+    }
+    Ok(())
+}
+
+/// Of the locales of the operating system, only those are known that compare bytes, as this server does.
+fn locale(name: &str) -> Result<(), &'static str> {
+    if matches!(name, "" | "C" | "POSIX" | "C.UTF-8") {
+        Ok(())
+    } else {
+        Err("Invalid locale name")
+    }
+}
+
+/// Text with names in braces; `{{` is a brace.
+fn proc_title_template(template: &str) -> Result<(), &'static str> {
+    const KNOWN: &[&str] = &[
+        "title",
+        "listen-addr",
+        "server-mode",
+        "port",
+        "tls-port",
+        "unixsocket",
+        "config-file",
+    ];
+    let invalid = Err("template format is invalid or contains unknown variables");
+    if template.is_empty() {
+        return invalid;
+    }
+    let mut rest = template;
+    while let Some((_, after_brace)) = rest.split_once('{') {
+        rest = match after_brace.strip_prefix('{') {
+            Some(after_escaped) => after_escaped,
+            None => match after_brace.split_once('}') {
+                Some((name, after_name)) if KNOWN.contains(&name) => after_name,
+                _ => return invalid,
+            },
+        };
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn templates() {
+        for good in ["{title} {listen-addr} {server-mode}", "abc", "{{x}", "a}"] {
+            assert!(proc_title_template(good).is_ok(), "{good}");
+        }
+        for bad in ["", "{", "{foo}", "{title", "{}"] {
+            assert!(proc_title_template(bad).is_err(), "{bad}");
+        }
+    }
+}

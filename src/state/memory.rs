@@ -1,0 +1,77 @@
+//! What the process takes of the machine: memory and processor time.
+
+use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use tikv_jemalloc_ctl::{epoch, stats};
+
+/// The highest use of memory seen so far.
+#[derive(Debug, Default)]
+pub struct MemoryPeak(AtomicU64);
+
+/// Memory of the process, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryUse {
+    /// Asked of the allocator and not given back.
+    pub allocated: u64,
+    /// In pages that hold such memory.
+    pub active: u64,
+    /// In pages that the allocator holds and the system has backed with memory.
+    pub allocator_resident: u64,
+    /// Of the whole process, as the system counts it.
+    pub resident: u64,
+    /// The highest `allocated` seen so far.
+    pub peak: u64,
+}
+
+impl MemoryPeak {
+    /// Looks at the memory in use now.
+    pub fn measure(&self) -> MemoryUse {
+        // The allocator keeps its figures per thread; advancing the epoch adds them up.
+        let _ = epoch::advance();
+        let allocated = stats::allocated::read().unwrap_or(0) as u64;
+        let peak = self.0.fetch_max(allocated, Relaxed).max(allocated);
+        MemoryUse {
+            allocated,
+            active: stats::active::read().unwrap_or(0) as u64,
+            allocator_resident: stats::resident::read().unwrap_or(0) as u64,
+            resident: resident_bytes().unwrap_or(allocated),
+            peak,
+        }
+    }
+}
+
+/// The second figure of /proc/self/statm, in pages of 4 KiB.
+fn resident_bytes() -> Option<u64> {
+    let statm = fs::read_to_string("/proc/self/statm").ok()?;
+    Some(statm.split(' ').nth(1)?.parse::<u64>().ok()? * 4096)
+}
+
+/// Memory of the machine, in bytes.
+pub fn machine_bytes() -> u64 {
+    let meminfo = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+/// Seconds of processor time the process has taken, in the system and in its own code.
+pub fn processor_seconds() -> (f64, f64) {
+    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    // Behind the program's name, which stands in parentheses, times are the 12th and 13th field, in hundredths.
+    let fields: Vec<&str> = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    let seconds = |index: usize| {
+        fields
+            .get(index)
+            .and_then(|field| field.parse::<f64>().ok())
+            .unwrap_or(0.0)
+            / 100.0
+    };
+    (seconds(12), seconds(11))
+}

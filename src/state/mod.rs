@@ -1,0 +1,153 @@
+//! What the server remembers besides data: configuration, clients, statistics, saves.
+
+use crate::keyspace::space::Keyspace;
+use crate::util::clock;
+use clients::Clients;
+use config::{Changes, Config};
+use log::Log;
+use memory::MemoryPeak;
+use saves::Saves;
+use shutdown::Shutdown;
+use statistics::Statistics;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+pub mod clients;
+pub mod config;
+pub mod log;
+pub mod memory;
+pub mod saves;
+pub mod shutdown;
+pub mod statistics;
+
+/// Files the server needs beside its clients' sockets: dump, log, listeners.
+const RESERVED_FILES: u64 = 32;
+
+/// Everything that the threads of one server share.
+#[derive(Debug)]
+pub struct Server {
+    /// Keys and values.
+    pub keyspace: Keyspace,
+    /// The directives.
+    pub config: Config,
+    /// The file the directives were read from.
+    pub config_file: Option<PathBuf>,
+    /// Who is connected.
+    pub clients: Arc<Clients>,
+    /// What INFO counts.
+    pub statistics: Statistics,
+    /// How the dump fares.
+    pub saves: Saves,
+    /// Whether the server is to stop.
+    pub shutdown: Shutdown,
+    /// Where lines for people go.
+    pub log: Log,
+    /// The highest use of memory.
+    pub memory_peak: MemoryPeak,
+    /// Unix time of the start, in milliseconds.
+    pub started_at_ms: i64,
+    /// 40 hexadecimal digits, new at every start.
+    pub run_id: String,
+    /// Where the server listens.
+    pub port: u16,
+    /// Keys of the dump that had expired when it was loaded, and keys that were loaded.
+    pub loaded: LoadCounts,
+}
+
+/// What the loader found in the dump.
+#[derive(Debug, Default)]
+pub struct LoadCounts {
+    /// Keys that are in the keyspace now.
+    pub keys: AtomicU64,
+    /// Keys that had expired.
+    pub expired: AtomicU64,
+}
+
+impl Server {
+    /// A server without data. `commands` is the size of the command table.
+    pub fn new(config: Config, config_file: Option<PathBuf>, commands: usize) -> Server {
+        let now_ms = clock::unix_ms();
+        let databases = config.databases.get().max(1) as usize;
+        let port = config.port.get() as u16;
+        Server {
+            keyspace: Keyspace::new(databases),
+            config,
+            config_file,
+            clients: Arc::default(),
+            statistics: Statistics::new(commands),
+            saves: Saves::new(now_ms),
+            shutdown: Shutdown::default(),
+            log: Log::default(),
+            memory_peak: MemoryPeak::default(),
+            started_at_ms: now_ms,
+            run_id: (0..40)
+                .map(|_| char::from(b"0123456789abcdef"[fastrand::usize(..16)]))
+                .collect(),
+            port,
+            loaded: LoadCounts::default(),
+        }
+    }
+
+    /// Lets changed directives take effect that are not simply read when they are needed. One that cannot is named,
+    /// with the reason.
+    pub fn apply_config(&self, changes: &Changes) -> Result<(), (&'static str, String)> {
+        for name in changes.names() {
+            match name {
+                "loglevel" => self.log.set_level(self.config.log_level()),
+                "maxclients" => self.apply_maxclients().map_err(|most| {
+                    let text = "The operating system is not able to handle the specified number of clients, try with";
+                    (name, format!("{text} {most}"))
+                })?,
+                // Redis moves its sockets; ours stay where they are, and the client is told so in Redis' words.
+                "port" => return Err((name, "Unable to listen on this port. Check server logs.".to_string())),
+                "bind" => return Err((name, "Failed to bind to specified addresses.".to_string())),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the process open as many sockets as there may be clients.
+    ///
+    /// # Errors
+    /// How many clients there can be at most.
+    fn apply_maxclients(&self) -> Result<(), u64> {
+        let wanted = self.config.maxclients.get() as u64 + RESERVED_FILES;
+        let limit = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
+        if limit >= wanted {
+            return Ok(());
+        }
+        Err(limit.saturating_sub(RESERVED_FILES).max(1))
+    }
+
+    /// The same at the start: fewer clients are better than none.
+    pub fn apply_initial_maxclients(&self) {
+        if let Err(possible) = self.apply_maxclients() {
+            let wanted = self.config.maxclients.get();
+            self.log.warning(format_args!(
+                "The system allows {possible} clients at most, not {wanted}"
+            ));
+            self.config.lower_maxclients(possible as i64);
+        }
+    }
+
+    /// Where the dump is.
+    pub fn dump_path(&self) -> PathBuf {
+        Path::new(&*self.config.dbfilename.get()).to_path_buf()
+    }
+
+    /// Whether commands that change data are refused, because the dump cannot be written.
+    pub fn refuses_writes(&self) -> bool {
+        self.saves.last_failed()
+            && self.config.stop_writes_on_bgsave_error.get()
+            && !self.config.save_points().is_empty()
+    }
+
+    /// Sets to zero what CONFIG RESETSTAT sets to zero.
+    pub fn reset_statistics(&self) {
+        self.statistics.reset();
+        self.clients.reset_counts();
+        self.keyspace.reset_expired();
+    }
+}

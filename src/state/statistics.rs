@@ -1,0 +1,209 @@
+//! What INFO counts: commands, look-ups, bytes, errors.
+//!
+//! Every command adds to these figures, from every thread. So that threads do not fight for cache lines, the figures
+//! exist several times over; each client adds to one copy, INFO sums them up.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+/// Copies of the figures; more than cores that could add at once would not help.
+const STRIPES: usize = 16;
+
+/// How often one command was called, and what became of it.
+#[derive(Debug, Default)]
+pub struct CommandCounts {
+    calls: AtomicU64,
+    nanoseconds: AtomicU64,
+    rejected: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// The sums for one command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CommandSums {
+    /// Calls that ran.
+    pub calls: u64,
+    /// Time they took, in microseconds.
+    pub microseconds: u64,
+    /// Calls refused before they ran: wrong arity, for example.
+    pub rejected: u64,
+    /// Calls that answered with an error.
+    pub failed: u64,
+}
+
+/// The sums that do not belong to one command.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// Look-ups of reading commands that found their key.
+    pub hits: u64,
+    /// Look-ups of reading commands that did not.
+    pub misses: u64,
+    /// Bytes read from clients.
+    pub input_bytes: u64,
+    /// Bytes written to clients.
+    pub output_bytes: u64,
+}
+
+#[derive(Debug)]
+#[repr(align(128))]
+struct Stripe {
+    commands: Box<[CommandCounts]>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+    input_bytes: AtomicU64,
+    output_bytes: AtomicU64,
+}
+
+/// All figures.
+#[derive(Debug)]
+pub struct Statistics {
+    stripes: Box<[Stripe]>,
+    /// Error replies by their first word.
+    errors: Mutex<BTreeMap<String, u64>>,
+}
+
+/// Error codes counted apart; beyond these, as in Redis, a client that makes codes up could fill the memory.
+const MOST_ERROR_CODES: usize = 128;
+
+impl Statistics {
+    /// Figures for this many commands, which are numbered from 0.
+    pub fn new(commands: usize) -> Statistics {
+        let stripe = || Stripe {
+            commands: (0..commands).map(|_| CommandCounts::default()).collect(),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+            input_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+        };
+        Statistics {
+            stripes: (0..STRIPES).map(|_| stripe()).collect(),
+            errors: Mutex::default(),
+        }
+    }
+
+    /// Counts a call that ran.
+    pub fn note_call(&self, client: u64, command: usize, nanoseconds: u64) {
+        let counts = &self.stripe(client).commands[command];
+        counts.calls.fetch_add(1, Relaxed);
+        counts.nanoseconds.fetch_add(nanoseconds, Relaxed);
+    }
+
+    /// Counts the look-ups of a reading command.
+    pub fn note_lookups(&self, client: u64, hits: u32, misses: u32) {
+        let stripe = self.stripe(client);
+        if hits > 0 {
+            stripe.hits.fetch_add(hits as u64, Relaxed);
+        }
+        if misses > 0 {
+            stripe.misses.fetch_add(misses as u64, Relaxed);
+        }
+    }
+
+    /// Counts bytes from and to a client.
+    pub fn note_traffic(&self, client: u64, input_bytes: usize, output_bytes: usize) {
+        let stripe = self.stripe(client);
+        stripe.input_bytes.fetch_add(input_bytes as u64, Relaxed);
+        stripe.output_bytes.fetch_add(output_bytes as u64, Relaxed);
+    }
+
+    /// Counts an error reply by its code, the first word of its text, and for its command if that is known.
+    pub fn note_error(&self, client: u64, command: Option<usize>, has_run: bool, text: &[u8]) {
+        if let Some(command) = command {
+            let counts = &self.stripe(client).commands[command];
+            if has_run {
+                &counts.failed
+            } else {
+                &counts.rejected
+            }
+            .fetch_add(1, Relaxed);
+        }
+        let code = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        let code = String::from_utf8_lossy(code).into_owned();
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        if errors.len() < MOST_ERROR_CODES || errors.contains_key(&code) {
+            *errors.entry(code).or_default() += 1;
+        }
+    }
+
+    /// The sums for a command.
+    pub fn command(&self, command: usize) -> CommandSums {
+        let sum = |figure: fn(&CommandCounts) -> &AtomicU64| {
+            self.stripes
+                .iter()
+                .map(|stripe| figure(&stripe.commands[command]).load(Relaxed))
+                .sum::<u64>()
+        };
+        CommandSums {
+            calls: sum(|counts| &counts.calls),
+            microseconds: sum(|counts| &counts.nanoseconds) / 1000,
+            rejected: sum(|counts| &counts.rejected),
+            failed: sum(|counts| &counts.failed),
+        }
+    }
+
+    /// How many commands have run.
+    pub fn calls(&self) -> u64 {
+        self.stripes
+            .iter()
+            .flat_map(|stripe| &stripe.commands)
+            .map(|counts| counts.calls.load(Relaxed))
+            .sum()
+    }
+
+    /// The sums that do not belong to one command.
+    pub fn sums(&self) -> Sums {
+        let sum = |figure: fn(&Stripe) -> &AtomicU64| {
+            self.stripes
+                .iter()
+                .map(|stripe| figure(stripe).load(Relaxed))
+                .sum::<u64>()
+        };
+        Sums {
+            hits: sum(|stripe| &stripe.hits),
+            misses: sum(|stripe| &stripe.misses),
+            input_bytes: sum(|stripe| &stripe.input_bytes),
+            output_bytes: sum(|stripe| &stripe.output_bytes),
+        }
+    }
+
+    /// Error replies by their code.
+    pub fn errors(&self) -> BTreeMap<String, u64> {
+        self.errors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Sets all figures to zero: CONFIG RESETSTAT.
+    pub fn reset(&self) {
+        for stripe in &self.stripes {
+            for counts in &stripe.commands {
+                for figure in [
+                    &counts.calls,
+                    &counts.nanoseconds,
+                    &counts.rejected,
+                    &counts.failed,
+                ] {
+                    figure.store(0, Relaxed);
+                }
+            }
+            for figure in [
+                &stripe.hits,
+                &stripe.misses,
+                &stripe.input_bytes,
+                &stripe.output_bytes,
+            ] {
+                figure.store(0, Relaxed);
+            }
+        }
+        self.errors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clear();
+    }
+
+    fn stripe(&self, client: u64) -> &Stripe {
+        &self.stripes[client as usize % STRIPES]
+    }
+}
