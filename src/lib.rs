@@ -2,6 +2,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod command;
 pub mod keyspace;
 pub mod rdb;
 pub mod resp;

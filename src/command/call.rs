@@ -1,0 +1,142 @@
+//! One call of a command: its arguments, its reply, and who called.
+
+use super::error::CommandError;
+use super::table::CommandSpec;
+use crate::keyspace::space::Key;
+use crate::resp::reply::Reply;
+use crate::state::Server;
+use crate::state::clients::Client;
+use crate::util::number;
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+
+/// What a handler has to work with.
+pub struct Call<'a> {
+    /// The arguments, the command's name first.
+    pub arguments: &'a [&'a [u8]],
+    /// The keys among them, as the command's entry in the table declares them.
+    pub keys: &'a [Key<'a>],
+    /// The command's entry in the table.
+    pub spec: &'static CommandSpec,
+    /// Where the reply goes.
+    pub reply: &'a mut Reply,
+    /// Who called.
+    pub session: &'a mut Session,
+    /// Everything else.
+    pub server: &'a Server,
+    /// Unix time in milliseconds; the same for the whole call.
+    pub now_ms: i64,
+}
+
+/// What the server remembers of a client for its own thread alone.
+#[derive(Debug)]
+pub struct Session {
+    /// What others see of it.
+    pub client: Arc<Client>,
+    /// The selected database.
+    pub database: usize,
+    /// Which replies the client wants.
+    pub reply_mode: ReplyMode,
+}
+
+/// CLIENT REPLY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// All of them.
+    On,
+    /// None.
+    Off,
+    /// None to this command (CLIENT REPLY SKIP itself) and none to the next.
+    SkipNext,
+    /// None to this command.
+    Skip,
+}
+
+impl<'a> Call<'a> {
+    /// The argument at `index`, the command's name being 0. The arity says which are there.
+    pub fn argument(&self, index: usize) -> &'a [u8] {
+        self.arguments[index]
+    }
+
+    /// The first key.
+    pub fn key(&self) -> Key<'a> {
+        self.keys[0]
+    }
+
+    /// An argument that is to be an integer.
+    pub fn integer(&self, index: usize) -> Result<i64, CommandError> {
+        number::parse_i64(self.arguments[index]).ok_or(CommandError::NotAnInteger)
+    }
+
+    /// An argument that is to be an integer in this range.
+    pub fn integer_in(
+        &self,
+        index: usize,
+        range: RangeInclusive<i64>,
+    ) -> Result<i64, CommandError> {
+        let number = self.integer(index)?;
+        match range.contains(&number) {
+            true => Ok(number),
+            false => Err(CommandError::NotBetween(*range.start(), *range.end())),
+        }
+    }
+
+    /// An argument that is to be a count, 0 or more, with the error text that most commands have.
+    pub fn count(&self, index: usize) -> Result<usize, CommandError> {
+        let number = number::parse_i64(self.arguments[index]);
+        number
+            .and_then(|number| usize::try_from(number).ok())
+            .ok_or(CommandError::NotPositive)
+    }
+
+    /// An argument that is to be the number of a database.
+    pub fn database(&self, index: usize) -> Result<usize, CommandError> {
+        let number = self.integer_in(index, i32::MIN.into()..=i32::MAX.into())?;
+        usize::try_from(number)
+            .ok()
+            .filter(|number| *number < self.server.keyspace.databases())
+            .ok_or(CommandError::DatabaseOutOfRange)
+    }
+
+    /// Whether the argument at `index` is this word, in any case.
+    pub fn is_word(&self, index: usize, word: &str) -> bool {
+        self.arguments[index].eq_ignore_ascii_case(word.as_bytes())
+    }
+
+    /// An argument in capitals, to be compared with words; one that is longer than any word is never equal to one.
+    pub fn word(&self, index: usize) -> String {
+        String::from_utf8_lossy(self.arguments[index]).to_ascii_uppercase()
+    }
+
+    /// The texts of a HELP subcommand.
+    pub fn help(&mut self, lines: &[&str]) {
+        let name = String::from_utf8_lossy(self.arguments[0]).to_ascii_uppercase();
+        self.reply.array(lines.len() + 3);
+        self.reply.simple(&format!(
+            "{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+        ));
+        lines.iter().for_each(|line| self.reply.simple(line));
+        self.reply.simple("HELP");
+        self.reply.simple("    Print this help.");
+    }
+}
+
+/// The half-open range of positions that `start` and `stop`, inclusive and negative from the end, mean in a sequence of
+/// `len`: LRANGE, GETRANGE and the like. Empty if there is nothing in it.
+pub fn clamp_range(start: i64, stop: i64, len: usize) -> std::ops::Range<usize> {
+    let len = len as i64;
+    let from_end = |index: i64| {
+        if index < 0 {
+            index.saturating_add(len)
+        } else {
+            index
+        }
+    };
+    let start = from_end(start).max(0);
+    let stop = from_end(stop).min(len - 1);
+    if start > stop {
+        0..0
+    } else {
+        start as usize..stop as usize + 1
+    }
+}

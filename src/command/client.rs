@@ -1,0 +1,421 @@
+//! CLIENT: the connected clients, and what the calling one wants.
+
+use super::call::{Call, ReplyMode};
+use super::error::{CommandError, CommandResult, c_string};
+use super::table::{self, *};
+use crate::state::clients::Client;
+use crate::util::number;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "client", arity: -2, handler: Handler::Container(CLIENT), flags: 0, group: Group::Connection, since: "2.4.0",
+        syntax: "", summary: "A container for client connection commands.", ..BASE },
+];
+
+#[rustfmt::skip]
+const CLIENT: &[CommandSpec] = &[
+    CommandSpec { name: "id", arity: 2, handler: Handler::NoLock(id), flags: NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "5.0.0",
+        syntax: "", summary: "Returns the unique client ID of the connection.", ..BASE },
+    CommandSpec { name: "getname", arity: 2, handler: Handler::NoLock(getname), flags: NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "2.6.9",
+        syntax: "", summary: "Returns the name of the connection.", ..BASE },
+    CommandSpec { name: "setname", arity: 3, handler: Handler::NoLock(setname), flags: NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "2.6.9",
+        syntax: "connection-name", summary: "Sets the connection name.", ..BASE },
+    CommandSpec { name: "setinfo", arity: 4, handler: Handler::NoLock(setinfo), flags: NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "7.2.0",
+        syntax: "<LIB-NAME libname | LIB-VER libver>", summary: "Sets information specific to the client or connection.", tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
+    CommandSpec { name: "list", arity: -2, handler: Handler::NoLock(list), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "2.4.0",
+        syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]", summary: "Lists open connections.", tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "info", arity: 2, handler: Handler::NoLock(client_info), flags: NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "6.2.0",
+        syntax: "", summary: "Returns information about the connection.", tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "kill", arity: -3, handler: Handler::NoLock(kill), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "2.4.0",
+        syntax: "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> [...]>", summary: "Terminates open connections.", ..BASE },
+    CommandSpec { name: "no-evict", arity: 3, handler: Handler::NoLock(no_evict), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "7.0.0",
+        syntax: "<ON | OFF>", summary: "Sets the client eviction mode of the connection.", ..BASE },
+    CommandSpec { name: "no-touch", arity: 3, handler: Handler::NoLock(no_touch), flags: NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "7.2.0",
+        syntax: "<ON | OFF>", summary: "Controls whether commands sent by the client affect the LRU/LFU of accessed keys.", ..BASE },
+    CommandSpec { name: "reply", arity: 3, handler: Handler::NoLock(reply), flags: NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "3.2.0",
+        syntax: "<ON | OFF | SKIP>", summary: "Instructs the server whether to reply to commands.", ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(client_help), flags: LOADING | STALE, group: Group::Connection, since: "5.0.0",
+        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+];
+
+fn id(call: &mut Call) -> CommandResult {
+    let id = call.session.client.id;
+    call.reply.integer(id as i64);
+    Ok(())
+}
+
+/// ```text
+/// > CLIENT GETNAME
+/// (nil)
+/// > CLIENT SETNAME ann
+/// OK
+/// > CLIENT GETNAME
+/// "ann"
+/// ```
+fn getname(call: &mut Call) -> CommandResult {
+    let labels = call.session.client.labels();
+    let name = Some(labels.name.as_slice()).filter(|name| !name.is_empty());
+    call.reply.bulk_or_null(name);
+    Ok(())
+}
+
+/// ```text
+/// > CLIENT SETNAME "two words"
+/// (error) ERR Client names cannot contain spaces, newlines or special characters.
+/// ```
+fn setname(call: &mut Call) -> CommandResult {
+    let name = call.argument(2);
+    check_name(name)?;
+    call.session.client.labels().name = name.to_vec();
+    call.reply.ok();
+    Ok(())
+}
+
+/// A name stands between blanks in CLIENT LIST, so it cannot hold any.
+pub(super) fn check_name(name: &[u8]) -> CommandResult {
+    if is_label(name) {
+        return Ok(());
+    }
+    Err(CommandError::err(
+        "Client names cannot contain spaces, newlines or special characters.",
+    ))
+}
+
+/// As in Redis, what follows a zero byte is not looked at.
+fn is_label(text: &[u8]) -> bool {
+    c_string(text)
+        .iter()
+        .all(|byte| (b'!'..=b'~').contains(byte))
+}
+
+/// ```text
+/// > CLIENT SETINFO LIB-NAME redis-py
+/// OK
+/// > CLIENT SETINFO COLOUR red
+/// (error) ERR Unrecognized option 'COLOUR'
+/// ```
+fn setinfo(call: &mut Call) -> CommandResult {
+    let (attribute, value) = (call.argument(2), call.argument(3));
+    let name = call.word(2);
+    if !matches!(name.as_str(), "LIB-NAME" | "LIB-VER") {
+        return Err(CommandError::quoting(
+            "Unrecognized option '",
+            attribute,
+            "'",
+        ));
+    }
+    if !is_label(value) {
+        let name = name.to_ascii_lowercase();
+        return Err(CommandError::err(format_args!(
+            "{name} cannot contain spaces, newlines or special characters."
+        )));
+    }
+    let mut labels = call.session.client.labels();
+    match name.as_str() {
+        "LIB-NAME" => labels.lib_name = value.to_vec(),
+        _ => labels.lib_ver = value.to_vec(),
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// All clients, or those of a type, or those with given numbers.
+fn list(call: &mut Call) -> CommandResult {
+    let mut clients = call.server.clients.all();
+    match call.arguments.len() {
+        2 => {}
+        4 if call.is_word(2, "TYPE") => {
+            let wanted = client_type(call.argument(3))?;
+            clients.retain(|_| wanted == ClientType::Normal);
+        }
+        4.. if call.is_word(2, "ID") => {
+            let ids: Result<Vec<i64>, _> = (3..call.arguments.len())
+                .map(|index| call.integer(index))
+                .collect();
+            let ids = ids.map_err(|_| CommandError::err("Invalid client ID"))?;
+            clients.retain(|client| ids.contains(&(client.id as i64)));
+        }
+        _ => return Err(CommandError::Syntax),
+    }
+    let text: Vec<u8> = clients
+        .iter()
+        .flat_map(|client| describe(client, call.now_ms))
+        .collect();
+    call.reply.verbatim(&text);
+    Ok(())
+}
+
+/// The calling client's line of CLIENT LIST.
+fn client_info(call: &mut Call) -> CommandResult {
+    let line = describe(&call.session.client, call.now_ms);
+    call.reply.verbatim(&line);
+    Ok(())
+}
+
+/// What kind of client it is. Replicas, subscribers and masters come with the commands that make them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ClientType {
+    Normal,
+    Other,
+}
+
+fn client_type(name: &[u8]) -> Result<ClientType, CommandError> {
+    match name.to_ascii_lowercase().as_slice() {
+        b"normal" => Ok(ClientType::Normal),
+        b"slave" | b"replica" | b"pubsub" | b"master" => Ok(ClientType::Other),
+        _ => Err(CommandError::quoting("Unknown client type '", name, "'")),
+    }
+}
+
+fn client_id(call: &Call, index: usize) -> Result<u64, CommandError> {
+    let id = number::parse_i64(call.argument(index)).filter(|id| *id > 0);
+    id.map(|id| id as u64)
+        .ok_or_else(|| CommandError::err("client-id should be greater than 0"))
+}
+
+/// One line of CLIENT LIST: <https://redis.io/commands/client-list/>. What the server does not have is 0 or -1.
+fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
+    let labels = client.labels().clone();
+    let flags = if client.no_evict.load(Relaxed) {
+        "e"
+    } else {
+        ""
+    }
+    .to_string()
+        + if client.no_touch.load(Relaxed) {
+            "T"
+        } else {
+            ""
+        };
+    let flags = if flags.is_empty() { "N" } else { &flags };
+    let command = table::all()
+        .get(client.last_command.load(Relaxed))
+        .map_or("NULL".to_string(), Command::full_name);
+    let [input, input_free, arguments, output] = [
+        &client.input_bytes,
+        &client.input_free_bytes,
+        &client.argument_bytes,
+        &client.output_capacity,
+    ]
+    .map(|figure| figure.load(Relaxed));
+    let total = input + input_free + arguments + output + size_of::<Client>();
+    let age = (now_ms - client.connected_at_ms).max(0) / 1000;
+    let idle = (now_ms - client.last_request_ms.load(Relaxed)).max(0) / 1000;
+    let head = format!(
+        "id={} addr={} laddr={} fd={}",
+        client.id, client.address, client.local_address, client.file_descriptor
+    );
+    let middle = format!(
+        "age={age} idle={idle} flags={flags} db={} sub=0 psub=0 ssub=0 multi=-1 qbuf={input} qbuf-free={input_free} \
+         argv-mem={arguments} multi-mem=0 rbs={output} rbp={output} obl=0 oll=0 omem=0 tot-mem={total} events=r \
+         cmd={command} user=default redir=-1 resp={}",
+        client.database.load(Relaxed),
+        client.protocol.load(Relaxed),
+    );
+    [
+        head.as_bytes(),
+        b" name=",
+        &labels.name,
+        b" ",
+        middle.as_bytes(),
+        b" lib-name=",
+        &labels.lib_name,
+        b" lib-ver=",
+        &labels.lib_ver,
+        b"\n",
+    ]
+    .concat()
+}
+
+/// Which clients are to be disconnected.
+#[derive(Default)]
+struct Filter {
+    id: Option<u64>,
+    address: Option<Vec<u8>>,
+    local_address: Option<Vec<u8>>,
+    user: Option<Vec<u8>>,
+    client_type: Option<ClientType>,
+    spares_caller: bool,
+}
+
+/// ```text
+/// > CLIENT KILL 1.2.3.4:5
+/// (error) ERR No such client
+/// > CLIENT KILL ID 1000000
+/// (integer) 0
+/// ```
+fn kill(call: &mut Call) -> CommandResult {
+    let is_old_style = call.arguments.len() == 3;
+    let filter = match is_old_style {
+        true => Filter {
+            address: Some(call.argument(2).to_vec()),
+            ..Filter::default()
+        },
+        false => kill_filter(call)?,
+    };
+    let clients = call.server.clients.all();
+    let killed: Vec<_> = clients
+        .iter()
+        .filter(|client| filter.matches(client, call.session.client.id))
+        .collect();
+    for client in &killed {
+        // The caller still gets its answer.
+        if Arc::ptr_eq(client, &call.session.client) {
+            client.closes_after_reply.store(true, Relaxed);
+        } else {
+            client.disconnect();
+        }
+    }
+    match (is_old_style, killed.is_empty()) {
+        (true, true) => return Err(CommandError::err("No such client")),
+        (true, false) => call.reply.ok(),
+        (false, _) => call.reply.count(killed.len()),
+    }
+    Ok(())
+}
+
+fn kill_filter(call: &Call) -> Result<Filter, CommandError> {
+    let mut filter = Filter {
+        spares_caller: true,
+        ..Filter::default()
+    };
+    let mut index = 2;
+    while index < call.arguments.len() {
+        if index + 1 == call.arguments.len() {
+            return Err(CommandError::Syntax);
+        }
+        let value = call.argument(index + 1);
+        match call.word(index).as_str() {
+            "ID" => filter.id = Some(client_id(call, index + 1)?),
+            "TYPE" => filter.client_type = Some(client_type(value)?),
+            "ADDR" => filter.address = Some(value.to_vec()),
+            "LADDR" => filter.local_address = Some(value.to_vec()),
+            "USER" if value == b"default" => filter.user = Some(value.to_vec()),
+            "USER" => return Err(CommandError::quoting("No such user '", value, "'")),
+            "SKIPME" => {
+                filter.spares_caller = match call.word(index + 1).as_str() {
+                    "YES" => true,
+                    "NO" => false,
+                    _ => return Err(CommandError::Syntax),
+                }
+            }
+            _ => return Err(CommandError::Syntax),
+        }
+        index += 2;
+    }
+    Ok(filter)
+}
+
+impl Filter {
+    fn matches(&self, client: &Client, caller: u64) -> bool {
+        let is = |wanted: &Option<Vec<u8>>, address: &str| {
+            wanted.as_ref().is_none_or(|it| it == address.as_bytes())
+        };
+        self.id.is_none_or(|id| id == client.id)
+            && is(&self.address, &client.address)
+            && is(&self.local_address, &client.local_address)
+            && self
+                .client_type
+                .is_none_or(|wanted| wanted == ClientType::Normal)
+            && !(self.spares_caller && client.id == caller)
+    }
+}
+
+/// ```text
+/// > CLIENT NO-EVICT on
+/// OK
+/// > CLIENT NO-EVICT maybe
+/// (error) ERR syntax error
+/// ```
+fn no_evict(call: &mut Call) -> CommandResult {
+    let is_on = on_or_off(call)?;
+    call.session.client.no_evict.store(is_on, Relaxed);
+    call.reply.ok();
+    Ok(())
+}
+
+/// New in 7.2: reads of this client no longer count as accesses.
+///
+/// ```text
+/// > CLIENT NO-TOUCH on
+/// OK
+/// ```
+fn no_touch(call: &mut Call) -> CommandResult {
+    let is_on = on_or_off(call)?;
+    call.session.client.no_touch.store(is_on, Relaxed);
+    call.reply.ok();
+    Ok(())
+}
+
+fn on_or_off(call: &Call) -> Result<bool, CommandError> {
+    match call.word(2).as_str() {
+        "ON" => Ok(true),
+        "OFF" => Ok(false),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+/// ```text
+/// > CLIENT REPLY ON
+/// OK
+/// ```
+fn reply(call: &mut Call) -> CommandResult {
+    match call.word(2).as_str() {
+        "ON" => {
+            call.session.reply_mode = ReplyMode::On;
+            call.reply.ok();
+        }
+        "OFF" => call.session.reply_mode = ReplyMode::Off,
+        // Only a client that hears something can ask for a skip.
+        "SKIP" if call.session.reply_mode == ReplyMode::On => {
+            call.session.reply_mode = ReplyMode::SkipNext
+        }
+        "SKIP" => {}
+        _ => return Err(CommandError::Syntax),
+    }
+    Ok(())
+}
+
+fn client_help(call: &mut Call) -> CommandResult {
+    call.help(&[
+        "GETNAME",
+        "    Return the name of the current connection.",
+        "ID",
+        "    Return the ID of the current connection.",
+        "INFO",
+        "    Return information about the current client connection.",
+        "KILL <ip:port>",
+        "    Kill connection made from <ip:port>.",
+        "KILL <option> <value> [<option> <value> [...]]",
+        "    Kill connections. Options are:",
+        "    * ADDR (<ip:port>|<unixsocket>:0)",
+        "      Kill connections made from the specified address",
+        "    * LADDR (<ip:port>|<unixsocket>:0)",
+        "      Kill connections made to specified local address",
+        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+        "      Kill connections by type.",
+        "    * USER <username>",
+        "      Kill connections authenticated by <username>.",
+        "    * SKIPME (YES|NO)",
+        "      Skip killing current connection (default: yes).",
+        "LIST [options ...]",
+        "    Return information about client connections. Options:",
+        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+        "      Return clients of specified type.",
+        "REPLY (ON|OFF|SKIP)",
+        "    Control the replies sent to the current connection.",
+        "SETNAME <name>",
+        "    Assign the name <name> to the current connection.",
+        "SETINFO <option> <value>",
+        "    Set client meta attr. Options are:",
+        "    * LIB-NAME: the client lib name.",
+        "    * LIB-VER: the client lib version.",
+        "NO-EVICT (ON|OFF)",
+        "    Protect current client connection from eviction.",
+        "NO-TOUCH (ON|OFF)",
+        "    Will not touch LRU/LFU stats when this mode is on.",
+    ]);
+    Ok(())
+}

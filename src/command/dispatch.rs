@@ -1,0 +1,211 @@
+//! From a request to its reply: looks the command up, takes the locks it needs, runs it, counts it.
+//!
+//! The only place, beside the background threads of the server, where keyspace locks are taken.
+
+use super::call::{Call, ReplyMode, Session};
+use super::error::{CommandError, CommandResult, c_string};
+use super::table::{self, Command, Handler, WRITE};
+use crate::keyspace::db::Lookups;
+use crate::keyspace::space::Key;
+use crate::resp::reply::Reply;
+use crate::state::Server;
+use crate::util::clock::Stopwatch;
+use smallvec::SmallVec;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Bytes of a request that the error text for an unknown command quotes.
+const QUOTED_BYTES: usize = 128;
+
+/// What the log says of HTTP.
+const HTTP_WARNING: &str = "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: \
+     commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your \
+     Redis instance. Connection aborted.";
+
+/// Keys of a command; more take an allocation.
+type Keys<'a> = SmallVec<[Key<'a>; 2]>;
+
+/// Carries out one request and writes its reply. `stopwatch` was last read when the request before ended.
+pub fn execute(
+    server: &Server,
+    session: &mut Session,
+    arguments: &[&[u8]],
+    reply: &mut Reply,
+    stopwatch: &mut Stopwatch,
+) {
+    let mark = reply.mark();
+    let command = match find(arguments)
+        .and_then(|command| check(server, command, arguments).map(|()| command))
+    {
+        Ok(command) => command,
+        Err(_) if is_http(arguments[0]) => {
+            server.log.warning(HTTP_WARNING);
+            session.client.closes_after_reply.store(true, Relaxed);
+            return;
+        }
+        Err(error) => {
+            let command = find(arguments).ok().map(|command| command.number);
+            answer_error(server, session, reply, &error, command, false);
+            return finish(session, reply, mark);
+        }
+    };
+    session.client.last_command.store(command.number, Relaxed);
+    let result = run(
+        server,
+        session,
+        command,
+        arguments,
+        reply,
+        stopwatch.now_ms(),
+    );
+    if let Err(error) = result {
+        reply.take_back(mark);
+        answer_error(server, session, reply, &error, Some(command.number), true);
+    }
+    server
+        .statistics
+        .note_call(session.client.id, command.number, stopwatch.lap_ns());
+    finish(session, reply, mark);
+}
+
+/// Whether this begins a line of HTTP. A page in a browser can make it send a request here, with commands in its body;
+/// before those are reached, the connection is closed.
+fn is_http(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
+}
+
+/// The command or subcommand that a request names.
+pub fn find(arguments: &[&[u8]]) -> Result<&'static Command, CommandError> {
+    let name = arguments[0];
+    let command = table::find(name).ok_or_else(|| unknown_command(arguments))?;
+    // A container that cannot stand alone says so by its arity.
+    let subcommand = match arguments.get(1) {
+        Some(word) if !command.spec.subcommands().is_empty() => word,
+        _ => return Ok(command),
+    };
+    table::find_subcommand(command.spec, subcommand).ok_or_else(|| {
+        let name = c_string(subcommand);
+        CommandError::UnknownSubcommand {
+            container: command.spec.name.to_ascii_uppercase(),
+            name: name[..name.len().min(QUOTED_BYTES)].to_vec(),
+        }
+    })
+}
+
+/// The keys of a request; none if the arguments contradict what the command declares. Its handler then finds the fault,
+/// and has no lock.
+pub fn keys<'a>(
+    command: &Command,
+    arguments: &[&'a [u8]],
+    database: usize,
+) -> SmallVec<[Key<'a>; 2]> {
+    let mut keys = Keys::new();
+    for spec in command.spec.keys {
+        match spec.indexes(arguments) {
+            Some(indexes) => keys.extend(indexes.map(|index| Key::new(database, arguments[index]))),
+            None => return Keys::new(),
+        }
+    }
+    keys
+}
+
+/// What may keep a command from running at all.
+fn check(server: &Server, command: &Command, arguments: &[&[u8]]) -> CommandResult {
+    if !command.spec.accepts(arguments.len()) {
+        return Err(CommandError::WrongArity(command.full_name()));
+    }
+    // PING is refused too, so that health checks notice; as in Redis.
+    if server.refuses_writes() && (command.spec.has(WRITE) || command.spec.name == "ping") {
+        return Err(CommandError::StopWrites);
+    }
+    Ok(())
+}
+
+/// Runs a command under the locks that its handler's type asks for.
+fn run(
+    server: &Server,
+    session: &mut Session,
+    command: &'static Command,
+    arguments: &[&[u8]],
+    reply: &mut Reply,
+    now_ms: i64,
+) -> CommandResult {
+    let database = session.database;
+    let touches = !session.client.no_touch.load(Relaxed);
+    let client = session.client.id;
+    let keyspace = &server.keyspace;
+    let keys = keys(command, arguments, database);
+    let mut call = Call {
+        arguments,
+        keys: &keys,
+        spec: command.spec,
+        reply,
+        session,
+        server,
+        now_ms,
+    };
+    match command.spec.handler {
+        Handler::NoLock(handler) | Handler::CallableContainer(handler, _) => handler(&mut call),
+        Handler::Read(handler) => {
+            let mut db = keyspace.read(database, &keys, now_ms);
+            db.set_touches(touches);
+            let result = handler(&mut call, &db);
+            let Lookups { hits, misses } = db.lookups();
+            server.statistics.note_lookups(client, hits, misses);
+            result
+        }
+        Handler::Write(handler) => {
+            let mut db = keyspace.write(database, &keys, now_ms);
+            db.touches = touches;
+            handler(&mut call, &mut db)
+        }
+        Handler::ReadAll(handler) => handler(&mut call, &keyspace.read_all(database, now_ms)),
+        Handler::WriteAll(handler) => handler(&mut call, &mut keyspace.write_all(database, now_ms)),
+        Handler::Container(_) => {
+            unreachable!("its arity asks for a second word, so this is one of its subcommands")
+        }
+    }
+}
+
+fn answer_error(
+    server: &Server,
+    session: &Session,
+    reply: &mut Reply,
+    error: &CommandError,
+    command: Option<usize>,
+    has_run: bool,
+) {
+    let text = error.text();
+    server
+        .statistics
+        .note_error(session.client.id, command, has_run, &text);
+    reply.error(&text);
+}
+
+/// Drops the reply if the client does not want it.
+fn finish(session: &mut Session, reply: &mut Reply, mark: crate::resp::reply::Mark) {
+    session.reply_mode = match session.reply_mode {
+        ReplyMode::On => return,
+        ReplyMode::Off => ReplyMode::Off,
+        ReplyMode::SkipNext => ReplyMode::Skip,
+        ReplyMode::Skip => ReplyMode::On,
+    };
+    reply.take_back(mark);
+}
+
+/// The error for a request whose first word is no command; it quotes what came.
+fn unknown_command(arguments: &[&[u8]]) -> CommandError {
+    let mut quoted = Vec::new();
+    let (name, arguments) = arguments.split_first().expect("a request has a name");
+    for argument in arguments.iter().map(|argument| c_string(argument)) {
+        if quoted.len() >= QUOTED_BYTES {
+            break;
+        }
+        let rest = QUOTED_BYTES - quoted.len();
+        quoted.push(b'\'');
+        quoted.extend_from_slice(&argument[..argument.len().min(rest)]);
+        quoted.extend_from_slice(b"' ");
+    }
+    let name = c_string(name);
+    let name = &name[..name.len().min(QUOTED_BYTES)];
+    CommandError::UnknownCommand([b"'", name, b"', with args beginning with: ", &quoted].concat())
+}

@@ -1,0 +1,145 @@
+//! Error replies. All their texts stand here, byte for byte as Redis has them.
+
+use crate::keyspace::entry::WrongType;
+use std::fmt;
+
+/// What a handler returns: it has written its reply, or it has changed nothing and this error is the reply.
+pub type CommandResult = Result<(), CommandError>;
+
+/// Why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum CommandError {
+    // The request as a whole.
+    UnknownCommand(Vec<u8>),
+    UnknownSubcommand {
+        container: String,
+        name: Vec<u8>,
+    },
+    WrongArity(String),
+    // The arguments.
+    Syntax,
+    NotAnInteger,
+    NotBetween(i64, i64),
+    NotAFloat,
+    NotPositive,
+    OutOfRange,
+    BitTooLarge,
+    InvalidExpireTime(&'static str),
+    InvalidCursor,
+    OffsetOutOfRange,
+    StringTooLong,
+    DatabaseOutOfRange,
+    // The data.
+    WrongType,
+    HashValueNotAnInteger,
+    HashValueNotAFloat,
+    Overflow,
+    DecrementOverflow,
+    NanOrInfinity,
+    NoSuchKey,
+    IndexOutOfRange,
+    SameObject,
+    // The server's state.
+    Loading,
+    StopWrites,
+    SaveInProgress,
+    SaveFailed,
+    ShutdownFailed,
+    /// Any other text, code included: those that one command alone uses.
+    Other(Vec<u8>),
+}
+
+impl CommandError {
+    /// An error of the general kind that one command alone has.
+    pub fn err(text: impl fmt::Display) -> CommandError {
+        CommandError::Other(format!("ERR {text}").into_bytes())
+    }
+
+    /// The same, with a part of the request in it. As in Redis, which prints it as a C string, it ends at a zero byte.
+    pub fn quoting(before: &str, quoted: &[u8], after: &str) -> CommandError {
+        let text = [
+            b"ERR ",
+            before.as_bytes(),
+            c_string(quoted),
+            after.as_bytes(),
+        ]
+        .concat();
+        CommandError::Other(text)
+    }
+
+    /// The reply. Bytes, because some texts quote what the client sent.
+    pub fn text(&self) -> Vec<u8> {
+        match self {
+            CommandError::UnknownCommand(request) => {
+                [b"ERR unknown command ", &request[..]].concat()
+            }
+            CommandError::UnknownSubcommand { container, name } => [
+                b"ERR unknown subcommand '",
+                &name[..],
+                b"'. Try ",
+                container.as_bytes(),
+                b" HELP.",
+            ]
+            .concat(),
+            CommandError::Other(text) => text.clone(),
+            _ => self.to_string().into_bytes(),
+        }
+    }
+}
+
+/// The bytes before the first zero byte.
+pub(super) fn c_string(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
+impl From<WrongType> for CommandError {
+    fn from(_: WrongType) -> Self {
+        CommandError::WrongType
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use CommandError::*;
+        f.write_str(match self {
+            UnknownCommand(_) | UnknownSubcommand { .. } | Other(_) => {
+                return f.write_str(&String::from_utf8_lossy(&self.text()));
+            }
+            WrongArity(name) => return write!(f, "ERR wrong number of arguments for '{name}' command"),
+            NotBetween(least, most) => {
+                return write!(f, "ERR value is out of range, value must between {least} and {most}");
+            }
+            InvalidExpireTime(name) => return write!(f, "ERR invalid expire time in '{name}' command"),
+            Syntax => "ERR syntax error",
+            NotAnInteger => "ERR value is not an integer or out of range",
+            NotAFloat => "ERR value is not a valid float",
+            NotPositive => "ERR value is out of range, must be positive",
+            OutOfRange => "ERR value is out of range",
+            BitTooLarge => "ERR bit offset is not an integer or out of range",
+            InvalidCursor => "ERR invalid cursor",
+            OffsetOutOfRange => "ERR offset is out of range",
+            StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+            DatabaseOutOfRange => "ERR DB index is out of range",
+            WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            HashValueNotAnInteger => "ERR hash value is not an integer",
+            HashValueNotAFloat => "ERR hash value is not a float",
+            Overflow => "ERR increment or decrement would overflow",
+            DecrementOverflow => "ERR decrement would overflow",
+            NanOrInfinity => "ERR increment would produce NaN or Infinity",
+            NoSuchKey => "ERR no such key",
+            IndexOutOfRange => "ERR index out of range",
+            SameObject => "ERR source and destination objects are the same",
+            Loading => "LOADING Redis is loading the dataset in memory",
+            StopWrites => {
+                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+                 Commands that may modify the data set are disabled, because this instance is configured to report \
+                 errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
+                 Redis logs for details about the RDB error."
+            }
+            SaveInProgress => "ERR Background save already in progress",
+            SaveFailed => "ERR",
+            ShutdownFailed => "ERR Errors trying to SHUTDOWN. Check logs.",
+        })
+    }
+}

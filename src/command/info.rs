@@ -1,0 +1,305 @@
+//! INFO: <https://redis.io/commands/info/>. Fields of parts that the server does not have are left out, or are what
+//! Redis says when the part is idle.
+
+use super::call::Call;
+use super::error::CommandResult;
+use super::table::{self, *};
+use crate::REDIS_VERSION;
+use crate::state::memory;
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "info", arity: -1, handler: Handler::NoLock(info), flags: LOADING | STALE | CAT_DANGEROUS, group: Group::Server, since: "1.0.0",
+        syntax: "[section [section ...]]", summary: "Returns information and statistics about the server.", tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
+];
+
+/// A section: its name, whether INFO without arguments shows it, and what writes it.
+type Section = (&'static str, bool, fn(&Call, &mut String));
+
+const SECTIONS: &[Section] = &[
+    ("Server", true, server),
+    ("Clients", true, clients),
+    ("Memory", true, memory_use),
+    ("Persistence", true, persistence),
+    ("Stats", true, stats),
+    ("Replication", true, replication),
+    ("CPU", true, processor),
+    ("Modules", true, |_, _| {}),
+    ("Commandstats", false, command_stats),
+    ("Errorstats", true, error_stats),
+    ("Cluster", true, cluster),
+    ("Keyspace", true, keyspace),
+];
+
+fn info(call: &mut Call) -> CommandResult {
+    let asked: Vec<String> = (1..call.arguments.len())
+        .map(|index| call.word(index))
+        .collect();
+    let asks = |name: &str| asked.iter().any(|word| word == name);
+    let asks_all = asks("ALL") || asks("EVERYTHING");
+    let asks_default = asked.is_empty() || asks("DEFAULT");
+    let mut text = String::new();
+    for (name, is_default, write) in SECTIONS {
+        let name_asked = asks(&name.to_ascii_uppercase());
+        if name_asked || asks_all || (asks_default && *is_default) {
+            if !text.is_empty() {
+                text.push_str("\r\n");
+            }
+            let _ = write!(text, "# {name}\r\n");
+            write(call, &mut text);
+        }
+    }
+    call.reply.verbatim(text.as_bytes());
+    Ok(())
+}
+
+/// Appends a line of a section.
+macro_rules! line {
+    ($out:expr, $($format:tt)*) => {{
+        let _ = write!($out, $($format)*);
+        $out.push_str("\r\n");
+    }};
+}
+
+fn server(call: &Call, out: &mut String) {
+    let server = call.server;
+    let uptime_s = (call.now_ms - server.started_at_ms).max(0) / 1000;
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    line!(out, "redis_version:{REDIS_VERSION}");
+    line!(out, "redis_git_sha1:00000000");
+    line!(out, "redis_git_dirty:0");
+    line!(out, "redis_build_id:0");
+    line!(out, "redis_mode:standalone");
+    line!(out, "os:Linux {} {}", kernel.trim(), std::env::consts::ARCH);
+    line!(out, "arch_bits:{}", usize::BITS);
+    line!(out, "multiplexing_api:threads");
+    line!(out, "process_id:{}", std::process::id());
+    line!(out, "process_supervised:no");
+    line!(out, "run_id:{}", server.run_id);
+    line!(out, "tcp_port:{}", server.port);
+    line!(out, "server_time_usec:{}", crate::util::clock::unix_us());
+    line!(out, "uptime_in_seconds:{uptime_s}");
+    line!(out, "uptime_in_days:{}", uptime_s / 86_400);
+    line!(out, "hz:10");
+    line!(out, "configured_hz:10");
+    line!(
+        out,
+        "executable:{}",
+        std::env::current_exe().unwrap_or_default().display()
+    );
+    let config_file = server
+        .config_file
+        .as_ref()
+        .map(|path| path.display().to_string());
+    line!(out, "config_file:{}", config_file.unwrap_or_default());
+}
+
+fn clients(call: &Call, out: &mut String) {
+    let clients = call.server.clients.all();
+    let largest = |figure: fn(&crate::state::clients::Client) -> usize| {
+        clients
+            .iter()
+            .map(|client| figure(client))
+            .max()
+            .unwrap_or(0)
+    };
+    line!(out, "connected_clients:{}", clients.len());
+    line!(out, "cluster_connections:0");
+    line!(out, "maxclients:{}", call.server.config.maxclients.get());
+    line!(
+        out,
+        "client_recent_max_input_buffer:{}",
+        largest(|client| client.input_bytes.load(Relaxed))
+    );
+    line!(
+        out,
+        "client_recent_max_output_buffer:{}",
+        largest(|client| client.output_capacity.load(Relaxed))
+    );
+    line!(out, "blocked_clients:0");
+    line!(out, "tracking_clients:0");
+    line!(out, "clients_in_timeout_table:0");
+}
+
+fn memory_use(call: &Call, out: &mut String) {
+    let used = call.server.memory_peak.measure();
+    let machine = memory::machine_bytes();
+    line!(out, "used_memory:{}", used.allocated);
+    line!(out, "used_memory_human:{}", human(used.allocated));
+    line!(out, "used_memory_rss:{}", used.resident);
+    line!(out, "used_memory_rss_human:{}", human(used.resident));
+    line!(out, "used_memory_peak:{}", used.peak);
+    line!(out, "used_memory_peak_human:{}", human(used.peak));
+    line!(
+        out,
+        "used_memory_peak_perc:{:.2}%",
+        100.0 * used.allocated as f64 / used.peak.max(1) as f64
+    );
+    line!(out, "allocator_allocated:{}", used.allocated);
+    line!(out, "allocator_active:{}", used.active);
+    line!(out, "allocator_resident:{}", used.allocator_resident);
+    line!(out, "total_system_memory:{machine}");
+    line!(out, "total_system_memory_human:{}", human(machine));
+    line!(out, "maxmemory:0");
+    line!(out, "maxmemory_human:0B");
+    line!(out, "maxmemory_policy:noeviction");
+    line!(
+        out,
+        "allocator_frag_ratio:{:.2}",
+        used.active as f64 / used.allocated.max(1) as f64
+    );
+    line!(
+        out,
+        "mem_fragmentation_ratio:{:.2}",
+        used.resident as f64 / used.allocated.max(1) as f64
+    );
+    line!(
+        out,
+        "mem_fragmentation_bytes:{}",
+        used.resident as i64 - used.allocated as i64
+    );
+    line!(out, "mem_allocator:jemalloc");
+}
+
+/// Bytes in the largest unit that leaves a figure before the point, as Redis prints them.
+fn human(bytes: u64) -> String {
+    let units = ["B", "K", "M", "G", "T"];
+    let mut size = bytes as f64;
+    let mut unit = 0;
+    while size >= 1024.0 && unit + 1 < units.len() {
+        size /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 {
+        format!("{bytes}B")
+    } else {
+        format!("{size:.2}{}", units[unit])
+    }
+}
+
+fn persistence(call: &Call, out: &mut String) {
+    let server = call.server;
+    let record = server.saves.record();
+    let status = if record.last_is_ok { "ok" } else { "err" };
+    let seconds_now = if record.in_progress {
+        (call.now_ms - record.began_at_ms).max(0) / 1000
+    } else {
+        -1
+    };
+    line!(out, "loading:0");
+    line!(out, "async_loading:0");
+    line!(
+        out,
+        "rdb_changes_since_last_save:{}",
+        server.keyspace.changes() - record.saved_changes
+    );
+    line!(
+        out,
+        "rdb_bgsave_in_progress:{}",
+        u8::from(record.in_progress)
+    );
+    line!(out, "rdb_last_save_time:{}", record.last_good_s);
+    line!(out, "rdb_last_bgsave_status:{status}");
+    line!(out, "rdb_last_bgsave_time_sec:{}", record.last_seconds);
+    line!(out, "rdb_current_bgsave_time_sec:{seconds_now}");
+    line!(out, "rdb_saves:{}", record.succeeded);
+    line!(
+        out,
+        "rdb_last_load_keys_expired:{}",
+        server.loaded.expired.load(Relaxed)
+    );
+    line!(
+        out,
+        "rdb_last_load_keys_loaded:{}",
+        server.loaded.keys.load(Relaxed)
+    );
+    line!(out, "aof_enabled:0");
+    line!(out, "aof_rewrite_in_progress:0");
+    line!(out, "aof_rewrite_scheduled:0");
+}
+
+fn stats(call: &Call, out: &mut String) {
+    let server = call.server;
+    let sums = server.statistics.sums();
+    let (received, rejected) = server.clients.received_and_rejected();
+    line!(out, "total_connections_received:{received}");
+    line!(
+        out,
+        "total_commands_processed:{}",
+        server.statistics.calls()
+    );
+    line!(out, "total_net_input_bytes:{}", sums.input_bytes);
+    line!(out, "total_net_output_bytes:{}", sums.output_bytes);
+    line!(out, "rejected_connections:{rejected}");
+    line!(out, "expired_keys:{}", server.keyspace.expired());
+    line!(out, "evicted_keys:0");
+    line!(out, "keyspace_hits:{}", sums.hits);
+    line!(out, "keyspace_misses:{}", sums.misses);
+    line!(out, "pubsub_channels:0");
+    line!(out, "pubsub_patterns:0");
+    line!(out, "latest_fork_usec:0");
+    line!(out, "total_forks:0");
+    line!(
+        out,
+        "total_error_replies:{}",
+        server.statistics.errors().values().sum::<u64>()
+    );
+}
+
+fn replication(call: &Call, out: &mut String) {
+    line!(out, "role:master");
+    line!(out, "connected_slaves:0");
+    line!(out, "master_replid:{}", call.server.run_id);
+    line!(out, "master_replid2:{}", "0".repeat(40));
+    line!(out, "master_repl_offset:0");
+    line!(out, "second_repl_offset:-1");
+    line!(out, "repl_backlog_active:0");
+}
+
+fn processor(_: &Call, out: &mut String) {
+    let (system, user) = memory::processor_seconds();
+    line!(out, "used_cpu_sys:{system:.6}");
+    line!(out, "used_cpu_user:{user:.6}");
+}
+
+fn command_stats(call: &Call, out: &mut String) {
+    for command in table::all() {
+        let sums = call.server.statistics.command(command.number);
+        if sums.calls + sums.rejected > 0 {
+            let per_call = sums.microseconds as f64 / sums.calls.max(1) as f64;
+            line!(
+                out,
+                "cmdstat_{}:calls={},usec={},usec_per_call={per_call:.2},rejected_calls={},failed_calls={}",
+                command.full_name(),
+                sums.calls,
+                sums.microseconds,
+                sums.rejected,
+                sums.failed
+            );
+        }
+    }
+}
+
+fn error_stats(call: &Call, out: &mut String) {
+    for (code, count) in call.server.statistics.errors() {
+        line!(out, "errorstat_{code}:count={count}");
+    }
+}
+
+fn cluster(_: &Call, out: &mut String) {
+    line!(out, "cluster_enabled:0");
+}
+
+fn keyspace(call: &Call, out: &mut String) {
+    for database in 0..call.server.keyspace.databases() {
+        let (keys, deadlines, ttl_ms) = call.server.keyspace.count(database, call.now_ms);
+        if keys > 0 {
+            line!(
+                out,
+                "db{database}:keys={keys},expires={deadlines},avg_ttl={ttl_ms}"
+            );
+        }
+    }
+}

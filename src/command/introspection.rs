@@ -1,0 +1,454 @@
+//! COMMAND: what there is to know about the commands, from the table.
+
+use super::call::Call;
+use super::dispatch;
+use super::error::{CommandError, CommandResult};
+use super::syntax::{self, Argument, ArgumentKind};
+use super::table::{self, *};
+use crate::util::glob;
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "command", arity: -1, handler: Handler::CallableContainer(all, COMMAND), flags: LOADING | STALE | CAT_CONNECTION, group: Group::Server, since: "2.8.13",
+        syntax: "", summary: "Returns detailed information about all commands.", tips: &["nondeterministic_output_order"], ..BASE },
+];
+
+#[rustfmt::skip]
+const COMMAND: &[CommandSpec] = &[
+    CommandSpec { name: "count", arity: 2, handler: Handler::NoLock(count), flags: LOADING | STALE | CAT_CONNECTION, group: Group::Server, since: "2.8.13",
+        syntax: "", summary: "Returns a count of commands.", ..BASE },
+    CommandSpec { name: "docs", arity: -2, handler: Handler::NoLock(docs), flags: LOADING | STALE | CAT_CONNECTION, group: Group::Server, since: "7.0.0",
+        syntax: "[command-name [command-name ...]]", summary: "Returns documentary information about one, multiple or all commands.", tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "info", arity: -2, handler: Handler::NoLock(info), flags: LOADING | STALE | CAT_CONNECTION, group: Group::Server, since: "2.8.13",
+        syntax: "[command-name [command-name ...]]", summary: "Returns information about one, multiple or all commands.", tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "list", arity: -2, handler: Handler::NoLock(list), flags: LOADING | STALE | CAT_CONNECTION, group: Group::Server, since: "7.0.0",
+        syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]", summary: "Returns a list of command names.", tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "getkeys", arity: -3, handler: Handler::NoLock(getkeys), flags: LOADING | STALE | CAT_CONNECTION, group: Group::Server, since: "2.8.13",
+        syntax: "command [arg [arg ...]]", summary: "Extracts the key names from an arbitrary command.", ..BASE },
+    CommandSpec { name: "getkeysandflags", arity: -3, handler: Handler::NoLock(getkeysandflags), flags: LOADING | STALE | CAT_CONNECTION, group: Group::Server, since: "7.0.0",
+        syntax: "command [arg [arg ...]]", summary: "Extracts the key names and access flags for an arbitrary command.", ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(command_help), flags: LOADING | STALE | CAT_CONNECTION, group: Group::Server, since: "5.0.0",
+        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+];
+
+/// COMMAND alone: what INFO says of each command.
+fn all(call: &mut Call) -> CommandResult {
+    let commands = table::top_level();
+    call.reply.array(commands.len());
+    commands.for_each(|command| reply_info(call, command));
+    Ok(())
+}
+
+/// How many commands there are, subcommands not counted.
+fn count(call: &mut Call) -> CommandResult {
+    call.reply.count(table::top_level().len());
+    Ok(())
+}
+
+/// ```text
+/// > COMMAND INFO get nothing
+/// 1)  1) "get"
+///     2) (integer) 2
+///     3) 1) readonly
+///        2) fast
+///     4) (integer) 1
+///     5) (integer) 1
+///     6) (integer) 1
+///     7) 1) @read
+///        2) @string
+///        3) @fast
+///     8) (empty array)
+///     9) 1) 1) "flags"
+///           2) 1) RO
+///              2) access
+///           3) "begin_search"
+///           4) 1) "type"
+///              2) "index"
+///              3) "spec"
+///              4) 1) "index"
+///                 2) (integer) 1
+///           5) "find_keys"
+///           6) 1) "type"
+///              2) "range"
+///              3) "spec"
+///              4) 1) "lastkey"
+///                 2) (integer) 0
+///                 3) "keystep"
+///                 4) (integer) 1
+///                 5) "limit"
+///                 6) (integer) 0
+///    10) (empty array)
+/// 2) (nil)
+/// ```
+fn info(call: &mut Call) -> CommandResult {
+    if call.arguments.len() == 2 {
+        return all(call);
+    }
+    call.reply.array(call.arguments.len() - 2);
+    for name in &call.arguments[2..] {
+        match table::find_full_name(name) {
+            Some(command) => reply_info(call, command),
+            None => call.reply.null(),
+        }
+    }
+    Ok(())
+}
+
+fn reply_info(call: &mut Call, command: &Command) {
+    let spec = command.spec;
+    let (first, last, step) = key_range(spec);
+    call.reply.array(10);
+    call.reply.bulk(command.full_name().as_bytes());
+    call.reply.integer(spec.arity.into());
+    reply_flags(call, spec.all_flags(), COMMAND_FLAGS);
+    call.reply.integer(first);
+    call.reply.integer(last);
+    call.reply.integer(step);
+    reply_statuses(call, &spec.categories());
+    call.reply.set(spec.tips.len());
+    spec.tips
+        .iter()
+        .for_each(|tip| call.reply.bulk(tip.as_bytes()));
+    call.reply.set(spec.keys.len());
+    spec.keys.iter().for_each(|keys| reply_key_spec(call, keys));
+    let subcommands = subcommands(spec);
+    call.reply.set(subcommands.len());
+    subcommands
+        .iter()
+        .for_each(|subcommand| reply_info(call, subcommand));
+}
+
+fn subcommands(container: &CommandSpec) -> Vec<&'static Command> {
+    let names = container.subcommands().iter().map(|spec| spec.name);
+    names
+        .filter_map(|name| table::find_subcommand(container, name.as_bytes()))
+        .collect()
+}
+
+/// The places of the keys as clients from before key specifications know them: index of the first, index of the last, and
+/// the step between them. Several ranges that adjoin are one; keys that are counted are not told.
+fn key_range(spec: &CommandSpec) -> (i64, i64, i64) {
+    let ranges = spec.keys.iter().filter_map(|keys| match keys.places {
+        KeyPlaces::Range { first, last, step } => Some((first as i64, last as i64, step as i64)),
+        KeyPlaces::Counted { .. } => None,
+    });
+    ranges
+        .reduce(|range, next| (range.0, next.1, 1))
+        .unwrap_or((0, 0, 0))
+}
+
+/// <https://redis.io/docs/reference/key-specs/>
+fn reply_key_spec(call: &mut Call, keys: &KeySpec) {
+    let has_notes = !keys.notes.is_empty();
+    call.reply.map(3 + usize::from(has_notes));
+    if has_notes {
+        call.reply.bulk(b"notes");
+        call.reply.bulk(keys.notes.as_bytes());
+    }
+    call.reply.bulk(b"flags");
+    reply_flags(call, keys.flags, KEY_FLAGS);
+    // Numbers in "find_keys" count from where the search begins.
+    let (begin, kind, numbers) = match keys.places {
+        KeyPlaces::Range { first, last, step } => {
+            let last = if last < 0 { last } else { last - first as i32 };
+            let numbers = [("lastkey", last), ("keystep", step as i32), ("limit", 0)];
+            (first, "range", numbers)
+        }
+        KeyPlaces::Counted { count } => {
+            let numbers = [("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
+            (count, "keynum", numbers)
+        }
+    };
+    reply_search(call, "begin_search", "index", &[("index", begin as i32)]);
+    reply_search(call, "find_keys", kind, &numbers);
+}
+
+fn reply_search(call: &mut Call, name: &str, kind: &str, numbers: &[(&str, i32)]) {
+    call.reply.bulk(name.as_bytes());
+    call.reply.map(2);
+    call.reply.bulk(b"type");
+    call.reply.bulk(kind.as_bytes());
+    call.reply.bulk(b"spec");
+    call.reply.map(numbers.len());
+    for (name, number) in numbers {
+        call.reply.bulk(name.as_bytes());
+        call.reply.integer((*number).into());
+    }
+}
+
+fn reply_flags(call: &mut Call, flags: u32, names: FlagNames) {
+    let is_set = names.iter().filter(|(flag, _)| flags & flag != 0);
+    reply_statuses(call, &is_set.map(|(_, name)| *name).collect::<Vec<_>>());
+}
+
+fn reply_statuses(call: &mut Call, names: &[&str]) {
+    call.reply.set(names.len());
+    names.iter().for_each(|name| call.reply.simple(name));
+}
+
+/// What people should know. The complexity is left out, and so is the history of the command.
+///
+/// ```text
+/// > COMMAND DOCS hdel nothing
+/// 1) "hdel"
+/// 2) 1) "summary"
+///    2) "Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain."
+///    3) "since"
+///    4) "2.0.0"
+///    5) "group"
+///    6) "hash"
+///    7) "arguments"
+///    8) 1) 1) "name"
+///          2) "key"
+///          3) "type"
+///          4) "key"
+///          5) "display_text"
+///          6) "key"
+///          7) "key_spec_index"
+///          8) (integer) 0
+///       2) 1) "name"
+///          2) "field"
+///          3) "type"
+///          4) "string"
+///          5) "display_text"
+///          6) "field"
+///          7) "flags"
+///          8) 1) multiple
+/// ```
+fn docs(call: &mut Call) -> CommandResult {
+    let commands: Vec<&Command> = match &call.arguments[2..] {
+        [] => table::top_level().collect(),
+        names => names
+            .iter()
+            .filter_map(|name| table::find_full_name(name))
+            .collect(),
+    };
+    call.reply.map(commands.len());
+    commands
+        .into_iter()
+        .for_each(|command| reply_docs(call, command));
+    Ok(())
+}
+
+fn reply_docs(call: &mut Call, command: &Command) {
+    let spec = command.spec;
+    let arguments = syntax::parse(spec.syntax);
+    let subcommands = subcommands(spec);
+    let optional_entries = [!arguments.is_empty(), !subcommands.is_empty()];
+    let entries = 3
+        + 3 * usize::from(spec.deprecated.is_some())
+        + optional_entries
+            .iter()
+            .filter(|is_there| **is_there)
+            .count();
+    call.reply.bulk(command.full_name().as_bytes());
+    call.reply.map(entries);
+    reply_text(call, "summary", spec.summary);
+    reply_text(call, "since", spec.since);
+    reply_text(call, "group", spec.group.name());
+    if let Some((version, replacement)) = spec.deprecated {
+        call.reply.bulk(b"doc_flags");
+        reply_statuses(call, &["deprecated"]);
+        reply_text(call, "deprecated_since", version);
+        reply_text(call, "replaced_by", replacement);
+    }
+    if !arguments.is_empty() {
+        call.reply.bulk(b"arguments");
+        // Each key is described by the key specification at its place; the last one may describe several.
+        let mut key_specs =
+            (0..).map(|index| spec.keys.len().checked_sub(1).map(|last| last.min(index)));
+        reply_arguments(call, &arguments, &mut key_specs);
+    }
+    if !subcommands.is_empty() {
+        call.reply.bulk(b"subcommands");
+        call.reply.map(subcommands.len());
+        subcommands
+            .into_iter()
+            .for_each(|subcommand| reply_docs(call, subcommand));
+    }
+}
+
+fn reply_text(call: &mut Call, name: &str, text: &str) {
+    call.reply.bulk(name.as_bytes());
+    call.reply.bulk(text.as_bytes());
+}
+
+/// `key_specs` yields the number of the key specification for each key.
+fn reply_arguments(
+    call: &mut Call,
+    arguments: &[Argument],
+    key_specs: &mut dyn Iterator<Item = Option<usize>>,
+) {
+    call.reply.array(arguments.len());
+    for argument in arguments {
+        let is_simple = argument.arguments.is_empty();
+        let key_spec = match argument.kind {
+            ArgumentKind::Key => key_specs.next().flatten(),
+            _ => None,
+        };
+        let flags = argument.flags();
+        // An argument of several has these instead of a text.
+        let entries = [
+            key_spec.is_some(),
+            argument.token.is_some(),
+            !flags.is_empty(),
+        ];
+        call.reply
+            .map(3 + entries.iter().filter(|is_there| **is_there).count());
+        reply_text(call, "name", &argument.name);
+        reply_text(call, "type", argument.kind.name());
+        if is_simple {
+            reply_text(call, "display_text", &argument.name);
+        }
+        if let Some(index) = key_spec {
+            call.reply.bulk(b"key_spec_index");
+            call.reply.count(index);
+        }
+        if let Some(token) = &argument.token {
+            reply_text(call, "token", token);
+        }
+        if !flags.is_empty() {
+            call.reply.bulk(b"flags");
+            reply_statuses(call, &flags);
+        }
+        if !is_simple {
+            call.reply.bulk(b"arguments");
+            reply_arguments(call, &argument.arguments, key_specs);
+        }
+    }
+}
+
+/// Names of commands and subcommands.
+///
+/// ```text
+/// > COMMAND LIST FILTERBY PATTERN hsetn*
+/// 1) "hsetnx"
+/// > COMMAND LIST FILTERBY COLOUR red
+/// (error) ERR syntax error
+/// ```
+fn list(call: &mut Call) -> CommandResult {
+    let is_listed: Box<dyn Fn(&Command) -> bool> = match call.arguments.len() {
+        2 => Box::new(|_| true),
+        5 if call.is_word(2, "FILTERBY") => {
+            let value = call.argument(4);
+            match call.word(3).as_str() {
+                // There are no modules, so no command is of one.
+                "MODULE" => Box::new(|_| false),
+                "ACLCAT" => Box::new(|command| {
+                    let categories = command.spec.categories();
+                    let mut names = categories.iter().map(|category| &category.as_bytes()[1..]);
+                    names.any(|name| name.eq_ignore_ascii_case(value))
+                }),
+                "PATTERN" => Box::new(|command| {
+                    let name = command.full_name();
+                    glob::matches_ignore_case(value, name.as_bytes())
+                }),
+                _ => return Err(CommandError::Syntax),
+            }
+        }
+        _ => return Err(CommandError::Syntax),
+    };
+    let names = table::all().iter().filter(|command| is_listed(command));
+    let names: Vec<String> = names.map(Command::full_name).collect();
+    call.reply.array(names.len());
+    names
+        .iter()
+        .for_each(|name| call.reply.bulk(name.as_bytes()));
+    Ok(())
+}
+
+/// ```text
+/// > COMMAND GETKEYS MSET a 1 b 2
+/// 1) "a"
+/// 2) "b"
+/// > COMMAND GETKEYS PING hello
+/// (error) ERR The command has no key arguments
+/// > COMMAND GETKEYS NOTHING k
+/// (error) ERR Invalid command specified
+/// ```
+fn getkeys(call: &mut Call) -> CommandResult {
+    let keys = keys_of_request(&call.arguments[2..])?;
+    call.reply.array(keys.len());
+    keys.into_iter().for_each(|(key, _)| call.reply.bulk(key));
+    Ok(())
+}
+
+/// ```text
+/// > COMMAND GETKEYSANDFLAGS SET k v GET
+/// 1) 1) "k"
+///    2) 1) RW
+///       2) access
+///       3) update
+/// ```
+fn getkeysandflags(call: &mut Call) -> CommandResult {
+    let keys = keys_of_request(&call.arguments[2..])?;
+    call.reply.array(keys.len());
+    for (key, flags) in keys {
+        call.reply.array(2);
+        call.reply.bulk(key);
+        reply_flags(call, flags, KEY_FLAGS);
+    }
+    Ok(())
+}
+
+/// The keys in a request, each with what will happen to it.
+fn keys_of_request<'a>(request: &[&'a [u8]]) -> Result<Vec<(&'a [u8], u32)>, CommandError> {
+    let command =
+        dispatch::find(request).map_err(|_| CommandError::err("Invalid command specified"))?;
+    let spec = command.spec;
+    if spec.keys.is_empty() {
+        return Err(CommandError::err("The command has no key arguments"));
+    }
+    if !spec.accepts(request.len()) {
+        return Err(CommandError::err(
+            "Invalid number of arguments specified for command",
+        ));
+    }
+    let mut found = Vec::new();
+    for keys in spec.keys {
+        let indexes = keys
+            .indexes(request)
+            .ok_or_else(|| CommandError::err("Invalid arguments specified for command"))?;
+        let flags = flags_in_request(keys.flags, request);
+        found.extend(indexes.map(|index| (request[index], flags)));
+    }
+    Ok(found)
+}
+
+/// What happens to a key can depend on other arguments; so far only in SET, which reads the old value if GET is among them.
+fn flags_in_request(flags: u32, request: &[&[u8]]) -> u32 {
+    let gets = || {
+        request[3..]
+            .iter()
+            .any(|word| word.eq_ignore_ascii_case(b"GET"))
+    };
+    match flags & VARIABLE {
+        0 => flags,
+        _ if gets() => flags & !VARIABLE,
+        _ => OW | UPDATE,
+    }
+}
+
+fn command_help(call: &mut Call) -> CommandResult {
+    call.help(&[
+        "(no subcommand)",
+        "    Return details about all Redis commands.",
+        "COUNT",
+        "    Return the total number of commands in this Redis server.",
+        "LIST",
+        "    Return a list of all commands in this Redis server.",
+        "INFO [<command-name> ...]",
+        "    Return details about multiple Redis commands.",
+        "    If no command names are given, documentation details for all",
+        "    commands are returned.",
+        "DOCS [<command-name> ...]",
+        "    Return documentation details about multiple Redis commands.",
+        "    If no command names are given, documentation details for all",
+        "    commands are returned.",
+        "GETKEYS <full-command>",
+        "    Return the keys from a full Redis command.",
+        "GETKEYSANDFLAGS <full-command>",
+        "    Return the keys and the access flags from a full Redis command.",
+    ]);
+    Ok(())
+}

@@ -1,0 +1,28 @@
+//! The commands: one file a family, the table they are listed in, and dispatch.
+//!
+//! [`table`] says what there is to know about each command, [`dispatch`] takes a request to its reply, [`call`] is what
+//! a handler works with, [`error`] holds all error texts. The other files are families; each opens with its part of the
+//! table, and each handler's comment holds a session that the tests replay.
+//!
+//! A handler reads top to bottom: take the arguments, check everything, look up, act, tell (`db.changed`), reply. It
+//! fails before it has changed anything, or not at all.
+
+pub mod call;
+mod client;
+mod config;
+mod connection;
+pub mod dispatch;
+pub mod error;
+mod expiry;
+mod generic;
+mod hash;
+mod info;
+mod introspection;
+mod lcs;
+mod list;
+mod persistence;
+mod scan;
+mod server;
+mod string;
+pub mod syntax;
+pub mod table;
