@@ -1,4 +1,51 @@
 //! A Redis-compatible server on plain threads, written to be read.
+//!
+//! # The layers
+//!
+//! A layer uses only those above it in this table; `tests/tidy.rs` looks.
+//!
+//! | layer | what it is | what it does not know |
+//! |---|---|---|
+//! | [`util`] | patterns, numbers as Redis prints them, LZF, the clock | everything |
+//! | [`resp`] | bytes to protocol and back | commands, keys |
+//! | [`types`] | the data structures, pure: packed block, hash table, list, hash | keys, clients |
+//! | [`keyspace`] | keys to values: shards and their locks, expiry, snapshots | sockets, replies |
+//! | [`rdb`] | the file format: reader, writer | sockets, commands |
+//! | [`state`] | what the server remembers besides data: configuration, clients, saves | sockets |
+//! | [`command`] | the table of commands, dispatch, one file a family | sockets |
+//! | [`server`] | listener, connections, saver, expirer: the only layer that spawns threads | |
+//!
+//! # Where to begin
+//!
+//! 1. [`resp::request`] and [`resp::reply`]: what goes over the wire.
+//! 2. [`server::connection`]: the loop that every client's thread runs.
+//! 3. [`command::dispatch`] and [`command::table`]: from a request to the right code under the right locks.
+//! 4. A family, `command/hash.rs` say, and beneath it [`types::hash`] and [`types::dict`].
+//! 5. [`keyspace::db`], [`keyspace::shard`], [`keyspace::space`]: what lies between the two.
+//! 6. [`server::saver`], [`keyspace::snapshot`] and [`rdb::format`]: how the dump comes about.
+//!
+//! # The life of a command
+//!
+//! `HSET user name ann` arrives. The [connection](server::connection) reads it into its buffer; the
+//! [parser](resp::request) finds four arguments, which stay where they are in the buffer.
+//! [Dispatch](command::dispatch) looks `hset` up in the [table](command::table): the arity fits, the key is argument 1,
+//! and the handler's type is `Write`. So the key is hashed, once; the hash names one of 256 [shards](keyspace::space),
+//! and its lock is taken for writing. The handler gets a [`Db`](keyspace::db::Db) in which just this shard is open. It
+//! looks the hash up, or creates it, inserts the field, tells what has changed, and writes `:1` straight into the
+//! connection's output. The lock is let go, the call is counted, and when the input holds no further request the output
+//! goes to the client by one write.
+//!
+//! # Threads and locks
+//!
+//! The threads are listed in [`server`]. They share one [`state::Server`]. Its locks, in the order in which a thread may
+//! take them:
+//!
+//! | lock | guards | held for |
+//! |---|---|---|
+//! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | one command; several shards in ascending order |
+//! | all other mutexes: clients, saves, shutdown, log, statistics of errors, configuration | what their file says | a few lines; none is held while another lock is taken |
+//!
+//! No socket and no file is touched, and nothing large is freed, while a shard is locked.
 
 #![forbid(unsafe_code)]
 
@@ -6,6 +53,7 @@ pub mod command;
 pub mod keyspace;
 pub mod rdb;
 pub mod resp;
+pub mod server;
 pub mod state;
 pub mod types;
 pub mod util;

@@ -1,0 +1,110 @@
+//! The server's binary: options and start.
+//!
+//! As with redis-server, every directive of the configuration is an option too: `--port 7000`, `--save 300 1`.
+
+use my_redis_server::REDIS_VERSION;
+use my_redis_server::server::start;
+use my_redis_server::state::config::Config;
+use my_redis_server::state::config::file;
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Usage: my_redis_server [FILE] [OPTIONS]
+
+FILE is a configuration file like redis.conf. Every directive that may stand in it is an option too, and an option
+wins over the file. The most useful ones:
+
+  --port PORT               listen on this port (6379)
+  --bind ADDRESS ...        listen on these addresses (127.0.0.1)
+  --dir DIRECTORY           where the dump is (the current directory)
+  --dbfilename NAME         what the dump is called (dump.my_rdb)
+  --save SECONDS CHANGES    write the dump after that time if there were that many changes (300 1); \"\" for never
+  --maxclients COUNT        how many clients there may be (10000)
+  --databases COUNT         how many databases there are (1)
+  --loglevel LEVEL          debug, verbose, notice, warning or nothing (notice)
+  --logfile FILE            where the log goes (standard output)
+  --timeout SECONDS         disconnect clients that are idle for so long; 0 for never (0)
+  --tcp-keepalive SECONDS   how often to look whether an idle client is still there (300)
+
+  -h, --help                print this
+  -v, --version             print the version
+";
+
+fn main() -> ExitCode {
+    let mut arguments = pico_args::Arguments::from_env();
+    if arguments.contains(["-h", "--help"]) {
+        print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    if arguments.contains(["-v", "--version"]) {
+        println!(
+            "my_redis_server {} (compatible with Redis {REDIS_VERSION})",
+            env!("CARGO_PKG_VERSION")
+        );
+        return ExitCode::SUCCESS;
+    }
+    match configure_and_run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(line) => {
+            eprintln!("{line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn configure_and_run(arguments: pico_args::Arguments) -> Result<(), String> {
+    let mut words = Vec::new();
+    for argument in arguments.finish() {
+        let word = argument.into_string();
+        words.push(word.map_err(|word| format!("The argument {word:?} is not valid text"))?);
+    }
+    let config = Config::default();
+    let mut warnings = Vec::new();
+    let mut options = words.as_slice();
+    let mut file = None;
+    if let Some((first, rest)) = words.split_first()
+        && !first.starts_with("--")
+    {
+        warnings = file::load(&config, first).map_err(|error| error.to_string())?;
+        // The directory may change, by a directive or at run time; the file stays where it is.
+        file = std::path::absolute(first).ok();
+        options = rest;
+    }
+    warnings.extend(set_options(&config, options)?);
+    start::run(config, file, &warnings)
+}
+
+/// Sets what the options say: each begins with `--`, and what follows up to the next one are its values.
+fn set_options(config: &Config, mut words: &[String]) -> Result<Vec<String>, String> {
+    let mut warnings = Vec::new();
+    while let Some((option, rest)) = words.split_first() {
+        let Some(name) = option.strip_prefix("--") else {
+            return Err(format!(
+                "'{option}' is not an option: options begin with '--'. Try --help"
+            ));
+        };
+        // A value may look like an option, but then it is a negative number: `--list-max-listpack-size -2`.
+        let values = rest
+            .iter()
+            .take_while(|word| !word.starts_with("--"))
+            .count();
+        let (values, rest) = rest.split_at(values);
+        let (name, inline) = match name.split_once('=') {
+            Some((name, value)) => (name, Some(value)),
+            None => (name, None),
+        };
+        let texts: Vec<&str> = inline
+            .into_iter()
+            .chain(values.iter().map(String::as_str))
+            .collect();
+        let warning = config.set_initial(name, &texts).map_err(|error| {
+            let line = texts
+                .iter()
+                .fold(format!("--{name}"), |line, text| format!("{line} {text}"));
+            format!("Option '{line}': {error}. Try --help")
+        })?;
+        warnings.extend(warning);
+        words = rest;
+    }
+    Ok(warnings)
+}

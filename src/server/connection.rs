@@ -1,0 +1,209 @@
+//! One client's connection: read, parse, execute, write, until one side has had enough.
+//!
+//! The loop blocks in `read` and in `write` and nowhere else. What arrives together is answered together: all complete
+//! requests of the input are carried out, then the replies go out by one write, unless they have grown large before.
+
+use crate::command::call::{ReplyMode, Session};
+use crate::command::dispatch;
+use crate::resp::reply::Reply;
+use crate::resp::request::RequestParser;
+use crate::state::Server;
+use crate::state::clients::Client;
+use crate::util::clock::Stopwatch;
+use std::io::{self, ErrorKind, Read};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The input buffer of a client that sends little.
+const SMALL_INPUT_BYTES: usize = 4 * 1024;
+/// The input buffer of a client that pipelines; larger only for a request that does not fit, and only as it comes in.
+const LARGE_INPUT_BYTES: usize = 64 * 1024;
+/// Replies are written when they have grown to this size, even if there is more input.
+const FLUSH_BYTES: usize = 64 * 1024;
+/// Room that an output buffer keeps when it is empty.
+const IDLE_OUTPUT_BYTES: usize = 16 * 1024;
+
+/// Serves a client until it is gone.
+pub fn serve(server: &Server, stream: &TcpStream, client: &Arc<Client>) {
+    let session = Session {
+        client: client.clone(),
+        database: 0,
+        reply_mode: ReplyMode::On,
+    };
+    let mut connection = Connection {
+        server,
+        stream,
+        session,
+        input: Input::default(),
+        parser: RequestParser::default(),
+        reply: Reply::default(),
+    };
+    // A connection that breaks is no matter for the log: clients come and go.
+    let _ = connection.run();
+    let _ = stream.shutdown(Shutdown::Both);
+}
+
+struct Connection<'a> {
+    server: &'a Server,
+    stream: &'a TcpStream,
+    session: Session,
+    input: Input,
+    parser: RequestParser,
+    reply: Reply,
+}
+
+/// Bytes that have been received; `bytes[start..end]` are yet to be parsed.
+#[derive(Debug, Default)]
+struct Input {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Connection<'_> {
+    fn run(&mut self) -> io::Result<()> {
+        loop {
+            let received = self.input.receive(&mut &*self.stream)?;
+            if received == 0 {
+                return Ok(());
+            }
+            let goes_on = self.execute_all()?;
+            let sent = self.flush()?;
+            self.server
+                .statistics
+                .note_traffic(self.session.client.id, received, sent);
+            if !goes_on || self.session.client.closes_after_reply.load(Relaxed) {
+                return Ok(());
+            }
+            self.input.compact();
+            if self.input.is_empty() {
+                self.parser.shrink();
+                self.reply.shrink_to(IDLE_OUTPUT_BYTES);
+            }
+            self.publish_figures();
+        }
+    }
+
+    /// Carries out every complete request of the input; `false` if the connection is to be closed.
+    fn execute_all(&mut self) -> io::Result<bool> {
+        let mut stopwatch = Stopwatch::start();
+        self.session
+            .client
+            .last_request_ms
+            .store(stopwatch.now_ms(), Relaxed);
+        let max_bulk_bytes = self.server.config.proto_max_bulk_len.get() as usize;
+        loop {
+            let input = &self.input.bytes[self.input.start..self.input.end];
+            let len = match self.parser.parse(input, max_bulk_bytes) {
+                Ok(Some(len)) => len,
+                Ok(None) => return Ok(self.is_within_limit(input.len())),
+                Err(error) => {
+                    self.reply.error(&error.text());
+                    return Ok(false);
+                }
+            };
+            self.execute(len, &mut stopwatch);
+            self.input.start += len;
+            if self.session.client.closes_after_reply.load(Relaxed) {
+                return Ok(false);
+            }
+            if self.reply.len() >= FLUSH_BYTES {
+                let sent = self.flush()?;
+                self.server
+                    .statistics
+                    .note_traffic(self.session.client.id, 0, sent);
+            }
+        }
+    }
+
+    /// Carries out the request that the parser has just completed.
+    fn execute(&mut self, len: usize, stopwatch: &mut Stopwatch) {
+        let input = &self.input.bytes[self.input.start..self.input.start + len];
+        let arguments = self.parser.arguments(input);
+        if !arguments.is_empty() {
+            dispatch::execute(
+                self.server,
+                &mut self.session,
+                &arguments,
+                &mut self.reply,
+                stopwatch,
+            );
+        }
+    }
+
+    /// Whether an unfinished request is still smaller than `client-query-buffer-limit`.
+    fn is_within_limit(&self, unfinished_bytes: usize) -> bool {
+        let limit = self.server.config.client_query_buffer_limit.get() as usize;
+        if unfinished_bytes > limit {
+            self.server.log.warning(format_args!(
+                "Closing client that reached max query buffer length: {unfinished_bytes} bytes from {}",
+                self.session.client.address
+            ));
+        }
+        unfinished_bytes <= limit
+    }
+
+    /// Sends the replies; returns how many bytes they were.
+    fn flush(&mut self) -> io::Result<usize> {
+        let len = self.reply.len();
+        if len > 0 {
+            self.reply.write_to(&mut &*self.stream)?;
+        }
+        Ok(len)
+    }
+
+    /// Lets CLIENT LIST know how the buffers are.
+    fn publish_figures(&self) {
+        let client = &self.session.client;
+        client
+            .input_bytes
+            .store(self.input.end - self.input.start, Relaxed);
+        client
+            .input_free_bytes
+            .store(self.input.bytes.len() - self.input.end, Relaxed);
+        client
+            .argument_bytes
+            .store(self.parser.pending().1, Relaxed);
+        client.output_capacity.store(self.reply.capacity(), Relaxed);
+    }
+}
+
+impl Input {
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Reads what is there, or waits for it; 0 at the end of the stream. The buffer doubles when it is full, so it is
+    /// never larger than twice what was received.
+    fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize> {
+        if self.end == self.bytes.len() {
+            self.bytes
+                .resize((2 * self.bytes.len()).max(SMALL_INPUT_BYTES), 0);
+        }
+        loop {
+            match stream.read(&mut self.bytes[self.end..]) {
+                Ok(received) => {
+                    self.end += received;
+                    return Ok(received);
+                }
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Moves what is unfinished to the front, and gives memory back that a large request took.
+    fn compact(&mut self) {
+        let is_full = self.end == self.bytes.len();
+        self.bytes.copy_within(self.start..self.end, 0);
+        self.end -= self.start;
+        self.start = 0;
+        if self.is_empty() && self.bytes.len() > LARGE_INPUT_BYTES {
+            self.bytes = Vec::new();
+        } else if is_full && self.bytes.len() < LARGE_INPUT_BYTES {
+            // The client sends faster than we read: fewer, larger reads.
+            self.bytes.resize(LARGE_INPUT_BYTES, 0);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Accepts connections and hands each to a worker of the pool.
+
+use super::connection;
+use crate::state::Server;
+use crate::state::clients::Connection;
+use crate::util::clock;
+use socket2::{SockRef, TcpKeepalive};
+use std::io::Write;
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use threadpool::ThreadPool;
+
+/// Workers at the start.
+const FIRST_WORKERS: usize = 4;
+/// Stack of a worker: commands do not recurse. Only pages that are touched take memory.
+const STACK_BYTES: usize = 256 * 1024;
+
+/// The workers, one for each client that may be connected at the same time. The pool starts small and doubles when
+/// there are more clients than workers, so a client never waits for another one to leave.
+#[derive(Debug)]
+pub struct Workers {
+    pool: Mutex<ThreadPool>,
+}
+
+impl Default for Workers {
+    fn default() -> Self {
+        let builder = threadpool::Builder::new().thread_name("worker".to_string());
+        let pool = builder
+            .num_threads(FIRST_WORKERS)
+            .thread_stack_size(STACK_BYTES)
+            .build();
+        Workers {
+            pool: Mutex::new(pool),
+        }
+    }
+}
+
+impl Workers {
+    /// Runs a client's connection; `clients` of them are connected now. `false` if the system has no thread for it.
+    fn run(&self, clients: usize, most: usize, connection: impl FnOnce() + Send + 'static) -> bool {
+        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
+        let workers = pool.max_count();
+        if clients > workers {
+            let wanted = (2 * workers).min(most).max(clients);
+            // The pool panics if it cannot start a thread. Back to its size, it takes no client it has no worker for.
+            if catch_unwind(AssertUnwindSafe(|| pool.set_num_threads(wanted))).is_err() {
+                pool.set_num_threads(workers);
+                return false;
+            }
+        }
+        pool.execute(connection);
+        true
+    }
+}
+
+/// Accepts connections until the process ends.
+pub fn listen(server: &Arc<Server>, listener: &TcpListener, workers: &Workers) {
+    loop {
+        match listener.accept() {
+            // Whoever comes now would lose what it sends; if the server goes on after all, it may come again.
+            Ok(_) if server.shutdown.is_under_way() => {}
+            Ok((stream, address)) => accept(server, stream, address, workers),
+            Err(error) => {
+                // Mostly too many open files; waiting is better than spinning.
+                server
+                    .log
+                    .warning(format_args!("Accepting client connection: {error}"));
+                std::thread::sleep(Duration::from_millis(100));
+            }
+        }
+    }
+}
+
+fn accept(server: &Arc<Server>, stream: TcpStream, address: SocketAddr, workers: &Workers) {
+    if let Err(error) = prepare(server, &stream) {
+        server.log.verbose(format_args!(
+            "Preparing the connection from {address}: {error}"
+        ));
+        return;
+    }
+    let stream = Arc::new(stream);
+    let handle = stream.clone();
+    let description = Connection {
+        address: address.to_string(),
+        local_address: stream
+            .local_addr()
+            .map(|address| address.to_string())
+            .unwrap_or_default(),
+        file_descriptor: stream.as_raw_fd(),
+        is_local: address.ip().to_canonical().is_loopback(),
+        disconnect: Box::new(move || drop(handle.shutdown(Shutdown::Both))),
+    };
+    let most = server.config.maxclients.get() as usize;
+    let refuse = |stream: &TcpStream| {
+        let _ = { stream }.write_all(b"-ERR max number of clients reached\r\n");
+    };
+    let Some((registration, clients)) =
+        server.clients.register(description, most, clock::unix_ms())
+    else {
+        return refuse(&stream);
+    };
+    let (for_worker, handle) = (server.clone(), stream.clone());
+    let serve = move || connection::serve(&for_worker, &handle, &registration.client);
+    if !workers.run(clients, most, serve) {
+        server.log.warning(format_args!(
+            "The system has no thread for client {clients}"
+        ));
+        refuse(&stream);
+    }
+}
+
+fn prepare(server: &Server, stream: &TcpStream) -> std::io::Result<()> {
+    stream.set_nodelay(true)?;
+    let seconds = server.config.tcp_keepalive.get();
+    if seconds > 0 {
+        // As Redis does it: the first probe after the configured time, then three more, a third of it apart.
+        let interval = Duration::from_secs((seconds as u64 / 3).max(1));
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_secs(seconds as u64))
+            .with_interval(interval);
+        SockRef::from(stream).set_tcp_keepalive(&keepalive.with_retries(3))?;
+    }
+    Ok(())
+}

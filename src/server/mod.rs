@@ -1,0 +1,22 @@
+//! The running server: the only layer that knows sockets and spawns threads.
+//!
+//! [`start`] puts it together: bind the addresses, load the dump, start the threads, wait for the wish to stop, save,
+//! end. The threads:
+//!
+//! | thread | sleeps on | does |
+//! |---|---|---|
+//! | main | [`Shutdown`](crate::state::shutdown::Shutdown) | starts and stops everything |
+//! | [`listener`], one an address | `accept` | hands each connection to the pool |
+//! | worker of the pool, one a client | `read` | runs the [`connection`] loop |
+//! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes every dump |
+//! | [`expirer`] | the next deadline | removes keys that are due |
+//! | [`reaper`] | a second | disconnects idle clients |
+//! | signal handler | SIGINT, SIGTERM | wishes the server to stop |
+
+pub mod connection;
+pub mod expirer;
+pub mod listener;
+pub mod loader;
+pub mod reaper;
+pub mod saver;
+pub mod start;

@@ -1,0 +1,132 @@
+//! The saver: one thread that owns every save, whoever asked for it (timer, BGSAVE, SAVE, the end of the server).
+//!
+//! It takes a snapshot, which stops nobody for more than a moment, and writes it with no lock held. A dump that cannot
+//! be written leaves the old one as it was.
+
+use crate::REDIS_VERSION;
+use crate::keyspace::entry::Entry;
+use crate::keyspace::object::Value;
+use crate::keyspace::snapshot::Snapshot;
+use crate::rdb::file;
+use crate::rdb::{ValueRef, Writer, WriterOptions};
+use crate::state::Server;
+use crate::state::saves::Request;
+use crate::util::clock;
+use std::io;
+use std::time::Duration;
+
+/// How often the save points are looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+/// After a save that failed, the timer waits this long, as in Redis.
+const RETRY_AFTER_MS: i64 = 5_000;
+
+/// Runs until the process ends.
+pub fn run(server: &Server) {
+    loop {
+        match server.saves.wait_for_request(PERIOD) {
+            Some(Request::Save) => save(server, server.keyspace.snapshot(false)),
+            Some(Request::Final) => save_finally(server),
+            None => begin_if_due(server),
+        }
+    }
+}
+
+/// Begins a save if a save point says so.
+fn begin_if_due(server: &Server) {
+    let record = server.saves.record();
+    let now_ms = clock::unix_ms();
+    let changes = server.keyspace.changes() - record.saved_changes;
+    let elapsed_s = now_ms / 1000 - record.last_good_s;
+    let may_retry = record.last_is_ok || now_ms - record.last_try_ms > RETRY_AFTER_MS;
+    let is_due = |&(seconds, least): &(u64, u64)| changes >= least && elapsed_s > seconds as i64;
+    if let Some((seconds, least)) = server
+        .config
+        .save_points()
+        .iter()
+        .find(|point| is_due(point))
+        && may_retry
+        && server.saves.begin()
+    {
+        server.log.notice(format_args!(
+            "{least} changes in {seconds} seconds. Saving..."
+        ));
+    }
+}
+
+/// Saves, and if that goes well holds back all changes until the process ends: they would be lost.
+fn save_finally(server: &Server) {
+    save(server, server.keyspace.snapshot(true));
+    if server.saves.last_failed() {
+        server.keyspace.gate.open();
+    }
+}
+
+fn save(server: &Server, snapshot: Snapshot) {
+    server.saves.note_begin(clock::unix_ms());
+    let changes = snapshot.changes;
+    // Absolute, because CONFIG SET dir may change what the name is relative to.
+    let result = std::path::absolute(server.dump_path())
+        .and_then(|path| file::replace(&path, |output| write(server, snapshot, output)));
+    let path = server.dump_path();
+    match result {
+        Ok(bytes) => {
+            server.log.notice(format_args!(
+                "DB saved on disk: {} bytes in {}",
+                bytes,
+                path.display()
+            ));
+            server.saves.note_end(Some(changes), clock::unix_ms());
+        }
+        Err(error) => {
+            server.log.warning(format_args!(
+                "Error saving DB on disk: {}: {error}",
+                path.display()
+            ));
+            server.saves.note_end(None, clock::unix_ms());
+        }
+    }
+}
+
+/// Writes a snapshot as an RDB file.
+fn write(server: &Server, mut snapshot: Snapshot, output: &mut dyn io::Write) -> io::Result<()> {
+    let options = WriterOptions {
+        compression: server.config.rdbcompression.get(),
+        checksum: server.config.rdbchecksum.get(),
+    };
+    let mut writer = Writer::new(output, options)?;
+    writer.aux(b"redis-ver", REDIS_VERSION.as_bytes())?;
+    writer.aux(b"redis-bits", b"64")?;
+    writer.aux(b"ctime", (clock::unix_ms() / 1000).to_string().as_bytes())?;
+    writer.aux(
+        b"used-mem",
+        server
+            .memory_peak
+            .measure()
+            .allocated
+            .to_string()
+            .as_bytes(),
+    )?;
+    writer.aux(b"aof-base", b"0")?;
+    for (index, size) in snapshot.sizes.clone().into_iter().enumerate() {
+        if size.keys > 0 {
+            writer.select_db(index as u64, size.keys as u64, size.deadlines as u64)?;
+        }
+        // Each shard is dropped as soon as it is written.
+        for tables in snapshot.shards() {
+            tables
+                .iter()
+                .try_for_each(|entry| write_entry(&mut writer, entry))?;
+        }
+    }
+    writer.finish()?;
+    Ok(())
+}
+
+fn write_entry<W: io::Write>(writer: &mut Writer<W>, entry: Entry<'_>) -> io::Result<()> {
+    let value = match entry.value() {
+        Value::String(string) => ValueRef::String(string),
+        Value::List(list) => ValueRef::List(list.len(), &mut list.iter()),
+        Value::Hash(hash) => ValueRef::Hash(hash.len(), &mut hash.iter()),
+    };
+    writer.key(entry.key(), entry.expires_at_ms(), value)
+}
