@@ -1,0 +1,293 @@
+//! What the tests over TCP share: servers on free ports, and a client.
+#![allow(dead_code)] // every test file uses a part
+
+pub mod oracle;
+
+use my_redis_server::resp::decoder::{Decoder, Value};
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long a test waits for something that must happen.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A folder of its own, removed when it is dropped.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Folder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!(
+            "my_redis_test_{}_{}",
+            std::process::id(),
+            COUNT.fetch_add(1, Ordering::Relaxed)
+        );
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).expect("a temporary folder can be made");
+        Folder(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    /// Where a server that runs here has its dump.
+    pub fn dump(&self) -> PathBuf {
+        self.0.join("dump.my_rdb")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running server, killed when it is dropped.
+pub struct Server {
+    pub port: u16,
+    pub process: Child,
+}
+
+/// Our binary in a folder, with its output in the file `log`.
+pub fn our_command(folder: &Folder, options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_my_redis_server"));
+    let log = std::fs::File::create(folder.path().join("log")).expect("the log can be made");
+    command
+        .current_dir(folder.path())
+        .args(options)
+        .stdin(Stdio::null());
+    command
+        .stdout(log.try_clone().expect("a handle can be copied"))
+        .stderr(log);
+    command
+}
+
+/// A tool of the Redis distribution.
+pub fn redis_tool(name: &str) -> Command {
+    let found = Command::new(name).arg("--version").output().is_ok();
+    assert!(
+        found,
+        "{name} is needed: apt-get install redis-server redis-tools (tools/test.sh does it)"
+    );
+    Command::new(name)
+}
+
+impl Server {
+    /// Our server in a folder.
+    pub fn ours(folder: &Folder, options: &[&str]) -> Server {
+        Server::start(|port| {
+            let port = port.to_string();
+            let options: Vec<&str> = ["--port", &port].iter().chain(options).copied().collect();
+            our_command(folder, &options)
+        })
+    }
+
+    /// A real redis-server in a folder.
+    pub fn real(folder: &Folder, options: &[&str]) -> Server {
+        Server::start(|port| {
+            let mut command = redis_tool("redis-server");
+            command
+                .args(["--port", &port.to_string(), "--save", ""])
+                .args(options);
+            command
+                .current_dir(folder.path())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            command
+        })
+    }
+
+    /// Starts a server on a free port; between finding the port and using it somebody else may take it, so it is tried
+    /// again.
+    fn start(command: impl Fn(u16) -> Command) -> Server {
+        for _ in 0..20 {
+            let port = free_port();
+            let process = command(port).spawn().expect("the server can be started");
+            let mut server = Server { port, process };
+            if server.becomes_ready() {
+                return server;
+            }
+        }
+        panic!("the server does not start");
+    }
+
+    fn becomes_ready(&mut self) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if self
+                .process
+                .try_wait()
+                .expect("the process can be asked")
+                .is_some()
+            {
+                return false;
+            }
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                let mut client = self.client();
+                client.send(&["PING"]);
+                if let Some(Value::Simple(pong)) = client.try_receive()
+                    && pong == b"PONG"
+                {
+                    return true;
+                }
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(self.port)
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.process.id().to_string()])
+            .status();
+        assert!(sent.expect("kill can be run").success());
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait(mut self) -> ExitStatus {
+        wait_for_exit(&mut self.process)
+    }
+}
+
+pub fn wait_for_exit(process: &mut Child) -> ExitStatus {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = process.try_wait().expect("the process can be asked") {
+            return status;
+        }
+        assert!(began.elapsed() < PATIENCE, "the process does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener
+        .local_addr()
+        .expect("a listener has an address")
+        .port()
+}
+
+/// Waits until something is so, looking again and again.
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < PATIENCE, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// A client of either server.
+pub struct Client {
+    pub stream: TcpStream,
+    received: Vec<u8>,
+}
+
+impl Client {
+    pub fn connect(port: u16) -> Client {
+        let stream =
+            TcpStream::connect(("127.0.0.1", port)).expect("the server accepts connections");
+        stream.set_nodelay(true).expect("a socket option");
+        stream
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a socket option");
+        Client {
+            stream,
+            received: Vec::new(),
+        }
+    }
+
+    /// Sends a request.
+    pub fn send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) {
+        self.stream
+            .write_all(&request(arguments))
+            .expect("the server reads");
+    }
+
+    /// The next reply; `None` if the connection has ended.
+    pub fn try_receive(&mut self) -> Option<Value> {
+        let mut decoder = Decoder::default();
+        loop {
+            let (consumed, value) = decoder
+                .decode(&self.received)
+                .expect("the server speaks the protocol");
+            self.received.drain(..consumed);
+            if value.is_some() {
+                return value;
+            }
+            let mut piece = vec![0; 64 * 1024];
+            match self.stream.read(&mut piece) {
+                Ok(0) | Err(_) => return None,
+                Ok(len) => self.received.extend_from_slice(&piece[..len]),
+            }
+        }
+    }
+
+    pub fn receive(&mut self) -> Value {
+        self.try_receive().expect("the server answers")
+    }
+
+    /// Sends a request and waits for its reply.
+    pub fn call<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> Value {
+        self.send(arguments);
+        self.receive()
+    }
+
+    /// The same, with the reply as redis-cli prints it, without the last line end.
+    pub fn ask(&mut self, line: &str) -> String {
+        let words: Vec<&str> = line.split(' ').collect();
+        let printed = my_redis_server::resp::pretty::pretty(&self.call(&words));
+        String::from_utf8_lossy(&printed).trim_end().to_string()
+    }
+
+    /// An integer reply.
+    pub fn integer<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> i64 {
+        match self.call(arguments) {
+            Value::Integer(number) => number,
+            other => panic!("not an integer: {other:?}"),
+        }
+    }
+
+    /// A field of INFO.
+    pub fn info(&mut self, field: &str) -> String {
+        let Value::Bulk(text) = self.call(&["INFO", "everything"]) else {
+            panic!("INFO gives a string")
+        };
+        let text = String::from_utf8(text).expect("INFO is text");
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("INFO has no {field}"))
+            .trim()
+            .to_string()
+    }
+}
+
+/// A request as bytes.
+pub fn request<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
+    let mut bytes = format!("*{}\r\n", arguments.len()).into_bytes();
+    for argument in arguments {
+        let argument = argument.as_ref();
+        bytes.extend_from_slice(format!("${}\r\n", argument.len()).as_bytes());
+        bytes.extend_from_slice(argument);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    bytes
+}

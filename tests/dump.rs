@@ -1,0 +1,542 @@
+//! The dump: what we write, the tools of the world read; what a killed server leaves behind is a dump all the same.
+
+mod common;
+
+use common::{Client, Folder, Server, redis_tool, wait_until};
+use my_redis_server::resp::decoder::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A key's type, value and deadline, in words that can be compared.
+type Contents = BTreeMap<Vec<u8>, (Value, Value, Value)>;
+
+fn contents(client: &mut Client) -> Contents {
+    let Value::Array(keys) = client.call(&["KEYS", "*"]) else {
+        panic!("KEYS gives an array")
+    };
+    let describe = |key: Value| {
+        let Value::Bulk(key) = key else {
+            panic!("a key is a string")
+        };
+        let kind = client.call(&[b"TYPE", &key[..]]);
+        let value = match &kind {
+            Value::Simple(name) if name == b"string" => client.call(&[b"GET", &key[..]]),
+            Value::Simple(name) if name == b"list" => {
+                client.call(&[b"LRANGE", &key[..], b"0", b"-1"])
+            }
+            Value::Simple(name) if name == b"hash" => {
+                sorted_pairs(client.call(&[b"HGETALL", &key[..]]))
+            }
+            other => panic!("{other:?}"),
+        };
+        let deadline = client.call(&[b"PEXPIRETIME", &key[..]]);
+        (key, (kind, value, deadline))
+    };
+    keys.into_iter().map(describe).collect()
+}
+
+fn sorted_pairs(value: Value) -> Value {
+    let Value::Array(items) = value else {
+        panic!("HGETALL gives an array")
+    };
+    let mut pairs: Vec<Vec<Value>> = items.chunks(2).map(<[Value]>::to_vec).collect();
+    pairs.sort_by_key(|pair| format!("{pair:?}"));
+    Value::Array(pairs.into_iter().flatten().collect())
+}
+
+/// Fills a server with every form of value that a dump has: integers of each size, text that compresses and text that
+/// does not, small and large collections, deadlines.
+fn fill(client: &mut Client, is_binary: bool) {
+    let mut call = |arguments: &[&[u8]]| {
+        let reply = client.call(arguments);
+        assert!(!matches!(reply, Value::Error(_)), "{reply:?}");
+    };
+    for number in [
+        "0",
+        "-1",
+        "127",
+        "-129",
+        "32768",
+        "-32769",
+        "2147483647",
+        "2147483648",
+        "-9223372036854775808",
+        "007",
+    ] {
+        call(&[
+            b"SET",
+            format!("int:{number}").as_bytes(),
+            number.as_bytes(),
+        ]);
+        call(&[b"RPUSH", b"ints", number.as_bytes()]);
+    }
+    for len in [
+        0usize, 1, 10, 20, 21, 63, 64, 100, 512, 513, 16383, 16384, 100_000,
+    ] {
+        let even = vec![b'x'; len];
+        let mut state = len as u64;
+        let random = |_| {
+            state = state
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            b'a' + ((state >> 33) % 26) as u8
+        };
+        let uneven: Vec<u8> = (0..len).map(random).collect();
+        call(&[b"SET", format!("even:{len}").as_bytes(), &even]);
+        call(&[b"SET", format!("uneven:{len}").as_bytes(), &uneven]);
+        call(&[b"RPUSH", b"texts", &even, &uneven]);
+        call(&[b"HSET", b"texts:hash", format!("{len}").as_bytes(), &uneven]);
+    }
+    for number in 0..3000 {
+        let number = number.to_string();
+        call(&[b"RPUSH", b"long list", number.as_bytes()]);
+        call(&[
+            b"HSET",
+            b"large hash",
+            number.as_bytes(),
+            format!("value {number}").as_bytes(),
+        ]);
+    }
+    call(&[b"SET", b"deadline", b"v", b"PXAT", b"4102444800123"]);
+    call(&[b"HSET", b"small hash", b"f", b"v", b"g", b""]);
+    call(&[b"PEXPIREAT", b"small hash", b"4102444800456"]);
+    call(&[b"PEXPIREAT", b"long list", b"4102444800789"]);
+    if is_binary {
+        let all: Vec<u8> = (0..=255).collect();
+        call(&[b"SET", &all, &all]);
+        call(&[b"SET", b"", b"the empty key"]);
+        call(&[b"HSET", b"binary", &all, b"\r\n\0"]);
+    }
+}
+
+/// Our server, filled; its dump written.
+fn saved(folder: &Folder, is_binary: bool) -> (Server, Contents) {
+    let server = Server::ours(folder, &["--save", ""]);
+    let mut client = server.client();
+    fill(&mut client, is_binary);
+    assert_eq!(client.ask("SAVE"), "OK");
+    let contents = contents(&mut client);
+    (server, contents)
+}
+
+fn check_rdb(path: &Path) -> String {
+    let output = redis_tool("redis-check-rdb")
+        .arg(path)
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        output.status.success() && text.contains("\\o/ RDB looks OK! \\o/"),
+        "{text}"
+    );
+    text
+}
+
+/// rdbtools in the folder where tools/test.sh puts it.
+fn rdbtools(arguments: &[&str], path: &Path) -> Vec<u8> {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/venv/bin/rdb");
+    assert!(
+        program.exists(),
+        "{} is needed: tools/test.sh installs it",
+        program.display()
+    );
+    let output = Command::new(program)
+        .args(arguments)
+        .arg(path)
+        .output()
+        .expect("it runs");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output.stdout
+}
+
+fn assert_same(ours: &Contents, theirs: &Contents) {
+    assert_eq!(
+        ours.keys().collect::<Vec<_>>(),
+        theirs.keys().collect::<Vec<_>>()
+    );
+    for (key, value) in ours {
+        assert_eq!(value, &theirs[key], "{}", String::from_utf8_lossy(key));
+    }
+}
+
+#[test]
+fn redis_check_rdb_finds_nothing_wrong() {
+    let folder = Folder::new();
+    let (_server, contents) = saved(&folder, true);
+    let text = check_rdb(&folder.dump());
+    assert!(
+        text.contains(&format!("[info] {} keys read", contents.len())),
+        "{text}"
+    );
+    assert!(text.contains("[info] 3 expires"), "{text}");
+    assert!(text.contains("Checksum OK"), "{text}");
+}
+
+#[test]
+fn a_real_server_loads_it_with_every_key() {
+    let folder = Folder::new();
+    let (_server, ours) = saved(&folder, true);
+    let real = Server::real(&folder, &["--dbfilename", "dump.my_rdb"]);
+    assert_same(&ours, &contents(&mut real.client()));
+}
+
+#[test]
+fn we_load_our_own_and_that_of_a_real_server() {
+    let folder = Folder::new();
+    let (_server, first) = saved(&folder, true);
+    let again = Server::ours(&folder, &["--save", ""]);
+    assert_same(&first, &contents(&mut again.client()));
+    let real_folder = Folder::new();
+    let real = Server::real(&real_folder, &["--dbfilename", "dump.my_rdb"]);
+    fill(&mut real.client(), true);
+    assert_eq!(real.client().ask("SAVE"), "OK");
+    let ours = Server::ours(&real_folder, &["--save", ""]);
+    assert_same(&contents(&mut real.client()), &contents(&mut ours.client()));
+}
+
+#[test]
+fn rdbtools_reads_it_as_json() {
+    let folder = Folder::new();
+    let (_server, ours) = saved(&folder, false);
+    let json: serde_json::Value =
+        serde_json::from_slice(&rdbtools(&["-c", "json"], &folder.dump())).expect("JSON");
+    let keys = json[0].as_object().expect("an object for database 0");
+    assert_eq!(keys.len(), ours.len());
+    let text = |value: &Value| match value {
+        Value::Bulk(bytes) => String::from_utf8(bytes.clone()).expect("it is text"),
+        other => panic!("{other:?}"),
+    };
+    for (key, (_, value, _)) in &ours {
+        let theirs = &keys[std::str::from_utf8(key).expect("it is text")];
+        match value {
+            Value::Bulk(_) => assert_eq!(theirs.as_str(), Some(text(value).as_str())),
+            Value::Array(items) if theirs.is_array() => {
+                let elements: Vec<&str> = theirs
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|it| it.as_str().unwrap())
+                    .collect();
+                assert!(items.iter().map(text).eq(elements));
+            }
+            Value::Array(items) => {
+                let fields = theirs.as_object().expect("a hash");
+                assert_eq!(fields.len() * 2, items.len());
+                items.chunks(2).for_each(|pair| {
+                    assert_eq!(
+                        fields[&text(&pair[0])].as_str(),
+                        Some(text(&pair[1]).as_str())
+                    )
+                });
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// The commands that rdbtools makes of the dump, carried out by a real server, give the same data again; deadlines come in
+/// whole seconds.
+#[test]
+fn rdbtools_makes_commands_of_it() {
+    let folder = Folder::new();
+    let (_server, mut ours) = saved(&folder, false);
+    let commands = rdbtools(&["-c", "protocol"], &folder.dump());
+    let real_folder = Folder::new();
+    let real = Server::real(&real_folder, &[]);
+    let mut client = real.client();
+    let requests = commands.windows(2).filter(|pair| *pair == b"\n*").count() + 1;
+    let mut writing = client.stream.try_clone().unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || writing.write_all(&commands).unwrap());
+        for _ in 0..requests {
+            let reply = client.receive();
+            assert!(!matches!(reply, Value::Error(_)), "{reply:?}");
+        }
+    });
+    for (_, _, deadline) in ours.values_mut() {
+        if let Value::Integer(ms) = deadline
+            && *ms > 0
+        {
+            *ms -= *ms % 1000;
+        }
+    }
+    assert_same(&ours, &contents(&mut client));
+}
+
+#[test]
+fn several_databases_move_both_ways() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", "", "--databases", "4"]);
+    let mut client = server.client();
+    for database in 0..4 {
+        client.ask(&format!("SELECT {database}"));
+        client.ask(&format!("SET name {database}"));
+    }
+    client.ask("DEL name");
+    assert_eq!(client.ask("SAVE"), "OK");
+    check_rdb(&folder.dump());
+    let real = Server::real(&folder, &["--dbfilename", "dump.my_rdb"]);
+    let again = Server::ours(&folder, &["--save", "", "--databases", "4"]);
+    for mut client in [real.client(), again.client()] {
+        for (database, expected) in ["\"0\"", "\"1\"", "\"2\"", "(nil)"].iter().enumerate() {
+            client.ask(&format!("SELECT {database}"));
+            assert_eq!(client.ask("GET name"), *expected);
+        }
+    }
+}
+
+/// Dumps that the server must not load, and what it says of each. They stay as they are.
+#[test]
+fn a_dump_that_cannot_be_loaded_whole_is_refused_and_kept() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rdb");
+    for (file, reason) in [
+        (
+            "edge/v9_t2_set.rdb",
+            "The value of the key 'key' is a set, which this server does not know yet",
+        ),
+        (
+            "redis-7.2/multidb.rdb",
+            "There are keys in database 5: start with --databases 6 or more instead of 1",
+        ),
+        (
+            "redis-7.2/functions.rdb",
+            "There is a function library, which this server does not know yet",
+        ),
+        ("edge/x_dup_key.rdb", "The key 'key' comes twice"),
+        ("edge/x_trunc.rdb", "Unexpected EOF reading RDB file"),
+        ("edge/x_crc_bad.rdb", "Wrong RDB checksum"),
+        ("edge/ver12.rdb", "Can't handle RDB format version 12"),
+        (
+            "redis-rdb-tools/redis_40_with_module.rdb",
+            "one of the module ReJSON-RL",
+        ),
+    ] {
+        let folder = Folder::new();
+        let dump = fs::read(fixtures.join(file)).unwrap();
+        fs::write(folder.dump(), &dump).unwrap();
+        let port = common::free_port().to_string();
+        let status = common::our_command(&folder, &["--port", &port])
+            .status()
+            .unwrap();
+        assert_eq!(status.code(), Some(1), "{file}");
+        let log = fs::read_to_string(folder.path().join("log")).unwrap();
+        assert!(
+            log.contains("Can't load dump.my_rdb, which stays as it is: [offset "),
+            "{file}: {log}"
+        );
+        assert!(log.contains(reason), "{file}: {log}");
+        assert_eq!(fs::read(folder.dump()).unwrap(), dump);
+    }
+}
+
+/// Strings, lists and hashes as Redis 2.x to 7.2 and Valkey 8 wrote them.
+#[test]
+fn every_encoding_of_known_types_is_loaded() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rdb");
+    let expected: serde_json::Value =
+        serde_json::from_slice(&fs::read(fixtures.join("expected.json")).unwrap()).unwrap();
+    let mut loaded = 0;
+    for (file, expected) in expected["fixtures"].as_object().unwrap() {
+        let keys = expected["keys"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
+        let is_known = |key: &serde_json::Value| {
+            matches!(key["type"].as_str(), Some("string" | "list" | "hash"))
+        };
+        let has_functions = expected["functions"]
+            .as_array()
+            .is_some_and(|functions| !functions.is_empty());
+        let path = fixtures.join(file);
+        let is_rdb = file.ends_with(".rdb");
+        if !is_rdb
+            || keys.is_empty()
+            || !keys.iter().all(is_known)
+            || has_functions
+            || !path.exists()
+        {
+            continue;
+        }
+        loaded += check_loaded(&path, keys);
+    }
+    assert!(loaded > 40, "only {loaded} files were looked at");
+}
+
+/// Loads a file and looks at each key; 0 if it is one that must be refused.
+fn check_loaded(path: &PathBuf, keys: &[serde_json::Value]) -> usize {
+    let folder = Folder::new();
+    fs::copy(path, folder.dump()).unwrap();
+    let refused = [
+        "x_crc_bad",
+        "x_trunc",
+        "x_dup_key",
+        "x_no_crc_bytes",
+        "x_function",
+        "ver12",
+        "ver00",
+        "x_dup_hash",
+    ];
+    if refused
+        .iter()
+        .any(|name| path.to_string_lossy().contains(name))
+    {
+        return 0;
+    }
+    let server = Server::ours(&folder, &["--save", "", "--databases", "16"]);
+    let mut client = server.client();
+    for key in keys {
+        client.ask(&format!("SELECT {}", key["db"].as_i64().unwrap_or(0)));
+        let name: Vec<u8> = key["key"]
+            .as_str()
+            .unwrap()
+            .chars()
+            .map(|letter| letter as u32 as u8)
+            .collect();
+        let context = format!("{}: {key}", path.display());
+        if key["expired"].as_bool() == Some(true) {
+            assert_eq!(client.integer(&[b"EXISTS", &name[..]]), 0, "{context}");
+            continue;
+        }
+        let kind = key["type"].as_str().unwrap();
+        assert_eq!(
+            client.call(&[b"TYPE", &name[..]]),
+            Value::Simple(kind.as_bytes().to_vec()),
+            "{context}"
+        );
+        let len = match kind {
+            "string" => client.integer(&[b"STRLEN", &name[..]]),
+            "list" => client.integer(&[b"LLEN", &name[..]]),
+            _ => client.integer(&[b"HLEN", &name[..]]),
+        };
+        assert_eq!(Some(len), key["len"].as_i64(), "{context}");
+        assert_eq!(
+            Some(client.integer(&[b"PEXPIRETIME", &name[..]])),
+            key["pexpireat"].as_i64(),
+            "{context}"
+        );
+        if let Some(value) = key["value"].as_str().filter(|_| kind == "string") {
+            let value: Vec<u8> = value.chars().map(|letter| letter as u32 as u8).collect();
+            assert_eq!(
+                client.call(&[b"GET", &name[..]]),
+                Value::Bulk(value),
+                "{context}"
+            );
+        }
+    }
+    1
+}
+
+/// Servers are killed while they save, again and again. Whatever they leave, the dump is one that had been completed.
+#[test]
+fn a_server_killed_while_it_saves_leaves_a_whole_dump() {
+    let folder = Folder::new();
+    let mut completed = 0;
+    for round in 1..=25 {
+        let server = Server::ours(&folder, &["--save", ""]);
+        let mut client = server.client();
+        let found: i64 = client
+            .ask("GET round")
+            .trim_matches('"')
+            .parse()
+            .unwrap_or(0);
+        assert!(
+            found >= completed,
+            "round {found} is in the dump, {completed} had been saved"
+        );
+        assert_eq!(
+            client.integer(&["DBSIZE"]),
+            if found == 0 { 0 } else { 20_001 }
+        );
+        for number in 0..20_000 {
+            client.send(&[
+                "SET",
+                &format!("key:{number}"),
+                &format!("{round}:{}", "x".repeat(100)),
+            ]);
+        }
+        (0..20_000).for_each(|_| drop(client.receive()));
+        assert_eq!(client.ask(&format!("SET round {round}")), "OK");
+        // Every third round the save is waited for, so that there is something to fall back on.
+        if round % 3 == 1 {
+            assert_eq!(client.ask("SAVE"), "OK");
+            completed = round;
+        }
+        assert_eq!(client.ask("BGSAVE"), "Background saving started");
+        std::thread::sleep(std::time::Duration::from_micros(500 * round as u64));
+        server.signal("KILL");
+        drop(server);
+        if folder.dump().exists() {
+            check_rdb(&folder.dump());
+        }
+    }
+    // A server that starts clears away what the killed ones had begun to write.
+    drop(Server::ours(&folder, &["--save", ""]));
+    let left: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    assert!(
+        left.iter()
+            .all(|name| name == "dump.my_rdb" || name == "log"),
+        "{left:?}"
+    );
+}
+
+/// A dump holds one moment: pairs of keys that are always changed together are equal in every dump.
+#[test]
+fn a_dump_is_one_moment_of_all_keys() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let port = server.port;
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut client = Client::connect(port);
+            for round in 0.. {
+                if is_over.load(std::sync::atomic::Ordering::SeqCst) {
+                    return;
+                }
+                let value = round.to_string();
+                let pairs = (0..50).flat_map(|number| [format!("key:{number}"), value.clone()]);
+                let arguments: Vec<String> =
+                    ["MSET".to_string()].into_iter().chain(pairs).collect();
+                client.call(&arguments);
+            }
+        });
+        let mut client = server.client();
+        wait_until("the writer has begun", || client.integer(&["DBSIZE"]) == 50);
+        for _ in 0..20 {
+            assert_eq!(client.ask("SAVE"), "OK");
+            let copy = Folder::new();
+            fs::copy(folder.dump(), copy.dump()).unwrap();
+            let loaded = Server::ours(&copy, &["--save", ""]);
+            let contents = contents(&mut loaded.client());
+            let mut values = contents.values().map(|(_, value, _)| value);
+            let first = values.next().expect("there are keys");
+            assert!(values.all(|value| value == first));
+        }
+        is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn the_timer_saves_when_enough_has_changed() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", "1 3"]);
+    let mut client = server.client();
+    client.ask("MSET a 1 b 2");
+    assert_eq!(client.info("rdb_changes_since_last_save"), "2");
+    client.ask("SET c 3");
+    wait_until("the dump is there", || {
+        folder.dump().exists() && client.info("rdb_saves") == "1"
+    });
+    assert_eq!(client.info("rdb_changes_since_last_save"), "0");
+    assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
+}

@@ -1,0 +1,224 @@
+//! Every handler's comment holds a session with redis-cli. Here each is played to our server and to a real redis-server,
+//! and both must answer as the comment says.
+
+mod common;
+
+use common::{Folder, Server};
+use my_redis_server::resp::pretty::pretty;
+use my_redis_server::util::quoting::split_arguments;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+/// Sessions that the real server, 7.0, does not have so, and why.
+const NOT_IN_7_0: &[(&str, &str)] = &[
+    ("client::setinfo", "new in 7.2"),
+    ("client::no_touch", "new in 7.2"),
+    (
+        "introspection::docs",
+        "7.0 has other words, no display texts, but the complexity",
+    ),
+];
+
+/// Handlers without a session, because their replies depend on the time, the machine or the history of the server, or are
+/// long tables; the other tests compare them with the real server.
+const WITHOUT_SESSION: &[&str] = &[
+    "client::client_help",
+    "client::client_info",
+    "client::id",
+    "client::list",
+    "config::config_help",
+    "generic::object_help",
+    "info::info",
+    "introspection::all",
+    "introspection::command_help",
+    "introspection::count",
+    "persistence::bgsave",
+    "persistence::lastsave",
+    "server::time",
+];
+
+/// What is typed and what is shown then.
+#[derive(Default)]
+struct Session {
+    steps: Vec<(String, String)>,
+}
+
+impl Session {
+    /// The lines of a block in a comment.
+    fn parse(lines: &[&str]) -> Session {
+        let mut session = Session::default();
+        for line in lines {
+            match (line.strip_prefix("> "), session.steps.last_mut()) {
+                (Some(typed), _) => session.steps.push((typed.to_string(), String::new())),
+                (None, Some((_, shown))) => {
+                    shown.push_str(line);
+                    shown.push('\n');
+                }
+                (None, None) => {}
+            }
+        }
+        session
+    }
+
+    /// Whether the server is of no use to other sessions after this one.
+    fn spoils_the_server(&self) -> bool {
+        let spoils = ["CONFIG SET", "SHUTDOWN"];
+        self.steps
+            .iter()
+            .any(|(typed, _)| spoils.iter().any(|command| typed.starts_with(command)))
+    }
+
+    /// Types everything; the steps with what is shown really.
+    fn play(&self, server: &Server) -> Session {
+        let mut client = server.client();
+        client.call(&["FLUSHALL"]);
+        let mut played = Session::default();
+        for (typed, _) in &self.steps {
+            let words = split_arguments(typed.as_bytes()).expect("the quotes are balanced");
+            client.send(&words);
+            let shown = client.try_receive().map(|reply| pretty(&reply));
+            let shown = String::from_utf8(shown.unwrap_or_default()).expect("replies are quoted");
+            played.steps.push((typed.clone(), shown));
+        }
+        played
+    }
+
+    fn text(&self) -> String {
+        let steps = self.steps.iter();
+        steps
+            .map(|(typed, shown)| format!("> {typed}\n{shown}"))
+            .collect()
+    }
+}
+
+/// The handlers in the table and the sessions in their comments, by `file::function`.
+fn handlers() -> BTreeMap<String, Vec<Session>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/command");
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("the folder can be read").path();
+        let text = std::fs::read_to_string(&path).expect("it is text");
+        let file = path
+            .file_stem()
+            .expect("it has a name")
+            .to_string_lossy()
+            .into_owned();
+        let registered = registered_handlers(&text);
+        for (function, sessions) in documented_functions(&text) {
+            if registered.contains(&function) {
+                found.insert(format!("{file}::{function}"), sessions);
+            }
+        }
+    }
+    assert!(
+        found.len() > 80,
+        "the sources are read wrongly: {}",
+        found.len()
+    );
+    found
+}
+
+/// Names of functions in a table: `handler: Handler::Read(get)`.
+fn registered_handlers(text: &str) -> BTreeSet<String> {
+    let entries = text.split("handler: Handler::").skip(1);
+    entries
+        .filter_map(|entry| {
+            let inner = entry.split_once('(')?.1.split_once([')', ','])?.0;
+            let is_function = inner.starts_with(|first: char| first.is_ascii_lowercase());
+            is_function.then(|| inner.to_string())
+        })
+        .collect()
+}
+
+/// All functions with the sessions in the comments before them.
+fn documented_functions(text: &str) -> Vec<(String, Vec<Session>)> {
+    let mut functions = Vec::new();
+    let mut comment: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        if let Some(words) = line.strip_prefix("///") {
+            comment.push(words.strip_prefix(' ').unwrap_or(words));
+        } else if let Some(rest) = line.strip_prefix("fn ") {
+            let name = rest.split(['(', '<']).next().unwrap_or_default();
+            functions.push((name.to_string(), sessions(&comment)));
+            comment.clear();
+        } else {
+            comment.clear();
+        }
+    }
+    functions
+}
+
+fn sessions(comment: &[&str]) -> Vec<Session> {
+    let blocks = comment.split(|line| *line == "```text").skip(1);
+    blocks
+        .map(|block| {
+            let end = block.iter().position(|line| *line == "```");
+            Session::parse(&block[..end.expect("the block ends")])
+        })
+        .collect()
+}
+
+/// Plays all sessions to a server that `start` starts; how those that differ went.
+fn play_all(start: impl Fn() -> Server, is_left_out: impl Fn(&str) -> bool) -> String {
+    let mut server = start();
+    let mut differences = String::new();
+    for (handler, sessions) in handlers() {
+        if is_left_out(&handler) {
+            continue;
+        }
+        for session in sessions {
+            let played = session.play(&server);
+            if played.text() != session.text() {
+                differences += &format!(
+                    "---- {handler} says\n{}---- but it is\n{}",
+                    session.text(),
+                    played.text()
+                );
+            }
+            if session.spoils_the_server() {
+                server = start();
+            }
+        }
+    }
+    differences
+}
+
+#[test]
+fn our_server_answers_as_the_comments_say() {
+    let folder = Folder::new();
+    let start = || Server::ours(&folder, &["--save", ""]);
+    let differences = play_all(start, |_| false);
+    assert!(differences.is_empty(), "{differences}");
+}
+
+#[test]
+fn redis_answers_as_the_comments_say() {
+    let folder = Folder::new();
+    let start = || Server::real(&folder, &["--databases", "1"]);
+    let is_new = |handler: &str| NOT_IN_7_0.iter().any(|(name, _)| *name == handler);
+    let differences = play_all(start, is_new);
+    assert!(differences.is_empty(), "{differences}");
+    // No exception is made that is not needed.
+    for (name, _) in NOT_IN_7_0 {
+        let differences = play_all(start, |handler| handler != *name);
+        assert!(!differences.is_empty(), "{name} is the same in 7.0");
+    }
+}
+
+#[test]
+fn every_handler_has_a_session() {
+    let handlers = handlers();
+    for (handler, sessions) in &handlers {
+        assert_eq!(
+            sessions.is_empty(),
+            WITHOUT_SESSION.contains(&handler.as_str()),
+            "{handler}"
+        );
+    }
+    for name in WITHOUT_SESSION
+        .iter()
+        .chain(NOT_IN_7_0.iter().map(|(name, _)| name))
+    {
+        assert!(handlers.contains_key(*name), "{name} is no handler");
+    }
+}
