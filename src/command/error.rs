@@ -24,7 +24,6 @@ pub enum CommandError {
     NotAFloat,
     NotPositive,
     OutOfRange,
-    BitTooLarge,
     InvalidExpireTime(&'static str),
     InvalidCursor,
     OffsetOutOfRange,
@@ -41,7 +40,6 @@ pub enum CommandError {
     IndexOutOfRange,
     SameObject,
     // The server's state.
-    Loading,
     StopWrites,
     SaveInProgress,
     SaveFailed,
@@ -116,7 +114,6 @@ impl fmt::Display for CommandError {
             NotAFloat => "ERR value is not a valid float",
             NotPositive => "ERR value is out of range, must be positive",
             OutOfRange => "ERR value is out of range",
-            BitTooLarge => "ERR bit offset is not an integer or out of range",
             InvalidCursor => "ERR invalid cursor",
             OffsetOutOfRange => "ERR offset is out of range",
             StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
@@ -130,7 +127,6 @@ impl fmt::Display for CommandError {
             NoSuchKey => "ERR no such key",
             IndexOutOfRange => "ERR index out of range",
             SameObject => "ERR source and destination objects are the same",
-            Loading => "LOADING Redis is loading the dataset in memory",
             StopWrites => {
                 "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
                  Commands that may modify the data set are disabled, because this instance is configured to report \

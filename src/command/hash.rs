@@ -7,7 +7,6 @@ use super::table::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
 use crate::types::hash::Hash;
-use crate::types::limits::CompactLimits;
 use crate::util::long_double::LongDouble;
 use crate::util::number;
 use std::collections::HashSet;
@@ -48,15 +47,6 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         syntax: "key cursor [MATCH pattern] [COUNT count]", summary: "Iterates over fields and values of a hash.", tips: &["nondeterministic_output"], ..BASE },
 ];
 
-/// How large a compact hash may be, by the directives.
-fn limits(call: &Call) -> CompactLimits {
-    let config = &call.server.config;
-    CompactLimits {
-        entries: config.hash_max_listpack_entries.get() as usize,
-        value_bytes: config.hash_max_listpack_value.get() as usize,
-    }
-}
-
 /// How many of the given fields are new.
 ///
 /// ```text
@@ -88,7 +78,7 @@ fn set_fields(call: &Call, db: &mut Db) -> Result<usize, CommandError> {
         return Err(CommandError::WrongArity(call.spec.name.to_string()));
     }
     let key = call.key();
-    let limits = limits(call);
+    let limits = call.server.config.hash_limits();
     let pairs = call.arguments[2..].chunks_exact(2);
     let count = pairs.len();
     let hash = db.get_or_create::<Hash>(&key)?;
@@ -107,7 +97,7 @@ fn set_fields(call: &Call, db: &mut Db) -> Result<usize, CommandError> {
 /// ```
 fn hsetnx(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    let limits = limits(call);
+    let limits = call.server.config.hash_limits();
     let (field, value) = (call.argument(2), call.argument(3));
     let is_present = db
         .collection::<Hash>(&key)?
@@ -293,7 +283,7 @@ fn hincrby(call: &mut Call, db: &mut Db) -> CommandResult {
         None => 0,
     };
     let new = old.checked_add(by).ok_or(CommandError::Overflow)?;
-    let limits = limits(call);
+    let limits = call.server.config.hash_limits();
     db.get_or_create::<Hash>(&key)?.insert(
         field,
         itoa::Buffer::new().format(new).as_bytes(),
@@ -326,7 +316,7 @@ fn hincrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
     }
     let mut text = Vec::new();
     new.format(&mut text);
-    let limits = limits(call);
+    let limits = call.server.config.hash_limits();
     db.get_or_create::<Hash>(&key)?.insert(field, &text, limits);
     db.changed(&key, "hincrbyfloat", 1);
     call.reply.bulk(&text);

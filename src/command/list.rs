@@ -46,11 +46,6 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         syntax: "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]", summary: "Returns multiple elements from a list after removing them. Deletes the list if the last element was popped.", ..BASE },
 ];
 
-/// How much a block of a list may hold, by the directive.
-fn limit(call: &Call) -> BlockLimit {
-    BlockLimit::from_directive(call.server.config.list_max_listpack_size.get())
-}
-
 /// ```text
 /// > LPUSH k a b
 /// (integer) 2
@@ -76,7 +71,7 @@ fn rpush(call: &mut Call, db: &mut Db) -> CommandResult {
 fn push(call: &mut Call, db: &mut Db, end: End, event: &'static str) -> CommandResult {
     let key = call.key();
     let elements = &call.arguments[2..];
-    let limit = limit(call);
+    let limit = call.server.config.list_block_limit();
     let list = db.get_or_create::<List>(&key)?;
     elements
         .iter()
@@ -148,7 +143,7 @@ fn pop(call: &mut Call, db: &mut Db, end: End, event: &'static str) -> CommandRe
         _ => return Err(CommandError::WrongArity(call.spec.name.to_string())),
     };
     let key = call.key();
-    let limit = limit(call);
+    let limit = call.server.config.list_block_limit();
     let Some(list) = db.collection_mut::<List>(&key)? else {
         match count {
             Some(_) => call.reply.null_array(),
@@ -271,7 +266,7 @@ fn position(index: i64, len: usize) -> Option<usize> {
 /// ```
 fn lset(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    let limit = limit(call);
+    let limit = call.server.config.list_block_limit();
     let list = db
         .collection_mut::<List>(&key)?
         .ok_or(CommandError::NoSuchKey)?;
@@ -301,7 +296,7 @@ fn lrem(call: &mut Call, db: &mut Db) -> CommandResult {
         count.unsigned_abs() as usize
     };
     let key = call.key();
-    let limit = limit(call);
+    let limit = call.server.config.list_block_limit();
     let removed = match db.collection_mut::<List>(&key)? {
         Some(list) => list.remove_equal(call.argument(3), end, most, limit),
         None => 0,
@@ -330,7 +325,7 @@ fn linsert(call: &mut Call, db: &mut Db) -> CommandResult {
     };
     let key = call.key();
     let pivot = call.argument(3);
-    let limit = limit(call);
+    let limit = call.server.config.list_block_limit();
     let Some(list) = db.collection_mut::<List>(&key)? else {
         call.reply.integer(0);
         return Ok(());
@@ -358,7 +353,7 @@ fn linsert(call: &mut Call, db: &mut Db) -> CommandResult {
 fn ltrim(call: &mut Call, db: &mut Db) -> CommandResult {
     let (start, stop) = (call.integer(2)?, call.integer(3)?);
     let key = call.key();
-    let limit = limit(call);
+    let limit = call.server.config.list_block_limit();
     if let Some(list) = db.collection_mut::<List>(&key)? {
         let len = list.len();
         let kept = clamp_range(start, stop, len);
@@ -501,7 +496,7 @@ fn end(call: &Call, index: usize) -> Result<End, CommandError> {
 
 fn move_element(call: &mut Call, db: &mut Db, from: End, to: End) -> CommandResult {
     let [source, destination] = [call.keys[0], call.keys[1]];
-    let limit = limit(call);
+    let limit = call.server.config.list_block_limit();
     let Some(element) = db
         .collection::<List>(&source)?
         .and_then(|list| list.end(from))
@@ -561,7 +556,7 @@ fn lmpop(call: &mut Call, db: &mut Db) -> CommandResult {
         }
         _ => return Err(CommandError::Syntax),
     };
-    let limit = limit(call);
+    let limit = call.server.config.list_block_limit();
     let event = if end == End::Left { "lpop" } else { "rpop" };
     for key in call.keys {
         let Some(list) = db.collection_mut::<List>(key)? else {

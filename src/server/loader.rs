@@ -62,16 +62,12 @@ struct Loader<'a> {
 
 impl<'a> Loader<'a> {
     fn new(server: &'a Server) -> Loader<'a> {
-        let config = &server.config;
         Loader {
             server,
             now_ms: clock::unix_ms(),
             database: 0,
-            list_limit: BlockLimit::from_directive(config.list_max_listpack_size.get()),
-            hash_limits: CompactLimits {
-                entries: config.hash_max_listpack_entries.get() as usize,
-                value_bytes: config.hash_max_listpack_value.get() as usize,
-            },
+            list_limit: server.config.list_block_limit(),
+            hash_limits: server.config.hash_limits(),
             keys: 0,
             expired: 0,
         }

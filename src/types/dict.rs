@@ -346,7 +346,7 @@ impl<E> Bucket<E> {
         if let Some(slot) = self.position(tag, |entry| entry.key() == key) {
             // With nothing behind it, the taken entry is itself the last one, and the gap is already the end.
             let removed = self.slots[slot].take();
-            if let Some((tag, entry)) = self.pop_behind(slot) {
+            if let Some((tag, entry)) = self.pop_last(slot + 1) {
                 self.tags[slot] = tag;
                 self.slots[slot] = Some(entry);
             }
@@ -357,26 +357,15 @@ impl<E> Bucket<E> {
         removed
     }
 
-    /// Takes the last entry of the chain, if it lies behind `slot` of this bucket.
-    fn pop_behind(&mut self, slot: usize) -> Option<(u8, E)> {
+    /// Takes the last entry of the chain, unless it lies before the slot `first` of this bucket.
+    fn pop_last(&mut self, first: usize) -> Option<(u8, E)> {
         if let Some(overflow) = &mut self.overflow {
-            let last = overflow.pop_last();
+            let last = overflow.pop_last(0);
             self.trim();
             return last;
         }
-        let last = (slot + 1..SLOTS)
-            .rev()
-            .find(|&slot| self.slots[slot].is_some())?;
-        Some((self.tags[last], self.slots[last].take()?))
-    }
-
-    fn pop_last(&mut self) -> Option<(u8, E)> {
-        if let Some(overflow) = &mut self.overflow {
-            let last = overflow.pop_last();
-            self.trim();
-            return last;
-        }
-        let last = (0..SLOTS).rev().find(|&slot| self.slots[slot].is_some())?;
+        let is_taken = |slot: &usize| self.slots[*slot].is_some();
+        let last = (first..SLOTS).rev().find(is_taken)?;
         Some((self.tags[last], self.slots[last].take()?))
     }
 

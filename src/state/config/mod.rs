@@ -26,6 +26,8 @@ pub mod value;
 pub use fields::Fields;
 pub use special::KeyspaceEvents;
 
+use crate::types::limits::CompactLimits;
+use crate::types::list::BlockLimit;
 use crate::util::{glob, quoting};
 use std::collections::HashMap;
 use std::fmt;
@@ -319,6 +321,19 @@ impl Config {
     /// The points of `save`: so many seconds after a save, if there were so many changes.
     pub fn save_points(&self) -> Vec<(u64, u64)> {
         special::save_points(&self.save.get())
+    }
+
+    /// How much a block of a list may hold.
+    pub fn list_block_limit(&self) -> BlockLimit {
+        BlockLimit::from_directive(self.list_max_listpack_size.get())
+    }
+
+    /// How large a compact hash may be.
+    pub fn hash_limits(&self) -> CompactLimits {
+        CompactLimits {
+            entries: self.hash_max_listpack_entries.get() as usize,
+            value_bytes: self.hash_max_listpack_value.get() as usize,
+        }
     }
 
     /// The addresses of `bind`.
