@@ -23,6 +23,7 @@
 
 use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
+use std::hint::black_box;
 use std::sync::LazyLock;
 use triomphe::Arc;
 
@@ -172,8 +173,8 @@ impl<E: DictEntry> Dict<E> {
 
     /// All entries, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &E> {
-        self.segments
-            .iter()
+        let segments = self.segments.iter().inspect(|segment| fetch(segment));
+        segments
             .flat_map(|segment| segment.iter())
             .flat_map(Bucket::iter)
     }
@@ -379,6 +380,17 @@ impl<E> Bucket<E> {
             self.overflow = None;
         }
     }
+}
+
+/// Looks at every entry of a segment, each being somewhere else in memory. Nothing depends on what is found, so the
+/// processor fetches many at a time; whoever visits them next does not wait for one after the other.
+fn fetch<E: DictEntry>(segment: &[Bucket<E>]) {
+    let entries = segment.iter().flat_map(Bucket::iter);
+    black_box(
+        entries
+            .map(|entry| entry.key().last())
+            .fold(0, |sum, byte| sum ^ byte.copied().unwrap_or(0)),
+    );
 }
 
 /// The byte of the hash that stands beside the entry; high bits, because the low ones choose the bucket.
