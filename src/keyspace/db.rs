@@ -10,7 +10,7 @@ use super::entry::{Entry, OwnedEntry, WrongType, clock_of};
 use super::object::{Collection, Object};
 use super::object_entry::ObjectEntry;
 use super::shard::{Shard, Tables};
-use super::snapshot::DatabaseSize;
+use super::snapshot::{DatabaseSize, SnapshotId};
 use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS};
 use super::string_entry::{INLINE_BYTES, StringForm};
 use smallvec::SmallVec;
@@ -128,13 +128,6 @@ impl Guard<'_> {
             Guard::Shared(guard) => guard,
             Guard::Exclusive(guard) => guard,
         }
-    }
-
-    /// The shard, to be changed: the one door through which all changes pass.
-    fn shard_mut(&mut self) -> &mut Shard {
-        let shard = self.exclusive();
-        shard.before_change();
-        shard
     }
 
     fn exclusive(&mut self) -> &mut Shard {
@@ -431,7 +424,7 @@ impl Db<'_> {
         let mut removed = 0;
         for (number, guard) in &mut self.guards {
             if *number / SHARDS == database && !guard.shard().is_empty() {
-                let tables = guard.shard_mut().take_all();
+                let tables = guard.exclusive().take_all();
                 removed += tables.len();
                 self.keyspace
                     .cell(*number)
@@ -451,16 +444,16 @@ impl Db<'_> {
             let pairs = low[first..first + SHARDS]
                 .iter_mut()
                 .zip(&mut high[..SHARDS]);
-            pairs.for_each(|((_, low), (_, high))| low.shard_mut().swap_keys(high.shard_mut()));
+            pairs.for_each(|((_, low), (_, high))| low.exclusive().swap_keys(high.exclusive()));
         }
     }
 
     /// Tells all shards, which must be locked, that a snapshot is due.
-    pub(super) fn begin_snapshot(&mut self) -> Vec<DatabaseSize> {
+    pub(super) fn begin_snapshot(&mut self, id: SnapshotId) -> Vec<DatabaseSize> {
         let mut sizes = vec![DatabaseSize::default(); self.keyspace.databases()];
         for (number, guard) in &mut self.guards {
             let shard = guard.exclusive();
-            shard.begin_snapshot();
+            shard.begin_snapshot(id);
             let size = &mut sizes[*number / SHARDS];
             size.keys += shard.len();
             size.deadlines += shard.deadline_count();
@@ -496,9 +489,12 @@ impl Db<'_> {
         }
     }
 
+    /// The shard of a key that is about to change: the one door through which all changes of keys pass.
     fn shard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
         let position = self.position(key.shard);
-        self.guards[position].1.shard_mut()
+        let shard = self.guards[position].1.exclusive();
+        shard.before_change(key.hash, key.bytes);
+        shard
     }
 
     /// Small entries are freed at once, large ones when the locks are gone.

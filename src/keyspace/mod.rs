@@ -2,7 +2,8 @@
 //!
 //! Reading order: [`object`] (the values), [`string_entry`] and [`object_entry`] (a key with its value, as it lies in
 //! memory), [`entry`] (the same as a reader sees it), [`shard`] (tables of entries and their deadlines), [`space`] (all
-//! shards, and who may lock them), [`db`] (what a command sees: the shards locked for it), [`expiry`], [`snapshot`], [`gate`].
+//! shards, and who may lock them), [`db`] (what a command sees: the shards locked for it), [`expiry`],
+//! [`snapshot`] with [`kept`], [`gate`].
 //!
 //! Locks are taken in ascending order of shards, and only through [`space::Keyspace`], which `command::dispatch` and the
 //! background threads call. A command's handler gets a [`db::Db`] and cannot reach a lock.
@@ -11,6 +12,7 @@ pub mod db;
 pub mod entry;
 pub mod expiry;
 pub mod gate;
+pub mod kept;
 pub mod object;
 pub mod object_entry;
 pub mod shard;

@@ -6,8 +6,10 @@
 //! Invariant: `deadlines` holds `(expires_at_ms, hash)` of exactly the entries that have a deadline.
 
 use super::entry::{Entry, OwnedEntry};
+use super::kept::{Kept, ShardImage};
 use super::object::Object;
 use super::object_entry::ObjectEntry;
+use super::snapshot::SnapshotId;
 use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
 use crate::types::dict::{self, Dict};
 use std::collections::BTreeSet;
@@ -18,27 +20,16 @@ use triomphe::Arc;
 pub struct Shard {
     tables: Tables,
     deadlines: BTreeSet<(i64, u64)>,
-    snapshot: PendingSnapshot,
+    /// One for each snapshot that has not taken this shard yet.
+    kept: Vec<Kept>,
 }
 
 /// The tables of a shard. A clone shares the entries and keeps what it saw: it copies the tables' directories, one
-/// reference for about 80 keys, and whoever changes a table later copies the part it changes.
+/// reference for about 75 keys, and whoever changes a table later copies the part it changes.
 #[derive(Clone, Debug, Default)]
 pub struct Tables {
     strings: Dict<StringEntry>,
     objects: Dict<ObjectEntry>,
-}
-
-/// What a shard owes to a snapshot that is being written.
-#[derive(Debug, Default)]
-enum PendingSnapshot {
-    /// Nothing.
-    #[default]
-    None,
-    /// Its tables as they are; nothing has changed since the snapshot was taken.
-    Unchanged,
-    /// These tables; the shard has changed since.
-    Kept(Tables),
 }
 
 impl Tables {
@@ -52,6 +43,22 @@ impl Tables {
         self.len() == 0
     }
 
+    /// The entry of a key.
+    pub(super) fn get(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
+        match self.strings.get(hash, key) {
+            Some(entry) => Some(Entry::String(entry)),
+            None => self.objects.get(hash, key).map(Entry::Object),
+        }
+    }
+
+    /// Puts in an entry whose key is known to be absent.
+    pub(super) fn insert_new(&mut self, hash: u64, entry: OwnedEntry) {
+        match entry {
+            OwnedEntry::String(entry) => self.strings.insert_new(hash, entry),
+            OwnedEntry::Object(entry) => self.objects.insert_new(hash, entry),
+        }
+    }
+
     /// All entries.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         let strings = self.strings.iter().map(Entry::String);
@@ -61,36 +68,43 @@ impl Tables {
 
 /// Snapshots: see [`super::snapshot`].
 impl Shard {
-    /// From now on, what the tables hold is kept until it is taken.
-    pub(super) fn begin_snapshot(&mut self) {
-        self.snapshot = PendingSnapshot::Unchanged;
+    /// From now on, what is changed is kept until the snapshot takes it.
+    pub(super) fn begin_snapshot(&mut self, id: SnapshotId) {
+        self.kept.push(Kept::new(id));
     }
 
-    /// Called before every change: what a snapshot is yet to see is set aside.
-    pub(super) fn before_change(&mut self) {
-        if let PendingSnapshot::Unchanged = self.snapshot {
-            self.snapshot = PendingSnapshot::Kept(self.tables.clone());
+    /// Called before every change of a key.
+    pub(super) fn before_change(&mut self, hash: u64, key: &[u8]) {
+        for kept in &mut self.kept {
+            kept.keep(&self.tables, hash, key);
         }
     }
 
-    /// What the tables held when the snapshot began.
-    pub(super) fn take_snapshot(&mut self) -> Tables {
-        match std::mem::take(&mut self.snapshot) {
-            PendingSnapshot::Kept(tables) => tables,
-            PendingSnapshot::None | PendingSnapshot::Unchanged => self.tables.clone(),
-        }
+    /// What the shard held when the snapshot began; `None` if it has been taken already.
+    pub(super) fn take_snapshot(&mut self, id: SnapshotId) -> Option<ShardImage> {
+        let position = self.kept.iter().position(|kept| kept.snapshot == id)?;
+        Some(self.kept.swap_remove(position).into_image(&self.tables))
     }
 
     /// Takes all keys out.
     pub(super) fn take_all(&mut self) -> Tables {
+        self.before_replacement();
         self.deadlines.clear();
         std::mem::take(&mut self.tables)
     }
 
-    /// Exchanges the keys of two shards. What they owe to a snapshot stays with them.
+    /// Exchanges the keys of two shards. What they keep for snapshots stays with them.
     pub(super) fn swap_keys(&mut self, other: &mut Shard) {
+        self.before_replacement();
+        other.before_replacement();
         std::mem::swap(&mut self.tables, &mut other.tables);
         std::mem::swap(&mut self.deadlines, &mut other.deadlines);
+    }
+
+    fn before_replacement(&mut self) {
+        for kept in &mut self.kept {
+            kept.keep_all(&self.tables);
+        }
     }
 }
 
@@ -131,10 +145,7 @@ impl Shard {
 
     /// The entry of a key.
     pub fn get(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
-        match self.tables.strings.get(hash, key) {
-            Some(entry) => Some(Entry::String(entry)),
-            None => self.tables.objects.get(hash, key).map(Entry::Object),
-        }
+        self.tables.get(hash, key)
     }
 
     /// Whether a key holds anything but a small string.
@@ -193,10 +204,7 @@ impl Shard {
     pub fn put(&mut self, hash: u64, entry: OwnedEntry) -> Option<OwnedEntry> {
         let old = self.remove(hash, entry.as_ref().key());
         self.move_deadline(hash, None, entry.as_ref().expires_at_ms());
-        match entry {
-            OwnedEntry::String(entry) => self.tables.strings.insert_new(hash, entry),
-            OwnedEntry::Object(entry) => self.tables.objects.insert_new(hash, entry),
-        }
+        self.tables.insert_new(hash, entry);
         old
     }
 

@@ -1,26 +1,33 @@
-//! The keyspace as it was at one moment, for the saver.
+//! The keyspace as it was at one moment, for the saver and for clients that ask for a dump.
 //!
 //! 1. All shards are locked for an instant, some microseconds, and each is told that a snapshot is due. So no command is
 //!    seen half done.
-//! 2. Writers go on. The first to change a shard has it set its tables aside, which copies their directories: the
-//!    entries themselves are shared. Whoever changes an entry or a part of a table that is shared copies that first.
-//! 3. The saver takes the shards one by one, as they were, and writes each with no lock held. What it has written is
-//!    dropped and no longer costs anybody a copy.
+//! 2. Writers go on. Before a key changes in a shard that has not been taken, its entry, or that there was none, is set
+//!    aside (`kept.rs`); entries are shared references, and whoever changes one that is shared copies it first.
+//! 3. Whoever writes the snapshot takes the shards one by one: the tables as they are, shared, and what was set aside.
+//!    From both it knows what the shard held, and writes that with no lock held. What has been written is dropped and no
+//!    longer costs anybody a copy.
 //!
 //! No fork, no pause that grows with the data; memory grows by what is changed meanwhile.
 
-use super::shard::Tables;
+use super::kept::ShardImage;
 use super::space::{Keyspace, SHARDS};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// All keys and values at one moment. There is one at a time: the saver's.
+/// Tells apart the snapshots that are under way.
+pub(super) type SnapshotId = u64;
+
+/// All keys and values at one moment. Several threads may take its shards; several snapshots may be under way.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
     keyspace: &'a Keyspace,
+    id: SnapshotId,
     /// [`Keyspace::changes`] at that moment.
     pub changes: u64,
     /// The databases in order.
     pub sizes: Vec<DatabaseSize>,
-    next_shard: usize,
+    /// The first shard that nobody has taken, counted over all databases.
+    next_shard: AtomicUsize,
 }
 
 /// How much a database held.
@@ -36,38 +43,41 @@ impl Keyspace {
     /// The keyspace as it is now. `closes` holds back all changes from this moment on, until the gate is opened.
     pub fn snapshot(&self, closes: bool) -> Snapshot<'_> {
         let mut db = self.write_all(0, 0);
-        let sizes = db.begin_snapshot();
+        let id = self.next_snapshot_id();
+        let sizes = db.begin_snapshot(id);
         if closes {
             self.gate.close();
         }
         Snapshot {
             keyspace: self,
+            id,
             changes: self.changes(),
             sizes,
-            next_shard: 0,
+            next_shard: AtomicUsize::new(0),
         }
     }
 }
 
 impl Snapshot<'_> {
-    /// The shards of a database, one after the other; the databases must be taken in order.
-    pub fn shards(&mut self) -> impl Iterator<Item = Tables> {
-        (0..SHARDS).map_while(|_| self.next_shard())
+    /// The next shard of a database, `None` when all have been taken. The databases must be taken in order.
+    pub fn next_shard(&self, database: usize) -> Option<ShardImage> {
+        let end = (database + 1) * SHARDS;
+        let next = self
+            .next_shard
+            .fetch_update(Relaxed, Relaxed, |next| (next < end).then_some(next + 1));
+        self.keyspace.take_snapshot(next.ok()?, self.id)
     }
 
-    fn next_shard(&mut self) -> Option<Tables> {
-        if self.next_shard == self.sizes.len() * SHARDS {
-            return None;
-        }
-        self.next_shard += 1;
-        Some(self.keyspace.take_snapshot(self.next_shard - 1))
+    /// Lets go of what nobody has taken yet: the shards need not keep it any longer.
+    pub fn abandon(&self) {
+        let last = self.sizes.len() - 1;
+        while self.next_shard(last).is_some() {}
     }
 }
 
 impl Drop for Snapshot<'_> {
-    /// A save that failed leaves shards that nobody has taken; they need not keep anything any longer.
     fn drop(&mut self) {
-        while self.next_shard().is_some() {}
+        self.abandon();
     }
 }
 
@@ -108,12 +118,13 @@ mod tests {
         )
     }
 
-    fn written(mut snapshot: Snapshot) -> Vec<Contents> {
-        let databases = 0..snapshot.sizes.len();
-        let contents = |tables: Tables| tables.iter().map(describe).collect::<Vec<_>>();
-        databases
-            .map(|_| snapshot.shards().flat_map(contents).collect())
-            .collect()
+    fn written(snapshot: Snapshot) -> Vec<Contents> {
+        let contents = |shard: ShardImage| shard.iter().map(describe).collect::<Vec<_>>();
+        let database = |database| {
+            let shards = std::iter::from_fn(|| snapshot.next_shard(database));
+            shards.flat_map(contents).collect()
+        };
+        (0..snapshot.sizes.len()).map(database).collect()
     }
 
     fn live(keyspace: &Keyspace) -> Vec<Contents> {
@@ -176,6 +187,25 @@ mod tests {
                 _ => (0..2000).for_each(|number| change(&keyspace, number, round + 1)),
             }
             assert_eq!(written(snapshot), expected, "round {round}");
+        }
+    }
+
+    #[test]
+    fn several_may_be_under_way() {
+        let keyspace = Keyspace::new(1);
+        let mut expected = Vec::new();
+        let mut snapshots = Vec::new();
+        for round in 0..4 {
+            (0..300).for_each(|number| change(&keyspace, number, round));
+            expected.push(live(&keyspace));
+            snapshots.push(keyspace.snapshot(false));
+        }
+        (0..300).for_each(|number| change(&keyspace, number, 4));
+        // Taken in another order than they were made in.
+        snapshots.swap(0, 2);
+        expected.swap(0, 2);
+        for (snapshot, expected) in snapshots.into_iter().zip(expected) {
+            assert_eq!(written(snapshot), expected);
         }
     }
 

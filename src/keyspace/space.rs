@@ -10,7 +10,9 @@
 use super::db::{Db, Guard, ReadDb, WriteDb};
 use super::expiry::Alarm;
 use super::gate::Gate;
-use super::shard::{Shard, Tables};
+use super::kept::ShardImage;
+use super::shard::Shard;
+use super::snapshot::SnapshotId;
 use crate::types::dict;
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -42,6 +44,7 @@ pub struct Keyspace {
     /// Holds back every change while it is closed.
     pub gate: Gate,
     expired: AtomicU64,
+    snapshots: AtomicU64,
 }
 
 /// A shard with its lock and with what others want to know of it without the lock. Two cache lines of its own, because
@@ -81,6 +84,7 @@ impl Keyspace {
             alarm: Alarm::default(),
             gate: Gate::default(),
             expired: AtomicU64::new(0),
+            snapshots: AtomicU64::new(0),
         }
     }
 
@@ -146,9 +150,13 @@ impl Keyspace {
         }
     }
 
-    /// What a shard held when the snapshot under way began.
-    pub(super) fn take_snapshot(&self, shard: usize) -> Tables {
-        self.cells[shard].write().take_snapshot()
+    pub(super) fn next_snapshot_id(&self) -> SnapshotId {
+        self.snapshots.fetch_add(1, Relaxed)
+    }
+
+    /// What a shard held when a snapshot began; `None` if it has been taken already.
+    pub(super) fn take_snapshot(&self, shard: usize, id: SnapshotId) -> Option<ShardImage> {
+        self.cells[shard].write().take_snapshot(id)
     }
 
     /// How many keys a database has, how many of them have a deadline, and how long these have to live on average, in

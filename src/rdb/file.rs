@@ -18,7 +18,7 @@ const BUFFER_SIZE: usize = 1024 * 1024;
 /// directory, since they share the temporary name.
 pub fn replace(
     path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
 ) -> io::Result<u64> {
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,

@@ -8,12 +8,13 @@
 //! | main | [`Shutdown`](crate::state::shutdown::Shutdown) | starts and stops everything |
 //! | [`listener`], one an address | `accept` | hands each connection to the pool |
 //! | worker of the pool, one a client | `read` | runs the [`connection`] loop |
-//! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes every dump |
+//! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes the [`dump`], with one more thread while it does |
 //! | [`expirer`] | the next deadline | removes keys that are due |
 //! | [`reaper`] | a second | disconnects idle clients |
 //! | signal handler | SIGINT, SIGTERM | wishes the server to stop |
 
 pub mod connection;
+pub mod dump;
 pub mod expirer;
 pub mod listener;
 pub mod loader;

@@ -3,16 +3,12 @@
 //! It takes a snapshot, which stops nobody for more than a moment, and writes it with no lock held. A dump that cannot
 //! be written leaves the old one as it was.
 
-use crate::REDIS_VERSION;
-use crate::keyspace::entry::Entry;
-use crate::keyspace::object::Value;
+use super::dump;
 use crate::keyspace::snapshot::Snapshot;
 use crate::rdb::file;
-use crate::rdb::{ValueRef, Writer, WriterOptions};
 use crate::state::Server;
 use crate::state::saves::Request;
 use crate::util::clock;
-use std::io;
 use std::time::Duration;
 
 /// How often the save points are looked at.
@@ -66,7 +62,7 @@ fn save(server: &Server, snapshot: Snapshot) {
     let changes = snapshot.changes;
     // Absolute, because CONFIG SET dir may change what the name is relative to.
     let result = std::path::absolute(server.dump_path())
-        .and_then(|path| file::replace(&path, |output| write(server, snapshot, output)));
+        .and_then(|path| file::replace(&path, |output| dump::write(server, &snapshot, output)));
     let path = server.dump_path();
     match result {
         Ok(bytes) => {
@@ -85,48 +81,4 @@ fn save(server: &Server, snapshot: Snapshot) {
             server.saves.note_end(None, clock::unix_ms());
         }
     }
-}
-
-/// Writes a snapshot as an RDB file.
-fn write(server: &Server, mut snapshot: Snapshot, output: &mut dyn io::Write) -> io::Result<()> {
-    let options = WriterOptions {
-        compression: server.config.rdbcompression.get(),
-        checksum: server.config.rdbchecksum.get(),
-    };
-    let mut writer = Writer::new(output, options)?;
-    writer.aux(b"redis-ver", REDIS_VERSION.as_bytes())?;
-    writer.aux(b"redis-bits", b"64")?;
-    writer.aux(b"ctime", (clock::unix_ms() / 1000).to_string().as_bytes())?;
-    writer.aux(
-        b"used-mem",
-        server
-            .memory_peak
-            .measure()
-            .allocated
-            .to_string()
-            .as_bytes(),
-    )?;
-    writer.aux(b"aof-base", b"0")?;
-    for (index, size) in snapshot.sizes.clone().into_iter().enumerate() {
-        if size.keys > 0 {
-            writer.select_db(index as u64, size.keys as u64, size.deadlines as u64)?;
-        }
-        // Each shard is dropped as soon as it is written.
-        for tables in snapshot.shards() {
-            tables
-                .iter()
-                .try_for_each(|entry| write_entry(&mut writer, entry))?;
-        }
-    }
-    writer.finish()?;
-    Ok(())
-}
-
-fn write_entry<W: io::Write>(writer: &mut Writer<W>, entry: Entry<'_>) -> io::Result<()> {
-    let value = match entry.value() {
-        Value::String(string) => ValueRef::String(string),
-        Value::List(list) => ValueRef::List(list.len(), &mut list.iter()),
-        Value::Hash(hash) => ValueRef::Hash(hash.len(), &mut hash.iter()),
-    };
-    writer.key(entry.key(), entry.expires_at_ms(), value)
 }
