@@ -4,7 +4,7 @@
 
 use super::call::{Call, ReplyMode, Session};
 use super::error::{CommandError, CommandResult, c_string};
-use super::table::{self, Command, Handler, WRITE};
+use super::table::{self, Command, Handler, LOADING, WRITE};
 use crate::keyspace::db::Lookups;
 use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
@@ -116,6 +116,9 @@ fn check(server: &Server, command: &Command, arguments: &[&[u8]]) -> CommandResu
     // PING is refused too, so that health checks notice; as in Redis.
     if server.refuses_writes() && (command.spec.has(WRITE) || command.spec.name == "ping") {
         return Err(CommandError::StopWrites);
+    }
+    if server.loading.is_under_way() && !command.spec.has(LOADING) {
+        return Err(CommandError::Loading);
     }
     Ok(())
 }

@@ -41,6 +41,7 @@ pub enum CommandError {
     SameObject,
     // The server's state.
     StopWrites,
+    Loading,
     SaveInProgress,
     SaveFailed,
     ShutdownFailed,
@@ -127,6 +128,7 @@ impl fmt::Display for CommandError {
             NoSuchKey => "ERR no such key",
             IndexOutOfRange => "ERR index out of range",
             SameObject => "ERR source and destination objects are the same",
+            Loading => "LOADING Redis is loading the dataset in memory",
             StopWrites => {
                 "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
                  Commands that may modify the data set are disabled, because this instance is configured to report \

@@ -5,6 +5,7 @@ use super::call::Call;
 use super::error::CommandResult;
 use super::table::{self, *};
 use crate::REDIS_VERSION;
+use crate::state::loading::Loading;
 use crate::state::memory;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -188,7 +189,8 @@ fn persistence(call: &Call, out: &mut String) {
     } else {
         -1
     };
-    line!(out, "loading:0");
+    let loading = &server.loading;
+    line!(out, "loading:{}", u8::from(loading.is_under_way()));
     line!(out, "async_loading:0");
     line!(
         out,
@@ -208,16 +210,36 @@ fn persistence(call: &Call, out: &mut String) {
     line!(
         out,
         "rdb_last_load_keys_expired:{}",
-        server.loaded.expired.load(Relaxed)
+        loading.expired.load(Relaxed)
     );
     line!(
         out,
         "rdb_last_load_keys_loaded:{}",
-        server.loaded.keys.load(Relaxed)
+        loading.keys.load(Relaxed)
     );
     line!(out, "aof_enabled:0");
     line!(out, "aof_rewrite_in_progress:0");
     line!(out, "aof_rewrite_scheduled:0");
+    if loading.is_under_way() {
+        loading_now(loading, out);
+    }
+}
+
+fn loading_now(loading: &Loading, out: &mut String) {
+    let (total, read) = (
+        loading.total_bytes.load(Relaxed),
+        loading.read_bytes.load(Relaxed),
+    );
+    line!(out, "loading_start_time:{}", loading.began_at_s());
+    line!(out, "loading_total_bytes:{total}");
+    line!(
+        out,
+        "loading_rdb_used_mem:{}",
+        loading.used_memory_then.load(Relaxed)
+    );
+    line!(out, "loading_loaded_bytes:{read}");
+    line!(out, "loading_loaded_perc:{:.2}", loading.progress() * 100.0);
+    line!(out, "loading_eta_seconds:{:.0}", loading.remaining_s());
 }
 
 fn stats(call: &Call, out: &mut String) {

@@ -318,6 +318,14 @@ impl Db<'_> {
         self.discard(old);
     }
 
+    /// Prepares to put in these keys, all of one shard: faster than going to each place in memory when its turn has come.
+    pub fn fetch(&self, keys: &[Key<'_>]) {
+        if let Some(first) = keys.first() {
+            debug_assert!(keys.iter().all(|key| key.shard == first.shard));
+            self.shard(first).fetch(keys.iter().map(|key| key.hash));
+        }
+    }
+
     /// Sets a key to an object of any type.
     pub fn put_object(&mut self, key: &Key<'_>, object: Object, expires_at_ms: Option<i64>) {
         self.put(

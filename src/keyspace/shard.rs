@@ -148,6 +148,11 @@ impl Shard {
         self.tables.get(hash, key)
     }
 
+    /// Prepares to put in small strings with these hashes: see [`Dict::fetch`].
+    pub(super) fn fetch(&self, hashes: impl ExactSizeIterator<Item = u64>) {
+        self.tables.strings.fetch(hashes);
+    }
+
     /// Whether a key holds anything but a small string.
     pub fn has_object(&self, hash: u64, key: &[u8]) -> bool {
         self.tables.objects.get(hash, key).is_some()

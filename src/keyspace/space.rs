@@ -68,6 +68,11 @@ impl<'a> Key<'a> {
             shard: database * SHARDS + (hash >> 56) as usize,
         }
     }
+
+    /// The number of its shard, counted over all databases.
+    pub fn shard(&self) -> usize {
+        self.shard
+    }
 }
 
 impl Keyspace {

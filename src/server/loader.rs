@@ -1,171 +1,261 @@
 //! Loads the dump when the server starts. A dump that cannot be loaded whole keeps the server from starting, so that it
 //! is never overwritten by what was left out.
+//!
+//! One thread reads the file and sorts the keys by shard; others put them into the keyspace (`inserter.rs`). Clients are
+//! refused until the end of the file and its checksum have been seen, so nobody is served from a damaged dump.
 
-use crate::keyspace::object::Object;
-use crate::keyspace::space::Key;
-use crate::keyspace::string_entry::StringForm;
-use crate::rdb::{Elements, Item, KeyRecord, RdbError, Reader, Value};
+use super::inserter::{Batch, Inserter};
+use crate::keyspace::space::{Key, SHARDS};
+use crate::rdb::{Item, KeyRecord, Reader, Value};
 use crate::state::Server;
-use crate::types::hash::Hash;
-use crate::types::limits::CompactLimits;
-use crate::types::list::{BlockLimit, End, List};
 use crate::util::clock;
+use crate::util::number;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Instant;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
 
-/// Loads the dump, if there is one.
+/// Threads that put keys into the keyspace.
+const INSERTERS: usize = 2;
+/// Batches that may wait for one of them.
+const WAITING_BATCHES: usize = 32;
+/// Keys of one shard that are put in together...
+const BATCH_KEYS: usize = 128;
+/// ...unless they are so large that they should not wait.
+const BATCH_BYTES: u64 = 64 * 1024;
+/// How often a line in the log says how far it is.
+const REPORT_PERIOD: Duration = Duration::from_secs(2);
+/// Keys between two looks at the clock.
+const KEYS_PER_LOOK: u64 = 4096;
+
+/// Why loading ended before the end of the file.
+enum Stop {
+    /// What is wrong.
+    Fault(String),
+    /// The server is to stop.
+    Shutdown,
+    /// An inserter has found a fault, and says so itself.
+    InserterEnded,
+}
+
+/// Loads the dump, if there is one; `false` if the server was told to stop meanwhile.
 ///
 /// # Errors
 /// A line that says which file it is, where the fault lies, and what it is.
-pub fn load(server: &Server, path: &Path) -> Result<(), String> {
-    let began = Instant::now();
+pub fn load(server: &Server, path: &Path) -> Result<bool, String> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            server.loading.end();
+            return Ok(true);
+        }
         Err(error) => return Err(format!("Can't open {}: {error}", path.display())),
     };
     let bytes = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
-    let mut loader = Loader::new(server);
-    loader.load(file).map_err(|reason| {
-        format!(
-            "Can't load {}, which stays as it is: {reason}",
-            path.display()
-        )
-    })?;
-    let seconds = began.elapsed().as_secs_f64();
-    let keys = loader.keys;
-    server.loaded.keys.store(keys, Relaxed);
-    server.loaded.expired.store(loader.expired, Relaxed);
+    server.loading.total_bytes.store(bytes, Relaxed);
+    let began = Instant::now();
+    match load_file(server, file) {
+        Ok(()) => {}
+        Err(Stop::Fault(reason)) => {
+            return Err(format!(
+                "Can't load {}, which stays as it is: {reason}",
+                path.display()
+            ));
+        }
+        Err(Stop::Shutdown | Stop::InserterEnded) => return Ok(false),
+    }
     server.saves.note_loaded(server.keyspace.changes());
+    server.loading.end();
+    let seconds = began.elapsed().as_secs_f64();
+    let keys = server.loading.keys.load(Relaxed);
     server.log.notice(format_args!(
         "DB loaded from {}: {keys} keys, {} expired, {:.1} MB in {seconds:.3} seconds ({:.0} keys/s)",
         path.display(),
-        loader.expired,
+        server.loading.expired.load(Relaxed),
         bytes as f64 / 1e6,
         keys as f64 / seconds.max(1e-9)
     ));
-    Ok(())
+    Ok(true)
 }
 
-struct Loader<'a> {
+fn load_file(server: &Server, file: File) -> Result<(), Stop> {
+    thread::scope(|scope| {
+        let mut channels = Vec::new();
+        let mut inserters = Vec::new();
+        for _ in 0..INSERTERS {
+            let (sender, receiver) = sync_channel(WAITING_BATCHES);
+            channels.push(sender);
+            let inserter = Inserter::new(server);
+            inserters.push(scope.spawn(move || inserter.run(&receiver)));
+        }
+        let read = Sorter::new(server, channels).load(file);
+        for inserter in inserters {
+            let inserted = inserter.join();
+            inserted
+                .unwrap_or_else(|_| Err("an inserting thread panicked".to_string()))
+                .map_err(Stop::Fault)?;
+        }
+        read
+    })
+}
+
+/// Reads the file and hands the keys on in batches, each of one shard.
+struct Sorter<'a> {
     server: &'a Server,
     now_ms: i64,
     database: usize,
-    list_limit: BlockLimit,
-    hash_limits: CompactLimits,
+    /// What is to be sent, for each shard of the database.
+    batches: Vec<Batch>,
+    inserters: Vec<SyncSender<Batch>>,
     keys: u64,
-    expired: u64,
+    next_report: Instant,
 }
 
-impl<'a> Loader<'a> {
-    fn new(server: &'a Server) -> Loader<'a> {
-        Loader {
+impl<'a> Sorter<'a> {
+    fn new(server: &'a Server, inserters: Vec<SyncSender<Batch>>) -> Sorter<'a> {
+        Sorter {
             server,
             now_ms: clock::unix_ms(),
             database: 0,
-            list_limit: server.config.list_block_limit(),
-            hash_limits: server.config.hash_limits(),
+            batches: (0..SHARDS).map(|_| Batch::default()).collect(),
+            inserters,
             keys: 0,
-            expired: 0,
+            next_report: Instant::now() + REPORT_PERIOD,
         }
     }
 
-    fn load(&mut self, file: File) -> Result<(), String> {
-        let mut reader = Reader::new(file).map_err(|error| error.to_string())?;
+    fn load(mut self, file: File) -> Result<(), Stop> {
+        let fault = |error: &dyn ToString| Stop::Fault(error.to_string());
+        let mut reader = Reader::new(file).map_err(|error| fault(&error))?;
         loop {
             let offset = reader.offset();
-            let item = reader.next().map_err(|error: RdbError| error.to_string())?;
-            let put = match item {
-                None => return Ok(()),
-                Some(Item::SelectDb(number)) => self.select(number),
-                Some(Item::Key(record)) => self.put(record),
-                Some(Item::Function(_)) => Err(refusal("There is a function library")),
-                Some(Item::ModuleAux { .. }) => Err(refusal("There is data of a module")),
-                Some(Item::Aux { .. } | Item::ResizeDb { .. }) => Ok(()),
+            let Some(item) = reader.next().map_err(|error| fault(&error))? else {
+                break;
             };
-            put.map_err(|reason| format!("[offset {offset}] {reason}"))?;
+            let refused = |reason| Stop::Fault(format!("[offset {offset}] {reason}"));
+            match item {
+                Item::SelectDb(number) => {
+                    self.send_all()?;
+                    self.database = self.select(number).map_err(refused)?;
+                }
+                Item::Key(record) => {
+                    check_type(&record).map_err(refused)?;
+                    self.put(offset, reader.offset() - offset, record)?;
+                }
+                Item::Function(_) => return Err(refused(not_known("There is a function library"))),
+                Item::ModuleAux { .. } => {
+                    return Err(refused(not_known("There is data of a module")));
+                }
+                Item::Aux { key, value } => self.note_fact(&key, &value),
+                Item::ResizeDb { .. } => {}
+            }
         }
+        self.send_all()
     }
 
-    fn select(&mut self, number: u64) -> Result<(), String> {
+    fn select(&self, number: u64) -> Result<usize, String> {
         let databases = self.server.keyspace.databases();
         let known = usize::try_from(number)
             .ok()
             .filter(|number| *number < databases);
-        self.database = known.ok_or_else(|| {
+        known.ok_or_else(|| {
             let needed = number.saturating_add(1);
             format!("There are keys in database {number}: start with --databases {needed} or more instead of {databases}")
-        })?;
-        Ok(())
+        })
     }
 
-    fn put(&mut self, record: KeyRecord) -> Result<(), String> {
-        let name = String::from_utf8_lossy(&record.key);
-        let refused =
-            |what: &str| Err(refusal(&format!("The value of the key '{name}' is {what}")));
-        // A string is copied from the record into its entry at once; anything else is built first, without a lock.
-        let object = match &record.value {
-            Value::String(_) => None,
-            Value::List(elements) | Value::Hash(elements) if elements.is_empty() => {
-                self.server
-                    .log
-                    .notice(format_args!("rdbLoadObject skipping empty key: {name}"));
-                return Ok(());
-            }
-            Value::List(elements) => Some(Object::List(self.list(elements))),
-            Value::Hash(pairs) => Some(Object::Hash(self.hash(pairs))),
-            Value::Set(_) => return refused("a set"),
-            Value::SortedSet { .. } => return refused("a sorted set"),
-            Value::Stream(_) => return refused("a stream"),
-            Value::Module { name: module } => {
-                return refused(&format!("one of the module {module}"));
-            }
-        };
-        let deadline = record.expires_at_ms;
-        if deadline.is_some_and(|deadline| deadline <= self.now_ms) {
-            self.expired += 1;
+    fn note_fact(&self, key: &[u8], value: &[u8]) {
+        if key == b"used-mem"
+            && let Some(bytes) = number::parse_u64(value)
+        {
+            self.server.loading.used_memory_then.store(bytes, Relaxed);
+        }
+    }
+
+    fn put(&mut self, offset: u64, bytes: u64, record: KeyRecord) -> Result<(), Stop> {
+        self.keys += 1;
+        if self.keys.is_multiple_of(KEYS_PER_LOOK) {
+            self.look_around(offset)?;
+        }
+        if is_empty_collection(&record.value) {
+            let name = String::from_utf8_lossy(&record.key);
+            let log = &self.server.log;
+            log.notice(format_args!("rdbLoadObject skipping empty key: {name}"));
             return Ok(());
         }
-        let key = Key::new(self.database, &record.key);
-        let mut db = self
-            .server
-            .keyspace
-            .write(self.database, &[key], self.now_ms);
-        if db.peek(&key).is_some() {
-            return Err(format!("The key '{name}' comes twice"));
+        if record
+            .expires_at_ms
+            .is_some_and(|deadline| deadline <= self.now_ms)
+        {
+            self.server.loading.expired.fetch_add(1, Relaxed);
+            return Ok(());
         }
-        match (object, &record.value) {
-            (Some(object), _) => db.put_object(&key, object, deadline),
-            (None, Value::String(string)) => {
-                db.put_string(&key, string, StringForm::Natural, deadline)
-            }
-            (None, _) => unreachable!("every other value has become an object"),
+        let shard = Key::new(self.database, &record.key).shard() % SHARDS;
+        let batch = &mut self.batches[shard];
+        batch.push(offset, record);
+        if batch.len() < BATCH_KEYS && bytes < BATCH_BYTES {
+            return Ok(());
         }
-        self.keys += 1;
+        self.send(shard)
+    }
+
+    fn send_all(&mut self) -> Result<(), Stop> {
+        (0..self.batches.len()).try_for_each(|shard| self.send(shard))
+    }
+
+    /// Each shard has its inserter, so that they do not wait for each other.
+    fn send(&mut self, shard: usize) -> Result<(), Stop> {
+        let mut batch = std::mem::take(&mut self.batches[shard]);
+        batch.database = self.database;
+        let sent = self.inserters[shard % INSERTERS].send(batch);
+        sent.map_err(|_| Stop::InserterEnded)
+    }
+
+    fn look_around(&mut self, offset: u64) -> Result<(), Stop> {
+        let loading = &self.server.loading;
+        loading.read_bytes.store(offset, Relaxed);
+        if self.server.shutdown.is_under_way() {
+            return Err(Stop::Shutdown);
+        }
+        if Instant::now() >= self.next_report {
+            self.next_report += REPORT_PERIOD;
+            self.server.log.notice(format_args!(
+                "Loading: {:.0} %, {} keys, {:.0} keys/s",
+                loading.progress() * 100.0,
+                self.keys,
+                self.keys as f64 / loading.elapsed_s().max(1e-3)
+            ));
+        }
         Ok(())
-    }
-
-    fn list(&self, elements: &Elements) -> List {
-        let mut list = List::default();
-        elements
-            .iter()
-            .for_each(|element| list.push(End::Right, element, self.list_limit));
-        list
-    }
-
-    fn hash(&self, pairs: &Elements) -> Hash {
-        let mut hash = Hash::default();
-        for (field, value) in pairs.pairs() {
-            hash.insert(field, value, self.hash_limits);
-        }
-        hash
     }
 }
 
+fn is_empty_collection(value: &Value) -> bool {
+    match value {
+        Value::List(elements) | Value::Hash(elements) => elements.is_empty(),
+        _ => false,
+    }
+}
+
+/// Refuses a value that the keyspace cannot hold.
+fn check_type(record: &KeyRecord) -> Result<(), String> {
+    let what = match &record.value {
+        Value::String(_) | Value::List(_) | Value::Hash(_) => return Ok(()),
+        Value::Set(_) => "a set",
+        Value::SortedSet { .. } => "a sorted set",
+        Value::Stream(_) => "a stream",
+        Value::Module { name } => &format!("one of the module {name}"),
+    };
+    let name = String::from_utf8_lossy(&record.key);
+    Err(not_known(&format!(
+        "The value of the key '{name}' is {what}"
+    )))
+}
+
 /// Why the dump is not loaded although it is well formed.
-fn refusal(what: &str) -> String {
+fn not_known(what: &str) -> String {
     format!("{what}, which this server does not know yet")
 }

@@ -5,7 +5,7 @@
 //!
 //! | thread | sleeps on | does |
 //! |---|---|---|
-//! | main | [`Shutdown`](crate::state::shutdown::Shutdown) | starts and stops everything |
+//! | main | [`Shutdown`](crate::state::shutdown::Shutdown) | starts and stops everything; loads the dump, with two [`inserter`]s |
 //! | [`listener`], one an address | `accept` | hands each connection to the pool |
 //! | worker of the pool, one a client | `read` | runs the [`connection`] loop |
 //! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes the [`dump`], with one more thread while it does |
@@ -16,6 +16,7 @@
 pub mod connection;
 pub mod dump;
 pub mod expirer;
+mod inserter;
 pub mod listener;
 pub mod loader;
 pub mod reaper;

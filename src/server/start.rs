@@ -31,9 +31,16 @@ pub fn run(
         .for_each(|warning| server.log.warning(warning));
     server.apply_initial_maxclients();
     let listeners = bind(&server)?;
-    loader::load(&server, &server.dump_path())?;
+    stop_on_signals(&server)?;
+    accept_clients(&server, listeners)?;
+    if !loader::load(&server, &server.dump_path())? {
+        server
+            .log
+            .warning("Stopped while loading. Redis is now ready to exit, bye bye...");
+        return Ok(());
+    }
     clear_temporaries(&server);
-    spawn_threads(&server, listeners)?;
+    spawn_keepers(&server)?;
     server.log.notice("Ready to accept connections tcp");
     stop_when_asked(&server);
     Ok(())
@@ -97,13 +104,9 @@ fn listen_on(host: &str, port: u16) -> io::Result<TcpListener> {
     }
 }
 
-fn spawn_threads(server: &Arc<Server>, listeners: Vec<TcpListener>) -> Result<(), String> {
-    let for_saver = server.clone();
-    spawn("saver", move || saver::run(&for_saver))?;
-    let for_expirer = server.clone();
-    spawn("expirer", move || expirer::run(&for_expirer))?;
-    let for_reaper = server.clone();
-    spawn("reaper", move || reaper::run(&for_reaper))?;
+/// From now on there is somebody to answer; until the dump is loaded, mostly that it is not.
+fn accept_clients(server: &Arc<Server>, listeners: Vec<TcpListener>) -> Result<(), String> {
+    server.loading.begin();
     let workers = Arc::new(Workers::default());
     for listener in listeners {
         let (server, workers) = (server.clone(), workers.clone());
@@ -111,7 +114,16 @@ fn spawn_threads(server: &Arc<Server>, listeners: Vec<TcpListener>) -> Result<()
             listener::listen(&server, &listener, &workers)
         })?;
     }
-    stop_on_signals(server)
+    let for_reaper = server.clone();
+    spawn("reaper", move || reaper::run(&for_reaper))
+}
+
+/// The threads that change or save data, so not before it is there.
+fn spawn_keepers(server: &Arc<Server>) -> Result<(), String> {
+    let for_saver = server.clone();
+    spawn("saver", move || saver::run(&for_saver))?;
+    let for_expirer = server.clone();
+    spawn("expirer", move || expirer::run(&for_expirer))
 }
 
 fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), String> {

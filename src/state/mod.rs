@@ -4,6 +4,7 @@ use crate::keyspace::space::Keyspace;
 use crate::util::clock;
 use clients::Clients;
 use config::{Changes, Config};
+use loading::Loading;
 use log::Log;
 use memory::MemoryPeak;
 use saves::Saves;
@@ -11,10 +12,10 @@ use shutdown::Shutdown;
 use statistics::Statistics;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 pub mod clients;
 pub mod config;
+pub mod loading;
 pub mod log;
 pub mod memory;
 pub mod saves;
@@ -51,17 +52,8 @@ pub struct Server {
     pub run_id: String,
     /// Where the server listens.
     pub port: u16,
-    /// Keys of the dump that had expired when it was loaded, and keys that were loaded.
-    pub loaded: LoadCounts,
-}
-
-/// What the loader found in the dump.
-#[derive(Debug, Default)]
-pub struct LoadCounts {
-    /// Keys that are in the keyspace now.
-    pub keys: AtomicU64,
-    /// Keys that had expired.
-    pub expired: AtomicU64,
+    /// How the loading of the dump goes, or went.
+    pub loading: Loading,
 }
 
 impl Server {
@@ -85,7 +77,7 @@ impl Server {
                 .map(|_| char::from(b"0123456789abcdef"[fastrand::usize(..16)]))
                 .collect(),
             port,
-            loaded: LoadCounts::default(),
+            loading: Loading::default(),
         }
     }
 

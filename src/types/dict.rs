@@ -159,6 +159,24 @@ impl<E: DictEntry> Dict<E> {
         self.bucket_mut(index).push(tag(hash), entry);
     }
 
+    /// Prepares to put in entries with these hashes: looks at all memory that will be needed at once, instead of waiting
+    /// for one place after the other.
+    pub fn fetch(&self, hashes: impl ExactSizeIterator<Item = u64>) {
+        if self.len == 0 {
+            return;
+        }
+        // The buckets that will be split to make room are neighbours; their entries will be filed anew.
+        let half = (self.buckets + 1).next_power_of_two() >> 1;
+        let splits = self.buckets - half..self.buckets - half + hashes.len() / GROW_ABOVE;
+        fetch(
+            splits
+                .filter(|parent| *parent < self.buckets)
+                .map(|parent| self.bucket(parent)),
+        );
+        let tags = hashes.map(|hash| self.bucket(self.bucket_of(hash)).tags[0]);
+        black_box(tags.fold(0, |sum, tag| sum ^ tag));
+    }
+
     /// Takes out the entry of `key`.
     pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<E> {
         self.get(hash, key)?;
@@ -173,7 +191,10 @@ impl<E: DictEntry> Dict<E> {
 
     /// All entries, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &E> {
-        let segments = self.segments.iter().inspect(|segment| fetch(segment));
+        let segments = self
+            .segments
+            .iter()
+            .inspect(|segment| fetch(segment.iter()));
         segments
             .flat_map(|segment| segment.iter())
             .flat_map(Bucket::iter)
@@ -382,15 +403,13 @@ impl<E> Bucket<E> {
     }
 }
 
-/// Looks at every entry of a segment, each being somewhere else in memory. Nothing depends on what is found, so the
+/// Looks at the entries of some buckets, each being somewhere else in memory. Nothing depends on what is found, so the
 /// processor fetches many at a time; whoever visits them next does not wait for one after the other.
-fn fetch<E: DictEntry>(segment: &[Bucket<E>]) {
-    let entries = segment.iter().flat_map(Bucket::iter);
-    black_box(
-        entries
-            .map(|entry| entry.key().last())
-            .fold(0, |sum, byte| sum ^ byte.copied().unwrap_or(0)),
-    );
+fn fetch<'a, E: DictEntry + 'a>(buckets: impl Iterator<Item = &'a Bucket<E>>) {
+    let ends = buckets
+        .flat_map(Bucket::iter)
+        .map(|entry| entry.key().last());
+    black_box(ends.fold(0, |sum, end| sum ^ end.copied().unwrap_or(0)));
 }
 
 /// The byte of the hash that stands beside the entry; high bits, because the low ones choose the bucket.

@@ -1,0 +1,168 @@
+//! Puts the keys of a dump into the keyspace, a batch of one shard under one lock. The loader has several of these, each
+//! a thread with shards of its own.
+
+use crate::keyspace::object::Object;
+use crate::keyspace::space::Key;
+use crate::keyspace::string_entry::StringForm;
+use crate::rdb::{Elements, KeyRecord, Value};
+use crate::state::Server;
+use crate::types::hash::Hash;
+use crate::types::limits::CompactLimits;
+use crate::types::list::{BlockLimit, End, List};
+use crate::util::clock;
+use std::ops::Range;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::Receiver;
+
+/// Keys of one shard, in the order of the file. Names and strings lie in one piece of memory: blocks by the million that
+/// one thread allocates and another frees would cost more than all the rest.
+#[derive(Default)]
+pub struct Batch {
+    /// The database they belong to.
+    pub database: usize,
+    bytes: Vec<u8>,
+    records: Vec<Record>,
+}
+
+/// A key, where the file has it, and what it is.
+struct Record {
+    offset: u64,
+    name: Range<usize>,
+    value: Held,
+    expires_at_ms: Option<i64>,
+    idle_s: Option<u64>,
+}
+
+enum Held {
+    String(Range<usize>),
+    Collection(Value),
+}
+
+impl Batch {
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Adds a key that the file has at this offset.
+    pub fn push(&mut self, offset: u64, key: KeyRecord) {
+        let name = self.append(&key.key);
+        let value = match key.value {
+            Value::String(string) => Held::String(self.append(&string)),
+            collection => Held::Collection(collection),
+        };
+        self.records.push(Record {
+            offset,
+            name,
+            value,
+            expires_at_ms: key.expires_at_ms,
+            idle_s: key.idle_seconds,
+        });
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(bytes);
+        start..self.bytes.len()
+    }
+}
+
+/// What a thread needs to put batches in.
+pub struct Inserter<'a> {
+    server: &'a Server,
+    now_ms: i64,
+    list_limit: BlockLimit,
+    hash_limits: CompactLimits,
+}
+
+impl<'a> Inserter<'a> {
+    pub fn new(server: &'a Server) -> Inserter<'a> {
+        Inserter {
+            server,
+            now_ms: clock::unix_ms(),
+            list_limit: server.config.list_block_limit(),
+            hash_limits: server.config.hash_limits(),
+        }
+    }
+
+    /// Puts in all batches.
+    ///
+    /// # Errors
+    /// A key that is there already, and where in the file.
+    pub fn run(&self, batches: &Receiver<Batch>) -> Result<(), String> {
+        batches.iter().try_for_each(|batch| self.insert(&batch))
+    }
+
+    fn insert(&self, batch: &Batch) -> Result<(), String> {
+        // Collections are built before the shard is locked.
+        let objects = batch
+            .records
+            .iter()
+            .map(|record| self.object(&record.value));
+        let objects: Vec<Option<Object>> = objects.collect();
+        let names = batch
+            .records
+            .iter()
+            .map(|record| &batch.bytes[record.name.clone()]);
+        let keys: Vec<Key> = names.map(|name| Key::new(batch.database, name)).collect();
+        let mut db = self
+            .server
+            .keyspace
+            .write(batch.database, &keys, self.now_ms);
+        db.fetch(&keys);
+        for ((record, object), key) in batch.records.iter().zip(objects).zip(&keys) {
+            if db.peek(key).is_some() {
+                let name = String::from_utf8_lossy(key.bytes);
+                return Err(format!(
+                    "[offset {}] The key '{name}' comes twice",
+                    record.offset
+                ));
+            }
+            match (&record.value, object) {
+                (Held::String(range), _) => {
+                    let string = &batch.bytes[range.clone()];
+                    db.put_string(key, string, StringForm::Natural, record.expires_at_ms);
+                }
+                (Held::Collection(_), Some(object)) => {
+                    db.put_object(key, object, record.expires_at_ms);
+                }
+                (Held::Collection(_), None) => unreachable!("the loader refuses what is no object"),
+            }
+            if let Some(idle_s) = record.idle_s
+                && let Some(entry) = db.peek(key)
+            {
+                entry.set_idle_s(u32::try_from(idle_s).unwrap_or(u32::MAX), self.now_ms);
+            }
+        }
+        self.server
+            .loading
+            .keys
+            .fetch_add(keys.len() as u64, Relaxed);
+        Ok(())
+    }
+
+    /// The value as the keyspace holds it; `None` for a string, which is copied into its entry directly.
+    fn object(&self, value: &Held) -> Option<Object> {
+        match value {
+            Held::Collection(Value::List(elements)) => Some(Object::List(self.list(elements))),
+            Held::Collection(Value::Hash(pairs)) => Some(Object::Hash(self.hash(pairs))),
+            _ => None,
+        }
+    }
+
+    fn list(&self, elements: &Elements) -> List {
+        let mut list = List::default();
+        elements
+            .iter()
+            .for_each(|element| list.push(End::Right, element, self.list_limit));
+        list
+    }
+
+    fn hash(&self, pairs: &Elements) -> Hash {
+        let mut hash = Hash::default();
+        for (field, value) in pairs.pairs() {
+            hash.insert(field, value, self.hash_limits);
+        }
+        hash
+    }
+}

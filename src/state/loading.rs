@@ -1,0 +1,68 @@
+//! How far the loading of the dump has come, for INFO and for dispatch. The loader writes, everyone reads.
+
+use crate::util::clock;
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+
+/// The dump being loaded, or the one that was.
+#[derive(Debug, Default)]
+pub struct Loading {
+    is_under_way: AtomicBool,
+    /// Unix time in milliseconds.
+    began_at_ms: AtomicI64,
+    /// The size of the file; 0 if that is not known.
+    pub total_bytes: AtomicU64,
+    /// What has been read of it.
+    pub read_bytes: AtomicU64,
+    /// What the writer of the file had in memory (AUX `used-mem`).
+    pub used_memory_then: AtomicU64,
+    /// Keys that are in the keyspace now.
+    pub keys: AtomicU64,
+    /// Keys left out because they had expired.
+    pub expired: AtomicU64,
+}
+
+impl Loading {
+    /// From now on commands are refused, except for those that work without data.
+    pub fn begin(&self) {
+        self.began_at_ms.store(clock::unix_ms(), Relaxed);
+        self.is_under_way.store(true, Release);
+    }
+
+    /// The data is there, whole.
+    pub fn end(&self) {
+        self.is_under_way.store(false, Release);
+    }
+
+    /// Whether the data is not there yet.
+    pub fn is_under_way(&self) -> bool {
+        self.is_under_way.load(Acquire)
+    }
+
+    /// Unix time in seconds at which it began.
+    pub fn began_at_s(&self) -> i64 {
+        self.began_at_ms.load(Relaxed) / 1000
+    }
+
+    /// Seconds since it began.
+    pub fn elapsed_s(&self) -> f64 {
+        (clock::unix_ms() - self.began_at_ms.load(Relaxed)).max(0) as f64 / 1e3
+    }
+
+    /// The part of the file that has been read, between 0 and 1.
+    pub fn progress(&self) -> f64 {
+        let total = self.total_bytes.load(Relaxed).max(1) as f64;
+        (self.read_bytes.load(Relaxed) as f64 / total).min(1.0)
+    }
+
+    /// Seconds that the rest will take, if it goes on like this.
+    pub fn remaining_s(&self) -> f64 {
+        let progress = self.progress();
+        if progress == 0.0 {
+            return 1.0;
+        }
+        self.elapsed_s() * (1.0 - progress) / progress
+    }
+}
