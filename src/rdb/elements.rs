@@ -42,6 +42,17 @@ impl Elements {
         &self.bytes[start..self.ends[index]]
     }
 
+    /// How many bytes they take.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.bytes.len() + size_of_val(&self.ends[..])
+    }
+
+    /// Removes all, and keeps the memory for others.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
     /// All elements in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = &[u8]> {
         (0..self.len()).map(|index| self.get(index))

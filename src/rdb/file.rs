@@ -1,42 +1,182 @@
-//! A file on disk is replaced whole or not at all.
+//! A dump is replaced whole or not at all.
 //!
-//! The new content goes to a temporary file in the same directory, reaches the disk, and only then takes the name of the
-//! old one. Whoever opens the path at any moment, a crash included, finds the old content or the new, never a part.
+//! The new one goes to a temporary file in the same directory, and takes the name of the old one when nothing can happen
+//! to it any more:
+//!
+//! ```text
+//! create temp-12.my_rdb
+//! write, write, ...
+//! fsync temp-12.my_rdb         or the rename could reach the disk before the content: a power cut would leave an empty dump
+//! read temp-12.my_rdb back     a dump that could not be loaded must not take the place of one that can
+//! rename to dump.my_rdb        from here on, whoever opens the dump finds the new one
+//! fsync the directory          or a power cut could bring the old one back, after somebody was told that it is saved
+//! ```
+//!
+//! Whoever opens the path at any moment finds the old dump or the new, whole; after a crash or a power cut, too. If a step
+//! fails, the temporary file is removed, the old dump stays, and the error names the step. A failed fsync is not tried
+//! again: Linux may have dropped the pages that it could not write, and would report success about the rest. The next
+//! save begins with an empty file.
+//!
+//! The last step is the exception. When it fails, the new dump is in place and readers find it; only what a power cut
+//! leaves is open, and that is the old dump or the new one, whole either way. It is an error all the same, because the
+//! promise of a save is not kept, and there is no way back: the old file is gone with the rename.
+//!
+//! What is read back usually comes from the memory in which the system caches files. So it shows what went wrong on the
+//! way to the system (memory, our own code), not what a disk does to the bytes later; the checksum tells that at the next
+//! start.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::io::{self, Read, Write};
+use std::path::{self, Path, PathBuf};
 use std::process;
 
-/// Large enough that a plain disk is written in long strokes.
-const BUFFER_SIZE: usize = 1024 * 1024;
+use super::disk::{Disk, RealDisk};
+use super::verify::verify;
 
-/// Replaces `path` by what `write` writes. Returns the size of the new file in bytes.
+/// How many keys there are, and how many of them have a time to expire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyCounts {
+    /// All keys.
+    pub keys: u64,
+    /// Those with a time to expire.
+    pub expires: u64,
+}
+
+/// Replaces `path` by the dump that `write` writes, and returns its size in bytes. With `reads_back`, the new dump must
+/// be whole and hold as many keys as `write` says.
 ///
-/// After an error, `path` is as it was and the temporary file is gone; only if the very last step fails, making the rename
-/// itself durable, the new content is in place already. One thread of a process at a time may replace files in a
-/// directory, since they share the temporary name.
+/// `write` should hand over large pieces, as `Writer` does: nothing is buffered here. One thread of a process at a time
+/// may replace files in a directory, since they share the temporary name.
+///
+/// # Errors
+/// The step that failed, its path, and what the system or the reader says: `fsync temp-12.my_rdb: No space left on device`.
+/// Errors of `write` itself come as they are. See the head of this file for what then is true.
 pub fn replace(
     path: &Path,
-    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<()>,
+    reads_back: bool,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<KeyCounts>,
 ) -> io::Result<u64> {
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent,
-        _ => Path::new("."),
-    };
+    // What a relative path leads to may change until the end of a save, by CONFIG SET dir.
+    let path = path::absolute(path).map_err(|error| failed("resolve", path, error))?;
+    replace_on(&RealDisk, &path, reads_back, write)
+}
+
+/// As `replace`, on any disk.
+pub(super) fn replace_on(
+    disk: &dyn Disk,
+    path: &Path,
+    reads_back: bool,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<KeyCounts>,
+) -> io::Result<u64> {
+    let directory = path.parent().unwrap_or(path);
     let temporary = Temporary {
+        disk,
         path: directory.join(temporary_name(process::id())),
+        is_renamed: false,
     };
-    let mut output = BufWriter::with_capacity(BUFFER_SIZE, File::create(&temporary.path)?);
-    write(&mut output)?;
-    let file = output.into_inner().map_err(|error| error.into_error())?;
-    let size = file.metadata()?.len();
-    // Without this the rename could reach the disk before the content, and a power cut would leave an empty file.
-    file.sync_all()?;
-    fs::rename(&temporary.path, path)?;
-    // The rename is a change of the directory, which has to reach the disk as well.
-    File::open(directory)?.sync_all()?;
+    let mut output = Output::create(disk, &temporary.path)?;
+    let counts = write(&mut output)?;
+    let size = output.sync()?;
+    if reads_back {
+        read_back(disk, &temporary.path, size, counts)?;
+    }
+    temporary.rename(path)?;
+    disk.sync_directory(directory)
+        .map_err(|error| failed("fsync", directory, error))?;
     Ok(size)
+}
+
+/// Reads a file that was just written, which must hold what it was meant to.
+fn read_back(disk: &dyn Disk, path: &Path, size: u64, counts: KeyCounts) -> io::Result<()> {
+    let input = Input::open(disk, path)?;
+    let wrong = |what: String| failed("read back", path, io::Error::other(what));
+    let found = verify(input).map_err(|error| wrong(error.to_string()))?;
+    let KeyCounts { keys, expires } = counts;
+    if (found.bytes, found.keys, found.expires) != (size, keys, expires) {
+        return Err(wrong(format!(
+            "{keys} keys, {expires} of them with an expiry, were to be written in {size} bytes; found {}, {} and {}",
+            found.keys, found.expires, found.bytes
+        )));
+    }
+    Ok(())
+}
+
+/// An error with the step and the path before it, for the log: "rename /data/temp-12.my_rdb: Is a directory".
+fn failed(step: &str, path: &Path, error: io::Error) -> io::Error {
+    let text = error.to_string();
+    // Rust appends the number of the error, "(os error 28)", which tells nobody more than its words.
+    let words = text.split(" (os error ").next().unwrap_or_default();
+    io::Error::new(error.kind(), format!("{step} {}: {words}", path.display()))
+}
+
+/// The temporary file while it is written.
+struct Output<'a> {
+    disk: &'a dyn Disk,
+    path: &'a Path,
+    file: fs::File,
+    written: u64,
+}
+
+impl<'a> Output<'a> {
+    fn create(disk: &'a dyn Disk, path: &'a Path) -> io::Result<Output<'a>> {
+        let file = disk
+            .create(path)
+            .map_err(|error| failed("create", path, error))?;
+        Ok(Output {
+            disk,
+            path,
+            file,
+            written: 0,
+        })
+    }
+
+    /// Makes the content durable, and returns its size.
+    fn sync(self) -> io::Result<u64> {
+        self.disk
+            .sync(&self.file)
+            .map_err(|error| failed("fsync", self.path, error))?;
+        Ok(self.written)
+    }
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.disk.write(&self.file, bytes) {
+            Ok(0) if !bytes.is_empty() => {
+                Err(failed("write", self.path, io::ErrorKind::WriteZero.into()))
+            }
+            Ok(len) => {
+                self.written += len as u64;
+                Ok(len)
+            }
+            Err(error) => Err(failed("write", self.path, error)),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The temporary file while it is read back.
+struct Input<'a> {
+    disk: &'a dyn Disk,
+    file: fs::File,
+}
+
+impl<'a> Input<'a> {
+    fn open(disk: &'a dyn Disk, path: &Path) -> io::Result<Input<'a>> {
+        let file = disk
+            .open(path)
+            .map_err(|error| failed("open", path, error))?;
+        Ok(Input { disk, file })
+    }
+}
+
+impl Read for Input<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.disk.read(&self.file, buffer)
+    }
 }
 
 /// Removes the temporary files that killed processes have left in `directory`, and returns how many.
@@ -77,20 +217,35 @@ fn has_ended(pid: u32) -> bool {
     Path::new("/proc/self").exists() && !Path::new("/proc").join(pid.to_string()).exists()
 }
 
-/// Removes the file when it goes out of scope; after the rename there is nothing left to remove.
-struct Temporary {
+/// Removes the file when it goes out of scope, unless it has got its name.
+struct Temporary<'a> {
+    disk: &'a dyn Disk,
     path: PathBuf,
+    is_renamed: bool,
 }
 
-impl Drop for Temporary {
+impl Temporary<'_> {
+    fn rename(mut self, to: &Path) -> io::Result<()> {
+        self.disk
+            .rename(&self.path, to)
+            .map_err(|error| failed("rename", &self.path, error))?;
+        self.is_renamed = true;
+        Ok(())
+    }
+}
+
+impl Drop for Temporary<'_> {
     fn drop(&mut self) {
-        // Nobody can be told here, and a file that stays is removed at the next start.
-        let _ = fs::remove_file(&self.path);
+        if !self.is_renamed {
+            // Nobody can be told here, and a file that stays is removed at the next start.
+            let _ = self.disk.remove(&self.path);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::{ValueRef, Writer, WriterOptions};
     use super::*;
 
     /// An empty directory of its own for each test.
@@ -116,13 +271,35 @@ mod tests {
         names
     }
 
+    /// Writes a dump of one key.
+    fn write_key(output: &mut (dyn Write + Send), value: &[u8]) -> io::Result<KeyCounts> {
+        let options = WriterOptions {
+            compression: false,
+            checksum: true,
+        };
+        let mut writer = Writer::new(output, options)?;
+        writer.key(b"key", None, ValueRef::String(value))?;
+        writer.finish()?;
+        Ok(KeyCounts {
+            keys: 1,
+            expires: 0,
+        })
+    }
+
     #[test]
     fn the_new_content_takes_the_place_of_the_old() -> io::Result<()> {
         let directory = directory("replace");
         let path = directory.join("dump.my_rdb");
-        assert_eq!(replace(&path, |output| output.write_all(b"first"))?, 5);
-        assert_eq!(replace(&path, |output| output.write_all(b"second"))?, 6);
-        assert_eq!(fs::read(&path)?, b"second");
+        // Header, type, key, value, EOF, checksum: 9 + 1 + 4 + 6 + 1 + 8 bytes, and one more.
+        for (value, size) in [(&b"first"[..], 29), (b"second", 30)] {
+            assert_eq!(
+                replace(&path, true, |output| write_key(output, value))?,
+                size
+            );
+            let dump = fs::read(&path)?;
+            assert_eq!(dump.len() as u64, size);
+            assert!(dump.windows(value.len()).any(|part| part == value));
+        }
         assert_eq!(names(&directory), ["dump.my_rdb"]);
         fs::remove_dir_all(directory)
     }
@@ -132,8 +309,8 @@ mod tests {
         let directory = directory("error");
         let path = directory.join("dump.my_rdb");
         fs::write(&path, b"old")?;
-        let result = replace(&path, |output| {
-            output.write_all(&[b'x'; 2 * BUFFER_SIZE])?;
+        let result = replace(&path, true, |output| {
+            output.write_all(&[b'x'; 1000])?;
             Err(io::Error::other("no more"))
         });
         assert_eq!(
@@ -143,10 +320,74 @@ mod tests {
         assert_eq!(fs::read(&path)?, b"old");
         assert_eq!(names(&directory), ["dump.my_rdb"]);
         // A name that cannot be taken: the path is a directory.
-        fs::create_dir(directory.join("taken"))?;
-        replace(&directory.join("taken"), |output| output.write_all(b"x"))
-            .expect_err("a directory stays");
+        let taken = directory.join("taken");
+        fs::create_dir(&taken)?;
+        let error =
+            replace(&taken, true, |output| write_key(output, b"x")).expect_err("a directory stays");
+        let temporary = directory.join(temporary_name(process::id()));
+        assert_eq!(
+            error.to_string(),
+            format!("rename {}: Is a directory", temporary.display())
+        );
         assert_eq!(names(&directory), ["dump.my_rdb", "taken"]);
+        fs::remove_dir_all(directory)
+    }
+
+    /// What is wrong with a file that was written, and how the error about it begins.
+    #[test]
+    fn a_dump_that_is_not_what_it_was_meant_to_be_is_not_taken() -> io::Result<()> {
+        type Wrong = fn(&mut (dyn Write + Send)) -> io::Result<KeyCounts>;
+        let cases: [(Wrong, &str); 4] = [
+            (
+                |output| {
+                    let mut dump = Vec::new();
+                    let counts = write_key(&mut dump, b"value")?;
+                    dump[15] ^= 1;
+                    output.write_all(&dump).map(|()| counts)
+                },
+                "[offset 21] Wrong RDB checksum expected",
+            ),
+            (
+                |output| {
+                    output
+                        .write_all(b"REDIS0009\x00\x03key")
+                        .map(|()| KeyCounts::default())
+                },
+                "[offset 14] Unexpected EOF reading RDB file: expected a string value",
+            ),
+            (
+                |output| {
+                    write_key(output, b"value").map(|_| KeyCounts {
+                        keys: 2,
+                        expires: 0,
+                    })
+                },
+                "2 keys, 0 of them with an expiry, were to be written in 29 bytes; found 1, 0 and 29",
+            ),
+            (
+                |output| {
+                    write_key(output, b"value").map(|_| KeyCounts {
+                        keys: 1,
+                        expires: 1,
+                    })
+                },
+                "1 keys, 1 of them with an expiry, were to be written in 29 bytes; found 1, 0 and 29",
+            ),
+        ];
+        let directory = directory("wrong");
+        let path = directory.join("dump.my_rdb");
+        let temporary = directory.join(temporary_name(process::id()));
+        for (write, expected) in cases {
+            fs::write(&path, b"old")?;
+            let error = replace(&path, true, write).expect_err("it is wrong");
+            let expected = format!("read back {}: {expected}", temporary.display());
+            assert!(error.to_string().starts_with(&expected), "{error}");
+            assert_eq!(fs::read(&path)?, b"old");
+            assert_eq!(names(&directory), ["dump.my_rdb"]);
+            // Whoever does not want it read back gets what was written.
+            replace(&path, false, write)?;
+            assert_ne!(fs::read(&path)?, b"old");
+        }
         fs::remove_dir_all(directory)
     }
 

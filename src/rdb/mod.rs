@@ -10,7 +10,9 @@
 //! | `writer`: the frame of a file | `reader`: the frame of a file |
 //! | `encoder`: keys, values, strings | `value`, `stream`: the values, `encodings`: packed ones |
 //! | `file`: replacing a file whole | `source`: bytes, lengths, strings; `elements`: many strings in one piece |
+//! | `disk`: the operations of that | `verify`: whether a file is whole |
 
+pub mod disk;
 mod elements;
 pub mod encoder;
 pub mod encodings;
@@ -23,6 +25,7 @@ pub mod stream;
 #[cfg(test)]
 mod tests;
 mod value;
+pub mod verify;
 pub mod writer;
 
 pub use elements::Elements;

@@ -62,12 +62,21 @@ pub struct Reader<R> {
     version: u32,
     at_end: bool,
     next_key: Attributes,
+    checksum: Option<u64>,
+}
+
+/// How far `Reader::step` goes.
+pub(super) enum Step {
+    /// A whole item.
+    Item(Item),
+    /// The type of a key. Its name and value are still to be read.
+    Key(u8),
 }
 
 /// What opcodes have said of the key to come.
 #[derive(Default)]
-struct Attributes {
-    expires_at_ms: Option<i64>,
+pub(super) struct Attributes {
+    pub(super) expires_at_ms: Option<i64>,
     idle_seconds: Option<u64>,
     freq: Option<u8>,
 }
@@ -93,6 +102,7 @@ impl<R: Read> Reader<R> {
             version,
             at_end: false,
             next_key: Attributes::default(),
+            checksum: None,
         })
     }
 
@@ -106,6 +116,11 @@ impl<R: Read> Reader<R> {
         self.source.offset()
     }
 
+    /// The checksum at the end of the file, which was right. None before the end, and if the file has none.
+    pub fn checksum(&self) -> Option<u64> {
+        self.checksum
+    }
+
     /// What follows the file: after None from `next`, the commands of an append-only file or of a replication stream.
     pub fn into_rest(self) -> Chain<Cursor<Vec<u8>>, R> {
         self.source.into_rest()
@@ -116,7 +131,18 @@ impl<R: Read> Reader<R> {
         clippy::should_implement_trait,
         reason = "an Iterator could not stop at the first error with `?`"
     )]
+    #[inline]
     pub fn next(&mut self) -> Result<Option<Item>, RdbError> {
+        Ok(match self.step()? {
+            None => None,
+            Some(Step::Item(item)) => Some(item),
+            Some(Step::Key(type_code)) => Some(self.read_key(type_code)?),
+        })
+    }
+
+    /// As `next`, but of a key only the byte that says its type has been read.
+    #[inline]
+    pub(super) fn step(&mut self) -> Result<Option<Step>, RdbError> {
         while !self.at_end {
             let at = self.source.offset();
             match self.source.byte("a type or opcode")? {
@@ -126,11 +152,11 @@ impl<R: Read> Reader<R> {
                 }
                 code @ opcode::SLOT_INFO.. => {
                     if let Some(item) = self.read_opcode(at, code)? {
-                        return Ok(Some(item));
+                        return Ok(Some(Step::Item(item)));
                     }
                 }
                 type_code if value::is_known_type(type_code) => {
-                    return Ok(Some(self.read_key(type_code)?));
+                    return Ok(Some(Step::Key(type_code)));
                 }
                 type_code => {
                     return Err(RdbError::UnknownType {
@@ -141,6 +167,12 @@ impl<R: Read> Reader<R> {
             }
         }
         Ok(None)
+    }
+
+    /// What is left of a key after `step`: its name and value in the source, and what opcodes have said of it.
+    #[inline]
+    pub(super) fn key_parts(&mut self) -> (&mut Source<R>, Attributes) {
+        (&mut self.source, std::mem::take(&mut self.next_key))
     }
 
     #[inline]
@@ -238,6 +270,7 @@ impl<R: Read> Reader<R> {
                 stored,
             });
         }
+        self.checksum = (stored != 0).then_some(stored);
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ use byteorder::{BigEndian, ByteOrder, LittleEndian};
 
 use super::error::RdbError;
 use super::format::{length, string_form};
-use crate::util::lzf::decompress;
+use crate::util::lzf;
 use crate::util::number;
 
 /// Large enough that a read from disk costs little per key, small enough to stay in the cache of a core.
@@ -162,12 +162,7 @@ impl<R: Read> Source<R> {
                         number::format_i64(i64::from(LittleEndian::read_i32(&bytes)), output);
                     }
                     string_form::LZF => self.append_compressed(at, output, expected)?,
-                    _ => {
-                        return Err(RdbError::bad(
-                            at,
-                            format!("Unknown RDB string encoding type {}", form & 0x3F),
-                        ));
-                    }
+                    _ => return Err(unknown_form(at, form)),
                 }
                 Ok(())
             }
@@ -180,28 +175,85 @@ impl<R: Read> Source<R> {
         output: &mut Vec<u8>,
         expected: &'static str,
     ) -> Result<(), RdbError> {
-        let compressed_len = self.length("the compressed length of a string")?;
-        let plain_len = self.length("the plain length of a string")?;
-        let mut compressed = std::mem::take(&mut self.compressed);
-        compressed.clear();
-        self.append_bytes(&mut compressed, compressed_len, expected)?;
-        let plain = usize::try_from(plain_len)
-            .ok()
-            .and_then(|len| decompress(&compressed, len).ok());
-        let Some(plain) = plain else {
-            return Err(RdbError::bad(
-                at,
-                format!("Invalid LZF compressed string, expected {expected}"),
-            ));
-        };
-        // A rare large string must not hold its memory for the rest of the file.
-        compressed.shrink_to(WINDOW_SIZE);
-        self.compressed = compressed;
+        let plain = self.with_compressed(at, expected, lzf::decompress)?;
         if output.is_empty() {
             *output = plain;
         } else {
             output.extend_from_slice(&plain);
         }
+        Ok(())
+    }
+
+    /// Reads what follows the first byte of a compressed string, and lets `use_it` see its bytes and its plain length.
+    fn with_compressed<T>(
+        &mut self,
+        at: u64,
+        expected: &'static str,
+        use_it: impl FnOnce(&[u8], usize) -> Result<T, lzf::LzfError>,
+    ) -> Result<T, RdbError> {
+        let compressed_len = self.length("the compressed length of a string")?;
+        let plain_len = self.length("the plain length of a string")?;
+        let mut compressed = std::mem::take(&mut self.compressed);
+        compressed.clear();
+        self.append_bytes(&mut compressed, compressed_len, expected)?;
+        let result = usize::try_from(plain_len)
+            .ok()
+            .and_then(|len| use_it(&compressed, len).ok());
+        // A rare large string must not hold its memory for the rest of the file.
+        compressed.shrink_to(WINDOW_SIZE);
+        self.compressed = compressed;
+        result.ok_or_else(|| {
+            RdbError::bad(
+                at,
+                format!("Invalid LZF compressed string, expected {expected}"),
+            )
+        })
+    }
+
+    /// Passes over a string that nobody needs. It is checked as if it were read.
+    #[inline]
+    pub(super) fn skip_string(&mut self, expected: &'static str) -> Result<(), RdbError> {
+        // As in `append_string`, the usual case first; here it includes lengths of two bytes.
+        if let [first, second, ..] = self.window[self.start..self.end] {
+            let size = match first {
+                0x00..=0x3F => 1 + usize::from(first),
+                0x40..=0x7F => 2 + (usize::from(first & 0x3F) << 8 | usize::from(second)),
+                _ => usize::MAX,
+            };
+            if size <= self.end - self.start {
+                self.start += size;
+                return Ok(());
+            }
+        }
+        self.skip_any_string(expected)
+    }
+
+    fn skip_any_string(&mut self, expected: &'static str) -> Result<(), RdbError> {
+        let at = self.offset();
+        match self.length_or_form(expected)? {
+            LengthOrForm::Length(length) => self.skip_bytes(length, expected),
+            LengthOrForm::Form(string_form::INT_8) => self.skip_bytes(1, expected),
+            LengthOrForm::Form(string_form::INT_16) => self.skip_bytes(2, expected),
+            LengthOrForm::Form(string_form::INT_32) => self.skip_bytes(4, expected),
+            LengthOrForm::Form(string_form::LZF) => self.with_compressed(at, expected, lzf::check),
+            LengthOrForm::Form(form) => Err(unknown_form(at, form)),
+        }
+    }
+
+    fn skip_bytes(&mut self, mut length: u64, expected: &'static str) -> Result<(), RdbError> {
+        let at = self.offset();
+        while length > (self.end - self.start) as u64 {
+            length -= (self.end - self.start) as u64;
+            self.start = self.end;
+            self.fill(1, expected).map_err(|error| match error {
+                RdbError::Truncated { expected, .. } => RdbError::Truncated {
+                    offset: at,
+                    expected,
+                },
+                other => other,
+            })?;
+        }
+        self.start += length as usize;
         Ok(())
     }
 
@@ -316,6 +368,13 @@ impl<R: Read> Source<R> {
         self.crc = self.crc.map(|crc| crc64::crc64(crc, consumed));
         self.hashed = self.start;
     }
+}
+
+fn unknown_form(at: u64, form: u8) -> RdbError {
+    RdbError::bad(
+        at,
+        format!("Unknown RDB string encoding type {}", form & 0x3F),
+    )
 }
 
 #[cfg(test)]

@@ -149,7 +149,7 @@ fn read_sorted_set<R: Read>(
     sorted_set(at, members, scores)
 }
 
-fn read_binary_score<R: Read>(source: &mut Source<R>) -> Result<f64, RdbError> {
+pub(super) fn read_binary_score<R: Read>(source: &mut Source<R>) -> Result<f64, RdbError> {
     Ok(f64::from_le_bytes(source.bytes("a score")?))
 }
 

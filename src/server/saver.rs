@@ -5,7 +5,7 @@
 
 use super::dump;
 use crate::keyspace::snapshot::Snapshot;
-use crate::rdb::file;
+use crate::rdb::file::{self, KeyCounts};
 use crate::state::Server;
 use crate::state::saves::Request;
 use crate::util::clock;
@@ -60,10 +60,11 @@ fn save_finally(server: &Server) {
 fn save(server: &Server, snapshot: Snapshot) {
     server.saves.note_begin(clock::unix_ms());
     let changes = snapshot.changes;
-    // Absolute, because CONFIG SET dir may change what the name is relative to.
-    let result = std::path::absolute(server.dump_path())
-        .and_then(|path| file::replace(&path, |output| dump::write(server, &snapshot, output)));
     let path = server.dump_path();
+    let result = file::replace(&path, true, |output| {
+        dump::write(server, &snapshot, output)?;
+        Ok(counts(&snapshot))
+    });
     match result {
         Ok(bytes) => {
             server.log.notice(format_args!(
@@ -80,5 +81,14 @@ fn save(server: &Server, snapshot: Snapshot) {
             ));
             server.saves.note_end(None, clock::unix_ms());
         }
+    }
+}
+
+/// How many keys the dump must hold: as many as there were when the snapshot was taken, whatever the writing has met.
+fn counts(snapshot: &Snapshot) -> KeyCounts {
+    let sizes = &snapshot.sizes;
+    KeyCounts {
+        keys: sizes.iter().map(|size| size.keys as u64).sum(),
+        expires: sizes.iter().map(|size| size.deadlines as u64).sum(),
     }
 }

@@ -163,23 +163,59 @@ impl fmt::Display for LzfError {
 impl std::error::Error for LzfError {}
 
 /// The string whose compressed form is `input` and whose length is `output_len`.
-pub fn decompress(mut input: &[u8], output_len: usize) -> Result<Vec<u8>, LzfError> {
-    // Three bytes give 264 at best. A length that cannot be true must not make us allocate for it.
-    if output_len > input.len().saturating_mul(MAX_COPY / 3) {
+pub fn decompress(input: &[u8], output_len: usize) -> Result<Vec<u8>, LzfError> {
+    // A length that cannot be true must not make us allocate for it.
+    let mut out = Vec::with_capacity(if is_possible(input, output_len) {
+        output_len
+    } else {
+        0
+    });
+    walk(input, output_len, |run| match run {
+        Run::Literals(literals) => out.extend_from_slice(literals),
+        Run::Copy { distance, len } => {
+            let from = out.len() - distance;
+            copy_within(&mut out, from, len);
+        }
+    })?;
+    Ok(out)
+}
+
+/// Whether [`decompress`] would succeed, without the work and the memory of it.
+pub fn check(input: &[u8], output_len: usize) -> Result<(), LzfError> {
+    walk(input, output_len, |_| ())
+}
+
+/// A piece of a compressed string.
+enum Run<'a> {
+    /// Bytes that stand there as they are.
+    Literals(&'a [u8]),
+    /// Bytes that the output already holds, `distance` bytes before its end.
+    Copy { distance: usize, len: usize },
+}
+
+/// Whether so few bytes can become so many: three bytes give 264 at best.
+fn is_possible(input: &[u8], output_len: usize) -> bool {
+    output_len <= input.len().saturating_mul(MAX_COPY / 3)
+}
+
+/// Gives each run to `visit`. Those that it gets fit: they refer to bytes that are there, and make no more than
+/// `output_len` bytes together.
+fn walk<'a>(
+    mut input: &'a [u8],
+    output_len: usize,
+    mut visit: impl FnMut(Run<'a>),
+) -> Result<(), LzfError> {
+    if !is_possible(input, output_len) {
         return Err(LzfError::TooShort);
     }
-    let mut out = Vec::with_capacity(output_len);
+    let mut made = 0;
     while let [control, rest @ ..] = input {
         let control = usize::from(*control);
-        if control < MAX_LITERAL {
+        let (run, len, rest) = if control < MAX_LITERAL {
             let (literals, rest) = rest
                 .split_at_checked(control + 1)
                 .ok_or(LzfError::Truncated)?;
-            if literals.len() > output_len - out.len() {
-                return Err(LzfError::TooLong);
-            }
-            out.extend_from_slice(literals);
-            input = rest;
+            (Run::Literals(literals), literals.len(), rest)
         } else {
             let (len, offset_low, rest) = match (control >> 5, rest) {
                 (7, [len, offset, rest @ ..]) => (usize::from(*len) + 9, offset, rest),
@@ -187,21 +223,22 @@ pub fn decompress(mut input: &[u8], output_len: usize) -> Result<Vec<u8>, LzfErr
                 _ => return Err(LzfError::Truncated),
             };
             let distance = ((control & 31) << 8 | usize::from(*offset_low)) + 1;
-            let from = out
-                .len()
-                .checked_sub(distance)
-                .ok_or(LzfError::OffsetBeforeStart)?;
-            if len > output_len - out.len() {
-                return Err(LzfError::TooLong);
+            if distance > made {
+                return Err(LzfError::OffsetBeforeStart);
             }
-            copy_within(&mut out, from, len);
-            input = rest;
+            (Run::Copy { distance, len }, len, rest)
+        };
+        if len > output_len - made {
+            return Err(LzfError::TooLong);
         }
+        visit(run);
+        made += len;
+        input = rest;
     }
-    if out.len() < output_len {
+    if made < output_len {
         Err(LzfError::TooShort)
     } else {
-        Ok(out)
+        Ok(())
     }
 }
 
@@ -299,6 +336,14 @@ mod tests {
 
     #[test]
     fn says_what_is_wrong() {
+        fn decompress(input: &[u8], output_len: usize) -> Result<Vec<u8>, LzfError> {
+            let result = super::decompress(input, output_len);
+            assert_eq!(
+                check(input, output_len),
+                result.as_ref().map(|_| ()).map_err(|error| *error)
+            );
+            result
+        }
         assert_eq!(decompress(b"", 0), Ok(vec![]));
         assert_eq!(decompress(b"\x02ab", 3), Err(LzfError::Truncated));
         assert_eq!(decompress(b"\x00a\x20", 4), Err(LzfError::Truncated));

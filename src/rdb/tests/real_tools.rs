@@ -7,12 +7,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 use std::{env, fs, process};
 
-use super::super::{Encoder, ValueRef, Writer, WriterOptions, file};
+use super::super::{Encoder, ValueRef, Writer, WriterOptions};
+use crate::rdb::file::{self, KeyCounts};
 
 const FAR_FUTURE_MS: i64 = 4_102_444_800_000;
 
 /// Keys of every kind, in two databases.
-fn write_all_kinds(output: &mut dyn io::Write, options: WriterOptions) -> io::Result<()> {
+fn write_all_kinds(output: &mut dyn io::Write, options: WriterOptions) -> io::Result<KeyCounts> {
     let mut writer = Writer::new(output, options)?;
     writer.aux(b"redis-ver", b"7.2.6")?;
     writer.aux(b"redis-bits", b"64")?;
@@ -31,7 +32,11 @@ fn write_all_kinds(output: &mut dyn io::Write, options: WriterOptions) -> io::Re
     )?;
     writer.encoded(&batch)?;
     writer.finish()?;
-    Ok(())
+    // 13 strings and a list in one database, 6 keys in the other; the empty list is not written.
+    Ok(KeyCounts {
+        keys: 13 + 1 + 6,
+        expires: 1,
+    })
 }
 
 fn write_strings_and_list(writer: &mut Writer<impl io::Write>) -> io::Result<()> {
@@ -174,7 +179,7 @@ fn redis_reads_what_we_write() {
             compression,
             checksum,
         };
-        let size = file::replace(&path, |output| write_all_kinds(output, options))
+        let size = file::replace(&path, true, |output| write_all_kinds(output, options))
             .expect("a written file");
         assert_eq!(size, fs::metadata(&path).expect("a file").len());
 

@@ -1,0 +1,72 @@
+//! The operations on files that a save consists of, each a call of the system.
+//!
+//! They go through a trait so that a test can let any one of them fail, or write down their order and ask what a power cut
+//! would leave at each point. Nothing here decides anything: the order of the calls is in `file`.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+/// A disk, as far as a save needs it. Errors are those of the system, as they are.
+pub trait Disk: Sync {
+    /// Creates an empty file for writing; one of that name is emptied.
+    fn create(&self, path: &Path) -> io::Result<File>;
+
+    /// Writes a part of `bytes`, and returns how many bytes that was.
+    fn write(&self, file: &File, bytes: &[u8]) -> io::Result<usize>;
+
+    /// Waits until the content of a file is on the disk. Its name may not be there yet: see `sync_directory`.
+    fn sync(&self, file: &File) -> io::Result<()>;
+
+    /// Opens a file for reading.
+    fn open(&self, path: &Path) -> io::Result<File>;
+
+    /// Reads into `buffer`, and returns how many bytes that was; 0 at the end.
+    fn read(&self, file: &File, buffer: &mut [u8]) -> io::Result<usize>;
+
+    /// Gives a file the name `to`, at one stroke. A file that had it before is gone.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+
+    /// Waits until the names in a directory are on the disk: what was created, renamed and removed.
+    fn sync_directory(&self, path: &Path) -> io::Result<()>;
+
+    /// Removes a file.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+}
+
+/// The file system of the machine.
+pub struct RealDisk;
+
+impl Disk for RealDisk {
+    fn create(&self, path: &Path) -> io::Result<File> {
+        File::create(path)
+    }
+
+    fn write(&self, mut file: &File, bytes: &[u8]) -> io::Result<usize> {
+        file.write(bytes)
+    }
+
+    fn sync(&self, file: &File) -> io::Result<()> {
+        file.sync_all()
+    }
+
+    fn open(&self, path: &Path) -> io::Result<File> {
+        File::open(path)
+    }
+
+    fn read(&self, mut file: &File, buffer: &mut [u8]) -> io::Result<usize> {
+        file.read(buffer)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+}

@@ -1,0 +1,64 @@
+//! What reading back costs. No part of the usual tests; to measure:
+//!
+//! ```sh
+//! cargo test --release --lib cost_of_reading_back -- --ignored --nocapture
+//! ```
+
+use std::io;
+use std::time::{Duration, Instant};
+use std::{env, fs, process};
+
+use super::super::file::{self, KeyCounts};
+use super::super::{ValueRef, Writer, WriterOptions};
+
+const KEYS: u64 = 3_000_000;
+
+/// Saves 3,000,000 keys of 16 bytes with values of 64 random bytes, with and without, in turn.
+#[test]
+#[ignore = "a measurement, for release mode"]
+fn cost_of_reading_back() {
+    let mut random = fastrand::Rng::with_seed(1);
+    let value: Vec<u8> = (0..1 << 20).map(|_| random.u8(..)).collect();
+    let directory = env::temp_dir().join(format!("my_redis_cost_{}", process::id()));
+    fs::create_dir_all(&directory).expect("the temporary directory is writable");
+    let path = directory.join("dump.my_rdb");
+    let mut best = [Duration::MAX; 2];
+    for round in 0..10 {
+        let reads_back = round % 2 == 1;
+        let began = Instant::now();
+        let size = file::replace(&path, reads_back, |output| write(output, &value)).expect("space");
+        let took = began.elapsed();
+        println!("read back: {reads_back}, {size} bytes, {took:?}");
+        best[usize::from(reads_back)] = best[usize::from(reads_back)].min(took);
+    }
+    fs::remove_dir_all(&directory).expect("our directory");
+    let [without, with] = best;
+    let more = with.as_secs_f64() / without.as_secs_f64() - 1.0;
+    println!(
+        "best: {without:?} without, {with:?} with: {:.1} % more",
+        100.0 * more
+    );
+}
+
+fn write(output: &mut dyn io::Write, value: &[u8]) -> io::Result<KeyCounts> {
+    let options = WriterOptions {
+        compression: true,
+        checksum: true,
+    };
+    let mut writer = Writer::new(output, options)?;
+    writer.select_db(0, KEYS, 0)?;
+    for number in 0..KEYS {
+        let key = format!("key:{number:012}");
+        let start = (number * 61) as usize % (value.len() - 64);
+        writer.key(
+            key.as_bytes(),
+            None,
+            ValueRef::String(&value[start..start + 64]),
+        )?;
+    }
+    writer.finish()?;
+    Ok(KeyCounts {
+        keys: KEYS,
+        expires: 0,
+    })
+}

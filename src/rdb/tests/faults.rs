@@ -1,0 +1,117 @@
+//! Every operation of a save fails once, in every way it can: the old dump stays, and nothing else.
+
+use std::fs;
+
+use super::test_disk::{EIO, ENOSPC, Fault, Keys, TestDisk, keys, loaded};
+
+const OLD: (u64, &[u8]) = (3, b"old");
+const NEW: (u64, &[u8]) = (7, b"the new value");
+/// So that a save takes several writes.
+const PIECE: usize = 40;
+
+fn holds(disk: &TestDisk) -> Keys {
+    loaded(&fs::read(disk.dump()).expect("there is a dump")).expect("it is whole")
+}
+
+/// A disk with the old dump.
+fn disk_with_old_dump() -> TestDisk {
+    let disk = TestDisk::new();
+    disk.save(OLD.0, OLD.1, PIECE).expect("nothing fails");
+    disk.count.set(0);
+    disk
+}
+
+/// How many operations a save has when nothing fails.
+fn operations() -> usize {
+    let disk = disk_with_old_dump();
+    disk.save(NEW.0, NEW.1, PIECE).expect("nothing fails");
+    disk.count.get()
+}
+
+#[test]
+fn after_any_fault_the_old_dump_stands_and_the_next_save_succeeds() {
+    // 7 keys of 1 + 2 + 14 bytes and a frame of 18 make 137 bytes: 4 writes. Then two reads, the second finding the end.
+    let steps = [
+        "create",
+        "write",
+        "write",
+        "write",
+        "write",
+        "fsync",
+        "open",
+        "read back",
+        "read back",
+        "rename",
+        "fsync directory",
+    ];
+    assert_eq!(operations(), steps.len());
+    for (at, step) in steps.into_iter().enumerate() {
+        let mut faults = vec![Fault::Error(EIO), Fault::Error(ENOSPC)];
+        if step == "write" {
+            faults.extend([Fault::ShortWrite(EIO), Fault::ShortWrite(ENOSPC)]);
+        }
+        for fault in faults {
+            check(at, step, fault);
+        }
+    }
+}
+
+fn check(at: usize, step: &str, fault: Fault) {
+    let disk = disk_with_old_dump();
+    disk.fault.set(Some((at, fault)));
+    let error = disk
+        .save(NEW.0, NEW.1, PIECE)
+        .expect_err("a step has failed")
+        .to_string();
+    assert_eq!(disk.failed.get(), step);
+
+    let temporary = format!("temp-{}.my_rdb", std::process::id());
+    let path = match step {
+        "fsync directory" => disk.directory.clone(),
+        _ => disk.directory.join(temporary),
+    };
+    let words = match fault {
+        Fault::Error(EIO) | Fault::ShortWrite(EIO) => "Input/output error",
+        _ => "No space left on device",
+    };
+    let expected = match step {
+        // The first read finds 137 bytes, and the second wants the end.
+        "read back" => {
+            let offset = if at == 7 { 0 } else { 137 };
+            format!(
+                "read back {}: [offset {offset}] Cannot read on: {words}",
+                path.display()
+            )
+        }
+        _ => format!(
+            "{} {}: {words}",
+            step.split(' ').next().expect("a word"),
+            path.display()
+        ),
+    };
+    assert_eq!(error, expected);
+
+    // Only after the rename can the new dump be there.
+    let expected = if step == "fsync directory" { NEW } else { OLD };
+    assert_eq!(holds(&disk), keys(expected), "{step}");
+    assert_eq!(disk.names(), ["dump.my_rdb"], "{step}");
+
+    disk.fault.set(None);
+    disk.save(NEW.0, NEW.1, PIECE)
+        .expect("nothing fails any more");
+    assert_eq!(holds(&disk), keys(NEW));
+    assert_eq!(disk.names(), ["dump.my_rdb"]);
+}
+
+/// A write that takes only a part of the bytes is no fault: the rest follows.
+#[test]
+fn a_short_write_is_continued() {
+    let disk = disk_with_old_dump();
+    for write in 1..=4 {
+        disk.count.set(0);
+        disk.fault.set(Some((write, Fault::OnlyShort)));
+        disk.save(NEW.0, NEW.1, PIECE).expect("nothing fails");
+        assert_eq!(disk.count.get(), operations() + 1);
+        assert_eq!(holds(&disk), keys(NEW));
+    }
+}

@@ -1,0 +1,258 @@
+//! Whether an RDB file is whole: every key, every value and the checksum are looked at, and nothing is kept.
+//!
+//! It accepts what the reader accepts, with three more demands that every file of ours meets: no bytes after the end, no
+//! field twice in a hash, and an element in every collection. The value types that we write are passed over string by
+//! string, without an allocation for a key or a value; so this takes a small part of the time of writing the file. Other
+//! types are read and dropped.
+//!
+//! It does not see that a key is there twice; that would take the memory of all names. Duplicates within a collection are
+//! found among as many elements as `MAX_COMPARED_BYTES` holds.
+
+use std::io::Read;
+
+use super::elements::Elements;
+use super::error::RdbError;
+use super::format::value_type;
+use super::reader::{Reader, Step};
+use super::source::Source;
+use super::value;
+
+/// The elements of one collection that are compared with each other take no more memory than this.
+const MAX_COMPARED_BYTES: usize = 64 * 1024 * 1024;
+
+/// What a file that was found whole holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// The version in its header.
+    pub version: u32,
+    /// Keys, in all databases.
+    pub keys: u64,
+    /// Those of them that have a time to expire.
+    pub expires: u64,
+    /// The size of the file.
+    pub bytes: u64,
+    /// Its CRC-64. None if the file says that none was computed.
+    pub checksum: Option<u64>,
+}
+
+/// Reads a file to its end, from any `Read`: it is buffered here.
+///
+/// # Errors
+/// The first fault, with its offset.
+pub fn verify(input: impl Read) -> Result<Summary, RdbError> {
+    let mut reader = Reader::new(input)?;
+    let mut summary = Summary {
+        version: reader.version(),
+        keys: 0,
+        expires: 0,
+        bytes: 0,
+        checksum: None,
+    };
+    let mut members = Elements::new();
+    while let Some(step) = reader.step()? {
+        if let Step::Key(type_code) = step {
+            let (source, attributes) = reader.key_parts();
+            source.skip_string("a key")?;
+            verify_value(source, type_code, &mut members)?;
+            summary.keys += 1;
+            summary.expires += u64::from(attributes.expires_at_ms.is_some());
+        }
+    }
+    summary.bytes = reader.offset();
+    summary.checksum = reader.checksum();
+    let mut rest = reader.into_rest();
+    match rest.read(&mut [0]) {
+        Ok(0) => Ok(summary),
+        Ok(_) => Err(RdbError::bad(summary.bytes, "expected the end of the file")),
+        Err(error) => Err(RdbError::Io {
+            offset: summary.bytes,
+            error,
+        }),
+    }
+}
+
+/// Passes over the value that follows a key. `members` is memory to work with.
+#[inline]
+fn verify_value<R: Read>(
+    source: &mut Source<R>,
+    type_code: u8,
+    members: &mut Elements,
+) -> Result<(), RdbError> {
+    let at = source.offset();
+    match type_code {
+        value_type::STRING => source.skip_string("a string value"),
+        value_type::LIST => {
+            for _ in 0..collection_len(source)? {
+                source.skip_string("an element")?;
+            }
+            Ok(())
+        }
+        value_type::SET => {
+            verify_members(source, members, |_| Ok(()))?;
+            no_duplicates(at, members, "Duplicate set members detected")
+        }
+        value_type::HASH => {
+            verify_members(source, members, |source| source.skip_string("an element"))?;
+            no_duplicates(at, members, "Duplicate hash fields detected")
+        }
+        value_type::ZSET_2 => {
+            verify_members(source, members, |source| {
+                if value::read_binary_score(source)?.is_nan() {
+                    return Err(RdbError::bad(at, "Zset with NAN score detected"));
+                }
+                Ok(())
+            })?;
+            no_duplicates(at, members, "Duplicate zset fields detected")
+        }
+        _ => value::read(source, type_code).map(drop),
+    }
+}
+
+/// The number of elements of a collection, of which there is one at least.
+fn collection_len<R: Read>(source: &mut Source<R>) -> Result<u64, RdbError> {
+    let at = source.offset();
+    match source.length("a number of elements")? {
+        0 => Err(RdbError::bad(at, "expected an element, found none")),
+        len => Ok(len),
+    }
+}
+
+/// Reads a length n, then n members, each followed by what `verify_rest` passes over. Gathers those to be compared.
+fn verify_members<R: Read>(
+    source: &mut Source<R>,
+    members: &mut Elements,
+    verify_rest: impl Fn(&mut Source<R>) -> Result<(), RdbError>,
+) -> Result<(), RdbError> {
+    members.clear();
+    for _ in 0..collection_len(source)? {
+        if members.memory_bytes() < MAX_COMPARED_BYTES {
+            members.push_with(|bytes| source.append_string(bytes, "a member"))?;
+        } else {
+            source.skip_string("a member")?;
+        }
+        verify_rest(source)?;
+    }
+    Ok(())
+}
+
+fn no_duplicates(at: u64, members: &Elements, what: &'static str) -> Result<(), RdbError> {
+    if members.has_duplicates(1) {
+        return Err(RdbError::bad(at, what));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::EXAMPLE_FILE;
+    use super::super::source::WINDOW_SIZE;
+    use super::*;
+
+    /// A file without checksum around `data`.
+    fn verified(data: &[u8]) -> Result<Summary, String> {
+        let file = [b"REDIS0009", data, b"\xFF\0\0\0\0\0\0\0\0"].concat();
+        verify(&file[..]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_file_drawn_in_format_is_whole() {
+        let summary = verify(EXAMPLE_FILE).expect("it is whole");
+        assert_eq!(
+            summary,
+            Summary {
+                version: 9,
+                keys: 3,
+                expires: 1,
+                bytes: 82,
+                checksum: Some(0xB00B_CDD5_BBDA_A48E),
+            }
+        );
+    }
+
+    /// Strings of every form and around every size at which something changes.
+    #[test]
+    fn every_form_of_string_is_passed_over() {
+        let mut data = Vec::new();
+        let mut keys = 0;
+        let mut add = |value: &[u8]| {
+            data.extend_from_slice(b"\x00\x01k");
+            data.extend_from_slice(value);
+            keys += 1;
+        };
+        add(b"\xC0\xFF");
+        add(b"\xC1\x48\xF4");
+        add(b"\xC2\x00\x00\x00\x80");
+        add(b"\xC3\x05\x0A\x00a\xE0\x00\x00");
+        for len in [0, 1, 63, 64, 65, 16_383, WINDOW_SIZE, 3 * WINDOW_SIZE + 1] {
+            let head = [&b"\x80"[..], &(len as u32).to_be_bytes()].concat();
+            add(&[head, vec![0xFF; len]].concat());
+        }
+        add(&[&b"\x3F"[..], &[0xFF; 63]].concat());
+        add(&[&b"\x7F\xFF"[..], &[0xFF; 16_383]].concat());
+        let summary = verified(&data).expect("it is whole");
+        assert_eq!(summary.keys, keys);
+        assert_eq!(summary.bytes, 9 + data.len() as u64 + 9);
+        assert_eq!(summary.checksum, None);
+    }
+
+    #[test]
+    fn faults_are_named() {
+        for (data, expected) in [
+            (
+                &b"\x00\x01k\xC3\x05\x0B\x00a\xE0\x00\x00"[..],
+                "[offset 12] Invalid LZF compressed string, expected a string value",
+            ),
+            (
+                b"\x00\x01k\xC4",
+                "[offset 12] Unknown RDB string encoding type 4",
+            ),
+            (
+                b"\x02\x01k\x02\x01a\x01a",
+                "[offset 12] Duplicate set members detected",
+            ),
+            (
+                b"\x04\x01k\x02\x01f\x01a\x01f\x01b",
+                "[offset 12] Duplicate hash fields detected",
+            ),
+            (
+                b"\x05\x01k\x01\x01a\0\0\0\0\0\0\xF8\x7F",
+                "[offset 12] Zset with NAN score detected",
+            ),
+            (
+                b"\x05\x01k\x02\x01a\0\0\0\0\0\0\0\0\x01a\0\0\0\0\0\0\xF0\x3F",
+                "[offset 12] Duplicate zset fields detected",
+            ),
+            (
+                b"\x01\x01k\x00",
+                "[offset 12] expected an element, found none",
+            ),
+            (b"\x08\x01k", "[offset 9] Unknown RDB encoding type 8"),
+            (
+                b"\xFF\0\0\0\0\0\0\0\0",
+                "[offset 18] expected the end of the file",
+            ),
+            (
+                b"\x00\x01k\x32abc",
+                "[offset 13] Unexpected EOF reading RDB file: expected a string value",
+            ),
+        ] {
+            assert_eq!(verified(data), Err(expected.to_string()), "{data:?}");
+        }
+    }
+
+    #[test]
+    fn every_cut_and_every_changed_bit_is_found() {
+        for len in 0..EXAMPLE_FILE.len() {
+            let error = verify(&EXAMPLE_FILE[..len]).expect_err("a part is not a file");
+            assert!(
+                matches!(error, RdbError::Truncated { .. }),
+                "{len}: {error}"
+            );
+        }
+        for bit in 0..8 * EXAMPLE_FILE.len() {
+            let mut file = EXAMPLE_FILE.to_vec();
+            file[bit / 8] ^= 1 << (bit % 8);
+            assert!(verify(&file[..]).is_err(), "bit {bit}");
+        }
+    }
+}
