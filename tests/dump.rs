@@ -1,4 +1,5 @@
-//! The dump: what we write, the tools of the world read; what a killed server leaves behind is a dump all the same.
+//! The dump: what we write, the tools of the world read, and what they write, we do. (`kills` is about servers that are
+//! killed while they save, `disk_faults` about disks that fail.)
 
 mod common;
 
@@ -431,62 +432,6 @@ fn check_loaded(path: &PathBuf, keys: &[serde_json::Value]) -> usize {
         }
     }
     1
-}
-
-/// Servers are killed while they save, again and again. Whatever they leave, the dump is one that had been completed.
-#[test]
-fn a_server_killed_while_it_saves_leaves_a_whole_dump() {
-    let folder = Folder::new();
-    let mut completed = 0;
-    for round in 1..=25 {
-        let server = Server::ours(&folder, &["--save", ""]);
-        let mut client = server.client();
-        let found: i64 = client
-            .ask("GET round")
-            .trim_matches('"')
-            .parse()
-            .unwrap_or(0);
-        assert!(
-            found >= completed,
-            "round {found} is in the dump, {completed} had been saved"
-        );
-        assert_eq!(
-            client.integer(&["DBSIZE"]),
-            if found == 0 { 0 } else { 20_001 }
-        );
-        for number in 0..20_000 {
-            client.send(&[
-                "SET",
-                &format!("key:{number}"),
-                &format!("{round}:{}", "x".repeat(100)),
-            ]);
-        }
-        (0..20_000).for_each(|_| drop(client.receive()));
-        assert_eq!(client.ask(&format!("SET round {round}")), "OK");
-        // Every third round the save is waited for, so that there is something to fall back on.
-        if round % 3 == 1 {
-            assert_eq!(client.ask("SAVE"), "OK");
-            completed = round;
-        }
-        assert_eq!(client.ask("BGSAVE"), "Background saving started");
-        std::thread::sleep(std::time::Duration::from_micros(500 * round as u64));
-        server.signal("KILL");
-        drop(server);
-        if folder.dump().exists() {
-            check_rdb(&folder.dump());
-        }
-    }
-    // A server that starts clears away what the killed ones had begun to write.
-    drop(Server::ours(&folder, &["--save", ""]));
-    let left: Vec<_> = fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
-    assert!(
-        left.iter()
-            .all(|name| name == "dump.my_rdb" || name == "log"),
-        "{left:?}"
-    );
 }
 
 /// A dump holds one moment: pairs of keys that are always changed together are equal in every dump.

@@ -104,7 +104,7 @@ impl Server {
 
     /// Starts a server on a free port; between finding the port and using it somebody else may take it, so it is tried
     /// again.
-    fn start(command: impl Fn(u16) -> Command) -> Server {
+    pub fn start(command: impl Fn(u16) -> Command) -> Server {
         for _ in 0..20 {
             let port = free_port();
             let process = command(port).spawn().expect("the server can be started");
@@ -216,9 +216,12 @@ impl Client {
 
     /// Sends a request.
     pub fn send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) {
-        self.stream
-            .write_all(&request(arguments))
-            .expect("the server reads");
+        self.try_send(arguments).expect("the server reads");
+    }
+
+    /// Sends a request to a server that may be gone.
+    pub fn try_send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> std::io::Result<()> {
+        self.stream.write_all(&request(arguments))
     }
 
     /// The next reply; `None` if the connection has ended.
