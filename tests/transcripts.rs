@@ -34,6 +34,7 @@ const WITHOUT_SESSION: &[&str] = &[
     "introspection::count",
     "persistence::bgsave",
     "persistence::lastsave",
+    "replication::sync",
     "server::time",
 ];
 

@@ -1,6 +1,7 @@
 //! One call of a command: its arguments, its reply, and who called.
 
 use super::error::CommandError;
+use super::replication::SyncOptions;
 use super::table::CommandSpec;
 use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
@@ -37,6 +38,10 @@ pub struct Session {
     pub database: usize,
     /// Which replies the client wants.
     pub reply_mode: ReplyMode,
+    /// What dump it would want.
+    pub sync: SyncOptions,
+    /// Whether it is to get that dump now, as the last thing on this connection.
+    pub awaits_dump: bool,
 }
 
 /// CLIENT REPLY.

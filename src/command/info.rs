@@ -255,6 +255,8 @@ fn stats(call: &Call, out: &mut String) {
     line!(out, "total_net_input_bytes:{}", sums.input_bytes);
     line!(out, "total_net_output_bytes:{}", sums.output_bytes);
     line!(out, "rejected_connections:{rejected}");
+    let full_syncs = server.statistics.full_syncs.load(Relaxed);
+    line!(out, "sync_full:{full_syncs}");
     line!(out, "expired_keys:{}", server.keyspace.expired());
     line!(out, "evicted_keys:0");
     line!(out, "keyspace_hits:{}", sums.hits);

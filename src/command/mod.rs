@@ -21,6 +21,7 @@ mod introspection;
 mod lcs;
 mod list;
 mod persistence;
+pub mod replication;
 mod scan;
 mod server;
 mod string;

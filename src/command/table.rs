@@ -7,7 +7,7 @@ use super::call::Call;
 use super::error::CommandResult;
 use super::{
     client, config, connection, expiry, generic, hash, info, introspection, lcs, list, persistence,
-    server, string,
+    replication, server, string,
 };
 use crate::keyspace::db::Db;
 use std::collections::HashMap;
@@ -329,6 +329,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     config::COMMANDS,
     info::COMMANDS,
     persistence::COMMANDS,
+    replication::COMMANDS,
     generic::COMMANDS,
     expiry::COMMANDS,
     string::COMMANDS,

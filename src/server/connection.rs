@@ -3,8 +3,10 @@
 //! The loop blocks in `read` and in `write` and nowhere else. What arrives together is answered together: all complete
 //! requests of the input are carried out, then the replies go out by one write, unless they have grown large before.
 
+use super::transfer;
 use crate::command::call::{ReplyMode, Session};
 use crate::command::dispatch;
+use crate::command::replication::SyncOptions;
 use crate::resp::reply::Reply;
 use crate::resp::request::RequestParser;
 use crate::state::Server;
@@ -30,6 +32,8 @@ pub fn serve(server: &Server, stream: &TcpStream, client: &Arc<Client>) {
         client: client.clone(),
         database: 0,
         reply_mode: ReplyMode::On,
+        sync: SyncOptions::default(),
+        awaits_dump: false,
     };
     let mut connection = Connection {
         server,
@@ -105,6 +109,11 @@ impl Connection<'_> {
             };
             self.execute(len, &mut stopwatch);
             self.input.start += len;
+            if self.session.awaits_dump {
+                self.flush()?;
+                transfer::send_dump(self.server, self.stream, &self.session)?;
+                return Ok(false);
+            }
             if self.session.client.closes_after_reply.load(Relaxed) {
                 return Ok(false);
             }

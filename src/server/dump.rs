@@ -21,23 +21,35 @@ const ENCODERS: usize = 2;
 /// What a thread encodes before it locks the output.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Writes the whole file. The snapshot is dropped shard by shard, each as soon as it is written.
-pub fn write<W: Write + Send>(server: &Server, snapshot: &Snapshot, output: W) -> io::Result<()> {
-    let options = WriterOptions {
-        compression: server.config.rdbcompression.get(),
-        checksum: server.config.rdbchecksum.get(),
-    };
-    let mut writer = Writer::new(output, options)?;
+/// Writes the whole file, and gives the output back. The snapshot is dropped shard by shard, each as soon as it is written.
+pub fn write<W: Write + Send>(server: &Server, snapshot: &Snapshot, output: W) -> io::Result<W> {
+    let compression = server.config.rdbcompression.get();
+    let mut writer = new_writer(server, output)?;
     write_facts(server, &mut writer)?;
     let writer = Mutex::new(writer);
     for (database, size) in snapshot.sizes.iter().enumerate() {
         if size.keys > 0 {
             lock(&writer).select_db(database as u64, size.keys as u64, size.deadlines as u64)?;
-            write_database(snapshot, database, &writer, options.compression)?;
+            write_database(snapshot, database, &writer, compression)?;
         }
     }
-    let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
-    writer.finish().map(drop)
+    let writer = writer.into_inner();
+    writer.unwrap_or_else(PoisonError::into_inner).finish()
+}
+
+/// The same file without the keys.
+pub fn write_without_keys<W: Write>(server: &Server, output: W) -> io::Result<W> {
+    let mut writer = new_writer(server, output)?;
+    write_facts(server, &mut writer)?;
+    writer.finish()
+}
+
+fn new_writer<W: Write>(server: &Server, output: W) -> io::Result<Writer<W>> {
+    let options = WriterOptions {
+        compression: server.config.rdbcompression.get(),
+        checksum: server.config.rdbchecksum.get(),
+    };
+    Writer::new(output, options)
 }
 
 /// What a file says of itself, in Redis' order.

@@ -61,7 +61,8 @@ fn save(server: &Server, snapshot: Snapshot) {
     server.saves.note_begin(clock::unix_ms());
     let changes = snapshot.changes;
     let path = server.dump_path();
-    let result = file::replace(&path, true, |output| {
+    let reads_back = server.config.rdb_read_back.get();
+    let result = file::replace(&path, reads_back, |output| {
         dump::write(server, &snapshot, output)?;
         Ok(counts(&snapshot))
     });

@@ -61,6 +61,8 @@ pub struct Statistics {
     stripes: Box<[Stripe]>,
     /// Error replies by their first word.
     errors: Mutex<BTreeMap<String, u64>>,
+    /// Dumps sent to clients.
+    pub full_syncs: AtomicU64,
 }
 
 /// Error codes counted apart; beyond these, as in Redis, a client that makes codes up could fill the memory.
@@ -79,6 +81,7 @@ impl Statistics {
         Statistics {
             stripes: (0..STRIPES).map(|_| stripe()).collect(),
             errors: Mutex::default(),
+            full_syncs: AtomicU64::new(0),
         }
     }
 
@@ -177,6 +180,7 @@ impl Statistics {
 
     /// Sets all figures to zero: CONFIG RESETSTAT.
     pub fn reset(&self) {
+        self.full_syncs.store(0, Relaxed);
         for stripe in &self.stripes {
             for counts in &stripe.commands {
                 for figure in [

@@ -12,6 +12,8 @@ pub struct Fields {
     pub bind: Text,
     pub port: Number,
     pub maxclients: Number,
+    /// Seconds.
+    pub repl_timeout: Number,
     /// Seconds; 0 for never.
     pub timeout: Number,
     /// Seconds; 0 for never.
@@ -22,6 +24,8 @@ pub struct Fields {
     pub save: Text,
     pub rdbcompression: Flag,
     pub rdbchecksum: Flag,
+    /// Whether a dump is read back before it takes the place of the old one; Redis has nothing like it.
+    pub rdb_read_back: Flag,
     pub stop_writes_on_bgsave_error: Flag,
     pub hash_max_listpack_entries: Number,
     pub hash_max_listpack_value: Number,

@@ -19,6 +19,10 @@ pub(super) const TABLE: &[Directive] = &[
     boolean("rdbchecksum", "yes")
         .immutable()
         .flag(|fields| &fields.rdbchecksum),
+    // Not in Redis, so hidden from those who compare all directives.
+    boolean("rdb-read-back", "yes")
+        .hidden()
+        .flag(|fields| &fields.rdb_read_back),
     boolean("stop-writes-on-bgsave-error", "yes")
         .flag(|fields| &fields.stop_writes_on_bgsave_error),
     boolean("rdb-del-sync-files", "no"),

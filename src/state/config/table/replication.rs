@@ -23,7 +23,7 @@ pub(super) const TABLE: &[Directive] = &[
     integer("min-replicas-to-write", 0, INT_MAX, "0").alias("min-slaves-to-write"),
     integer("min-replicas-max-lag", 0, INT_MAX, "10").alias("min-slaves-max-lag"),
     integer("repl-ping-replica-period", 1, INT_MAX, "10").alias("repl-ping-slave-period"),
-    integer("repl-timeout", 1, INT_MAX, "60"),
+    integer("repl-timeout", 1, INT_MAX, "60").number(|fields| &fields.repl_timeout),
     boolean("repl-disable-tcp-nodelay", "no"),
     memory("repl-backlog-size", 1, LONG_MAX as u64, "1048576"),
     integer("repl-backlog-ttl", 0, LONG_MAX, "3600"),

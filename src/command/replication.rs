@@ -1,0 +1,129 @@
+//! A dump over the connection: what `redis-cli --rdb` asks for. The transfer itself is in `server/transfer.rs`.
+//!
+//! ```text
+//! client   REPLCONF capa eof, REPLCONF rdb-only 1, SYNC
+//! server   $EOF:<mark of 40 bytes>\r\n <RDB file> <mark>          then it closes the connection
+//! ```
+//!
+//! Replication proper, where the changes follow the dump, is not built: who does not say `rdb-only` gets an error.
+
+use super::call::Call;
+use super::error::{CommandError, CommandResult};
+use super::table::*;
+use crate::util::quoting::split_arguments;
+
+/// The longest address that Redis takes: a name of a host.
+const MAX_ADDRESS_BYTES: usize = 255;
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "replconf", arity: -1, handler: Handler::NoLock(replconf), flags: ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY, group: Group::Server, since: "3.0.0",
+        syntax: "", summary: "An internal command for configuring the replication stream.", ..BASE },
+    CommandSpec { name: "sync", arity: 1, handler: Handler::NoLock(sync), flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, group: Group::Server, since: "1.0.0",
+        syntax: "", summary: "An internal command used in replication.", ..BASE },
+    CommandSpec { name: "psync", arity: -3, handler: Handler::NoLock(psync), flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, group: Group::Server, since: "2.8.0",
+        syntax: "replicationid offset", summary: "An internal command used in replication.", ..BASE },
+];
+
+/// What a client says of itself before it asks for a dump.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SyncOptions {
+    /// It wants the dump alone, and no changes after it.
+    pub rdb_only: bool,
+    /// It finds the end by a mark, so the length need not be known before.
+    pub knows_eof_mark: bool,
+    /// It wants no keys.
+    pub without_keys: bool,
+}
+
+/// ```text
+/// > REPLCONF capa eof capa psync2
+/// OK
+/// > REPLCONF rdb-only 1
+/// OK
+/// > REPLCONF rdb-only 2
+/// (error) ERR value is out of range, value must between 0 and 1
+/// > REPLCONF colour blue
+/// (error) ERR Unrecognized REPLCONF option: colour
+/// ```
+fn replconf(call: &mut Call) -> CommandResult {
+    if call.arguments.len().is_multiple_of(2) {
+        return Err(CommandError::Syntax);
+    }
+    for index in (1..call.arguments.len()).step_by(2) {
+        let value = call.argument(index + 1);
+        match call.word(index).as_str() {
+            "LISTENING-PORT" => drop(call.integer(index + 1)?),
+            "IP-ADDRESS" if value.len() <= MAX_ADDRESS_BYTES => {}
+            "IP-ADDRESS" => {
+                let text = "REPLCONF ip-address provided by replica instance is too long";
+                return Err(CommandError::err(format!("{text}: {} bytes", value.len())));
+            }
+            "CAPA" if value.eq_ignore_ascii_case(b"eof") => call.session.sync.knows_eof_mark = true,
+            "CAPA" => {}
+            "RDB-ONLY" => call.session.sync.rdb_only = call.integer_in(index + 1, 0..=1)? == 1,
+            "RDB-FILTER-ONLY" => filter(call, value)?,
+            // Of a replica that has been synchronised; even Redis answers nothing.
+            "ACK" | "GETACK" => return Ok(()),
+            _ => {
+                let before = "Unrecognized REPLCONF option: ";
+                return Err(CommandError::quoting(before, call.argument(index), ""));
+            }
+        }
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// What the dump is to hold; nothing of what is not named.
+fn filter(call: &mut Call, parts: &[u8]) -> CommandResult {
+    let parts =
+        split_arguments(parts).map_err(|_| CommandError::err("Missing rdb-filter-only values"))?;
+    call.session.sync.without_keys = true;
+    for part in parts {
+        if !part.eq_ignore_ascii_case(b"functions") {
+            return Err(CommandError::quoting(
+                "Unsupported rdb-filter-only option: ",
+                &part,
+                "",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Has the connection send a dump when its other replies are out.
+fn sync(call: &mut Call) -> CommandResult {
+    check_sync(call)?;
+    call.session.awaits_dump = true;
+    Ok(())
+}
+
+/// As SYNC, and says before at which place in the stream of changes the dump stands.
+///
+/// ```text
+/// > PSYNC ? x
+/// (error) ERR value is not an integer or out of range
+/// ```
+fn psync(call: &mut Call) -> CommandResult {
+    call.integer(2)?;
+    check_sync(call)?;
+    call.reply
+        .simple(&format!("FULLRESYNC {} 0", call.server.run_id));
+    call.session.awaits_dump = true;
+    Ok(())
+}
+
+fn check_sync(call: &Call) -> CommandResult {
+    if !call.reply.is_empty() {
+        return Err(CommandError::err(
+            "SYNC and PSYNC are invalid with pending output",
+        ));
+    }
+    if !call.session.sync.rdb_only {
+        return Err(CommandError::err(
+            "Replication is not built yet. A dump can be had: REPLCONF rdb-only 1 before SYNC, or redis-cli --rdb",
+        ));
+    }
+    Ok(())
+}
