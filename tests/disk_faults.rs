@@ -3,6 +3,7 @@
 mod common;
 
 use common::{Client, Folder, Server, our_command};
+use my_redis_server::resp::decoder::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
@@ -34,11 +35,20 @@ fn assert_refuses(client: &mut Client) {
 fn assert_recovers(client: &mut Client) {
     assert_eq!(client.ask("SAVE"), "OK");
     assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
+    let Value::Bulk(info) = client.call(&["INFO", "persistence"]) else {
+        panic!("INFO gives a string")
+    };
+    assert!(!String::from_utf8_lossy(&info).contains("rdb_last_bgsave_error"));
     assert_eq!(client.ask("SET key value"), "OK");
 }
 
-/// The log has a line that ends so.
-fn assert_logged(folder: &Folder, step: &str, words: &str) {
+/// The log has a line that ends so, and INFO says the same.
+fn assert_told(client: &mut Client, folder: &Folder, step: &str, words: &str) {
+    let told = client.info("rdb_last_bgsave_error");
+    assert!(
+        told.starts_with(step) && told.ends_with(&format!("my_rdb: {words}")),
+        "{told}"
+    );
     let log = fs::read_to_string(folder.path().join("log")).expect("there is a log");
     let is_it = |line: &str| {
         line.contains(&format!("Error saving DB on disk: dump.my_rdb: {step} "))
@@ -71,7 +81,7 @@ fn a_directory_that_is_gone() {
     assert_eq!(client.ask("SAVE"), "OK");
     fs::remove_dir_all(&directory).expect("it is there");
     assert_refuses(&mut client);
-    assert_logged(&folder, "resolve", "No such file or directory");
+    assert_told(&mut client, &folder, "resolve", "No such file or directory");
     // A new directory of that name is not the one the server is in.
     fs::create_dir(&directory).expect("the folder is writable");
     assert_eq!(client.ask("SAVE"), "(error) ERR");
@@ -105,7 +115,7 @@ fn a_directory_without_permission() {
     let dump = fs::read(folder.dump()).expect("it was saved");
     set_mode(0o555);
     assert_refuses(&mut client);
-    assert_logged(&folder, "create", "Permission denied");
+    assert_told(&mut client, &folder, "create", "Permission denied");
     assert_eq!(fs::read(folder.dump()).expect("it stays"), dump);
     set_mode(0o777);
     assert_recovers(&mut client);
@@ -120,7 +130,7 @@ fn a_directory_in_the_place_of_the_dump() {
     client.ask("SET key value");
     fs::create_dir(folder.dump()).expect("the folder is writable");
     assert_refuses(&mut client);
-    assert_logged(&folder, "rename", "Is a directory");
+    assert_told(&mut client, &folder, "rename", "Is a directory");
     assert_eq!(names(folder.path()), ["dump.my_rdb", "log"]);
     fs::remove_dir(folder.dump()).expect("it is empty");
     assert_recovers(&mut client);
@@ -168,7 +178,7 @@ fn a_full_disk() {
     let dump = fs::read(disk.join("dump.my_rdb")).expect("it was saved");
     client.call(&[b"SET", &b"large"[..], &vec![b'x'; 2_000_000]]);
     assert_refuses(&mut client);
-    assert_logged(&folder, "write", "No space left on device");
+    assert_told(&mut client, &folder, "write", "No space left on device");
     assert_eq!(names(&disk), ["dump.my_rdb"]);
     assert_eq!(fs::read(disk.join("dump.my_rdb")).expect("it stays"), dump);
     client.ask("CONFIG SET stop-writes-on-bgsave-error no");

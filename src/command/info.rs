@@ -6,7 +6,8 @@ use super::error::CommandResult;
 use super::table::{self, *};
 use crate::REDIS_VERSION;
 use crate::state::loading::Loading;
-use crate::state::memory;
+use crate::state::saves::Record;
+use crate::state::{Server, memory};
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -192,6 +193,11 @@ fn persistence(call: &Call, out: &mut String) {
     let loading = &server.loading;
     line!(out, "loading:{}", u8::from(loading.is_under_way()));
     line!(out, "async_loading:0");
+    // A snapshot is not made by fork, so nothing is copied page by page.
+    line!(out, "current_cow_peak:0");
+    line!(out, "current_cow_size:0");
+    line!(out, "current_cow_size_age:0");
+    save_now(server, &record, out);
     line!(
         out,
         "rdb_changes_since_last_save:{}",
@@ -204,9 +210,14 @@ fn persistence(call: &Call, out: &mut String) {
     );
     line!(out, "rdb_last_save_time:{}", record.last_good_s);
     line!(out, "rdb_last_bgsave_status:{status}");
+    if !record.last_is_ok {
+        // Redis keeps the reason to its log.
+        line!(out, "rdb_last_bgsave_error:{}", record.last_error);
+    }
     line!(out, "rdb_last_bgsave_time_sec:{}", record.last_seconds);
     line!(out, "rdb_current_bgsave_time_sec:{seconds_now}");
     line!(out, "rdb_saves:{}", record.succeeded);
+    line!(out, "rdb_last_cow_size:0");
     line!(
         out,
         "rdb_last_load_keys_expired:{}",
@@ -223,6 +234,18 @@ fn persistence(call: &Call, out: &mut String) {
     if loading.is_under_way() {
         loading_now(loading, out);
     }
+}
+
+/// How far the save under way has come.
+fn save_now(server: &Server, record: &Record, out: &mut String) {
+    let (total, written) = match record.in_progress {
+        true => (record.keys_total, server.saves.keys_written.load(Relaxed)),
+        false => (0, 0),
+    };
+    let percent = 100.0 * written as f64 / total.max(1) as f64;
+    line!(out, "current_fork_perc:{percent:.2}");
+    line!(out, "current_save_keys_processed:{written}");
+    line!(out, "current_save_keys_total:{total}");
 }
 
 fn loading_now(loading: &Loading, out: &mut String) {

@@ -12,6 +12,7 @@ use crate::rdb::{Encoder, ValueRef, Writer, WriterOptions};
 use crate::state::Server;
 use crate::util::clock;
 use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -21,8 +22,14 @@ const ENCODERS: usize = 2;
 /// What a thread encodes before it locks the output.
 const BUFFER_BYTES: usize = 256 * 1024;
 
-/// Writes the whole file, and gives the output back. The snapshot is dropped shard by shard, each as soon as it is written.
-pub fn write<W: Write + Send>(server: &Server, snapshot: &Snapshot, output: W) -> io::Result<W> {
+/// Writes the whole file, counting the keys in `written`, and gives the output back. The snapshot is dropped shard by
+/// shard, each as soon as it is written.
+pub fn write<W: Write + Send>(
+    server: &Server,
+    snapshot: &Snapshot,
+    output: W,
+    written: &AtomicU64,
+) -> io::Result<W> {
     let compression = server.config.rdbcompression.get();
     let mut writer = new_writer(server, output)?;
     write_facts(server, &mut writer)?;
@@ -30,7 +37,7 @@ pub fn write<W: Write + Send>(server: &Server, snapshot: &Snapshot, output: W) -
     for (database, size) in snapshot.sizes.iter().enumerate() {
         if size.keys > 0 {
             lock(&writer).select_db(database as u64, size.keys as u64, size.deadlines as u64)?;
-            write_database(snapshot, database, &writer, compression)?;
+            write_database(snapshot, database, &writer, compression, written)?;
         }
     }
     let writer = writer.into_inner();
@@ -68,9 +75,10 @@ fn write_database<W: Write + Send>(
     database: usize,
     writer: &Mutex<Writer<W>>,
     compression: bool,
+    written: &AtomicU64,
 ) -> io::Result<()> {
     let encode = || {
-        let result = encode_shards(snapshot, database, writer, compression);
+        let result = encode_shards(snapshot, database, writer, compression, written);
         if result.is_err() {
             // The other threads find nothing left to do.
             snapshot.abandon();
@@ -93,6 +101,7 @@ fn encode_shards<W: Write>(
     database: usize,
     writer: &Mutex<Writer<W>>,
     compression: bool,
+    written: &AtomicU64,
 ) -> io::Result<()> {
     let mut encoder = Encoder::new(compression);
     let mut output = KeyOutput {
@@ -101,21 +110,25 @@ fn encode_shards<W: Write>(
         held: None,
     };
     while let Some(shard) = snapshot.next_shard(database) {
-        encode_shard(&shard, &mut encoder, &mut output)?;
+        let keys = encode_shard(&shard, &mut encoder, &mut output)?;
+        written.fetch_add(keys, Relaxed);
     }
     lock(writer).encoded(&output.buffer)
 }
 
+/// Encodes the keys of a shard, and returns how many they are.
 fn encode_shard<W: Write>(
     shard: &ShardImage,
     encoder: &mut Encoder,
     output: &mut KeyOutput<'_, W>,
-) -> io::Result<()> {
+) -> io::Result<u64> {
+    let mut keys = 0;
     for entry in shard.iter() {
         write_entry(encoder, output, entry)?;
         output.end_key();
+        keys += 1;
     }
-    Ok(())
+    Ok(keys)
 }
 
 fn write_entry(encoder: &mut Encoder, output: &mut impl Write, entry: Entry<'_>) -> io::Result<()> {

@@ -58,31 +58,27 @@ fn save_finally(server: &Server) {
 }
 
 fn save(server: &Server, snapshot: Snapshot) {
-    server.saves.note_begin(clock::unix_ms());
-    let changes = snapshot.changes;
+    let expected = counts(&snapshot);
+    server.saves.note_begin(expected.keys, clock::unix_ms());
     let path = server.dump_path();
     let reads_back = server.config.rdb_read_back.get();
-    let result = file::replace(&path, reads_back, |output| {
-        dump::write(server, &snapshot, output)?;
-        Ok(counts(&snapshot))
+    let saved = file::replace(&path, reads_back, |output| {
+        dump::write(server, &snapshot, output, &server.saves.keys_written)?;
+        Ok(expected)
     });
-    match result {
-        Ok(bytes) => {
-            server.log.notice(format_args!(
-                "DB saved on disk: {} bytes in {}",
-                bytes,
-                path.display()
-            ));
-            server.saves.note_end(Some(changes), clock::unix_ms());
-        }
-        Err(error) => {
-            server.log.warning(format_args!(
-                "Error saving DB on disk: {}: {error}",
-                path.display()
-            ));
-            server.saves.note_end(None, clock::unix_ms());
-        }
+    let path = path.display();
+    match &saved {
+        Ok(bytes) => server
+            .log
+            .notice(format_args!("DB saved on disk: {bytes} bytes in {path}")),
+        Err(error) => server
+            .log
+            .warning(format_args!("Error saving DB on disk: {path}: {error}")),
     }
+    let outcome = saved
+        .map(|_| snapshot.changes)
+        .map_err(|error| error.to_string());
+    server.saves.note_end(outcome, clock::unix_ms());
 }
 
 /// How many keys the dump must hold: as many as there were when the snapshot was taken, whatever the writing has met.

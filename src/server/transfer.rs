@@ -11,7 +11,7 @@ use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 /// Bytes of the mark at the end of a dump whose length was not known at its beginning.
@@ -73,7 +73,10 @@ fn send_with_length(server: &Server, stream: &TcpStream, options: SyncOptions) -
 fn write_dump<W: Write + Send>(server: &Server, options: SyncOptions, output: W) -> io::Result<W> {
     match options.without_keys {
         true => dump::write_without_keys(server, output),
-        false => dump::write(server, &server.keyspace.snapshot(false), output),
+        false => {
+            let snapshot = server.keyspace.snapshot(false);
+            dump::write(server, &snapshot, output, &AtomicU64::new(0))
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 //! The saver is one thread (`server/saver.rs`) and owns every save, so that two never overlap. Everyone else asks here
 //! and, if need be, waits for the answer.
 
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ pub struct Saves {
     ended: Condvar,
     /// Whether the last save failed; every writing command looks, so it can be read without the lock.
     last_failed: AtomicBool,
+    /// Keys that the save under way has written.
+    pub keys_written: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,10 @@ pub struct Record {
     pub succeeded: u64,
     /// Whether the last one ended well; true before the first.
     pub last_is_ok: bool,
+    /// Why the last one failed, in one line; empty if it did not.
+    pub last_error: String,
+    /// Keys that the one under way is to write.
+    pub keys_total: u64,
     /// When the last one was tried, in milliseconds of Unix time.
     pub last_try_ms: i64,
     /// When the last good one ended, or when the server started, in seconds of Unix time.
@@ -66,6 +72,8 @@ impl Saves {
             ended: 0,
             succeeded: 0,
             last_is_ok: true,
+            last_error: String::new(),
+            keys_total: 0,
             last_try_ms: 0,
             last_good_s: now_ms / 1000,
             last_seconds: -1,
@@ -79,6 +87,7 @@ impl Saves {
             wanted: Condvar::new(),
             ended: Condvar::new(),
             last_failed: AtomicBool::new(false),
+            keys_written: AtomicU64::new(0),
         }
     }
 
@@ -151,26 +160,32 @@ impl Saves {
             .take()
     }
 
-    /// Notes when a save has really begun. For the saver.
-    pub fn note_begin(&self, now_ms: i64) {
+    /// Notes when a save has really begun, and how many keys it is to write. For the saver.
+    pub fn note_begin(&self, keys_total: u64, now_ms: i64) {
         let mut book = self.lock();
+        self.keys_written.store(0, Relaxed);
+        book.record.keys_total = keys_total;
         book.record.began_at_ms = now_ms;
         book.record.last_try_ms = now_ms;
     }
 
-    /// Notes the end of a save: the count of changes that the dump holds, or `None` if it failed. For the saver.
-    pub fn note_end(&self, saved_changes: Option<u64>, now_ms: i64) {
+    /// Notes the end of a save: the count of changes that the dump holds, or why it failed. For the saver.
+    pub fn note_end(&self, outcome: Result<u64, String>, now_ms: i64) {
         let mut book = self.lock();
         let record = &mut book.record;
         record.in_progress = false;
         record.ended += 1;
-        record.last_is_ok = saved_changes.is_some();
+        record.last_is_ok = outcome.is_ok();
         self.last_failed.store(!record.last_is_ok, Relaxed);
         record.last_seconds = (now_ms - record.began_at_ms).max(0) / 1000;
-        if let Some(changes) = saved_changes {
-            record.succeeded += 1;
-            record.last_good_s = now_ms / 1000;
-            record.saved_changes = changes;
+        match outcome {
+            Ok(changes) => {
+                record.succeeded += 1;
+                record.last_good_s = now_ms / 1000;
+                record.saved_changes = changes;
+                record.last_error.clear();
+            }
+            Err(reason) => record.last_error = reason,
         }
         self.ended.notify_all();
     }
