@@ -434,43 +434,6 @@ fn check_loaded(path: &PathBuf, keys: &[serde_json::Value]) -> usize {
     1
 }
 
-/// A dump holds one moment: pairs of keys that are always changed together are equal in every dump.
-#[test]
-fn a_dump_is_one_moment_of_all_keys() {
-    let folder = Folder::new();
-    let server = Server::ours(&folder, &["--save", ""]);
-    let port = server.port;
-    let is_over = std::sync::atomic::AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut client = Client::connect(port);
-            for round in 0.. {
-                if is_over.load(std::sync::atomic::Ordering::SeqCst) {
-                    return;
-                }
-                let value = round.to_string();
-                let pairs = (0..50).flat_map(|number| [format!("key:{number}"), value.clone()]);
-                let arguments: Vec<String> =
-                    ["MSET".to_string()].into_iter().chain(pairs).collect();
-                client.call(&arguments);
-            }
-        });
-        let mut client = server.client();
-        wait_until("the writer has begun", || client.integer(&["DBSIZE"]) == 50);
-        for _ in 0..20 {
-            assert_eq!(client.ask("SAVE"), "OK");
-            let copy = Folder::new();
-            fs::copy(folder.dump(), copy.dump()).unwrap();
-            let loaded = Server::ours(&copy, &["--save", ""]);
-            let contents = contents(&mut loaded.client());
-            let mut values = contents.values().map(|(_, value, _)| value);
-            let first = values.next().expect("there are keys");
-            assert!(values.all(|value| value == first));
-        }
-        is_over.store(true, std::sync::atomic::Ordering::SeqCst);
-    });
-}
-
 #[test]
 fn the_timer_saves_when_enough_has_changed() {
     let folder = Folder::new();
