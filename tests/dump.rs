@@ -242,6 +242,32 @@ fn rdbtools_reads_it_as_json() {
     }
 }
 
+/// A line for each key: database,type,key,size,encoding,number of elements,longest element,expiry.
+#[test]
+fn rdbtools_weighs_every_key() {
+    let folder = Folder::new();
+    let (_server, ours) = saved(&folder, false);
+    let report = rdbtools(&["-c", "memory"], &folder.dump());
+    let report = String::from_utf8(report).expect("it is text");
+    let lines: Vec<&str> = report.lines().skip(1).collect();
+    assert_eq!(lines.len(), ours.len());
+    for line in lines {
+        let (_, rest) = line.split_once(',').expect("a database");
+        let (kind, rest) = rest.split_once(',').expect("a type");
+        let fields: Vec<&str> = rest.rsplitn(6, ',').collect();
+        let [expiry, _, elements, _, _, key] = fields[..] else {
+            panic!("{line}")
+        };
+        let (our_kind, value, deadline) = &ours[key.as_bytes()];
+        assert_eq!(our_kind, &Value::Simple(kind.into()), "{line}");
+        if let Value::Array(items) = value {
+            let expected = items.len() / if kind == "hash" { 2 } else { 1 };
+            assert_eq!(elements, expected.to_string(), "{line}");
+        }
+        assert_eq!(expiry.is_empty(), *deadline == Value::Integer(-1), "{line}");
+    }
+}
+
 /// The commands that rdbtools makes of the dump, carried out by a real server, give the same data again; deadlines come in
 /// whole seconds.
 #[test]
