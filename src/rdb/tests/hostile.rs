@@ -1,30 +1,41 @@
-//! Damaged files: whatever the bytes, the reader answers with an item or an error, and never panics.
+//! Damaged files: whatever the bytes, the reader answers with an item or an error that says where and what.
+//!
+//! What damage does that no checksum shows (panics, memory, time) is for `tests/properties.rs` and the fuzz targets.
 
 use std::fs;
 use std::path::Path;
 
-use super::super::{Item, RdbError, Reader};
+use super::super::{Item, RdbError, Reader, verify::verify};
 
-/// One small file for each value type, by name.
+/// One small file for each value type and form of string, and one for a module, by name.
 fn small_files() -> Vec<(String, Vec<u8>)> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rdb/edge");
-    let mut files: Vec<_> = fs::read_dir(directory)
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rdb");
+    let mut paths: Vec<_> = fs::read_dir(fixtures.join("edge"))
         .expect("the fixtures")
         .map(|entry| entry.expect("a readable entry").path())
-        .map(|path| {
-            let name = path
-                .file_name()
-                .expect("a name")
-                .to_string_lossy()
-                .into_owned();
-            (name, path)
-        })
-        .filter(|(name, _)| name.starts_with("v9_t"))
-        .map(|(name, path)| (name, fs::read(path).expect("a readable file")))
+        .filter(|path| path.to_string_lossy().contains("/v9_t"))
         .collect();
-    files.sort();
-    assert_eq!(files.len(), 29);
-    files
+    paths.sort();
+    assert_eq!(paths.len(), 29);
+    let read = |path: &Path| {
+        let name = path.file_name().expect("a name").to_string_lossy();
+        (name.into_owned(), fs::read(path).expect("a readable file"))
+    };
+    let module = ("module".to_string(), module_file());
+    paths
+        .iter()
+        .map(|path| read(path))
+        .chain([module])
+        .collect()
+}
+
+/// A value of a module, with an item of every kind.
+fn module_file() -> Vec<u8> {
+    let id = b"\x81\xB5\x6A\x4B\x25\xA7\x1F\x8C\x00";
+    let items = b"\x01\x05\x02\x41\x00\x03\0\0\x80\x3F\x04\0\0\0\0\0\0\xF0\x3F\x05\x03abc\x00";
+    let mut file = [&b"REDIS0009\x07\x03key"[..], id, items, b"\xFF"].concat();
+    file.extend_from_slice(&crc64::crc64(0, &file).to_le_bytes());
+    file
 }
 
 fn read_to_end(file: &[u8]) -> Result<usize, RdbError> {
@@ -39,11 +50,8 @@ fn read_to_end(file: &[u8]) -> Result<usize, RdbError> {
 #[test]
 fn a_file_cut_off_anywhere_is_an_error() {
     for (name, file) in small_files() {
-        assert_eq!(
-            read_to_end(&file).expect("the whole file is good"),
-            1,
-            "{name}"
-        );
+        assert_eq!(read_to_end(&file).ok(), Some(1), "{name}");
+        assert_eq!(verify(&file[..]).ok().map(|summary| summary.keys), Some(1));
         for len in 0..file.len() {
             let error = read_to_end(&file[..len]).expect_err("a part is not a file");
             assert!(
@@ -54,58 +62,20 @@ fn a_file_cut_off_anywhere_is_an_error() {
     }
 }
 
+/// Of the version, the reader may take another digit for that of an older file without a checksum; then the checksum is
+/// what follows the end, and only `verify` minds.
 #[test]
-fn a_changed_byte_is_an_error() {
+fn a_changed_bit_is_an_error() {
     for (name, file) in small_files() {
-        for at in 0..file.len() {
-            // Other digits of the version may announce a file without checksum.
-            if (5..9).contains(&at) {
-                continue;
-            }
-            for flip in [0x01, 0x02, 0x04, 0x08, 0x10, 0x20, 0x40, 0x80, 0xFF] {
-                let mut changed = file.clone();
-                changed[at] ^= flip;
-                let result = read_to_end(&changed);
-                assert!(result.is_err(), "{name}: byte {at} xor {flip}");
-            }
-        }
-    }
-}
-
-/// Without a checksum the damage reaches the decoders. Some of it is as good as the original; none may do harm.
-#[test]
-fn without_checksum_damage_is_survived() {
-    let mut random = 1_u64;
-    let mut next = |limit: usize| {
-        // Knuth's MMIX generator; its high bits are good enough here.
-        random = random
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (random >> 33) as usize % limit
-    };
-    let mut errors = 0;
-    for (_, mut file) in small_files() {
-        let data_len = file.len() - 8;
-        file[data_len..].fill(0);
-        assert!(read_to_end(&file).is_ok());
-        for at in 9..data_len {
-            for value in [
-                0, 1, 0x3F, 0x40, 0x7F, 0x80, 0x81, 0xC0, 0xC3, 0xF0, 0xFE, 0xFF,
-            ] {
-                let mut changed = file.clone();
-                changed[at] = value;
-                errors += usize::from(read_to_end(&changed).is_err());
-            }
-        }
-        for _ in 0..1000 {
+        for bit in 0..8 * file.len() {
             let mut changed = file.clone();
-            for _ in 0..1 + next(8) {
-                changed[9 + next(data_len - 9)] = next(256) as u8;
+            changed[bit / 8] ^= 1 << (bit % 8);
+            assert!(verify(&changed[..]).is_err(), "{name}: bit {bit}");
+            if !(5..9).contains(&(bit / 8)) {
+                assert!(read_to_end(&changed).is_err(), "{name}: bit {bit}");
             }
-            errors += usize::from(read_to_end(&changed).is_err());
         }
     }
-    assert!(errors > 10_000, "only {errors} errors");
 }
 
 /// Each of these promises more than 2^60 bytes or elements, and delivers a few.
@@ -135,5 +105,183 @@ fn promises_are_not_believed() {
         let file = [b"REDIS0009", before, HUGE, b"\x01x\x011"].concat();
         // Memory for what is promised would be too much for any machine: the test would end here.
         read_to_end(&file).expect_err("a promise that is not kept");
+    }
+}
+
+/// What a file is refused for that holds `data` behind the header, and behind it an end without checksum.
+#[track_caller]
+fn check(data: &[u8], expected: &str) {
+    let file = [b"REDIS0011", data, b"\xFF\0\0\0\0\0\0\0\0"].concat();
+    let error = read_to_end(&file).expect_err(expected).to_string();
+    assert_eq!(error, expected, "{data:?}");
+    // What is not read is not verified either, and for the same reason.
+    let error = verify(&file[..]).expect_err(expected).to_string();
+    assert_eq!(error, expected, "{data:?}");
+}
+
+#[test]
+fn wrong_lengths_are_named() {
+    // One element less than announced: the end is taken for it. One more: its length is taken for a type, its text for
+    // the length of a key.
+    check(
+        b"\x01\x01k\x02\x01a",
+        "[offset 15] Unknown RDB string encoding type 63",
+    );
+    check(
+        b"\x01\x01k\x01\x01a\x01b",
+        "[offset 18] Unexpected EOF reading RDB file: expected a key",
+    );
+    check(
+        b"\x01\x01k\xC0\x01",
+        "[offset 12] expected a number of elements, found a string",
+    );
+    check(
+        b"\xFB\x01\x82",
+        "[offset 11] Unknown length encoding 130, expected a number of expires",
+    );
+}
+
+/// 2^32 and 2^63 of everything, with nothing behind them but the end of the file.
+#[test]
+fn huge_numbers_are_named() {
+    for (before, expected) in [
+        (&b"\x00"[..], "a key"),
+        (b"\x00\x01k", "a string value"),
+        (b"\xFA\x01a", "an AUX value"),
+        (b"\xF5", "a function library"),
+        (b"\x12\x01k\x01\x01", "an element"),
+        (b"\x10\x01k", "listpack"),
+        (b"\x0D\x01k", "ziplist"),
+        (b"\x07\x01k\x00\x05", "a module string"),
+    ] {
+        for number in [1_u64 << 32, 1 << 63, u64::MAX] {
+            let data = [before, b"\x81", &number.to_be_bytes()].concat();
+            let offset = 9 + data.len();
+            check(
+                &data,
+                &format!("[offset {offset}] Unexpected EOF reading RDB file: expected {expected}"),
+            );
+        }
+    }
+    // So many items, of which the first is missing: the byte at the end of a file is no string.
+    for before in [
+        &b"\x01\x01k"[..],
+        b"\x02\x01k",
+        b"\x03\x01k",
+        b"\x04\x01k",
+        b"\x05\x01k",
+        b"\x0E\x01k",
+        b"\x0F\x01k",
+    ] {
+        for number in [1_u64 << 32, 1 << 63, u64::MAX] {
+            let data = [before, b"\x81", &number.to_be_bytes()].concat();
+            let offset = 9 + data.len();
+            check(
+                &data,
+                &format!("[offset {offset}] Unknown RDB string encoding type 63"),
+            );
+        }
+    }
+}
+
+/// The sizes of databases are hints, and idle times are not counted in anything.
+#[test]
+fn huge_hints_are_harmless() {
+    let huge = [0x81, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
+    let file = [
+        &b"REDIS0009\xFE"[..],
+        &huge,
+        b"\xFB",
+        &huge,
+        &huge,
+        b"\xF8",
+        &huge,
+        b"\x00\x01k\x01v\xFF\0\0\0\0\0\0\0\0",
+    ]
+    .concat();
+    assert_eq!(read_to_end(&file).expect("it is well formed"), 1);
+}
+
+/// Nothing in the format nests, and what repeats is not read by recursion.
+#[test]
+fn long_rows_do_not_exhaust_the_stack() {
+    let opcodes = b"\xF8\x01\xF9\x01\xFC\0\0\0\0\0\0\0\0".repeat(200_000);
+    let items = b"\x02\x01\x05\x01x".repeat(200_000);
+    let file = [
+        &b"REDIS0009"[..],
+        &opcodes,
+        b"\x07\x01k\x00",
+        &items,
+        b"\x00\xFF\0\0\0\0\0\0\0\0",
+    ]
+    .concat();
+    assert_eq!(read_to_end(&file).expect("it is well formed"), 1);
+}
+
+#[test]
+fn bad_compressed_strings_are_named() {
+    for compressed in [
+        &b"\x02\x03\x02ab"[..],   // three bytes are announced within, two are there
+        b"\x02\x03\x20\x00",      // a copy from before the start
+        b"\x04\x09\x00a\x20\x01", // a copy from one byte before it
+        b"\x05\x63\x00a\xE0\x5A\x00", // 100 bytes for 99
+        b"\x05\x40\x65\x00a\xE0\x5A\x00", // and for 101
+        b"\x02\x80\xFF\xFF\xFF\xFF\x00a", // one byte for 2^32
+        b"\x02\x81\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x00a",
+    ] {
+        check(
+            &[b"\x00\x01k\xC3", compressed].concat(),
+            "[offset 12] Invalid LZF compressed string, expected a string value",
+        );
+        check(
+            &[b"\x01\x01k\x01\xC3", compressed].concat(),
+            "[offset 13] Invalid LZF compressed string, expected an element",
+        );
+        check(
+            &[b"\x10\x01k\xC3", compressed].concat(),
+            "[offset 12] Invalid LZF compressed string, expected listpack",
+        );
+    }
+}
+
+/// One fault of each packed encoding through the reader; all of them are in the files of `encodings`.
+#[test]
+fn bad_blocks_are_named() {
+    for (data, expected) in [
+        (
+            // A listpack that says 8 and has 7.
+            &b"\x10\x01k\x07\x08\0\0\0\0\0\xFF"[..],
+            "listpack integrity check failed at its byte 0: the size is not that of the listpack",
+        ),
+        (
+            b"\x10\x01k\x09\x09\0\0\0\x01\0\x05\x01\xFF",
+            "a hash whose last field has no value",
+        ),
+        (
+            b"\x14\x01k\x0B\x0B\0\0\0\x02\0\x05\x01\x05\x01\xFF",
+            "Duplicate set members detected",
+        ),
+        (
+            b"\x11\x01k\x0C\x0C\0\0\0\x02\0\x05\x01\x81x\x02\xFF",
+            "a sorted set where a score is missing or not a number",
+        ),
+        (
+            b"\x0D\x01k\x0B\x0C\0\0\0\x0A\0\0\0\0\0\xFF",
+            "ziplist integrity check failed at its byte 0: zlbytes is not the size of the ziplist",
+        ),
+        (
+            b"\x0A\x01k\x0D\x0D\0\0\0\x0A\0\0\0\x01\0\x05\xF1\xFF",
+            "ziplist integrity check failed at its byte 10: prevlen is not the size of the entry before",
+        ),
+        (
+            b"\x09\x01k\x04\x01\x01f\xFF",
+            "zipmap integrity check failed at its byte 3: a field without a value",
+        ),
+        (
+            b"\x0B\x01k\x0C\x02\0\0\0\x02\0\0\0\x05\0\x05\0",
+            "intset integrity check failed at its byte 10: the members are not in ascending order",
+        ),
+    ] {
+        check(data, &format!("[offset 12] {expected}"));
     }
 }
