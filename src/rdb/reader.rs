@@ -8,7 +8,7 @@ use std::io::{Chain, Cursor, Read};
 
 use super::error::RdbError;
 use super::format::{MAGIC, VERSION_NEWEST, VERSION_OLDEST, VERSION_WITH_CHECKSUM, opcode};
-use super::source::{Source, WINDOW_SIZE};
+use super::source::{MIN_WINDOW_SIZE, Source, WINDOW_SIZE};
 use super::value::{self, Value};
 
 /// What a file is made of.
@@ -84,7 +84,12 @@ pub(super) struct Attributes {
 impl<R: Read> Reader<R> {
     /// Reads the header.
     pub fn new(input: R) -> Result<Reader<R>, RdbError> {
-        let mut source = Source::new(input, WINDOW_SIZE);
+        Reader::with_window(input, WINDOW_SIZE)
+    }
+
+    /// As `new`, with a buffer of so many bytes, which costs less for a small input; 16 is the least.
+    pub fn with_window(input: R, window_bytes: usize) -> Result<Reader<R>, RdbError> {
+        let mut source = Source::new(input, window_bytes.max(MIN_WINDOW_SIZE));
         let header: [u8; 9] = source.bytes("the header of an RDB file")?;
         let (magic, digits) = header.split_at(MAGIC.len());
         if magic != MAGIC {

@@ -16,6 +16,9 @@ use crate::util::number;
 /// Large enough that a read from disk costs little per key, small enough to stay in the cache of a core.
 pub(super) const WINDOW_SIZE: usize = 128 * 1024;
 
+/// The largest item that is taken out of the window in one piece: the id of a stream entry.
+pub(super) const MIN_WINDOW_SIZE: usize = 16;
+
 /// Buffered input that knows where it is.
 ///
 /// ```text
@@ -310,8 +313,9 @@ impl<R: Read> Source<R> {
         self.hash_consumed();
         let mut received = buffered as u64;
         while received < length {
-            // The window is empty now, and each step takes at most as much memory as has already been filled.
-            let step = (length - received).min(received.max(WINDOW_SIZE as u64));
+            // The window is empty now, and each step takes at most as much memory as has already been filled, or the
+            // size of the window.
+            let step = (length - received).min(received.max(self.window.len() as u64));
             output.reserve_exact(step as usize);
             let before = output.len();
             let result = self.input.by_ref().take(step).read_to_end(output);

@@ -40,34 +40,42 @@ pub struct Summary {
 /// # Errors
 /// The first fault, with its offset.
 pub fn verify(input: impl Read) -> Result<Summary, RdbError> {
-    let mut reader = Reader::new(input)?;
-    let mut summary = Summary {
-        version: reader.version(),
-        keys: 0,
-        expires: 0,
-        bytes: 0,
-        checksum: None,
-    };
-    let mut members = Elements::new();
-    while let Some(step) = reader.step()? {
-        if let Step::Key(type_code) = step {
-            let (source, attributes) = reader.key_parts();
-            source.skip_string("a key")?;
-            verify_value(source, type_code, &mut members)?;
-            summary.keys += 1;
-            summary.expires += u64::from(attributes.expires_at_ms.is_some());
+    Reader::new(input)?.verify()
+}
+
+impl<R: Read> Reader<R> {
+    /// As [`verify`], for a reader that has read nothing but the header.
+    pub fn verify(mut self) -> Result<Summary, RdbError> {
+        let mut keys = 0;
+        let mut expires = 0;
+        let mut members = Elements::new();
+        while let Some(step) = self.step()? {
+            if let Step::Key(type_code) = step {
+                let (source, attributes) = self.key_parts();
+                source.skip_string("a key")?;
+                verify_value(source, type_code, &mut members)?;
+                keys += 1;
+                expires += u64::from(attributes.expires_at_ms.is_some());
+            }
         }
+        let summary = Summary {
+            version: self.version(),
+            keys,
+            expires,
+            bytes: self.offset(),
+            checksum: self.checksum(),
+        };
+        self.expect_end()?;
+        Ok(summary)
     }
-    summary.bytes = reader.offset();
-    summary.checksum = reader.checksum();
-    let mut rest = reader.into_rest();
-    match rest.read(&mut [0]) {
-        Ok(0) => Ok(summary),
-        Ok(_) => Err(RdbError::bad(summary.bytes, "expected the end of the file")),
-        Err(error) => Err(RdbError::Io {
-            offset: summary.bytes,
-            error,
-        }),
+
+    fn expect_end(self) -> Result<(), RdbError> {
+        let offset = self.offset();
+        match self.into_rest().read(&mut [0]) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(RdbError::bad(offset, "expected the end of the file")),
+            Err(error) => Err(RdbError::Io { offset, error }),
+        }
     }
 }
 
