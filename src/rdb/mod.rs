@@ -11,7 +11,10 @@
 //! | `encoder`: keys, values, strings | `value`, `stream`: the values, `encodings`: packed ones |
 //! | `file`: replacing a file whole | `source`: bytes, lengths, strings; `elements`: many strings in one piece |
 //! | `disk`: the operations of that | `verify`: whether a file is whole |
+//!
+//! Both use `checksum`.
 
+mod checksum;
 pub mod disk;
 mod elements;
 pub mod encoder;

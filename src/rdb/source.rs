@@ -8,6 +8,7 @@ use std::io::{self, Chain, Cursor, Read};
 
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 
+use super::checksum::crc64;
 use super::error::RdbError;
 use super::format::{length, string_form};
 use crate::util::lzf;
@@ -320,7 +321,7 @@ impl<R: Read> Source<R> {
             let before = output.len();
             let result = self.input.by_ref().take(step).read_to_end(output);
             let bytes = &output[before..];
-            self.crc = self.crc.map(|crc| crc64::crc64(crc, bytes));
+            self.crc = self.crc.map(|crc| crc64(crc, bytes));
             self.window_offset += bytes.len() as u64;
             received += bytes.len() as u64;
             result.map_err(|error| RdbError::Io {
@@ -369,7 +370,7 @@ impl<R: Read> Source<R> {
 
     fn hash_consumed(&mut self) {
         let consumed = &self.window[self.hashed..self.start];
-        self.crc = self.crc.map(|crc| crc64::crc64(crc, consumed));
+        self.crc = self.crc.map(|crc| crc64(crc, consumed));
         self.hashed = self.start;
     }
 }
@@ -467,7 +468,7 @@ mod tests {
             assert_eq!(source.string("a string")?, expected);
         }
         assert_eq!(source.offset(), input.len() as u64);
-        assert_eq!(source.crc(), Some(crc64::crc64(0, &input)));
+        assert_eq!(source.crc(), Some(::crc64::crc64(0, &input)));
         Ok(())
     }
 }

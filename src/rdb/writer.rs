@@ -7,6 +7,7 @@ use std::io::{self, Write};
 
 use byteorder::{LittleEndian, WriteBytesExt};
 
+use super::checksum::crc64;
 use super::encoder::{Encoder, ValueRef, write_length};
 use super::format::{MAGIC, VERSION_WRITTEN, opcode};
 
@@ -102,7 +103,7 @@ impl<W: Write> ChecksummedOutput<W> {
     }
 
     fn pass_on_buffer(&mut self) -> io::Result<()> {
-        self.crc = self.crc.map(|crc| crc64::crc64(crc, &self.buffer));
+        self.crc = self.crc.map(|crc| crc64(crc, &self.buffer));
         self.output.write_all(&self.buffer)?;
         self.buffer.clear();
         Ok(())
@@ -120,7 +121,7 @@ impl<W: Write> Write for ChecksummedOutput<W> {
             self.pass_on_buffer()?;
             if bytes.len() > BUFFER_SIZE {
                 // A large string goes out from where it is.
-                self.crc = self.crc.map(|crc| crc64::crc64(crc, bytes));
+                self.crc = self.crc.map(|crc| crc64(crc, bytes));
                 return self.output.write_all(bytes);
             }
         }
@@ -217,7 +218,7 @@ mod tests {
         writer.encoded(b"\x00\x01k\x01v")?;
         let file = writer.finish()?;
         let (data, checksum) = file.split_at(file.len() - 8);
-        assert_eq!(checksum, crc64::crc64(0, data).to_le_bytes());
+        assert_eq!(checksum, ::crc64::crc64(0, data).to_le_bytes());
         Ok(())
     }
 }
