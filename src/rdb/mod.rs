@@ -1,4 +1,4 @@
-//! The RDB file: format, writer, reader.
+//! The RDB file: format, writer, reader, explain.
 //!
 //! Nothing here knows the server's data structures. The reader delivers items in file order, values as neutral lists of
 //! byte strings; the writer takes views of the same shape. So every part can be used and tested alone.
@@ -13,6 +13,8 @@
 //! | `disk`: the operations of that | `verify`: whether a file is whole |
 //!
 //! Both use `checksum`.
+//!
+//! `explain` reads a file for people: it tells of every byte what it means.
 
 mod checksum;
 pub mod disk;
@@ -20,6 +22,7 @@ mod elements;
 pub mod encoder;
 pub mod encodings;
 pub mod error;
+pub mod explain;
 pub mod file;
 pub mod format;
 pub mod reader;

@@ -91,14 +91,7 @@ impl<R: Read> Reader<R> {
     pub fn with_window(input: R, window_bytes: usize) -> Result<Reader<R>, RdbError> {
         let mut source = Source::new(input, window_bytes.max(MIN_WINDOW_SIZE));
         let header: [u8; 9] = source.bytes("the header of an RDB file")?;
-        let (magic, digits) = header.split_at(MAGIC.len());
-        if magic != MAGIC {
-            return Err(RdbError::WrongSignature);
-        }
-        let version = leading_number(digits);
-        if !(VERSION_OLDEST..=VERSION_NEWEST).contains(&version) {
-            return Err(RdbError::UnsupportedVersion(version));
-        }
+        let version = header_version(&header)?;
         if version < VERSION_WITH_CHECKSUM {
             source.without_checksum();
         }
@@ -278,6 +271,19 @@ impl<R: Read> Reader<R> {
         self.checksum = (stored != 0).then_some(stored);
         Ok(())
     }
+}
+
+/// The version that a header says, if we read such files.
+pub(super) fn header_version(header: &[u8; 9]) -> Result<u32, RdbError> {
+    let (magic, digits) = header.split_at(MAGIC.len());
+    if magic != MAGIC {
+        return Err(RdbError::WrongSignature);
+    }
+    let version = leading_number(digits);
+    if !(VERSION_OLDEST..=VERSION_NEWEST).contains(&version) {
+        return Err(RdbError::UnsupportedVersion(version));
+    }
+    Ok(version)
 }
 
 /// The number that the digits at the beginning of `text` make, as C's `atoi` has it: 0 if there is none.

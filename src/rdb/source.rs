@@ -42,7 +42,7 @@ pub(super) struct Source<R> {
 }
 
 /// A length, or the first byte of a string in a special form.
-enum LengthOrForm {
+pub(super) enum LengthOrForm {
     Length(u64),
     Form(u8),
 }
@@ -80,6 +80,18 @@ impl<R: Read> Source<R> {
     /// What follows the bytes consumed so far.
     pub(super) fn into_rest(self) -> Chain<Cursor<Vec<u8>>, R> {
         Cursor::new(self.window[self.start..self.end].to_vec()).chain(self.input)
+    }
+
+    /// What comes next and stays: at least `wanted` bytes, unless the input ends before. `wanted` is at most the size of
+    /// the window.
+    pub(super) fn peek(&mut self, wanted: usize) -> Result<&[u8], RdbError> {
+        if self.end - self.start < wanted {
+            match self.fill(wanted, "more") {
+                Err(RdbError::Truncated { .. }) => {}
+                result => result?,
+            }
+        }
+        Ok(&self.window[self.start..self.end])
     }
 
     #[inline]
@@ -262,7 +274,10 @@ impl<R: Read> Source<R> {
     }
 
     #[inline]
-    fn length_or_form(&mut self, expected: &'static str) -> Result<LengthOrForm, RdbError> {
+    pub(super) fn length_or_form(
+        &mut self,
+        expected: &'static str,
+    ) -> Result<LengthOrForm, RdbError> {
         let at = self.offset();
         let first = self.byte(expected)?;
         let length = match first {

@@ -37,8 +37,8 @@ use super::format::value_type;
 use super::source::Source;
 use super::value::bad_block;
 
-const FLAG_DELETED: i64 = 1;
-const FLAG_SAME_FIELDS: i64 = 2;
+pub(super) const FLAG_DELETED: i64 = 1;
+pub(super) const FLAG_SAME_FIELDS: i64 = 2;
 
 /// The id of an entry: milliseconds since 1970, and a number within the millisecond.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -50,7 +50,7 @@ pub struct StreamId {
 }
 
 impl StreamId {
-    fn from_bytes(bytes: &[u8; 16]) -> StreamId {
+    pub(super) fn from_bytes(bytes: &[u8; 16]) -> StreamId {
         StreamId {
             ms: BigEndian::read_u64(&bytes[..8]),
             seq: BigEndian::read_u64(&bytes[8..]),
@@ -167,6 +167,14 @@ impl StreamEntries {
         })
     }
 
+    /// Forgets the entries, but not the id that later ones must exceed.
+    pub(super) fn forget_all_but_last_id(&mut self) {
+        let last = self.spans.last().copied();
+        *self = StreamEntries::default();
+        self.spans
+            .extend(last.map(|span| EntrySpan { len: 0, ..span }));
+    }
+
     /// The largest id.
     fn last_id(&self) -> Option<StreamId> {
         self.spans.last().map(|span| span.id)
@@ -231,9 +239,17 @@ fn read_node<R: Read>(source: &mut Source<R>, entries: &mut StreamEntries) -> Re
     };
     let at = source.offset();
     let block = source.string("a stream listpack")?;
-    NodeReader::new(&block)
-        .and_then(|mut node| node.read(StreamId::from_bytes(&master_id), entries))
+    read_listpack(&block, StreamId::from_bytes(&master_id), entries)
         .map_err(|error| bad_block(at, Encoding::Listpack, error))
+}
+
+/// Adds the entries in the listpack of a node, which must have larger ids than those that are there.
+pub(super) fn read_listpack(
+    block: &[u8],
+    master_id: StreamId,
+    entries: &mut StreamEntries,
+) -> Result<(), EncodingError> {
+    NodeReader::new(block)?.read(master_id, entries)
 }
 
 /// Walks the listpack of a node.

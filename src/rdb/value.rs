@@ -168,7 +168,7 @@ fn read_ascii_score<R: Read>(source: &mut Source<R>) -> Result<f64, RdbError> {
     }
 }
 
-fn parse_score(text: &[u8]) -> Option<f64> {
+pub(super) fn parse_score(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 

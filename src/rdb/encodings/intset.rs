@@ -47,6 +47,11 @@ impl<'a> Intset<'a> {
         })
     }
 
+    /// The byte of the block where the next member begins.
+    pub(in crate::rdb) fn position(&self) -> usize {
+        self.cursor.at
+    }
+
     fn member(&mut self) -> Result<i64, EncodingError> {
         let at = self.cursor.at;
         let member = LittleEndian::read_int(self.cursor.take(self.width)?, self.width);

@@ -143,7 +143,7 @@ impl<'a> Listpack<'a> {
 ///
 /// Each of the limits is one less than its bits could hold (7 bits hold 127, but 14 bits 16383): so Redis wrote it, and so
 /// it has to stay.
-fn backlen_size(size: usize) -> usize {
+pub(in crate::rdb) fn backlen_size(size: usize) -> usize {
     match size {
         0..=127 => 1,
         128..16_383 => 2,

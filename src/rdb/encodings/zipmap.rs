@@ -41,6 +41,11 @@ impl<'a> Zipmap<'a> {
         })
     }
 
+    /// The byte of the block where the next entry begins.
+    pub(in crate::rdb) fn position(&self) -> usize {
+        self.cursor.at
+    }
+
     fn entry(&mut self) -> Result<Option<Entry<'a>>, EncodingError> {
         let start = self.cursor.at;
         let len = match self.cursor.byte()? {
