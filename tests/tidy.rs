@@ -43,7 +43,8 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 
 #[test]
 fn every_file_says_what_it_is() {
-    for (path, text) in sources("src").into_iter().chain(sources("tests")) {
+    let folders = ["src", "tests", "tools"];
+    for (path, text) in folders.into_iter().flat_map(sources) {
         assert!(
             text.starts_with("//!"),
             "{} does not begin with //!",
@@ -54,7 +55,7 @@ fn every_file_says_what_it_is() {
 
 #[test]
 fn files_are_short_enough_to_be_read() {
-    for (path, text) in sources("src") {
+    for (path, text) in ["src", "tools"].into_iter().flat_map(sources) {
         let lines = text.lines().count();
         assert!(lines <= MAX_LINES, "{} has {lines} lines", path.display());
     }

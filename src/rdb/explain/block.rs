@@ -176,7 +176,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
         if shape.prevlen > 0 {
             let (here, bytes) = take(shape.prevlen);
             let size = prevlen(bytes.shown);
-            let meaning = format_args!("prevlen: the entry before takes {size} bytes");
+            let meaning = format_args!("prevlen: {size}, the size of the entry before");
             self.field(here, bytes, Role::BackLink, meaning, None)?;
         }
         let (here, encoding) = take(shape.encoding);
@@ -206,7 +206,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
         if shape.backlen > 0 {
             let (here, bytes) = take(shape.backlen);
             let size = shape.encoding + data_len;
-            let meaning = format_args!("backlen: this entry takes {size} bytes");
+            let meaning = format_args!("backlen: {size}, the size of this entry");
             self.field(here, bytes, Role::BackLink, meaning, None)?;
         }
         Ok(())

@@ -303,7 +303,7 @@ impl NodeLabels {
 
     fn id(&mut self, number: i64) -> (Cow<'static, str>, Next) {
         let (ms, seq) = (self.ms, self.master_id.seq.wrapping_add(number as u64));
-        let words = format!("number after the master id, so the id is {ms}-{seq}");
+        let words = format!("entry {ms}-{seq}, its number after the master id");
         let next = if !self.has_master_fields() {
             Next::FieldCount
         } else if self.master_fields > 0 {

@@ -1,0 +1,499 @@
+//! The tool that looks into RDB files, run as a user runs it: its output on files whose content others have told
+//! (`expected.json`), its exit codes, and what it says of damage.
+
+mod common;
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use common::{Folder, Server};
+use serde_json::Value as Json;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/fixtures/rdb")
+        .join(name)
+}
+
+fn tool() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_my_redis_rdb"));
+    command.stdin(Stdio::null());
+    command
+}
+
+/// Standard output, and the exit code.
+fn run(arguments: &[&str], files: &[&Path]) -> (String, i32) {
+    let output = tool()
+        .args(arguments)
+        .args(files)
+        .output()
+        .expect("it runs");
+    text_and_code(&output)
+}
+
+fn text_and_code(output: &Output) -> (String, i32) {
+    let text = String::from_utf8(output.stdout.clone()).expect("the output is UTF-8");
+    (text, output.status.code().expect("it was not killed"))
+}
+
+/// The files that expected.json tells of, with what it tells.
+fn expected() -> Vec<(PathBuf, Json)> {
+    let text = fs::read_to_string(fixture("expected.json")).expect("expected.json");
+    let json: Json = serde_json::from_str(&text).expect("JSON");
+    let files = json["fixtures"].as_object().expect("an object of files");
+    files
+        .iter()
+        .map(|(name, told)| (fixture(name), told.clone()))
+        .collect()
+}
+
+/// The bytes of a text in expected.json, where each byte is written as one character.
+fn told_bytes(text: &Json) -> Vec<u8> {
+    let text = text.as_str().expect("a text");
+    text.chars()
+        .map(|letter| u8::try_from(u32::from(letter)).expect("latin-1"))
+        .collect()
+}
+
+/// The bytes of a string that `json` printed.
+fn printed_bytes(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    loop {
+        match rest {
+            [] => return bytes,
+            [b'\\', b'\\', after @ ..] => {
+                bytes.push(b'\\');
+                rest = after;
+            }
+            [b'\\', b'x', high, low, after @ ..] => {
+                let digits = [*high, *low];
+                let digits = str::from_utf8(&digits).expect("hex digits");
+                bytes.push(u8::from_str_radix(digits, 16).expect("hex digits"));
+                rest = after;
+            }
+            [b'\\', ..] => panic!("a backslash that means nothing: {text}"),
+            [byte, after @ ..] => {
+                bytes.push(*byte);
+                rest = after;
+            }
+        }
+    }
+}
+
+#[test]
+fn check_judges_as_redis_does() {
+    for (path, told) in expected() {
+        let (line, code) = run(&["check"], &[&path]);
+        assert_eq!(line.lines().count(), 1, "{line}");
+        let verdict = told["load72"].as_str().unwrap_or("OK");
+        // What only a loader can mind: modules that it does not have, keys that are there twice.
+        let is_of_the_loader = [
+            "module data I can't load",
+            "AUX module data",
+            "--check-system",
+        ]
+        .iter()
+        .any(|text| verdict.contains(text));
+        if !verdict.starts_with("FAIL") || is_of_the_loader {
+            assert_eq!(code, 0, "{line}");
+            let version = format!(": good: version {}, ", told["rdb_version"]);
+            assert!(line.contains(&version), "{line}");
+        } else {
+            assert_eq!(code, 1, "{line} but Redis says {verdict}");
+        }
+    }
+}
+
+#[test]
+fn check_names_the_first_fault() {
+    for (name, line) in [
+        (
+            "edge/x_trunc.rdb",
+            "[offset 78] Unexpected EOF reading RDB file: expected a string value",
+        ),
+        (
+            "edge/x_crc_bad.rdb",
+            "[offset 84] Wrong RDB checksum expected: (eb38c260252c2fee) but got (ea38c260252c2fee)",
+        ),
+        (
+            "edge/ver12.rdb",
+            "[offset 5] Can't handle RDB format version 12",
+        ),
+    ] {
+        let path = fixture(name);
+        let (output, code) = run(&["check"], &[&path]);
+        assert_eq!(output, format!("{}: {line}\n", path.display()));
+        assert_eq!(code, 1);
+        // And explain ends with the same words.
+        let (output, code) = run(&["explain"], &[&path]);
+        assert!(output.contains(&format!("\nFAULT {line}\n")), "{output}");
+        assert_eq!(code, 1);
+    }
+}
+
+/// Every string of every fixture, and every length, against what real servers told.
+#[test]
+fn json_says_what_redis_says() {
+    let mut compared = 0;
+    for (path, told) in expected() {
+        let (output, code) = run(&["json"], &[&path]);
+        let lines: Vec<Json> = output
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+            .collect();
+        // A field that is there twice is printed twice, but serde_json keeps the last.
+        if code != 0 || path.ends_with("x_dup_hashfield.rdb") {
+            continue;
+        }
+        for key in told["keys"].as_array().into_iter().flatten() {
+            if key["type_opcode"].is_null() || key["type"].is_null() {
+                continue;
+            }
+            let name = told_bytes(&key["key"]);
+            let line = lines
+                .iter()
+                .find(|line| {
+                    line["db"] == key["db"]
+                        && printed_bytes(line["key"].as_str().expect("a text")) == name
+                })
+                .unwrap_or_else(|| panic!("{}: no key {}", path.display(), key["key"]));
+            let value = &line["value"];
+            let len = match key["type"].as_str().expect("a text") {
+                "string" => printed_bytes(value.as_str().expect("a text")).len(),
+                "list" | "set" => value.as_array().expect("an array").len(),
+                "stream" => value["entries"].as_array().expect("an array").len(),
+                _ => value.as_object().expect("an object").len(),
+            };
+            let label = format!("{}: {}", path.display(), key["key"]);
+            assert_eq!(line["type"], key["type"], "{label}");
+            assert_eq!(len as u64, key["len"], "{label}");
+            assert_eq!(
+                line["expires_at_ms"].as_i64().unwrap_or(-1),
+                key["pexpireat"],
+                "{label}"
+            );
+            if key["type"] == "string" && !key["value"].is_null() {
+                let text = value.as_str().expect("a text");
+                assert_eq!(printed_bytes(text), told_bytes(&key["value"]), "{label}");
+            }
+            compared += 1;
+        }
+    }
+    assert!(compared > 250, "only {compared} keys were compared");
+}
+
+#[test]
+fn json_of_a_stream_has_all_of_it() {
+    let (output, _) = run(&["json"], &[&fixture("edge/v9_t21_stream3_groups.rdb")]);
+    let told: Json = serde_json::from_str(
+        r#"{"db": 0, "key": "key", "type": "stream", "value": {
+            "entries": [{"id": "1-1", "fields": [["a", "1"]]}, {"id": "2-1", "fields": [["a", "2"]]},
+                {"id": "2-2", "fields": [["b", "x"], ["c", "y"]]}],
+            "last_id": "2-2", "first_id": "1-1", "max_deleted_id": "0-0", "entries_added": 3,
+            "groups": [{"name": "g", "last_id": "2-1", "entries_read": 2,
+                "pending": [
+                    {"id": "1-1", "consumer": "c1", "delivered_at_ms": 1700000000000, "delivery_count": 1},
+                    {"id": "2-1", "consumer": "c2", "delivered_at_ms": 1700000000001, "delivery_count": 3}],
+                "consumers": [
+                    {"name": "c1", "seen_at_ms": 1700000000000, "active_at_ms": 1700000000000},
+                    {"name": "c2", "seen_at_ms": 1700000000000, "active_at_ms": 1700000000000}]}]}}"#,
+    )
+    .expect("JSON");
+    let printed: Json = serde_json::from_str(&output).expect("JSON");
+    assert_eq!(printed, told);
+}
+
+#[test]
+fn explain_fits_120_columns_and_numbers_bytes_without_a_gap() {
+    for (path, _) in expected() {
+        let size = fs::metadata(&path).expect("a file").len();
+        if size > 200_000 {
+            continue;
+        }
+        let (output, code) = run(&["explain"], &[&path]);
+        let mut last = None;
+        for line in output.lines().filter(|line| !line.starts_with("FAULT")) {
+            assert!(line.len() <= 120, "{}: {line}", path.display());
+            // With a plus it is the offset in a compressed block.
+            let column = line.get(..12).unwrap_or("").trim();
+            let offset = column.strip_prefix('+').map_or(column, |_| "");
+            let Ok(offset) = offset.parse::<u64>() else {
+                continue;
+            };
+            // An empty string has a row of its own and no byte.
+            assert!(last.is_none_or(|last| last <= offset), "{line}");
+            last = Some(offset);
+        }
+        if code == 0 && size > 9 {
+            assert!(last.is_some_and(|last| last < size), "{}", path.display());
+        }
+    }
+}
+
+/// The rows of a small list, worked out from the bytes that `src/rdb/encodings/ziplist.rs` draws.
+#[test]
+fn explain_prints_offset_bytes_and_meaning() {
+    let folder = Folder::new();
+    let path = folder.path().join("ziplist.rdb");
+    let data = b"REDIS0009\xFE\x02\x0A\x01k\x12\x12\0\0\0\x0D\0\0\0\x02\0\x00\x01a\x03\xC0\x00\x04\xFF\xFF\0\0\0\0\0\0\0\0";
+    fs::write(&path, data).expect("the folder can be written");
+    let (output, code) = run(&["explain"], &[&path]);
+    let expected = "      offset  bytes                    meaning
+           0  52 45 44 49 53           magic: an RDB file
+           5  30 30 30 39              version 9, written by Redis 5.0 to 6.2
+                                       database 2
+           9  fe                         SELECTDB: the next keys belong to a database
+          10  02                         a database number: 2 (6 bits)
+                                         key \"k\", LIST_ZIPLIST
+          11  0a                           type LIST_ZIPLIST: a list in one ziplist
+          12  01                           length: 1 (6 bits)
+          13  6b                           a key \"k\"
+          14  12                           length: 18 (6 bits)
+                                           ziplist of 18 bytes
+          15  12 00 00 00                    zlbytes, the size of the ziplist: 18
+          19  0d 00 00 00                    zltail, where the last entry begins: 13
+          23  02 00                          zllen, the number of entries: 2
+          25  00                             prevlen: 0, the size of the entry before
+          26  01                             text, its length in 6 bits: 1
+          27  61                             an element \"a\"
+          28  03                             prevlen: 3, the size of the entry before
+          29  c0                             an i16 follows
+          30  00 04                          an element: 1024
+          32  ff                             the end of the ziplist
+          33  ff                       EOF: the end of the data
+          34  00 00 00 00 00 00 00 00  checksum 0: none was computed when the file was written
+";
+    assert_eq!(output, expected);
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn explain_shows_a_part_on_request() {
+    let path = fixture("redis-rdb-tools/parser_filters.rdb");
+    let keys = |arguments: &[&str]| {
+        let (output, code) = run(arguments, &[&path]);
+        let names: Vec<String> = output
+            .lines()
+            .filter_map(|line| line.trim().strip_prefix("key \""))
+            .filter_map(|line| line.split('"').next())
+            .map(str::to_string)
+            .collect();
+        (names, output, code)
+    };
+    let (all, ..) = keys(&["explain"]);
+    assert_eq!(all.len(), 43);
+    let (first, output, _) = keys(&["explain", "--keys", "2"]);
+    assert_eq!(first, all[..2]);
+    assert!(output.contains("41 keys left out: "), "{output}");
+    let (one, _, code) = keys(&["explain", "--key", "l11"]);
+    assert_eq!((one, code), (vec!["l11".to_string()], 0));
+    let (none, _, code) = keys(&["explain", "--key", "no such key"]);
+    assert_eq!((none.len(), code), (0, 1));
+    let (later, output, _) = keys(&["explain", "--from", "1000"]);
+    assert!(all.ends_with(&later) && !later.is_empty() && later.len() < 20);
+    assert!(
+        output.contains("CRC-64") || output.contains("EOF"),
+        "{output}"
+    );
+}
+
+#[test]
+fn the_page_is_complete_in_itself() {
+    let folder = Folder::new();
+    let page = folder.path().join("page.html");
+    for name in [
+        "redis-rdb-tools/parser_filters.rdb",
+        "edge/x_trunc.rdb",
+        "edge/v9_t21_stream3_groups.rdb",
+    ] {
+        let output = page.to_str().expect("a path in ASCII");
+        run(
+            &["explain", "--html", "--output", output],
+            &[&fixture(name)],
+        );
+        let html = fs::read_to_string(&page).expect("the page");
+        for outside in ["http:", "https:", "src=", "href=", "@import", "url("] {
+            assert!(!html.contains(outside), "{name}: {outside}");
+        }
+        let count = |text: &str| html.matches(text).count();
+        assert_eq!(count("<details"), count("</details>"), "{name}");
+        assert_eq!(count("<p"), count("</p>"), "{name}");
+        assert!(html.ends_with("</body></html>\n"), "{name}");
+    }
+}
+
+#[test]
+fn stats_counts_what_is_there() {
+    let (output, code) = run(&["stats", "--top", "3"], &[&fixture("edge/plan_all.rdb")]);
+    assert_eq!(code, 0);
+    // The file was made with these: see its keys in expected.json.
+    let has = |line: &[&str]| {
+        let found = output
+            .lines()
+            .any(|printed| line.iter().all(|word| printed.contains(word)));
+        assert!(found, "{line:?} in\n{output}");
+    };
+    has(&["10 keys", "2 957 041 bytes"]);
+    has(&["1 LIST", "70 000"]);
+    has(&["5 ZSET_2", "70 000"]);
+    has(&["15 STREAM_LISTPACKS", "100"]);
+    has(&["\"z\"", "ZSET_2", "70 000"]);
+    has(&["later", "2", "20.0 %", "########"]);
+    has(&["never", "8", "80.0 %"]);
+    assert!(
+        !output.contains("\"x\""),
+        "only three large keys are asked for"
+    );
+}
+
+#[test]
+fn diff_compares_content_not_bytes() {
+    // The same data as two servers or two layouts have it: expected.json has the same digest for both.
+    for (a, b) in [
+        ("redis-7.2/hash_large.rdb", "valkey-8/hash_large.rdb"),
+        ("edge/v9_t10_list_ziplist.rdb", "edge/v9_t1_list.rdb"),
+        ("edge/v9_t11_intset16.rdb", "edge/v9_t2_set_ints.rdb"),
+        (
+            "edge/v9_t15_stream1_groups.rdb",
+            "edge/v9_t21_stream3_groups.rdb",
+        ),
+        ("edge/v9_t3_zset.rdb", "edge/v9_t5_zset2.rdb"),
+        ("edge/v9_t4_hash.rdb", "edge/v9_t9_hash_zipmap.rdb"),
+        (
+            "redis-assets/hash-ziplist.rdb",
+            "redis-assets/hash-zipmap.rdb",
+        ),
+    ] {
+        let (output, code) = run(&["diff"], &[&fixture(a), &fixture(b)]);
+        assert!(
+            output.ends_with("\nThe same: 1 key.\n"),
+            "{a} {b}: {output}"
+        );
+        assert_eq!(code, 0);
+    }
+}
+
+/// A real server and ours hold the same but for what is changed on purpose.
+#[test]
+fn diff_finds_what_differs() {
+    let folders = [Folder::new(), Folder::new()];
+    let ours = Server::ours(&folders[0], &["--save", ""]);
+    let real = Server::real(&folders[1], &["--dbfilename", "dump.my_rdb"]);
+    for (server, is_real) in [(&ours, false), (&real, true)] {
+        let mut client = server.client();
+        let mut ask = |line: &str| {
+            let reply = client.ask(line);
+            assert!(!reply.starts_with("(error)"), "{line}: {reply}");
+        };
+        for number in 0..500 {
+            // Another order in the file.
+            let number = if is_real { 499 - number } else { number };
+            ask(&format!("SET same:{number} {number}"));
+            ask(&format!("HSET hash:same f{number} {number}"));
+        }
+        ask("RPUSH list a b c d e");
+        ask("HSET hash f1 v1 f2 v2");
+        ask("SET text hello");
+        ask("SET deadline x PXAT 4102444800000");
+        if is_real {
+            ask("LSET list 3 D");
+            ask("HSET hash f2 other f3 new");
+            ask("SET text help!");
+            ask("PERSIST deadline");
+            ask("DEL same:7");
+            ask("SET added 1");
+        }
+        ask("SAVE");
+    }
+    let paths = [folders[0].dump(), folders[1].dump()];
+    let (output, code) = run(&["diff"], &[&paths[0], &paths[1]]);
+    let [a, b] = paths.each_ref().map(|path| path.display());
+    let expected = format!(
+        "- only in {a}
++ only in {b}
+~ in both, but differing, as {a} | {b}
+
++ db 0 key \"added\": string
+~ db 0 key \"deadline\"
+    expiry: 01 Jan 2100 00:00:00.000 (4102444800000) | never
+~ db 0 key \"hash\"
+    field \"f2\": \"v2\" | \"other\"
+    field \"f3\": absent | \"new\"
+~ db 0 key \"list\"
+    [3]: \"d\" | \"D\"
+- db 0 key \"same:7\": string
+~ db 0 key \"text\"
+    value: \"hello\" | \"help!\"
+
+Only in the first: 1. Only in the second: 1. Differing: 4. The same: 500 keys.
+"
+    );
+    assert_eq!(output, expected);
+    assert_eq!(code, 1);
+    let (output, code) = run(&["diff"], &[&paths[0], &paths[0]]);
+    assert!(output.ends_with("\nThe same: 505 keys.\n"), "{output}");
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn standard_input_is_a_file_too() {
+    let file = fs::read(fixture("edge/v9_t1_list.rdb")).expect("the fixture");
+    let mut child = tool()
+        .args(["check", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    let mut input = child.stdin.take().expect("a pipe");
+    input.write_all(&file).expect("it reads");
+    drop(input);
+    let (line, code) = text_and_code(&child.wait_with_output().expect("it ends"));
+    assert!(
+        line.starts_with("standard input: good: version 9, 1 key, "),
+        "{line}"
+    );
+    assert_eq!(code, 0);
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_ends_it_quietly() {
+    for command in ["explain", "json"] {
+        let mut child = tool()
+            .arg(command)
+            .arg(fixture("edge/plan_all.rdb"))
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        drop(child.stdout.take());
+        let output = child.wait_with_output().expect("it ends");
+        assert_eq!(output.status.code(), Some(0), "{command}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "", "{command}");
+    }
+}
+
+#[test]
+fn wrong_usage_is_told_from_a_bad_file() {
+    let good = fixture("edge/v9_t1_list.rdb");
+    let bad = fixture("edge/x_trunc.rdb");
+    for (arguments, files, code) in [
+        (&["--help"][..], &[][..], 0),
+        (&[], &[], 2),
+        (&["frobnicate"], &[&good], 2),
+        (&["check"], &[], 2),
+        (&["check", "--frobnicate"], &[&good], 2),
+        (&["check", "/no/such/file"], &[], 2),
+        (&["explain", "--keys", "many"], &[&good], 2),
+        (&["diff"], &[&good], 2),
+        (&["diff", "-", "-"], &[], 2),
+        (&["diff"], &[&good, &bad], 1),
+        (&["json"], &[&bad], 1),
+        (&["stats"], &[&bad], 1),
+    ] {
+        let files: Vec<&Path> = files.iter().map(|file| file.as_path()).collect();
+        assert_eq!(run(arguments, &files).1, code, "{arguments:?}");
+    }
+}

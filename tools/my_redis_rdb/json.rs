@@ -1,0 +1,263 @@
+//! `json`: a line for each key, as they come.
+//!
+//! ```text
+//! {"db":0,"key":"user:1","type":"hash","expires_at_ms":4102444800000,"value":{"name":"ann"}}
+//! ```
+//! rdbtools' json is the model for the values; it prints one array of objects instead, without types and expiries, and
+//! nothing for streams. Strings are those of the file, see `escaped`.
+
+use std::io::{self, BufWriter, Write};
+
+use my_redis_server::rdb::stream::{ConsumerGroup, Stream, StreamId};
+use my_redis_server::rdb::{Elements, Item, KeyRecord, Reader, Value};
+use my_redis_server::util::number;
+
+use super::{Trouble, Verdict, input};
+
+pub fn json(file: &str) -> Result<Verdict, Trouble> {
+    let input = input::open(file)?;
+    let mut output = BufWriter::with_capacity(64 * 1024, io::stdout().lock());
+    let mut database = 0;
+    let damaged = |error| Trouble::Fault(format!("{}: {error}", input::shown_name(file)));
+    let mut reader = Reader::new(input).map_err(damaged)?;
+    loop {
+        match reader.next() {
+            Ok(Some(Item::SelectDb(number))) => database = number,
+            Ok(Some(Item::Key(record))) => write_key(&mut output, database, &record)?,
+            Ok(Some(_)) => {}
+            Ok(None) => break,
+            Err(error) => {
+                // What came before the fault is good.
+                output.flush()?;
+                return Err(damaged(error));
+            }
+        }
+    }
+    output.flush()?;
+    Ok(Verdict::Good)
+}
+
+fn write_key(output: &mut impl Write, database: u64, record: &KeyRecord) -> io::Result<()> {
+    write!(output, "{{\"db\":{database},\"key\":")?;
+    string(output, &record.key)?;
+    write!(output, ",\"type\":\"{}\"", type_of(&record.value))?;
+    if let Some(deadline) = record.expires_at_ms {
+        write!(output, ",\"expires_at_ms\":{deadline}")?;
+    }
+    if let Some(idle) = record.idle_seconds {
+        write!(output, ",\"idle_seconds\":{idle}")?;
+    }
+    if let Some(freq) = record.freq {
+        write!(output, ",\"freq\":{freq}")?;
+    }
+    output.write_all(b",\"value\":")?;
+    value(output, &record.value)?;
+    output.write_all(b"}\n")
+}
+
+/// The name that TYPE gives.
+pub fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "string",
+        Value::List(_) => "list",
+        Value::Set(_) => "set",
+        Value::SortedSet { .. } => "zset",
+        Value::Hash(_) => "hash",
+        Value::Stream(_) => "stream",
+        Value::Module { .. } => "module",
+    }
+}
+
+fn value(output: &mut impl Write, value: &Value) -> io::Result<()> {
+    match value {
+        Value::String(text) => string(output, text),
+        Value::List(elements) | Value::Set(elements) => strings(output, elements),
+        Value::Hash(pairs) => list(output, b"{}", pairs.pairs(), |output, (field, value)| {
+            string(output, field)?;
+            output.write_all(b":")?;
+            string(output, value)
+        }),
+        Value::SortedSet { members, scores } => list(
+            output,
+            b"{}",
+            members.iter().zip(scores),
+            |output, (member, score)| {
+                string(output, member)?;
+                output.write_all(b":")?;
+                output.write_all(score_text(*score).as_bytes())
+            },
+        ),
+        Value::Stream(value) => stream(output, value),
+        Value::Module { name } => {
+            output.write_all(b"{\"module\":")?;
+            string(output, name.as_bytes())?;
+            output.write_all(b"}")
+        }
+    }
+}
+
+fn strings(output: &mut impl Write, elements: &Elements) -> io::Result<()> {
+    list(output, b"[]", elements.iter(), |output, element| {
+        string(output, element)
+    })
+}
+
+/// Items with commas between, in the two brackets.
+fn list<T, W: Write>(
+    output: &mut W,
+    brackets: &[u8; 2],
+    items: impl Iterator<Item = T>,
+    write_item: impl Fn(&mut W, T) -> io::Result<()>,
+) -> io::Result<()> {
+    output.write_all(&brackets[..1])?;
+    for (index, item) in items.enumerate() {
+        if index > 0 {
+            output.write_all(b",")?;
+        }
+        write_item(output, item)?;
+    }
+    output.write_all(&brackets[1..])
+}
+
+fn stream(output: &mut impl Write, stream: &Stream) -> io::Result<()> {
+    output.write_all(b"{\"entries\":")?;
+    list(
+        output,
+        b"[]",
+        stream.entries.iter(),
+        |output, (entry_id, fields)| {
+            write!(output, "{{\"id\":{},\"fields\":", id(entry_id))?;
+            // Not an object: a field may be there twice, and their order is part of the entry.
+            list(output, b"[]", fields, |output, (field, value)| {
+                output.write_all(b"[")?;
+                string(output, field)?;
+                output.write_all(b",")?;
+                string(output, value)?;
+                output.write_all(b"]")
+            })?;
+            output.write_all(b"}")
+        },
+    )?;
+    write!(output, ",\"last_id\":{}", id(stream.last_id))?;
+    if let Some(counters) = stream.counters {
+        write!(
+            output,
+            ",\"first_id\":{},\"max_deleted_id\":{},\"entries_added\":{}",
+            id(counters.first_id),
+            id(counters.max_deleted_id),
+            counters.entries_added
+        )?;
+    }
+    output.write_all(b",\"groups\":")?;
+    list(output, b"[]", stream.groups.iter(), group)?;
+    output.write_all(b"}")
+}
+
+fn group<W: Write>(output: &mut W, group: &ConsumerGroup) -> io::Result<()> {
+    output.write_all(b"{\"name\":")?;
+    string(output, &group.name)?;
+    let read = group
+        .entries_read
+        .map_or("null".to_string(), |count| count.to_string());
+    write!(
+        output,
+        ",\"last_id\":{},\"entries_read\":{read},\"pending\":",
+        id(group.last_id)
+    )?;
+    list(output, b"[]", group.pending.iter(), |output, entry| {
+        write!(output, "{{\"id\":{},\"consumer\":", id(entry.id))?;
+        let consumer = group.consumers.get(entry.consumer);
+        string(output, consumer.map_or(b"", |consumer| &consumer.name))?;
+        write!(
+            output,
+            ",\"delivered_at_ms\":{},\"delivery_count\":{}}}",
+            entry.delivered_at_ms, entry.delivery_count
+        )
+    })?;
+    output.write_all(b",\"consumers\":")?;
+    list(output, b"[]", group.consumers.iter(), |output, consumer| {
+        output.write_all(b"{\"name\":")?;
+        string(output, &consumer.name)?;
+        write!(
+            output,
+            ",\"seen_at_ms\":{},\"active_at_ms\":{}}}",
+            consumer.seen_at_ms, consumer.active_at_ms
+        )
+    })?;
+    output.write_all(b"}")
+}
+
+fn id(id: StreamId) -> String {
+    format!("\"{}-{}\"", id.ms, id.seq)
+}
+
+/// A score as a JSON number, or as a string if JSON has no such number.
+fn score_text(score: f64) -> String {
+    let mut text = Vec::new();
+    number::format_f64(score, &mut text);
+    let text = String::from_utf8_lossy(&text);
+    if score.is_finite() {
+        text.into_owned()
+    } else {
+        format!("\"{text}\"")
+    }
+}
+
+/// A string of JSON.
+fn string(output: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+    output.write_all(b"\"")?;
+    for chunk in bytes.utf8_chunks() {
+        let mut rest = chunk.valid();
+        while let Some(at) = rest.find(|letter: char| letter < ' ' || "\"\\".contains(letter)) {
+            output.write_all(&rest.as_bytes()[..at])?;
+            match rest.as_bytes()[at] {
+                b'"' => output.write_all(b"\\\"")?,
+                // A backslash of the string becomes two, and each of them two more in JSON.
+                b'\\' => output.write_all(b"\\\\\\\\")?,
+                b'\n' => output.write_all(b"\\n")?,
+                b'\r' => output.write_all(b"\\r")?,
+                b'\t' => output.write_all(b"\\t")?,
+                control => write!(output, "\\u{control:04x}")?,
+            }
+            rest = &rest[at + 1..];
+        }
+        output.write_all(rest.as_bytes())?;
+        for byte in chunk.invalid() {
+            write!(output, "\\\\x{byte:02x}")?;
+        }
+    }
+    output.write_all(b"\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_keep_every_byte() {
+        for (bytes, expected) in [
+            (&b"plain"[..], r#""plain""#),
+            ("größe".as_bytes(), r#""größe""#),
+            (b"a\"b\nc\x00\x1f", r#""a\"b\nc\u0000\u001f""#),
+            (b"a\\xffb", r#""a\\\\xffb""#),
+            (b"a\xffb\xc3", r#""a\\xffb\\xc3""#),
+        ] {
+            let mut output = Vec::new();
+            string(&mut output, bytes).expect("a Vec takes everything");
+            assert_eq!(String::from_utf8_lossy(&output), expected);
+        }
+    }
+
+    #[test]
+    fn scores_are_numbers_where_json_has_them() {
+        for (score, text) in [
+            (1.5, "1.5"),
+            (-0.0, "-0"),
+            (1e25, "1e+25"),
+            (f64::INFINITY, "\"inf\""),
+            (f64::NEG_INFINITY, "\"-inf\""),
+        ] {
+            assert_eq!(score_text(score), text);
+        }
+    }
+}
