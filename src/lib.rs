@@ -10,7 +10,7 @@
 //! | [`resp`] | bytes to protocol and back | commands, keys |
 //! | [`types`] | the data structures, pure: packed block, hash table, list, hash | keys, clients |
 //! | [`keyspace`] | keys to values: shards and their locks, expiry, snapshots | sockets, replies |
-//! | [`rdb`] | the file format: reader, writer | sockets, commands |
+//! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
 //! | [`state`] | what the server remembers besides data: configuration, clients, saves | sockets |
 //! | [`command`] | the table of commands, dispatch, one file a family | sockets |
 //! | [`server`] | listener, connections, saver, expirer: the only layer that spawns threads | |

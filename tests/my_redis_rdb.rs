@@ -376,6 +376,33 @@ fn diff_compares_content_not_bytes() {
     }
 }
 
+/// Each file has one key with two elements; of the second pair only the order differs.
+#[test]
+fn the_order_matters_in_lists_alone() {
+    let folder = Folder::new();
+    let write = |name: &str, type_code: u8, elements: &[&[u8]]| {
+        let path = folder.path().join(name);
+        let key = [&[type_code][..], b"\x01k\x02", &elements.concat()].concat();
+        let file = [b"REDIS0009", &key[..], b"\xFF\0\0\0\0\0\0\0\0"].concat();
+        fs::write(&path, file).expect("the folder can be written");
+        path
+    };
+    let (one, two) = (&b"\0\0\0\0\0\0\xF0\x3F"[..], &b"\0\0\0\0\0\0\0\x40"[..]);
+    let scored = |member: &[u8], score: &[u8]| [member, score].concat();
+    let (a_1, b_2) = (scored(b"\x01a", one), scored(b"\x01b", two));
+    for (type_code, first, second, code) in [
+        (1, &b"\x01a"[..], &b"\x01b"[..], 1),
+        (2, b"\x01a", b"\x01b", 0),
+        (4, b"\x01a\x011", b"\x01b\x012", 0),
+        (5, &a_1, &b_2, 0),
+    ] {
+        let forward = write("forward", type_code, &[first, second]);
+        let backward = write("backward", type_code, &[second, first]);
+        let (output, found) = run(&["diff"], &[&forward, &backward]);
+        assert_eq!(found, code, "type {type_code}: {output}");
+    }
+}
+
 /// A real server and ours hold the same but for what is changed on purpose.
 #[test]
 fn diff_finds_what_differs() {

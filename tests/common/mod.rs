@@ -4,7 +4,7 @@
 pub mod oracle;
 
 use my_redis_server::resp::decoder::{Decoder, Value};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -237,6 +237,8 @@ impl Client {
             }
             let mut piece = vec![0; 64 * 1024];
             match self.stream.read(&mut piece) {
+                // With a timeout set, any signal ends a read early, that of a child process that has ended too.
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Ok(0) | Err(_) => return None,
                 Ok(len) => self.received.extend_from_slice(&piece[..len]),
             }

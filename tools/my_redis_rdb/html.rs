@@ -261,6 +261,14 @@ impl<W: Write> Document for Html<W> {
     }
 
     fn end(&mut self, outcome: &Outcome) -> io::Result<()> {
+        if let Some(fault) = &outcome.fault {
+            writeln!(
+                self.output,
+                "<p class=fault><i>{}</i><b></b><span>{}</span></p>",
+                outcome.explained,
+                escaped(&fault.to_string())
+            )?;
+        }
         writeln!(self.output, "</main>")?;
         let (explained, rest) = (grouped(outcome.explained), grouped(outcome.rest));
         match &outcome.fault {

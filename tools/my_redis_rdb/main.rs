@@ -50,6 +50,7 @@ Usage: my_redis_rdb COMMAND [OPTIONS] FILE
     --top COUNT             so many prefixes and keys (10)
   diff FILE FILE            which keys differ, whatever the order and the encoding; values are compared by content
     --first COUNT           so many differences within a value (3)
+                            Large files are sorted in temporary files, which have no names, in $TMPDIR or /tmp.
 
   -h, --help                print this
   -v, --version             print the version

@@ -106,7 +106,9 @@ impl<'p, P: Page> Selected<'p, P> {
             return false;
         }
         let is_before = matches!(field.place, Place::File(_)) && self.end <= self.selection.from;
-        is_before || self.hides_item()
+        let is_in_key = self.open.last().is_some_and(|level| level.is_in_key);
+        let is_beside_key = self.selection.key.is_some() && !is_in_key;
+        is_before || is_beside_key || self.hides_item()
     }
 
     /// Whether the section that is open has shown as many rows as it may.

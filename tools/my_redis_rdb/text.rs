@@ -175,8 +175,17 @@ pub fn gap_words(gap: &Gap) -> String {
 
 /// Bytes in hex, with a blank between them.
 pub fn hex(bytes: &[u8]) -> String {
-    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    digits.join(" ")
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut text = String::with_capacity(3 * bytes.len());
+    for byte in bytes {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        for digit in [byte >> 4, byte & 15] {
+            text.push(char::from(DIGITS[usize::from(digit)]));
+        }
+    }
+    text
 }
 
 /// The colour of a role: keys and strings stand out, what only holds the file together does not.

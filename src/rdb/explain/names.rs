@@ -148,7 +148,7 @@ pub(super) fn writers_of(version: u32) -> &'static str {
     match version {
         1 => "Redis 2.0 and 2.2",
         2 => "Redis 2.4",
-        3..=5 => "before Redis 2.6",
+        3..=5 => "development versions of Redis 2.6",
         6 => "Redis 2.6 to 3.0",
         7 => "Redis 3.2",
         8 => "Redis 4.0",

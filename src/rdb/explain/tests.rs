@@ -210,6 +210,9 @@ fn damaged_files_have_the_fault_that_the_reader_finds() {
 fn faults_that_need_the_whole_value_are_found() {
     let pending = b"\x0F\x01k\x00\x00\x00\x00\x01\x01g\x00\x00\x01\
         \0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\0\x01";
+    // A node with the one entry 0-1, which has no fields.
+    let node = b"\x10\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\
+        \x17\x17\0\0\0\x08\0\x01\x01\0\x01\0\x01\0\x01\x02\x01\0\x01\0\x01\x03\x01\xFF";
     let stream_with = |consumers: &[u8]| [&pending[..], consumers].concat();
     let id = b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01";
     let consumer = |ids: &[&[u8]]| {
@@ -233,6 +236,10 @@ fn faults_that_need_the_whole_value_are_found() {
         (
             b"\x05\x01k\x02\x01a\0\0\0\0\0\0\0\0\x01a\0\0\0\0\0\0\0\0".to_vec(),
             "Duplicate zset fields detected",
+        ),
+        (
+            [b"\x0F\x01k\x02", &node[..], node, b"\x02\x00\x01\x00"].concat(),
+            "entries that are not in the order of their ids",
         ),
         (stream_with(b"\x00"), "NACK not belonging to any consumer"),
         (

@@ -220,7 +220,8 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
             }
             LengthOrForm::Form(string_form::LZF) => {
                 let (place, data, bytes) = self.compressed(at, expected)?;
-                let meaning = format_args!("compressed: {expected}; plain it is, counted from +0:");
+                let meaning =
+                    format_args!("compressed: {expected}; in plain form below, counted from +0");
                 self.field(place, Excerpt::of(&data), Role::Compressed, meaning, None)?;
                 let place = Place::Plain(0);
                 (StringForm::Lzf, Whole { bytes, place })

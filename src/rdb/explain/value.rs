@@ -164,7 +164,11 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
     /// A length n, then n items of `per_item` strings each.
     fn strings(&mut self, kind: Kind, per_item: u64) -> Walk<()> {
         let at = self.source.offset();
-        let items = self.length("a number of elements")?;
+        let meaning = match per_item {
+            1 => "a number of elements",
+            _ => "a number of fields with their values",
+        };
+        let items = self.length_as("a number of elements", meaning)?;
         let mut collection = Collection::new(kind);
         for _ in 0..items.saturating_mul(per_item) {
             let text = self.text_as(Role::Text, "an element", collection.name())?;
