@@ -6,12 +6,13 @@
 //!          of all that follows
 //! item:    name len u32  name  value len u32  value
 //! ```
-//! Items of sets, sorted sets and hashes are sorted, those of lists and streams are not. A list's items have empty names;
-//! what a stream has besides entries becomes items too.
+//! Items of sets, sorted sets and hashes are sorted, those of lists and streams are not. A list's items have empty
+//! names; what a stream has besides entries becomes items too.
 
 use my_redis_server::rdb::stream::{ConsumerGroup, Stream, StreamId};
 use my_redis_server::rdb::{KeyRecord, Value};
 use my_redis_server::util::number;
+use my_redis_server::util::quoting::quote;
 
 use super::json::type_of;
 
@@ -140,9 +141,9 @@ fn stream_items(stream: &Stream) -> Vec<Item> {
     for (entry_id, fields) in stream.entries.iter() {
         let mut value = Vec::new();
         for (field, text) in fields {
-            my_redis_server::util::quoting::quote(field, &mut value);
+            quote(field, &mut value);
             value.push(b' ');
-            my_redis_server::util::quoting::quote(text, &mut value);
+            quote(text, &mut value);
             value.push(b' ');
         }
         value.pop();

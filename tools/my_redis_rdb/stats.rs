@@ -47,8 +47,17 @@ impl Count {
     }
 }
 
-/// Orders large keys: by size, then by name.
-type LargeKey = (u64, Vec<u8>, u64, u8, u64, u64);
+/// A large key. Ordered by size, then by name.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct LargeKey {
+    bytes: u64,
+    /// The beginning of it.
+    name: Vec<u8>,
+    name_len: u64,
+    type_code: u8,
+    elements: u64,
+    database: u64,
+}
 
 struct Stats {
     now_ms: i64,
@@ -130,7 +139,7 @@ impl Stats {
             || self
                 .largest
                 .peek()
-                .is_some_and(|Reverse(least)| facts.bytes > least.0);
+                .is_some_and(|Reverse(least)| facts.bytes > least.bytes);
         if !is_large || self.top == 0 {
             return;
         }
@@ -138,14 +147,14 @@ impl Stats {
             self.largest.pop();
         }
         let name = &facts.name.shown[..facts.name.shown.len().min(MAX_NAME)];
-        self.largest.push(Reverse((
-            facts.bytes,
-            name.to_vec(),
-            facts.name.total,
-            facts.type_code,
-            facts.elements,
-            facts.database,
-        )));
+        self.largest.push(Reverse(LargeKey {
+            bytes: facts.bytes,
+            name: name.to_vec(),
+            name_len: facts.name.total,
+            type_code: facts.type_code,
+            elements: facts.elements,
+            database: facts.database,
+        }));
     }
 }
 
@@ -280,18 +289,18 @@ impl Stats {
         let head = ["key", "database", "type", "elements", "bytes"];
         let mut table = Table::new(&head, &[1, 3, 4]);
         let mut keys: Vec<_> = self.largest.iter().map(|Reverse(key)| key).collect();
-        keys.sort_by_key(|key| (Reverse(key.0), &key.1));
-        for (bytes, shown, total, type_code, elements, database) in keys {
+        keys.sort_by_key(|key| (Reverse(key.bytes), &key.name));
+        for key in keys {
             let name = Excerpt {
-                shown,
-                total: *total,
+                shown: &key.name,
+                total: key.name_len,
             };
             table.row(vec![
                 quoted(name, NAME_WIDTH),
-                database.to_string(),
-                type_name(*type_code).0.to_string(),
-                grouped(*elements),
-                grouped(*bytes),
+                key.database.to_string(),
+                type_name(key.type_code).0.to_string(),
+                grouped(key.elements),
+                grouped(key.bytes),
             ]);
         }
         table.write(output)

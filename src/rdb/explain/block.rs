@@ -1,5 +1,5 @@
-//! The packed blocks, entry by entry. The decoders say where entries begin and end and whether they are sound; here their
-//! bytes get names.
+//! The packed blocks, entry by entry. The decoders say where entries begin and end and whether they are sound; here
+//! their bytes get names.
 
 use std::borrow::Cow;
 use std::io::Read;

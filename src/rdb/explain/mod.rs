@@ -1,9 +1,9 @@
 //! An RDB file byte by byte: what each of them means, told to a [`Sink`].
 //!
-//! The reader turns a file into values and forgets how they were written. Here it is the other way round: the walker goes
-//! through the same layout and hands over every field as it comes, so a file of any size needs little memory. Kept are only
-//! one compressed string or one packed block at a time, 16 bytes for each member of a set (to notice one that is there
-//! twice, as the reader does), and the pending ids of a stream's group.
+//! The reader turns a file into values and forgets how they were written. Here it is the other way round: the walker
+//! goes through the same layout and hands over every field as it comes, so a file of any size needs little memory. Kept
+//! are only one compressed string or one packed block at a time, 16 bytes for each member of a set (to notice one that
+//! is there twice, as the reader does), and the pending ids of a stream's group.
 //!
 //! ```text
 //! frame     header, opcodes, keys, end and checksum           fields, sections
@@ -13,10 +13,10 @@
 //! block     ziplist, listpack, intset, zipmap
 //! ```
 //!
-//! What a file is made of is not said anew: constants come from `format`, bytes and lengths through the reader's `Source`,
-//! with its errors, and packed blocks are taken apart by the decoders in `encodings`. The order of the fields is told
-//! here and in the reader; `tests` proves that both tell the same of every file, whole, cut off or damaged: the same keys
-//! and the same fault at the same byte.
+//! What a file is made of is not said anew: constants come from `format`, bytes and lengths through the reader's
+//! `Source`, with its errors, and packed blocks are taken apart by the decoders in `encodings`. The order of the fields
+//! is told here and in the reader; `tests` proves that both tell the same of every file, whole, cut off or damaged: the
+//! same keys and the same fault at the same byte. Whoever changes the reader changes this, and the tests insist on it.
 
 mod block;
 mod frame;
@@ -167,8 +167,8 @@ pub struct KeyFacts<'a> {
 
 /// Who is told. An error ends the walk.
 pub trait Sink {
-    /// The next field. Those of the file come in order and leave nothing out; those of a compressed block follow the field
-    /// with its compressed bytes.
+    /// The next field. Those of the file come in order and leave nothing out; those of a compressed block follow the
+    /// field with its compressed bytes.
     fn field(&mut self, field: &Field<'_>) -> io::Result<()>;
 
     /// A section begins at `place`.

@@ -90,20 +90,17 @@ pub(super) struct Whole {
 }
 
 /// 128 bits of hash, so that strings can be compared without being kept.
-#[derive(Clone)]
-struct Fingerprint<H>([H; 2]);
+struct Fingerprint([<RandomState as BuildHasher>::Hasher; 2]);
 
 static SEEDS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
 
-type Hashers = <RandomState as BuildHasher>::Hasher;
-
-impl Default for Fingerprint<Hashers> {
+impl Default for Fingerprint {
     fn default() -> Self {
         Fingerprint(SEEDS.each_ref().map(BuildHasher::build_hasher))
     }
 }
 
-impl<H: Hasher> Fingerprint<H> {
+impl Fingerprint {
     /// The next piece; all but the last have the same size, so that equal strings come in equal pieces.
     fn add(&mut self, piece: &[u8]) {
         for hasher in &mut self.0 {
