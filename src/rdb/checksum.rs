@@ -29,10 +29,14 @@ static OVER_LANE: LazyLock<OverZeros> = LazyLock::new(|| OverZeros::new(LANE_SIZ
 /// The checksum of what `crc` is the checksum of, followed by `bytes`. That of nothing is 0.
 pub(super) fn crc64(crc: u64, bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<{ LANES * LANE_SIZE }>();
-    let (over_word, over_lane) = (&*OVER_WORD, &*OVER_LANE);
-    let crc = blocks.iter().fold(crc, |crc, block| {
-        crc64_of_block(crc, block, over_word, over_lane)
-    });
+    let mut crc = crc;
+    // For a few bytes, the tables are not even made.
+    if !blocks.is_empty() {
+        let (over_word, over_lane) = (&*OVER_WORD, &*OVER_LANE);
+        for block in blocks {
+            crc = crc64_of_block(crc, block, over_word, over_lane);
+        }
+    }
     ::crc64::crc64(crc, rest)
 }
 

@@ -18,7 +18,7 @@ pub trait Disk: Sync {
     /// Waits until the content of a file is on the disk. Its name may not be there yet: see `sync_directory`.
     fn sync(&self, file: &File) -> io::Result<()>;
 
-    /// Opens a file for reading.
+    /// Opens a file for reading, or a directory for `sync_directory`.
     fn open(&self, path: &Path) -> io::Result<File>;
 
     /// Reads into `buffer`, and returns how many bytes that was; 0 at the end.
@@ -28,7 +28,7 @@ pub trait Disk: Sync {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Waits until the names in a directory are on the disk: what was created, renamed and removed.
-    fn sync_directory(&self, path: &Path) -> io::Result<()>;
+    fn sync_directory(&self, directory: &File) -> io::Result<()>;
 
     /// Removes a file.
     fn remove(&self, path: &Path) -> io::Result<()>;
@@ -62,8 +62,20 @@ impl Disk for RealDisk {
         fs::rename(from, to)
     }
 
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
-        File::open(path)?.sync_all()
+    fn sync_directory(&self, directory: &File) -> io::Result<()> {
+        /// Bad file descriptor, invalid argument: the file system does not know this operation, as some over a network do
+        /// not. Then it does what it does, and Redis goes on as well.
+        const UNKNOWN_HERE: [i32; 2] = [9, 22];
+        match directory.sync_all() {
+            Err(error)
+                if error
+                    .raw_os_error()
+                    .is_some_and(|code| UNKNOWN_HERE.contains(&code)) =>
+            {
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -4,6 +4,7 @@
 //! to it any more:
 //!
 //! ```text
+//! open the directory           first, since after the rename nothing should go wrong that could have gone wrong before
 //! create temp-12.my_rdb
 //! write, write, ...
 //! fsync temp-12.my_rdb         or the rename could reach the disk before the content: a power cut would leave an empty dump
@@ -68,10 +69,13 @@ pub(super) fn replace_on(
     reads_back: bool,
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<KeyCounts>,
 ) -> io::Result<u64> {
-    let directory = path.parent().unwrap_or(path);
+    let directory_path = path.parent().unwrap_or(path);
+    let directory = disk
+        .open(directory_path)
+        .map_err(|error| failed("open", directory_path, error))?;
     let temporary = Temporary {
         disk,
-        path: directory.join(temporary_name(process::id())),
+        path: directory_path.join(temporary_name(process::id())),
         is_renamed: false,
     };
     let mut output = Output::create(disk, &temporary.path)?;
@@ -81,8 +85,8 @@ pub(super) fn replace_on(
         read_back(disk, &temporary.path, size, counts)?;
     }
     temporary.rename(path)?;
-    disk.sync_directory(directory)
-        .map_err(|error| failed("fsync", directory, error))?;
+    disk.sync_directory(&directory)
+        .map_err(|error| failed("fsync", directory_path, error))?;
     Ok(size)
 }
 

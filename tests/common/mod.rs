@@ -127,18 +127,26 @@ impl Server {
             {
                 return false;
             }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                let mut client = self.client();
-                client.send(&["PING"]);
-                if let Some(Value::Simple(pong)) = client.try_receive()
-                    && pong == b"PONG"
-                {
-                    return true;
-                }
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() && self.answers() {
+                return true;
             }
             std::thread::sleep(Duration::from_millis(5));
         }
         false
+    }
+
+    /// Whether it is this process that answers. A test beside this one may have started a server on the same port a moment
+    /// before; then ours is about to end.
+    fn answers(&self) -> bool {
+        let mut client = self.client();
+        client.send(&["INFO", "server"]);
+        let Some(Value::Bulk(text)) = client.try_receive() else {
+            return false;
+        };
+        let process = format!("process_id:{}", self.process.id());
+        String::from_utf8_lossy(&text)
+            .lines()
+            .any(|line| line == process)
     }
 
     pub fn client(&self) -> Client {

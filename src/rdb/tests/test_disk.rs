@@ -194,12 +194,12 @@ impl Disk for TestDisk {
         RealDisk.rename(from, to)
     }
 
-    fn sync_directory(&self, path: &Path) -> io::Result<()> {
+    fn sync_directory(&self, directory: &File) -> io::Result<()> {
         if self.left_out.get() == "fsync directory" {
             return Ok(());
         }
         self.note("fsync directory", Operation::SyncDirectory)?;
-        RealDisk.sync_directory(path)
+        RealDisk.sync_directory(directory)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
