@@ -82,7 +82,12 @@ pub struct Waits {
     pub longest: f64,
     /// One in a thousand was longer.
     pub p999: f64,
+    /// How many were longer than [`LONG`], per second.
+    pub long_per_s: f64,
 }
+
+/// A wait that a time slice of the system explains, which a server should not add to.
+const LONG: Duration = Duration::from_millis(3);
 
 /// One client that asks one thing after the other while `meanwhile` runs.
 pub fn probe<T>(port: u16, request: &'static [u8], meanwhile: impl FnOnce() -> T) -> (Waits, T) {
@@ -98,12 +103,21 @@ pub fn probe<T>(port: u16, request: &'static [u8], meanwhile: impl FnOnce() -> T
         }
         waits
     });
+    let began = Instant::now();
     let result = meanwhile();
+    let watched = began.elapsed();
     ends.store(true, Relaxed);
     let mut waits = thread.join().expect("the probe does not fail");
     waits.sort();
     let ms = |wait: Duration| wait.as_secs_f64() * 1e3;
     let p999 = ms(waits[waits.len() - 1 - waits.len() / 1000]);
     let longest = ms(*waits.last().expect("the probe has asked"));
-    (Waits { longest, p999 }, result)
+    let long = waits.iter().filter(|wait| **wait > LONG).count();
+    let long_per_s = long as f64 / watched.as_secs_f64();
+    let waits = Waits {
+        longest,
+        p999,
+        long_per_s,
+    };
+    (waits, result)
 }

@@ -1,14 +1,16 @@
 //! Many small keys, saved while writers change them.
 
-use crate::clients::{Crowd, connect, exchange, probe};
+use crate::clients::{Crowd, Waits, connect, exchange, probe};
 use crate::peer::Peer;
-use crate::{Figure, Options};
+use crate::{Figure, Options, median};
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How long the server is watched without a save.
-const WATCH: Duration = Duration::from_secs(4);
+/// Until the writers are at their full speed.
+const START: Duration = Duration::from_secs(1);
+/// How many saves are watched, and as many moments without one.
+const WINDOWS: usize = 5;
 /// Requests that fill the keyspace, in one batch.
 const FILL_BATCH: usize = 1000;
 /// A key that is never there: the reply is one line.
@@ -24,24 +26,33 @@ pub fn measure(peer: &mut Peer, options: &Options) -> Vec<Figure> {
     let writers = Crowd::start(peer, options.writers, move |batch| {
         set(batch, fastrand::usize(..keys), value_bytes);
     });
-    thread::sleep(WATCH / 4);
+    thread::sleep(START);
     let count = || (writers.requests.load(Relaxed) as f64, Instant::now());
     let rate = |(from, since): (f64, Instant)| {
         (writers.requests.load(Relaxed) as f64 - from) / since.elapsed().as_secs_f64()
     };
 
-    let start = count();
-    let (calm, ()) = probe(peer.port, PROBE, || thread::sleep(WATCH));
-    let calm_rate = rate(start);
+    // Saves and calm moments of the same length in turn: the longest wait grows with the time that one watches.
+    let (mut calm, mut saving) = (Vec::new(), Vec::new());
+    let (mut calm_rates, mut saving_rates) = (Vec::new(), Vec::new());
+    let (mut saves, mut peaks) = (Vec::new(), Vec::new());
+    for _ in 0..WINDOWS {
+        let before = peer.memory("VmRSS");
+        peer.forget_peak();
+        let start = count();
+        let (waits, took) = probe(peer.port, PROBE, || client.save());
+        saving_rates.push(rate(start));
+        saving.push(waits);
+        saves.push(took.as_secs_f64());
+        // What a forked child keeps for itself is not in the memory of its parent.
+        let copied = client.info("rdb_last_cow_size");
+        let peak = peer.memory("VmHWM") + if copied.is_nan() { 0.0 } else { copied };
+        peaks.push(peak / before);
 
-    let before = peer.memory("VmRSS");
-    peer.forget_peak();
-    let start = count();
-    let (saving, busy_save) = probe(peer.port, PROBE, || client.save());
-    let saving_rate = rate(start);
-    // What a forked child keeps for itself is not in the memory of its parent.
-    let copied = client.info("rdb_last_cow_size");
-    let peak = peer.memory("VmHWM") + if copied.is_nan() { 0.0 } else { copied };
+        let start = count();
+        calm.push(probe(peer.port, PROBE, || thread::sleep(took)).0);
+        calm_rates.push(rate(start));
+    }
 
     drop(writers);
     client.save();
@@ -51,16 +62,43 @@ pub fn measure(peer: &mut Peer, options: &Options) -> Vec<Figure> {
         ("memory, bytes per key", full / keys as f64),
         ("dump, MB", dump as f64 / 1e6),
         ("save while nobody writes, s", idle_save.as_secs_f64()),
-        ("save under writers, s", busy_save.as_secs_f64()),
-        ("longest wait of a reader, no save, ms", calm.longest),
-        ("longest wait of a reader, saving, ms", saving.longest),
-        ("one wait in 1000 is longer, no save, ms", calm.p999),
-        ("one wait in 1000 is longer, saving, ms", saving.p999),
-        ("writes/s, no save, thousands", calm_rate / 1e3),
-        ("writes/s, saving, thousands", saving_rate / 1e3),
-        ("peak memory while saving, times that before", peak / before),
+        ("save under writers, s", median(saves)),
+        (
+            "longest wait of a reader, no save, ms",
+            median_of(&calm, |waits| waits.longest),
+        ),
+        (
+            "longest wait of a reader, saving, ms",
+            median_of(&saving, |waits| waits.longest),
+        ),
+        (
+            "one wait in 1000 is longer, no save, ms",
+            median_of(&calm, |waits| waits.p999),
+        ),
+        (
+            "one wait in 1000 is longer, saving, ms",
+            median_of(&saving, |waits| waits.p999),
+        ),
+        (
+            "waits of more than 3 ms per second, no save",
+            median_of(&calm, |waits| waits.long_per_s),
+        ),
+        (
+            "waits of more than 3 ms per second, saving",
+            median_of(&saving, |waits| waits.long_per_s),
+        ),
+        ("writes/s, no save, thousands", median(calm_rates) / 1e3),
+        ("writes/s, saving, thousands", median(saving_rates) / 1e3),
+        (
+            "peak memory while saving, times that before",
+            peaks.into_iter().fold(0.0, f64::max),
+        ),
         ("start with the dump, s", load.as_secs_f64()),
     ]
+}
+
+fn median_of(windows: &[Waits], figure: impl Fn(&Waits) -> f64) -> f64 {
+    median(windows.iter().map(figure).collect())
 }
 
 fn fill(peer: &Peer, options: &Options) {

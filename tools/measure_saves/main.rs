@@ -102,7 +102,7 @@ fn print_table(columns: &[(&str, Vec<Vec<Figure>>)]) {
         print!("{name:<52}");
         let medians: Vec<f64> = columns
             .iter()
-            .map(|(_, results)| median(results, row))
+            .map(|(_, results)| median(results.iter().map(|figures| figures[row].1).collect()))
             .collect();
         medians.iter().for_each(|figure| print!("{figure:>12.2}"));
         match medians[..] {
@@ -112,8 +112,7 @@ fn print_table(columns: &[(&str, Vec<Vec<Figure>>)]) {
     }
 }
 
-fn median(results: &[Vec<Figure>], row: usize) -> f64 {
-    let mut figures: Vec<f64> = results.iter().map(|figures| figures[row].1).collect();
+fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }
