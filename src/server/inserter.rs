@@ -3,7 +3,7 @@
 
 use crate::keyspace::object::Object;
 use crate::keyspace::space::Key;
-use crate::keyspace::string_entry::StringForm;
+use crate::keyspace::string_entry::{INLINE_BYTES, StringForm};
 use crate::rdb::{Elements, KeyRecord, Value};
 use crate::state::Server;
 use crate::types::hash::Hash;
@@ -13,9 +13,10 @@ use crate::util::clock;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
+use triomphe::Arc;
 
-/// Keys of one shard, in the order of the file. Names and strings lie in one piece of memory: blocks by the million that
-/// one thread allocates and another frees would cost more than all the rest.
+/// Keys of one shard, in the order of the file. Names and small strings lie in one piece of memory: blocks by the million
+/// that one thread allocates and another frees would cost more than all the rest.
 #[derive(Default)]
 pub struct Batch {
     /// The database they belong to.
@@ -24,7 +25,7 @@ pub struct Batch {
     records: Vec<Record>,
 }
 
-/// A key, where the file has it, and what it is.
+/// A key and where the file has it.
 struct Record {
     offset: u64,
     name: Range<usize>,
@@ -33,9 +34,12 @@ struct Record {
     idle_s: Option<u64>,
 }
 
+/// A value on its way.
 enum Held {
-    String(Range<usize>),
-    Collection(Value),
+    /// A string that will lie in the block of its key.
+    Small(Range<usize>),
+    /// Anything else; `None` once it has become an object.
+    Large(Option<Value>),
 }
 
 impl Batch {
@@ -48,8 +52,10 @@ impl Batch {
     pub fn push(&mut self, offset: u64, key: KeyRecord) {
         let name = self.append(&key.key);
         let value = match key.value {
-            Value::String(string) => Held::String(self.append(&string)),
-            collection => Held::Collection(collection),
+            Value::String(string) if string.len() <= INLINE_BYTES => {
+                Held::Small(self.append(&string))
+            }
+            value => Held::Large(Some(value)),
         };
         self.records.push(Record {
             offset,
@@ -90,16 +96,13 @@ impl<'a> Inserter<'a> {
     /// # Errors
     /// A key that is there already, and where in the file.
     pub fn run(&self, batches: &Receiver<Batch>) -> Result<(), String> {
-        batches.iter().try_for_each(|batch| self.insert(&batch))
+        batches.iter().try_for_each(|batch| self.insert(batch))
     }
 
-    fn insert(&self, batch: &Batch) -> Result<(), String> {
-        // Collections are built before the shard is locked.
-        let objects = batch
-            .records
-            .iter()
-            .map(|record| self.object(&record.value));
-        let objects: Vec<Option<Object>> = objects.collect();
+    fn insert(&self, mut batch: Batch) -> Result<(), String> {
+        // Objects are built before the shard is locked.
+        let values = batch.records.iter_mut().map(|record| &mut record.value);
+        let objects: Vec<Option<Object>> = values.map(|value| self.object(value)).collect();
         let names = batch
             .records
             .iter()
@@ -118,15 +121,13 @@ impl<'a> Inserter<'a> {
                     record.offset
                 ));
             }
-            match (&record.value, object) {
-                (Held::String(range), _) => {
+            match (object, &record.value) {
+                (Some(object), _) => db.put_object(key, object, record.expires_at_ms),
+                (None, Held::Small(range)) => {
                     let string = &batch.bytes[range.clone()];
                     db.put_string(key, string, StringForm::Natural, record.expires_at_ms);
                 }
-                (Held::Collection(_), Some(object)) => {
-                    db.put_object(key, object, record.expires_at_ms);
-                }
-                (Held::Collection(_), None) => unreachable!("the loader refuses what is no object"),
+                (None, Held::Large(_)) => unreachable!("it has become an object"),
             }
             if let Some(idle_s) = record.idle_s
                 && let Some(entry) = db.peek(key)
@@ -141,12 +142,16 @@ impl<'a> Inserter<'a> {
         Ok(())
     }
 
-    /// The value as the keyspace holds it; `None` for a string, which is copied into its entry directly.
-    fn object(&self, value: &Held) -> Option<Object> {
-        match value {
-            Held::Collection(Value::List(elements)) => Some(Object::List(self.list(elements))),
-            Held::Collection(Value::Hash(pairs)) => Some(Object::Hash(self.hash(pairs))),
-            _ => None,
+    /// The value as the keyspace holds it; `None` for a small string, which is copied into its entry directly.
+    fn object(&self, value: &mut Held) -> Option<Object> {
+        let Held::Large(value) = value else {
+            return None;
+        };
+        match value.take()? {
+            Value::String(string) => Some(Object::String(Arc::new(string))),
+            Value::List(elements) => Some(Object::List(self.list(&elements))),
+            Value::Hash(pairs) => Some(Object::Hash(self.hash(&pairs))),
+            _ => unreachable!("the loader refuses what the keyspace cannot hold"),
         }
     }
 
