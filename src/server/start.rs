@@ -31,6 +31,7 @@ pub fn run(
         .for_each(|warning| server.log.warning(warning));
     server.apply_initial_maxclients();
     let listeners = bind(&server)?;
+    clear_temporaries(&server);
     stop_on_signals(&server)?;
     accept_clients(&server, listeners)?;
     if !loader::load(&server, &server.dump_path())? {
@@ -39,7 +40,6 @@ pub fn run(
             .warning("Stopped while loading. Redis is now ready to exit, bye bye...");
         return Ok(());
     }
-    clear_temporaries(&server);
     spawn_keepers(&server)?;
     server.log.notice("Ready to accept connections tcp");
     stop_when_asked(&server);

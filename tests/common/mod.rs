@@ -135,10 +135,14 @@ impl Server {
         false
     }
 
-    /// Whether it is this process that answers. A test beside this one may have started a server on the same port a moment
-    /// before; then ours is about to end.
+    /// Whether it is this process that answers, and has loaded its dump. A test beside this one may have started a server
+    /// on the same port a moment before; then ours is about to end.
     fn answers(&self) -> bool {
         let mut client = self.client();
+        client.send(&["PING"]);
+        if !matches!(client.try_receive(), Some(Value::Simple(_))) {
+            return false;
+        }
         client.send(&["INFO", "server"]);
         let Some(Value::Bulk(text)) = client.try_receive() else {
             return false;
