@@ -22,7 +22,7 @@
 //! 3. [`command::dispatch`] and [`command::table`]: from a request to the right code under the right locks.
 //! 4. A family, `command/hash.rs` say, and beneath it [`types::hash`] and [`types::dict`].
 //! 5. [`keyspace::db`], [`keyspace::shard`], [`keyspace::space`]: what lies between the two.
-//! 6. [`server::saver`], [`keyspace::snapshot`] and [`rdb::format`]: how the dump comes about.
+//! 6. [`server::saver`], [`server::dump`], [`keyspace::snapshot`] and [`rdb::format`]: how the dump comes about.
 //!
 //! # The life of a command
 //!

@@ -32,17 +32,22 @@ pub fn write<W: Write + Send>(
     output: W,
     written: &AtomicU64,
 ) -> io::Result<W> {
-    let compression = server.config.rdbcompression.get();
     let mut writer = new_writer(server, output)?;
     write_facts(server, &mut writer)?;
-    let writer = Mutex::new(writer);
+    let task = Task {
+        snapshot,
+        writer: Mutex::new(writer),
+        compression: server.config.rdbcompression.get(),
+        written,
+    };
     for (database, size) in snapshot.sizes.iter().enumerate() {
         if size.keys > 0 {
-            lock(&writer).select_db(database as u64, size.keys as u64, size.deadlines as u64)?;
-            write_database(snapshot, database, &writer, compression, written)?;
+            let (keys, deadlines) = (size.keys as u64, size.deadlines as u64);
+            task.lock().select_db(database as u64, keys, deadlines)?;
+            task.write_database(database)?;
         }
     }
-    let writer = writer.into_inner();
+    let writer = task.writer.into_inner();
     writer.unwrap_or_else(PoisonError::into_inner).finish()
 }
 
@@ -72,50 +77,56 @@ fn write_facts<W: Write>(server: &Server, writer: &mut Writer<W>) -> io::Result<
     writer.aux(b"aof-base", b"0")
 }
 
-fn write_database<W: Write + Send>(
-    snapshot: &Snapshot,
-    database: usize,
-    writer: &Mutex<Writer<W>>,
+/// What the encoding threads share.
+struct Task<'a, W: Write> {
+    snapshot: &'a Snapshot<'a>,
+    writer: Mutex<Writer<W>>,
     compression: bool,
-    written: &AtomicU64,
-) -> io::Result<()> {
-    let encode = || {
-        let result = encode_shards(snapshot, database, writer, compression, written);
-        if result.is_err() {
-            // The other threads find nothing left to do.
-            snapshot.abandon();
-        }
-        result
-    };
-    thread::scope(|scope| {
-        let others: Vec<_> = (1..ENCODERS).map(|_| scope.spawn(encode)).collect();
-        let results = others.into_iter().map(|thread| {
-            let joined = thread.join();
-            joined.unwrap_or_else(|_| Err(io::Error::other("an encoding thread panicked")))
-        });
-        encode().and(results.collect())
-    })
+    written: &'a AtomicU64,
 }
 
-/// Encodes shards until none is left.
-fn encode_shards<W: Write>(
-    snapshot: &Snapshot,
-    database: usize,
-    writer: &Mutex<Writer<W>>,
-    compression: bool,
-    written: &AtomicU64,
-) -> io::Result<()> {
-    let mut encoder = Encoder::new(compression);
-    let mut output = KeyOutput {
-        buffer: Vec::with_capacity(BUFFER_BYTES),
-        writer,
-        held: None,
-    };
-    while let Some(shard) = snapshot.next_shard(database) {
-        let keys = encode_shard(&shard, &mut encoder, &mut output)?;
-        written.fetch_add(keys, Relaxed);
+impl<W: Write + Send> Task<'_, W> {
+    fn write_database(&self, database: usize) -> io::Result<()> {
+        let encode = || {
+            let result = self.encode_shards(database);
+            if result.is_err() {
+                // The other threads find nothing left to do.
+                self.snapshot.abandon();
+            }
+            result
+        };
+        thread::scope(|scope| {
+            // Where the system has no thread to give, the caller's does all the work.
+            let spawn = |_| thread::Builder::new().spawn_scoped(scope, encode).ok();
+            let others: Vec<_> = (1..ENCODERS).filter_map(spawn).collect();
+            let results = others.into_iter().map(|thread| {
+                let joined = thread.join();
+                joined.unwrap_or_else(|_| Err(io::Error::other("an encoding thread panicked")))
+            });
+            encode().and(results.collect())
+        })
     }
-    lock(writer).encoded(&output.buffer)
+
+    /// Encodes shards until none is left.
+    fn encode_shards(&self, database: usize) -> io::Result<()> {
+        let mut encoder = Encoder::new(self.compression);
+        let mut output = KeyOutput {
+            buffer: Vec::with_capacity(BUFFER_BYTES),
+            task: self,
+            held: None,
+        };
+        while let Some(shard) = self.snapshot.next_shard(database) {
+            let keys = encode_shard(&shard, &mut encoder, &mut output)?;
+            self.written.fetch_add(keys, Relaxed);
+        }
+        self.lock().encoded(&output.buffer)
+    }
+}
+
+impl<W: Write> Task<'_, W> {
+    fn lock(&self) -> MutexGuard<'_, Writer<W>> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Encodes the keys of a shard, and returns how many they are.
@@ -146,7 +157,7 @@ fn write_entry(encoder: &mut Encoder, output: &mut impl Write, entry: Entry<'_>)
 /// to its end, so that even the largest value is never held in memory a second time.
 struct KeyOutput<'a, W: Write> {
     buffer: Vec<u8>,
-    writer: &'a Mutex<Writer<W>>,
+    task: &'a Task<'a, W>,
     held: Option<MutexGuard<'a, Writer<W>>>,
 }
 
@@ -172,7 +183,7 @@ impl<W: Write> Write for KeyOutput<'_, W> {
             return Ok(());
         }
         thread::yield_now();
-        let writer = self.held.insert(lock(self.writer));
+        let writer = self.held.insert(self.task.lock());
         writer.encoded(&self.buffer)?;
         self.buffer.clear();
         writer.encoded(bytes)
@@ -181,8 +192,4 @@ impl<W: Write> Write for KeyOutput<'_, W> {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
-}
-
-fn lock<W: Write>(writer: &Mutex<Writer<W>>) -> MutexGuard<'_, Writer<W>> {
-    writer.lock().unwrap_or_else(PoisonError::into_inner)
 }

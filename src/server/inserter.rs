@@ -44,7 +44,7 @@ enum Held {
 
 impl Batch {
     /// How many keys there are.
-    pub fn len(&self) -> usize {
+    pub fn keys(&self) -> usize {
         self.records.len()
     }
 
@@ -82,6 +82,7 @@ pub struct Inserter<'a> {
 }
 
 impl<'a> Inserter<'a> {
+    /// For the data of this server, with the limits it is configured with now.
     pub fn new(server: &'a Server) -> Inserter<'a> {
         Inserter {
             server,

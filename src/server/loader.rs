@@ -89,7 +89,10 @@ fn load_file(server: &Server, file: File) -> Result<(), Stop> {
             let (sender, receiver) = sync_channel(WAITING_BATCHES);
             channels.push(sender);
             let inserter = Inserter::new(server);
-            inserters.push(scope.spawn(move || inserter.run(&receiver)));
+            let spawned =
+                thread::Builder::new().spawn_scoped(scope, move || inserter.run(&receiver));
+            let no_thread = |error| Stop::Fault(format!("Could not start a thread: {error}"));
+            inserters.push(spawned.map_err(no_thread)?);
         }
         let read = Sorter::new(server, channels).load(file);
         for inserter in inserters {
@@ -196,7 +199,7 @@ impl<'a> Sorter<'a> {
         let shard = Key::new(self.database, &record.key).shard() % SHARDS;
         let batch = &mut self.batches[shard];
         batch.push(offset, record);
-        if batch.len() < BATCH_KEYS && bytes < BATCH_BYTES {
+        if batch.keys() < BATCH_KEYS && bytes < BATCH_BYTES {
             return Ok(());
         }
         self.send(shard)

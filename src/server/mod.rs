@@ -16,10 +16,10 @@
 pub mod connection;
 pub mod dump;
 pub mod expirer;
-mod inserter;
+pub mod inserter;
 pub mod listener;
 pub mod loader;
 pub mod reaper;
 pub mod saver;
 pub mod start;
-mod transfer;
+pub mod transfer;

@@ -18,8 +18,9 @@
 //! while buckets split and merge: what is there all the time is returned.
 //!
 //! How it is shared. Buckets lie in segments behind shared references, and entries are shared references themselves, so
-//! `clone` copies only the directory of segments. Whoever changes a table first copies the segments it changes. That is
-//! all a snapshot needs. Memory is given back as the table shrinks.
+//! `clone` copies only the directory of segments, and whoever changes a table later copies the segments it changes. So the
+//! saver takes a shard's table as it is, and a huge hash that is changed while it is saved is not copied either. Memory is
+//! given back as the table shrinks.
 
 use foldhash::fast::RandomState;
 use std::hash::BuildHasher;
