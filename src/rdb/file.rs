@@ -8,7 +8,7 @@
 //! create temp-12.my_rdb
 //! write, write, ...
 //! fsync temp-12.my_rdb         or the rename could reach the disk before the content: a power cut would leave an empty dump
-//! read temp-12.my_rdb back     a dump that could not be loaded must not take the place of one that can
+//!  and read it back meanwhile  a dump that could not be loaded must not take the place of one that can
 //! rename to dump.my_rdb        from here on, whoever opens the dump finds the new one
 //! fsync the directory          or a power cut could bring the old one back, after somebody was told that it is saved
 //! ```
@@ -30,6 +30,7 @@ use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{self, Path, PathBuf};
 use std::process;
+use std::thread;
 
 use super::disk::{Disk, RealDisk};
 use super::verify::verify;
@@ -80,18 +81,46 @@ pub(super) fn replace_on(
     };
     let mut output = Output::create(disk, &temporary.path)?;
     let counts = write(&mut output)?;
-    let size = output.sync()?;
-    if reads_back {
-        read_back(disk, &temporary.path, size, counts)?;
+    match reads_back {
+        true => sync_and_read_back(&output, counts)?,
+        false => output.sync()?,
     }
+    let size = output.written;
     temporary.rename(path)?;
     disk.sync_directory(&directory)
         .map_err(|error| failed("fsync", directory_path, error))?;
     Ok(size)
 }
 
+/// Both at the same time: the one waits for the disk, the other needs the processor.
+fn sync_and_read_back(output: &Output<'_>, counts: KeyCounts) -> io::Result<()> {
+    thread::scope(|scope| {
+        let syncing = thread::Builder::new().spawn_scoped(scope, || output.sync());
+        let read = read_back(output, counts);
+        let synced = match syncing {
+            Ok(thread) => {
+                let panicked = |_| {
+                    Err(io::Error::other(
+                        "the thread that waits for the disk panicked",
+                    ))
+                };
+                thread.join().unwrap_or_else(panicked)
+            }
+            // The system has no thread to give.
+            Err(_) => output.sync(),
+        };
+        synced.and(read)
+    })
+}
+
 /// Reads a file that was just written, which must hold what it was meant to.
-fn read_back(disk: &dyn Disk, path: &Path, size: u64, counts: KeyCounts) -> io::Result<()> {
+fn read_back(output: &Output<'_>, counts: KeyCounts) -> io::Result<()> {
+    let Output {
+        disk,
+        path,
+        written: size,
+        ..
+    } = *output;
     let input = Input::open(disk, path)?;
     let wrong = |what: String| failed("read back", path, io::Error::other(what));
     let found = verify(input).map_err(|error| wrong(error.to_string()))?;
@@ -134,12 +163,11 @@ impl<'a> Output<'a> {
         })
     }
 
-    /// Makes the content durable, and returns its size.
-    fn sync(self) -> io::Result<u64> {
+    /// Makes the content durable.
+    fn sync(&self) -> io::Result<()> {
         self.disk
             .sync(&self.file)
-            .map_err(|error| failed("fsync", self.path, error))?;
-        Ok(self.written)
+            .map_err(|error| failed("fsync", self.path, error))
     }
 }
 

@@ -73,6 +73,9 @@ pub struct TestDisk {
     pub count: Shared<usize>,
     /// Which operation fails, counted from 0, and how.
     pub fault: Shared<Option<(usize, Fault)>>,
+    /// Whether the file created last has been synced, or is gone. Reading back waits for that, so that the operations always
+    /// come in the same order.
+    syncs: Shared<bool>,
     /// The words "fsync" or "fsync directory": an operation that is silently left out.
     pub left_out: Shared<&'static str>,
     /// The name of the operation that failed.
@@ -91,6 +94,7 @@ impl TestDisk {
             directory,
             count: Shared::new(0),
             fault: Shared::new(None),
+            syncs: Shared::new(true),
             left_out: Shared::new(""),
             failed: Shared::new(""),
             done: Mutex::new(Vec::new()),
@@ -151,6 +155,7 @@ impl Drop for TestDisk {
 impl Disk for TestDisk {
     fn create(&self, path: &Path) -> io::Result<File> {
         self.note("create", Operation::Create(name(path)))?;
+        self.syncs.set(false);
         RealDisk.create(path)
     }
 
@@ -172,14 +177,23 @@ impl Disk for TestDisk {
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
-        if self.left_out.get() == "fsync" {
-            return Ok(());
+        let is_left_out = self.left_out.get() == "fsync";
+        let noted = match is_left_out {
+            true => Ok(()),
+            false => self.note("fsync", Operation::Sync),
+        };
+        self.syncs.set(true);
+        noted?;
+        match is_left_out {
+            true => Ok(()),
+            false => RealDisk.sync(file),
         }
-        self.note("fsync", Operation::Sync)?;
-        RealDisk.sync(file)
     }
 
     fn open(&self, path: &Path) -> io::Result<File> {
+        while !self.syncs.get() {
+            std::thread::yield_now();
+        }
         self.step("open")?;
         RealDisk.open(path)
     }
@@ -203,6 +217,7 @@ impl Disk for TestDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
+        self.syncs.set(true);
         self.note("remove", Operation::Remove(name(path)))?;
         RealDisk.remove(path)
     }
