@@ -114,6 +114,7 @@ impl<W: Write + Send> Task<'_, W> {
             buffer: Vec::with_capacity(BUFFER_BYTES),
             task: self,
             held: None,
+            direct_bytes: 0,
         };
         while let Some(shard) = self.snapshot.next_shard(database) {
             let keys = encode_shard(&shard, &mut encoder, &mut output)?;
@@ -159,6 +160,8 @@ struct KeyOutput<'a, W: Write> {
     buffer: Vec<u8>,
     task: &'a Task<'a, W>,
     held: Option<MutexGuard<'a, Writer<W>>>,
+    /// Bytes that went directly to the file since the processor was last offered to others.
+    direct_bytes: usize,
 }
 
 impl<W: Write> KeyOutput<'_, W> {
@@ -176,6 +179,11 @@ impl<W: Write> Write for KeyOutput<'_, W> {
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Some(writer) = &mut self.held {
+            self.direct_bytes += bytes.len();
+            if self.direct_bytes > BUFFER_BYTES {
+                self.direct_bytes = 0;
+                thread::yield_now();
+            }
             return writer.encoded(bytes);
         }
         if self.buffer.len() + bytes.len() <= BUFFER_BYTES {
