@@ -3,8 +3,8 @@
 
 mod common;
 
-use common::{Client, Folder, Server, request};
-use my_redis_server::rdb::{Elements, Item, Reader, Value};
+use common::{Client, EndOnDrop, Folder, Server, keys_of, request};
+use my_redis_server::rdb::{Elements, Value};
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
@@ -27,18 +27,9 @@ fn dumps() -> usize {
 type Contents = BTreeMap<String, Value>;
 
 fn contents(dump: &[u8]) -> Contents {
-    let mut reader = Reader::new(dump).expect("a dump");
-    let mut keys = Contents::new();
-    while let Some(item) = reader.next().expect("a whole dump") {
-        if let Item::Key(record) = item {
-            let name = String::from_utf8(record.key).expect("the tests use text");
-            assert!(
-                keys.insert(name, record.value).is_none(),
-                "a key comes twice"
-            );
-        }
-    }
-    keys
+    let keys = keys_of(dump).into_iter();
+    keys.map(|(name, record)| (text(&name), record.value))
+        .collect()
 }
 
 /// Money goes from account to account; nobody else touches these accounts.
@@ -278,13 +269,4 @@ fn a_dump_sees_the_keyspace_before_or_after_it_was_emptied() {
             seen[usize::from(keys > 0)] += 1;
         }
     });
-}
-
-/// Ends the writers, also when a check has failed.
-struct EndOnDrop<'a>(&'a AtomicBool);
-
-impl Drop for EndOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, SeqCst);
-    }
 }

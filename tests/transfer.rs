@@ -2,30 +2,11 @@
 
 mod common;
 
-use common::{Client, Folder, Server, redis_tool, request, wait_until};
-use my_redis_server::rdb::{Item, KeyRecord, Reader};
-use std::collections::BTreeMap;
+use common::{Client, EndOnDrop, Folder, Server, keys_of, redis_tool, request, wait_until};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Command, Output};
-
-/// Keys with their values, expiries included.
-type Keys = BTreeMap<Vec<u8>, KeyRecord>;
-
-fn keys_of(dump: &[u8]) -> Keys {
-    let mut reader = Reader::new(dump).expect("a dump");
-    let mut keys = Keys::new();
-    while let Some(item) = reader.next().expect("a whole dump") {
-        if let Item::Key(record) = item {
-            assert!(
-                keys.insert(record.key.clone(), record).is_none(),
-                "a key comes twice"
-            );
-        }
-    }
-    keys
-}
 
 fn redis_cli(port: u16, arguments: &[&str]) -> Output {
     let mut command: Command = redis_tool("redis-cli");
@@ -192,6 +173,7 @@ fn many_dumps_at_once_are_each_of_one_moment() {
     server.client().call(&mset(0));
     let is_over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let end = EndOnDrop(&is_over);
         let writer = scope.spawn(|| {
             let mut client = server.client();
             let mut round = 0;
@@ -217,7 +199,7 @@ fn many_dumps_at_once_are_each_of_one_moment() {
             assert_eq!(client.ask("SAVE"), "OK");
             check_is_one_moment(&fs::read(folder.dump()).expect("a dump"), PAIRS);
         }
-        is_over.store(true, std::sync::atomic::Ordering::SeqCst);
+        drop(end);
         assert!(writer.join().expect("the writer does not fail") > 0);
         fetchers
             .into_iter()

@@ -3,12 +3,14 @@
 
 pub mod oracle;
 
+use my_redis_server::rdb::{Item, KeyRecord, Reader};
 use my_redis_server::resp::decoder::{Decoder, Value};
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// How long a test waits for something that must happen.
@@ -307,4 +309,28 @@ pub fn request<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
         bytes.extend_from_slice(b"\r\n");
     }
     bytes
+}
+
+/// The keys of a dump, which must be whole and have none twice.
+pub fn keys_of(dump: &[u8]) -> BTreeMap<Vec<u8>, KeyRecord> {
+    let mut reader = Reader::new(dump).expect("a dump");
+    let mut keys = BTreeMap::new();
+    while let Some(item) = reader.next().expect("a whole dump") {
+        if let Item::Key(record) = item {
+            assert!(
+                keys.insert(record.key.clone(), record).is_none(),
+                "a key comes twice"
+            );
+        }
+    }
+    keys
+}
+
+/// Tells threads to end when it goes out of scope, also when a check has failed.
+pub struct EndOnDrop<'a>(pub &'a AtomicBool);
+
+impl Drop for EndOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
 }

@@ -11,7 +11,6 @@ use std::{env, fs, thread};
 /// How to start a server, but for its port.
 pub struct Program {
     path: PathBuf,
-    options: Vec<String>,
     dump: &'static str,
 }
 
@@ -19,7 +18,6 @@ pub struct Program {
 pub fn redis() -> Program {
     Program {
         path: PathBuf::from("redis-server"),
-        options: vec![],
         dump: "dump.rdb",
     }
 }
@@ -34,7 +32,6 @@ pub fn ours(path: Option<String>) -> Result<Program, Box<dyn Error>> {
     })?;
     Ok(Program {
         path,
-        options: vec![],
         dump: "dump.my_rdb",
     })
 }
@@ -54,9 +51,7 @@ impl Peer {
         fs::create_dir_all(&folder)?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let mut command = Command::new(&program.path);
-        command
-            .args(["--port", &port.to_string(), "--save", ""])
-            .args(&program.options);
+        command.args(["--port", &port.to_string(), "--save", ""]);
         command.current_dir(&folder).stdin(Stdio::null());
         command
             .stdout(fs::File::create(folder.join("log"))?)
