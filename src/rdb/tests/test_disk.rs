@@ -75,7 +75,7 @@ pub struct TestDisk {
     pub fault: Shared<Option<(usize, Fault)>>,
     /// Whether the file created last has been synced, or is gone. Reading back waits for that, so that the operations always
     /// come in the same order.
-    syncs: Shared<bool>,
+    is_synced: Shared<bool>,
     /// The words "fsync" or "fsync directory": an operation that is silently left out.
     pub left_out: Shared<&'static str>,
     /// The name of the operation that failed.
@@ -94,7 +94,7 @@ impl TestDisk {
             directory,
             count: Shared::new(0),
             fault: Shared::new(None),
-            syncs: Shared::new(true),
+            is_synced: Shared::new(true),
             left_out: Shared::new(""),
             failed: Shared::new(""),
             done: Mutex::new(Vec::new()),
@@ -155,7 +155,7 @@ impl Drop for TestDisk {
 impl Disk for TestDisk {
     fn create(&self, path: &Path) -> io::Result<File> {
         self.note("create", Operation::Create(name(path)))?;
-        self.syncs.set(false);
+        self.is_synced.set(false);
         RealDisk.create(path)
     }
 
@@ -177,21 +177,18 @@ impl Disk for TestDisk {
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
-        let is_left_out = self.left_out.get() == "fsync";
-        let noted = match is_left_out {
-            true => Ok(()),
-            false => self.note("fsync", Operation::Sync),
-        };
-        self.syncs.set(true);
-        noted?;
-        match is_left_out {
-            true => Ok(()),
-            false => RealDisk.sync(file),
+        if self.left_out.get() == "fsync" {
+            self.is_synced.set(true);
+            return Ok(());
         }
+        let noted = self.note("fsync", Operation::Sync);
+        self.is_synced.set(true);
+        noted?;
+        RealDisk.sync(file)
     }
 
     fn open(&self, path: &Path) -> io::Result<File> {
-        while !self.syncs.get() {
+        while !self.is_synced.get() {
             std::thread::yield_now();
         }
         self.step("open")?;
@@ -217,7 +214,7 @@ impl Disk for TestDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.syncs.set(true);
+        self.is_synced.set(true);
         self.note("remove", Operation::Remove(name(path)))?;
         RealDisk.remove(path)
     }
