@@ -177,9 +177,8 @@ fn rename_key(call: &Call, db: &mut Db) -> CommandResult {
     if from.bytes == to.bytes {
         return Ok(());
     }
-    if let Some(entry) = db.take(&from) {
-        let deadline = entry.as_ref().expires_at_ms();
-        db.put(&to, entry.rebuilt(to.bytes, deadline));
+    if let Some((object, deadline)) = db.take(&from) {
+        db.put_object(&to, object, deadline);
         db.changed(&from, "rename_from", 1);
         db.changed(&to, "rename_to", 0);
     }
@@ -218,16 +217,15 @@ fn copy(call: &mut Call, db: &mut Db) -> CommandResult {
     if database == call.session.database && from.bytes == to.bytes {
         return Err(CommandError::SameObject);
     }
-    let Some(entry) = db
+    let Some((object, deadline)) = db
         .get(&from)
-        .map(Entry::to_owned)
+        .map(|entry| (entry.to_object(), entry.expires_at_ms()))
         .filter(|_| replaces || db.peek(&to).is_none())
     else {
         call.reply.integer(0);
         return Ok(());
     };
-    let deadline = entry.as_ref().expires_at_ms();
-    db.put(&to, entry.rebuilt(to.bytes, deadline));
+    db.put_object(&to, object, deadline);
     db.changed(&to, "copy_to", 1);
     call.reply.integer(1);
     Ok(())
@@ -249,8 +247,8 @@ fn move_to_database(call: &mut Call, db: &mut Db) -> CommandResult {
     let from = call.key();
     let to = Key::new(database, from.bytes);
     let moves = db.get(&from).is_some() && db.peek(&to).is_none();
-    if moves && let Some(entry) = db.take(&from) {
-        db.put(&to, entry);
+    if moves && let Some((object, deadline)) = db.take(&from) {
+        db.put_object(&to, object, deadline);
         db.changed(&from, "move_from", 1);
         db.changed(&to, "move_to", 0);
     }
@@ -354,7 +352,7 @@ fn idletime(call: &mut Call, db: &Db) -> CommandResult {
              policies at runtime LRU and LFU data will take some time to adjust.",
         ));
     }
-    call.reply.integer(entry.idle_s(call.now_ms).into());
+    call.reply.integer(entry.clock().idle_s(call.now_ms).into());
     Ok(())
 }
 

@@ -6,13 +6,14 @@
 //!
 //! All changes pass through here. A command that changed something calls [`Db::changed`], once per key and event.
 
-use super::entry::{Entry, OwnedEntry, WrongType, clock_of};
+use super::entry::{Entry, Table, WrongType};
 use super::object::{Collection, Object};
 use super::object_entry::ObjectEntry;
-use super::shard::{Shard, Tables};
+use super::shard::{Removed, Shard};
 use super::snapshot::{DatabaseSize, SnapshotId};
 use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS};
-use super::string_entry::{INLINE_BYTES, StringForm};
+use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
+use crate::types::dict::Position;
 use smallvec::SmallVec;
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
@@ -58,7 +59,7 @@ pub(super) enum Guard<'a> {
 #[allow(dead_code)]
 enum Garbage {
     Entry(ObjectEntry),
-    Tables(Tables),
+    Table(Table),
 }
 
 /// A [`Db`] under shared locks.
@@ -164,7 +165,7 @@ impl<'a> Db<'a> {
         if self.touches
             && let Some(entry) = entry
         {
-            entry.touch(self.now_ms);
+            entry.clock().touch(self.now_ms);
         }
         entry
     }
@@ -198,8 +199,7 @@ impl<'a> Db<'a> {
     pub fn collection<C: Collection>(&self, key: &Key<'_>) -> Result<Option<&C>, WrongType> {
         match self.get(key) {
             None => Ok(None),
-            Some(Entry::Object(entry)) => C::of(entry.object()).map(Some).ok_or(WrongType),
-            Some(Entry::String(_)) => Err(WrongType),
+            Some(entry) => entry.object().and_then(C::of).map(Some).ok_or(WrongType),
         }
     }
 
@@ -311,11 +311,16 @@ impl Db<'_> {
         form: StringForm,
         expires_at_ms: Option<i64>,
     ) {
-        let clock = clock_of(self.now_ms);
-        let old =
-            self.shard_mut(key)
-                .put_string(key.hash, key.bytes, value, form, expires_at_ms, clock);
-        self.discard(old);
+        let string = StringEntry {
+            value,
+            form,
+            expires_at_ms,
+        };
+        let now_ms = self.now_ms;
+        let replaced = self
+            .shard_mut(key)
+            .put_string(key.hash, key.bytes, string, now_ms);
+        self.discard(replaced);
     }
 
     /// Prepares to put in these keys, all of one shard: faster than going to each place in memory when its turn has come.
@@ -328,30 +333,36 @@ impl Db<'_> {
 
     /// Sets a key to an object of any type.
     pub fn put_object(&mut self, key: &Key<'_>, object: Object, expires_at_ms: Option<i64>) {
-        self.put(
-            key,
-            OwnedEntry::Object(ObjectEntry::new(key.bytes, object, expires_at_ms)),
-        );
+        if let Object::String(value, form) = &object
+            && value.len() <= INLINE_BYTES
+        {
+            return self.put_string(key, value, *form, expires_at_ms);
+        }
+        let entry = ObjectEntry::new(key.bytes, object, expires_at_ms);
+        let now_ms = self.now_ms;
+        let replaced = self.shard_mut(key).put_object(key.hash, entry, now_ms);
+        self.discard(replaced);
     }
 
-    /// Puts in an entry whose key is `key`.
-    pub fn put(&mut self, key: &Key<'_>, entry: OwnedEntry) {
-        debug_assert_eq!(entry.as_ref().key(), key.bytes);
-        entry.as_ref().touch(self.now_ms);
-        let old = self.shard_mut(key).put(key.hash, entry);
-        self.discard(old);
-    }
-
-    /// Takes a key out and hands its entry over.
-    pub fn take(&mut self, key: &Key<'_>) -> Option<OwnedEntry> {
-        self.shard_mut(key).remove(key.hash, key.bytes)
+    /// Takes a key out and hands over its value and deadline.
+    pub fn take(&mut self, key: &Key<'_>) -> Option<(Object, Option<i64>)> {
+        let entry = self.peek(key)?;
+        let expires_at_ms = entry.expires_at_ms();
+        let small = entry.small_string().map(|_| entry.to_object());
+        let object = match self.shard_mut(key).remove(key.hash, key.bytes)? {
+            Removed::Object(entry) => entry.into_object(),
+            Removed::String => small?,
+        };
+        Some((object, expires_at_ms))
     }
 
     /// Removes a key; returns whether it was there. Its value is freed when the locks are gone.
     pub fn remove(&mut self, key: &Key<'_>) -> bool {
-        let removed = self.take(key);
+        let removed = self.shard_mut(key).remove(key.hash, key.bytes);
         let was_there = removed.is_some();
-        self.discard(removed);
+        if let Some(Removed::Object(entry)) = removed {
+            self.discard(Some(entry));
+        }
         was_there
     }
 
@@ -367,34 +378,32 @@ impl Db<'_> {
         key: &Key<'_>,
     ) -> Result<Option<&mut C>, WrongType> {
         // Keys that had expired were removed when the lock was taken.
-        let shard = self.shard(key);
-        if shard.has_object(key.hash, key.bytes) {
-            return self.existing_collection_mut(key).map(Some);
-        }
-        match shard.get(key.hash, key.bytes) {
+        match self.shard(key).position(key.hash, key.bytes) {
+            Some(position) => self.collection_at(key, position).map(Some),
             None => Ok(None),
-            Some(_) => Err(WrongType),
         }
     }
 
     /// The collection of a key, to be changed; an empty one is put in if there is none.
     pub fn get_or_create<C: Collection>(&mut self, key: &Key<'_>) -> Result<&mut C, WrongType> {
-        let shard = self.shard(key);
-        if !shard.has_object(key.hash, key.bytes) {
-            if shard.get(key.hash, key.bytes).is_some() {
-                return Err(WrongType);
-            }
+        let position = self.shard(key).position(key.hash, key.bytes);
+        let position = position.unwrap_or_else(|| {
             self.put_object(key, C::default().into_object(), None);
-        }
-        self.existing_collection_mut(key)
+            let created = self.shard(key).position(key.hash, key.bytes);
+            created.expect("the key was just put in")
+        });
+        self.collection_at(key, position)
     }
 
-    fn existing_collection_mut<C: Collection>(
+    fn collection_at<C: Collection>(
         &mut self,
         key: &Key<'_>,
+        position: Position,
     ) -> Result<&mut C, WrongType> {
-        let clock = self.touches.then(|| clock_of(self.now_ms));
-        let object = self.shard_mut(key).object_mut(key.hash, key.bytes, clock);
+        if self.touches {
+            self.shard(key).entry(position).clock().touch(self.now_ms);
+        }
+        let object = self.shard_mut(key).object_mut(position);
         object.and_then(C::of_mut).ok_or(WrongType)
     }
 
@@ -405,12 +414,13 @@ impl Db<'_> {
         key: &Key<'_>,
         edit: impl FnOnce(&mut Vec<u8>),
     ) -> Result<usize, WrongType> {
-        if self
-            .get(key)
-            .is_some_and(|entry| entry.shared_string().is_some())
-            && let Some(Object::String(string)) =
-                self.shard_mut(key).object_mut(key.hash, key.bytes, None)
+        if let Some(position) = self.shard(key).position(key.hash, key.bytes)
+            && self
+                .get(key)
+                .is_some_and(|entry| entry.shared_string().is_some())
+            && let Some(Object::String(string, form)) = self.shard_mut(key).object_mut(position)
         {
+            *form = StringForm::Raw;
             let string = Arc::make_mut(string);
             edit(string);
             return Ok(string.len());
@@ -419,11 +429,11 @@ impl Db<'_> {
         let mut string = self.string(key)?.unwrap_or_default().to_vec();
         edit(&mut string);
         let len = string.len();
-        if len > INLINE_BYTES {
-            self.put_object(key, Object::String(Arc::new(string)), expires_at_ms);
-        } else {
-            self.put_string(key, &string, StringForm::Raw, expires_at_ms);
-        }
+        self.put_object(
+            key,
+            Object::String(Arc::new(string), StringForm::Raw),
+            expires_at_ms,
+        );
         Ok(len)
     }
 
@@ -432,13 +442,13 @@ impl Db<'_> {
         let mut removed = 0;
         for (number, guard) in &mut self.guards {
             if *number / SHARDS == database && !guard.shard().is_empty() {
-                let tables = guard.exclusive().take_all();
-                removed += tables.len();
+                let table = guard.exclusive().take_all();
+                removed += table.len();
                 self.keyspace
                     .cell(*number)
                     .changes
-                    .fetch_add(tables.len() as u64, Relaxed);
-                self.garbage.push(Garbage::Tables(tables));
+                    .fetch_add(table.len() as u64, Relaxed);
+                self.garbage.push(Garbage::Table(table));
             }
         }
         removed
@@ -490,7 +500,7 @@ impl Db<'_> {
     /// Removes up to `most` keys of a shard that are due.
     pub(super) fn remove_due(&mut self, shard: usize, most: usize) {
         for _ in 0..most {
-            let due = self.guards[0].1.shard().due_key(self.now_ms);
+            let due = self.guards[0].1.exclusive().due_key(self.now_ms);
             let Some(bytes) = due else { return };
             let key = Key::new(shard / SHARDS, &bytes);
             self.remove_if_expired(&key);
@@ -505,11 +515,9 @@ impl Db<'_> {
         shard
     }
 
-    /// Small entries are freed at once, large ones when the locks are gone.
-    fn discard(&mut self, entry: Option<OwnedEntry>) {
-        if let Some(OwnedEntry::Object(entry)) = entry {
-            self.garbage.push(Garbage::Entry(entry));
-        }
+    /// Lets an entry be freed when the locks are gone.
+    fn discard(&mut self, entry: Option<ObjectEntry>) {
+        self.garbage.extend(entry.map(Garbage::Entry));
     }
 }
 

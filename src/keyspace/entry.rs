@@ -1,50 +1,56 @@
-//! A key with its value as a reader sees it, whichever table it lies in.
+//! A key with its value as a reader sees it, whether it lies in the table or is referred to from there.
 
+use super::access::AccessClock;
 use super::object::{Object, Value};
 use super::object_entry::ObjectEntry;
 use super::string_entry::StringEntry;
-use crate::types::dict::DictEntry;
+use crate::types::dict::{Content, Dict, Item};
 use triomphe::Arc;
 
-/// Seconds of access times wrap around here (194 days), as in Redis.
-const CLOCK_MASK: u32 = 0xff_ffff;
+/// The entries of a shard: small strings are pairs ([`StringEntry`]), everything else is a reference.
+///
+/// A clone shares the entries and keeps what it saw: it copies the directory, one reference for some 600 keys, and whoever
+/// changes a table later copies the part that it changes.
+pub type Table = Dict<ObjectEntry, AccessClock>;
 
 /// The value of the key has another type than the command works on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WrongType;
 
-/// A reference to an entry.
+/// An entry of a [`Table`].
 #[derive(Clone, Copy, Debug)]
-pub enum Entry<'a> {
-    /// A key with a string in its own block.
-    String(&'a StringEntry),
-    /// A key with anything else.
-    Object(&'a ObjectEntry),
-}
-
-/// An entry taken out of the keyspace; dropping it may take as long as its value is large.
-#[derive(Clone, Debug)]
-pub enum OwnedEntry {
-    /// A key with a string in its own block.
-    String(StringEntry),
-    /// A key with anything else.
-    Object(ObjectEntry),
+pub struct Entry<'a> {
+    content: Content<'a, ObjectEntry>,
+    clock: &'a AccessClock,
 }
 
 impl<'a> Entry<'a> {
+    /// An entry as the table has it.
+    pub(super) fn new(item: Item<'a, ObjectEntry, AccessClock>) -> Entry<'a> {
+        Entry {
+            content: item.content,
+            clock: item.mark,
+        }
+    }
+
     /// The key.
     pub fn key(self) -> &'a [u8] {
-        match self {
-            Entry::String(entry) => entry.key(),
-            Entry::Object(entry) => entry.key(),
-        }
+        self.content.key()
     }
 
     /// The value.
     pub fn value(self) -> Value<'a> {
-        match self {
-            Entry::String(entry) => Value::String(entry.value()),
-            Entry::Object(entry) => entry.object().value(),
+        match self.content {
+            Content::Pair { value, .. } => Value::String(StringEntry::read(value).value),
+            Content::Reference(entry) => entry.object().value(),
+        }
+    }
+
+    /// The string, if it lies in the table.
+    pub(super) fn small_string(self) -> Option<StringEntry<'a>> {
+        match self.content {
+            Content::Pair { value, .. } => Some(StringEntry::read(value)),
+            Content::Reference(_) => None,
         }
     }
 
@@ -56,22 +62,27 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// The value, if it does not lie in the table.
+    pub fn object(self) -> Option<&'a Object> {
+        match self.content {
+            Content::Pair { .. } => None,
+            Content::Reference(entry) => Some(entry.object()),
+        }
+    }
+
     /// A string as a reference of its own, if it is large: it can leave the lock without a copy.
     pub fn shared_string(self) -> Option<&'a Arc<Vec<u8>>> {
-        match self {
-            Entry::Object(entry) => match entry.object() {
-                Object::String(string) => Some(string),
-                _ => None,
-            },
-            Entry::String(_) => None,
+        match self.object()? {
+            Object::String(string, _) => Some(string),
+            _ => None,
         }
     }
 
     /// Unix time in milliseconds at which the key expires.
     pub fn expires_at_ms(self) -> Option<i64> {
-        match self {
-            Entry::String(entry) => entry.expires_at_ms(),
-            Entry::Object(entry) => entry.expires_at_ms(),
+        match self.content {
+            Content::Pair { value, .. } => StringEntry::read(value).expires_at_ms,
+            Content::Reference(entry) => entry.expires_at_ms(),
         }
     }
 
@@ -83,79 +94,34 @@ impl<'a> Entry<'a> {
 
     /// What `OBJECT ENCODING` answers.
     pub fn encoding(self) -> &'static str {
-        match self.value() {
-            Value::String(_) => match self {
-                Entry::String(entry) => entry.encoding(),
-                Entry::Object(_) => "raw",
-            },
-            Value::List(list) if list.is_compact() => "listpack",
-            Value::List(_) => "quicklist",
-            Value::Hash(hash) if hash.is_compact() => "listpack",
-            Value::Hash(_) => "hashtable",
-        }
-    }
-
-    /// Seconds since the last access.
-    pub fn idle_s(self, now_ms: i64) -> u32 {
-        let clock = match self {
-            Entry::String(entry) => entry.clock(),
-            Entry::Object(entry) => entry.clock(),
-        };
-        clock_of(now_ms).wrapping_sub(clock) & CLOCK_MASK
-    }
-
-    /// Notes an access.
-    pub fn touch(self, now_ms: i64) {
-        // Written once a second at most: readers of one key should not fight for its cache line.
-        if self.idle_s(now_ms) != 0 {
-            self.set_idle_s(0, now_ms);
-        }
-    }
-
-    /// Notes that the last access lies this many seconds back.
-    pub fn set_idle_s(self, idle_s: u32, now_ms: i64) {
-        let clock = clock_of(now_ms).wrapping_sub(idle_s) & CLOCK_MASK;
-        match self {
-            Entry::String(entry) => entry.set_clock(clock),
-            Entry::Object(entry) => entry.set_clock(clock),
-        }
-    }
-
-    /// The entry as a reference of its own.
-    pub fn to_owned(self) -> OwnedEntry {
-        match self {
-            Entry::String(entry) => OwnedEntry::String(entry.clone()),
-            Entry::Object(entry) => OwnedEntry::Object(entry.clone()),
-        }
-    }
-}
-
-impl OwnedEntry {
-    /// The entry as a reader sees it.
-    pub fn as_ref(&self) -> Entry<'_> {
-        match self {
-            OwnedEntry::String(entry) => Entry::String(entry),
-            OwnedEntry::Object(entry) => Entry::Object(entry),
-        }
-    }
-
-    /// The same value under this key with this deadline. A value that nobody else holds is moved, not copied.
-    pub fn rebuilt(self, key: &[u8], expires_at_ms: Option<i64>) -> OwnedEntry {
-        match self {
-            OwnedEntry::String(entry) => OwnedEntry::String(StringEntry::new(
-                key,
-                entry.value(),
-                entry.form(),
-                expires_at_ms,
-            )),
-            OwnedEntry::Object(entry) => {
-                OwnedEntry::Object(ObjectEntry::new(key, entry.into_object(), expires_at_ms))
+        match self.content {
+            Content::Pair { value, .. } => {
+                let StringEntry { value, form, .. } = StringEntry::read(value);
+                form.encoding(value)
             }
+            Content::Reference(entry) => match entry.object() {
+                Object::String(string, form) => form.encoding(string),
+                Object::List(list) if list.is_compact() => "listpack",
+                Object::List(_) => "quicklist",
+                Object::Hash(hash) if hash.is_compact() => "listpack",
+                Object::Hash(_) => "hashtable",
+            },
         }
     }
-}
 
-/// What an entry's clock says of an access at this time.
-pub(super) fn clock_of(now_ms: i64) -> u32 {
-    (now_ms / 1000) as u32 & CLOCK_MASK
+    /// When the key was last used.
+    pub fn clock(self) -> &'a AccessClock {
+        self.clock
+    }
+
+    /// The value as one of its own. A small string is copied; a collection is shared, and copied when it is changed.
+    pub fn to_object(self) -> Object {
+        match self.content {
+            Content::Pair { value, .. } => {
+                let StringEntry { value, form, .. } = StringEntry::read(value);
+                Object::String(Arc::new(value.to_vec()), form)
+            }
+            Content::Reference(entry) => entry.object().clone(),
+        }
+    }
 }

@@ -1,37 +1,36 @@
 //! What a shard keeps for a snapshot that has not taken it yet: of every key that was changed since, what it was.
 //!
-//! So a snapshot costs memory only for what is changed while it is under way, and a change costs it two look-ups and a
-//! reference: entries are shared, and whoever changes a shared entry copies it.
+//! So a snapshot costs memory only for what is changed while it is under way, and a change costs it some look-ups and a
+//! copy of a small string, or a reference to an object: whoever changes a shared object copies it.
 
-use super::entry::Entry;
-use super::shard::Tables;
+use super::entry::{Entry, Table};
 use super::snapshot::SnapshotId;
-use super::string_entry::{StringEntry, StringForm};
-use crate::types::dict::{self, Dict};
+use crate::types::dict;
+use foldhash::HashSet;
 
 /// What is set aside for one snapshot.
 #[derive(Debug)]
 pub(super) struct Kept {
     pub(super) snapshot: SnapshotId,
     changes: Changes,
-    /// The tables, if they were replaced as a whole; no later change matters.
-    tables: Option<Tables>,
+    /// The table, if it was replaced as a whole; no later change matters.
+    table: Option<Table>,
 }
 
-/// The keys that differ from the tables, as they were.
+/// The keys that differ from the table, as they were.
 #[derive(Debug, Default)]
 struct Changes {
     /// The entries of keys that were there.
-    old: Tables,
-    /// Keys that were not there; the entries' values mean nothing.
-    absent: Dict<StringEntry>,
+    old: Table,
+    /// Keys that were not there.
+    absent: HashSet<Box<[u8]>>,
 }
 
 /// The entries of one shard at the moment of a snapshot.
 #[derive(Debug)]
 pub struct ShardImage {
     /// Those of a later moment, shared with the shard.
-    tables: Tables,
+    table: Table,
     changes: Changes,
 }
 
@@ -40,33 +39,30 @@ impl Kept {
         Kept {
             snapshot,
             changes: Changes::default(),
-            tables: None,
+            table: None,
         }
     }
 
     /// Called before every change of a key.
-    pub(super) fn keep(&mut self, tables: &Tables, hash: u64, key: &[u8]) {
-        if self.tables.is_some() || self.changes.include(hash, key) {
+    pub(super) fn keep(&mut self, table: &Table, hash: u64, key: &[u8]) {
+        if self.table.is_some() || self.changes.include(hash, key) {
             return;
         }
-        match tables.get(hash, key) {
-            Some(entry) => self.changes.old.insert_new(hash, entry.to_owned()),
-            None => {
-                let entry = StringEntry::new(key, b"", StringForm::Natural, None);
-                self.changes.absent.insert_new(hash, entry);
-            }
+        match table.get(hash, key) {
+            Some(item) => self.changes.old.insert_copy(hash, item),
+            None => drop(self.changes.absent.insert(key.into())),
         }
     }
 
-    /// Called before the tables are replaced.
-    pub(super) fn keep_all(&mut self, tables: &Tables) {
-        self.tables.get_or_insert_with(|| tables.clone());
+    /// Called before the table is replaced.
+    pub(super) fn keep_all(&mut self, table: &Table) {
+        self.table.get_or_insert_with(|| table.clone());
     }
 
     /// Ends the keeping.
-    pub(super) fn into_image(self, tables: &Tables) -> ShardImage {
+    pub(super) fn into_image(self, table: &Table) -> ShardImage {
         ShardImage {
-            tables: self.tables.unwrap_or_else(|| tables.clone()),
+            table: self.table.unwrap_or_else(|| table.clone()),
             changes: self.changes,
         }
     }
@@ -78,7 +74,7 @@ impl Changes {
     }
 
     fn include(&self, hash: u64, key: &[u8]) -> bool {
-        self.old.get(hash, key).is_some() || self.absent.get(hash, key).is_some()
+        self.old.get(hash, key).is_some() || self.absent.contains(key)
     }
 }
 
@@ -89,9 +85,7 @@ impl ShardImage {
             let key = entry.key();
             self.changes.is_empty() || !self.changes.include(dict::hash(key), key)
         };
-        self.tables
-            .iter()
-            .filter(is_unchanged)
-            .chain(self.changes.old.iter())
+        let unchanged = self.table.iter().map(Entry::new).filter(is_unchanged);
+        unchanged.chain(self.changes.old.iter().map(Entry::new))
     }
 }

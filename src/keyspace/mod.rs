@@ -1,14 +1,16 @@
 //! Keys to values: shards behind locks, the entries in them, expiry, and the one door for changes.
 //!
 //! Reading order: [`object`] (the values), [`string_entry`] and [`object_entry`] (a key with its value, as it lies in
-//! memory), [`entry`] (the same as a reader sees it), [`shard`] (tables of entries and their deadlines), [`space`] (all
+//! memory), [`entry`] (the same as a reader sees it), [`shard`] (a table of entries, with `deadlines.rs`), [`space`] (all
 //! shards, and who may lock them), [`db`] (what a command sees: the shards locked for it), [`expiry`],
 //! [`snapshot`] with [`kept`], [`gate`].
 //!
 //! Locks are taken in ascending order of shards, and only through [`space::Keyspace`], which `command::dispatch` and the
 //! background threads call. A command's handler gets a [`db::Db`] and cannot reach a lock.
 
+pub mod access;
 pub mod db;
+mod deadlines;
 pub mod entry;
 pub mod expiry;
 pub mod gate;

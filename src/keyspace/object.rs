@@ -1,15 +1,15 @@
 //! The values a key can hold.
 
+use super::string_entry::StringForm;
 use crate::types::hash::Hash;
 use crate::types::list::List;
 use triomphe::Arc;
 
-/// A value that does not lie in its key's block: a collection, or a large string.
+/// A value with a life of its own: a collection, or a string that is too large for the table.
 #[derive(Clone, Debug)]
 pub enum Object {
-    /// A string of more than [`INLINE_BYTES`](super::string_entry::INLINE_BYTES), shared with the replies that are on
-    /// their way to clients.
-    String(Arc<Vec<u8>>),
+    /// A string, shared with the replies that are on their way to clients.
+    String(Arc<Vec<u8>>, StringForm),
     /// A list.
     List(List),
     /// A hash.
@@ -31,7 +31,7 @@ impl Object {
     /// The value as a reader sees it.
     pub fn value(&self) -> Value<'_> {
         match self {
-            Object::String(string) => Value::String(string),
+            Object::String(string, _) => Value::String(string),
             Object::List(list) => Value::List(list),
             Object::Hash(hash) => Value::Hash(hash),
         }

@@ -1,35 +1,22 @@
 //! A key with a value that has a life of its own: a collection, or a large string.
 
 use super::object::Object;
-use crate::types::dict::DictEntry;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use crate::types::dict::Keyed;
 use triomphe::Arc;
 
-/// A key with an [`Object`]. Like a [`StringEntry`](super::string_entry::StringEntry) it is a shared reference, and a
-/// shared one is copied before it is changed; collections share their blocks with the copy.
+/// A key with an [`Object`]: a shared reference, and a shared one is copied before it is changed; collections share their
+/// blocks with the copy.
 #[derive(Clone, Debug)]
 pub struct ObjectEntry(Arc<Parts>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Parts {
     object: Object,
     key: Box<[u8]>,
     expires_at_ms: Option<i64>,
-    clock: AtomicU32,
 }
 
-impl Clone for Parts {
-    fn clone(&self) -> Self {
-        Parts {
-            object: self.object.clone(),
-            key: self.key.clone(),
-            expires_at_ms: self.expires_at_ms,
-            clock: AtomicU32::new(self.clock.load(Relaxed)),
-        }
-    }
-}
-
-impl DictEntry for ObjectEntry {
+impl Keyed for ObjectEntry {
     fn key(&self) -> &[u8] {
         &self.0.key
     }
@@ -42,7 +29,6 @@ impl ObjectEntry {
             object,
             key: key.into(),
             expires_at_ms,
-            clock: AtomicU32::new(0),
         }))
     }
 
@@ -69,15 +55,5 @@ impl ObjectEntry {
     /// Sets or clears the deadline.
     pub fn set_expires_at_ms(&mut self, expires_at_ms: Option<i64>) {
         Arc::make_mut(&mut self.0).expires_at_ms = expires_at_ms;
-    }
-
-    /// The second of the last access, modulo 2^24.
-    pub fn clock(&self) -> u32 {
-        self.0.clock.load(Relaxed)
-    }
-
-    /// Notes an access at this second, modulo 2^24.
-    pub fn set_clock(&self, now_s: u32) {
-        self.0.clock.store(now_s, Relaxed);
     }
 }

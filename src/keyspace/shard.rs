@@ -1,69 +1,35 @@
 //! One shard: the entries whose keys' hashes fall into it, and their deadlines. The keyspace locks it as a whole.
 //!
-//! Strings and other values lie in two tables, because a table's slot holds one kind of pointer: so a small string needs
-//! no more than its own block. A key is in one of the two at most.
-//!
-//! Invariant: `deadlines` holds `(expires_at_ms, hash)` of exactly the entries that have a deadline.
+//! Invariant: `deadlines` knows the deadlines of exactly the entries of `table`.
 
-use super::entry::{Entry, OwnedEntry};
+use super::access::AccessClock;
+use super::deadlines::Deadlines;
+use super::entry::{Entry, Table};
 use super::kept::{Kept, ShardImage};
 use super::object::Object;
 use super::object_entry::ObjectEntry;
 use super::snapshot::SnapshotId;
-use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
-use crate::types::dict::{self, Dict};
-use std::collections::BTreeSet;
+use super::string_entry::{INLINE_BYTES, StringEntry};
+use crate::types::dict::{Keyed, Position};
+use smallvec::SmallVec;
 use triomphe::Arc;
 
 /// The entries of one shard.
 #[derive(Debug, Default)]
 pub struct Shard {
-    tables: Tables,
-    deadlines: BTreeSet<(i64, u64)>,
+    table: Table,
+    deadlines: Deadlines,
     /// One for each snapshot that has not taken this shard yet.
     kept: Vec<Kept>,
 }
 
-/// The tables of a shard. A clone shares the entries and keeps what it saw: it copies the tables' directories, one
-/// reference for about 75 keys, and whoever changes a table later copies the part it changes.
-#[derive(Clone, Debug, Default)]
-pub struct Tables {
-    strings: Dict<StringEntry>,
-    objects: Dict<ObjectEntry>,
-}
-
-impl Tables {
-    /// How many keys there are.
-    pub fn len(&self) -> usize {
-        self.strings.len() + self.objects.len()
-    }
-
-    /// Whether there is no key.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// The entry of a key.
-    pub(super) fn get(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
-        match self.strings.get(hash, key) {
-            Some(entry) => Some(Entry::String(entry)),
-            None => self.objects.get(hash, key).map(Entry::Object),
-        }
-    }
-
-    /// Puts in an entry whose key is known to be absent.
-    pub(super) fn insert_new(&mut self, hash: u64, entry: OwnedEntry) {
-        match entry {
-            OwnedEntry::String(entry) => self.strings.insert_new(hash, entry),
-            OwnedEntry::Object(entry) => self.objects.insert_new(hash, entry),
-        }
-    }
-
-    /// All entries.
-    pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
-        let strings = self.strings.iter().map(Entry::String);
-        strings.chain(self.objects.iter().map(Entry::Object))
-    }
+/// What is left of a key that was taken out.
+#[derive(Debug)]
+pub enum Removed {
+    /// Nothing: its string lay in the table.
+    String,
+    /// The entry, which may take long to drop.
+    Object(ObjectEntry),
 }
 
 /// Snapshots: see [`super::snapshot`].
@@ -76,34 +42,34 @@ impl Shard {
     /// Called before every change of a key.
     pub(super) fn before_change(&mut self, hash: u64, key: &[u8]) {
         for kept in &mut self.kept {
-            kept.keep(&self.tables, hash, key);
+            kept.keep(&self.table, hash, key);
         }
     }
 
     /// What the shard held when the snapshot began; `None` if it has been taken already.
     pub(super) fn take_snapshot(&mut self, id: SnapshotId) -> Option<ShardImage> {
         let position = self.kept.iter().position(|kept| kept.snapshot == id)?;
-        Some(self.kept.swap_remove(position).into_image(&self.tables))
+        Some(self.kept.swap_remove(position).into_image(&self.table))
     }
 
     /// Takes all keys out.
-    pub(super) fn take_all(&mut self) -> Tables {
+    pub(super) fn take_all(&mut self) -> Table {
         self.before_replacement();
-        self.deadlines.clear();
-        std::mem::take(&mut self.tables)
+        self.deadlines = Deadlines::default();
+        std::mem::take(&mut self.table)
     }
 
     /// Exchanges the keys of two shards. What they keep for snapshots stays with them.
     pub(super) fn swap_keys(&mut self, other: &mut Shard) {
         self.before_replacement();
         other.before_replacement();
-        std::mem::swap(&mut self.tables, &mut other.tables);
+        std::mem::swap(&mut self.table, &mut other.table);
         std::mem::swap(&mut self.deadlines, &mut other.deadlines);
     }
 
     fn before_replacement(&mut self) {
         for kept in &mut self.kept {
-            kept.keep_all(&self.tables);
+            kept.keep_all(&self.table);
         }
     }
 }
@@ -112,7 +78,7 @@ impl Shard {
 impl Shard {
     /// How many keys there are, expired ones included that nobody has removed yet.
     pub fn len(&self) -> usize {
-        self.tables.len()
+        self.table.len()
     }
 
     /// Whether there is no key.
@@ -122,204 +88,178 @@ impl Shard {
 
     /// How many keys have a deadline.
     pub fn deadline_count(&self) -> usize {
-        self.deadlines.len()
+        self.deadlines.count()
     }
 
     /// How many keys are due at this time and have not been removed yet.
     pub fn due_count(&self, now_ms: i64) -> usize {
-        self.deadlines.range(..=(now_ms, u64::MAX)).count()
+        let due = self
+            .deadlines
+            .due_pages(now_ms)
+            .flat_map(|page| self.page(page));
+        due.filter(|entry| entry.is_expired(now_ms)).count()
     }
 
-    /// The earliest deadline, in milliseconds of Unix time.
+    /// A moment before which no key is due, in milliseconds of Unix time.
     pub fn earliest_deadline_ms(&self) -> Option<i64> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        self.deadlines.earliest_ms()
     }
 
     /// Sum over all keys of the milliseconds they still have to live, for the average in INFO.
     pub fn total_ttl_ms(&self, now_ms: i64) -> i128 {
-        self.deadlines
-            .iter()
-            .map(|(deadline, _)| deadline.saturating_sub(now_ms).max(0) as i128)
-            .sum()
+        self.deadlines.sum_ms() - i128::from(now_ms) * self.deadline_count() as i128
     }
 
     /// The entry of a key.
     pub fn get(&self, hash: u64, key: &[u8]) -> Option<Entry<'_>> {
-        self.tables.get(hash, key)
+        self.table.get(hash, key).map(Entry::new)
     }
 
-    /// Prepares to put in small strings with these hashes: see [`Dict::fetch`].
+    /// Prepares to put in small strings with these hashes: see [`Dict::fetch`](crate::types::dict::Dict::fetch).
     pub(super) fn fetch(&self, hashes: impl ExactSizeIterator<Item = u64>) {
-        self.tables.strings.fetch(hashes);
+        self.table.fetch(hashes);
     }
 
-    /// Whether a key holds anything but a small string.
-    pub fn has_object(&self, hash: u64, key: &[u8]) -> bool {
-        self.tables.objects.get(hash, key).is_some()
+    /// Where the entry of a key is, until the next change of the shard.
+    pub fn position(&self, hash: u64, key: &[u8]) -> Option<Position> {
+        self.table.position(hash, key)
     }
 
-    /// The object of a key, to be changed. `clock` is the second of this access, if it counts as one.
-    pub fn object_mut(&mut self, hash: u64, key: &[u8], clock: Option<u32>) -> Option<&mut Object> {
-        let entry = self.tables.objects.get_mut(hash, key)?;
-        if let Some(clock) = clock {
-            entry.set_clock(clock);
-        }
-        Some(entry.object_mut())
+    /// The entry at a position.
+    pub fn entry(&self, position: Position) -> Entry<'_> {
+        Entry::new(self.table.item(position))
     }
 
-    /// Sets a key to a string and returns what it replaces, unless that was written over in place. `clock` is the second
-    /// of this access.
+    /// The object at a position, to be changed; none if it is a small string.
+    pub fn object_mut(&mut self, position: Position) -> Option<&mut Object> {
+        self.table
+            .reference_mut(position)
+            .map(ObjectEntry::object_mut)
+    }
+
+    /// Sets a key to a string, and returns the object that it replaces.
     pub fn put_string(
         &mut self,
         hash: u64,
         key: &[u8],
-        value: &[u8],
-        form: StringForm,
-        expires_at_ms: Option<i64>,
-        clock: u32,
-    ) -> Option<OwnedEntry> {
-        if value.len() > INLINE_BYTES {
-            let object = Object::String(Arc::new(value.to_vec()));
-            let entry = ObjectEntry::new(key, object, expires_at_ms);
-            entry.set_clock(clock);
-            return self.put(hash, OwnedEntry::Object(entry));
+        string: StringEntry<'_>,
+        now_ms: i64,
+    ) -> Option<ObjectEntry> {
+        if !string.fits(key) {
+            let object = Object::String(Arc::new(string.value.to_vec()), string.form);
+            let entry = ObjectEntry::new(key, object, string.expires_at_ms);
+            return self.put_object(hash, entry, now_ms);
         }
-        let new = || {
-            let entry = StringEntry::new(key, value, form, expires_at_ms);
-            entry.set_clock(clock);
-            entry
-        };
-        if let Some(entry) = self.tables.strings.get_mut(hash, key) {
-            let old_deadline = entry.expires_at_ms();
-            if old_deadline == expires_at_ms && entry.overwrite(value, form) {
-                entry.set_clock(clock);
-                return None;
+        let (old_deadline, replaced) = match self.table.position(hash, key) {
+            Some(position) => {
+                let old = self.entry(position);
+                old.clock().touch(now_ms);
+                let old_deadline = old.expires_at_ms();
+                let replaced = string.with_parts(|parts| self.table.set_pair(position, key, parts));
+                (old_deadline, replaced)
             }
-            let old = std::mem::replace(entry, new());
-            self.move_deadline(hash, old_deadline, expires_at_ms);
-            return Some(OwnedEntry::String(old));
-        }
-        let old = self.remove_object(hash, key);
-        self.tables.strings.insert_new(hash, new());
-        self.move_deadline(hash, None, expires_at_ms);
-        old
+            None => {
+                let clock = AccessClock::new(now_ms);
+                string.with_parts(|parts| self.table.insert_pair(hash, key, parts, clock));
+                (None, None)
+            }
+        };
+        self.move_deadline(hash, old_deadline, string.expires_at_ms);
+        replaced
     }
 
-    /// Puts in an entry and returns the one it replaces.
-    pub fn put(&mut self, hash: u64, entry: OwnedEntry) -> Option<OwnedEntry> {
-        let old = self.remove(hash, entry.as_ref().key());
-        self.move_deadline(hash, None, entry.as_ref().expires_at_ms());
-        self.tables.insert_new(hash, entry);
-        old
+    /// Puts in an entry, and returns the object that it replaces.
+    pub fn put_object(
+        &mut self,
+        hash: u64,
+        entry: ObjectEntry,
+        now_ms: i64,
+    ) -> Option<ObjectEntry> {
+        let deadline = entry.expires_at_ms();
+        let (old_deadline, replaced) = match self.table.position(hash, entry.key()) {
+            Some(position) => {
+                let old = self.entry(position);
+                old.clock().touch(now_ms);
+                let old_deadline = old.expires_at_ms();
+                (old_deadline, self.table.set_reference(position, entry))
+            }
+            None => {
+                let clock = AccessClock::new(now_ms);
+                self.table.insert_reference(hash, entry, clock);
+                (None, None)
+            }
+        };
+        self.move_deadline(hash, old_deadline, deadline);
+        replaced
     }
 
     /// Takes out a key.
-    pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<OwnedEntry> {
-        match self.tables.strings.remove(hash, key) {
-            Some(entry) => {
-                self.move_deadline(hash, entry.expires_at_ms(), None);
-                Some(OwnedEntry::String(entry))
-            }
-            None => self.remove_object(hash, key),
-        }
+    pub fn remove(&mut self, hash: u64, key: &[u8]) -> Option<Removed> {
+        let position = self.table.position(hash, key)?;
+        let deadline = self.entry(position).expires_at_ms();
+        let removed = self.table.remove(position);
+        self.move_deadline(hash, deadline, None);
+        Some(removed.map_or(Removed::String, Removed::Object))
     }
 
     /// Sets or clears the deadline of a key that exists.
     pub fn set_expires_at_ms(&mut self, hash: u64, key: &[u8], expires_at_ms: Option<i64>) {
-        let old = if let Some(entry) = self.tables.objects.get_mut(hash, key) {
-            let old = entry.expires_at_ms();
-            entry.set_expires_at_ms(expires_at_ms);
-            old
-        } else if let Some(entry) = self.tables.strings.get_mut(hash, key) {
-            let old = entry.expires_at_ms();
-            let clock = entry.clock();
-            *entry = StringEntry::new(key, entry.value(), entry.form(), expires_at_ms);
-            entry.set_clock(clock);
-            old
-        } else {
+        let Some(position) = self.table.position(hash, key) else {
             return;
         };
-        self.move_deadline(hash, old, expires_at_ms);
+        let entry = self.entry(position);
+        let old_deadline = entry.expires_at_ms();
+        if let Some(string) = entry.small_string() {
+            let value = SmallVec::<[u8; INLINE_BYTES]>::from_slice(string.value);
+            let string = StringEntry {
+                value: &value,
+                expires_at_ms,
+                ..string
+            };
+            string.with_parts(|parts| self.table.set_pair(position, key, parts));
+        } else if let Some(entry) = self.table.reference_mut(position) {
+            entry.set_expires_at_ms(expires_at_ms);
+        }
+        self.move_deadline(hash, old_deadline, expires_at_ms);
     }
 
     /// A key that was due at this time, or earlier.
-    pub fn due_key(&self, now_ms: i64) -> Option<Vec<u8>> {
-        let &(deadline, hash) = self.deadlines.first()?;
-        if deadline > now_ms {
-            return None;
+    pub fn due_key(&mut self, now_ms: i64) -> Option<Vec<u8>> {
+        loop {
+            let page = self.deadlines.due_pages(now_ms).next()?;
+            if let Some(due) = self.page(page).find(|entry| entry.is_expired(now_ms)) {
+                return Some(due.key().to_vec());
+            }
+            let earliest = self.page(page).filter_map(Entry::expires_at_ms).min();
+            self.deadlines.correct(page, earliest);
         }
-        let is_due = |entry: Entry<'_>| {
-            entry.expires_at_ms() == Some(deadline) && dict::hash(entry.key()) == hash
-        };
-        let string = self
-            .tables
-            .strings
-            .find(hash, |entry| is_due(Entry::String(entry)))
-            .map(Entry::String);
-        let found = string.or_else(|| {
-            self.tables
-                .objects
-                .find(hash, |entry| is_due(Entry::Object(entry)))
-                .map(Entry::Object)
-        });
-        found.map(|entry| entry.key().to_vec())
+    }
+
+    /// The entries of a page of the table.
+    fn page(&self, page: usize) -> impl Iterator<Item = Entry<'_>> {
+        self.table.page_items(page).map(Entry::new)
     }
 
     /// All entries.
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
-        self.tables.iter()
+        self.table.iter().map(Entry::new)
     }
 
-    /// Visits some entries; see [`Dict::scan`]. The lowest bit of the cursor says which of the two tables is walked.
+    /// Visits some entries; see [`Dict::scan`](crate::types::dict::Dict::scan).
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Entry<'_>)) -> u64 {
-        if cursor & 1 == 0 {
-            match self
-                .tables
-                .strings
-                .scan(cursor >> 1, |entry| visit(Entry::String(entry)))
-            {
-                0 => 1,
-                next => next << 1,
-            }
-        } else {
-            match self
-                .tables
-                .objects
-                .scan(cursor >> 1, |entry| visit(Entry::Object(entry)))
-            {
-                0 => 0,
-                next => next << 1 | 1,
-            }
-        }
+        self.table.scan(cursor, |item| visit(Entry::new(item)))
     }
 
     /// An entry, each having the same chance.
-    pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<Entry<'_>> {
-        if self.is_empty() {
-            return None;
-        }
-        if (random() % self.len() as u64) < self.tables.strings.len() as u64 {
-            self.tables.strings.random(random).map(Entry::String)
-        } else {
-            self.tables.objects.random(random).map(Entry::Object)
-        }
-    }
-
-    fn remove_object(&mut self, hash: u64, key: &[u8]) -> Option<OwnedEntry> {
-        let entry = self.tables.objects.remove(hash, key)?;
-        self.move_deadline(hash, entry.expires_at_ms(), None);
-        Some(OwnedEntry::Object(entry))
+    pub fn random(&self, random: impl FnMut() -> u64) -> Option<Entry<'_>> {
+        self.table.random(random).map(Entry::new)
     }
 
     fn move_deadline(&mut self, hash: u64, from: Option<i64>, to: Option<i64>) {
-        if from == to {
-            return;
-        }
-        if let Some(deadline) = from {
-            self.deadlines.remove(&(deadline, hash));
-        }
-        if let Some(deadline) = to {
-            self.deadlines.insert((deadline, hash));
+        if self.deadlines.count() > 0 || to.is_some() {
+            let pages = self.table.pages();
+            let page = to.map(|deadline| (self.table.page_of(hash), deadline));
+            self.deadlines.change(from, page, pages);
         }
     }
 }
@@ -327,6 +267,8 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::string_entry::StringForm;
+    use crate::types::dict;
     use crate::types::list::List;
     use std::collections::BTreeMap;
 
@@ -343,29 +285,29 @@ mod tests {
             (state >> 33) % below
         };
         for step in 0..30_000 {
-            let key = format!("key:{}", random(200));
+            let key = format!("key:{}", random(if step < 20_000 { 2000 } else { 20 }));
             let hash = dict::hash(key.as_bytes());
             let deadline = (random(2) == 0).then(|| random(50) as i64);
             match random(6) {
                 0..2 => {
                     let value = "v".repeat([1, 1, 600][random(3) as usize]);
-                    shard.put_string(
-                        hash,
-                        key.as_bytes(),
-                        value.as_bytes(),
-                        StringForm::Natural,
-                        deadline,
-                        0,
-                    );
+                    let string = StringEntry {
+                        value: value.as_bytes(),
+                        form: StringForm::Natural,
+                        expires_at_ms: deadline,
+                    };
+                    shard.put_string(hash, key.as_bytes(), string, 0);
                     model.insert(key, (value, deadline));
                 }
                 2 => {
                     let entry =
                         ObjectEntry::new(key.as_bytes(), Object::List(List::default()), deadline);
-                    let old = shard.put(hash, OwnedEntry::Object(entry));
+                    let replaced = shard.put_object(hash, entry, 0);
+                    let old = model.insert(key, ("list".to_string(), deadline));
+                    let is_small = |value: &String| value == "v";
                     assert_eq!(
-                        old.is_some(),
-                        model.insert(key, ("list".to_string(), deadline)).is_some()
+                        replaced.is_some(),
+                        old.is_some_and(|(value, _)| !is_small(&value))
                     );
                 }
                 3 => {
@@ -389,8 +331,17 @@ mod tests {
             assert_eq!(shard.len(), model.len());
             if step % 100 == 0 {
                 let deadlines = model.values().filter_map(|(_, deadline)| *deadline);
-                assert_eq!(shard.earliest_deadline_ms(), deadlines.clone().min());
-                assert_eq!(shard.deadline_count(), deadlines.count());
+                let earliest = deadlines.clone().min();
+                assert!(shard.earliest_deadline_ms() <= earliest.or(Some(i64::MAX)));
+                assert_eq!(shard.deadline_count(), deadlines.clone().count());
+                assert_eq!(
+                    shard.total_ttl_ms(9),
+                    deadlines.clone().map(|due| i128::from(due - 9)).sum()
+                );
+                assert_eq!(
+                    shard.due_count(25),
+                    deadlines.filter(|due| *due <= 25).count()
+                );
             }
         }
         while let Some(key) = shard.due_key(100) {

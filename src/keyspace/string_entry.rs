@@ -1,44 +1,39 @@
-//! A key with a string, in one block of memory.
+//! A key with a string, as it lies in the table.
+//!
+//! It is a pair of a [`Dict`](crate::types::dict::Dict), whose value is
 //!
 //! ```text
-//!   references 8 | length 8 | key length 4 | flags 1, clock 3 | [deadline 8] | key ... | value ...
+//!   flags 1 | [deadline 8] | string ...
 //! ```
 //!
-//! A key of 16 bytes with a value of 16 bytes takes 56 bytes, and reading it touches one place in memory. The deadline
-//! is there only if the key has one. Strings longer than [`INLINE_BYTES`] live in an
+//! The deadline is there only if the key has one. With the lengths and the slot that the table adds, a key of 16 bytes
+//! with a string of 16 bytes takes 43 bytes. Longer strings live in an
 //! [`ObjectEntry`](super::object_entry::ObjectEntry) instead.
-//!
-//! An entry is a shared reference: a snapshot holds the same blocks as the keyspace. Only a block that nobody else holds
-//! is changed in place, so a snapshot keeps what it saw.
 
-use crate::types::dict::DictEntry;
+use crate::types::dict::PAIR_BYTES;
 use crate::util::number;
-use smallvec::SmallVec;
-use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
-use triomphe::{Arc, ThinArc};
 
-/// The longest string that lies in the block of its key.
+/// The longest string that may lie in the table, if its key is not too long.
 pub const INLINE_BYTES: usize = 512;
 
-/// Blocks up to this size are put together on the stack.
-const STACK_BYTES: usize = 256;
 /// The longest string that Redis calls `embstr`.
 const EMBSTR_BYTES: usize = 44;
 
-const HAS_DEADLINE: u32 = 1 << 0;
-const IS_TEXT: u32 = 1 << 1;
-const IS_RAW: u32 = 1 << 2;
-const FLAGS: u32 = 0xff;
+const HAS_DEADLINE: u8 = 1 << 0;
+const IS_TEXT: u8 = 1 << 1;
+const IS_RAW: u8 = 1 << 2;
 
-/// A key with a string.
-#[derive(Clone, Debug)]
-pub struct StringEntry(ThinArc<Header, u8>);
+const DEADLINE_BYTES: usize = 8;
 
-#[derive(Debug)]
-struct Header {
-    key_len: u32,
-    /// The flags above, and in the high 24 bits the second of the last access, which readers set under a shared lock.
-    clock_and_flags: AtomicU32,
+/// A string with its deadline and form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StringEntry<'a> {
+    /// The string.
+    pub value: &'a [u8],
+    /// How it was made.
+    pub form: StringForm,
+    /// Unix time in milliseconds at which the key expires.
+    pub expires_at_ms: Option<i64>,
 }
 
 /// What `OBJECT ENCODING` is to say of a string; it depends on the command that made it, not on its bytes alone.
@@ -52,117 +47,67 @@ pub enum StringForm {
     Raw,
 }
 
-impl DictEntry for StringEntry {
-    fn key(&self) -> &[u8] {
-        let start = self.key_start();
-        &self.0.slice[start..start + self.0.header.header.key_len as usize]
+impl<'a> StringEntry<'a> {
+    /// Whether it may lie in the table, under this key.
+    pub fn fits(&self, key: &[u8]) -> bool {
+        self.value.len() <= INLINE_BYTES
+            && 1 + DEADLINE_BYTES + key.len() + self.value.len() <= PAIR_BYTES
+    }
+
+    /// Reads what [`Self::with_parts`] has made.
+    pub fn read(bytes: &'a [u8]) -> StringEntry<'a> {
+        let (flags, rest) = bytes.split_first().expect("an entry has flags");
+        let (deadline, value) = match flags & HAS_DEADLINE {
+            0 => (None, rest),
+            _ => rest
+                .split_first_chunk()
+                .map(|(deadline, value)| (Some(i64::from_le_bytes(*deadline)), value))
+                .expect("the flag says that there is a deadline"),
+        };
+        StringEntry {
+            value,
+            form: StringForm::of_flags(*flags),
+            expires_at_ms: deadline,
+        }
+    }
+
+    /// Hands over the bytes that lie in the table, part by part.
+    pub fn with_parts<T>(&self, take: impl FnOnce(&[&[u8]]) -> T) -> T {
+        let mut head = [self.form.flags(); 1 + DEADLINE_BYTES];
+        match self.expires_at_ms {
+            Some(deadline) => {
+                head[0] |= HAS_DEADLINE;
+                head[1..].copy_from_slice(&deadline.to_le_bytes());
+                take(&[&head, self.value])
+            }
+            None => take(&[&head[..1], self.value]),
+        }
     }
 }
 
-impl StringEntry {
-    /// A key with a string of at most [`INLINE_BYTES`].
-    pub fn new(
-        key: &[u8],
-        value: &[u8],
-        form: StringForm,
-        expires_at_ms: Option<i64>,
-    ) -> StringEntry {
-        let mut bytes = SmallVec::<[u8; STACK_BYTES]>::with_capacity(8 + key.len() + value.len());
-        let mut flags = form.flags();
-        if let Some(deadline) = expires_at_ms {
-            flags |= HAS_DEADLINE;
-            bytes.extend_from_slice(&deadline.to_le_bytes());
-        }
-        bytes.extend_from_slice(key);
-        bytes.extend_from_slice(value);
-        let header = Header {
-            key_len: key.len() as u32,
-            clock_and_flags: AtomicU32::new(flags),
-        };
-        StringEntry(ThinArc::from_header_and_slice(header, &bytes))
-    }
-
-    /// The string.
-    pub fn value(&self) -> &[u8] {
-        &self.0.slice[self.key_start() + self.0.header.header.key_len as usize..]
-    }
-
-    /// Writes another string of the same length and form over this one; `false` if that cannot be done in place.
-    pub fn overwrite(&mut self, value: &[u8], form: StringForm) -> bool {
-        if self.flags() & !HAS_DEADLINE != form.flags() || self.value().len() != value.len() {
-            return false;
-        }
-        self.0.with_arc_mut(|block| match Arc::get_mut(block) {
-            Some(block) => {
-                let bytes = block.slice_mut();
-                let start = bytes.len() - value.len();
-                bytes[start..].copy_from_slice(value);
-                true
-            }
-            None => false,
-        })
-    }
-
-    /// The form the string was made with.
-    pub fn form(&self) -> StringForm {
-        match self.flags() & (IS_TEXT | IS_RAW) {
-            0 => StringForm::Natural,
-            IS_TEXT => StringForm::Text,
-            _ => StringForm::Raw,
-        }
-    }
-
-    /// What `OBJECT ENCODING` says of the string.
-    pub fn encoding(&self) -> &'static str {
-        let value = self.value();
-        match self.form() {
+impl StringForm {
+    /// What `OBJECT ENCODING` says of a string of this form.
+    pub fn encoding(self, value: &[u8]) -> &'static str {
+        match self {
             StringForm::Natural if number::parse_i64(value).is_some() => "int",
             StringForm::Natural | StringForm::Text if value.len() <= EMBSTR_BYTES => "embstr",
             _ => "raw",
         }
     }
 
-    /// Unix time in milliseconds at which the key expires.
-    pub fn expires_at_ms(&self) -> Option<i64> {
-        if self.flags() & HAS_DEADLINE == 0 {
-            return None;
-        }
-        self.0
-            .slice
-            .first_chunk()
-            .map(|bytes| i64::from_le_bytes(*bytes))
-    }
-
-    /// The second of the last access, modulo 2^24.
-    pub fn clock(&self) -> u32 {
-        self.0.header.header.clock_and_flags.load(Relaxed) >> 8
-    }
-
-    /// Notes an access at this second, modulo 2^24.
-    pub fn set_clock(&self, now_s: u32) {
-        let state = &self.0.header.header.clock_and_flags;
-        state.store(now_s << 8 | state.load(Relaxed) & FLAGS, Relaxed);
-    }
-
-    fn flags(&self) -> u32 {
-        self.0.header.header.clock_and_flags.load(Relaxed) & FLAGS
-    }
-
-    fn key_start(&self) -> usize {
-        if self.flags() & HAS_DEADLINE != 0 {
-            8
-        } else {
-            0
-        }
-    }
-}
-
-impl StringForm {
-    fn flags(self) -> u32 {
+    fn flags(self) -> u8 {
         match self {
             StringForm::Natural => 0,
             StringForm::Text => IS_TEXT,
             StringForm::Raw => IS_RAW,
+        }
+    }
+
+    fn of_flags(flags: u8) -> StringForm {
+        match flags & (IS_TEXT | IS_RAW) {
+            0 => StringForm::Natural,
+            IS_TEXT => StringForm::Text,
+            _ => StringForm::Raw,
         }
     }
 }
@@ -173,12 +118,16 @@ mod tests {
 
     #[test]
     fn gives_back_what_it_was_made_of() {
-        for (key, value) in [(&b""[..], &b""[..]), (b"k", b"v"), (&[0; 300], &[255; 512])] {
-            for deadline in [None, Some(0), Some(-1), Some(i64::MAX)] {
+        for value in [&b""[..], b"v", &[255; 512]] {
+            for expires_at_ms in [None, Some(0), Some(-1), Some(i64::MAX)] {
                 for form in [StringForm::Natural, StringForm::Text, StringForm::Raw] {
-                    let entry = StringEntry::new(key, value, form, deadline);
-                    assert_eq!((entry.key(), entry.value()), (key, value));
-                    assert_eq!((entry.form(), entry.expires_at_ms()), (form, deadline));
+                    let entry = StringEntry {
+                        value,
+                        form,
+                        expires_at_ms,
+                    };
+                    let bytes = entry.with_parts(|parts| parts.concat());
+                    assert_eq!(StringEntry::read(&bytes), entry);
                 }
             }
         }
@@ -196,36 +145,9 @@ mod tests {
             (&long[..44], "embstr", "embstr"),
             (&long, "raw", "raw"),
         ] {
-            let encoding = |form| StringEntry::new(b"k", value, form, None).encoding();
-            assert_eq!(encoding(StringForm::Natural), natural);
-            assert_eq!(encoding(StringForm::Text), text);
-            assert_eq!(encoding(StringForm::Raw), "raw");
+            assert_eq!(StringForm::Natural.encoding(value), natural);
+            assert_eq!(StringForm::Text.encoding(value), text);
+            assert_eq!(StringForm::Raw.encoding(value), "raw");
         }
-    }
-
-    #[test]
-    fn only_an_entry_that_nobody_else_holds_is_written_over() {
-        let mut entry = StringEntry::new(b"k", b"old", StringForm::Natural, Some(7));
-        assert!(!entry.overwrite(b"longer", StringForm::Natural));
-        assert!(!entry.overwrite(b"new", StringForm::Raw));
-        let other = entry.clone();
-        assert!(!entry.overwrite(b"new", StringForm::Natural));
-        drop(other);
-        assert!(entry.overwrite(b"new", StringForm::Natural));
-        assert_eq!(
-            (entry.key(), entry.value(), entry.expires_at_ms()),
-            (&b"k"[..], &b"new"[..], Some(7))
-        );
-    }
-
-    #[test]
-    fn the_clock_leaves_the_flags_alone() {
-        let entry = StringEntry::new(b"k", b"v", StringForm::Raw, Some(7));
-        entry.set_clock(0xff_ffff);
-        assert_eq!(entry.clock(), 0xff_ffff);
-        assert_eq!(
-            (entry.form(), entry.expires_at_ms()),
-            (StringForm::Raw, Some(7))
-        );
     }
 }

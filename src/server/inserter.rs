@@ -133,7 +133,9 @@ impl<'a> Inserter<'a> {
             if let Some(idle_s) = record.idle_s
                 && let Some(entry) = db.peek(key)
             {
-                entry.set_idle_s(u32::try_from(idle_s).unwrap_or(u32::MAX), self.now_ms);
+                entry
+                    .clock()
+                    .set_idle_s(u32::try_from(idle_s).unwrap_or(u32::MAX), self.now_ms);
             }
         }
         self.server
@@ -149,7 +151,7 @@ impl<'a> Inserter<'a> {
             return None;
         };
         match value.take()? {
-            Value::String(string) => Some(Object::String(Arc::new(string))),
+            Value::String(string) => Some(Object::String(Arc::new(string), StringForm::Natural)),
             Value::List(elements) => Some(Object::List(self.list(&elements))),
             Value::Hash(pairs) => Some(Object::Hash(self.hash(&pairs))),
             _ => unreachable!("the loader refuses what the keyspace cannot hold"),

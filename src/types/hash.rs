@@ -1,6 +1,6 @@
 //! The hash: fields and values in one packed block while it is small, a hash table when it grows.
 
-use super::dict::{self, Dict, DictEntry};
+use super::dict::{self, Content, Dict, Item, Keyed, PAIR_BYTES};
 use super::limits::CompactLimits;
 use super::packed::Packed;
 use triomphe::ThinArc;
@@ -15,27 +15,26 @@ pub struct Hash {
 enum Form {
     /// Field, value, field, value... in order of insertion.
     Compact(Packed),
-    Table(Box<Dict<Field>>),
+    Table(Box<Dict<LargeField>>),
 }
 
-/// A field and its value in one block of memory: the field's length as the header, then the bytes of both.
+/// A field with a value that are too large for a page of the table, in a block of their own: the field's length as the
+/// header, then the bytes of both.
 #[derive(Clone, Debug)]
-struct Field(ThinArc<u32, u8>);
+struct LargeField(ThinArc<usize, u8>);
 
-impl Field {
-    fn new(field: &[u8], value: &[u8]) -> Field {
-        let mut bytes = smallvec::SmallVec::<[u8; 256]>::with_capacity(field.len() + value.len());
-        bytes.extend_from_slice(field);
-        bytes.extend_from_slice(value);
-        Field(ThinArc::from_header_and_slice(field.len() as u32, &bytes))
+impl LargeField {
+    fn new(field: &[u8], value: &[u8]) -> LargeField {
+        let bytes = [field, value].concat();
+        LargeField(ThinArc::from_header_and_slice(field.len(), &bytes))
     }
 
     fn split(&self) -> (&[u8], &[u8]) {
-        self.0.slice.split_at(self.0.header.header as usize)
+        self.0.slice.split_at(self.0.header.header)
     }
 }
 
-impl DictEntry for Field {
+impl Keyed for LargeField {
     fn key(&self) -> &[u8] {
         self.split().0
     }
@@ -75,7 +74,7 @@ impl Hash {
                 let index = index_of(block, field)?;
                 block.iter().nth(index + 1)
             }
-            Form::Table(table) => Some(table.get(dict::hash(field), field)?.split().1),
+            Form::Table(table) => Some(pair(table.get(dict::hash(field), field)?).1),
         }
     }
 
@@ -83,7 +82,7 @@ impl Hash {
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let (block, table) = match &self.form {
             Form::Compact(block) => (Some(block), None),
-            Form::Table(table) => (None, Some(table.iter().map(Field::split))),
+            Form::Table(table) => (None, Some(table.iter().map(pair))),
         };
         let packed = block.into_iter().flat_map(|block| pairs(block.iter()));
         packed.chain(table.into_iter().flatten())
@@ -95,9 +94,7 @@ impl Hash {
             self.make_table();
         }
         match &mut self.form {
-            Form::Table(table) => table
-                .insert(dict::hash(field), Field::new(field, value))
-                .is_none(),
+            Form::Table(table) => insert(table, field, value),
             Form::Compact(block) => match index_of(block, field) {
                 Some(index) => {
                     block.replace(index + 1, value);
@@ -118,7 +115,13 @@ impl Hash {
     /// Takes out a field; returns whether it was there.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         match &mut self.form {
-            Form::Table(table) => table.remove(dict::hash(field), field).is_some(),
+            Form::Table(table) => match table.position(dict::hash(field), field) {
+                Some(position) => {
+                    table.remove(position);
+                    true
+                }
+                None => false,
+            },
             Form::Compact(block) => match index_of(block, field) {
                 Some(index) => {
                     block.remove(index..index + 2);
@@ -137,7 +140,7 @@ impl Hash {
                 let index = random() as usize % self.len();
                 pairs(block.iter()).nth(index)
             }
-            Form::Table(table) => table.random(random).map(Field::split),
+            Form::Table(table) => table.random(random).map(pair),
         }
     }
 
@@ -149,8 +152,8 @@ impl Hash {
                 pairs(block.iter()).for_each(|(field, value)| visit(field, value));
                 0
             }
-            Form::Table(table) => table.scan(cursor, |entry| {
-                let (field, value) = entry.split();
+            Form::Table(table) => table.scan(cursor, |item| {
+                let (field, value) = pair(item);
                 visit(field, value);
             }),
         }
@@ -161,10 +164,31 @@ impl Hash {
         if let Form::Compact(block) = &self.form {
             let mut table = Dict::default();
             for (field, value) in pairs(block.iter()) {
-                table.insert_new(dict::hash(field), Field::new(field, value));
+                insert(&mut table, field, value);
             }
             self.form = Form::Table(Box::new(table));
         }
+    }
+}
+
+/// Puts a field into a table; returns whether it is new.
+fn insert(table: &mut Dict<LargeField>, field: &[u8], value: &[u8]) -> bool {
+    let hash = dict::hash(field);
+    let is_small = field.len() + value.len() <= PAIR_BYTES;
+    let position = table.position(hash, field);
+    match position {
+        Some(position) if is_small => drop(table.set_pair(position, field, &[value])),
+        Some(position) => drop(table.set_reference(position, LargeField::new(field, value))),
+        None if is_small => table.insert_pair(hash, field, &[value], ()),
+        None => table.insert_reference(hash, LargeField::new(field, value), ()),
+    }
+    position.is_none()
+}
+
+fn pair<'a>(item: Item<'a, LargeField, ()>) -> (&'a [u8], &'a [u8]) {
+    match item.content {
+        Content::Pair { key, value } => (key, value),
+        Content::Reference(field) => field.split(),
     }
 }
 

@@ -262,12 +262,12 @@ impl DoubleEndedIterator for Iter<'_> {
 impl ExactSizeIterator for Iter<'_> {}
 
 /// How many digits a length takes.
-fn length_bytes(len: usize) -> usize {
+pub(super) fn length_bytes(len: usize) -> usize {
     (usize::BITS - len.leading_zeros()).div_ceil(7).max(1) as usize
 }
 
 /// The digits of a length and how many they are.
-fn encode_length(mut len: usize) -> ([u8; 10], usize) {
+pub(super) fn encode_length(mut len: usize) -> ([u8; 10], usize) {
     let mut digits = [0; 10];
     let mut count = 0;
     loop {
@@ -282,7 +282,7 @@ fn encode_length(mut len: usize) -> ([u8; 10], usize) {
 }
 
 /// The length that begins a run of bytes, and how many digits it has.
-fn decode_length<'a>(bytes: impl Iterator<Item = &'a u8>) -> (usize, usize) {
+pub(super) fn decode_length<'a>(bytes: impl Iterator<Item = &'a u8>) -> (usize, usize) {
     let mut len = 0;
     let mut count = 0;
     for byte in bytes {

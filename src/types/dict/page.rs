@@ -1,0 +1,362 @@
+//! A page of a [`Dict`](super::Dict): the entries of one interval of hashes, searched one by one.
+//!
+//! ```text
+//!   slots:       tag 12 bits | is a reference 1 | place 19     mark     (one for each entry)
+//!   bytes:       key length, value length, key, value; key length, ...  (pairs; lengths are LEB128 numbers)
+//!   references:  what was too large for a pair, or is more than bytes   (8 bytes each, with a block of its own)
+//! ```
+//!
+//! A small pair lies in the page itself: it costs its bytes, two bytes of lengths and its slot, and no block of memory of
+//! its own. A tag is 12 bits of the hash, so that hardly ever (1 in 4096) an entry is looked at that is not the one.
+//! A pair that is taken out, or no longer fits its place, leaves a hole; holes are closed when room is needed.
+
+use super::{Content, Item, Keyed, hash};
+use crate::types::packed::{decode_length, encode_length, length_bytes};
+use smallvec::SmallVec;
+
+const PLACE_BITS: u32 = 20;
+const IS_REFERENCE: u32 = 1 << (PLACE_BITS - 1);
+const PLACE: u32 = IS_REFERENCE - 1;
+
+/// Some entries of a table.
+#[derive(Clone, Debug)]
+pub(super) struct Page<R, M> {
+    slots: Vec<Slot<M>>,
+    bytes: Vec<u8>,
+    /// Bytes that belong to no pair any more.
+    holes: usize,
+    references: Vec<R>,
+}
+
+#[derive(Clone, Debug)]
+struct Slot<M> {
+    tag_and_place: u32,
+    mark: M,
+}
+
+/// Where an entry lies in its page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// The offset of a pair in `bytes`.
+    Pair(usize),
+    /// An index into `references`.
+    Reference(usize),
+}
+
+impl<M> Slot<M> {
+    fn new(tag: u32, place: Place, mark: M) -> Slot<M> {
+        let mut slot = Slot {
+            tag_and_place: tag << PLACE_BITS,
+            mark,
+        };
+        slot.set_place(place);
+        slot
+    }
+
+    fn tag(&self) -> u32 {
+        self.tag_and_place >> PLACE_BITS
+    }
+
+    fn place(&self) -> Place {
+        let number = (self.tag_and_place & PLACE) as usize;
+        if self.tag_and_place & IS_REFERENCE == 0 {
+            Place::Pair(number)
+        } else {
+            Place::Reference(number)
+        }
+    }
+
+    fn set_place(&mut self, place: Place) {
+        let (number, flag) = match place {
+            Place::Pair(offset) => (offset, 0),
+            Place::Reference(index) => (index, IS_REFERENCE),
+        };
+        // The table grows before its pages hold 32 entries or 4 KiB on average; a hundred times that is not met.
+        let number = u32::try_from(number).ok().filter(|number| *number <= PLACE);
+        let number = number.expect("a page is smaller than 512 KiB");
+        self.tag_and_place = self.tag() << PLACE_BITS | flag | number;
+    }
+}
+
+impl<R, M> Default for Page<R, M> {
+    fn default() -> Self {
+        Page {
+            slots: Vec::new(),
+            bytes: Vec::new(),
+            holes: 0,
+            references: Vec::new(),
+        }
+    }
+}
+
+/// Reading.
+impl<R: Keyed, M> Page<R, M> {
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// The slot of the entry with this tag that passes the test.
+    pub(super) fn find(&self, tag: u32, test: impl Fn(Item<'_, R, M>) -> bool) -> Option<usize> {
+        (0..self.slots.len()).find(|&slot| self.slots[slot].tag() == tag && test(self.item(slot)))
+    }
+
+    /// The entry in a slot with its mark.
+    pub(super) fn item(&self, slot: usize) -> Item<'_, R, M> {
+        Item {
+            content: self.content(slot),
+            mark: &self.slots[slot].mark,
+        }
+    }
+
+    /// The entries.
+    pub(super) fn items(&self) -> impl Iterator<Item = Item<'_, R, M>> {
+        (0..self.len()).map(|slot| self.item(slot))
+    }
+
+    /// Key and value of the entry in a slot.
+    pub(super) fn content(&self, slot: usize) -> Content<'_, R> {
+        match self.slots[slot].place() {
+            Place::Pair(offset) => {
+                let (key, value) = self.pair(offset);
+                Content::Pair { key, value }
+            }
+            Place::Reference(index) => Content::Reference(&self.references[index]),
+        }
+    }
+
+    /// Bytes that the entry in a slot takes as a pair, 0 for a reference.
+    pub(super) fn pair_bytes(&self, slot: usize) -> usize {
+        match self.content(slot) {
+            Content::Pair { key, value } => pair_bytes(key.len(), value.len()),
+            Content::Reference(_) => 0,
+        }
+    }
+
+    /// Looks at the memory that a new entry will need.
+    pub(super) fn fetch(&self) -> u32 {
+        let slot = self.slots.last().map_or(0, |slot| slot.tag_and_place);
+        slot ^ u32::from(self.bytes.last().copied().unwrap_or(0))
+    }
+
+    fn pair(&self, offset: usize) -> (&[u8], &[u8]) {
+        let bytes = &self.bytes[offset..];
+        let (key_len, key_digits) = decode_length(bytes.iter());
+        let (value_len, value_digits) = decode_length(bytes[key_digits..].iter());
+        let (key, rest) = bytes[key_digits + value_digits..].split_at(key_len);
+        (key, &rest[..value_len])
+    }
+}
+
+/// Writing.
+impl<R: Keyed, M> Page<R, M> {
+    /// Adds a pair, its value put together from parts.
+    pub(super) fn push_pair(&mut self, tag: u32, key: &[u8], value: &[&[u8]], mark: M) {
+        let place = self.append(key, value);
+        self.push(tag, place, mark);
+    }
+
+    /// Adds a reference.
+    pub(super) fn push_reference(&mut self, tag: u32, reference: R, mark: M) {
+        let place = Place::Reference(self.references.len());
+        self.references.push(reference);
+        self.push(tag, place, mark);
+    }
+
+    /// Puts a pair with the same key in the place of an entry, whose reference is returned if it was one. A value of the
+    /// same length is written over the old one.
+    pub(super) fn set_pair(&mut self, slot: usize, key: &[u8], value: &[&[u8]]) -> Option<R> {
+        if let Some(mut old) = self.value_mut(slot)
+            && old.len() == len_of(value)
+        {
+            for part in value {
+                let (place, rest) = old.split_at_mut(part.len());
+                place.copy_from_slice(part);
+                old = rest;
+            }
+            return None;
+        }
+        let (slot, old) = self.take(slot);
+        self.push_pair(slot.tag(), key, value, slot.mark);
+        old
+    }
+
+    /// Puts a reference with the same key in the place of an entry, whose reference is returned if it was one.
+    pub(super) fn set_reference(&mut self, slot: usize, reference: R) -> Option<R> {
+        let (slot, old) = self.take(slot);
+        self.push_reference(slot.tag(), reference, slot.mark);
+        old
+    }
+
+    fn value_mut(&mut self, slot: usize) -> Option<&mut [u8]> {
+        let Place::Pair(offset) = self.slots[slot].place() else {
+            return None;
+        };
+        let (key, value) = self.pair(offset);
+        let end = offset + pair_bytes(key.len(), value.len());
+        let start = end - value.len();
+        Some(&mut self.bytes[start..end])
+    }
+
+    /// The reference in a slot.
+    pub(super) fn reference_mut(&mut self, slot: usize) -> Option<&mut R> {
+        match self.slots[slot].place() {
+            Place::Reference(index) => Some(&mut self.references[index]),
+            Place::Pair(_) => None,
+        }
+    }
+
+    /// Takes out an entry, and returns its reference if it was one.
+    pub(super) fn remove(&mut self, slot: usize) -> Option<R> {
+        let (_, removed) = self.take(slot);
+        if self.slots.is_empty() {
+            *self = Page::default();
+        } else if self.holes > self.bytes.len() / 2 {
+            self.close_holes(0);
+            self.slots
+                .shrink_to(self.slots.len() + self.slots.len() / 8);
+        }
+        removed
+    }
+
+    /// Takes out all entries whose hashes say so, as a page of their own.
+    pub(super) fn split(&mut self, moves: impl Fn(u64) -> bool) -> Page<R, M>
+    where
+        M: Clone,
+    {
+        let moving: SmallVec<[bool; 128]> = (0..self.len())
+            .map(|slot| moves(hash(self.content(slot).key())))
+            .collect();
+        let (mut kept, mut moved) = (self.emptied(&moving, false), self.emptied(&moving, true));
+        for (slot, moves) in moving.iter().enumerate() {
+            let page = if *moves { &mut moved } else { &mut kept };
+            page.push_copy(self, slot);
+        }
+        *self = kept;
+        moved
+    }
+
+    /// Takes over the entries of another page.
+    pub(super) fn absorb(&mut self, other: &Page<R, M>)
+    where
+        M: Clone,
+    {
+        (0..other.len()).for_each(|slot| self.push_copy(other, slot));
+    }
+
+    /// An empty page with room for the entries that are (or are not) to move.
+    fn emptied(&self, moving: &[bool], moves: bool) -> Page<R, M> {
+        let chosen = (0..self.len()).filter(|slot| moving[*slot] == moves);
+        let (count, bytes) = chosen.fold((0, 0), |(count, bytes), slot| {
+            (count + 1, bytes + self.pair_bytes(slot))
+        });
+        let mut page = Page::default();
+        page.slots.reserve_exact(with_spare(count));
+        page.bytes.reserve_exact(with_spare(bytes));
+        page
+    }
+
+    fn push_copy(&mut self, from: &Page<R, M>, slot: usize)
+    where
+        M: Clone,
+    {
+        let (tag, mark) = (from.slots[slot].tag(), from.slots[slot].mark.clone());
+        match from.content(slot) {
+            Content::Pair { key, value } => self.push_pair(tag, key, &[value], mark),
+            Content::Reference(reference) => self.push_reference(tag, reference.clone(), mark),
+        }
+    }
+
+    fn push(&mut self, tag: u32, place: Place, mark: M) {
+        if self.slots.len() == self.slots.capacity() {
+            self.slots
+                .reserve_exact(with_spare(self.slots.len() + 1) - self.slots.len());
+        }
+        self.slots.push(Slot::new(tag, place, mark));
+    }
+
+    fn append(&mut self, key: &[u8], value: &[&[u8]]) -> Place {
+        let value_len = len_of(value);
+        self.make_room(pair_bytes(key.len(), value_len));
+        let offset = self.bytes.len();
+        for len in [key.len(), value_len] {
+            let (digits, count) = encode_length(len);
+            self.bytes.extend_from_slice(&digits[..count]);
+        }
+        self.bytes.extend_from_slice(key);
+        value
+            .iter()
+            .for_each(|part| self.bytes.extend_from_slice(part));
+        Place::Pair(offset)
+    }
+
+    fn make_room(&mut self, bytes: usize) {
+        if self.bytes.capacity() - self.bytes.len() >= bytes {
+            return;
+        }
+        if self.holes > self.bytes.len() / 8 {
+            self.close_holes(bytes);
+        } else {
+            let needed = self.bytes.len() + bytes;
+            self.bytes
+                .reserve_exact(with_spare(needed) - self.bytes.len());
+        }
+    }
+
+    /// Copies the pairs to where they need no more memory than they must, with room for some bytes more.
+    fn close_holes(&mut self, room: usize) {
+        let mut bytes = Vec::with_capacity(with_spare(self.bytes.len() - self.holes + room));
+        for slot in 0..self.slots.len() {
+            if let Place::Pair(offset) = self.slots[slot].place() {
+                self.slots[slot].set_place(Place::Pair(bytes.len()));
+                let (key, value) = self.pair(offset);
+                let end = offset + pair_bytes(key.len(), value.len());
+                bytes.extend_from_slice(&self.bytes[offset..end]);
+            }
+        }
+        self.bytes = bytes;
+        self.holes = 0;
+    }
+
+    /// Takes out a slot, with its reference if it stands for one.
+    fn take(&mut self, slot: usize) -> (Slot<M>, Option<R>) {
+        let len = self.pair_bytes(slot);
+        let slot = self.slots.swap_remove(slot);
+        let reference = match slot.place() {
+            Place::Pair(offset) => {
+                if offset + len == self.bytes.len() {
+                    self.bytes.truncate(offset);
+                } else {
+                    self.holes += len;
+                }
+                None
+            }
+            Place::Reference(index) => {
+                let reference = self.references.swap_remove(index);
+                // The last reference has filled the gap, so its slot gets a new place.
+                let last = Place::Reference(self.references.len());
+                if let Some(moved) = self.slots.iter_mut().find(|slot| slot.place() == last) {
+                    moved.set_place(Place::Reference(index));
+                }
+                Some(reference)
+            }
+        };
+        (slot, reference)
+    }
+}
+
+/// The length of a value put together from parts.
+pub(super) fn len_of(parts: &[&[u8]]) -> usize {
+    parts.iter().map(|part| part.len()).sum()
+}
+
+/// Bytes that a pair takes in a page.
+pub(super) fn pair_bytes(key_len: usize, value_len: usize) -> usize {
+    length_bytes(key_len) + length_bytes(value_len) + key_len + value_len
+}
+
+/// Room for some growth, so that not every new entry moves the others: as much as makes the block of memory one that the
+/// allocator has anyway, of a power of two or one, two or three quarters of the way to the next.
+fn with_spare(needed: usize) -> usize {
+    needed.next_multiple_of((needed.next_power_of_two() / 8).max(1))
+}
