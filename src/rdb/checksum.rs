@@ -27,7 +27,7 @@ static OVER_WORD: LazyLock<OverZeros> = LazyLock::new(|| OverZeros::new(WORD_SIZ
 static OVER_LANE: LazyLock<OverZeros> = LazyLock::new(|| OverZeros::new(LANE_SIZE));
 
 /// The checksum of what `crc` is the checksum of, followed by `bytes`. That of nothing is 0.
-pub(super) fn crc64(crc: u64, bytes: &[u8]) -> u64 {
+pub fn crc64(crc: u64, bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<{ LANES * LANE_SIZE }>();
     let mut crc = crc;
     // For a few bytes, the tables are not even made.

@@ -16,7 +16,7 @@
 //!
 //! `explain` reads a file for people: it tells of every byte what it means.
 
-mod checksum;
+pub mod checksum;
 pub mod disk;
 mod elements;
 pub mod encoder;

@@ -21,7 +21,7 @@ use std::thread;
 const ENCODERS: usize = 2;
 /// What a thread encodes, a quarter of a millisecond long, before it offers its processor to others and then locks the
 /// output. Without the offer a client whose request comes now waits for a whole time slice of the system: 28 waits a second
-/// of more than 3 ms became 2, with none of them 1 (`measure_saves keys`).
+/// of more than 3 ms became 2, with none of them 1 (`tools/bench.sh saves`).
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Writes the whole file, counting the keys in `written`, and gives the output back. The snapshot is dropped shard by
