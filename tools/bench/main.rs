@@ -1,0 +1,145 @@
+//! Measures our server beside others, and tells how it compares: as a table, as JSON, as a chart.
+//!
+//! ```sh
+//! tools/bench.sh --help
+//! ```
+//!
+//! | file | what it does |
+//! |---|---|
+//! | `main`, `options` | the rounds; the words of the command line |
+//! | `subject` | what can be measured, and the cases of it |
+//! | `throughput`, `redis_benchmark` | redis-benchmark's tests, each sized to last a second |
+//! | `mixed`, `readers`, `memory`, `connections`, `start` | clients of our own, where redis-benchmark does not reach |
+//! | `saves`, `huge` | what clients notice of a save |
+//! | `peer`, `clients`, `waits`, `data` | a server, its clients, how long they wait, what they send |
+//! | `results`, `table`, `chart` | figures, and the forms in which they are told |
+//!
+//! Every measurement has a server of its own that holds nothing yet, runs alone, and is gone afterwards with its folder.
+//! In each round a case is measured with all servers, one right after the other, so that what the machine does besides
+//! meets all of them. Needs redis-server and redis-benchmark on the PATH, and Linux' /proc.
+
+mod chart;
+mod clients;
+mod connections;
+mod data;
+mod huge;
+mod memory;
+mod mixed;
+mod options;
+mod peer;
+mod readers;
+mod redis_benchmark;
+mod results;
+mod saves;
+mod start;
+mod subject;
+mod table;
+mod throughput;
+mod waits;
+
+use pico_args::Arguments;
+use std::error::Error;
+use std::fs;
+use std::process::ExitCode;
+
+use options::Options;
+use results::{Machine, Results, Server};
+use subject::Subject;
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_env();
+    if arguments.contains(["-h", "--help"]) {
+        print!("{}", options::help());
+        return ExitCode::SUCCESS;
+    }
+    match options::parse(arguments).and_then(|options| run(&options)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let mut results = begin(options)?;
+    for subject in &options.subjects {
+        measure(subject, options, &mut results)?;
+        print!("{}", table::table(&results, subject.name));
+    }
+    if options.subjects.is_empty() {
+        let names = subject::SUBJECTS.iter().map(|subject| subject.name);
+        names.for_each(|name| print!("{}", table::table(&results, name)));
+    }
+    if let Some(file) = &options.svg {
+        fs::write(file, chart::chart(&results))?;
+    }
+    Ok(())
+}
+
+/// What is known before anything is measured: the results in the file, if they are of the same servers on this machine.
+fn begin(options: &Options) -> Result<Results, Box<dyn Error>> {
+    let known = match &options.json {
+        Some(file) if file.exists() => Some(Results::read(file)?),
+        _ => None,
+    };
+    if options.subjects.is_empty() {
+        return known.ok_or("what to show? --json FILE".into());
+    }
+    let servers = options.programs.iter().map(|program| Server {
+        name: program.name.clone(),
+        version: program.version.clone(),
+    });
+    let mut results = Results {
+        date: results::today()?,
+        machine: Machine::here()?,
+        servers: servers.collect(),
+        rows: Vec::new(),
+    };
+    if let Some(known) = known {
+        if known.machine != results.machine || known.servers != results.servers {
+            return Err(
+                "the file of --json has results of other servers or of another machine".into(),
+            );
+        }
+        results.rows = known.rows;
+    }
+    Ok(results)
+}
+
+/// All rounds of a subject, with those servers that know what its cases need; a case that ours does not know is left out.
+fn measure(
+    subject: &Subject,
+    options: &Options,
+    results: &mut Results,
+) -> Result<(), Box<dyn Error>> {
+    let mut cases = (subject.cases)(options);
+    let mut servers = Vec::new();
+    for program in &options.programs {
+        servers.push((program, subject::known_commands(program, &cases)?));
+    }
+    let (_, ours) = &servers[0];
+    cases.retain(|case| case.needs_only(ours));
+    for case in &cases {
+        results.forget([subject.name, &case.group, &case.name]);
+    }
+    let rounds = if subject.steady { 1 } else { options.rounds };
+    for round in 1..=rounds {
+        for case in &cases {
+            let name = [subject.name, &case.group, &case.name];
+            eprintln!("round {round} of {rounds}: {}", name.join("; "));
+            for (program, commands) in &servers {
+                if case.needs_only(commands) {
+                    let samples = (case.measure)(program);
+                    let samples = samples.map_err(|error| format!("{}: {error}", program.name))?;
+                    results.add(name, &program.name, samples);
+                }
+            }
+        }
+        // A run that is broken off has its former rounds.
+        if let Some(file) = &options.json {
+            results.write(file)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,65 @@
+//! Nine reads and one write in ten, of keys that are all there, by clients of our own.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::clients::Crowd;
+use crate::data::{fill, key, request, set};
+use crate::options::{Load, Options};
+use crate::peer::{Peer, Program};
+use crate::redis_benchmark::{CPU, RATE};
+use crate::results::Better::Lower;
+use crate::subject::{Case, Measured};
+
+const LOADS: [Load; 2] = [Load::new(50, 1), Load::new(50, 16)];
+const VALUE_BYTES: usize = 64;
+/// How much longer than a test of redis-benchmark this lasts: it has more keys to visit.
+const TIMES: f64 = 3.0;
+/// Until all clients are at work.
+const START: Duration = Duration::from_millis(300);
+
+pub fn cases(options: &Options) -> Vec<Case> {
+    let (keys, watched) = (
+        options.keys,
+        Duration::from_secs_f64(options.seconds * TIMES),
+    );
+    let case = |load: Load| Case {
+        group: format!("90 % GET, 10 % SET of {keys} keys, values of {VALUE_BYTES} B"),
+        name: load.to_string(),
+        commands: vec!["GET", "SET"],
+        measure: Box::new(move |program| measure(program, load, keys, watched)),
+    };
+    LOADS.into_iter().map(case).collect()
+}
+
+fn measure(program: &Program, load: Load, keys: usize, watched: Duration) -> Measured {
+    let peer = Peer::start(program, &[])?;
+    fill(&mut peer.client(), keys, |batch, number| {
+        set(batch, number, VALUE_BYTES);
+    });
+    let crowd = Crowd::start(peer.port, load.clients, load.pipeline, move |batch| {
+        let number = fastrand::usize(..keys);
+        if fastrand::u8(..10) == 0 {
+            set(batch, number, VALUE_BYTES);
+            return 1;
+        }
+        request(batch, &[b"GET", key(number).as_bytes()]);
+        2
+    });
+    thread::sleep(START);
+    let (requests, cpu, began) = (crowd.requests(), peer.cpu(), Instant::now());
+    thread::sleep(watched);
+    let requests = crowd.requests() - requests;
+    let cpu = (peer.cpu() - cpu).as_secs_f64();
+    let seconds = began.elapsed().as_secs_f64();
+    let waits = crowd.stop();
+    Ok(vec![
+        (RATE, requests / seconds),
+        (CPU, cpu * 1e6 / requests),
+        (("p50 ms", Lower), waits.percentile(50.0)),
+        (("p95 ms", Lower), waits.percentile(95.0)),
+        (("p99 ms", Lower), waits.percentile(99.0)),
+        (("p99.9 ms", Lower), waits.percentile(99.9)),
+        (("longest ms", Lower), waits.longest()),
+    ])
+}

@@ -1,0 +1,66 @@
+//! What can be measured: subjects, and their cases.
+
+use std::collections::BTreeSet;
+use std::error::Error;
+
+use crate::options::Options;
+use crate::peer::{Peer, Program};
+use crate::results::Sample;
+use crate::{connections, huge, memory, mixed, readers, saves, start, throughput};
+
+pub struct Subject {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// Counted rather than timed, or repeated within a round: one round is enough.
+    pub steady: bool,
+    pub cases: fn(&Options) -> Vec<Case>,
+}
+
+/// What one measurement has shown.
+pub type Measured = Result<Vec<Sample>, Box<dyn Error>>;
+
+/// One measurement of one server, which the measurement starts and stops.
+pub struct Case {
+    pub group: String,
+    pub name: String,
+    /// Servers that do not know all of these are left out.
+    pub commands: Vec<&'static str>,
+    pub measure: Box<dyn Fn(&Program) -> Measured>,
+}
+
+#[rustfmt::skip] // a line a subject
+pub const SUBJECTS: [Subject; 8] = [
+    Subject { name: "throughput", about: "redis-benchmark's tests under several loads", steady: false, cases: throughput::cases },
+    Subject { name: "mixed", about: "nine reads and one write in ten, of many keys", steady: false, cases: mixed::cases },
+    Subject { name: "readers", about: "fast readers beside a slow one", steady: false, cases: readers::cases },
+    Subject { name: "memory", about: "bytes per key and per element", steady: true, cases: memory::cases },
+    Subject { name: "saves", about: "many small keys, saved while writers change them; then loaded again", steady: false, cases: saves::cases },
+    Subject { name: "huge", about: "one huge hash and one huge list, changed in place while they are saved", steady: false, cases: huge::cases },
+    Subject { name: "connections", about: "memory and threads of idle connections", steady: true, cases: connections::cases },
+    Subject { name: "start", about: "the time until an empty server answers", steady: true, cases: start::cases },
+];
+
+impl Case {
+    pub fn needs_only(&self, commands: &BTreeSet<&str>) -> bool {
+        self.commands
+            .iter()
+            .all(|command| commands.contains(command))
+    }
+}
+
+/// Of the commands that the cases need, those that a server knows.
+pub fn known_commands(
+    program: &Program,
+    cases: &[Case],
+) -> Result<BTreeSet<&'static str>, Box<dyn Error>> {
+    let peer = Peer::start(program, &[])?;
+    let is_known = |command: &&str| {
+        let mut client = peer.client();
+        client.ask(&format!("COMMAND INFO {command}"));
+        // An array of what there is to know, or null.
+        let info = client.line();
+        info.starts_with('*') && info != "*-1"
+    };
+    let commands = cases.iter().flat_map(|case| case.commands.iter().copied());
+    Ok(commands.filter(is_known).collect())
+}

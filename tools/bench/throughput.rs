@@ -1,0 +1,157 @@
+//! redis-benchmark's tests under several loads, each on a server of its own.
+
+use crate::data::{element, fill, request, set, value};
+use crate::options::{Load, Options};
+use crate::peer::{Peer, Program};
+use crate::redis_benchmark::{KEYS, Run};
+use crate::subject::{Case, Measured};
+
+/// A test that is not worth its memory ends earlier than others.
+const MOST_BYTES: usize = 512 << 20;
+/// A load whose replies may all be on their way at once, and would be larger than this, is left out.
+const MOST_REPLY_BYTES: usize = 256 << 20;
+/// The elements that LRANGE finds.
+const LIST_LEN: usize = 600;
+/// What a trial must last, as part of the measurement, to tell how many requests that takes.
+const TRIAL: f64 = 0.1;
+
+struct Test {
+    name: &'static str,
+    command: &'static str,
+    /// For redis-benchmark. Its own LRANGE tests would push their list meanwhile, so these are given as commands.
+    arguments: &'static [&'static str],
+    needs: Needs,
+    /// How many values a reply or a request holds; tests without values are measured once, not for every size.
+    values: usize,
+}
+
+/// What a server must hold before a test: GET is to find its key, and LPOP an element.
+enum Needs {
+    Nothing,
+    Keys,
+    List,
+    /// One element for every request.
+    Elements,
+}
+
+#[rustfmt::skip] // a line a test
+const TESTS: [Test; 17] = [
+    Test { name: "ping", command: "PING", arguments: &["-t", "ping_mbulk"], needs: Needs::Nothing, values: 0 },
+    Test { name: "set", command: "SET", arguments: &["-t", "set"], needs: Needs::Keys, values: 1 },
+    Test { name: "get", command: "GET", arguments: &["-t", "get"], needs: Needs::Keys, values: 1 },
+    Test { name: "incr", command: "INCR", arguments: &["-t", "incr"], needs: Needs::Nothing, values: 0 },
+    Test { name: "lpush", command: "LPUSH", arguments: &["-t", "lpush"], needs: Needs::Nothing, values: 1 },
+    Test { name: "rpush", command: "RPUSH", arguments: &["-t", "rpush"], needs: Needs::Nothing, values: 1 },
+    Test { name: "lpop", command: "LPOP", arguments: &["-t", "lpop"], needs: Needs::Elements, values: 1 },
+    Test { name: "rpop", command: "RPOP", arguments: &["-t", "rpop"], needs: Needs::Elements, values: 1 },
+    Test { name: "sadd", command: "SADD", arguments: &["-t", "sadd"], needs: Needs::Nothing, values: 0 },
+    Test { name: "hset", command: "HSET", arguments: &["-t", "hset"], needs: Needs::Nothing, values: 1 },
+    Test { name: "spop", command: "SPOP", arguments: &["-t", "spop"], needs: Needs::Elements, values: 0 },
+    Test { name: "zadd", command: "ZADD", arguments: &["-t", "zadd"], needs: Needs::Nothing, values: 0 },
+    Test { name: "zpopmin", command: "ZPOPMIN", arguments: &["-t", "zpopmin"], needs: Needs::Elements, values: 0 },
+    Test { name: "mset", command: "MSET", arguments: &["-t", "mset"], needs: Needs::Keys, values: 10 },
+    Test { name: "lrange_100", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "99"], needs: Needs::List, values: 100 },
+    Test { name: "lrange_300", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "299"], needs: Needs::List, values: 300 },
+    Test { name: "lrange_600", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "599"], needs: Needs::List, values: 600 },
+];
+
+pub fn cases(options: &Options) -> Vec<Case> {
+    let mut cases = Vec::new();
+    for (place, &bytes) in options.value_bytes.iter().enumerate() {
+        for &load in &options.loads {
+            let batch = load.clients * load.pipeline * bytes;
+            let is_measured = |test: &&Test| {
+                let chosen =
+                    options.tests.is_empty() || options.tests.iter().any(|name| name == test.name);
+                let new = place == 0 || test.values > 0;
+                chosen && new && batch * test.values <= MOST_REPLY_BYTES
+            };
+            let (seconds, requests) = (options.seconds, options.requests);
+            cases.extend(TESTS.iter().filter(is_measured).map(|test| Case {
+                group: format!("{load}, values of {bytes} B"),
+                name: test.name.to_string(),
+                commands: vec![test.command],
+                measure: Box::new(move |program| {
+                    measure(program, test, load, bytes, requests, seconds)
+                }),
+            }));
+        }
+    }
+    cases
+}
+
+/// The names that `--tests` may list.
+pub fn test_names() -> impl Iterator<Item = &'static str> {
+    TESTS.iter().map(|test| test.name)
+}
+
+/// One test, of the given number of requests or else so long.
+fn measure(
+    program: &Program,
+    test: &Test,
+    load: Load,
+    value_bytes: usize,
+    requests: Option<usize>,
+    seconds: f64,
+) -> Measured {
+    let peer = Peer::start(program, &[])?;
+    prepare(&peer, test, value_bytes);
+    let run = |requests| {
+        if let Needs::Elements = test.needs {
+            push(&peer, test, value_bytes, requests);
+        }
+        let run = Run {
+            clients: load.clients,
+            pipeline: load.pipeline,
+            value_bytes,
+            requests,
+            test: test.arguments,
+        };
+        run.start(&peer)
+    };
+    if let Some(requests) = requests {
+        return run(requests);
+    }
+    // The trials also let the server grow to what the load needs: threads, buffers, memory.
+    let most = MOST_BYTES / (value_bytes + 64);
+    let least = load.clients * load.pipeline;
+    let mut requests = (4 * least).max(200).min(most);
+    let rate = loop {
+        let (_, rate) = run(requests)?[0];
+        if requests as f64 / rate >= seconds * TRIAL || requests == most {
+            break rate;
+        }
+        requests = (requests * 8).min(most);
+    };
+    run(((rate * seconds) as usize).max(least).min(most))
+}
+
+/// What is there before the first request.
+fn prepare(peer: &Peer, test: &Test, value_bytes: usize) {
+    let client = &mut peer.client();
+    match test.needs {
+        Needs::Nothing | Needs::Elements => {}
+        Needs::Keys => fill(client, KEYS, |batch, number| {
+            set(batch, number, value_bytes)
+        }),
+        Needs::List => fill(client, LIST_LEN, |batch, _| {
+            request(batch, &[b"RPUSH", b"mylist", value(value_bytes)]);
+        }),
+    }
+}
+
+/// The elements that so many requests take away again.
+fn push(peer: &Peer, test: &Test, value_bytes: usize, requests: usize) {
+    fill(&mut peer.client(), requests, |batch, number| {
+        let member = element(number);
+        let score = number.to_string();
+        match test.command {
+            "SPOP" => request(batch, &[b"SADD", b"myset", member.as_bytes()]),
+            "ZPOPMIN" => request(
+                batch,
+                &[b"ZADD", b"myzset", score.as_bytes(), member.as_bytes()],
+            ),
+            _ => request(batch, &[b"RPUSH", b"mylist", value(value_bytes)]),
+        }
+    });
+}
