@@ -103,7 +103,10 @@ fn accept(server: &Arc<Server>, stream: TcpStream, address: SocketAddr, workers:
         return refuse(&stream);
     };
     let (for_worker, handle) = (server.clone(), stream.clone());
-    let serve = move || connection::serve(&for_worker, &handle, &registration.client);
+    let serve = move || {
+        wake_without_preempting();
+        connection::serve(&for_worker, &handle, &registration.client);
+    };
     if !workers.run(clients, most, serve) {
         server.log.warning(format_args!(
             "The system has no thread for client {clients}"
@@ -111,6 +114,17 @@ fn accept(server: &Arc<Server>, stream: TcpStream, address: SocketAddr, workers:
         refuse(&stream);
     }
 }
+
+/// Asks the system not to take the processor from whoever runs each time a request wakes this worker. On a busy machine,
+/// clients then send more requests, and workers answer more, between two switches of threads.
+#[cfg(target_os = "linux")]
+fn wake_without_preempting() {
+    // A system that refuses it serves as well, only not as fast.
+    let _ = scheduler::set_self_policy(scheduler::Policy::Batch, 0);
+}
+
+#[cfg(not(target_os = "linux"))]
+fn wake_without_preempting() {}
 
 fn prepare(server: &Server, stream: &TcpStream) -> std::io::Result<()> {
     stream.set_nodelay(true)?;
