@@ -21,6 +21,8 @@ const MAX_LINE: usize = 64 * 1024;
 const MAX_ARGUMENTS: i64 = i32::MAX as i64;
 /// Arguments that a request has usually; more take an allocation.
 const USUAL_ARGUMENTS: usize = 8;
+/// Arguments for which the parser keeps the memory when it has nothing to do.
+const KEPT_ARGUMENTS: usize = 64;
 
 /// The arguments of one request, the command's name first.
 pub type Arguments<'a> = SmallVec<[&'a [u8]; USUAL_ARGUMENTS]>;
@@ -72,7 +74,7 @@ pub struct RequestParser {
     /// The length of the argument whose header has been read.
     length: Option<usize>,
     /// Where the arguments lie: in the input, or in `line` if the request is inline.
-    ranges: Vec<Range<usize>>,
+    ranges: SmallVec<[Range<usize>; USUAL_ARGUMENTS]>,
     /// The words of an inline request, unquoted.
     line: Vec<u8>,
     is_inline: bool,
@@ -132,9 +134,10 @@ impl RequestParser {
 
     /// Gives memory back that a request with very many arguments took.
     pub fn shrink(&mut self) {
-        if self.position == 0 {
-            self.ranges.clear();
-            self.ranges.shrink_to(USUAL_ARGUMENTS);
+        if self.position == 0 && self.ranges.capacity() > KEPT_ARGUMENTS {
+            self.ranges = SmallVec::new();
+        }
+        if self.position == 0 && self.is_inline {
             self.line = Vec::new();
         }
     }
