@@ -107,9 +107,7 @@ impl Reply {
 
     /// An integer as a string.
     pub fn bulk_integer(&mut self, number: i64) {
-        let mut text = Vec::with_capacity(20);
-        number::format_i64(number, &mut text);
-        self.bulk(&text);
+        self.bulk(itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// A string, or null if there is none.
@@ -181,9 +179,7 @@ impl Reply {
     }
 
     fn header(&mut self, kind: u8, number: i64) {
-        self.bytes.push(kind);
-        number::format_i64(number, &mut self.bytes);
-        self.bytes.extend_from_slice(b"\r\n");
+        self.line(kind, itoa::Buffer::new().format(number).as_bytes());
     }
 
     fn line(&mut self, kind: u8, text: &[u8]) {
