@@ -5,8 +5,8 @@
 use super::call::{Call, ReplyMode, Session};
 use super::error::{CommandError, CommandResult, c_string};
 use super::table::{self, Command, Handler, LOADING, WRITE};
-use crate::keyspace::db::Lookups;
-use crate::keyspace::space::Key;
+use crate::keyspace::db::{Lookups, WriteDb};
+use crate::keyspace::space::{Key, Keyspace};
 use crate::resp::reply::Reply;
 use crate::state::Server;
 use crate::util::clock::Stopwatch;
@@ -21,16 +21,53 @@ const HTTP_WARNING: &str = "Possible SECURITY ATTACK detected. It looks like som
      commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your \
      Redis instance. Connection aborted.";
 
+/// Commands of one packet that may follow each other under one lock.
+const MOST_UNDER_ONE_LOCK: usize = 64;
+
 /// Keys of a command; more take an allocation.
 type Keys<'a> = SmallVec<[Key<'a>; 2]>;
 
+/// The lock that a changing command leaves to the next one of the same packet, which often changes the same key: else
+/// clients that work on one key would hand its lock to and fro for each of their commands. Whoever holds this must drop
+/// it before doing anything that may take time, and keeps others waiting for 64 commands at most.
+#[derive(Default)]
+pub struct LockInHand<'a> {
+    db: Option<WriteDb<'a>>,
+    commands: usize,
+}
+
+impl<'a> LockInHand<'a> {
+    /// Exclusive locks on the shards of these keys: the one in hand, if it is the right one.
+    fn write(
+        &mut self,
+        keyspace: &'a Keyspace,
+        database: usize,
+        keys: &[Key<'_>],
+        now_ms: i64,
+    ) -> &mut WriteDb<'a> {
+        self.commands += 1;
+        let db = self.db.take();
+        let db = db.filter(|_| self.commands < MOST_UNDER_ONE_LOCK);
+        let kept = db.and_then(|mut db| db.turn_to(keys, now_ms).then_some(db));
+        self.db.insert(kept.unwrap_or_else(|| {
+            self.commands = 0;
+            keyspace.write(database, keys, now_ms)
+        }))
+    }
+
+    fn release(&mut self) {
+        self.db = None;
+    }
+}
+
 /// Carries out one request and writes its reply. `stopwatch` was last read when the request before ended.
-pub fn execute(
-    server: &Server,
+pub fn execute<'a>(
+    server: &'a Server,
     session: &mut Session,
     arguments: &[&[u8]],
     reply: &mut Reply,
     stopwatch: &mut Stopwatch,
+    lock: &mut LockInHand<'a>,
 ) {
     let mark = reply.mark();
     let command = match find(arguments)
@@ -56,6 +93,7 @@ pub fn execute(
         arguments,
         reply,
         stopwatch.now_ms(),
+        lock,
     );
     if let Err(error) = result {
         reply.take_back(mark);
@@ -124,13 +162,14 @@ fn check(server: &Server, command: &Command, arguments: &[&[u8]]) -> CommandResu
 }
 
 /// Runs a command under the locks that its handler's type asks for.
-fn run(
-    server: &Server,
+fn run<'a>(
+    server: &'a Server,
     session: &mut Session,
     command: &'static Command,
     arguments: &[&[u8]],
     reply: &mut Reply,
     now_ms: i64,
+    lock: &mut LockInHand<'a>,
 ) -> CommandResult {
     let database = session.database;
     let touches = !session.client.no_touch.load(Relaxed);
@@ -146,6 +185,9 @@ fn run(
         server,
         now_ms,
     };
+    if !matches!(command.spec.handler, Handler::Write(_)) {
+        lock.release();
+    }
     match command.spec.handler {
         Handler::NoLock(handler) | Handler::CallableContainer(handler, _) => handler(&mut call),
         Handler::Read(handler) => {
@@ -157,9 +199,9 @@ fn run(
             result
         }
         Handler::Write(handler) => {
-            let mut db = keyspace.write(database, &keys, now_ms);
+            let db = lock.write(keyspace, database, &keys, now_ms);
             db.touches = touches;
-            handler(&mut call, &mut db)
+            handler(&mut call, db)
         }
         Handler::ReadAll(handler) => handler(&mut call, &keyspace.read_all(database, now_ms)),
         Handler::WriteAll(handler) => handler(&mut call, &mut keyspace.write_all(database, now_ms)),

@@ -85,6 +85,22 @@ impl<'a> WriteDb<'a> {
     pub(super) fn new(db: Db<'a>) -> Self {
         WriteDb(db)
     }
+
+    /// Makes ready for another command, which sees the time `now_ms`, if its keys are all in the one shard that is locked;
+    /// else returns `false`.
+    pub fn turn_to(&mut self, keys: &[Key<'_>], now_ms: i64) -> bool {
+        let serves = match (self.0.guards.as_slice(), keys) {
+            ([(shard, _)], [first, ..]) => {
+                first.shard == *shard && keys.iter().all(|key| key.shard == *shard)
+            }
+            _ => false,
+        };
+        if serves {
+            self.0.now_ms = now_ms;
+            keys.iter().for_each(|key| self.0.remove_if_expired(key));
+        }
+        serves
+    }
 }
 
 impl<'a> Deref for ReadDb<'a> {

@@ -5,7 +5,7 @@
 
 use super::transfer;
 use crate::command::call::{ReplyMode, Session};
-use crate::command::dispatch;
+use crate::command::dispatch::{self, LockInHand};
 use crate::command::replication::SyncOptions;
 use crate::resp::reply::Reply;
 use crate::resp::request::RequestParser;
@@ -68,7 +68,7 @@ struct Input {
     end: usize,
 }
 
-impl Connection<'_> {
+impl<'a> Connection<'a> {
     fn run(&mut self) -> io::Result<()> {
         loop {
             // Where many are busy, the next request has often come before it is this thread's turn again: it need not
@@ -103,6 +103,7 @@ impl Connection<'_> {
             .last_request_ms
             .store(stopwatch.now_ms(), Relaxed);
         let max_bulk_bytes = self.server.config.proto_max_bulk_len.get() as usize;
+        let mut lock = LockInHand::default();
         loop {
             let input = &self.input.bytes[self.input.start..self.input.end];
             let len = match self.parser.parse(input, max_bulk_bytes) {
@@ -113,7 +114,7 @@ impl Connection<'_> {
                     return Ok(false);
                 }
             };
-            self.execute(len, &mut stopwatch);
+            self.execute(len, &mut stopwatch, &mut lock);
             self.input.start += len;
             if self.session.awaits_dump {
                 self.flush()?;
@@ -124,6 +125,7 @@ impl Connection<'_> {
                 return Ok(false);
             }
             if self.reply.len() >= FLUSH_BYTES {
+                lock = LockInHand::default();
                 let sent = self.flush()?;
                 self.server
                     .statistics
@@ -133,7 +135,7 @@ impl Connection<'_> {
     }
 
     /// Carries out the request that the parser has just completed.
-    fn execute(&mut self, len: usize, stopwatch: &mut Stopwatch) {
+    fn execute(&mut self, len: usize, stopwatch: &mut Stopwatch, lock: &mut LockInHand<'a>) {
         let input = &self.input.bytes[self.input.start..self.input.start + len];
         let arguments = self.parser.arguments(input);
         if !arguments.is_empty() {
@@ -143,6 +145,7 @@ impl Connection<'_> {
                 &arguments,
                 &mut self.reply,
                 stopwatch,
+                lock,
             );
         }
     }
