@@ -2,7 +2,13 @@
 
 use super::object::Object;
 use crate::types::dict::Keyed;
+use smallvec::SmallVec;
 use triomphe::Arc;
+
+/// Keys up to this length lie in the entry's own block.
+const USUAL_KEY_BYTES: usize = 16;
+/// Nobody can set a deadline this early: the key would be gone at once.
+const NEVER: i64 = i64::MIN;
 
 /// A key with an [`Object`]: a shared reference, and a shared one is copied before it is changed; collections share their
 /// blocks with the copy.
@@ -12,8 +18,9 @@ pub struct ObjectEntry(Arc<Parts>);
 #[derive(Clone, Debug)]
 struct Parts {
     object: Object,
-    key: Box<[u8]>,
-    expires_at_ms: Option<i64>,
+    key: SmallVec<[u8; USUAL_KEY_BYTES]>,
+    /// [`NEVER`] if the key has no deadline.
+    expires_at_ms: i64,
 }
 
 impl Keyed for ObjectEntry {
@@ -28,7 +35,7 @@ impl ObjectEntry {
         ObjectEntry(Arc::new(Parts {
             object,
             key: key.into(),
-            expires_at_ms,
+            expires_at_ms: expires_at_ms.unwrap_or(NEVER),
         }))
     }
 
@@ -49,11 +56,11 @@ impl ObjectEntry {
 
     /// Unix time in milliseconds at which the key expires.
     pub fn expires_at_ms(&self) -> Option<i64> {
-        self.0.expires_at_ms
+        Some(self.0.expires_at_ms).filter(|deadline| *deadline != NEVER)
     }
 
     /// Sets or clears the deadline.
     pub fn set_expires_at_ms(&mut self, expires_at_ms: Option<i64>) {
-        Arc::make_mut(&mut self.0).expires_at_ms = expires_at_ms;
+        Arc::make_mut(&mut self.0).expires_at_ms = expires_at_ms.unwrap_or(NEVER);
     }
 }

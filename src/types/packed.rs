@@ -79,7 +79,7 @@ impl Packed {
     /// Appends an element.
     pub fn push_back(&mut self, element: &[u8]) {
         let (digits, count) = encode_length(element.len());
-        self.bytes.reserve(element.len() + 2 * count);
+        make_room(&mut self.bytes, element.len() + 2 * count);
         self.bytes.extend_from_slice(&digits[..count]);
         self.bytes.extend_from_slice(element);
         self.bytes.extend(digits[..count].iter().rev());
@@ -96,6 +96,7 @@ impl Packed {
         } else {
             // Some room is left in front: a run of pushes then moves the block once every few elements.
             let room = entry + (self.byte_len() / 4).min(1024);
+            make_room(&mut self.bytes, room - head);
             self.bytes.splice(..head, std::iter::repeat_n(0, room));
             self.write_entry(room - entry, element);
             self.head = (room - entry) as u32;
@@ -126,6 +127,7 @@ impl Packed {
     pub fn insert(&mut self, index: usize, element: &[u8]) {
         let at = self.offset_of(index);
         let entry = Self::entry_bytes(element.len());
+        make_room(&mut self.bytes, entry);
         self.bytes.splice(at..at, std::iter::repeat_n(0, entry));
         self.write_entry(at, element);
         self.len += 1;
@@ -137,6 +139,7 @@ impl Packed {
         let entry = Self::entry_bytes(element.len());
         let at = old.start;
         if old.len() != entry {
+            make_room(&mut self.bytes, entry.saturating_sub(old.len()));
             self.bytes.splice(old, std::iter::repeat_n(0, entry));
         }
         self.write_entry(at, element);
@@ -264,6 +267,23 @@ impl ExactSizeIterator for Iter<'_> {}
 /// How many digits a length takes.
 pub(super) fn length_bytes(len: usize) -> usize {
     (usize::BITS - len.leading_zeros()).div_ceil(7).max(1) as usize
+}
+
+/// Makes room for so many elements more; not for twice as many as there are, as `Vec` does by itself, but for what the
+/// allocator's next larger block holds. Its blocks are of 16 bytes, 32 and so on to 128, then of a power of two or one, two
+/// or three quarters of the way to the next.
+pub(super) fn make_room<T>(vec: &mut Vec<T>, additional: usize) {
+    let needed = vec.len() + additional;
+    if needed > vec.capacity() {
+        vec.reserve_exact(block_len::<T>(needed) - vec.len());
+    }
+}
+
+/// How many elements the smallest block holds that holds so many.
+fn block_len<T>(needed: usize) -> usize {
+    let bytes = needed * size_of::<T>();
+    let step = (bytes.next_power_of_two() / 8).max(16);
+    bytes.next_multiple_of(step) / size_of::<T>()
 }
 
 /// The digits of a length and how many they are.

@@ -11,7 +11,7 @@
 //! A pair that is taken out, or no longer fits its place, leaves a hole; holes are closed when room is needed.
 
 use super::{Content, Item, Keyed, hash};
-use crate::types::packed::{decode_length, encode_length, length_bytes};
+use crate::types::packed::{decode_length, encode_length, length_bytes, make_room};
 use smallvec::SmallVec;
 
 const PLACE_BITS: u32 = 20;
@@ -159,6 +159,7 @@ impl<R: Keyed, M> Page<R, M> {
     /// Adds a reference.
     pub(super) fn push_reference(&mut self, tag: u32, reference: R, mark: M) {
         let place = Place::Reference(self.references.len());
+        make_room(&mut self.references, 1);
         self.references.push(reference);
         self.push(tag, place, mark);
     }
@@ -251,8 +252,8 @@ impl<R: Keyed, M> Page<R, M> {
             (count + 1, bytes + self.pair_bytes(slot))
         });
         let mut page = Page::default();
-        page.slots.reserve_exact(with_spare(count));
-        page.bytes.reserve_exact(with_spare(bytes));
+        make_room(&mut page.slots, count);
+        make_room(&mut page.bytes, bytes);
         page
     }
 
@@ -268,10 +269,7 @@ impl<R: Keyed, M> Page<R, M> {
     }
 
     fn push(&mut self, tag: u32, place: Place, mark: M) {
-        if self.slots.len() == self.slots.capacity() {
-            self.slots
-                .reserve_exact(with_spare(self.slots.len() + 1) - self.slots.len());
-        }
+        make_room(&mut self.slots, 1);
         self.slots.push(Slot::new(tag, place, mark));
     }
 
@@ -290,22 +288,20 @@ impl<R: Keyed, M> Page<R, M> {
         Place::Pair(offset)
     }
 
+    /// Makes room for a pair of so many bytes, by closing holes if there are enough.
     fn make_room(&mut self, bytes: usize) {
-        if self.bytes.capacity() - self.bytes.len() >= bytes {
-            return;
-        }
-        if self.holes > self.bytes.len() / 8 {
+        let is_full = self.bytes.capacity() - self.bytes.len() < bytes;
+        if is_full && self.holes > self.bytes.len() / 8 {
             self.close_holes(bytes);
         } else {
-            let needed = self.bytes.len() + bytes;
-            self.bytes
-                .reserve_exact(with_spare(needed) - self.bytes.len());
+            make_room(&mut self.bytes, bytes);
         }
     }
 
     /// Copies the pairs to where they need no more memory than they must, with room for some bytes more.
     fn close_holes(&mut self, room: usize) {
-        let mut bytes = Vec::with_capacity(with_spare(self.bytes.len() - self.holes + room));
+        let mut bytes = Vec::new();
+        make_room(&mut bytes, self.bytes.len() - self.holes + room);
         for slot in 0..self.slots.len() {
             if let Place::Pair(offset) = self.slots[slot].place() {
                 self.slots[slot].set_place(Place::Pair(bytes.len()));
@@ -353,10 +349,4 @@ pub(super) fn len_of(parts: &[&[u8]]) -> usize {
 /// Bytes that a pair takes in a page.
 pub(super) fn pair_bytes(key_len: usize, value_len: usize) -> usize {
     length_bytes(key_len) + length_bytes(value_len) + key_len + value_len
-}
-
-/// Room for some growth, so that not every new entry moves the others: as much as makes the block of memory one that the
-/// allocator has anyway, of a power of two or one, two or three quarters of the way to the next.
-fn with_spare(needed: usize) -> usize {
-    needed.next_multiple_of((needed.next_power_of_two() / 8).max(1))
 }
