@@ -19,6 +19,8 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Shards of one database; the eight high bits of the hash choose one.
+/// Two threads that do nothing but change keys wait for each other's locks 3 % of their time, with 64 shards 4 %, with one
+/// 48 %; more cores need more. To lock all takes 3 µs (2 cores, `cargo run --release --example locks`).
 pub const SHARDS: usize = 256;
 
 /// A shard's earliest deadline when it has none.
