@@ -16,12 +16,20 @@ use super::snapshot::SnapshotId;
 use crate::types::dict;
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
-use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    LockResult, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, TryLockResult,
+};
+use std::thread;
 
 /// Shards of one database; the eight high bits of the hash choose one.
 /// Two threads that do nothing but change keys wait for each other's locks 3 % of their time, with 64 shards 4 %, with one
 /// 48 %; more cores need more. To lock all takes 3 µs (2 cores, `cargo run --release --example locks`).
 pub const SHARDS: usize = 256;
+
+/// How often a thread that wants a lock lets others run before it sleeps. Whoever has the lock needs it for microseconds:
+/// less than to sleep and to be woken takes. 50 clients that push to one list served themselves 1.5 times as fast with it
+/// (`tools/bench.sh throughput --tests lpush --loads 50x16`).
+const YIELDS: usize = 16;
 
 /// A shard's earliest deadline when it has none.
 pub(super) const NO_DEADLINE: i64 = i64::MAX;
@@ -211,15 +219,28 @@ impl Keyspace {
 }
 
 impl Cell {
-    // A command that panicked may have left a shard with a change done by half, but never with a broken table:
-    // the tables are safe code. Going on serves the clients better than refusing a 256th of the keys for ever.
     fn read(&self) -> RwLockReadGuard<'_, Shard> {
-        self.lock.read().unwrap_or_else(PoisonError::into_inner)
+        acquire(|| self.lock.try_read(), || self.lock.read())
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, Shard> {
-        self.lock.write().unwrap_or_else(PoisonError::into_inner)
+        acquire(|| self.lock.try_write(), || self.lock.write())
     }
+}
+
+/// Takes a lock, and lets others run before it sleeps for it.
+///
+/// A command that panicked may have left a shard with a change done by half, but never with a broken table: the tables are
+/// safe code. Going on serves the clients better than refusing a 256th of the keys for ever, so poison is ignored.
+fn acquire<G>(attempt: impl Fn() -> TryLockResult<G>, sleep: impl Fn() -> LockResult<G>) -> G {
+    for _ in 0..YIELDS {
+        match attempt() {
+            Ok(guard) => return guard,
+            Err(TryLockError::Poisoned(error)) => return error.into_inner(),
+            Err(TryLockError::WouldBlock) => thread::yield_now(),
+        }
+    }
+    sleep().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The shards of some keys, ascending, each once.
