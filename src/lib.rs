@@ -32,8 +32,8 @@
 //! and the handler's type is `Write`. So the key is hashed, once; the hash names one of 256 [shards](keyspace::space),
 //! and its lock is taken for writing. The handler gets a [`Db`](keyspace::db::Db) in which just this shard is open. It
 //! looks the hash up, or creates it, inserts the field, tells what has changed, and writes `:1` straight into the
-//! connection's output. The lock is let go, the call is counted, and when the input holds no further request the output
-//! goes to the client by one write.
+//! connection's output. The call is counted, and when the input holds no further request the lock is let go and the output
+//! goes to the client by one write; earlier, if the next request wants another lock.
 //!
 //! # Threads and locks
 //!
@@ -42,7 +42,7 @@
 //!
 //! | lock | guards | held for |
 //! |---|---|---|
-//! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | one command; several shards in ascending order |
+//! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | one command, or [some](command::dispatch::LockInHand) of one packet; several shards in ascending order |
 //! | all other mutexes: clients, saves, shutdown, log, statistics of errors, configuration | what their file says | a few lines; none is held while another lock is taken |
 //!
 //! No socket and no file is touched, and nothing large is freed, while a shard is locked.

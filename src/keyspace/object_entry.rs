@@ -1,6 +1,7 @@
 //! A key with a value that has a life of its own: a collection, or a large string.
 
 use super::object::Object;
+use super::string_entry::StringEntry;
 use crate::types::dict::Keyed;
 use smallvec::SmallVec;
 use triomphe::Arc;
@@ -24,6 +25,12 @@ struct Parts {
 }
 
 impl Keyed for ObjectEntry {
+    fn of_pair(key: &[u8], value: &[u8]) -> ObjectEntry {
+        let string = StringEntry::read(value);
+        let object = Object::String(Arc::new(string.value.to_vec()), string.form);
+        ObjectEntry::new(key, object, string.expires_at_ms)
+    }
+
     fn key(&self) -> &[u8] {
         &self.0.key
     }

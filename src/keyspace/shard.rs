@@ -145,7 +145,7 @@ impl Shard {
         string: StringEntry<'_>,
         now_ms: i64,
     ) -> Option<ObjectEntry> {
-        if !string.fits(key) {
+        if string.value.len() > INLINE_BYTES {
             let object = Object::String(Arc::new(string.value.to_vec()), string.form);
             let entry = ObjectEntry::new(key, object, string.expires_at_ms);
             return self.put_object(hash, entry, now_ms);

@@ -10,10 +10,9 @@
 //! with a string of 16 bytes takes 43 bytes. Longer strings live in an
 //! [`ObjectEntry`](super::object_entry::ObjectEntry) instead.
 
-use crate::types::dict::PAIR_BYTES;
 use crate::util::number;
 
-/// The longest string that may lie in the table, if its key is not too long.
+/// The longest string that may lie in the table.
 pub const INLINE_BYTES: usize = 512;
 
 /// The longest string that Redis calls `embstr`.
@@ -48,12 +47,6 @@ pub enum StringForm {
 }
 
 impl<'a> StringEntry<'a> {
-    /// Whether it may lie in the table, under this key.
-    pub fn fits(&self, key: &[u8]) -> bool {
-        self.value.len() <= INLINE_BYTES
-            && 1 + DEADLINE_BYTES + key.len() + self.value.len() <= PAIR_BYTES
-    }
-
     /// Reads what [`Self::with_parts`] has made.
     pub fn read(bytes: &'a [u8]) -> StringEntry<'a> {
         let (flags, rest) = bytes.split_first().expect("an entry has flags");

@@ -1,6 +1,6 @@
 //! The hash: fields and values in one packed block while it is small, a hash table when it grows.
 
-use super::dict::{self, Content, Dict, Item, Keyed, PAIR_BYTES};
+use super::dict::{self, Content, Dict, Item, Keyed};
 use super::limits::CompactLimits;
 use super::packed::Packed;
 use triomphe::ThinArc;
@@ -24,17 +24,17 @@ enum Form {
 struct LargeField(ThinArc<usize, u8>);
 
 impl LargeField {
-    fn new(field: &[u8], value: &[u8]) -> LargeField {
-        let bytes = [field, value].concat();
-        LargeField(ThinArc::from_header_and_slice(field.len(), &bytes))
-    }
-
     fn split(&self) -> (&[u8], &[u8]) {
         self.0.slice.split_at(self.0.header.header)
     }
 }
 
 impl Keyed for LargeField {
+    fn of_pair(field: &[u8], value: &[u8]) -> LargeField {
+        let bytes = [field, value].concat();
+        LargeField(ThinArc::from_header_and_slice(field.len(), &bytes))
+    }
+
     fn key(&self) -> &[u8] {
         self.split().0
     }
@@ -174,13 +174,10 @@ impl Hash {
 /// Puts a field into a table; returns whether it is new.
 fn insert(table: &mut Dict<LargeField>, field: &[u8], value: &[u8]) -> bool {
     let hash = dict::hash(field);
-    let is_small = field.len() + value.len() <= PAIR_BYTES;
     let position = table.position(hash, field);
     match position {
-        Some(position) if is_small => drop(table.set_pair(position, field, &[value])),
-        Some(position) => drop(table.set_reference(position, LargeField::new(field, value))),
-        None if is_small => table.insert_pair(hash, field, &[value], ()),
-        None => table.insert_reference(hash, LargeField::new(field, value), ()),
+        Some(position) => drop(table.set_pair(position, field, &[value])),
+        None => table.insert_pair(hash, field, &[value], ()),
     }
     position.is_none()
 }

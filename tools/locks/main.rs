@@ -26,6 +26,10 @@ const WATCH: Duration = Duration::from_millis(500);
 struct Nothing;
 
 impl Keyed for Nothing {
+    fn of_pair(_: &[u8], _: &[u8]) -> Nothing {
+        Nothing
+    }
+
     fn key(&self) -> &[u8] {
         &[]
     }

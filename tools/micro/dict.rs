@@ -30,6 +30,10 @@ trait Table: Default {
 struct Nothing;
 
 impl Keyed for Nothing {
+    fn of_pair(_: &[u8], _: &[u8]) -> Nothing {
+        Nothing
+    }
+
     fn key(&self) -> &[u8] {
         &[]
     }

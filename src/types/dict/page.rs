@@ -14,6 +14,12 @@ use super::{Content, Item, Keyed, hash};
 use crate::types::packed::{decode_length, encode_length, length_bytes, make_room};
 use smallvec::SmallVec;
 
+/// The largest pair, with its lengths; a larger one is kept by reference.
+const PAIR_BYTES: usize = 1024;
+/// A pair is kept by reference too if its page has so many bytes of others: a hundred times as many as usual, which only
+/// keys chosen to collide could bring about.
+const MOST_BYTES: usize = 400 * 1024;
+
 const PLACE_BITS: u32 = 20;
 const IS_REFERENCE: u32 = 1 << (PLACE_BITS - 1);
 const PLACE: u32 = IS_REFERENCE - 1;
@@ -71,9 +77,8 @@ impl<M> Slot<M> {
             Place::Pair(offset) => (offset, 0),
             Place::Reference(index) => (index, IS_REFERENCE),
         };
-        // The table grows before its pages hold 32 entries or 4 KiB on average; a hundred times that is not met.
         let number = u32::try_from(number).ok().filter(|number| *number <= PLACE);
-        let number = number.expect("a page is smaller than 512 KiB");
+        let number = number.expect("no pair is added to a page of this size");
         self.tag_and_place = self.tag() << PLACE_BITS | flag | number;
     }
 }
@@ -94,6 +99,11 @@ impl<R: Keyed, M> Page<R, M> {
     /// How many entries there are.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
+    }
+
+    /// Bytes of all pairs.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes.len() - self.holes
     }
 
     /// The slot of the entry with this tag that passes the test.
@@ -126,7 +136,7 @@ impl<R: Keyed, M> Page<R, M> {
     }
 
     /// Bytes that the entry in a slot takes as a pair, 0 for a reference.
-    pub(super) fn pair_bytes(&self, slot: usize) -> usize {
+    fn pair_bytes(&self, slot: usize) -> usize {
         match self.content(slot) {
             Content::Pair { key, value } => pair_bytes(key.len(), value.len()),
             Content::Reference(_) => 0,
@@ -150,8 +160,11 @@ impl<R: Keyed, M> Page<R, M> {
 
 /// Writing.
 impl<R: Keyed, M> Page<R, M> {
-    /// Adds a pair, its value put together from parts.
+    /// Adds a pair, its value put together from parts, or a reference instead if it is too large.
     pub(super) fn push_pair(&mut self, tag: u32, key: &[u8], value: &[&[u8]], mark: M) {
+        if pair_bytes(key.len(), len_of(value)) > PAIR_BYTES || self.bytes.len() > MOST_BYTES {
+            return self.push_reference(tag, R::of_pair(key, &value.concat()), mark);
+        }
         let place = self.append(key, value);
         self.push(tag, place, mark);
     }
@@ -342,11 +355,63 @@ impl<R: Keyed, M> Page<R, M> {
 }
 
 /// The length of a value put together from parts.
-pub(super) fn len_of(parts: &[&[u8]]) -> usize {
+fn len_of(parts: &[&[u8]]) -> usize {
     parts.iter().map(|part| part.len()).sum()
 }
 
 /// Bytes that a pair takes in a page.
-pub(super) fn pair_bytes(key_len: usize, value_len: usize) -> usize {
+fn pair_bytes(key_len: usize, value_len: usize) -> usize {
     length_bytes(key_len) + length_bytes(value_len) + key_len + value_len
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use triomphe::Arc;
+
+    /// A pair as a reference.
+    #[derive(Clone, Debug)]
+    struct Large(Arc<(Vec<u8>, Vec<u8>)>);
+
+    impl Keyed for Large {
+        fn of_pair(key: &[u8], value: &[u8]) -> Large {
+            Large(Arc::new((key.to_vec(), value.to_vec())))
+        }
+
+        fn key(&self) -> &[u8] {
+            &self.0.0
+        }
+    }
+
+    fn filled(numbers: std::ops::Range<u32>) -> Page<Large, ()> {
+        let mut page = Page::default();
+        for number in numbers {
+            page.push_pair(7, &number.to_le_bytes(), &[&[number as u8; 990]], ());
+        }
+        page
+    }
+
+    fn check(page: &Page<Large, ()>, numbers: std::ops::Range<u32>) {
+        for number in numbers {
+            let is_key = |item: Item<Large, ()>| item.content.key() == number.to_le_bytes();
+            let value = match page.content(page.find(7, is_key).unwrap()) {
+                Content::Pair { value, .. } => value,
+                Content::Reference(large) => &large.0.1,
+            };
+            assert_eq!(value, [number as u8; 990]);
+        }
+    }
+
+    /// Keys that somebody has chosen so that they all come into one page.
+    #[test]
+    fn a_page_with_very_many_bytes_takes_references() {
+        let mut page = filled(0..1000);
+        check(&page, 0..1000);
+        assert!(!page.references.is_empty() && page.bytes() < IS_REFERENCE as usize);
+        page.absorb(&filled(1000..2000));
+        check(&page, 0..2000);
+        assert!(page.bytes() < IS_REFERENCE as usize);
+        let moved = page.split(|hash| hash & 1 == 1);
+        assert_eq!(page.len() + moved.len(), 2000);
+    }
 }
