@@ -94,10 +94,13 @@ impl Packed {
             self.write_entry(head - entry, element);
             self.head -= entry as u32;
         } else {
-            // Some room is left in front: a run of pushes then moves the block once every few elements.
-            let room = entry + (self.byte_len() / 4).min(1024);
-            make_room(&mut self.bytes, room - head);
-            self.bytes.splice(..head, std::iter::repeat_n(0, room));
+            // All room is left in front: a run of pushes then moves the block once every few elements.
+            let capacity = block_len::<u8>(self.byte_len() + entry);
+            let room = capacity - self.byte_len();
+            let mut bytes = Vec::with_capacity(capacity);
+            bytes.resize(room, 0);
+            bytes.extend_from_slice(&self.bytes[head..]);
+            self.bytes = bytes;
             self.write_entry(room - entry, element);
             self.head = (room - entry) as u32;
         }

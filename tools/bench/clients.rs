@@ -27,10 +27,14 @@ impl Client {
         Client::new(stream.expect("the server accepts connections"))
     }
 
-    /// The first line of the reply to an inline command.
-    pub fn ask(&mut self, line: &str) -> String {
+    /// The first line of the reply to a command, whose words contain no spaces.
+    pub fn ask(&mut self, command: &str) -> String {
+        let words: Vec<&str> = command.split(' ').collect();
+        let mut request = format!("*{}\r\n", words.len());
+        for word in words {
+            request += &format!("${}\r\n{word}\r\n", word.len());
+        }
         // A server that is still loading may close the connection; the empty reply says so.
-        let request = format!("{line}\r\n");
         let _ = self.stream.get_mut().write_all(request.as_bytes());
         self.line()
     }
