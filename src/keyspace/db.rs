@@ -319,14 +319,14 @@ impl Db<'_> {
             .fetch_add(count as u64, Relaxed);
     }
 
-    /// Sets a key to a string; a deadline it had is replaced too.
+    /// Sets a key to a string; a deadline it had is replaced too. Returns whether the key was there.
     pub fn put_string(
         &mut self,
         key: &Key<'_>,
         value: &[u8],
         form: StringForm,
         expires_at_ms: Option<i64>,
-    ) {
+    ) -> bool {
         let string = StringEntry {
             value,
             form,
@@ -336,7 +336,7 @@ impl Db<'_> {
         let replaced = self
             .shard_mut(key)
             .put_string(key.hash, key.bytes, string, now_ms);
-        self.discard(replaced);
+        self.discard(replaced)
     }
 
     /// Prepares to put in these keys, all of one shard: faster than going to each place in memory when its turn has come.
@@ -347,8 +347,13 @@ impl Db<'_> {
         }
     }
 
-    /// Sets a key to an object of any type.
-    pub fn put_object(&mut self, key: &Key<'_>, object: Object, expires_at_ms: Option<i64>) {
+    /// Sets a key to an object of any type. Returns whether the key was there.
+    pub fn put_object(
+        &mut self,
+        key: &Key<'_>,
+        object: Object,
+        expires_at_ms: Option<i64>,
+    ) -> bool {
         if let Object::String(value, form) = &object
             && value.len() <= INLINE_BYTES
         {
@@ -357,7 +362,7 @@ impl Db<'_> {
         let entry = ObjectEntry::new(key.bytes, object, expires_at_ms);
         let now_ms = self.now_ms;
         let replaced = self.shard_mut(key).put_object(key.hash, entry, now_ms);
-        self.discard(replaced);
+        self.discard(replaced)
     }
 
     /// Takes a key out and hands over its value and deadline.
@@ -375,11 +380,7 @@ impl Db<'_> {
     /// Removes a key; returns whether it was there. Its value is freed when the locks are gone.
     pub fn remove(&mut self, key: &Key<'_>) -> bool {
         let removed = self.shard_mut(key).remove(key.hash, key.bytes);
-        let was_there = removed.is_some();
-        if let Some(Removed::Object(entry)) = removed {
-            self.discard(Some(entry));
-        }
-        was_there
+        self.discard(removed)
     }
 
     /// Sets or clears the deadline of a key.
@@ -531,9 +532,13 @@ impl Db<'_> {
         shard
     }
 
-    /// Lets an entry be freed when the locks are gone.
-    fn discard(&mut self, entry: Option<ObjectEntry>) {
-        self.garbage.extend(entry.map(Garbage::Entry));
+    /// Lets what is left of a key be freed when the locks are gone. Returns whether there was a key.
+    fn discard(&mut self, removed: Option<Removed>) -> bool {
+        let was_there = removed.is_some();
+        if let Some(Removed::Object(entry)) = removed {
+            self.garbage.push(Garbage::Entry(entry));
+        }
+        was_there
     }
 }
 

@@ -146,12 +146,10 @@ mod tests {
         let mut db = keyspace.write(0, &[key], 0);
         let text = format!("{round}:{number}");
         match number % 5 {
-            0 => db.put_string(
-                &key,
-                text.as_bytes(),
-                StringForm::Natural,
-                Some(1000 + round as i64),
-            ),
+            0 => {
+                let deadline = Some(1000 + round as i64);
+                db.put_string(&key, text.as_bytes(), StringForm::Natural, deadline);
+            }
             1 => drop(db.edit_string(&key, |string| {
                 string.extend_from_slice(text.repeat(200).as_bytes())
             })),
@@ -165,9 +163,11 @@ mod tests {
                 LIMITS,
             )),
             _ if round.is_multiple_of(2) => {
-                db.put_object(&key, Object::List(List::default()), None)
+                db.put_object(&key, Object::List(List::default()), None);
             }
-            _ => drop(db.remove(&key)),
+            _ => {
+                db.remove(&key);
+            }
         }
     }
 

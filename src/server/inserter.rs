@@ -115,20 +115,20 @@ impl<'a> Inserter<'a> {
             .write(batch.database, &keys, self.now_ms);
         db.fetch(&keys);
         for ((record, object), key) in batch.records.iter().zip(objects).zip(&keys) {
-            if db.peek(key).is_some() {
+            let was_there = match (object, &record.value) {
+                (Some(object), _) => db.put_object(key, object, record.expires_at_ms),
+                (None, Held::Small(range)) => {
+                    let string = &batch.bytes[range.clone()];
+                    db.put_string(key, string, StringForm::Natural, record.expires_at_ms)
+                }
+                (None, Held::Large(_)) => unreachable!("it has become an object"),
+            };
+            if was_there {
                 let name = String::from_utf8_lossy(key.bytes);
                 return Err(format!(
                     "[offset {}] The key '{name}' comes twice",
                     record.offset
                 ));
-            }
-            match (object, &record.value) {
-                (Some(object), _) => db.put_object(key, object, record.expires_at_ms),
-                (None, Held::Small(range)) => {
-                    let string = &batch.bytes[range.clone()];
-                    db.put_string(key, string, StringForm::Natural, record.expires_at_ms);
-                }
-                (None, Held::Large(_)) => unreachable!("it has become an object"),
             }
             if let Some(idle_s) = record.idle_s
                 && let Some(entry) = db.peek(key)

@@ -10,7 +10,9 @@
 //! threads waited for locks, the third how long it takes to lock all shards for an instant, as FLUSHALL and the beginning
 //! of a save do, while nobody else does anything.
 
-use my_redis_server::types::dict::{self, Dict, Keyed};
+use my_redis_server::types::dict;
+use my_redis_server::types::hash::Hash;
+use my_redis_server::types::limits::CompactLimits;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{PoisonError, RwLock, RwLockWriteGuard};
 use std::thread;
@@ -21,31 +23,23 @@ const THREADS: [usize; 5] = [1, 2, 4, 16, 64];
 const KEYS: u64 = 1_000_000;
 const WATCH: Duration = Duration::from_millis(500);
 
-/// Nothing is kept by reference here.
-#[derive(Clone)]
-struct Nothing;
-
-impl Keyed for Nothing {
-    fn of_pair(_: &[u8], _: &[u8]) -> Nothing {
-        Nothing
-    }
-
-    fn key(&self) -> &[u8] {
-        &[]
-    }
-}
+/// Always a table.
+const LIMITS: CompactLimits = CompactLimits {
+    entries: 0,
+    value_bytes: 0,
+};
 
 #[repr(align(128))]
 #[derive(Default)]
-struct Cell(RwLock<Dict<Nothing>>);
+struct Cell(RwLock<Hash>);
 
 impl Cell {
-    fn lock(&self) -> RwLockWriteGuard<'_, Dict<Nothing>> {
+    fn lock(&self) -> RwLockWriteGuard<'_, Hash> {
         self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes the lock; returns also how long that took, 0 if it was free.
-    fn lock_watched(&self) -> (RwLockWriteGuard<'_, Dict<Nothing>>, Duration) {
+    fn lock_watched(&self) -> (RwLockWriteGuard<'_, Hash>, Duration) {
         if let Ok(guard) = self.0.try_write() {
             return (guard, Duration::ZERO);
         }
@@ -90,13 +84,8 @@ fn cell_of(cells: &[Cell], number: u64) -> &Cell {
     &cells[(dict::hash(&number.to_le_bytes()) >> 48) as usize % cells.len()]
 }
 
-fn change(dict: &mut Dict<Nothing>, number: u64, value: u64) {
-    let (key, value) = (number.to_le_bytes(), value.to_le_bytes());
-    let hash = dict::hash(&key);
-    match dict.position(hash, &key) {
-        Some(position) => drop(dict.set_pair(position, &key, &[&value])),
-        None => dict.insert_pair(hash, &key, &[&value], ()),
-    }
+fn change(hash: &mut Hash, number: u64, value: u64) {
+    hash.insert(&number.to_le_bytes(), &value.to_le_bytes(), LIMITS);
 }
 
 fn measure(cells: &[Cell], threads: usize) -> Figures {
@@ -110,8 +99,8 @@ fn measure(cells: &[Cell], threads: usize) -> Figures {
                 let mut count = 0;
                 while !ends.load(Relaxed) {
                     let number = fastrand::u64(..KEYS);
-                    let (mut dict, time) = cell_of(cells, number).lock_watched();
-                    change(&mut dict, number, count);
+                    let (mut hash, time) = cell_of(cells, number).lock_watched();
+                    change(&mut hash, number, count);
                     waited += time;
                     count += 1;
                 }

@@ -265,8 +265,8 @@ impl<R: Keyed, M> Page<R, M> {
             (count + 1, bytes + self.pair_bytes(slot))
         });
         let mut page = Page::default();
-        make_room(&mut page.slots, count);
-        make_room(&mut page.bytes, bytes);
+        make_room(&mut page.slots, count + count / 4);
+        make_room(&mut page.bytes, bytes + bytes / 4);
         page
     }
 
