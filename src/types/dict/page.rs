@@ -143,10 +143,11 @@ impl<R: Keyed, M> Page<R, M> {
         }
     }
 
-    /// Looks at the memory that a new entry will need.
+    /// Looks at the memory that a new entry will need: all slots, a cache line at a time, and the end of the bytes.
     pub(super) fn fetch(&self) -> u32 {
-        let slot = self.slots.last().map_or(0, |slot| slot.tag_and_place);
-        slot ^ u32::from(self.bytes.last().copied().unwrap_or(0))
+        let lines = self.slots.iter().step_by(64 / size_of::<Slot<M>>());
+        let end = self.bytes.last().copied().unwrap_or(0);
+        lines.fold(u32::from(end), |sum, slot| sum ^ slot.tag_and_place)
     }
 
     fn pair(&self, offset: usize) -> (&[u8], &[u8]) {
