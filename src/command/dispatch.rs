@@ -55,7 +55,8 @@ impl<'a> LockInHand<'a> {
         }))
     }
 
-    fn release(&mut self) {
+    /// Lets the lock go.
+    pub fn release(&mut self) {
         self.db = None;
     }
 }

@@ -89,10 +89,8 @@ impl<'a> WriteDb<'a> {
     /// Makes ready for another command, which sees the time `now_ms`, if its keys are all in the one shard that is locked;
     /// else returns `false`.
     pub fn turn_to(&mut self, keys: &[Key<'_>], now_ms: i64) -> bool {
-        let serves = match (self.0.guards.as_slice(), keys) {
-            ([(shard, _)], [first, ..]) => {
-                first.shard == *shard && keys.iter().all(|key| key.shard == *shard)
-            }
+        let serves = match self.0.guards.as_slice() {
+            [(shard, _)] => !keys.is_empty() && keys.iter().all(|key| key.shard == *shard),
             _ => false,
         };
         if serves {

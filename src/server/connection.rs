@@ -125,7 +125,7 @@ impl<'a> Connection<'a> {
                 return Ok(false);
             }
             if self.reply.len() >= FLUSH_BYTES {
-                lock = LockInHand::default();
+                lock.release();
                 let sent = self.flush()?;
                 self.server
                     .statistics

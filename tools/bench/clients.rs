@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use crate::data::request;
 use crate::waits::Waits;
 
 /// A client that waits for each reply.
@@ -29,13 +30,11 @@ impl Client {
 
     /// The first line of the reply to a command, whose words contain no spaces.
     pub fn ask(&mut self, command: &str) -> String {
-        let words: Vec<&str> = command.split(' ').collect();
-        let mut request = format!("*{}\r\n", words.len());
-        for word in words {
-            request += &format!("${}\r\n{word}\r\n", word.len());
-        }
+        let words: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
+        let mut message = Vec::new();
+        request(&mut message, &words);
         // A server that is still loading may close the connection; the empty reply says so.
-        let _ = self.stream.get_mut().write_all(request.as_bytes());
+        let _ = self.stream.get_mut().write_all(&message);
         self.line()
     }
 

@@ -46,16 +46,13 @@ fn measure(program: &Program) -> Measured {
         clients.push(client);
     }
     let seconds = began.elapsed().as_secs_f64();
-    let grown = peer.memory("VmRSS") - memory;
+    let with_them = peer.memory("VmRSS");
     Ok(vec![
         (("resident before, MiB", Lower), memory / 1048576.0),
-        (
-            ("resident with them, MiB", Lower),
-            (memory + grown) / 1048576.0,
-        ),
+        (("resident with them, MiB", Lower), with_them / 1048576.0),
         (
             ("resident, KiB per connection", Lower),
-            grown / 1024.0 / CONNECTIONS as f64,
+            (with_them - memory) / 1024.0 / CONNECTIONS as f64,
         ),
         (("threads before", Lower), threads),
         (("threads with them", Lower), peer.threads()),

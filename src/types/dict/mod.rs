@@ -13,9 +13,9 @@
 //! whatever level, is one interval of it. A SCAN cursor is a place in this order (see [`Dict::scan`]), so it stays valid
 //! while pages split and merge: what is there all the time is returned.
 //!
-//! How it is shared. Pages lie in a vector that clones share (`shared_vec.rs`), so a clone of a table costs next to nothing, and whoever changes a table
-//! later copies the part that it changes. So the saver takes a shard's table as it is, and a huge hash that is changed
-//! while it is saved is not copied either. Memory is given back as the table shrinks.
+//! How it is shared. Pages lie in a vector that clones share (`shared_vec.rs`), so a clone of a table costs next to
+//! nothing, and whoever changes a table later copies the part that it changes. So the saver takes a shard's table as it
+//! is, and a huge hash that is changed while it is saved is not copied either. Memory is given back as the table shrinks.
 
 mod page;
 mod shared_vec;
