@@ -429,27 +429,40 @@ impl Db<'_> {
         key: &Key<'_>,
         edit: impl FnOnce(&mut Vec<u8>),
     ) -> Result<usize, WrongType> {
-        if let Some(position) = self.shard(key).position(key.hash, key.bytes)
-            && self
-                .get(key)
-                .is_some_and(|entry| entry.shared_string().is_some())
-            && let Some(Object::String(string, form)) = self.shard_mut(key).object_mut(position)
-        {
-            *form = StringForm::Raw;
-            let string = Arc::make_mut(string);
-            edit(string);
-            return Ok(string.len());
-        }
-        let expires_at_ms = self.peek(key).and_then(Entry::expires_at_ms);
-        let mut string = self.string(key)?.unwrap_or_default().to_vec();
+        let (mut string, expires_at_ms) = match self.get(key) {
+            None => (Vec::new(), None),
+            Some(entry) if entry.shared_string().is_some() => {
+                return self.edit_large_string(key, edit);
+            }
+            Some(entry) => (entry.string()?.to_vec(), entry.expires_at_ms()),
+        };
         edit(&mut string);
         let len = string.len();
-        self.put_object(
-            key,
-            Object::String(Arc::new(string), StringForm::Raw),
-            expires_at_ms,
-        );
+        if len > INLINE_BYTES {
+            let object = Object::String(Arc::new(string), StringForm::Raw);
+            self.put_object(key, object, expires_at_ms);
+        } else {
+            self.put_string(key, &string, StringForm::Raw, expires_at_ms);
+        }
         Ok(len)
+    }
+
+    fn edit_large_string(
+        &mut self,
+        key: &Key<'_>,
+        edit: impl FnOnce(&mut Vec<u8>),
+    ) -> Result<usize, WrongType> {
+        let position = self.shard(key).position(key.hash, key.bytes);
+        let shard = self.shard_mut(key);
+        match position.and_then(|position| shard.object_mut(position)) {
+            Some(Object::String(string, form)) => {
+                *form = StringForm::Raw;
+                let string = Arc::make_mut(string);
+                edit(string);
+                Ok(string.len())
+            }
+            _ => Err(WrongType),
+        }
     }
 
     /// Removes all keys of a database; returns how many there were. They are freed when the locks are gone.
