@@ -9,8 +9,9 @@ use std::io::Write;
 use std::net::TcpStream;
 use std::process::{Child, Command};
 
-/// Enough keys that the loader looks around several times, and has some in before it has seen the end.
-const KEYS: usize = 60_000;
+/// Enough keys that the loader looks around several times, and has some in before it has seen the end: each of 256 shards
+/// gets more than a batch.
+const KEYS: usize = 300_000;
 
 /// A server that has been started with a pipe for its dump.
 struct Started {
@@ -69,7 +70,7 @@ fn dump() -> Vec<u8> {
     for number in 0..KEYS {
         let key = format!("key:{number}");
         writer
-            .key(key.as_bytes(), None, ValueRef::String(&[b'x'; 100]))
+            .key(key.as_bytes(), None, ValueRef::String(&[b'x'; 10]))
             .expect("memory takes everything");
     }
     writer.finish().expect("memory takes everything")

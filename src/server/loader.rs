@@ -23,7 +23,7 @@ const INSERTERS: usize = 2;
 /// Batches that may wait for one of them.
 const WAITING_BATCHES: usize = 32;
 /// Keys of one shard that are put in together...
-const BATCH_KEYS: usize = 128;
+const BATCH_KEYS: usize = 1024;
 /// ...unless they are so large that they should not wait.
 const BATCH_BYTES: u64 = 64 * 1024;
 /// How often a line in the log says how far it is.
