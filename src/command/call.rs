@@ -94,6 +94,17 @@ impl<'a> Call<'a> {
             .ok_or(CommandError::NotPositive)
     }
 
+    /// Refuses to draw elements of which the same may come several times, if the reply could not be a string's size. Redis
+    /// would go on until its memory is gone.
+    pub fn check_drawn(&self, count: usize) -> Result<(), CommandError> {
+        const LEAST_BYTES: usize = 6;
+        let most = self.server.config.proto_max_bulk_len.get() as usize / LEAST_BYTES;
+        match count <= most {
+            true => Ok(()),
+            false => Err(CommandError::OutOfRange),
+        }
+    }
+
     /// An argument that is to be the number of a database.
     pub fn database(&self, index: usize) -> Result<usize, CommandError> {
         let number = self.integer_in(index, i32::MIN.into()..=i32::MAX.into())?;

@@ -9,7 +9,6 @@ use crate::keyspace::space::Key;
 use crate::types::hash::Hash;
 use crate::util::long_double::LongDouble;
 use crate::util::number;
-use std::collections::HashSet;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
@@ -360,60 +359,19 @@ fn hrandfield(call: &mut Call, db: &Db) -> CommandResult {
     };
     let wanted = count.unsigned_abs() as usize;
     if count < 0 {
-        return reply_any_fields(call, hash, wanted, with_values);
+        call.check_drawn(wanted)?;
+        begin_fields(call, wanted, with_values);
+        let fields = (0..wanted).filter_map(|_| hash.random(|| fastrand::u64(..)));
+        fields.for_each(|(field, value)| reply_field(call, field, value, with_values));
+        return Ok(());
     }
-    reply_distinct_fields(call, hash, wanted.min(hash.len()), with_values);
+    begin_fields(call, wanted.min(hash.len()), with_values);
+    hash.draw(
+        wanted,
+        || fastrand::u64(..),
+        |field, value| reply_field(call, field, value, with_values),
+    );
     Ok(())
-}
-
-/// Draws fields, of which the same may come several times.
-fn reply_any_fields(
-    call: &mut Call,
-    hash: &Hash,
-    wanted: usize,
-    with_values: bool,
-) -> CommandResult {
-    // Redis would go on until its memory is gone; a reply that could not be a string's size is refused here.
-    const LEAST_BYTES: usize = 6;
-    if wanted.saturating_mul(LEAST_BYTES) > call.server.config.proto_max_bulk_len.get() as usize {
-        return Err(CommandError::OutOfRange);
-    }
-    begin_fields(call, wanted, with_values);
-    for _ in 0..wanted {
-        if let Some((field, value)) = hash.random(|| fastrand::u64(..)) {
-            reply_field(call, field, value, with_values);
-        }
-    }
-    Ok(())
-}
-
-/// Draws different fields, at most as many as there are.
-fn reply_distinct_fields(call: &mut Call, hash: &Hash, wanted: usize, with_values: bool) {
-    begin_fields(call, wanted, with_values);
-    let len = hash.len();
-    if wanted <= len / 4 {
-        // Few out of many are drawn until enough different ones have come.
-        let mut drawn = HashSet::new();
-        while drawn.len() < wanted {
-            let Some((field, value)) = hash.random(|| fastrand::u64(..)) else {
-                return;
-            };
-            if drawn.insert(field) {
-                reply_field(call, field, value, with_values);
-            }
-        }
-        return;
-    }
-    // Each is taken with the chance that as many as are missing have among those that are left (Knuth, TAOCP 3.4.2,
-    // algorithm S): in one pass, and every choice is as likely as any other.
-    let (mut missing, mut left) = (wanted, len);
-    for (field, value) in hash.iter() {
-        if fastrand::usize(..left) < missing {
-            reply_field(call, field, value, with_values);
-            missing -= 1;
-        }
-        left -= 1;
-    }
 }
 
 /// The head of HRANDFIELD's reply: RESP3 pairs fields with their values in arrays of two.

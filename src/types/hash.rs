@@ -1,6 +1,7 @@
 //! The hash: fields and values in one packed block while it is small, a hash table when it grows.
 
 use super::dict::{self, Content, Dict, Item, Keyed};
+use super::draw::Selection;
 use super::limits::CompactLimits;
 use super::packed::Packed;
 use triomphe::ThinArc;
@@ -141,6 +142,27 @@ impl Hash {
                 pairs(block.iter()).nth(index)
             }
             Form::Table(table) => table.random(random).map(pair),
+        }
+    }
+
+    /// Draws `count` different fields with their values, or all if there are no more, each choice of so many having the
+    /// same chance.
+    pub fn draw<'a>(
+        &'a self,
+        count: usize,
+        mut random: impl FnMut() -> u64,
+        mut visit: impl FnMut(&'a [u8], &'a [u8]),
+    ) {
+        match &self.form {
+            Form::Compact(block) => {
+                let mut selection = Selection::new(count, self.len());
+                let chosen = pairs(block.iter()).filter(|_| selection.takes(&mut random));
+                chosen.for_each(|(field, value)| visit(field, value));
+            }
+            Form::Table(table) => table.draw(count, random, |item| {
+                let (field, value) = pair(item);
+                visit(field, value);
+            }),
         }
     }
 

@@ -3,6 +3,7 @@
 //! [`packed`] and [`dict`] are the two ways to keep elements, compact and large; [`list`] and [`hash`] are built on them.
 
 pub mod dict;
+pub mod draw;
 pub mod hash;
 pub mod limits;
 pub mod list;

@@ -20,9 +20,11 @@
 mod page;
 mod shared_vec;
 
+use super::draw::Selection;
 use foldhash::fast::RandomState;
 use page::Page;
 use shared_vec::SharedVec;
+use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::hint::black_box;
 use std::sync::LazyLock;
@@ -101,7 +103,7 @@ pub struct Item<'a, R, M> {
 }
 
 /// Where an entry is, until the next change of the table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
     page: usize,
     slot: usize,
@@ -195,7 +197,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
     /// and shrinks between the calls (the promise of <https://redis.io/commands/scan/>). The cursor is the hash, read
     /// backwards, at which the next interval begins; the page that holds this hash now, or the quarter of it, is visited
     /// whole.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Item<'_, R, M>)) -> u64 {
+    pub fn scan<'a>(&'a self, cursor: u64, visit: impl FnMut(Item<'a, R, M>)) -> u64 {
         if self.len == 0 {
             return 0;
         }
@@ -205,7 +207,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         let bits = self.bits_of(index) + quarters;
         let mask = 1u64.checked_shl(bits).unwrap_or(0).wrapping_sub(1);
         let is_visited = |item: &Item<'_, R, M>| (hash(item.content.key()) ^ cursor) & mask == 0;
-        page.items().filter(is_visited).for_each(&mut visit);
+        page.items().filter(is_visited).for_each(visit);
         let step = 1u64.checked_shl(64 - bits).unwrap_or(0);
         let first = (cursor & mask).reverse_bits();
         first.wrapping_add(step).reverse_bits()
@@ -215,16 +217,45 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
     ///
     /// A page and one of 128 places in it are drawn until the place holds an entry: a long page is not preferred to a
     /// short one by more than its length. At some 30 entries in a page, one in 10^30 is longer than that.
-    pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<Item<'_, R, M>> {
+    pub fn random(&self, random: impl FnMut() -> u64) -> Option<Item<'_, R, M>> {
+        self.random_position(random)
+            .map(|position| self.item(position))
+    }
+
+    /// The same, and says where the entry is.
+    pub fn random_position(&self, mut random: impl FnMut() -> u64) -> Option<Position> {
         if self.len == 0 {
             return None;
         }
         loop {
-            let drawn = random();
-            let page = self.pages.get((drawn as usize >> 7) % self.pages.len());
-            let slot = drawn as usize % PLACES;
-            if slot < page.len() {
-                return Some(page.item(slot));
+            let drawn = random() as usize;
+            let page = (drawn >> PLACES.ilog2()) % self.pages.len();
+            let slot = drawn % PLACES;
+            if slot < self.pages.get(page).len() {
+                return Some(Position { page, slot });
+            }
+        }
+    }
+
+    /// Draws `count` different entries, or all if there are no more, each choice of so many having the same chance.
+    pub fn draw<'a>(
+        &'a self,
+        count: usize,
+        mut random: impl FnMut() -> u64,
+        mut visit: impl FnMut(Item<'a, R, M>),
+    ) {
+        if count > self.len / 4 {
+            let mut selection = Selection::new(count, self.len);
+            let chosen = self.iter().filter(|_| selection.takes(&mut random));
+            return chosen.for_each(visit);
+        }
+        // Few out of many are drawn until enough different ones have come.
+        let mut drawn = HashSet::with_hasher(RandomState::default());
+        while drawn.len() < count
+            && let Some(position) = self.random_position(&mut random)
+        {
+            if drawn.insert(position) {
+                visit(self.item(position));
             }
         }
     }
