@@ -8,3 +8,12 @@ pub struct CompactLimits {
     /// Longest element, in bytes, the compact form may hold.
     pub value_bytes: usize,
 }
+
+/// The limits of the forms in which a set is no table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetLimits {
+    /// Most members while all are integers: `set-max-intset-entries`.
+    pub integers: usize,
+    /// The limits of the packed block.
+    pub compact: CompactLimits,
+}

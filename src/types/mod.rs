@@ -1,6 +1,7 @@
 //! The data structures behind the Redis types; pure: no key, clock, lock, config or reply.
 //!
-//! [`packed`] and [`dict`] are the two ways to keep elements, compact and large; [`list`] and [`hash`] are built on them.
+//! [`packed`] and [`dict`] are the two ways to keep elements, compact and large; [`list`], [`hash`] and [`set`] are built
+//! on them.
 
 pub mod dict;
 pub mod draw;
@@ -8,4 +9,5 @@ pub mod hash;
 pub mod limits;
 pub mod list;
 pub mod packed;
+pub mod set;
 pub mod string;

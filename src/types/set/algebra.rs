@@ -1,0 +1,148 @@
+//! Intersection, union and difference of sets: as lists of members that stay where they are, and as new sets.
+//!
+//! A new set has the form that it has in Redis, which depends on the order in which members are put into it.
+
+use super::{Member, Set};
+use crate::types::limits::SetLimits;
+use foldhash::fast::RandomState;
+use std::collections::HashSet;
+
+/// The members that are in all sets. Those of the smallest are looked for in the others.
+pub fn intersection<'a>(sets: &[&'a Set]) -> impl Iterator<Item = Member<'a>> {
+    let mut sets = sets.to_vec();
+    sets.sort_by_key(|set| set.len());
+    let smallest = sets.first().copied();
+    let members = smallest.into_iter().flat_map(Set::iter);
+    members.filter(move |member| sets[1..].iter().all(|set| set.contains(*member)))
+}
+
+/// The same as a new set.
+pub fn intersection_set(sets: &[&Set], limits: SetLimits) -> Set {
+    let smallest = sets.iter().min_by_key(|set| set.len());
+    let mut result = match smallest {
+        // It begins with integers only if there can be nothing else, so that it need not change its form.
+        Some(smallest) if smallest.integers().is_some() => Set::default(),
+        _ => Set::compact(),
+    };
+    for member in intersection(sets) {
+        result.insert(member, limits);
+    }
+    result.make_integers(limits);
+    result
+}
+
+/// The members that are in any set, each once: those of the largest, and what the others have beside them.
+pub fn union<'a>(sets: &[&'a Set]) -> Vec<Member<'a>> {
+    let Some((largest, others)) = split_largest(sets) else {
+        return Vec::new();
+    };
+    let mut members: Vec<Member> = largest.iter().collect();
+    let mut seen = HashSet::with_hasher(RandomState::default());
+    for other in &others {
+        members.extend(other.iter().filter(|member| {
+            !largest.contains(*member) && (others.len() == 1 || seen.insert(member.canonical()))
+        }));
+    }
+    members
+}
+
+/// The same as a new set. A large table is not built anew: the result begins as a clone of it, which shares its pages.
+pub fn union_set(sets: &[&Set], limits: SetLimits) -> Set {
+    let Some((largest, others)) = split_largest(sets) else {
+        return Set::default();
+    };
+    if largest.is_table() && largest.len() > limits.integers.max(limits.compact.entries) {
+        let mut result = largest.clone();
+        insert_all(&mut result, &others, limits);
+        return result;
+    }
+    let mut result = Set::default();
+    insert_all(&mut result, sets, limits);
+    result
+}
+
+/// The members of `first` that are in none of the others.
+pub fn difference<'a>(first: &'a Set, others: &[&Set]) -> Vec<Member<'a>> {
+    if others.iter().any(|other| std::ptr::eq(*other, first)) {
+        return Vec::new();
+    }
+    match subtraction(first, others) {
+        Subtraction::LookUp => remaining(first, others).collect(),
+        Subtraction::Remove => {
+            let mut removed = HashSet::with_hasher(RandomState::default());
+            for member in others.iter().flat_map(|other| other.iter()) {
+                if first.contains(member) {
+                    removed.insert(member.canonical());
+                }
+            }
+            let is_left = |member: &Member| !removed.contains(&member.canonical());
+            first.iter().filter(is_left).collect()
+        }
+    }
+}
+
+/// The same as a new set.
+pub fn difference_set(first: &Set, others: &[&Set], limits: SetLimits) -> Set {
+    if others.iter().any(|other| std::ptr::eq(*other, first)) {
+        return Set::default();
+    }
+    match subtraction(first, others) {
+        Subtraction::LookUp => {
+            let mut result = Set::default();
+            for member in remaining(first, others) {
+                result.insert(member, limits);
+            }
+            result
+        }
+        Subtraction::Remove => {
+            let mut result = union_set(&[first], limits);
+            for member in others.iter().flat_map(|other| other.iter()) {
+                result.remove(member);
+            }
+            result
+        }
+    }
+}
+
+/// The two ways to subtract sets from one.
+enum Subtraction {
+    /// Look each of its members up in the others.
+    LookUp,
+    /// Remove each member of the others from it.
+    Remove,
+}
+
+/// The cheaper way; as in Redis, two looks count as one removal.
+fn subtraction(first: &Set, others: &[&Set]) -> Subtraction {
+    let lookups = first.len() * (others.len() + 1);
+    let removals = first.len() + others.iter().map(|other| other.len()).sum::<usize>();
+    match lookups / 2 <= removals {
+        true => Subtraction::LookUp,
+        false => Subtraction::Remove,
+    }
+}
+
+/// The members of `first` that are in none of the others, of which the largest, most likely to have one, is asked first.
+fn remaining<'a>(first: &'a Set, others: &[&Set]) -> impl Iterator<Item = Member<'a>> {
+    let mut others = others.to_vec();
+    others.sort_by_key(|other| std::cmp::Reverse(other.len()));
+    first
+        .iter()
+        .filter(move |member| !others.iter().any(|other| other.contains(*member)))
+}
+
+/// The largest set, the first if there are several, and the others.
+fn split_largest<'a>(sets: &[&'a Set]) -> Option<(&'a Set, Vec<&'a Set>)> {
+    let place = (0..sets.len())
+        .rev()
+        .max_by_key(|place| sets[*place].len())?;
+    let mut others = sets.to_vec();
+    let largest = others.remove(place);
+    Some((largest, others))
+}
+
+fn insert_all(result: &mut Set, sets: &[&Set], limits: SetLimits) {
+    for member in sets.iter().flat_map(|set| set.iter()) {
+        result.insert(member, limits);
+    }
+}
