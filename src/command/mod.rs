@@ -24,6 +24,7 @@ mod persistence;
 pub mod replication;
 mod scan;
 mod server;
+mod set;
 mod string;
 pub mod syntax;
 pub mod table;

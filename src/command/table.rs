@@ -7,7 +7,7 @@ use super::call::Call;
 use super::error::CommandResult;
 use super::{
     client, config, connection, expiry, generic, hash, info, introspection, lcs, list, persistence,
-    replication, server, string,
+    replication, server, set, string,
 };
 use crate::keyspace::db::Db;
 use std::collections::HashMap;
@@ -205,6 +205,7 @@ pub enum Group {
     Hash,
     List,
     Server,
+    Set,
     String,
 }
 
@@ -217,6 +218,7 @@ impl Group {
             Group::Hash => "hash",
             Group::List => "list",
             Group::Server => "server",
+            Group::Set => "set",
             Group::String => "string",
         }
     }
@@ -229,6 +231,7 @@ impl Group {
             Group::Hash => Some("@hash"),
             Group::List => Some("@list"),
             Group::Server => None,
+            Group::Set => Some("@set"),
             Group::String => Some("@string"),
         }
     }
@@ -336,6 +339,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     lcs::COMMANDS,
     list::COMMANDS,
     hash::COMMANDS,
+    set::COMMANDS,
 ];
 
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);

@@ -105,6 +105,7 @@ impl<'a> Entry<'a> {
                 Object::List(_) => "quicklist",
                 Object::Hash(hash) if hash.is_compact() => "listpack",
                 Object::Hash(_) => "hashtable",
+                Object::Set(set) => set.encoding(),
             },
         }
     }

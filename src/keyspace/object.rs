@@ -3,6 +3,7 @@
 use super::string_entry::StringForm;
 use crate::types::hash::Hash;
 use crate::types::list::List;
+use crate::types::set::Set;
 use triomphe::Arc;
 
 /// A value with a life of its own: a collection, or a string that is too large for the table.
@@ -14,6 +15,8 @@ pub enum Object {
     List(List),
     /// A hash.
     Hash(Hash),
+    /// A set.
+    Set(Set),
 }
 
 /// A value as a reader sees it, wherever its bytes lie.
@@ -25,6 +28,8 @@ pub enum Value<'a> {
     List(&'a List),
     /// A hash.
     Hash(&'a Hash),
+    /// A set.
+    Set(&'a Set),
 }
 
 impl Object {
@@ -34,6 +39,7 @@ impl Object {
             Object::String(string, _) => Value::String(string),
             Object::List(list) => Value::List(list),
             Object::Hash(hash) => Value::Hash(hash),
+            Object::Set(set) => Value::Set(set),
         }
     }
 }
@@ -45,6 +51,7 @@ impl Value<'_> {
             Value::String(_) => "string",
             Value::List(_) => "list",
             Value::Hash(_) => "hash",
+            Value::Set(_) => "set",
         }
     }
 }
@@ -96,5 +103,25 @@ impl Collection for Hash {
 
     fn into_object(self) -> Object {
         Object::Hash(self)
+    }
+}
+
+impl Collection for Set {
+    fn of(object: &Object) -> Option<&Self> {
+        match object {
+            Object::Set(set) => Some(set),
+            _ => None,
+        }
+    }
+
+    fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        match object {
+            Object::Set(set) => Some(set),
+            _ => None,
+        }
+    }
+
+    fn into_object(self) -> Object {
+        Object::Set(self)
     }
 }

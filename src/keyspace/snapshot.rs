@@ -89,13 +89,18 @@ mod tests {
     use crate::keyspace::space::Key;
     use crate::keyspace::string_entry::StringForm;
     use crate::types::hash::Hash;
-    use crate::types::limits::CompactLimits;
+    use crate::types::limits::{CompactLimits, SetLimits};
     use crate::types::list::{BlockLimit, End, List};
-    use std::collections::BTreeMap;
+    use crate::types::set::{Member, Set};
+    use std::collections::{BTreeMap, BTreeSet};
 
     const LIMITS: CompactLimits = CompactLimits {
         entries: 4,
         value_bytes: 64,
+    };
+    const SET_LIMITS: SetLimits = SetLimits {
+        integers: 4,
+        compact: LIMITS,
     };
     const LIMIT: BlockLimit = BlockLimit::Bytes(64);
 
@@ -110,6 +115,10 @@ mod tests {
             Value::Hash(hash) => {
                 let pairs: BTreeMap<_, _> = hash.iter().map(|(f, v)| (text(f), text(v))).collect();
                 format!("{pairs:?}")
+            }
+            Value::Set(set) => {
+                let text = |member: Member| text(member.text(&mut itoa::Buffer::new()));
+                format!("{:?}", set.iter().map(text).collect::<BTreeSet<_>>())
             }
         };
         (
@@ -145,7 +154,7 @@ mod tests {
         let key = Key::new(0, name.as_bytes());
         let mut db = keyspace.write(0, &[key], 0);
         let text = format!("{round}:{number}");
-        match number % 5 {
+        match number % 6 {
             0 => {
                 let deadline = Some(1000 + round as i64);
                 db.put_string(&key, text.as_bytes(), StringForm::Natural, deadline);
@@ -162,6 +171,11 @@ mod tests {
                 b"v",
                 LIMITS,
             )),
+            4 => {
+                let set = db.get_or_create::<Set>(&key).unwrap();
+                set.insert(Member::Integer(round as i64), SET_LIMITS);
+                set.insert(Member::Text(text.as_bytes()), SET_LIMITS);
+            }
             _ if round.is_multiple_of(2) => {
                 db.put_object(&key, Object::List(List::default()), None);
             }

@@ -27,6 +27,8 @@ pub enum ValueRef<'i, 'd> {
     Hash(usize, &'i mut dyn Iterator<Item = (&'d [u8], &'d [u8])>),
     /// A set.
     Set(usize, &'i mut dyn Iterator<Item = &'d [u8]>),
+    /// A set of integers, which stand for their decimal texts.
+    IntegerSet(usize, &'i mut dyn Iterator<Item = i64>),
     /// A sorted set: members and scores. Redis writes from the highest score to the lowest; any order loads.
     SortedSet(usize, &'i mut dyn Iterator<Item = (&'d [u8], f64)>),
 }
@@ -37,7 +39,7 @@ impl ValueRef<'_, '_> {
             ValueRef::String(_) => value_type::STRING,
             ValueRef::List(..) => value_type::LIST,
             ValueRef::Hash(..) => value_type::HASH,
-            ValueRef::Set(..) => value_type::SET,
+            ValueRef::Set(..) | ValueRef::IntegerSet(..) => value_type::SET,
             ValueRef::SortedSet(..) => value_type::ZSET_2,
         }
     }
@@ -47,6 +49,7 @@ impl ValueRef<'_, '_> {
             ValueRef::String(_) => false,
             ValueRef::List(len, _) | ValueRef::Set(len, _) => len == 0,
             ValueRef::Hash(len, _) => len == 0,
+            ValueRef::IntegerSet(len, _) => len == 0,
             ValueRef::SortedSet(len, _) => len == 0,
         }
     }
@@ -99,6 +102,12 @@ impl Encoder {
                     encoder.string(output, element)
                 })
             }
+            ValueRef::IntegerSet(len, integers) => {
+                let mut buffer = itoa::Buffer::new();
+                self.items(output, len, integers, |encoder, output, integer| {
+                    encoder.string(output, buffer.format(integer).as_bytes())
+                })
+            }
             ValueRef::Hash(len, pairs) => {
                 self.items(output, len, pairs, |encoder, output, (field, value)| {
                     encoder.string(output, field)?;
@@ -120,7 +129,7 @@ impl Encoder {
         output: &mut W,
         len: usize,
         items: &mut dyn Iterator<Item = T>,
-        write_item: impl Fn(&mut Encoder, &mut W, T) -> io::Result<()>,
+        mut write_item: impl FnMut(&mut Encoder, &mut W, T) -> io::Result<()>,
     ) -> io::Result<()> {
         write_length(output, len as u64)?;
         let mut written = 0;

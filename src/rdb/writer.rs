@@ -176,6 +176,8 @@ mod tests {
             None,
             ValueRef::Set(1, &mut [&b"70000"[..]].into_iter()),
         )?;
+        let mut integers = [-1, 70000, 5_000_000_000].into_iter();
+        writer.key(b"i", None, ValueRef::IntegerSet(3, &mut integers))?;
         writer.key(
             b"h",
             None,
@@ -194,6 +196,7 @@ mod tests {
             b"\xFC\x00\xD8\xC3\x2C\xBB\x03\x00\x00\x00\x03age\xC0\x21",
             b"\x01\x01l\x02\x03red\x00",
             b"\x02\x01s\x01\xC2\x70\x11\x01\x00",
+            b"\x02\x01i\x03\xC0\xFF\xC2\x70\x11\x01\x00\x0A5000000000",
             b"\x04\x01h\x01\x01f\x02v1",
             b"\x05\x01z\x01\x01m\x9A\x99\x99\x99\x99\x99\xB9\xBF",
             b"\xFF\0\0\0\0\0\0\0\0",

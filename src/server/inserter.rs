@@ -7,8 +7,9 @@ use crate::keyspace::string_entry::{INLINE_BYTES, StringForm};
 use crate::rdb::{Elements, KeyRecord, Value};
 use crate::state::Server;
 use crate::types::hash::Hash;
-use crate::types::limits::CompactLimits;
+use crate::types::limits::{CompactLimits, SetLimits};
 use crate::types::list::{BlockLimit, End, List};
+use crate::types::set::Set;
 use crate::util::clock;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -79,6 +80,7 @@ pub struct Inserter<'a> {
     now_ms: i64,
     list_limit: BlockLimit,
     hash_limits: CompactLimits,
+    set_limits: SetLimits,
 }
 
 impl<'a> Inserter<'a> {
@@ -89,6 +91,7 @@ impl<'a> Inserter<'a> {
             now_ms: clock::unix_ms(),
             list_limit: server.config.list_block_limit(),
             hash_limits: server.config.hash_limits(),
+            set_limits: server.config.set_limits(),
         }
     }
 
@@ -153,6 +156,7 @@ impl<'a> Inserter<'a> {
             Value::String(string) => Some(Object::String(Arc::new(string), StringForm::Natural)),
             Value::List(elements) => Some(Object::List(self.list(&elements))),
             Value::Hash(pairs) => Some(Object::Hash(self.hash(&pairs))),
+            Value::Set(members) => Some(Object::Set(self.set(&members))),
             _ => unreachable!("the loader refuses what the keyspace cannot hold"),
         }
     }
@@ -171,5 +175,16 @@ impl<'a> Inserter<'a> {
             hash.insert(field, value, self.hash_limits);
         }
         hash
+    }
+
+    fn set(&self, members: &Elements) -> Set {
+        let mut set = Set::default();
+        if let Some(first) = members.iter().next() {
+            set.expect(first, members.len(), self.set_limits);
+        }
+        for member in members.iter() {
+            set.insert(member.into(), self.set_limits);
+        }
+        set
     }
 }

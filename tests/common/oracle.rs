@@ -38,6 +38,12 @@ const CHANGED_IN_7_2: &[Change] = &[
         in_7_0: "$9\r\nquicklist\r\n",
         in_7_2: "$8\r\nlistpack\r\n",
     },
+    // A small set is a listpack.
+    Change {
+        request: "OBJECT ENCODING",
+        in_7_0: "$9\r\nhashtable\r\n",
+        in_7_2: "$8\r\nlistpack\r\n",
+    },
     // 7.0 changes the sign of a number that has no opposite.
     Change {
         request: "LPOS K C RANK -9223372036854775808",
@@ -98,12 +104,13 @@ fn rule(arguments: &[Vec<u8>]) -> Rule {
     };
     match (word(0).as_str(), word(1).as_str()) {
         ("KEYS" | "HKEYS" | "HVALS", _) | ("COMMAND", "LIST") => Rule::Elements,
+        ("SMEMBERS" | "SINTER" | "SUNION" | "SDIFF", _) => Rule::Elements,
         ("HGETALL", _) | ("CONFIG", "GET") => Rule::Pairs,
-        ("SCAN", _) => Rule::Scanned { pairs: false },
+        ("SCAN" | "SSCAN", _) => Rule::Scanned { pairs: false },
         ("HSCAN", _) => Rule::Scanned { pairs: true },
         ("TTL" | "EXPIRETIME", _) | ("OBJECT", "IDLETIME") => Rule::Near(2),
         ("PTTL" | "PEXPIRETIME", _) => Rule::Near(2000),
-        ("HRANDFIELD" | "RANDOMKEY" | "TIME", _) => Rule::Shape,
+        ("HRANDFIELD" | "SRANDMEMBER" | "SPOP" | "RANDOMKEY" | "TIME", _) => Rule::Shape,
         _ => Rule::Bytes,
     }
 }
@@ -414,6 +421,7 @@ impl Oracle {
                     b"+string\r\n" => about(&["GET"]),
                     b"+list\r\n" => [about(&["LRANGE"]), words(&["0", "-1"])].concat(),
                     b"+hash\r\n" => about(&["HGETALL"]),
+                    b"+set\r\n" => about(&["SMEMBERS"]),
                     other => panic!("{} is of type {}", shown(&key), shown(other)),
                 };
                 report.extend(self.ask(&value));

@@ -26,7 +26,7 @@ pub mod value;
 pub use fields::Fields;
 pub use special::KeyspaceEvents;
 
-use crate::types::limits::CompactLimits;
+use crate::types::limits::{CompactLimits, SetLimits};
 use crate::types::list::BlockLimit;
 use crate::util::{glob, quoting};
 use std::collections::HashMap;
@@ -333,6 +333,17 @@ impl Config {
         CompactLimits {
             entries: self.hash_max_listpack_entries.get() as usize,
             value_bytes: self.hash_max_listpack_value.get() as usize,
+        }
+    }
+
+    /// How large a set may be that is no table.
+    pub fn set_limits(&self) -> SetLimits {
+        SetLimits {
+            integers: self.set_max_intset_entries.get() as usize,
+            compact: CompactLimits {
+                entries: self.set_max_listpack_entries.get() as usize,
+                value_bytes: self.set_max_listpack_value.get() as usize,
+            },
         }
     }
 

@@ -15,14 +15,11 @@ pub(super) const TABLE: &[Directive] = &[
         .number(|fields| &fields.list_max_listpack_size),
     integer("list-compress-depth", 0, INT_MAX, "0"),
     integer("set-max-intset-entries", 0, LONG_MAX, "512")
-        .number(|fields| &fields.set_max_intset_entries)
-        .without_effect(),
+        .number(|fields| &fields.set_max_intset_entries),
     integer("set-max-listpack-entries", 0, LONG_MAX, "128")
-        .number(|fields| &fields.set_max_listpack_entries)
-        .without_effect(),
+        .number(|fields| &fields.set_max_listpack_entries),
     integer("set-max-listpack-value", 0, LONG_MAX, "64")
-        .number(|fields| &fields.set_max_listpack_value)
-        .without_effect(),
+        .number(|fields| &fields.set_max_listpack_value),
     integer("zset-max-listpack-entries", 0, LONG_MAX, "128")
         .alias("zset-max-ziplist-entries")
         .number(|fields| &fields.zset_max_listpack_entries)
