@@ -6,6 +6,8 @@
 //!
 //! All changes pass through here. A command that changed something calls [`Db::changed`], once per key and event.
 
+mod waiting;
+
 use super::entry::{Entry, Table, WrongType};
 use super::object::{Collection, Object};
 use super::object_entry::ObjectEntry;
@@ -13,6 +15,7 @@ use super::shard::{Removed, Shard};
 use super::snapshot::{DatabaseSize, SnapshotId};
 use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS};
 use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
+use super::waiters::Served;
 use crate::types::dict::Position;
 use smallvec::SmallVec;
 use std::cell::Cell;
@@ -24,7 +27,8 @@ use triomphe::Arc;
 /// The shards locked for one command.
 #[derive(Debug)]
 pub struct Db<'a> {
-    // Declared before `garbage`, hence dropped before it: nothing large is freed while a lock is held.
+    // Declared before `garbage` and `served`, hence dropped before them: nothing large is freed, and nobody is woken, while
+    // a lock is held.
     /// Ascending by number.
     guards: SmallVec<[(usize, Guard<'a>); 1]>,
     keyspace: &'a Keyspace,
@@ -36,6 +40,9 @@ pub struct Db<'a> {
     pub touches: bool,
     lookups: Cell<Lookups>,
     garbage: Vec<Garbage>,
+    /// Keys that somebody waits for and that have changed, each with its database.
+    ready: Vec<(usize, Box<[u8]>)>,
+    served: Served,
 }
 
 /// How many keys a command looked up to read them.
@@ -92,7 +99,7 @@ impl<'a> WriteDb<'a> {
         let serves = match self.0.guards.as_slice() {
             [(shard, _)] => !keys.is_empty() && keys.iter().all(|key| key.shard == *shard),
             _ => false,
-        };
+        } && self.0.missing_shards(keys).is_empty();
         if serves {
             self.0.now_ms = now_ms;
             keys.iter().for_each(|key| self.0.remove_if_expired(key));
@@ -170,6 +177,8 @@ impl<'a> Db<'a> {
             touches: true,
             lookups,
             garbage: Vec::new(),
+            ready: Vec::new(),
+            served: Served::default(),
         }
     }
 
@@ -315,6 +324,10 @@ impl Db<'_> {
             .cell(key.shard)
             .changes
             .fetch_add(count as u64, Relaxed);
+        let waiters = &mut self.guard_mut(key).waiters;
+        if !waiters.is_empty() && waiters.note_change(key.bytes) {
+            self.ready.push((key.shard / SHARDS, key.bytes.into()));
+        }
     }
 
     /// Sets a key to a string; a deadline it had is replaced too. Returns whether the key was there.
@@ -491,6 +504,7 @@ impl Db<'_> {
                 .iter_mut()
                 .zip(&mut high[..SHARDS]);
             pairs.for_each(|((_, low), (_, high))| low.exclusive().swap_keys(high.exclusive()));
+            self.note_keys_waited_for();
         }
     }
 
@@ -537,10 +551,14 @@ impl Db<'_> {
 
     /// The shard of a key that is about to change: the one door through which all changes of keys pass.
     fn shard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
-        let position = self.position(key.shard);
-        let shard = self.guards[position].1.exclusive();
+        let shard = self.guard_mut(key);
         shard.before_change(key.hash, key.bytes);
         shard
+    }
+
+    fn guard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
+        let position = self.position(key.shard);
+        self.guards[position].1.exclusive()
     }
 
     /// Lets what is left of a key be freed when the locks are gone. Returns whether there was a key.

@@ -10,6 +10,7 @@ use super::object::Object;
 use super::object_entry::ObjectEntry;
 use super::snapshot::SnapshotId;
 use super::string_entry::{INLINE_BYTES, StringEntry};
+use super::waiters::Waiters;
 use crate::types::dict::{Keyed, Position};
 use smallvec::SmallVec;
 use triomphe::Arc;
@@ -21,6 +22,7 @@ pub struct Shard {
     deadlines: Deadlines,
     /// One for each snapshot that has not taken this shard yet.
     kept: Vec<Kept>,
+    pub(super) waiters: Waiters,
 }
 
 /// What is left of a key that was taken out or replaced.

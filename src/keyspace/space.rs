@@ -13,6 +13,7 @@ use super::gate::Gate;
 use super::kept::ShardImage;
 use super::shard::Shard;
 use super::snapshot::SnapshotId;
+use super::waiters::Ticket;
 use crate::types::dict;
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -55,6 +56,7 @@ pub struct Keyspace {
     pub gate: Gate,
     expired: AtomicU64,
     snapshots: AtomicU64,
+    tickets: AtomicU64,
 }
 
 /// A shard with its lock and with what others want to know of it without the lock. Two cache lines of its own, because
@@ -100,6 +102,7 @@ impl Keyspace {
             gate: Gate::default(),
             expired: AtomicU64::new(0),
             snapshots: AtomicU64::new(0),
+            tickets: AtomicU64::new(0),
         }
     }
 
@@ -113,11 +116,21 @@ impl Keyspace {
         self.read_shards(database, shards_of(keys).into_iter(), now_ms)
     }
 
-    /// Exclusive locks on the shards of these keys. Keys among them that have expired are removed first.
+    /// Exclusive locks on the shards of these keys, and on those that serving who waits for them needs. Keys among them that
+    /// have expired are removed first.
     pub fn write(&self, database: usize, keys: &[Key<'_>], now_ms: i64) -> WriteDb<'_> {
-        let mut db = self.write_shards(database, shards_of(keys).iter().copied(), now_ms);
-        keys.iter().for_each(|key| db.remove_if_expired(key));
-        db
+        let mut shards = shards_of(keys);
+        loop {
+            let mut db = self.write_shards(database, shards.iter().copied(), now_ms);
+            let missing = db.missing_shards(keys);
+            if missing.is_empty() {
+                keys.iter().for_each(|key| db.remove_if_expired(key));
+                return db;
+            }
+            shards.extend(missing);
+            shards.sort_unstable();
+            shards.dedup();
+        }
     }
 
     /// Shared locks on all shards of one database.
@@ -169,6 +182,10 @@ impl Keyspace {
         self.snapshots.fetch_add(1, Relaxed)
     }
 
+    pub(super) fn next_ticket(&self) -> Ticket {
+        self.tickets.fetch_add(1, Relaxed)
+    }
+
     /// What a shard held when a snapshot began; `None` if it has been taken already.
     pub(super) fn take_snapshot(&self, shard: usize, id: SnapshotId) -> Option<ShardImage> {
         self.cells[shard].write().take_snapshot(id)
@@ -185,6 +202,12 @@ impl Keyspace {
             ttl_ms += shard.total_ttl_ms(now_ms);
         }
         (keys, deadlines, (ttl_ms / deadlines.max(1) as i128) as u64)
+    }
+
+    /// How many keys somebody waits for.
+    pub fn keys_waited_for(&self) -> usize {
+        let of_shard = |cell: &Cell| cell.read().waiters.keys().count();
+        self.cells.iter().map(of_shard).sum()
     }
 
     /// How many changes there have been since the server started.

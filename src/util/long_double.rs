@@ -8,7 +8,7 @@
 
 use crate::util::number::{is_hexadecimal, parse_hexadecimal, spells_infinity, spells_zero};
 use num_bigint::BigUint;
-use rustc_apfloat::{Float, ieee::X87DoubleExtended};
+use rustc_apfloat::{Float, Round, ieee::X87DoubleExtended};
 
 /// A `long double` of C on x86.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -64,6 +64,14 @@ impl LongDouble {
     /// Whether this is infinite, as a sum too large is.
     pub fn is_infinite(self) -> bool {
         self.0.is_infinite()
+    }
+
+    /// A thousand times the number, rounded up; the nearest number there is if it is too large.
+    pub fn ceil_thousandths(self) -> i64 {
+        let thousand = X87DoubleExtended::from_u128(1000).value;
+        let product = (self.0 * thousand).value;
+        let number = product.to_i128_r(64, Round::TowardPositive, &mut false);
+        number.value as i64
     }
 
     /// Appends the number in the form for humans: all digits before the point, never an exponent, at most 17 decimals

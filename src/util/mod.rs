@@ -1,6 +1,7 @@
-//! Pure helpers, each usable alone: patterns, numbers, clock, LZF.
+//! Small things, each usable alone: patterns, numbers, clock, LZF, a bell that wakes a thread.
 
 pub mod clock;
+pub mod doorbell;
 pub mod glob;
 pub mod grisu;
 pub mod long_double;

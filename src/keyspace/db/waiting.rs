@@ -1,0 +1,98 @@
+//! The part of a [`Db`] that has to do with clients who wait for keys: see [`waiters`](crate::keyspace::waiters).
+
+use super::Db;
+use crate::keyspace::space::{Key, SHARDS};
+use crate::keyspace::waiters::{SharedWaiter, Ticket};
+use std::collections::BTreeSet;
+
+impl Db<'_> {
+    /// Lets somebody wait for keys, none of which is there now. Returns the ticket to leave with.
+    pub fn join_waiters(&mut self, keys: &[Key<'_>], waiter: &SharedWaiter) -> Ticket {
+        let ticket = self.keyspace.next_ticket();
+        for key in keys {
+            let waiters = &mut self.guard_mut(key).waiters;
+            waiters.join(key.bytes, ticket, waiter.clone());
+        }
+        ticket
+    }
+
+    /// Takes somebody out of the queues of these keys, who may have been served from one of them.
+    pub fn leave_waiters(&mut self, keys: &[Key<'_>], ticket: Ticket) {
+        for key in keys {
+            self.guard_mut(key).waiters.leave(key.bytes, ticket);
+        }
+    }
+
+    /// Serves those who wait for keys that have changed, key by key in the order of the changes, first come, first served.
+    /// Called at the end of every command that may have filled a key.
+    pub fn serve_waiters(&mut self) {
+        let mut number = 0;
+        // Serving may fill other keys, whose turn comes after those that are ready already.
+        while let Some((database, bytes)) = self.ready.get_mut(number) {
+            let (database, bytes) = (*database, std::mem::take(bytes));
+            self.serve_key(&Key::new(database, &bytes));
+            number += 1;
+        }
+        self.ready.clear();
+    }
+
+    fn serve_key(&mut self, key: &Key<'_>) {
+        self.guard_mut(key).waiters.begin_serving(key.bytes);
+        let mut last = None;
+        while let Some(entry) = self.peek(key)
+            && let Some((ticket, waiter)) = self.shard(key).waiters.next(key.bytes, last)
+        {
+            last = Some(ticket);
+            if waiter.wants(entry) {
+                let waiter = waiter.clone();
+                waiter.serve(self, key);
+                self.guard_mut(key).waiters.leave(key.bytes, ticket);
+                self.served.push(waiter);
+            }
+        }
+    }
+
+    /// The shards that are not locked, but are needed to serve those who wait for these keys, and then those who wait for
+    /// the keys that are filled by that, and so on.
+    pub(in crate::keyspace) fn missing_shards(&self, keys: &[Key<'_>]) -> Vec<usize> {
+        let mut missing = Vec::new();
+        if self
+            .guards
+            .iter()
+            .all(|(_, guard)| guard.shard().waiters.is_empty())
+        {
+            return missing;
+        }
+        let mut seen: BTreeSet<(usize, &[u8])> = BTreeSet::new();
+        let mut to_follow: Vec<(usize, &[u8])> = Vec::new();
+        to_follow.extend(keys.iter().map(|key| (key.shard, key.bytes)));
+        while let Some((shard, bytes)) = to_follow.pop() {
+            let locked = self
+                .guards
+                .binary_search_by_key(&shard, |(number, _)| *number);
+            match locked {
+                Err(_) => missing.push(shard),
+                Ok(position) if seen.insert((shard, bytes)) => {
+                    let needed = self.guards[position].1.shard().waiters.keys_needed(bytes);
+                    let in_database = |bytes| Key::new(shard / SHARDS, bytes).shard;
+                    to_follow.extend(needed.map(|bytes| (in_database(bytes), bytes)));
+                }
+                Ok(_) => {}
+            }
+        }
+        missing
+    }
+
+    /// Any key that somebody waits for may have appeared.
+    pub(super) fn note_keys_waited_for(&mut self) {
+        for (number, guard) in &mut self.guards {
+            let waiters = &mut guard.exclusive().waiters;
+            let keys: Vec<Box<[u8]>> = waiters.keys().map(Into::into).collect();
+            for key in keys {
+                if waiters.note_change(&key) {
+                    self.ready.push((*number / SHARDS, key));
+                }
+            }
+        }
+    }
+}
