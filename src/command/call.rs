@@ -3,10 +3,12 @@
 use super::error::CommandError;
 use super::replication::SyncOptions;
 use super::table::CommandSpec;
+use super::waiting::Waiting;
 use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
 use crate::state::Server;
 use crate::state::clients::Client;
+use crate::util::doorbell::Doorbell;
 use crate::util::number;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -42,6 +44,10 @@ pub struct Session {
     pub sync: SyncOptions,
     /// Whether it is to get that dump now, as the last thing on this connection.
     pub awaits_dump: bool,
+    /// What it waits for from now on, if the last command waits.
+    pub waiting: Option<Waiting>,
+    /// Wakes the client's thread; there is none before its first wait.
+    pub doorbell: Option<Arc<Doorbell>>,
 }
 
 /// CLIENT REPLY.

@@ -4,6 +4,7 @@ use super::call::{Call, ReplyMode};
 use super::error::{CommandError, CommandResult, c_string};
 use super::table::{self, *};
 use crate::state::clients::Client;
+use crate::state::waiting::Outcome;
 use crate::util::number;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -30,6 +31,8 @@ const CLIENT: &[CommandSpec] = &[
         syntax: "", summary: "Returns information about the connection.", tips: &["nondeterministic_output"], ..BASE },
     CommandSpec { name: "kill", arity: -3, handler: Handler::NoLock(kill), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "2.4.0",
         syntax: "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> [...]>", summary: "Terminates open connections.", ..BASE },
+    CommandSpec { name: "unblock", arity: -3, handler: Handler::NoLock(unblock), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "5.0.0",
+        syntax: "client-id [TIMEOUT | ERROR]", summary: "Unblocks a client blocked by a blocking command from a different connection.", ..BASE },
     CommandSpec { name: "no-evict", arity: 3, handler: Handler::NoLock(no_evict), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "7.0.0",
         syntax: "<ON | OFF>", summary: "Sets the client eviction mode of the connection.", ..BASE },
     CommandSpec { name: "no-touch", arity: 3, handler: Handler::NoLock(no_touch), flags: NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "7.2.0",
@@ -178,17 +181,14 @@ fn client_id(call: &Call, index: usize) -> Result<u64, CommandError> {
 /// One line of CLIENT LIST: <https://redis.io/commands/client-list/>. What the server does not have is 0 or -1.
 fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
     let labels = client.labels().clone();
-    let flags = if client.no_evict.load(Relaxed) {
-        "e"
-    } else {
-        ""
-    }
-    .to_string()
-        + if client.no_touch.load(Relaxed) {
-            "T"
-        } else {
-            ""
-        };
+    let flags: String = [
+        ('b', client.is_waiting()),
+        ('e', client.no_evict.load(Relaxed)),
+        ('T', client.no_touch.load(Relaxed)),
+    ]
+    .iter()
+    .filter_map(|(flag, is_set)| is_set.then_some(*flag))
+    .collect();
     let flags = if flags.is_empty() { "N" } else { &flags };
     let command = table::all()
         .get(client.last_command.load(Relaxed))
@@ -324,6 +324,38 @@ impl Filter {
 }
 
 /// ```text
+/// > CLIENT UNBLOCK 1000000
+/// (integer) 0
+/// > CLIENT UNBLOCK 1000000 gently
+/// (error) ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR
+/// ```
+fn unblock(call: &mut Call) -> CommandResult {
+    let outcome = match call.arguments.get(3) {
+        None => Outcome::TimedOut,
+        Some(_) if call.arguments.len() > 4 => {
+            let problem = "unknown subcommand or wrong number of arguments for '";
+            let typed = call.argument(1);
+            return Err(CommandError::quoting(problem, typed, "'. Try CLIENT HELP."));
+        }
+        Some(_) => match call.word(3).as_str() {
+            "TIMEOUT" => Outcome::TimedOut,
+            "ERROR" => Outcome::Unblocked,
+            _ => {
+                return Err(CommandError::err(
+                    "CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+                ));
+            }
+        },
+    };
+    let id = call.integer(2)?;
+    let clients = call.server.clients.all();
+    let client = clients.iter().find(|client| client.id as i64 == id);
+    let is_unblocked = client.is_some_and(|client| client.end_wait(outcome));
+    call.reply.integer(is_unblocked.into());
+    Ok(())
+}
+
+/// ```text
 /// > CLIENT NO-EVICT on
 /// OK
 /// > CLIENT NO-EVICT maybe
@@ -412,6 +444,8 @@ fn client_help(call: &mut Call) -> CommandResult {
         "    Set client meta attr. Options are:",
         "    * LIB-NAME: the client lib name.",
         "    * LIB-VER: the client lib version.",
+        "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+        "    Unblock the specified blocked client.",
         "NO-EVICT (ON|OFF)",
         "    Protect current client connection from eviction.",
         "NO-TOUCH (ON|OFF)",

@@ -5,11 +5,13 @@
 use super::call::{Call, ReplyMode, Session};
 use super::error::{CommandError, CommandResult, c_string};
 use super::table::{self, Command, Handler, LOADING, WRITE};
+use super::waiting;
 use crate::keyspace::db::{Lookups, WriteDb};
 use crate::keyspace::space::{Key, Keyspace};
+use crate::keyspace::waiters::Ticket;
 use crate::resp::reply::Reply;
 use crate::state::Server;
-use crate::util::clock::Stopwatch;
+use crate::util::clock::{self, Stopwatch};
 use smallvec::SmallVec;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -186,7 +188,7 @@ fn run<'a>(
         server,
         now_ms,
     };
-    if !matches!(command.spec.handler, Handler::Write(_)) {
+    if !matches!(command.spec.handler, Handler::Write(_) | Handler::Wait(_)) {
         lock.release();
     }
     match command.spec.handler {
@@ -202,10 +204,25 @@ fn run<'a>(
         Handler::Write(handler) => {
             let db = lock.write(keyspace, database, &keys, now_ms);
             db.touches = touches;
-            handler(&mut call, db)
+            let result = handler(&mut call, db);
+            db.serve_waiters();
+            result
+        }
+        Handler::Wait(handler) => {
+            let wish = handler(&mut call)?;
+            let db = lock.write(keyspace, database, &keys, now_ms);
+            db.touches = touches;
+            let result = waiting::serve_or_wait(&mut call, db, wish);
+            db.serve_waiters();
+            result
         }
         Handler::ReadAll(handler) => handler(&mut call, &keyspace.read_all(database, now_ms)),
-        Handler::WriteAll(handler) => handler(&mut call, &mut keyspace.write_all(database, now_ms)),
+        Handler::WriteAll(handler) => {
+            let mut db = keyspace.write_all(database, now_ms);
+            let result = handler(&mut call, &mut db);
+            db.serve_waiters();
+            result
+        }
         Handler::Container(_) => {
             unreachable!("its arity asks for a second word, so this is one of its subcommands")
         }
@@ -225,6 +242,12 @@ fn answer_error(
         .statistics
         .note_error(session.client.id, command, has_run, &text);
     reply.error(&text);
+}
+
+/// Takes a client out of the queues of the keys that it has waited for.
+pub(super) fn leave_waiters(server: &Server, database: usize, keys: &[Key<'_>], ticket: Ticket) {
+    let mut db = server.keyspace.write(database, keys, clock::unix_ms());
+    db.leave_waiters(keys, ticket);
 }
 
 /// Drops the reply if the client does not want it.

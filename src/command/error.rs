@@ -27,6 +27,9 @@ pub enum CommandError {
     InvalidExpireTime(&'static str),
     InvalidCursor,
     OffsetOutOfRange,
+    TimeoutNotAFloat,
+    TimeoutNegative,
+    TimeoutOutOfRange,
     StringTooLong,
     DatabaseOutOfRange,
     // The data.
@@ -40,6 +43,7 @@ pub enum CommandError {
     IndexOutOfRange,
     SameObject,
     // The server's state.
+    Unblocked,
     StopWrites,
     Loading,
     SaveInProgress,
@@ -113,6 +117,10 @@ impl fmt::Display for CommandError {
             Syntax => "ERR syntax error",
             NotAnInteger => "ERR value is not an integer or out of range",
             NotAFloat => "ERR value is not a valid float",
+            TimeoutNotAFloat => "ERR timeout is not a float or out of range",
+            TimeoutNegative => "ERR timeout is negative",
+            TimeoutOutOfRange => "ERR timeout is out of range",
+            Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
             NotPositive => "ERR value is out of range, must be positive",
             OutOfRange => "ERR value is out of range",
             InvalidCursor => "ERR invalid cursor",

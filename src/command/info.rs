@@ -120,9 +120,17 @@ fn clients(call: &Call, out: &mut String) {
         "client_recent_max_output_buffer:{}",
         largest(|client| client.output_capacity.load(Relaxed))
     );
-    line!(out, "blocked_clients:0");
+    let waits: Vec<_> = clients.iter().filter_map(|client| client.wait()).collect();
+    let with_timeout = waits.iter().filter(|wait| wait.wish.until.is_some());
+    line!(out, "blocked_clients:{}", waits.len());
     line!(out, "tracking_clients:0");
-    line!(out, "clients_in_timeout_table:0");
+    line!(out, "clients_in_timeout_table:{}", with_timeout.count());
+    line!(
+        out,
+        "total_blocking_keys:{}",
+        call.server.keyspace.keys_waited_for()
+    );
+    line!(out, "total_blocking_keys_on_nokey:0");
 }
 
 fn memory_use(call: &Call, out: &mut String) {

@@ -5,6 +5,7 @@ use super::error::{CommandError, CommandResult};
 use super::table::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
+use crate::resp::reply::Reply;
 use crate::types::list::{BlockLimit, End, List};
 use crate::util::number;
 
@@ -122,7 +123,7 @@ fn push_if_present(call: &mut Call, db: &mut Db, end: End, event: &'static str) 
 /// (nil)
 /// ```
 fn lpop(call: &mut Call, db: &mut Db) -> CommandResult {
-    pop(call, db, End::Left, "lpop")
+    pop(call, db, End::Left)
 }
 
 /// ```text
@@ -133,50 +134,62 @@ fn lpop(call: &mut Call, db: &mut Db) -> CommandResult {
 /// 2) "b"
 /// ```
 fn rpop(call: &mut Call, db: &mut Db) -> CommandResult {
-    pop(call, db, End::Right, "rpop")
+    pop(call, db, End::Right)
 }
 
-fn pop(call: &mut Call, db: &mut Db, end: End, event: &'static str) -> CommandResult {
+fn pop(call: &mut Call, db: &mut Db, end: End) -> CommandResult {
     let count = match call.arguments.len() {
         2 => None,
         3 => Some(call.count(2)?),
         _ => return Err(CommandError::WrongArity(call.spec.name.to_string())),
     };
-    let key = call.key();
     let limit = call.server.config.list_block_limit();
-    let Some(list) = db.collection_mut::<List>(&key)? else {
-        match count {
-            Some(_) => call.reply.null_array(),
-            None => call.reply.null(),
-        }
-        return Ok(());
-    };
-    let popped = count.unwrap_or(1).min(list.len());
-    if count.is_some() {
-        call.reply.array(popped);
+    let is_there = pop_to_reply(call.reply, db, &call.keys[0], end, count, limit)?;
+    match (is_there, count) {
+        (true, _) => {}
+        (false, Some(_)) => call.reply.null_array(),
+        (false, None) => call.reply.null(),
     }
-    pop_to_reply(call, list, end, popped, limit);
-    let is_empty = list.is_empty();
-    finish_pop(db, &key, popped, is_empty, event);
     Ok(())
 }
 
-/// Moves elements from an end of a list to the reply.
-fn pop_to_reply(call: &mut Call, list: &mut List, end: End, count: usize, limit: BlockLimit) {
-    for _ in 0..count {
-        let Some(element) = list.end(end) else { return };
-        call.reply.bulk(element);
-        list.pop(end, limit);
+/// Moves elements from an end of a key's list to the reply, as an array if there is a count, and tells. `false`, without a
+/// reply, if there is no key.
+pub(super) fn pop_to_reply(
+    reply: &mut Reply,
+    db: &mut Db,
+    key: &Key,
+    end: End,
+    count: Option<usize>,
+    limit: BlockLimit,
+) -> Result<bool, CommandError> {
+    let Some(list) = db.collection_mut::<List>(key)? else {
+        return Ok(false);
+    };
+    let popped = count.unwrap_or(1).min(list.len());
+    if count.is_some() {
+        reply.array(popped);
     }
-}
-
-/// Tells what was popped, and removes a list that has become empty.
-fn finish_pop(db: &mut Db, key: &Key, popped: usize, is_empty: bool, event: &'static str) {
+    for _ in 0..popped {
+        if let Some(element) = list.end(end) {
+            reply.bulk(element);
+            list.pop(end, limit);
+        }
+    }
+    let is_empty = list.is_empty();
     if popped > 0 {
-        db.changed(key, event, 1);
+        db.changed(key, pop_event(end), 1);
     }
     if is_empty {
         remove_empty(db, key);
+    }
+    Ok(true)
+}
+
+fn pop_event(end: End) -> &'static str {
+    match end {
+        End::Left => "lpop",
+        End::Right => "rpop",
     }
 }
 
@@ -473,7 +486,7 @@ fn lpos_options(call: &Call) -> Result<LposOptions, CommandError> {
 /// ```
 fn lmove(call: &mut Call, db: &mut Db) -> CommandResult {
     let (from, to) = (end(call, 3)?, end(call, 4)?);
-    move_element(call, db, from, to)
+    move_between_keys(call, db, from, to)
 }
 
 /// ```text
@@ -483,10 +496,10 @@ fn lmove(call: &mut Call, db: &mut Db) -> CommandResult {
 /// "3"
 /// ```
 fn rpoplpush(call: &mut Call, db: &mut Db) -> CommandResult {
-    move_element(call, db, End::Right, End::Left)
+    move_between_keys(call, db, End::Right, End::Left)
 }
 
-fn end(call: &Call, index: usize) -> Result<End, CommandError> {
+pub(super) fn end(call: &Call, index: usize) -> Result<End, CommandError> {
     match call.word(index).as_str() {
         "LEFT" => Ok(End::Left),
         "RIGHT" => Ok(End::Right),
@@ -494,15 +507,36 @@ fn end(call: &Call, index: usize) -> Result<End, CommandError> {
     }
 }
 
-fn move_element(call: &mut Call, db: &mut Db, from: End, to: End) -> CommandResult {
-    let [source, destination] = [call.keys[0], call.keys[1]];
+fn move_between_keys(call: &mut Call, db: &mut Db, from: End, to: End) -> CommandResult {
     let limit = call.server.config.list_block_limit();
+    if !move_element(
+        call.reply,
+        db,
+        call.keys[0],
+        call.keys[1],
+        (from, to),
+        limit,
+    )? {
+        call.reply.null();
+    }
+    Ok(())
+}
+
+/// Moves an element from one end to another of two lists or one, replies with it and tells. `false`, without a reply, if
+/// there is none.
+pub(super) fn move_element(
+    reply: &mut Reply,
+    db: &mut Db,
+    source: Key,
+    destination: Key,
+    (from, to): (End, End),
+    limit: BlockLimit,
+) -> Result<bool, CommandError> {
     let Some(element) = db
         .collection::<List>(&source)?
         .and_then(|list| list.end(from))
     else {
-        call.reply.null();
-        return Ok(());
+        return Ok(false);
     };
     let element = element.to_vec();
     // The destination is checked before anything changes; a source that is there has the right type by now.
@@ -521,10 +555,10 @@ fn move_element(call: &mut Call, db: &mut Db, from: End, to: End) -> CommandResu
         if to == End::Left { "lpush" } else { "rpush" },
         1,
     );
-    db.changed(&source, if from == End::Left { "lpop" } else { "rpop" }, 0);
+    db.changed(&source, pop_event(from), 0);
     remove_if_empty(db, &source)?;
-    call.reply.bulk(&element);
-    Ok(())
+    reply.bulk(&element);
+    Ok(true)
 }
 
 /// ```text
@@ -538,39 +572,50 @@ fn move_element(call: &mut Call, db: &mut Db, from: End, to: End) -> CommandResu
 /// (nil)
 /// ```
 fn lmpop(call: &mut Call, db: &mut Db) -> CommandResult {
-    let numkeys =
-        number::parse_i64(call.argument(1)).filter(|number| (1..=i64::MAX).contains(number));
-    let numkeys =
-        numkeys.ok_or_else(|| CommandError::err("numkeys should be greater than 0"))? as usize;
-    let where_index = numkeys
-        .checked_add(2)
-        .filter(|index| *index < call.arguments.len());
-    let where_index = where_index.ok_or(CommandError::Syntax)?;
+    let (where_index, count) = end_and_count(call, 1)?;
     let end = end(call, where_index)?;
-    let count = match call.arguments.len() - where_index {
-        1 => 1,
-        3 if call.is_word(where_index + 1, "COUNT") => {
-            let count =
-                number::parse_i64(call.argument(where_index + 2)).filter(|count| *count > 0);
-            count.ok_or_else(|| CommandError::err("count should be greater than 0"))? as usize
-        }
-        _ => return Err(CommandError::Syntax),
-    };
     let limit = call.server.config.list_block_limit();
-    let event = if end == End::Left { "lpop" } else { "rpop" };
     for key in call.keys {
-        let Some(list) = db.collection_mut::<List>(key)? else {
-            continue;
-        };
-        let popped = count.min(list.len());
-        call.reply.array(2);
-        call.reply.bulk(key.bytes);
-        call.reply.array(popped);
-        pop_to_reply(call, list, end, popped, limit);
-        let is_empty = list.is_empty();
-        finish_pop(db, key, popped, is_empty, event);
-        return Ok(());
+        if pop_with_key(call.reply, db, key, end, count, limit)? {
+            return Ok(());
+        }
     }
     call.reply.null_array();
     Ok(())
+}
+
+/// The index of the word behind the keys that are counted at `index`, and the COUNT that may follow: LMPOP, ZMPOP and their
+/// waiting forms.
+pub(super) fn end_and_count(call: &Call, index: usize) -> Result<(usize, usize), CommandError> {
+    let positive = |index: usize, name: &str| {
+        let number = number::parse_i64(call.argument(index)).filter(|number| *number > 0);
+        let number = number.and_then(|number| usize::try_from(number).ok());
+        number.ok_or_else(|| CommandError::err(format!("{name} should be greater than 0")))
+    };
+    let end = positive(index, "numkeys")?
+        .checked_add(index + 1)
+        .filter(|end| *end < call.arguments.len())
+        .ok_or(CommandError::Syntax)?;
+    match call.arguments.len() - end {
+        1 => Ok((end, 1)),
+        3 if call.is_word(end + 1, "COUNT") => Ok((end, positive(end + 2, "count")?)),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+/// Replies with a key and some of its elements, and takes these out. `false`, without a reply, if there is no key.
+pub(super) fn pop_with_key(
+    reply: &mut Reply,
+    db: &mut Db,
+    key: &Key,
+    end: End,
+    count: usize,
+    limit: BlockLimit,
+) -> Result<bool, CommandError> {
+    if db.collection::<List>(key)?.is_none() {
+        return Ok(false);
+    }
+    reply.array(2);
+    reply.bulk(key.bytes);
+    pop_to_reply(reply, db, key, end, Some(count), limit)
 }

@@ -7,6 +7,7 @@
 //! A handler reads top to bottom: take the arguments, check everything, look up, act, tell (`db.changed`), reply. It
 //! fails before it has changed anything, or not at all.
 
+mod blocking;
 pub mod call;
 mod client;
 mod config;
@@ -28,3 +29,4 @@ mod set;
 mod string;
 pub mod syntax;
 pub mod table;
+pub mod waiting;

@@ -4,12 +4,13 @@
 //! Nothing about a command is said a second time anywhere. Each family's file opens with its part of the table.
 
 use super::call::Call;
-use super::error::CommandResult;
+use super::error::{CommandError, CommandResult};
 use super::{
-    client, config, connection, expiry, generic, hash, info, introspection, lcs, list, persistence,
-    replication, server, set, string,
+    blocking, client, config, connection, expiry, generic, hash, info, introspection, lcs, list,
+    persistence, replication, server, set, string,
 };
 use crate::keyspace::db::Db;
+use crate::state::waiting::Wish;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -65,6 +66,8 @@ pub enum Handler {
     Read(fn(&mut Call, &Db) -> CommandResult),
     /// Exclusive locks on the shards of its keys.
     Write(fn(&mut Call, &mut Db) -> CommandResult),
+    /// The same locks; it says what it waits for, and is served by [`waiting`](super::waiting): BLPOP.
+    Wait(fn(&mut Call) -> Result<Wish, CommandError>),
     /// Shared locks on all shards of the client's database: KEYS, DBSIZE.
     ReadAll(fn(&mut Call, &Db) -> CommandResult),
     /// Exclusive locks on all shards of all databases: FLUSHALL, SWAPDB.
@@ -338,6 +341,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     string::COMMANDS,
     lcs::COMMANDS,
     list::COMMANDS,
+    blocking::COMMANDS,
     hash::COMMANDS,
     set::COMMANDS,
 ];

@@ -199,6 +199,16 @@ impl Reply {
         }
     }
 
+    /// Adds what another output holds.
+    pub fn append(&mut self, other: Reply) {
+        let before = self.bytes.len();
+        let shared = other.shared.into_iter();
+        self.shared
+            .extend(shared.map(|(place, string)| (before + place, string)));
+        self.shared_bytes += other.shared_bytes;
+        self.bytes.extend_from_slice(&other.bytes);
+    }
+
     /// Takes back what was written since the mark.
     pub fn take_back(&mut self, mark: Mark) {
         self.bytes.truncate(mark.bytes);
@@ -311,11 +321,13 @@ mod tests {
         let write = |reply: &mut Reply| {
             reply.integer(1);
             reply.shared_bulk(&large);
-            reply.shared_bulk(&large);
             let mark = reply.mark();
             reply.shared_bulk(&large);
             reply.take_back(mark);
-            reply.integer(2);
+            let mut rest = Reply::default();
+            rest.shared_bulk(&large);
+            rest.integer(2);
+            reply.append(rest);
             assert_eq!(reply.len(), expected.len());
         };
         check(write, &expected, &expected);

@@ -3,7 +3,7 @@
 //! The loop blocks in `read` and in `write` and nowhere else. What arrives together is answered together: all complete
 //! requests of the input are carried out, then the replies go out by one write, unless they have grown large before.
 
-use super::transfer;
+use super::{transfer, waiting};
 use crate::command::call::{ReplyMode, Session};
 use crate::command::dispatch::{self, LockInHand};
 use crate::command::replication::SyncOptions;
@@ -37,6 +37,8 @@ pub fn serve(server: &Server, stream: &TcpStream, client: &Arc<Client>) {
         reply_mode: ReplyMode::On,
         sync: SyncOptions::default(),
         awaits_dump: false,
+        waiting: None,
+        doorbell: None,
     };
     let mut connection = Connection {
         server,
@@ -120,6 +122,15 @@ impl<'a> Connection<'a> {
                 self.flush()?;
                 transfer::send_dump(self.server, self.stream, &self.session)?;
                 return Ok(false);
+            }
+            if let Some(waiting) = self.session.waiting.take() {
+                lock.release();
+                self.flush()?;
+                let client = &self.session.client;
+                if !waiting::sleep(self.server, self.stream, client, waiting, &mut self.reply) {
+                    return Ok(false);
+                }
+                stopwatch = Stopwatch::start();
             }
             if self.session.client.closes_after_reply.load(Relaxed) {
                 return Ok(false);

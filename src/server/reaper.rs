@@ -22,7 +22,7 @@ pub fn run(server: &Server) {
 
 fn disconnect_idle(server: &Server, last_request_before_ms: i64) {
     for client in server.clients.all() {
-        if client.last_request_ms.load(Relaxed) < last_request_before_ms {
+        if client.last_request_ms.load(Relaxed) < last_request_before_ms && !client.is_waiting() {
             server
                 .log
                 .verbose(format_args!("Closing idle client {}", client.address));

@@ -1,5 +1,6 @@
 //! The connected clients, as others see them: CLIENT LIST, CLIENT KILL, INFO.
 
+use super::waiting::{Outcome, Wait};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{
@@ -44,6 +45,7 @@ pub struct Client {
     /// The connection is to be closed once the reply to the current command is out.
     pub closes_after_reply: AtomicBool,
     labels: Mutex<Labels>,
+    waiting: Mutex<Option<Arc<Wait>>>,
     /// Closes the connection from another thread.
     disconnect: Box<dyn Fn() + Send + Sync>,
 }
@@ -88,8 +90,37 @@ impl Client {
         self.labels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Closes the connection, from any thread.
+    /// Notes what the client waits for, or that it waits no more.
+    pub fn set_waiting(&self, wait: Option<Arc<Wait>>) {
+        *self.waiting() = wait;
+    }
+
+    /// What the client waits for, if it does.
+    pub fn wait(&self) -> Option<Arc<Wait>> {
+        self.waiting().clone().filter(|wait| wait.is_pending())
+    }
+
+    /// Whether the client waits for a key.
+    pub fn is_waiting(&self) -> bool {
+        self.wait().is_some()
+    }
+
+    /// Ends the client's wait, from any thread; `false` if there is none that has not ended.
+    pub fn end_wait(&self, outcome: Outcome) -> bool {
+        self.wait().is_some_and(|wait| {
+            let has_ended = wait.end(outcome);
+            wait.doorbell.ring();
+            has_ended
+        })
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, Option<Arc<Wait>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the connection, from any thread. A client that waits is not served any more.
     pub fn disconnect(&self) {
+        self.end_wait(Outcome::Gone);
         (self.disconnect)();
     }
 }
@@ -150,6 +181,7 @@ impl Clients {
             no_touch: AtomicBool::new(false),
             closes_after_reply: AtomicBool::new(false),
             labels: Mutex::default(),
+            waiting: Mutex::default(),
             disconnect: connection.disconnect,
         });
         connected.insert(client.id, client.clone());

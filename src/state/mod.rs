@@ -21,9 +21,13 @@ pub mod memory;
 pub mod saves;
 pub mod shutdown;
 pub mod statistics;
+pub mod waiting;
 
 /// Files the server needs beside its clients' sockets: dump, log, listeners.
 const RESERVED_FILES: u64 = 32;
+
+/// Files of a client that waits, beside its socket: [`Doorbell`](crate::util::doorbell::Doorbell).
+const FILES_OF_A_DOORBELL: u64 = 2;
 
 /// Everything that the threads of one server share.
 #[derive(Debug)]
@@ -106,7 +110,9 @@ impl Server {
     /// How many clients there can be at most.
     fn apply_maxclients(&self) -> Result<(), u64> {
         let wanted = self.config.maxclients.get() as u64 + RESERVED_FILES;
-        let limit = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
+        // As far as the system allows, each of them may also wait for a key.
+        let with_doorbells = wanted + self.config.maxclients.get() as u64 * FILES_OF_A_DOORBELL;
+        let limit = rlimit::increase_nofile_limit(with_doorbells).unwrap_or(wanted);
         if limit >= wanted {
             return Ok(());
         }

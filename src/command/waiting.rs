@@ -1,0 +1,101 @@
+//! How a command waits for a key: what BLPOP and its kin have in common.
+//!
+//! A handler of the type [`Handler::Wait`](super::table::Handler::Wait) checks its arguments and says what it waits for, its
+//! [`Wish`]. Under the locks of its keys, [`serve_or_wait`] serves it at once if one of them is there, else puts the client
+//! into their queues ([`waiters`](crate::keyspace::waiters)). The connection then sleeps (`server/waiting.rs`).
+
+use super::call::{Call, ReplyMode};
+use super::error::{CommandError, CommandResult};
+use crate::keyspace::db::Db;
+use crate::keyspace::space::Key;
+use crate::keyspace::waiters::{SharedWaiter, Ticket};
+use crate::resp::reply::Reply;
+use crate::state::Server;
+use crate::state::waiting::{Outcome, Wait, Wish};
+use crate::util::clock;
+use crate::util::doorbell::Doorbell;
+use crate::util::long_double::LongDouble;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A client that stands in the queues of some keys.
+#[derive(Debug)]
+pub struct Waiting {
+    /// What it waits for.
+    pub wait: Arc<Wait>,
+    /// The keys.
+    pub keys: Vec<Vec<u8>>,
+    /// Their database.
+    pub database: usize,
+    ticket: Ticket,
+    wants_reply: bool,
+}
+
+/// Serves the caller from the first of its keys that is there, or lets it wait for all of them.
+pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> CommandResult {
+    let keys = match wish.destination {
+        Some(_) => &call.keys[..1],
+        None => call.keys,
+    };
+    for key in keys {
+        let Some(entry) = db.get(key) else { continue };
+        if entry.value().type_name() != wish.type_name {
+            return Err(CommandError::WrongType);
+        }
+        return (wish.attempt)(db, key, call.reply).map_err(CommandError::Other);
+    }
+    let session = &mut *call.session;
+    let doorbell = match &session.doorbell {
+        Some(doorbell) => doorbell.clone(),
+        None => {
+            let new = Doorbell::new().map(Arc::new);
+            let new = new.map_err(|error| CommandError::err(format!("cannot wait: {error}")))?;
+            session.doorbell.insert(new).clone()
+        }
+    };
+    let wait = Arc::new(Wait::new(wish, call.reply.protocol, doorbell));
+    let waiter: SharedWaiter = wait.clone();
+    session.client.set_waiting(Some(wait.clone()));
+    session.waiting = Some(Waiting {
+        wait,
+        keys: keys.iter().map(|key| key.bytes.to_vec()).collect(),
+        database: session.database,
+        ticket: db.join_waiters(keys, &waiter),
+        wants_reply: session.reply_mode == ReplyMode::On,
+    });
+    Ok(())
+}
+
+impl Waiting {
+    /// Takes the client, whose wait has ended, out of the queues, and writes its reply.
+    pub fn finish(self, server: &Server, reply: &mut Reply) {
+        let names = self.keys.iter();
+        let keys: Vec<Key> = names.map(|name| Key::new(self.database, name)).collect();
+        super::dispatch::leave_waiters(server, self.database, &keys, self.ticket);
+        let outcome = std::mem::take(&mut *self.wait.outcome());
+        if !self.wants_reply {
+            return;
+        }
+        match outcome {
+            Outcome::Served(served) => reply.append(served),
+            Outcome::TimedOut => reply.null_array(),
+            Outcome::Unblocked => reply.error(&CommandError::Unblocked.text()),
+            Outcome::Pending | Outcome::Gone => {}
+        }
+    }
+}
+
+/// The timeout of a call: when to give up, or never if it is 0. Seconds, with a fraction.
+pub(super) fn timeout(call: &Call, index: usize) -> Result<Option<Instant>, CommandError> {
+    let seconds = LongDouble::parse(call.argument(index)).ok_or(CommandError::TimeoutNotAFloat)?;
+    let ms = seconds.ceil_thousandths();
+    if ms < 0 {
+        return Err(CommandError::TimeoutNegative);
+    }
+    if ms > 0 && ms.checked_add(clock::unix_ms()).is_none() {
+        return Err(CommandError::TimeoutOutOfRange);
+    }
+    // A moment that the clock cannot tell never comes.
+    let until = Instant::now().checked_add(Duration::from_millis(ms as u64));
+    Ok(until.filter(|_| ms > 0))
+}
