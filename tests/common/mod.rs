@@ -2,6 +2,7 @@
 #![allow(dead_code)] // every test file uses a part
 
 pub mod oracle;
+pub mod stage;
 
 use my_redis_server::rdb::{Item, KeyRecord, Reader};
 use my_redis_server::resp::decoder::{Decoder, Value};

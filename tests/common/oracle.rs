@@ -147,6 +147,21 @@ impl RawClient {
 
     /// The next reply; `None` if the connection has ended.
     pub fn receive(&mut self) -> Option<Answer> {
+        match self.try_receive() {
+            Ok(answer) => answer,
+            Err(error) => panic!("the server does not answer: {error}"),
+        }
+    }
+
+    /// The next reply if it has come already, `None` if the connection has ended, [`ErrorKind::WouldBlock`] if neither.
+    pub fn receive_now(&mut self) -> std::io::Result<Option<Answer>> {
+        self.stream.set_nonblocking(true)?;
+        let answer = self.try_receive();
+        self.stream.set_nonblocking(false)?;
+        answer
+    }
+
+    fn try_receive(&mut self) -> std::io::Result<Option<Answer>> {
         let mut decoder = Decoder::default();
         let mut len = 0;
         loop {
@@ -156,11 +171,11 @@ impl RawClient {
             len += consumed;
             if let Some(value) = value {
                 let bytes = self.received.drain(..len).collect();
-                return Some(Answer { bytes, value });
+                return Ok(Some(Answer { bytes, value }));
             }
             let mut piece = [0; 16 * 1024];
-            match self.stream.read(&mut piece).expect("the server answers") {
-                0 => return None,
+            match self.stream.read(&mut piece)? {
+                0 => return Ok(None),
                 read => self.received.extend_from_slice(&piece[..read]),
             }
         }

@@ -1,0 +1,157 @@
+//! Scripts with several connections: what one of them does decides what others are sent.
+//!
+//! ```text
+//! A: BLPOP k 0              a request of the connection A
+//! B: RPUSH k x y            and what came back to any of them is noted when the server has come to rest
+//! B: CLIENT UNBLOCK $A      $A is the id of the connection A
+//! A: (leaves)               it closes
+//! ```
+//!
+//! A server is at rest when every connection that still expects replies waits for a key (INFO `blocked_clients`). So no step
+//! has to wait for a fixed time, and the same script gives the same transcript on every server that does the same.
+
+use super::oracle::{RawClient, words};
+use super::{Client, Folder, PATIENCE, Server, request};
+use my_redis_server::resp::decoder::Value;
+use my_redis_server::util::quoting::{quote, split_arguments};
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+/// A connection of the script.
+struct Actor {
+    client: RawClient,
+    id: i64,
+    /// How many replies are yet to come.
+    expected: usize,
+    is_gone: bool,
+}
+
+struct Stage<'a> {
+    server: &'a Server,
+    protocol: u8,
+    /// Looks on.
+    director: Client,
+    actors: BTreeMap<String, Actor>,
+    transcript: Vec<String>,
+}
+
+/// Plays scripts on our server and on a real one, in both protocol versions, and compares what happens.
+pub fn compare(scripts: &[&str]) {
+    let folders = [Folder::new(), Folder::new()];
+    let options = ["--databases", "16"];
+    let ours = Server::ours(&folders[0], &[&options[..], &["--save", ""]].concat());
+    let real = Server::real(&folders[1], &options);
+    for (script, protocol) in scripts.iter().flat_map(|script| [(script, 2), (script, 3)]) {
+        let (ours, real) = (play(&ours, protocol, script), play(&real, protocol, script));
+        let first = ours.iter().zip(&real).position(|(ours, real)| ours != real);
+        let first = first.unwrap_or(ours.len().min(real.len()));
+        assert!(
+            ours == real,
+            "RESP{protocol}\n{}\nours: {:#?}\nreal: {:#?}",
+            ours[..first].join("\n"),
+            ours.get(first),
+            real.get(first)
+        );
+    }
+}
+
+/// Plays a script, and returns every step with what it led to.
+fn play(server: &Server, protocol: u8, script: &str) -> Vec<String> {
+    let mut stage = Stage {
+        server,
+        protocol,
+        director: server.client(),
+        actors: BTreeMap::new(),
+        transcript: Vec::new(),
+    };
+    stage.director.call(&["FLUSHALL"]);
+    let lines = script.lines().map(str::trim);
+    for line in lines.filter(|line| !line.is_empty()) {
+        stage.transcript.push(line.to_string());
+        let (name, request) = line.split_once(": ").expect("NAME: REQUEST");
+        stage.act(name, request);
+        stage.settle();
+    }
+    stage.transcript
+}
+
+impl Stage<'_> {
+    fn act(&mut self, name: &str, line: &str) {
+        if line == "(leaves)" {
+            self.actors.remove(name);
+            return;
+        }
+        if !self.actors.contains_key(name) {
+            let actor = self.enter();
+            self.actors.insert(name.to_string(), actor);
+        }
+        let words = split_arguments(line.as_bytes()).expect("the quotes match");
+        let with_id = |word: Vec<u8>| match word.strip_prefix(b"$") {
+            Some(name) => self.actors[std::str::from_utf8(name).unwrap()]
+                .id
+                .to_string()
+                .into_bytes(),
+            None => word,
+        };
+        let words: Vec<Vec<u8>> = words.into_iter().map(with_id).collect();
+        let actor = self.actors.get_mut(name).expect("it has entered");
+        actor.client.send(&request(&words));
+        actor.expected += 1;
+    }
+
+    fn enter(&self) -> Actor {
+        let mut client = RawClient::connect(self.server.port);
+        let mut ask = |line: &[&str]| {
+            client.send(&request(&words(line)));
+            client.receive().expect("the server answers").value
+        };
+        ask(&["HELLO", &self.protocol.to_string()]);
+        let Value::Integer(id) = ask(&["CLIENT", "ID"]) else {
+            panic!("an id is an integer")
+        };
+        Actor {
+            client,
+            id,
+            expected: 0,
+            is_gone: false,
+        }
+    }
+
+    /// Takes note of replies until the server is at rest.
+    fn settle(&mut self) {
+        let began = Instant::now();
+        // Noted by connection: who hears first is left to chance.
+        let mut heard: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        loop {
+            for (name, actor) in &mut self.actors {
+                while let Ok(answer) = actor.client.receive_now() {
+                    let notes = heard.entry(name.clone()).or_default();
+                    let Some(answer) = answer else {
+                        actor.expected = 0;
+                        if !std::mem::replace(&mut actor.is_gone, true) {
+                            notes.push(format!("    {name} is disconnected"));
+                        }
+                        break;
+                    };
+                    actor.expected -= 1;
+                    let mut text = Vec::new();
+                    quote(&answer.bytes, &mut text);
+                    notes.push(format!("    to {name}: {}", String::from_utf8_lossy(&text)));
+                }
+            }
+            let expecting = self.actors.values().filter(|actor| actor.expected > 0);
+            let expecting = expecting.count().to_string();
+            // Asked after the replies were taken: who is counted here had not been served then.
+            if self.director.info("blocked_clients") == expecting {
+                break;
+            }
+            assert!(
+                began.elapsed() < PATIENCE,
+                "the server does not come to rest: {:#?}",
+                self.transcript
+            );
+        }
+        let notes: Vec<String> = heard.into_values().flatten().collect();
+        self.transcript.extend(notes);
+    }
+}

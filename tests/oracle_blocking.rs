@@ -1,0 +1,242 @@
+//! Commands that wait, compared with a real redis-server: who is served, when, in which order, and with what.
+
+mod common;
+
+use common::oracle::Oracle;
+use common::stage;
+
+/// What needs no second connection: arguments, types, and keys that are there.
+const AT_ONCE: &str = r#"
+BLPOP
+BLPOP k
+BLPOP k x
+BLPOP k -1
+BLPOP k nan
+BLPOP k "1 "
+BLPOP k 0.01
+BLPOP k n 0.01
+BRPOP k 0.001
+BLPOP k 0x0.1p-4
+RPUSH k a b c d e f
+BLPOP k 0
+BRPOP n k k 0
+BRPOP k x
+SET s v
+BLPOP s 0
+BLPOP n s k 0
+BLPOP k s 0
+BLMOVE
+BLMOVE k d LEFT RIGHT
+BLMOVE k d UP RIGHT x
+BLMOVE k d LEFT DOWN x
+BLMOVE k d LEFT RIGHT x
+BLMOVE k d LEFT RIGHT -0.1
+BLMOVE k d LEFT RIGHT 0
+BLMOVE k k LEFT RIGHT 0
+BLMOVE n d LEFT RIGHT 0.01
+BLMOVE k s LEFT RIGHT 0
+BLMOVE s d LEFT RIGHT 0
+BLMOVE n s LEFT RIGHT 0.01
+BRPOPLPUSH k d 0
+BRPOPLPUSH k d
+BRPOPLPUSH n d 0.01
+BRPOPLPUSH k s 0
+BRPOPLPUSH k d x
+LRANGE k 0 -1
+LRANGE d 0 -1
+BLMPOP
+BLMPOP 0 1 k
+BLMPOP x 1 k LEFT
+BLMPOP 0 0 k LEFT
+BLMPOP 0 -1 k LEFT
+BLMPOP 0 x k LEFT
+BLMPOP 0 2 k LEFT
+BLMPOP 0 1 k UP
+BLMPOP 0 1 k LEFT COUNT
+BLMPOP 0 1 k LEFT COUNT 0
+BLMPOP 0 1 k LEFT COUNT x
+BLMPOP 0 1 k LEFT COUNT 1 COUNT 1
+BLMPOP 0 1 k LEFT COUNT 1 x
+BLMPOP 0 2 n k RIGHT
+BLMPOP 0 2 n d LEFT COUNT 9
+BLMPOP 0.01 1 n LEFT
+BLMPOP 0 1 s LEFT
+BLMPOP 0 2 n s LEFT
+EXISTS k d
+CLIENT UNBLOCK
+CLIENT UNBLOCK x
+CLIENT UNBLOCK 99999999
+CLIENT UNBLOCK 99999999 x
+CLIENT UNBLOCK x x
+CLIENT UNBLOCK 99999999 ERROR
+CLIENT UNBLOCK 99999999 timeout x
+"#;
+
+#[test]
+fn what_is_there_is_taken_at_once() {
+    let mut oracle = Oracle::start();
+    oracle.scripts(&[AT_ONCE]);
+    oracle.finish();
+}
+
+#[test]
+fn waiting_clients_are_served_in_order() {
+    stage::compare(&[
+        // First come, first served, one element each.
+        "A: BLPOP k 0
+         B: BRPOP k 0
+         C: BLPOP k 0
+         D: RPUSH k 1 2
+         D: LPUSH k 3
+         D: RPUSH k 4
+         D: LRANGE k 0 -1",
+        // All elements of a push are there before the first is taken.
+        "A: BLPOP k 0
+         B: LPUSH k 1 2 3
+         B: LRANGE k 0 -1
+         A: BRPOP k 0
+         A: BRPOP k 0
+         A: BRPOP k 0
+         B: RPUSH k 1 2 3
+         B: LLEN k",
+        // Several keys, the same one twice, and those who wait for another key.
+        "A: BLPOP a b 0
+         B: BLPOP b a 0
+         C: BLPOP c b b 0
+         D: RPUSH b 1
+         D: RPUSH b 2 3
+         D: RPUSH a 4
+         D: RPUSH c 5
+         D: EXISTS a b c",
+        // A type that nobody waits for leaves them waiting.
+        "A: BLPOP k 0
+         B: SET k v
+         B: DEL k
+         B: HSET k f v
+         B: DEL k
+         B: LPUSH k x
+         B: EXISTS k",
+        // Requests that follow in the pipeline are carried out when the wait is over.
+        "A: BLPOP k 0
+         A: SET done yes
+         A: BLPOP k 0
+         A: GET done
+         B: GET done
+         B: RPUSH k 1
+         B: GET done
+         B: RPUSH k 2",
+        // BLMPOP takes several.
+        "A: BLMPOP 0 2 a b LEFT COUNT 2
+         B: BLMPOP 0 1 b RIGHT COUNT 10
+         C: RPUSH b 1 2 3 4 5
+         C: EXISTS a b",
+    ]);
+}
+
+#[test]
+fn moves_between_lists_go_on_from_key_to_key() {
+    stage::compare(&[
+        "A: BLMOVE a b LEFT RIGHT 0
+         B: BLMOVE b c RIGHT LEFT 0
+         C: BLPOP c 0
+         D: RPUSH a x
+         D: EXISTS a b c
+         D: RPUSH a y
+         D: LRANGE b 0 -1",
+        "A: BRPOPLPUSH a b 0
+         B: BLPOP b 0
+         C: RPUSH a 1 2 3
+         C: LRANGE a 0 -1
+         C: LRANGE b 0 -1",
+        // A circle of two keys.
+        "A: BLMOVE a b LEFT RIGHT 0
+         B: BLMOVE b a LEFT RIGHT 0
+         C: RPUSH a 1
+         C: LRANGE a 0 -1
+         C: LRANGE b 0 -1
+         A: BLMOVE x x LEFT RIGHT 0
+         C: RPUSH x 1 2
+         C: LRANGE x 0 -1",
+        // The destination has the wrong type: the element stays, and goes to the next.
+        "A: BLMOVE a s LEFT RIGHT 0
+         B: BLPOP a 0
+         C: SET s v
+         C: RPUSH a 1
+         C: GET s
+         C: EXISTS a b k s",
+        // LMOVE serves those who wait for its destination.
+        "A: BLPOP b 0
+         B: RPUSH a 1 2
+         B: LMOVE a b LEFT LEFT
+         B: RPOPLPUSH a b
+         B: EXISTS a b",
+    ]);
+}
+
+#[test]
+fn all_ways_to_fill_a_key_serve() {
+    stage::compare(&[
+        "A: BLPOP k 0
+         B: RPUSH o 1 2
+         B: RENAME o k
+         B: LRANGE k 0 -1",
+        "A: BLPOP k 0
+         B: RPUSH o 1 2
+         B: RENAMENX o k
+         B: LRANGE k 0 -1",
+        "A: BLPOP k 0
+         B: RPUSH o 1 2
+         B: COPY o k
+         B: LRANGE k 0 -1
+         B: LRANGE o 0 -1",
+        "A: BLPOP k 0
+         B: SELECT 1
+         B: RPUSH k 1 2
+         B: MOVE k 0
+         B: EXISTS k
+         A: LRANGE k 0 -1",
+        "A: BLPOP k 0
+         B: SELECT 1
+         B: RPUSH k 1 2
+         B: SWAPDB 0 1
+         A: LRANGE k 0 -1",
+        "A: BLPOP k 0
+         B: LPUSHX k 1
+         B: LINSERT k BEFORE a b
+         B: FLUSHALL
+         B: RPUSH k 1",
+    ]);
+}
+
+#[test]
+fn a_wait_can_be_ended_otherwise() {
+    stage::compare(&[
+        "A: BLPOP k 0
+         B: CLIENT UNBLOCK $A
+         A: BLPOP k 0
+         B: CLIENT UNBLOCK $A TIMEOUT
+         A: BLPOP k 0
+         B: CLIENT UNBLOCK $A error
+         B: CLIENT UNBLOCK $A
+         B: RPUSH k 1
+         B: LRANGE k 0 -1
+         A: BLMOVE n k LEFT LEFT 0
+         B: CLIENT UNBLOCK $A
+         A: BLMPOP 0 1 n LEFT
+         B: CLIENT UNBLOCK $A
+         B: CLIENT UNBLOCK $B",
+        "A: BLPOP k 0
+         B: BLPOP k 0
+         C: BLPOP k 0
+         A: (leaves)
+         D: CLIENT KILL ID $B
+         D: RPUSH k 1 2
+         D: LRANGE k 0 -1",
+        "A: BLPOP a k 0
+         B: BLPOP k 0.05
+         A: (leaves)
+         C: RPUSH k 1
+         C: RPUSH a 1
+         C: EXISTS a b k s",
+    ]);
+}
