@@ -1,7 +1,7 @@
 //! The data structures behind the Redis types; pure: no key, clock, lock, config or reply.
 //!
-//! [`packed`] and [`dict`] are the two ways to keep elements, compact and large; [`list`], [`hash`] and [`set`] are built
-//! on them.
+//! [`packed`] and [`dict`] are the two ways to keep elements, compact and large; [`list`], [`hash`], [`set`] and
+//! [`sorted_set`] are built on them.
 
 pub mod dict;
 pub mod draw;
@@ -10,4 +10,5 @@ pub mod limits;
 pub mod list;
 pub mod packed;
 pub mod set;
+pub mod sorted_set;
 pub mod string;

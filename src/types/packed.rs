@@ -131,7 +131,9 @@ impl Packed {
         let at = self.offset_of(index);
         let entry = Self::entry_bytes(element.len());
         make_room(&mut self.bytes, entry);
-        self.bytes.splice(at..at, std::iter::repeat_n(0, entry));
+        let end = self.bytes.len();
+        self.bytes.resize(end + entry, 0);
+        self.bytes.copy_within(at..end, at + entry);
         self.write_entry(at, element);
         self.len += 1;
     }

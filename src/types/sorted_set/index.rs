@@ -1,0 +1,549 @@
+//! The order of a large sorted set: a B+ tree of its entries that knows how many there are beneath each branch.
+//!
+//! ```text
+//!   branch     3.0 ann  |  7.0 bob          separators: each is not greater than what is to its right
+//!            /         |         \
+//!          64         58          69        how many entries lie beneath
+//!         leaf       leaf        leaf       a run of entries each (`run.rs`)
+//! ```
+//!
+//! The counts make the rank of an entry, and the entry of a rank, a walk from the root to a leaf; ranges and their sizes
+//! are two ranks each. A skip list, which Redis has here, does the same with a block of memory and some three pointers for
+//! every member; a leaf needs two blocks for some fifty, and a walk through it stays in the cache.
+//!
+//! Nodes are shared by clones and copied when they are changed: a clone is one reference, and the first change after
+//! it copies the path from the root to one leaf.
+//!
+//! Invariants: all leaves are equally deep; no node but the root is empty; no run is full between two calls. A node that
+//! has become small is joined with its neighbour where both fit into one.
+
+use super::Edge;
+use super::run::{CAPACITY, Member, Run};
+use std::ops::Range;
+use triomphe::Arc;
+
+/// A node with fewer entries or children than this is small...
+const SMALL: usize = CAPACITY / 4;
+/// ...and is joined with its neighbour if they have no more than this together, so that they do not part again soon.
+const JOINED: usize = CAPACITY * 3 / 4;
+
+/// Entries by score and member.
+#[derive(Clone, Debug)]
+pub(super) struct Index {
+    root: Node,
+    len: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Node {
+    Leaf(Arc<Run>),
+    Branch(Arc<Branch>),
+}
+
+#[derive(Clone, Debug)]
+struct Branch {
+    /// One less than there are children. What equals a separator is to its right.
+    separators: Run,
+    children: Vec<Child>,
+}
+
+#[derive(Clone, Debug)]
+struct Child {
+    /// Entries beneath.
+    count: usize,
+    node: Node,
+}
+
+/// What a node that was full has given away: its new right neighbour, and the separator between them.
+struct Split {
+    score: f64,
+    member: OwnedMember,
+    right: Node,
+}
+
+enum OwnedMember {
+    Small(Vec<u8>),
+    Large(super::run::LargeMember),
+}
+
+impl OwnedMember {
+    fn of(run: &Run, index: usize) -> OwnedMember {
+        match run.member_to_move(index) {
+            Member::Small(bytes) => OwnedMember::Small(bytes.to_vec()),
+            Member::Large(member) => OwnedMember::Large(member),
+        }
+    }
+
+    fn as_member(&self) -> Member<'_> {
+        match self {
+            OwnedMember::Small(bytes) => Member::Small(bytes),
+            OwnedMember::Large(member) => Member::Large(member.clone()),
+        }
+    }
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Index {
+            root: Node::Leaf(Arc::default()),
+            len: 0,
+        }
+    }
+}
+
+impl Index {
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How many entries lie before an edge.
+    pub(super) fn rank(&self, edge: Edge<'_>) -> usize {
+        let mut rank = 0;
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(run) => return rank + run.rank(edge),
+                Node::Branch(branch) => {
+                    let child = branch.separators.rank(edge);
+                    rank += branch.count_before(child);
+                    node = &branch.children[child].node;
+                }
+            }
+        }
+    }
+
+    /// How many entries lie before this one, which may be absent.
+    pub(super) fn rank_of(&self, score: f64, member: &[u8]) -> usize {
+        let mut rank = 0;
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(run) => {
+                    let (Ok(index) | Err(index)) = run.search(score, member);
+                    return rank + index;
+                }
+                Node::Branch(branch) => {
+                    let child = branch.child_of(score, member);
+                    rank += branch.count_before(child);
+                    node = &branch.children[child].node;
+                }
+            }
+        }
+    }
+
+    /// The entries with these ranks.
+    pub(super) fn range(&self, ranks: Range<usize>) -> Entries<'_> {
+        Entries {
+            index: self,
+            ranks,
+            front: None,
+            back: None,
+        }
+    }
+
+    /// How many entries the leaf has that holds the entry of this rank.
+    pub(super) fn leaf_len(&self, rank: usize) -> usize {
+        self.leaf(rank).0.len()
+    }
+
+    /// The leaf that holds the entry of this rank, and where in it.
+    fn leaf(&self, mut rank: usize) -> (&Run, usize) {
+        let mut node = &self.root;
+        loop {
+            match node {
+                Node::Leaf(run) => return (run, rank),
+                Node::Branch(branch) => {
+                    let mut children = branch.children.iter();
+                    let child = children.find(|child| match rank.checked_sub(child.count) {
+                        Some(rest) => {
+                            rank = rest;
+                            false
+                        }
+                        None => true,
+                    });
+                    node = &child.expect("the rank is less than the length").node;
+                }
+            }
+        }
+    }
+
+    /// Inserts an entry that is known to be absent.
+    pub(super) fn insert(&mut self, score: f64, member: Member<'_>) {
+        self.len += 1;
+        if let Some(split) = self.root.insert(score, member, true) {
+            let root = std::mem::replace(&mut self.root, Node::Leaf(Arc::default()));
+            let all = Child {
+                count: self.len,
+                node: root,
+            };
+            let mut branch = Branch {
+                separators: Run::default(),
+                children: vec![all],
+            };
+            branch.insert_child(0, split);
+            self.root = Node::Branch(Arc::new(branch));
+        }
+    }
+
+    /// Takes out an entry that is there.
+    pub(super) fn remove(&mut self, score: f64, member: &[u8]) {
+        self.len -= 1;
+        self.root.remove(score, member);
+        self.drop_single_roots();
+    }
+
+    /// Takes out the entries with these ranks.
+    pub(super) fn remove_ranks(&mut self, ranks: Range<usize>) {
+        self.len -= ranks.len();
+        if self.len == 0 {
+            *self = Index::default();
+            return;
+        }
+        self.root.remove_ranks(ranks);
+        self.drop_single_roots();
+    }
+
+    fn drop_single_roots(&mut self) {
+        while let Node::Branch(branch) = &mut self.root
+            && branch.children.len() == 1
+        {
+            let only = Arc::make_mut(branch).children.swap_remove(0);
+            self.root = only.node;
+        }
+    }
+}
+
+impl Node {
+    /// How many entries (of a leaf) or children there are: what [`SMALL`] and [`JOINED`] count.
+    fn width(&self) -> usize {
+        match self {
+            Node::Leaf(run) => run.len(),
+            Node::Branch(branch) => branch.children.len(),
+        }
+    }
+
+    fn count(&self) -> usize {
+        match self {
+            Node::Leaf(run) => run.len(),
+            Node::Branch(branch) => branch.count_before(branch.children.len()),
+        }
+    }
+
+    /// Inserts an entry; `is_last` says whether all others with greater ones are in this node.
+    fn insert(&mut self, score: f64, member: Member<'_>, is_last: bool) -> Option<Split> {
+        match self {
+            Node::Leaf(run) => {
+                let run = Arc::make_mut(run);
+                let (Ok(index) | Err(index)) = run.search(score, member.bytes());
+                run.insert(index, score, member);
+                let is_last = is_last && index + 1 == run.len();
+                run.is_full().then(|| split_leaf(run, is_last))
+            }
+            Node::Branch(branch) => {
+                let branch = Arc::make_mut(branch);
+                let index = branch.child_of(score, member.bytes());
+                let is_last = is_last && index + 1 == branch.children.len();
+                let child = &mut branch.children[index];
+                child.count += 1;
+                let split = child.node.insert(score, member, is_last)?;
+                branch.insert_child(index, split);
+                branch.separators.is_full().then(|| branch.split(is_last))
+            }
+        }
+    }
+
+    /// Takes out an entry that is there.
+    fn remove(&mut self, score: f64, member: &[u8]) {
+        match self {
+            Node::Leaf(run) => {
+                let run = Arc::make_mut(run);
+                if let Ok(index) = run.search(score, member) {
+                    run.remove(index..index + 1);
+                }
+            }
+            Node::Branch(branch) => {
+                let branch = Arc::make_mut(branch);
+                let index = branch.child_of(score, member);
+                let child = &mut branch.children[index];
+                child.count -= 1;
+                if child.count == 0 {
+                    branch.remove_children(index..index + 1);
+                } else {
+                    child.node.remove(score, member);
+                    branch.join_if_small(index);
+                }
+            }
+        }
+    }
+
+    /// Takes out the entries with these ranks; not all that there are.
+    fn remove_ranks(&mut self, ranks: Range<usize>) {
+        match self {
+            Node::Leaf(run) => Arc::make_mut(run).remove(ranks),
+            Node::Branch(branch) => Arc::make_mut(branch).remove_ranks(ranks),
+        }
+    }
+
+    /// Takes over all that is in the right neighbour, which `separators[index]` separates.
+    fn join(&mut self, separators: &Run, index: usize, right: &Node) {
+        match (self, right) {
+            (Node::Leaf(run), Node::Leaf(right)) => Arc::make_mut(run).append(right, 0),
+            (Node::Branch(branch), Node::Branch(right)) => {
+                let branch = Arc::make_mut(branch);
+                let last = branch.separators.len();
+                let (score, member) = (separators.score(index), separators.member_to_move(index));
+                branch.separators.insert(last, score, member);
+                branch.separators.append(&right.separators, 0);
+                branch.children.extend_from_slice(&right.children);
+            }
+            _ => unreachable!("neighbours are equally deep"),
+        }
+    }
+}
+
+/// Cuts a full leaf in two: in the middle, or, at the end of the index, where it has been appended to. So entries that come
+/// in order leave full leaves behind.
+fn split_leaf(run: &mut Run, is_last: bool) -> Split {
+    let middle = if is_last {
+        run.len() - 1
+    } else {
+        run.len() / 2
+    };
+    let right = run.split_off(middle);
+    Split {
+        score: right.score(0),
+        member: OwnedMember::of(&right, 0),
+        right: Node::Leaf(Arc::new(right)),
+    }
+}
+
+impl Branch {
+    /// The child that holds this entry, or is to hold it.
+    fn child_of(&self, score: f64, member: &[u8]) -> usize {
+        match self.separators.search(score, member) {
+            Ok(index) => index + 1,
+            Err(index) => index,
+        }
+    }
+
+    /// Entries beneath the children before this one.
+    fn count_before(&self, child: usize) -> usize {
+        self.children[..child].iter().map(|child| child.count).sum()
+    }
+
+    /// Puts the right part of a child that was split beside it.
+    fn insert_child(&mut self, index: usize, split: Split) {
+        let right = Child {
+            count: split.right.count(),
+            node: split.right,
+        };
+        self.children[index].count -= right.count;
+        self.separators
+            .insert(index, split.score, split.member.as_member());
+        self.children.insert(index + 1, right);
+    }
+
+    /// Cuts a full branch in two, like a leaf.
+    fn split(&mut self, is_last: bool) -> Split {
+        let middle = match is_last {
+            true => self.separators.len() - 1,
+            false => self.separators.len() / 2,
+        };
+        let (score, member) = (
+            self.separators.score(middle),
+            OwnedMember::of(&self.separators, middle),
+        );
+        let separators = self.separators.split_off(middle + 1);
+        self.separators.remove(middle..middle + 1);
+        let children = self.children.split_off(middle + 1);
+        let right = Branch {
+            separators,
+            children,
+        };
+        Split {
+            score,
+            member,
+            right: Node::Branch(Arc::new(right)),
+        }
+    }
+
+    /// Takes out the entries with these ranks: whole children without a look at them, and parts of at most two others.
+    fn remove_ranks(&mut self, ranks: Range<usize>) {
+        let mut whole = 0..0;
+        let mut first_rank = 0;
+        for (index, child) in self.children.iter_mut().enumerate() {
+            let ranks_of_child = first_rank..first_rank + child.count;
+            first_rank = ranks_of_child.end;
+            let start = ranks.start.max(ranks_of_child.start);
+            let end = ranks.end.min(ranks_of_child.end);
+            if start >= end {
+                continue;
+            }
+            if end - start == child.count {
+                let start = if whole.is_empty() { index } else { whole.start };
+                whole = start..index + 1;
+            } else {
+                child.count -= end - start;
+                child
+                    .node
+                    .remove_ranks(start - ranks_of_child.start..end - ranks_of_child.start);
+            }
+            // Where nothing is removed as a whole, the place between the changed children is still of interest.
+            if whole.is_empty() {
+                whole = index..index;
+            }
+        }
+        self.remove_children(whole.clone());
+        self.join_if_small(whole.start);
+        self.join_if_small(whole.start.saturating_sub(1));
+    }
+
+    fn remove_children(&mut self, indexes: Range<usize>) {
+        if indexes.is_empty() {
+            return;
+        }
+        let separators = match indexes.start {
+            0 => 0..indexes.end.min(self.separators.len()),
+            start => start - 1..indexes.end - 1,
+        };
+        self.separators.remove(separators);
+        self.children.drain(indexes);
+    }
+
+    /// Joins a small child with a neighbour if both fit into one node.
+    fn join_if_small(&mut self, index: usize) {
+        let is_small = |child: &Child| child.node.width() < SMALL;
+        if !self.children.get(index).is_some_and(is_small) {
+            return;
+        }
+        for left in [Some(index), index.checked_sub(1)].into_iter().flatten() {
+            if let Some([first, second]) = self.children.get_mut(left..left + 2)
+                && first.node.width() + second.node.width() <= JOINED
+            {
+                first.node.join(&self.separators, left, &second.node);
+                first.count += second.count;
+                self.children.remove(left + 1);
+                self.separators.remove(left..left + 1);
+                return;
+            }
+        }
+    }
+}
+
+/// Entries in order, from both ends. Where a leaf ends, the next is found from the root: once in some fifty steps.
+#[derive(Clone, Debug)]
+pub(super) struct Entries<'a> {
+    index: &'a Index,
+    ranks: Range<usize>,
+    /// The leaf of the first entry, and where in it.
+    front: Option<(&'a Run, usize)>,
+    /// The leaf of the last entry, and where behind it.
+    back: Option<(&'a Run, usize)>,
+}
+
+impl<'a> Iterator for Entries<'a> {
+    type Item = (&'a [u8], f64);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rank = self.ranks.next()?;
+        let (run, index) = match self.front {
+            Some((run, index)) if index < run.len() => (run, index),
+            _ => self.index.leaf(rank),
+        };
+        self.front = Some((run, index + 1));
+        Some((run.member(index), run.score(index)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.ranks.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for Entries<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let rank = self.ranks.next_back()?;
+        let (run, index) = match self.back {
+            Some((run, end)) if end > 0 => (run, end - 1),
+            _ => self.index.leaf(rank),
+        };
+        self.back = Some((run, index));
+        Some((run.member(index), run.score(index)))
+    }
+}
+
+impl ExactSizeIterator for Entries<'_> {}
+
+#[cfg(test)]
+impl Index {
+    /// Panics where an invariant does not hold.
+    pub(super) fn check(&self) {
+        let depth = check_node(&self.root, self.len, None, None);
+        assert!(depth <= 1 || self.root.width() > 1, "a root with one child");
+    }
+
+    /// How many leaves there are, and how many of them are also in another index.
+    pub(super) fn leaves_shared_with(&self, other: &Index) -> (usize, usize) {
+        let (mut own, mut others) = (Vec::new(), Vec::new());
+        self.root.leaves(&mut own);
+        other.root.leaves(&mut others);
+        let others: std::collections::HashSet<_> = others.into_iter().collect();
+        (
+            own.len(),
+            own.iter().filter(|it| others.contains(it)).count(),
+        )
+    }
+}
+
+#[cfg(test)]
+impl Node {
+    fn leaves(&self, found: &mut Vec<*const Run>) {
+        match self {
+            Node::Leaf(run) => found.push(Arc::as_ptr(run)),
+            Node::Branch(branch) => {
+                let children = branch.children.iter();
+                children.for_each(|child| child.node.leaves(found));
+            }
+        }
+    }
+}
+
+/// Checks a node that should hold so many entries, from one separator to another, and returns how deep it is.
+#[cfg(test)]
+fn check_node<'a>(
+    node: &'a Node,
+    count: usize,
+    from: Option<(f64, &'a [u8])>,
+    to: Option<(f64, &'a [u8])>,
+) -> usize {
+    assert_eq!(node.count(), count);
+    match node {
+        Node::Leaf(run) => {
+            assert!(run.len() < CAPACITY);
+            for index in 0..run.len() {
+                let entry = (run.score(index), run.member(index));
+                assert!(from.is_none_or(|from| from <= entry) && to.is_none_or(|to| entry < to));
+            }
+            1
+        }
+        Node::Branch(branch) => {
+            let Branch {
+                separators,
+                children,
+            } = &**branch;
+            assert!(separators.len() < CAPACITY && separators.len() + 1 == children.len());
+            let separator = |index: usize| (separators.score(index), separators.member(index));
+            let depths: Vec<usize> = (0..children.len())
+                .map(|index| {
+                    let from = index.checked_sub(1).map(separator).or(from);
+                    let to = (index < separators.len()).then(|| separator(index)).or(to);
+                    let Child { count, node } = &children[index];
+                    assert!(*count > 0);
+                    check_node(node, *count, from, to)
+                })
+                .collect();
+            assert!(depths.iter().all(|depth| *depth == depths[0]));
+            depths[0] + 1
+        }
+    }
+}
