@@ -34,6 +34,9 @@ fn contents(client: &mut Client) -> Contents {
             Value::Simple(name) if name == b"set" => {
                 sorted(client.call(&[b"SMEMBERS", &key[..]]), 1)
             }
+            Value::Simple(name) if name == b"zset" => {
+                client.call(&[b"ZRANGE", &key[..], b"0", b"-1", b"WITHSCORES"])
+            }
             other => panic!("{other:?}"),
         };
         let deadline = client.call(&[b"PEXPIRETIME", &key[..]]);
@@ -108,6 +111,8 @@ fn fill(client: &mut Client, is_binary: bool) {
         ]);
         call(&[b"SADD", b"large set", format!("m{number}").as_bytes()]);
         call(&[b"SADD", b"large set of ints", number.as_bytes()]);
+        let score = format!("{}.5", number.len());
+        call(&[b"ZADD", b"large board", score.as_bytes(), number.as_bytes()]);
     }
     for width in [1, 1000, 1_000_000, 10_000_000_000_i64] {
         for number in [-3, 0, 7] {
@@ -116,6 +121,9 @@ fn fill(client: &mut Client, is_binary: bool) {
         }
     }
     call(&[b"SADD", b"small set", b"", b"1", b"one"]);
+    call(&[b"ZADD", b"large board", b"-1e20", &[b'x'; 100]]);
+    call(&[b"ZADD", b"small board", b"1", b"ann", b"-2.25", b"bob"]);
+    call(&[b"PEXPIREAT", b"large board", b"4102444800321"]);
     call(&[b"SET", b"deadline", b"v", b"PXAT", b"4102444800123"]);
     call(&[b"HSET", b"small hash", b"f", b"v", b"g", b""]);
     call(&[b"PEXPIREAT", b"small hash", b"4102444800456"]);
@@ -126,6 +134,17 @@ fn fill(client: &mut Client, is_binary: bool) {
         call(&[b"SET", b"", b"the empty key"]);
         call(&[b"HSET", b"binary", &all, b"\r\n\0"]);
         call(&[b"SADD", b"binary set", &all, b"\r\n\0"]);
+        call(&[
+            b"ZADD",
+            b"binary board",
+            b"inf",
+            &all,
+            b"-inf",
+            b"",
+            b"0.25",
+            b"0",
+        ]);
+        call(&[b"ZADD", b"binary board", b"-0", &[0xff; 65]]);
     }
 }
 
@@ -192,7 +211,7 @@ fn redis_check_rdb_finds_nothing_wrong() {
         text.contains(&format!("[info] {} keys read", contents.len())),
         "{text}"
     );
-    assert!(text.contains("[info] 3 expires"), "{text}");
+    assert!(text.contains("[info] 4 expires"), "{text}");
     assert!(text.contains("Checksum OK"), "{text}");
 }
 
@@ -247,13 +266,15 @@ fn rdbtools_reads_it_as_json() {
                 assert_eq!(&elements, &Value::Array(items.clone()));
             }
             Value::Array(items) => {
-                let fields = theirs.as_object().expect("a hash");
+                let fields = theirs.as_object().expect("a hash or a sorted set");
                 assert_eq!(fields.len() * 2, items.len());
                 items.chunks(2).for_each(|pair| {
-                    assert_eq!(
-                        fields[&text(&pair[0])].as_str(),
-                        Some(text(&pair[1]).as_str())
-                    )
+                    let (theirs, ours) = (&fields[&text(&pair[0])], text(&pair[1]));
+                    // Of a score it makes a text like "1.0".
+                    let is_same = theirs.as_str() == Some(ours.as_str())
+                        || kind == &Value::Simple(b"zset".to_vec())
+                            && theirs.as_str().map(str::parse::<f64>) == Some(ours.parse());
+                    assert!(is_same, "{theirs} is {ours}");
                 });
             }
             other => panic!("{other:?}"),
@@ -278,9 +299,10 @@ fn rdbtools_weighs_every_key() {
             panic!("{line}")
         };
         let (our_kind, value, deadline) = &ours[key.as_bytes()];
+        let kind = if kind == "sortedset" { "zset" } else { kind };
         assert_eq!(our_kind, &Value::Simple(kind.into()), "{line}");
         if let Value::Array(items) = value {
-            let expected = items.len() / if kind == "hash" { 2 } else { 1 };
+            let expected = items.len() / if kind == "list" { 1 } else { 2 };
             assert_eq!(elements, expected.to_string(), "{line}");
         }
         assert_eq!(expiry.is_empty(), *deadline == Value::Integer(-1), "{line}");
@@ -382,7 +404,7 @@ fn a_dump_that_cannot_be_loaded_whole_is_refused_and_kept() {
     }
 }
 
-/// Strings, lists, hashes and sets as Redis 2.x to 7.2 and Valkey 8 wrote them.
+/// Strings, lists, hashes, sets and sorted sets as Redis 2.x to 7.2 and Valkey 8 wrote them.
 #[test]
 fn every_encoding_of_known_types_is_loaded() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rdb");
@@ -395,10 +417,10 @@ fn every_encoding_of_known_types_is_loaded() {
             .map(Vec::as_slice)
             .unwrap_or_default();
         let is_known = |key: &serde_json::Value| {
-            matches!(
-                key["type"].as_str(),
-                Some("string" | "list" | "hash" | "set")
-            )
+            let known = ["string", "list", "hash", "set", "zset"];
+            key["type"]
+                .as_str()
+                .is_some_and(|name| known.contains(&name))
         };
         let has_functions = expected["functions"]
             .as_array()
@@ -463,6 +485,7 @@ fn check_loaded(path: &PathBuf, keys: &[serde_json::Value]) -> usize {
             "string" => client.integer(&[b"STRLEN", &name[..]]),
             "list" => client.integer(&[b"LLEN", &name[..]]),
             "set" => client.integer(&[b"SCARD", &name[..]]),
+            "zset" => client.integer(&[b"ZCARD", &name[..]]),
             _ => client.integer(&[b"HLEN", &name[..]]),
         };
         assert_eq!(Some(len), key["len"].as_i64(), "{context}");

@@ -492,8 +492,12 @@ fn without_subcommands(reply: Value) -> Option<Vec<Value>> {
     }
 }
 
-/// Since 7.2 a command without arguments is a full command too.
+/// Since 7.2 a command without arguments is a full command too, and ZRANK may have one more.
 fn as_7_2_says(name: &str, mut elements: Vec<Value>) -> Vec<Value> {
+    if ["zrank", "zrevrank"].contains(&name) {
+        assert_eq!(elements[1], Value::Integer(3));
+        elements[1] = Value::Integer(-3);
+    }
     if ["command|getkeys", "command|getkeysandflags"].contains(&name) {
         assert_eq!(elements[1], Value::Integer(-4));
         elements[1] = Value::Integer(-3);

@@ -276,6 +276,7 @@ fn check_key(name: &str, record: &KeyRecord, expected: &Json) {
 /// not written with 17 digits, but with as few as tell them apart.
 mod digest {
     use my_redis_server::rdb::Value;
+    use my_redis_server::util::number;
 
     type Digest = [u8; 20];
 
@@ -300,7 +301,9 @@ mod digest {
             Value::SortedSet { members, scores } => {
                 mix(&mut digest, &3_u32.to_be_bytes());
                 for (member, score) in members.iter().zip(scores) {
-                    xor_pair(&mut digest, member, format_17_digits(*score).as_bytes());
+                    let mut digits = Vec::new();
+                    number::format_f64_17_digits(*score, &mut digits);
+                    xor_pair(&mut digest, member, &digits);
                 }
             }
             Value::Hash(elements) => {
@@ -346,26 +349,6 @@ mod digest {
         mix(&mut pair, first);
         mix(&mut pair, second);
         xor(digest, &pair);
-    }
-
-    /// A number as printf's `%.17g` writes it.
-    fn format_17_digits(number: f64) -> String {
-        if !number.is_finite() {
-            return number.to_string();
-        }
-        let text = format!("{number:.16e}");
-        let (mantissa, exponent) = text.split_once('e').expect("an exponent");
-        let exponent: i32 = exponent.parse().expect("a number");
-        let trim = |text: &str| match text.contains('.') {
-            true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
-            false => text.to_string(),
-        };
-        if (-4..17).contains(&exponent) {
-            trim(&format!("{number:.*}", (16 - exponent) as usize))
-        } else {
-            let sign = if exponent < 0 { '-' } else { '+' };
-            format!("{}e{sign}{:02}", trim(mantissa), exponent.abs())
-        }
     }
 
     /// Lower-case hex.

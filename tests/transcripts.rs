@@ -17,6 +17,8 @@ const NOT_IN_7_0: &[(&str, &str)] = &[
         "introspection::docs",
         "7.0 has other words, no display texts, but the complexity",
     ),
+    ("lookup::zrank", "WITHSCORE is new in 7.2"),
+    ("lookup::zrevrank", "WITHSCORE is new in 7.2"),
 ];
 
 /// Handlers without a session, because their replies depend on the time, the machine or the history of the server, or are
@@ -94,10 +96,21 @@ impl Session {
 
 /// The handlers in the table and the sessions in their comments, by `file::function`.
 fn handlers() -> BTreeMap<String, Vec<Session>> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/command");
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/command")];
+    let mut files = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+            let path = entry.expect("the folder can be read").path();
+            let kind = if path.is_dir() {
+                &mut folders
+            } else {
+                &mut files
+            };
+            kind.push(path);
+        }
+    }
     let mut found = BTreeMap::new();
-    for entry in std::fs::read_dir(folder).expect("the folder can be read") {
-        let path = entry.expect("the folder can be read").path();
+    for path in files {
         let text = std::fs::read_to_string(&path).expect("it is text");
         let file = path
             .file_stem()

@@ -26,6 +26,7 @@ pub mod replication;
 mod scan;
 mod server;
 mod set;
+mod sorted_set;
 mod string;
 pub mod syntax;
 pub mod table;

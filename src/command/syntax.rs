@@ -6,7 +6,7 @@
 //! field value [field value ...] pairs, at least one      [LIMIT offset count]   a word and its arguments
 //! [GET pattern [GET pattern ...]]   the word comes again with every argument
 //! <A a | B b> [...]             `[...]` stands for what is before it, repeated
-//! increment:double              a type that the name does not tell
+//! increment:double              a type that the name does not tell, or `:string`
 //! ```
 //!
 //! The lines are ours, in the table, so a fault in one is a fault in the program: parsing cannot fail, and a test parses
@@ -71,13 +71,15 @@ impl ArgumentKind {
     /// What the arguments of this name are: the same name means the same in all commands.
     fn of(name: &str) -> ArgumentKind {
         match name {
-            "key" | "key1" | "key2" | "newkey" | "source" | "destination" => ArgumentKind::Key,
+            "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "src" | "dst" => {
+                ArgumentKind::Key
+            }
             "pattern" => ArgumentKind::Pattern,
             "unix-time-seconds" | "unix-time-milliseconds" => ArgumentKind::UnixTime,
             "client-id" | "count" | "cursor" | "db" | "decrement" | "destination-db" | "end"
-            | "increment" | "index" | "index1" | "index2" | "len" | "milliseconds"
+            | "increment" | "index" | "index1" | "index2" | "len" | "limit" | "milliseconds"
             | "min-match-len" | "num-matches" | "numkeys" | "offset" | "protover" | "rank"
-            | "seconds" | "start" | "stop" => ArgumentKind::Integer,
+            | "seconds" | "start" | "stop" | "weight" => ArgumentKind::Integer,
             _ => ArgumentKind::String,
         }
     }
@@ -219,10 +221,12 @@ impl Argument {
     }
 
     fn named(word: &str) -> Argument {
-        match word.strip_suffix(":double") {
-            Some(name) => Argument::new(name.to_string(), ArgumentKind::Double),
-            None => Argument::new(word.to_string(), ArgumentKind::of(word)),
-        }
+        let (name, kind) = match word.split_once(':') {
+            Some((name, "double")) => (name, ArgumentKind::Double),
+            Some((name, "string")) => (name, ArgumentKind::String),
+            _ => (word, ArgumentKind::of(word)),
+        };
+        Argument::new(name.to_string(), kind)
     }
 
     fn of_several(kind: ArgumentKind, arguments: Vec<Argument>) -> Argument {

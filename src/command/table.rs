@@ -7,7 +7,7 @@ use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::{
     blocking, client, config, connection, expiry, generic, hash, info, introspection, lcs, list,
-    persistence, replication, server, set, string,
+    persistence, replication, server, set, sorted_set, string,
 };
 use crate::keyspace::db::Db;
 use crate::state::waiting::Wish;
@@ -209,6 +209,7 @@ pub enum Group {
     List,
     Server,
     Set,
+    SortedSet,
     String,
 }
 
@@ -222,6 +223,7 @@ impl Group {
             Group::List => "list",
             Group::Server => "server",
             Group::Set => "set",
+            Group::SortedSet => "sorted-set",
             Group::String => "string",
         }
     }
@@ -235,6 +237,7 @@ impl Group {
             Group::List => Some("@list"),
             Group::Server => None,
             Group::Set => Some("@set"),
+            Group::SortedSet => Some("@sortedset"),
             Group::String => Some("@string"),
         }
     }
@@ -344,6 +347,13 @@ const FAMILIES: &[&[CommandSpec]] = &[
     blocking::COMMANDS,
     hash::COMMANDS,
     set::COMMANDS,
+    sorted_set::add::COMMANDS,
+    sorted_set::lookup::COMMANDS,
+    sorted_set::range::COMMANDS,
+    sorted_set::remove::COMMANDS,
+    sorted_set::pop::COMMANDS,
+    sorted_set::combine::COMMANDS,
+    sorted_set::sample::COMMANDS,
 ];
 
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);

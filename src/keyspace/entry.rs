@@ -106,6 +106,8 @@ impl<'a> Entry<'a> {
                 Object::Hash(hash) if hash.is_compact() => "listpack",
                 Object::Hash(_) => "hashtable",
                 Object::Set(set) => set.encoding(),
+                Object::SortedSet(set) if set.is_compact() => "listpack",
+                Object::SortedSet(_) => "skiplist",
             },
         }
     }

@@ -4,6 +4,7 @@ use super::string_entry::StringForm;
 use crate::types::hash::Hash;
 use crate::types::list::List;
 use crate::types::set::Set;
+use crate::types::sorted_set::SortedSet;
 use triomphe::Arc;
 
 /// A value with a life of its own: a collection, or a string that is too large for the table.
@@ -17,6 +18,8 @@ pub enum Object {
     Hash(Hash),
     /// A set.
     Set(Set),
+    /// A sorted set.
+    SortedSet(SortedSet),
 }
 
 /// A value as a reader sees it, wherever its bytes lie.
@@ -30,6 +33,8 @@ pub enum Value<'a> {
     Hash(&'a Hash),
     /// A set.
     Set(&'a Set),
+    /// A sorted set.
+    SortedSet(&'a SortedSet),
 }
 
 impl Object {
@@ -40,6 +45,7 @@ impl Object {
             Object::List(list) => Value::List(list),
             Object::Hash(hash) => Value::Hash(hash),
             Object::Set(set) => Value::Set(set),
+            Object::SortedSet(set) => Value::SortedSet(set),
         }
     }
 }
@@ -52,6 +58,7 @@ impl Value<'_> {
             Value::List(_) => "list",
             Value::Hash(_) => "hash",
             Value::Set(_) => "set",
+            Value::SortedSet(_) => "zset",
         }
     }
 }
@@ -66,62 +73,28 @@ pub trait Collection: Default {
     fn into_object(self) -> Object;
 }
 
-impl Collection for List {
-    fn of(object: &Object) -> Option<&Self> {
-        match object {
-            Object::List(list) => Some(list),
-            _ => None,
-        }
-    }
+macro_rules! collections {
+    ($($name:ident),*) => {
+        $(impl Collection for $name {
+            fn of(object: &Object) -> Option<&Self> {
+                match object {
+                    Object::$name(collection) => Some(collection),
+                    _ => None,
+                }
+            }
 
-    fn of_mut(object: &mut Object) -> Option<&mut Self> {
-        match object {
-            Object::List(list) => Some(list),
-            _ => None,
-        }
-    }
+            fn of_mut(object: &mut Object) -> Option<&mut Self> {
+                match object {
+                    Object::$name(collection) => Some(collection),
+                    _ => None,
+                }
+            }
 
-    fn into_object(self) -> Object {
-        Object::List(self)
-    }
+            fn into_object(self) -> Object {
+                Object::$name(self)
+            }
+        })*
+    };
 }
 
-impl Collection for Hash {
-    fn of(object: &Object) -> Option<&Self> {
-        match object {
-            Object::Hash(hash) => Some(hash),
-            _ => None,
-        }
-    }
-
-    fn of_mut(object: &mut Object) -> Option<&mut Self> {
-        match object {
-            Object::Hash(hash) => Some(hash),
-            _ => None,
-        }
-    }
-
-    fn into_object(self) -> Object {
-        Object::Hash(self)
-    }
-}
-
-impl Collection for Set {
-    fn of(object: &Object) -> Option<&Self> {
-        match object {
-            Object::Set(set) => Some(set),
-            _ => None,
-        }
-    }
-
-    fn of_mut(object: &mut Object) -> Option<&mut Self> {
-        match object {
-            Object::Set(set) => Some(set),
-            _ => None,
-        }
-    }
-
-    fn into_object(self) -> Object {
-        Object::Set(self)
-    }
-}
+collections!(List, Hash, Set, SortedSet);

@@ -92,6 +92,7 @@ mod tests {
     use crate::types::limits::{CompactLimits, SetLimits};
     use crate::types::list::{BlockLimit, End, List};
     use crate::types::set::{Member, Set};
+    use crate::types::sorted_set::SortedSet;
     use std::collections::{BTreeMap, BTreeSet};
 
     const LIMITS: CompactLimits = CompactLimits {
@@ -119,6 +120,10 @@ mod tests {
             Value::Set(set) => {
                 let text = |member: Member| text(member.text(&mut itoa::Buffer::new()));
                 format!("{:?}", set.iter().map(text).collect::<BTreeSet<_>>())
+            }
+            Value::SortedSet(set) => {
+                let entries: Vec<_> = set.iter().map(|(m, score)| (text(m), score)).collect();
+                format!("{entries:?}")
             }
         };
         (
@@ -154,7 +159,7 @@ mod tests {
         let key = Key::new(0, name.as_bytes());
         let mut db = keyspace.write(0, &[key], 0);
         let text = format!("{round}:{number}");
-        match number % 6 {
+        match number % 7 {
             0 => {
                 let deadline = Some(1000 + round as i64);
                 db.put_string(&key, text.as_bytes(), StringForm::Natural, deadline);
@@ -176,6 +181,11 @@ mod tests {
                 set.insert(Member::Integer(round as i64), SET_LIMITS);
                 set.insert(Member::Text(text.as_bytes()), SET_LIMITS);
             }
+            5 => drop(db.get_or_create::<SortedSet>(&key).unwrap().update(
+                text.as_bytes(),
+                LIMITS,
+                |_| Some(-(round as f64)),
+            )),
             _ if round.is_multiple_of(2) => {
                 db.put_object(&key, Object::List(List::default()), None);
             }

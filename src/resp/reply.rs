@@ -133,12 +133,18 @@ impl Reply {
 
     /// A floating-point number.
     pub fn double(&mut self, number: f64) {
-        let mut text = Vec::with_capacity(24);
-        number::format_f64(number, &mut text);
-        match self.protocol {
-            Protocol::Resp2 => self.bulk(&text),
-            Protocol::Resp3 => self.line(b',', &text),
+        if self.protocol == Protocol::Resp3 {
+            self.bytes.push(b',');
         }
+        let start = self.bytes.len();
+        number::format_f64(number, &mut self.bytes);
+        if self.protocol == Protocol::Resp2 {
+            // The length comes before what it is known by.
+            let len = self.bytes.len() - start;
+            self.header(b'$', len as i64);
+            self.bytes[start..].rotate_left(len);
+        }
+        self.bytes.extend_from_slice(b"\r\n");
     }
 
     /// Nothing, where a string could be.

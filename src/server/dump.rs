@@ -160,6 +160,8 @@ fn write_entry(encoder: &mut Encoder, output: &mut impl Write, entry: Entry<'_>)
             }
             None => ValueRef::Set(set.len(), &mut set.iter().filter_map(Member::as_text)),
         },
+        // From the highest score to the lowest, as Redis has it.
+        Value::SortedSet(set) => ValueRef::SortedSet(set.len(), &mut set.iter().rev()),
     };
     encoder.key(output, entry.key(), entry.expires_at_ms(), value)
 }

@@ -10,6 +10,7 @@ use crate::types::hash::Hash;
 use crate::types::limits::{CompactLimits, SetLimits};
 use crate::types::list::{BlockLimit, End, List};
 use crate::types::set::Set;
+use crate::types::sorted_set::SortedSet;
 use crate::util::clock;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -81,6 +82,7 @@ pub struct Inserter<'a> {
     list_limit: BlockLimit,
     hash_limits: CompactLimits,
     set_limits: SetLimits,
+    sorted_set_limits: CompactLimits,
 }
 
 impl<'a> Inserter<'a> {
@@ -92,6 +94,7 @@ impl<'a> Inserter<'a> {
             list_limit: server.config.list_block_limit(),
             hash_limits: server.config.hash_limits(),
             set_limits: server.config.set_limits(),
+            sorted_set_limits: server.config.sorted_set_limits(),
         }
     }
 
@@ -157,6 +160,11 @@ impl<'a> Inserter<'a> {
             Value::List(elements) => Some(Object::List(self.list(&elements))),
             Value::Hash(pairs) => Some(Object::Hash(self.hash(&pairs))),
             Value::Set(members) => Some(Object::Set(self.set(&members))),
+            Value::SortedSet { members, scores } => {
+                let entries = members.iter().zip(scores).collect();
+                let set = SortedSet::from_entries(entries, self.sorted_set_limits);
+                Some(Object::SortedSet(set))
+            }
             _ => unreachable!("the loader refuses what the keyspace cannot hold"),
         }
     }

@@ -239,6 +239,7 @@ impl<'a> Sorter<'a> {
 fn is_empty_collection(value: &Value) -> bool {
     match value {
         Value::List(elements) | Value::Hash(elements) | Value::Set(elements) => elements.is_empty(),
+        Value::SortedSet { members, .. } => members.is_empty(),
         _ => false,
     }
 }
@@ -246,8 +247,11 @@ fn is_empty_collection(value: &Value) -> bool {
 /// Refuses a value that the keyspace cannot hold.
 fn check_type(record: &KeyRecord) -> Result<(), String> {
     let what = match &record.value {
-        Value::String(_) | Value::List(_) | Value::Hash(_) | Value::Set(_) => return Ok(()),
-        Value::SortedSet { .. } => "a sorted set",
+        Value::String(_)
+        | Value::List(_)
+        | Value::Hash(_)
+        | Value::Set(_)
+        | Value::SortedSet { .. } => return Ok(()),
         Value::Stream(_) => "a stream",
         Value::Module { name } => &format!("one of the module {name}"),
     };

@@ -60,6 +60,23 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     in_range.then_some(value)
 }
 
+/// A double as C's `strtod` reads it from a text of which nothing else is asked: blanks may come first, no text at all is
+/// 0, and a number out of range becomes infinite or zero. `None` for `nan`, and if anything is left over.
+pub fn parse_f64_loosely(text: &[u8]) -> Option<f64> {
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let blanks = text.iter().take_while(is_blank).count();
+    let text = std::str::from_utf8(&text[blanks..]).ok()?;
+    let value = if is_hexadecimal(text) {
+        f64::from_bits(parse_hexadecimal::<Double>(text)?.to_bits() as u64)
+    } else {
+        text.parse().ok()?
+    };
+    (!value.is_nan()).then_some(value)
+}
+
 /// Whether `text` starts with `0x`, after a sign perhaps.
 pub(crate) fn is_hexadecimal(text: &str) -> bool {
     let magnitude = text.strip_prefix(['+', '-']).unwrap_or(text);
@@ -117,6 +134,29 @@ pub fn format_f64(number: f64, out: &mut Vec<u8>) {
     } else {
         format_digits(&grisu::digits(magnitude), out);
     }
+}
+
+/// Appends `number` as C's `printf` writes it with `%.17g`: 17 digits, which tell all doubles apart, less the zeros at the
+/// end.
+pub fn format_f64_17_digits(number: f64, out: &mut Vec<u8>) {
+    const DIGITS: i32 = 17;
+    if !number.is_finite() {
+        return format_f64(number, out);
+    }
+    let scientific = format!("{number:.*e}", DIGITS as usize - 1);
+    let (mantissa, exponent) = scientific.split_once('e').expect("it has an exponent");
+    let exponent: i32 = exponent.parse().expect("which is a number");
+    let without_zeros = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text.to_string(),
+    };
+    let text = if (-4..DIGITS).contains(&exponent) {
+        without_zeros(&format!("{number:.*}", (DIGITS - 1 - exponent) as usize))
+    } else {
+        let sign = if exponent < 0 { '-' } else { '+' };
+        format!("{}e{sign}{:02}", without_zeros(mantissa), exponent.abs())
+    };
+    out.extend(text.bytes());
 }
 
 fn format_digits(decimal: &grisu::Decimal, out: &mut Vec<u8>) {
@@ -192,6 +232,50 @@ mod tests {
             let mut out = Vec::new();
             format_i64(number, &mut out);
             assert_eq!(out, expected.as_bytes());
+        }
+    }
+
+    /// What redis-server 7.0.15 takes for a bound of ZCOUNT, and what for.
+    #[test]
+    fn bounds_are_read_loosely() {
+        let table: &[(&str, Option<f64>)] = &[
+            ("", Some(0.0)),
+            ("1.5", Some(1.5)),
+            (" \t\n\x0b\x0c\r-2e1", Some(-20.0)),
+            ("0x10", Some(16.0)),
+            ("1e400", Some(f64::INFINITY)),
+            ("-1e400", Some(f64::NEG_INFINITY)),
+            ("1e-400", Some(0.0)),
+            ("-Infinity", Some(f64::NEG_INFINITY)),
+            (" ", None),
+            ("1 ", None),
+            ("1e", None),
+            ("0x", None),
+            ("nan", None),
+            ("x", None),
+        ];
+        for &(text, expected) in table {
+            assert_eq!(parse_f64_loosely(text.as_bytes()), expected, "{text:?}");
+        }
+    }
+
+    /// What printf writes with `%.17g`.
+    #[test]
+    fn doubles_are_printed_with_17_digits() {
+        for (number, expected) in [
+            (0.1, "0.10000000000000001"),
+            (1e-7, "9.9999999999999995e-08"),
+            (0.0001, "0.0001"),
+            (-12345678.9, "-12345678.9"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1e300, "1.0000000000000001e+300"),
+            (-0.0, "-0"),
+            (f64::NEG_INFINITY, "-inf"),
+        ] {
+            let mut out = Vec::new();
+            format_f64_17_digits(number, &mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
         }
     }
 

@@ -107,10 +107,12 @@ fn rule(arguments: &[Vec<u8>]) -> Rule {
         ("SMEMBERS" | "SINTER" | "SUNION" | "SDIFF", _) => Rule::Elements,
         ("HGETALL", _) | ("CONFIG", "GET") => Rule::Pairs,
         ("SCAN" | "SSCAN", _) => Rule::Scanned { pairs: false },
-        ("HSCAN", _) => Rule::Scanned { pairs: true },
+        ("HSCAN" | "ZSCAN", _) => Rule::Scanned { pairs: true },
         ("TTL" | "EXPIRETIME", _) | ("OBJECT", "IDLETIME") => Rule::Near(2),
         ("PTTL" | "PEXPIRETIME", _) => Rule::Near(2000),
-        ("HRANDFIELD" | "SRANDMEMBER" | "SPOP" | "RANDOMKEY" | "TIME", _) => Rule::Shape,
+        ("HRANDFIELD" | "SRANDMEMBER" | "SPOP" | "ZRANDMEMBER" | "RANDOMKEY" | "TIME", _) => {
+            Rule::Shape
+        }
         _ => Rule::Bytes,
     }
 }
@@ -437,6 +439,9 @@ impl Oracle {
                     b"+list\r\n" => [about(&["LRANGE"]), words(&["0", "-1"])].concat(),
                     b"+hash\r\n" => about(&["HGETALL"]),
                     b"+set\r\n" => about(&["SMEMBERS"]),
+                    b"+zset\r\n" => {
+                        [about(&["ZRANGE"]), words(&["0", "-1", "WITHSCORES"])].concat()
+                    }
                     other => panic!("{} is of type {}", shown(&key), shown(other)),
                 };
                 report.extend(self.ask(&value));

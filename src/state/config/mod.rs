@@ -347,6 +347,14 @@ impl Config {
         }
     }
 
+    /// How large a sorted set may grow as one packed block.
+    pub fn sorted_set_limits(&self) -> CompactLimits {
+        CompactLimits {
+            entries: self.zset_max_listpack_entries.get() as usize,
+            value_bytes: self.zset_max_listpack_value.get() as usize,
+        }
+    }
+
     /// The addresses of `bind`.
     pub fn bind_addresses(&self) -> Vec<String> {
         self.bind

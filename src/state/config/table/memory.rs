@@ -22,12 +22,10 @@ pub(super) const TABLE: &[Directive] = &[
         .number(|fields| &fields.set_max_listpack_value),
     integer("zset-max-listpack-entries", 0, LONG_MAX, "128")
         .alias("zset-max-ziplist-entries")
-        .number(|fields| &fields.zset_max_listpack_entries)
-        .without_effect(),
+        .number(|fields| &fields.zset_max_listpack_entries),
     memory("zset-max-listpack-value", 0, LONG_MAX as u64, "64")
         .alias("zset-max-ziplist-value")
-        .number(|fields| &fields.zset_max_listpack_value)
-        .without_effect(),
+        .number(|fields| &fields.zset_max_listpack_value),
     integer("stream-node-max-entries", 0, LONG_MAX, "100"),
     memory("stream-node-max-bytes", 0, LONG_MAX as u64, "4096"),
     memory("hll-sparse-max-bytes", 0, LONG_MAX as u64, "3000"),
