@@ -30,12 +30,14 @@ enum Needs {
     Nothing,
     Keys,
     List,
+    /// As many members as there are keys, under names of redis-benchmark.
+    SortedSet,
     /// One element for every request.
     Elements,
 }
 
 #[rustfmt::skip] // a line a test
-const TESTS: [Test; 17] = [
+const TESTS: [Test; 20] = [
     Test { name: "ping", command: "PING", arguments: &["-t", "ping_mbulk"], needs: Needs::Nothing, values: 0 },
     Test { name: "set", command: "SET", arguments: &["-t", "set"], needs: Needs::Keys, values: 1 },
     Test { name: "get", command: "GET", arguments: &["-t", "get"], needs: Needs::Keys, values: 1 },
@@ -49,6 +51,9 @@ const TESTS: [Test; 17] = [
     Test { name: "spop", command: "SPOP", arguments: &["-t", "spop"], needs: Needs::Elements, values: 0 },
     Test { name: "zadd", command: "ZADD", arguments: &["-t", "zadd"], needs: Needs::Nothing, values: 0 },
     Test { name: "zpopmin", command: "ZPOPMIN", arguments: &["-t", "zpopmin"], needs: Needs::Elements, values: 0 },
+    Test { name: "zrank", command: "ZRANK", arguments: &["ZRANK", "myzset", "element:__rand_int__"], needs: Needs::SortedSet, values: 0 },
+    Test { name: "zrange_10", command: "ZRANGEBYSCORE", arguments: &["ZRANGEBYSCORE", "myzset", "__rand_int__", "+inf", "LIMIT", "0", "10"], needs: Needs::SortedSet, values: 0 },
+    Test { name: "zrevrange_100", command: "ZREVRANGE", arguments: &["ZREVRANGE", "myzset", "0", "99", "WITHSCORES"], needs: Needs::SortedSet, values: 0 },
     Test { name: "mset", command: "MSET", arguments: &["-t", "mset"], needs: Needs::Keys, values: 10 },
     Test { name: "lrange_100", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "99"], needs: Needs::List, values: 100 },
     Test { name: "lrange_300", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "299"], needs: Needs::List, values: 300 },
@@ -136,6 +141,13 @@ fn prepare(peer: &Peer, test: &Test, value_bytes: usize) {
         }),
         Needs::List => fill(client, LIST_LEN, |batch, _| {
             request(batch, &[b"RPUSH", b"mylist", value(value_bytes)]);
+        }),
+        Needs::SortedSet => fill(client, KEYS, |batch, number| {
+            let (score, member) = (number.to_string(), format!("element:{number:012}"));
+            request(
+                batch,
+                &[b"ZADD", b"myzset", score.as_bytes(), member.as_bytes()],
+            );
         }),
     }
 }

@@ -11,6 +11,7 @@ mod checksum;
 mod dict;
 mod dump;
 mod protocol;
+mod sorted_set;
 
 fn main() {
     divan::main();
