@@ -72,7 +72,7 @@ impl Hash {
     pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
         match &self.form {
             Form::Compact(block) => {
-                let index = index_of(block, field)?;
+                let index = block.position(field, 2)?;
                 block.iter().nth(index + 1)
             }
             Form::Table(table) => Some(pair(table.get(dict::hash(field), field)?).1),
@@ -96,7 +96,7 @@ impl Hash {
         }
         match &mut self.form {
             Form::Table(table) => insert(table, field, value),
-            Form::Compact(block) => match index_of(block, field) {
+            Form::Compact(block) => match block.position(field, 2) {
                 Some(index) => {
                     block.replace(index + 1, value);
                     false
@@ -123,7 +123,7 @@ impl Hash {
                 }
                 None => false,
             },
-            Form::Compact(block) => match index_of(block, field) {
+            Form::Compact(block) => match block.position(field, 2) {
                 Some(index) => {
                     block.remove(index..index + 2);
                     true
@@ -209,11 +209,6 @@ fn pair<'a>(item: Item<'a, LargeField, ()>) -> (&'a [u8], &'a [u8]) {
         Content::Pair { key, value } => (key, value),
         Content::Reference(field) => field.split(),
     }
-}
-
-/// The index of a field in a block of fields and values.
-fn index_of(block: &Packed, field: &[u8]) -> Option<usize> {
-    Some(2 * block.iter().step_by(2).position(|other| other == field)?)
 }
 
 /// Elements taken two by two.

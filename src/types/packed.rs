@@ -66,6 +66,16 @@ impl Packed {
         }
     }
 
+    /// The index of the first element that is equal to this one, every `step`-th being looked at.
+    pub fn position(&self, element: &[u8], step: usize) -> Option<usize> {
+        // Names are often of one length and begin alike, so the last byte is the quickest way to tell them apart.
+        let last = element.last();
+        let is_equal =
+            |other: &[u8]| other.len() == element.len() && other.last() == last && other == element;
+        let steps = self.iter().step_by(step).position(is_equal)?;
+        Some(steps * step)
+    }
+
     /// The first element.
     pub fn first(&self) -> Option<&[u8]> {
         self.iter().next()
@@ -385,6 +395,12 @@ mod tests {
                     model.truncate(index);
                 }
                 _ => assert_eq!(block.get(index), model.get(index).map(Vec::as_slice)),
+            }
+            let sought = vec![b'a' + random(26) as u8; random(12)];
+            for step in [1, 2] {
+                let mut indexes = (0..model.len()).step_by(step);
+                let expected = indexes.find(|index| model[*index] == sought);
+                assert_eq!(block.position(&sought, step), expected);
             }
             assert_eq!(block.len(), model.len());
             assert!(block.iter().eq(model.iter()));

@@ -2,7 +2,7 @@
 //!
 //! A new set has the form that it has in Redis, which depends on the order in which members are put into it.
 
-use super::{Member, Set};
+use super::{Form, Member, Set};
 use crate::types::limits::SetLimits;
 use foldhash::fast::RandomState;
 use std::collections::HashSet;
@@ -12,8 +12,13 @@ pub fn intersection<'a>(sets: &[&'a Set]) -> impl Iterator<Item = Member<'a>> {
     let mut sets = sets.to_vec();
     sets.sort_by_key(|set| set.len());
     let smallest = sets.first().copied();
+    let times = smallest.map_or(0, Set::len);
+    let others: Vec<_> = sets[1.min(sets.len())..]
+        .iter()
+        .map(|set| Lookup::new(set, times))
+        .collect();
     let members = smallest.into_iter().flat_map(Set::iter);
-    members.filter(move |member| sets[1..].iter().all(|set| set.contains(*member)))
+    members.filter(move |member| others.iter().all(|other| other.contains(*member)))
 }
 
 /// The same as a new set.
@@ -37,6 +42,7 @@ pub fn union<'a>(sets: &[&'a Set]) -> Vec<Member<'a>> {
         return Vec::new();
     };
     let mut members: Vec<Member> = largest.iter().collect();
+    let largest = Lookup::new(largest, total_len(&others));
     let mut seen = HashSet::with_hasher(RandomState::default());
     for other in &others {
         members.extend(other.iter().filter(|member| {
@@ -70,8 +76,9 @@ pub fn difference<'a>(first: &'a Set, others: &[&Set]) -> Vec<Member<'a>> {
         Subtraction::LookUp => remaining(first, others).collect(),
         Subtraction::Remove => {
             let mut removed = HashSet::with_hasher(RandomState::default());
+            let lookup = Lookup::new(first, total_len(others));
             for member in others.iter().flat_map(|other| other.iter()) {
-                if first.contains(member) {
+                if lookup.contains(member) {
                     removed.insert(member.canonical());
                 }
             }
@@ -115,7 +122,7 @@ enum Subtraction {
 /// The cheaper way; as in Redis, two looks count as one removal.
 fn subtraction(first: &Set, others: &[&Set]) -> Subtraction {
     let lookups = first.len() * (others.len() + 1);
-    let removals = first.len() + others.iter().map(|other| other.len()).sum::<usize>();
+    let removals = first.len() + total_len(others);
     match lookups / 2 <= removals {
         true => Subtraction::LookUp,
         false => Subtraction::Remove,
@@ -126,6 +133,10 @@ fn subtraction(first: &Set, others: &[&Set]) -> Subtraction {
 fn remaining<'a>(first: &'a Set, others: &[&Set]) -> impl Iterator<Item = Member<'a>> {
     let mut others = others.to_vec();
     others.sort_by_key(|other| std::cmp::Reverse(other.len()));
+    let others: Vec<_> = others
+        .into_iter()
+        .map(|other| Lookup::new(other, first.len()))
+        .collect();
     first
         .iter()
         .filter(move |member| !others.iter().any(|other| other.contains(*member)))
@@ -144,5 +155,36 @@ fn split_largest<'a>(sets: &[&'a Set]) -> Option<(&'a Set, Vec<&'a Set>)> {
 fn insert_all(result: &mut Set, sets: &[&Set], limits: SetLimits) {
     for member in sets.iter().flat_map(|set| set.iter()) {
         result.insert(member, limits);
+    }
+}
+
+fn total_len(sets: &[&Set]) -> usize {
+    sets.iter().map(|set| set.len()).sum()
+}
+
+/// A set in which members are looked up many times. To go through a packed block each time would be quadratic, so such a
+/// set gets an index.
+enum Lookup<'a> {
+    Set(&'a Set),
+    Index(HashSet<&'a [u8], RandomState>),
+}
+
+impl<'a> Lookup<'a> {
+    fn new(set: &'a Set, times: usize) -> Lookup<'a> {
+        // An index is worth its making when there is something to go through, and more than once.
+        const FEW: usize = 8;
+        match &set.form {
+            Form::Compact(block) if block.len().min(times) > FEW => {
+                Lookup::Index(block.iter().collect())
+            }
+            _ => Lookup::Set(set),
+        }
+    }
+
+    fn contains(&self, member: Member<'_>) -> bool {
+        match self {
+            Lookup::Set(set) => set.contains(member),
+            Lookup::Index(index) => index.contains(member.text(&mut itoa::Buffer::new())),
+        }
     }
 }

@@ -143,7 +143,7 @@ impl Set {
         let text = member.text(&mut buffer);
         match &self.form {
             Form::Table(table) => table.position(dict::hash(text), text).is_some(),
-            Form::Compact(block) => block.iter().any(|other| other == text),
+            Form::Compact(block) => block.position(text, 1).is_some(),
             Form::Integers(_) => unreachable!("looked at above"),
         }
     }
@@ -272,7 +272,7 @@ impl Set {
         let mut buffer = itoa::Buffer::new();
         let text = member.text(&mut buffer);
         if let Form::Compact(block) = &mut self.form {
-            if block.iter().any(|other| other == text) {
+            if block.position(text, 1).is_some() {
                 return false;
             }
             if block.len() < limits.compact.entries && text.len() <= limits.compact.value_bytes {
@@ -302,7 +302,7 @@ impl Set {
                 }
                 None => false,
             },
-            Form::Compact(block) => match block.iter().position(|other| other == text) {
+            Form::Compact(block) => match block.position(text, 1) {
                 Some(index) => {
                     block.remove(index..index + 1);
                     true
