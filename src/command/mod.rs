@@ -7,6 +7,7 @@
 //! A handler reads top to bottom: take the arguments, check everything, look up, act, tell (`db.changed`), reply. It
 //! fails before it has changed anything, or not at all.
 
+mod bitmap;
 mod blocking;
 pub mod call;
 mod client;

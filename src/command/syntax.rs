@@ -6,7 +6,7 @@
 //! field value [field value ...] pairs, at least one      [LIMIT offset count]   a word and its arguments
 //! [GET pattern [GET pattern ...]]   the word comes again with every argument
 //! <A a | B b> [...]             `[...]` stands for what is before it, repeated
-//! increment:double              a type that the name does not tell, or `:string`
+//! increment:double bit:integer  types that the names do not tell; also `:string`
 //! ```
 //!
 //! The lines are ours, in the table, so a fault in one is a fault in the program: parsing cannot fail, and a test parses
@@ -71,9 +71,8 @@ impl ArgumentKind {
     /// What the arguments of this name are: the same name means the same in all commands.
     fn of(name: &str) -> ArgumentKind {
         match name {
-            "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "src" | "dst" => {
-                ArgumentKind::Key
-            }
+            "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "src"
+            | "dst" => ArgumentKind::Key,
             "pattern" => ArgumentKind::Pattern,
             "unix-time-seconds" | "unix-time-milliseconds" => ArgumentKind::UnixTime,
             "client-id" | "count" | "cursor" | "db" | "decrement" | "destination-db" | "end"
@@ -224,7 +223,8 @@ impl Argument {
         let (name, kind) = match word.split_once(':') {
             Some((name, "double")) => (name, ArgumentKind::Double),
             Some((name, "string")) => (name, ArgumentKind::String),
-            _ => (word, ArgumentKind::of(word)),
+            Some((name, _)) => (name, ArgumentKind::Integer),
+            None => (word, ArgumentKind::of(word)),
         };
         Argument::new(name.to_string(), kind)
     }

@@ -6,8 +6,8 @@
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::{
-    blocking, client, config, connection, expiry, generic, hash, info, introspection, lcs, list,
-    persistence, replication, server, set, sorted_set, string,
+    bitmap, blocking, client, config, connection, expiry, generic, hash, info, introspection, lcs,
+    list, persistence, replication, server, set, sorted_set, string,
 };
 use crate::keyspace::db::Db;
 use crate::state::waiting::Wish;
@@ -203,6 +203,7 @@ pub const CAT_DANGEROUS: u32 = 1 << 31;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub enum Group {
+    Bitmap,
     Connection,
     Generic,
     Hash,
@@ -217,6 +218,7 @@ impl Group {
     /// The name in COMMAND DOCS.
     pub fn name(self) -> &'static str {
         match self {
+            Group::Bitmap => "bitmap",
             Group::Connection => "connection",
             Group::Generic => "generic",
             Group::Hash => "hash",
@@ -231,6 +233,7 @@ impl Group {
     /// The ACL category that commands of the group belong to.
     fn category(self) -> Option<&'static str> {
         match self {
+            Group::Bitmap => Some("@bitmap"),
             Group::Connection => Some("@connection"),
             Group::Generic => Some("@keyspace"),
             Group::Hash => Some("@hash"),
@@ -354,6 +357,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     sorted_set::pop::COMMANDS,
     sorted_set::combine::COMMANDS,
     sorted_set::sample::COMMANDS,
+    bitmap::COMMANDS,
 ];
 
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);

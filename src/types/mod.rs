@@ -3,6 +3,7 @@
 //! [`packed`] and [`dict`] are the two ways to keep elements, compact and large; [`list`], [`hash`], [`set`] and
 //! [`sorted_set`] are built on them.
 
+pub mod bitmap;
 pub mod dict;
 pub mod draw;
 pub mod hash;
