@@ -44,14 +44,9 @@ enum Node {
 struct Branch {
     /// One less than there are children. What equals a separator is to its right.
     separators: Run,
-    children: Vec<Child>,
-}
-
-#[derive(Clone, Debug)]
-struct Child {
-    /// Entries beneath.
-    count: usize,
-    node: Node,
+    /// Entries beneath each child; side by side, because they are summed up.
+    counts: Vec<usize>,
+    children: Vec<Node>,
 }
 
 /// What a node that was full has given away: its new right neighbour, and the separator between them.
@@ -107,7 +102,7 @@ impl Index {
                 Node::Branch(branch) => {
                     let child = branch.separators.rank(edge);
                     rank += branch.count_before(child);
-                    node = &branch.children[child].node;
+                    node = &branch.children[child];
                 }
             }
         }
@@ -126,7 +121,7 @@ impl Index {
                 Node::Branch(branch) => {
                     let child = branch.child_of(score, member);
                     rank += branch.count_before(child);
-                    node = &branch.children[child].node;
+                    node = &branch.children[child];
                 }
             }
         }
@@ -154,15 +149,12 @@ impl Index {
             match node {
                 Node::Leaf(run) => return (run, rank),
                 Node::Branch(branch) => {
-                    let mut children = branch.children.iter();
-                    let child = children.find(|child| match rank.checked_sub(child.count) {
-                        Some(rest) => {
-                            rank = rest;
-                            false
-                        }
-                        None => true,
-                    });
-                    node = &child.expect("the rank is less than the length").node;
+                    let mut child = 0;
+                    while let Some(rest) = rank.checked_sub(branch.counts[child]) {
+                        rank = rest;
+                        child += 1;
+                    }
+                    node = &branch.children[child];
                 }
             }
         }
@@ -173,13 +165,10 @@ impl Index {
         self.len += 1;
         if let Some(split) = self.root.insert(score, member, true) {
             let root = std::mem::replace(&mut self.root, Node::Leaf(Arc::default()));
-            let all = Child {
-                count: self.len,
-                node: root,
-            };
             let mut branch = Branch {
                 separators: Run::default(),
-                children: vec![all],
+                counts: vec![self.len],
+                children: vec![root],
             };
             branch.insert_child(0, split);
             self.root = Node::Branch(Arc::new(branch));
@@ -208,8 +197,7 @@ impl Index {
         while let Node::Branch(branch) = &mut self.root
             && branch.children.len() == 1
         {
-            let only = Arc::make_mut(branch).children.swap_remove(0);
-            self.root = only.node;
+            self.root = Arc::make_mut(branch).children.swap_remove(0);
         }
     }
 }
@@ -244,9 +232,8 @@ impl Node {
                 let branch = Arc::make_mut(branch);
                 let index = branch.child_of(score, member.bytes());
                 let is_last = is_last && index + 1 == branch.children.len();
-                let child = &mut branch.children[index];
-                child.count += 1;
-                let split = child.node.insert(score, member, is_last)?;
+                branch.counts[index] += 1;
+                let split = branch.children[index].insert(score, member, is_last)?;
                 branch.insert_child(index, split);
                 branch.separators.is_full().then(|| branch.split(is_last))
             }
@@ -265,12 +252,11 @@ impl Node {
             Node::Branch(branch) => {
                 let branch = Arc::make_mut(branch);
                 let index = branch.child_of(score, member);
-                let child = &mut branch.children[index];
-                child.count -= 1;
-                if child.count == 0 {
+                branch.counts[index] -= 1;
+                if branch.counts[index] == 0 {
                     branch.remove_children(index..index + 1);
                 } else {
-                    child.node.remove(score, member);
+                    branch.children[index].remove(score, member);
                     branch.join_if_small(index);
                 }
             }
@@ -295,6 +281,7 @@ impl Node {
                 let (score, member) = (separators.score(index), separators.member_to_move(index));
                 branch.separators.insert(last, score, member);
                 branch.separators.append(&right.separators, 0);
+                branch.counts.extend_from_slice(&right.counts);
                 branch.children.extend_from_slice(&right.children);
             }
             _ => unreachable!("neighbours are equally deep"),
@@ -329,19 +316,17 @@ impl Branch {
 
     /// Entries beneath the children before this one.
     fn count_before(&self, child: usize) -> usize {
-        self.children[..child].iter().map(|child| child.count).sum()
+        self.counts[..child].iter().sum()
     }
 
     /// Puts the right part of a child that was split beside it.
     fn insert_child(&mut self, index: usize, split: Split) {
-        let right = Child {
-            count: split.right.count(),
-            node: split.right,
-        };
-        self.children[index].count -= right.count;
+        let count = split.right.count();
+        self.counts[index] -= count;
+        self.counts.insert(index + 1, count);
+        self.children.insert(index + 1, split.right);
         self.separators
             .insert(index, split.score, split.member.as_member());
-        self.children.insert(index + 1, right);
     }
 
     /// Cuts a full branch in two, like a leaf.
@@ -356,9 +341,11 @@ impl Branch {
         );
         let separators = self.separators.split_off(middle + 1);
         self.separators.remove(middle..middle + 1);
+        let counts = self.counts.split_off(middle + 1);
         let children = self.children.split_off(middle + 1);
         let right = Branch {
             separators,
+            counts,
             children,
         };
         Split {
@@ -372,22 +359,21 @@ impl Branch {
     fn remove_ranks(&mut self, ranks: Range<usize>) {
         let mut whole = 0..0;
         let mut first_rank = 0;
-        for (index, child) in self.children.iter_mut().enumerate() {
-            let ranks_of_child = first_rank..first_rank + child.count;
+        for (index, count) in self.counts.iter_mut().enumerate() {
+            let ranks_of_child = first_rank..first_rank + *count;
             first_rank = ranks_of_child.end;
             let start = ranks.start.max(ranks_of_child.start);
             let end = ranks.end.min(ranks_of_child.end);
             if start >= end {
                 continue;
             }
-            if end - start == child.count {
+            if end - start == *count {
                 let start = if whole.is_empty() { index } else { whole.start };
                 whole = start..index + 1;
             } else {
-                child.count -= end - start;
-                child
-                    .node
-                    .remove_ranks(start - ranks_of_child.start..end - ranks_of_child.start);
+                *count -= end - start;
+                let ranks = start - ranks_of_child.start..end - ranks_of_child.start;
+                self.children[index].remove_ranks(ranks);
             }
             // Where nothing is removed as a whole, the place between the changed children is still of interest.
             if whole.is_empty() {
@@ -408,22 +394,23 @@ impl Branch {
             start => start - 1..indexes.end - 1,
         };
         self.separators.remove(separators);
+        self.counts.drain(indexes.clone());
         self.children.drain(indexes);
     }
 
     /// Joins a small child with a neighbour if both fit into one node.
     fn join_if_small(&mut self, index: usize) {
-        let is_small = |child: &Child| child.node.width() < SMALL;
+        let is_small = |child: &Node| child.width() < SMALL;
         if !self.children.get(index).is_some_and(is_small) {
             return;
         }
         for left in [Some(index), index.checked_sub(1)].into_iter().flatten() {
             if let Some([first, second]) = self.children.get_mut(left..left + 2)
-                && first.node.width() + second.node.width() <= JOINED
+                && first.width() + second.width() <= JOINED
             {
-                first.node.join(&self.separators, left, &second.node);
-                first.count += second.count;
+                first.join(&self.separators, left, second);
                 self.children.remove(left + 1);
+                self.counts[left] += self.counts.remove(left + 1);
                 self.separators.remove(left..left + 1);
                 return;
             }
@@ -502,7 +489,7 @@ impl Node {
             Node::Leaf(run) => found.push(Arc::as_ptr(run)),
             Node::Branch(branch) => {
                 let children = branch.children.iter();
-                children.for_each(|child| child.node.leaves(found));
+                children.for_each(|child| child.leaves(found));
             }
         }
     }
@@ -529,17 +516,18 @@ fn check_node<'a>(
         Node::Branch(branch) => {
             let Branch {
                 separators,
+                counts,
                 children,
             } = &**branch;
             assert!(separators.len() < CAPACITY && separators.len() + 1 == children.len());
+            assert_eq!(counts.len(), children.len());
             let separator = |index: usize| (separators.score(index), separators.member(index));
             let depths: Vec<usize> = (0..children.len())
                 .map(|index| {
                     let from = index.checked_sub(1).map(separator).or(from);
                     let to = (index < separators.len()).then(|| separator(index)).or(to);
-                    let Child { count, node } = &children[index];
-                    assert!(*count > 0);
-                    check_node(node, *count, from, to)
+                    assert!(counts[index] > 0);
+                    check_node(&children[index], counts[index], from, to)
                 })
                 .collect();
             assert!(depths.iter().all(|depth| *depth == depths[0]));

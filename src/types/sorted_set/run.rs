@@ -4,7 +4,7 @@
 //!   scores   1.0   1.0   2.5     side by side: a search touches few cache lines
 //!   ends     3     6     6*      where each member ends in `bytes`; * marks one that lies elsewhere
 //!   bytes    a n n b o b
-//!   large    -> a member of more than 64 bytes
+//!   large    -> a member of more than 48 bytes
 //! ```
 //!
 //! Scores and ends have their room in the run itself, so a run is two blocks of memory however many entries it has.
@@ -17,8 +17,8 @@ use triomphe::ThinArc;
 /// Entries that a run has room for. With its count of references it then fills a block of 768 bytes.
 pub(super) const CAPACITY: usize = 70;
 /// The longest member whose bytes lie in the run. A longer one is one block that the run and the table of scores share.
-pub(super) const PACKED_BYTES: usize = 64;
-/// In `ends`, beside an offset of at most 70 times 64.
+pub(super) const PACKED_BYTES: usize = 48;
+/// In `ends`, beside an offset of at most 70 times 48.
 const IS_LARGE: u16 = 1 << 15;
 
 /// A member of more than [`PACKED_BYTES`] bytes, in a block of its own.

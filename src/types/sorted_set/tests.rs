@@ -97,8 +97,8 @@ impl Checked {
 /// Mostly short members, some that are just packed, some that are not.
 fn member(number: usize) -> Vec<u8> {
     let len = match number % 16 {
-        0 => 65 + number % 300,
-        1 => 64,
+        0 => PACKED_BYTES + 1 + number % 300,
+        1 => PACKED_BYTES,
         2 => 0,
         _ => 4,
     };
