@@ -18,7 +18,7 @@
 //! has become small is joined with its neighbour where both fit into one.
 
 use super::Edge;
-use super::run::{CAPACITY, Member, Run};
+use super::run::{CAPACITY, LargeMember, Member, Run};
 use std::ops::Range;
 use triomphe::Arc;
 
@@ -56,9 +56,10 @@ struct Split {
     right: Node,
 }
 
+/// A member on its way from one node to another.
 enum OwnedMember {
     Small(Vec<u8>),
-    Large(super::run::LargeMember),
+    Large(LargeMember),
 }
 
 impl OwnedMember {

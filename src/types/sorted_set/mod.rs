@@ -268,6 +268,8 @@ impl SortedSet {
     /// Takes out the members with these ranks.
     pub fn remove_ranks(&mut self, ranks: Range<usize>) {
         match &mut self.form {
+            // What a clone shares would be copied for nothing.
+            _ if ranks.is_empty() => {}
             Form::Compact(block) => block.remove(ranks),
             Form::Indexed(indexed) => indexed.remove_ranks(ranks),
         }
