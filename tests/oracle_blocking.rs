@@ -63,6 +63,34 @@ BLMPOP 0.01 1 n LEFT
 BLMPOP 0 1 s LEFT
 BLMPOP 0 2 n s LEFT
 EXISTS k d
+ZADD z 1 a 2 b 2.5 c -inf d 3 e 4 f 5 g
+BZPOPMIN
+BZPOPMIN z
+BZPOPMIN z x
+BZPOPMIN z 0
+BZPOPMIN n z 0
+BZPOPMAX s 0
+BZPOPMAX n z 0
+BZPOPMAX n 0.01
+BLPOP z 0
+RPUSH l 1
+BZPOPMIN l 0
+BZPOPMIN n l z 0
+BZMPOP
+BZMPOP 0 1 z
+BZMPOP x 1 z MIN
+BZMPOP 0 0 z MIN
+BZMPOP 0 2 z MIN
+BZMPOP 0 1 z LEFT
+BZMPOP 0 1 z MIN COUNT 0
+BZMPOP 0 1 z MIN COUNT x
+BZMPOP 0 1 z MIN COUNT 1 COUNT 1
+BZMPOP 0 2 n z MIN
+BZMPOP 0 2 n z MAX COUNT 2
+BZMPOP 0 2 n l MAX
+BZMPOP 0.01 1 n MIN
+BZMPOP 0 1 z MIN COUNT 99
+EXISTS z
 CLIENT UNBLOCK
 CLIENT UNBLOCK x
 CLIENT UNBLOCK 99999999
@@ -130,6 +158,37 @@ fn waiting_clients_are_served_in_order() {
          B: BLMPOP 0 1 b RIGHT COUNT 10
          C: RPUSH b 1 2 3 4 5
          C: EXISTS a b",
+    ]);
+}
+
+#[test]
+fn waiting_clients_are_served_from_sorted_sets() {
+    stage::compare(&[
+        "A: BZPOPMIN k 0
+         B: BZPOPMAX k o 0
+         C: BLPOP k 0
+         D: BZMPOP 0 2 k o MIN COUNT 3
+         E: ZADD k 1 a 2 b 3 c 4 d
+         E: ZADD k 5 e
+         E: EXISTS k
+         E: LPUSH k x",
+        "A: BZPOPMIN k 0
+         B: ZADD a 1 x 2 y
+         B: ZUNIONSTORE k 1 a
+         A: BZPOPMIN k n 0
+         A: BZPOPMIN k n 0
+         B: ZINTERSTORE k 2 a a WEIGHTS 2 3
+         A: BZPOPMIN k n 0
+         A: BZPOPMIN k n 0
+         B: ZRANGESTORE k a 0 0
+         A: BZPOPMIN k n 0
+         B: ZDIFFSTORE n 1 a
+         B: DEL n k
+         A: BZMPOP 0 1 k MAX
+         B: ZINCRBY k 3 z
+         B: EXISTS k
+         A: BZMPOP 0 1 k MAX
+         B: RENAME a k",
     ]);
 }
 

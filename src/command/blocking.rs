@@ -6,6 +6,7 @@
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::list;
+use super::sorted_set::pop as sorted_set;
 use super::table::*;
 use super::waiting::timeout;
 use crate::keyspace::db::Db;
@@ -27,6 +28,12 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         syntax: "source destination timeout", summary: "Pops an element from a list, pushes it to another list and returns it. Block until an element is available otherwise. Deletes the list if the last element was popped.", deprecated: Some(("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments")), ..BASE },
     CommandSpec { name: "blmpop", arity: -5, handler: Handler::Wait(blmpop), keys: &[counted_keys(2, RW | ACCESS | DELETE)], flags: WRITE | BLOCKING, group: Group::List, since: "7.0.0",
         syntax: "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]", summary: "Pops the first element from one of multiple lists. Blocks until an element is available otherwise. Deletes the list if the last element was popped.", ..BASE },
+    CommandSpec { name: "bzpopmin", arity: -3, handler: Handler::Wait(bzpopmin), keys: &[keys(1, -2, 1, RW | ACCESS | DELETE)], flags: WRITE | NOSCRIPT | BLOCKING | FAST, group: Group::SortedSet, since: "5.0.0",
+        syntax: "key [key ...] timeout", summary: "Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.", ..BASE },
+    CommandSpec { name: "bzpopmax", arity: -3, handler: Handler::Wait(bzpopmax), keys: &[keys(1, -2, 1, RW | ACCESS | DELETE)], flags: WRITE | NOSCRIPT | BLOCKING | FAST, group: Group::SortedSet, since: "5.0.0",
+        syntax: "key [key ...] timeout", summary: "Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped.", ..BASE },
+    CommandSpec { name: "bzmpop", arity: -5, handler: Handler::Wait(bzmpop), keys: &[counted_keys(2, RW | ACCESS | DELETE)], flags: WRITE | BLOCKING, group: Group::SortedSet, since: "7.0.0",
+        syntax: "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]", summary: "Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.", ..BASE },
 ];
 
 /// ```text
@@ -75,7 +82,7 @@ fn pop(call: &Call, end: End) -> Result<Wish, CommandError> {
 /// ```
 fn blmpop(call: &mut Call) -> Result<Wish, CommandError> {
     let until = timeout(call, 1)?;
-    let (where_index, count) = list::end_and_count(call, 2)?;
+    let (where_index, count) = call.pop_options(2)?;
     let end = list::end(call, where_index)?;
     let limit = call.server.config.list_block_limit();
     Ok(wish("list", until, move |db, key, reply| {
@@ -119,6 +126,58 @@ fn move_element(call: &Call, ends: (End, End), timeout_index: usize) -> Result<W
         destination: Some(destination),
         ..wish
     })
+}
+
+/// ```text
+/// > ZADD b 1 ann 2 bob
+/// (integer) 2
+/// > BZPOPMIN a b 0
+/// 1) "b"
+/// 2) "ann"
+/// 3) "1"
+/// ```
+fn bzpopmin(call: &mut Call) -> Result<Wish, CommandError> {
+    pop_scored(call, sorted_set::End::Min)
+}
+
+/// ```text
+/// > ZADD b 1 ann 2 bob
+/// (integer) 2
+/// > BZPOPMAX a b 0
+/// 1) "b"
+/// 2) "bob"
+/// 3) "2"
+/// > BZPOPMAX a 0.01
+/// (nil)
+/// ```
+fn bzpopmax(call: &mut Call) -> Result<Wish, CommandError> {
+    pop_scored(call, sorted_set::End::Max)
+}
+
+fn pop_scored(call: &Call, end: sorted_set::End) -> Result<Wish, CommandError> {
+    let until = timeout(call, call.arguments.len() - 1)?;
+    Ok(wish("zset", until, move |db, key, reply| {
+        sorted_set::pop_first(reply, db, key, end)
+    }))
+}
+
+/// ```text
+/// > ZADD b 1 ann 2 bob 3 cid
+/// (integer) 3
+/// > BZMPOP 0 2 a b MAX COUNT 2
+/// 1) "b"
+/// 2) 1) 1) "cid"
+///       2) "3"
+///    2) 1) "bob"
+///       2) "2"
+/// ```
+fn bzmpop(call: &mut Call) -> Result<Wish, CommandError> {
+    let until = timeout(call, 1)?;
+    let (index, count) = call.pop_options(2)?;
+    let end = sorted_set::end(call, index)?;
+    Ok(wish("zset", until, move |db, key, reply| {
+        sorted_set::pop_with_key(reply, db, key, end, count).map(drop)
+    }))
 }
 
 /// A wish for a value of this type, from which `attempt` serves the client.

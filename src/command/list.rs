@@ -7,7 +7,6 @@ use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
 use crate::types::list::{BlockLimit, End, List};
-use crate::util::number;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
@@ -572,7 +571,7 @@ pub(super) fn move_element(
 /// (nil)
 /// ```
 fn lmpop(call: &mut Call, db: &mut Db) -> CommandResult {
-    let (where_index, count) = end_and_count(call, 1)?;
+    let (where_index, count) = call.pop_options(1)?;
     let end = end(call, where_index)?;
     let limit = call.server.config.list_block_limit();
     for key in call.keys {
@@ -582,25 +581,6 @@ fn lmpop(call: &mut Call, db: &mut Db) -> CommandResult {
     }
     call.reply.null_array();
     Ok(())
-}
-
-/// The index of the word behind the keys that are counted at `index`, and the COUNT that may follow: LMPOP, ZMPOP and their
-/// waiting forms.
-pub(super) fn end_and_count(call: &Call, index: usize) -> Result<(usize, usize), CommandError> {
-    let positive = |index: usize, name: &str| {
-        let number = number::parse_i64(call.argument(index)).filter(|number| *number > 0);
-        let number = number.and_then(|number| usize::try_from(number).ok());
-        number.ok_or_else(|| CommandError::err(format!("{name} should be greater than 0")))
-    };
-    let end = positive(index, "numkeys")?
-        .checked_add(index + 1)
-        .filter(|end| *end < call.arguments.len())
-        .ok_or(CommandError::Syntax)?;
-    match call.arguments.len() - end {
-        1 => Ok((end, 1)),
-        3 if call.is_word(end + 1, "COUNT") => Ok((end, positive(end + 2, "count")?)),
-        _ => Err(CommandError::Syntax),
-    }
 }
 
 /// Replies with a key and some of its elements, and takes these out. `false`, without a reply, if there is no key.

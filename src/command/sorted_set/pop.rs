@@ -7,8 +7,7 @@ use super::{Shape, after_removal, reply_entries};
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
-use crate::types::sorted_set::SortedSet;
-use crate::util::number;
+use crate::types::sorted_set::{Entries, SortedSet};
 
 #[rustfmt::skip]
 pub(in super::super) const COMMANDS: &[CommandSpec] = &[
@@ -22,7 +21,7 @@ pub(in super::super) const COMMANDS: &[CommandSpec] = &[
 
 /// Which members go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
+pub(in super::super) enum End {
     Min,
     Max,
 }
@@ -82,36 +81,57 @@ fn pop_from_key(call: &mut Call, db: &mut Db, end: End) -> CommandResult {
 /// (nil)
 /// ```
 fn zmpop(call: &mut Call, db: &mut Db) -> CommandResult {
-    let numkeys = number::parse_i64(call.argument(1)).filter(|number| *number > 0);
-    let numkeys =
-        numkeys.ok_or_else(|| CommandError::err("numkeys should be greater than 0"))? as usize;
-    let index = numkeys
-        .checked_add(2)
-        .filter(|index| *index < call.arguments.len())
-        .ok_or(CommandError::Syntax)?;
-    let end = match call.word(index).as_str() {
-        "MIN" => End::Min,
-        "MAX" => End::Max,
-        _ => return Err(CommandError::Syntax),
-    };
-    let count = match call.arguments.len() - index {
-        1 => 1,
-        3 if call.is_word(index + 1, "COUNT") => {
-            let count = number::parse_i64(call.argument(index + 2)).filter(|count| *count > 0);
-            count.ok_or_else(|| CommandError::err("count should be greater than 0"))? as usize
-        }
-        _ => return Err(CommandError::Syntax),
-    };
+    let (index, count) = call.pop_options(1)?;
+    let end = end(call, index)?;
     for key in call.keys {
-        if db.collection::<SortedSet>(key)?.is_some() {
-            call.reply.array(2);
-            call.reply.bulk(key.bytes);
-            pop(call.reply, db, key, end, count, Shape::Pairs)?;
+        if pop_with_key(call.reply, db, key, end, count)? {
             return Ok(());
         }
     }
     call.reply.null_array();
     Ok(())
+}
+
+pub(in super::super) fn end(call: &Call, index: usize) -> Result<End, CommandError> {
+    match call.word(index).as_str() {
+        "MIN" => Ok(End::Min),
+        "MAX" => Ok(End::Max),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+/// Replies with a key and up to `count` of its members, and takes these out; `false`, without a reply, if there is no key.
+pub(in super::super) fn pop_with_key(
+    reply: &mut Reply,
+    db: &mut Db,
+    key: &Key,
+    end: End,
+    count: usize,
+) -> Result<bool, CommandError> {
+    if db.collection::<SortedSet>(key)?.is_none() {
+        return Ok(false);
+    }
+    reply.array(2);
+    reply.bulk(key.bytes);
+    pop(reply, db, key, end, count, Shape::Pairs)
+}
+
+/// Replies with a key, the member that goes first, and its score, and takes the member out.
+pub(in super::super) fn pop_first(
+    reply: &mut Reply,
+    db: &mut Db,
+    key: &Key,
+    end: End,
+) -> CommandResult {
+    take_out(db, key, end, 1, |entries| {
+        for (member, score) in entries {
+            reply.array(3);
+            reply.bulk(key.bytes);
+            reply.bulk(member);
+            reply.double(score);
+        }
+    })
+    .map(drop)
 }
 
 /// Replies with up to `count` members of a key and takes them out; `false`, without a reply, if there is no key.
@@ -123,6 +143,20 @@ fn pop(
     count: usize,
     shape: Shape,
 ) -> Result<bool, CommandError> {
+    take_out(db, key, end, count, |entries| match end {
+        End::Min => reply_entries(reply, entries, shape),
+        End::Max => reply_entries(reply, entries.rev(), shape),
+    })
+}
+
+/// Shows up to `count` members at one end, in ascending order, and takes them out; `false` if there is no key.
+fn take_out(
+    db: &mut Db,
+    key: &Key,
+    end: End,
+    count: usize,
+    show: impl FnOnce(Entries<'_>),
+) -> Result<bool, CommandError> {
     let Some(set) = db.collection_mut::<SortedSet>(key)? else {
         return Ok(false);
     };
@@ -132,11 +166,7 @@ fn pop(
         End::Min => (0..popped, "zpopmin"),
         End::Max => (len - popped..len, "zpopmax"),
     };
-    let entries = set.range(ranks.clone());
-    match end {
-        End::Min => reply_entries(reply, entries, shape),
-        End::Max => reply_entries(reply, entries.rev(), shape),
-    }
+    show(set.range(ranks.clone()));
     if popped < len {
         set.remove_ranks(ranks);
     }
