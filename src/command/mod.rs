@@ -14,6 +14,7 @@ mod client;
 mod config;
 mod connection;
 pub mod dispatch;
+mod dump;
 pub mod error;
 mod expiry;
 mod generic;

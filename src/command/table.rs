@@ -6,8 +6,8 @@
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::{
-    bitmap, blocking, client, config, connection, expiry, generic, hash, info, introspection, lcs,
-    list, persistence, replication, server, set, sorted_set, string,
+    bitmap, blocking, client, config, connection, dump, expiry, generic, hash, info, introspection,
+    lcs, list, persistence, replication, server, set, sorted_set, string,
 };
 use crate::keyspace::db::Db;
 use crate::state::waiting::Wish;
@@ -344,6 +344,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     replication::COMMANDS,
     generic::COMMANDS,
     expiry::COMMANDS,
+    dump::COMMANDS,
     string::COMMANDS,
     lcs::COMMANDS,
     list::COMMANDS,

@@ -93,6 +93,16 @@ impl Encoder {
         self.value(output, value)
     }
 
+    /// Writes a value after its type, as [`payload`](super::payload) has it.
+    pub fn value_with_type(
+        &mut self,
+        output: &mut impl Write,
+        value: ValueRef<'_, '_>,
+    ) -> io::Result<()> {
+        output.write_u8(value.type_code())?;
+        self.value(output, value)
+    }
+
     /// Writes a value without its type.
     fn value(&mut self, output: &mut impl Write, value: ValueRef<'_, '_>) -> io::Result<()> {
         match value {

@@ -12,7 +12,7 @@
 //! | `file`: replacing a file whole | `source`: bytes, lengths, strings; `elements`: many strings in one piece |
 //! | `disk`: the operations of that | `verify`: whether a file is whole |
 //!
-//! Both use `checksum`.
+//! Both use `checksum`. `payload` is a single value: DUMP and RESTORE.
 //!
 //! `explain` reads a file for people: it tells of every byte what it means.
 
@@ -25,6 +25,7 @@ pub mod error;
 pub mod explain;
 pub mod file;
 pub mod format;
+pub mod payload;
 pub mod reader;
 mod source;
 pub mod stream;

@@ -6,11 +6,9 @@
 use crate::REDIS_VERSION;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::kept::ShardImage;
-use crate::keyspace::object::Value;
 use crate::keyspace::snapshot::Snapshot;
-use crate::rdb::{Encoder, ValueRef, Writer, WriterOptions};
-use crate::state::Server;
-use crate::types::set::Member;
+use crate::rdb::{Encoder, Writer, WriterOptions};
+use crate::state::{Server, values};
 use crate::util::clock;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -147,23 +145,9 @@ fn encode_shard<W: Write>(
 }
 
 fn write_entry(encoder: &mut Encoder, output: &mut impl Write, entry: Entry<'_>) -> io::Result<()> {
-    // Out here because it must live as long as the value.
-    let mut integers;
-    let value = match entry.value() {
-        Value::String(string) => ValueRef::String(string),
-        Value::List(list) => ValueRef::List(list.len(), &mut list.iter()),
-        Value::Hash(hash) => ValueRef::Hash(hash.len(), &mut hash.iter()),
-        Value::Set(set) => match set.integers() {
-            Some(members) => {
-                integers = members;
-                ValueRef::IntegerSet(set.len(), &mut integers)
-            }
-            None => ValueRef::Set(set.len(), &mut set.iter().filter_map(Member::as_text)),
-        },
-        // From the highest score to the lowest, as Redis has it.
-        Value::SortedSet(set) => ValueRef::SortedSet(set.len(), &mut set.iter().rev()),
-    };
-    encoder.key(output, entry.key(), entry.expires_at_ms(), value)
+    values::with_value_ref(entry.value(), |value| {
+        encoder.key(output, entry.key(), entry.expires_at_ms(), value)
+    })
 }
 
 /// Where a thread's keys go: its buffer, and when that is full, the file. A key that does not fit keeps the file locked

@@ -4,18 +4,13 @@
 use crate::keyspace::object::Object;
 use crate::keyspace::space::Key;
 use crate::keyspace::string_entry::{INLINE_BYTES, StringForm};
-use crate::rdb::{Elements, KeyRecord, Value};
-use crate::state::Server;
-use crate::types::hash::Hash;
-use crate::types::limits::{CompactLimits, SetLimits};
-use crate::types::list::{BlockLimit, End, List};
-use crate::types::set::Set;
-use crate::types::sorted_set::SortedSet;
+use crate::rdb::{KeyRecord, Value};
+use crate::state::{Server, values};
+use crate::types::limits::Limits;
 use crate::util::clock;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
-use triomphe::Arc;
 
 /// Keys of one shard, in the order of the file. Names and small strings lie in one piece of memory: blocks by the million
 /// that one thread allocates and another frees would cost more than all the rest.
@@ -79,10 +74,7 @@ impl Batch {
 pub struct Inserter<'a> {
     server: &'a Server,
     now_ms: i64,
-    list_limit: BlockLimit,
-    hash_limits: CompactLimits,
-    set_limits: SetLimits,
-    sorted_set_limits: CompactLimits,
+    limits: Limits,
 }
 
 impl<'a> Inserter<'a> {
@@ -91,10 +83,7 @@ impl<'a> Inserter<'a> {
         Inserter {
             server,
             now_ms: clock::unix_ms(),
-            list_limit: server.config.list_block_limit(),
-            hash_limits: server.config.hash_limits(),
-            set_limits: server.config.set_limits(),
-            sorted_set_limits: server.config.sorted_set_limits(),
+            limits: server.config.limits(),
         }
     }
 
@@ -155,44 +144,7 @@ impl<'a> Inserter<'a> {
         let Held::Large(value) = value else {
             return None;
         };
-        match value.take()? {
-            Value::String(string) => Some(Object::String(Arc::new(string), StringForm::Natural)),
-            Value::List(elements) => Some(Object::List(self.list(&elements))),
-            Value::Hash(pairs) => Some(Object::Hash(self.hash(&pairs))),
-            Value::Set(members) => Some(Object::Set(self.set(&members))),
-            Value::SortedSet { members, scores } => {
-                let entries = members.iter().zip(scores).collect();
-                let set = SortedSet::from_entries(entries, self.sorted_set_limits);
-                Some(Object::SortedSet(set))
-            }
-            _ => unreachable!("the loader refuses what the keyspace cannot hold"),
-        }
-    }
-
-    fn list(&self, elements: &Elements) -> List {
-        let mut list = List::default();
-        elements
-            .iter()
-            .for_each(|element| list.push(End::Right, element, self.list_limit));
-        list
-    }
-
-    fn hash(&self, pairs: &Elements) -> Hash {
-        let mut hash = Hash::default();
-        for (field, value) in pairs.pairs() {
-            hash.insert(field, value, self.hash_limits);
-        }
-        hash
-    }
-
-    fn set(&self, members: &Elements) -> Set {
-        let mut set = Set::default();
-        if let Some(first) = members.iter().next() {
-            set.expect(first, members.len(), self.set_limits);
-        }
-        for member in members.iter() {
-            set.insert(member.into(), self.set_limits);
-        }
-        set
+        let object = values::object(value.take()?, &self.limits);
+        Some(object.expect("the loader refuses what the keyspace cannot hold"))
     }
 }

@@ -6,8 +6,8 @@
 
 use super::inserter::{Batch, Inserter};
 use crate::keyspace::space::{Key, SHARDS};
-use crate::rdb::{Item, KeyRecord, Reader, Value};
-use crate::state::Server;
+use crate::rdb::{Item, KeyRecord, Reader};
+use crate::state::{Server, values};
 use crate::util::clock;
 use crate::util::number;
 use std::fs::File;
@@ -183,7 +183,7 @@ impl<'a> Sorter<'a> {
         if self.keys.is_multiple_of(KEYS_PER_LOOK) {
             self.look_around(offset)?;
         }
-        if is_empty_collection(&record.value) {
+        if values::is_empty_collection(&record.value) {
             let name = String::from_utf8_lossy(&record.key);
             let log = &self.server.log;
             log.notice(format_args!("rdbLoadObject skipping empty key: {name}"));
@@ -236,28 +236,14 @@ impl<'a> Sorter<'a> {
     }
 }
 
-fn is_empty_collection(value: &Value) -> bool {
-    match value {
-        Value::List(elements) | Value::Hash(elements) | Value::Set(elements) => elements.is_empty(),
-        Value::SortedSet { members, .. } => members.is_empty(),
-        _ => false,
-    }
-}
-
 /// Refuses a value that the keyspace cannot hold.
 fn check_type(record: &KeyRecord) -> Result<(), String> {
-    let what = match &record.value {
-        Value::String(_)
-        | Value::List(_)
-        | Value::Hash(_)
-        | Value::Set(_)
-        | Value::SortedSet { .. } => return Ok(()),
-        Value::Stream(_) => "a stream",
-        Value::Module { name } => &format!("one of the module {name}"),
+    let Some(kind) = values::unknown_kind(&record.value) else {
+        return Ok(());
     };
     let name = String::from_utf8_lossy(&record.key);
     Err(not_known(&format!(
-        "The value of the key '{name}' is {what}"
+        "The value of the key '{name}' is {kind}"
     )))
 }
 

@@ -21,6 +21,7 @@ pub mod memory;
 pub mod saves;
 pub mod shutdown;
 pub mod statistics;
+pub mod values;
 pub mod waiting;
 
 /// Files the server needs beside its clients' sockets: dump, log, listeners.

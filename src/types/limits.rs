@@ -1,5 +1,20 @@
 //! How large a collection may grow before it leaves its compact form.
 
+use super::list::BlockLimit;
+
+/// The limits of all types.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Of the blocks of lists.
+    pub list: BlockLimit,
+    /// Of hashes.
+    pub hash: CompactLimits,
+    /// Of sets.
+    pub set: SetLimits,
+    /// Of sorted sets.
+    pub sorted_set: CompactLimits,
+}
+
 /// The limits of a compact form, as the directives `*-max-listpack-entries` and `*-max-listpack-value` set them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CompactLimits {

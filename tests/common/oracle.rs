@@ -489,7 +489,7 @@ impl Oracle {
         self.ask_one(0, arguments)
     }
 
-    fn ask_one(&mut self, index: usize, arguments: &[Vec<u8>]) -> Vec<u8> {
+    pub fn ask_one(&mut self, index: usize, arguments: &[Vec<u8>]) -> Vec<u8> {
         self.clients[index].send(&request(arguments));
         self.clients[index].receive().expect("it answers").bytes
     }

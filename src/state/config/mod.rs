@@ -26,7 +26,7 @@ pub mod value;
 pub use fields::Fields;
 pub use special::KeyspaceEvents;
 
-use crate::types::limits::{CompactLimits, SetLimits};
+use crate::types::limits::{CompactLimits, Limits, SetLimits};
 use crate::types::list::BlockLimit;
 use crate::util::{glob, quoting};
 use std::collections::HashMap;
@@ -321,6 +321,16 @@ impl Config {
     /// The points of `save`: so many seconds after a save, if there were so many changes.
     pub fn save_points(&self) -> Vec<(u64, u64)> {
         special::save_points(&self.save.get())
+    }
+
+    /// How large collections of all types may grow in their compact forms.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            list: self.list_block_limit(),
+            hash: self.hash_limits(),
+            set: self.set_limits(),
+            sorted_set: self.sorted_set_limits(),
+        }
     }
 
     /// How much a block of a list may hold.

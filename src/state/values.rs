@@ -1,0 +1,92 @@
+//! Between the values of the keyspace and those of an RDB file: for the dump, and for DUMP and RESTORE.
+
+use crate::keyspace::object::{self, Object};
+use crate::keyspace::string_entry::StringForm;
+use crate::rdb::{Elements, Value, ValueRef};
+use crate::types::hash::Hash;
+use crate::types::limits::{CompactLimits, Limits, SetLimits};
+use crate::types::list::{BlockLimit, End, List};
+use crate::types::set::{Member, Set};
+use crate::types::sorted_set::SortedSet;
+use triomphe::Arc;
+
+/// A value of the keyspace, as the RDB writer wants it.
+pub fn with_value_ref<T>(value: object::Value<'_>, write: impl FnOnce(ValueRef) -> T) -> T {
+    match value {
+        object::Value::String(string) => write(ValueRef::String(string)),
+        object::Value::List(list) => write(ValueRef::List(list.len(), &mut list.iter())),
+        object::Value::Hash(hash) => write(ValueRef::Hash(hash.len(), &mut hash.iter())),
+        object::Value::Set(set) => match set.integers() {
+            Some(mut members) => write(ValueRef::IntegerSet(set.len(), &mut members)),
+            None => {
+                let mut members = set.iter().filter_map(Member::as_text);
+                write(ValueRef::Set(set.len(), &mut members))
+            }
+        },
+        // From the highest score to the lowest, as Redis has it.
+        object::Value::SortedSet(set) => {
+            write(ValueRef::SortedSet(set.len(), &mut set.iter().rev()))
+        }
+    }
+}
+
+/// The name of the kind of value, if the keyspace cannot hold it.
+pub fn unknown_kind(value: &Value) -> Option<String> {
+    match value {
+        Value::Stream(_) => Some("a stream".to_string()),
+        Value::Module { name } => Some(format!("one of the module {name}")),
+        _ => None,
+    }
+}
+
+/// Whether it is a collection without elements, which no key holds.
+pub fn is_empty_collection(value: &Value) -> bool {
+    match value {
+        Value::List(elements) | Value::Hash(elements) | Value::Set(elements) => elements.is_empty(),
+        Value::SortedSet { members, .. } => members.is_empty(),
+        Value::String(_) | Value::Stream(_) | Value::Module { .. } => false,
+    }
+}
+
+/// A value from a file, as the keyspace holds it; `None` if it [cannot](unknown_kind).
+pub fn object(value: Value, limits: &Limits) -> Option<Object> {
+    match value {
+        Value::String(string) => Some(Object::String(Arc::new(string), StringForm::Natural)),
+        Value::List(elements) => Some(Object::List(list(&elements, limits.list))),
+        Value::Hash(pairs) => Some(Object::Hash(hash(&pairs, limits.hash))),
+        Value::Set(members) => Some(Object::Set(set(&members, limits.set))),
+        Value::SortedSet { members, scores } => {
+            let entries = members.iter().zip(scores).collect();
+            let set = SortedSet::from_entries(entries, limits.sorted_set);
+            Some(Object::SortedSet(set))
+        }
+        Value::Stream(_) | Value::Module { .. } => None,
+    }
+}
+
+fn list(elements: &Elements, limit: BlockLimit) -> List {
+    let mut list = List::default();
+    elements
+        .iter()
+        .for_each(|element| list.push(End::Right, element, limit));
+    list
+}
+
+fn hash(pairs: &Elements, limits: CompactLimits) -> Hash {
+    let mut hash = Hash::default();
+    for (field, value) in pairs.pairs() {
+        hash.insert(field, value, limits);
+    }
+    hash
+}
+
+fn set(members: &Elements, limits: SetLimits) -> Set {
+    let mut set = Set::default();
+    if let Some(first) = members.iter().next() {
+        set.expect(first, members.len(), limits);
+    }
+    for member in members.iter() {
+        set.insert(member.into(), limits);
+    }
+    set
+}
