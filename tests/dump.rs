@@ -366,8 +366,8 @@ fn a_dump_that_cannot_be_loaded_whole_is_refused_and_kept() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rdb");
     for (file, reason) in [
         (
-            "edge/v9_t5_zset2.rdb",
-            "The value of the key 'key' is a sorted set, which this server does not know yet",
+            "edge/v9_t15_stream1.rdb",
+            "The value of the key 'key' is a stream, which this server does not know yet",
         ),
         (
             "redis-7.2/multidb.rdb",
