@@ -320,6 +320,23 @@ fn read_fields(call: &mut Call, db: &Db, operations: &[FieldOperation]) -> Comma
     Ok(())
 }
 
+/// Whether a BITFIELD request consists of GET alone; what its arguments are is not looked at.
+pub(super) fn only_reads(request: &[&[u8]]) -> bool {
+    let mut words = &request[2..];
+    while let Some((word, rest)) = words.split_first() {
+        let taken = match word.to_ascii_uppercase().as_slice() {
+            b"GET" => 2,
+            b"OVERFLOW" => 1,
+            _ => return false,
+        };
+        match rest.get(taken..) {
+            Some(rest) => words = rest,
+            None => return false,
+        }
+    }
+    true
+}
+
 fn field_operations(call: &Call) -> Result<FieldOperations, CommandError> {
     let mut operations = FieldOperations::new();
     let mut overflow = Overflow::Wrap;

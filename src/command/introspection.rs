@@ -1,5 +1,6 @@
 //! COMMAND: what there is to know about the commands, from the table.
 
+use super::bitmap;
 use super::call::Call;
 use super::dispatch;
 use super::error::{CommandError, CommandResult};
@@ -408,24 +409,23 @@ fn keys_of_request<'a>(request: &[&'a [u8]]) -> Result<Vec<(&'a [u8], u32)>, Com
     for keys in spec.keys {
         let indexes = keys
             .indexes(request)
+            .filter(|indexes| indexes.len() > 0)
             .ok_or_else(|| CommandError::err("Invalid arguments specified for command"))?;
-        let flags = flags_in_request(keys.flags, request);
+        let flags = flags_in_request(spec, keys.flags, request);
         found.extend(indexes.map(|index| (request[index], flags)));
     }
     Ok(found)
 }
 
-/// What happens to a key can depend on other arguments; so far only in SET, which reads the old value if GET is among them.
-fn flags_in_request(flags: u32, request: &[&[u8]]) -> u32 {
-    let gets = || {
-        request[3..]
-            .iter()
-            .any(|word| word.eq_ignore_ascii_case(b"GET"))
-    };
-    match flags & VARIABLE {
-        0 => flags,
-        _ if gets() => flags & !VARIABLE,
-        _ => OW | UPDATE,
+/// What happens to a key can depend on other arguments: SET reads the old value if GET is among them, and BITFIELD writes
+/// nothing if there is nothing else.
+fn flags_in_request(spec: &CommandSpec, flags: u32, request: &[&[u8]]) -> u32 {
+    let is_get = |word: &&[u8]| word.eq_ignore_ascii_case(b"GET");
+    match (flags & VARIABLE, spec.name) {
+        (0, _) => flags,
+        (_, "set") if !request[3..].iter().any(is_get) => OW | UPDATE,
+        (_, "bitfield") if bitmap::only_reads(request) => RO | ACCESS,
+        _ => flags & !VARIABLE,
     }
 }
 
