@@ -1,6 +1,7 @@
 //! Error replies. All their texts stand here, byte for byte as Redis has them.
 
 use crate::keyspace::entry::WrongType;
+use crate::types::hyperloglog::Corrupted;
 use std::fmt;
 
 /// What a handler returns: it has written its reply, or it has changed nothing and this error is the reply.
@@ -37,6 +38,8 @@ pub enum CommandError {
     // The data.
     WrongType,
     BusyKey,
+    NotAHyperLogLog,
+    CorruptedHyperLogLog,
     HashValueNotAnInteger,
     HashValueNotAFloat,
     Overflow,
@@ -105,6 +108,12 @@ impl From<WrongType> for CommandError {
     }
 }
 
+impl From<Corrupted> for CommandError {
+    fn from(_: Corrupted) -> Self {
+        CommandError::CorruptedHyperLogLog
+    }
+}
+
 impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use CommandError::*;
@@ -134,6 +143,8 @@ impl fmt::Display for CommandError {
             StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             DatabaseOutOfRange => "ERR DB index is out of range",
             WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            NotAHyperLogLog => "WRONGTYPE Key is not a valid HyperLogLog string value.",
+            CorruptedHyperLogLog => "INVALIDOBJ Corrupted HLL object detected",
             HashValueNotAnInteger => "ERR hash value is not an integer",
             HashValueNotAFloat => "ERR hash value is not a float",
             Overflow => "ERR increment or decrement would overflow",

@@ -19,6 +19,7 @@ pub mod error;
 mod expiry;
 mod generic;
 mod hash;
+mod hyperloglog;
 mod info;
 mod introspection;
 mod lcs;

@@ -71,8 +71,8 @@ impl ArgumentKind {
     /// What the arguments of this name are: the same name means the same in all commands.
     fn of(name: &str) -> ArgumentKind {
         match name {
-            "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey" | "src"
-            | "dst" => ArgumentKind::Key,
+            "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey"
+            | "sourcekey" | "src" | "dst" => ArgumentKind::Key,
             "pattern" => ArgumentKind::Pattern,
             "unix-time-seconds" | "unix-time-milliseconds" => ArgumentKind::UnixTime,
             "client-id" | "count" | "cursor" | "db" | "decrement" | "destination-db" | "end"

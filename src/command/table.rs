@@ -6,8 +6,8 @@
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::{
-    bitmap, blocking, client, config, connection, dump, expiry, generic, hash, info, introspection,
-    lcs, list, persistence, replication, server, set, sorted_set, string,
+    bitmap, blocking, client, config, connection, dump, expiry, generic, hash, hyperloglog, info,
+    introspection, lcs, list, persistence, replication, server, set, sorted_set, string,
 };
 use crate::keyspace::db::Db;
 use crate::state::waiting::Wish;
@@ -160,7 +160,8 @@ impl KeySpec {
                 (count + 1, count + 1 + number, 1)
             }
         };
-        (first < end && end <= len).then(|| (first..end).step_by(step))
+        // There may be none: PFMERGE with its destination alone.
+        (first <= end && end <= len).then(|| (first..end).step_by(step))
     }
 }
 
@@ -207,6 +208,7 @@ pub enum Group {
     Connection,
     Generic,
     Hash,
+    HyperLogLog,
     List,
     Server,
     Set,
@@ -222,6 +224,7 @@ impl Group {
             Group::Connection => "connection",
             Group::Generic => "generic",
             Group::Hash => "hash",
+            Group::HyperLogLog => "hyperloglog",
             Group::List => "list",
             Group::Server => "server",
             Group::Set => "set",
@@ -237,6 +240,7 @@ impl Group {
             Group::Connection => Some("@connection"),
             Group::Generic => Some("@keyspace"),
             Group::Hash => Some("@hash"),
+            Group::HyperLogLog => Some("@hyperloglog"),
             Group::List => Some("@list"),
             Group::Server => None,
             Group::Set => Some("@set"),
@@ -359,6 +363,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     sorted_set::combine::COMMANDS,
     sorted_set::sample::COMMANDS,
     bitmap::COMMANDS,
+    hyperloglog::COMMANDS,
 ];
 
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);

@@ -316,8 +316,8 @@ impl<'a> Db<'a> {
 /// Writing.
 impl Db<'_> {
     /// Tells everyone concerned that a command changed a key: called once per key and event, after the change and before
-    /// the reply. `event` is the event's name in <https://redis.io/docs/manual/keyspace-notifications/>; `count` is what
-    /// the change adds to `rdb_changes_since_last_save`.
+    /// the reply. `event` is the event's name in <https://redis.io/docs/manual/keyspace-notifications/>, or empty if there
+    /// is none; `count` is what the change adds to `rdb_changes_since_last_save`.
     pub fn changed(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
         let _ = event;
         self.keyspace

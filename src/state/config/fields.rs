@@ -36,6 +36,7 @@ pub struct Fields {
     pub set_max_listpack_value: Number,
     pub zset_max_listpack_entries: Number,
     pub zset_max_listpack_value: Number,
+    pub hll_sparse_max_bytes: Number,
     /// Bytes, unsigned; 0 for no limit.
     pub maxmemory: Number,
     pub maxmemory_policy: Number,

@@ -28,7 +28,8 @@ pub(super) const TABLE: &[Directive] = &[
         .number(|fields| &fields.zset_max_listpack_value),
     integer("stream-node-max-entries", 0, LONG_MAX, "100"),
     memory("stream-node-max-bytes", 0, LONG_MAX as u64, "4096"),
-    memory("hll-sparse-max-bytes", 0, LONG_MAX as u64, "3000"),
+    memory("hll-sparse-max-bytes", 0, LONG_MAX as u64, "3000")
+        .number(|fields| &fields.hll_sparse_max_bytes),
     memory("maxmemory", 0, u64::MAX, "0")
         .number(|fields| &fields.maxmemory)
         .without_effect(),
