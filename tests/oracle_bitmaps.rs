@@ -360,6 +360,7 @@ BITFIELD_RO l SET u8 0 x
 fn edges_of_bitmaps() {
     let mut oracle = Oracle::start();
     oracle.scripts(&[BITS, COUNTS_AND_POSITIONS, OPERATIONS, FIELDS]);
+    oracle.changes(&[BITS, COUNTS_AND_POSITIONS, OPERATIONS, FIELDS]);
     oracle.finish();
 }
 

@@ -162,6 +162,7 @@ PFCOUNT zeros
 fn edges_of_hyperloglogs() {
     let mut oracle = Oracle::start();
     oracle.scripts(&[EDGES, DAMAGED]);
+    oracle.changes(&[EDGES, DAMAGED]);
     oracle.finish();
 }
 

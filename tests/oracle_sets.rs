@@ -284,6 +284,11 @@ SPOP ten 9
 TTL ten
 SCARD ten
 OBJECT ENCODING ten
+SADD names a b c d e f g h i j
+SPOP names 3
+SCARD names
+SPOP names 7
+EXISTS names
 DEL one
 SADD one f
 SRANDMEMBER
@@ -349,6 +354,7 @@ SRANDMEMBER large -5
 fn edges_of_sets() {
     let mut oracle = Oracle::start();
     oracle.scripts(&[MEMBERS, ALGEBRA, CHANCE_AND_SCAN]);
+    oracle.changes(&[MEMBERS, ALGEBRA, CHANCE_AND_SCAN]);
     oracle.finish();
 }
 

@@ -262,6 +262,37 @@ impl Oracle {
         }
     }
 
+    /// Runs scripts, and compares what each line adds to the changes since the last save.
+    pub fn changes(&mut self, scripts: &[&str]) {
+        for script in scripts {
+            self.clear();
+            for line in script.lines().filter(|line| !line.is_empty()) {
+                let before = self.counted_changes();
+                self.type_line(line);
+                let after = self.counted_changes();
+                let [ours, real] = [0, 1].map(|index| after[index] - before[index]);
+                if ours != real {
+                    self.report(&format!(
+                        "{line}\n  Redis: {real} changes\n  ours:  {ours}\n"
+                    ));
+                }
+            }
+        }
+    }
+
+    fn counted_changes(&mut self) -> [i64; 2] {
+        [0, 1].map(|index| {
+            let info = self.ask_one(index, &words(&["INFO", "persistence"]));
+            let info = String::from_utf8_lossy(&info).into_owned();
+            let mut lines = info.lines();
+            let count = lines.find_map(|line| line.strip_prefix("rdb_changes_since_last_save:"));
+            count
+                .expect("INFO counts changes")
+                .parse()
+                .expect("a number")
+        })
+    }
+
     fn script(&mut self, script: &str) {
         for line in script.lines().map(str::trim) {
             if line.is_empty() {
