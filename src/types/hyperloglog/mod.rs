@@ -181,12 +181,8 @@ impl Union {
 
     /// How many different elements were added to any of them, more or less.
     pub fn count(&self) -> u64 {
-        Histogram::of(
-            self.0
-                .chunks(4)
-                .map(|chunk| [0, 1, 2, 3].map(|index| chunk[index])),
-        )
-        .count()
+        let (groups, _) = self.0.as_chunks::<4>();
+        Histogram::of(groups.iter().copied()).count()
     }
 
     /// The registers in order.
