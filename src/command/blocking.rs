@@ -82,8 +82,7 @@ fn pop(call: &Call, end: End) -> Result<Wish, CommandError> {
 /// ```
 fn blmpop(call: &mut Call) -> Result<Wish, CommandError> {
     let until = timeout(call, 1)?;
-    let (where_index, count) = call.pop_options(2)?;
-    let end = list::end(call, where_index)?;
+    let (end, count) = call.pop_options(2, list::end)?;
     let limit = call.server.config.list_block_limit();
     Ok(wish("list", until, move |db, key, reply| {
         list::pop_with_key(reply, db, key, end, count, limit).map(drop)
@@ -173,8 +172,7 @@ fn pop_scored(call: &Call, end: sorted_set::End) -> Result<Wish, CommandError> {
 /// ```
 fn bzmpop(call: &mut Call) -> Result<Wish, CommandError> {
     let until = timeout(call, 1)?;
-    let (index, count) = call.pop_options(2)?;
-    let end = sorted_set::end(call, index)?;
+    let (end, count) = call.pop_options(2, sorted_set::end)?;
     Ok(wish("zset", until, move |db, key, reply| {
         sorted_set::pop_with_key(reply, db, key, end, count).map(drop)
     }))

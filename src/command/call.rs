@@ -130,21 +130,26 @@ impl<'a> Call<'a> {
         String::from_utf8_lossy(self.arguments[index]).to_ascii_uppercase()
     }
 
-    /// Of a command that pops from the first of several keys, which are counted at `index`: the index of the word behind the
-    /// keys that says from which end, and how many to pop. LMPOP, ZMPOP and their waiting forms.
-    pub fn pop_options(&self, index: usize) -> Result<(usize, usize), CommandError> {
+    /// Of a command that pops from the first of several keys, which are counted at `index`: from which end, as `end` knows the
+    /// word behind the keys, and how many to pop. LMPOP, ZMPOP and their waiting forms.
+    pub fn pop_options<E>(
+        &self,
+        index: usize,
+        end: impl FnOnce(&Call, usize) -> Result<E, CommandError>,
+    ) -> Result<(E, usize), CommandError> {
         let positive = |index: usize, name: &str| {
             let number = number::parse_i64(self.argument(index)).filter(|number| *number > 0);
             let number = number.and_then(|number| usize::try_from(number).ok());
             number.ok_or_else(|| CommandError::err(format!("{name} should be greater than 0")))
         };
-        let end = positive(index, "numkeys")?
+        let index = positive(index, "numkeys")?
             .checked_add(index + 1)
-            .filter(|end| *end < self.arguments.len())
+            .filter(|index| *index < self.arguments.len())
             .ok_or(CommandError::Syntax)?;
-        match self.arguments.len() - end {
+        let end = end(self, index)?;
+        match self.arguments.len() - index {
             1 => Ok((end, 1)),
-            3 if self.is_word(end + 1, "COUNT") => Ok((end, positive(end + 2, "count")?)),
+            3 if self.is_word(index + 1, "COUNT") => Ok((end, positive(index + 2, "count")?)),
             _ => Err(CommandError::Syntax),
         }
     }

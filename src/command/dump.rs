@@ -21,10 +21,6 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// The value as bytes that RESTORE takes, here or in another server.
 ///
 /// ```text
-/// > SET k 10
-/// OK
-/// > DUMP k
-/// "\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n"
 /// > DUMP nothing
 /// (nil)
 /// ```

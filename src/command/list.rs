@@ -571,8 +571,7 @@ pub(super) fn move_element(
 /// (nil)
 /// ```
 fn lmpop(call: &mut Call, db: &mut Db) -> CommandResult {
-    let (where_index, count) = call.pop_options(1)?;
-    let end = end(call, where_index)?;
+    let (end, count) = call.pop_options(1, end)?;
     let limit = call.server.config.list_block_limit();
     for key in call.keys {
         if pop_with_key(call.reply, db, key, end, count, limit)? {

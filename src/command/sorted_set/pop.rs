@@ -81,8 +81,7 @@ fn pop_from_key(call: &mut Call, db: &mut Db, end: End) -> CommandResult {
 /// (nil)
 /// ```
 fn zmpop(call: &mut Call, db: &mut Db) -> CommandResult {
-    let (index, count) = call.pop_options(1)?;
-    let end = end(call, index)?;
+    let (end, count) = call.pop_options(1, end)?;
     for key in call.keys {
         if pop_with_key(call.reply, db, key, end, count)? {
             return Ok(());
