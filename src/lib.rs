@@ -6,10 +6,10 @@
 //!
 //! | layer | what it is | what it does not know |
 //! |---|---|---|
-//! | [`util`] | patterns, numbers as Redis prints them, LZF, the clock | everything |
+//! | [`util`] | patterns, numbers as Redis prints them, LZF, the clock, a bell | everything |
 //! | [`resp`] | bytes to protocol and back | commands, keys |
 //! | [`types`] | the data structures, pure: packed block, hash table, list, hash, set, sorted set, bitmap, HyperLogLog | keys, clients |
-//! | [`keyspace`] | keys to values: shards and their locks, expiry, snapshots | sockets, replies |
+//! | [`keyspace`] | keys to values: shards and their locks, expiry, waiters, snapshots | sockets, replies |
 //! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
 //! | [`state`] | what the server remembers besides data: configuration, clients, saves | sockets |
 //! | [`command`] | the table of commands, dispatch, one file a family | sockets |

@@ -2,10 +2,12 @@
 
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
+use super::pieces;
 use super::scan::{self, ScanOptions};
 use super::table::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
+use crate::resp::reply::Reply;
 use crate::types::hash::Hash;
 use crate::util::long_double::LongDouble;
 use crate::util::number;
@@ -154,11 +156,30 @@ fn hmget(call: &mut Call, db: &Db) -> CommandResult {
 fn hgetall(call: &mut Call, db: &Db) -> CommandResult {
     let hash = db.collection::<Hash>(&call.key())?;
     call.reply.map(hash.map_or(0, Hash::len));
-    for (field, value) in hash.iter().flat_map(|hash| hash.iter()) {
-        call.reply.bulk(field);
-        call.reply.bulk(value);
-    }
+    reply_all(call.reply, hash, |reply, field, value| {
+        reply.bulk(field);
+        reply.bulk(value);
+    });
     Ok(())
+}
+
+/// Shows all fields of a hash.
+fn reply_all(
+    reply: &mut Reply,
+    hash: Option<&Hash>,
+    show: impl Fn(&mut Reply, &[u8], &[u8]) + Send + 'static,
+) {
+    let Some(hash) = hash else { return };
+    pieces::reply_with(
+        reply,
+        hash,
+        hash.len(),
+        0..hash.parts(),
+        move |reply, hash, parts| {
+            let fields = parts.flat_map(|part| hash.part(part));
+            fields.for_each(|(field, value)| show(reply, field, value));
+        },
+    );
 }
 
 /// ```text
@@ -218,9 +239,7 @@ fn hexists(call: &mut Call, db: &Db) -> CommandResult {
 fn hkeys(call: &mut Call, db: &Db) -> CommandResult {
     let hash = db.collection::<Hash>(&call.key())?;
     call.reply.array(hash.map_or(0, Hash::len));
-    hash.iter()
-        .flat_map(|hash| hash.iter())
-        .for_each(|(field, _)| call.reply.bulk(field));
+    reply_all(call.reply, hash, |reply, field, _| reply.bulk(field));
     Ok(())
 }
 
@@ -234,9 +253,7 @@ fn hkeys(call: &mut Call, db: &Db) -> CommandResult {
 fn hvals(call: &mut Call, db: &Db) -> CommandResult {
     let hash = db.collection::<Hash>(&call.key())?;
     call.reply.array(hash.map_or(0, Hash::len));
-    hash.iter()
-        .flat_map(|hash| hash.iter())
-        .for_each(|(_, value)| call.reply.bulk(value));
+    reply_all(call.reply, hash, |reply, _, value| reply.bulk(value));
     Ok(())
 }
 

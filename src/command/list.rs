@@ -2,6 +2,7 @@
 
 use super::call::{Call, clamp_range};
 use super::error::{CommandError, CommandResult};
+use super::pieces;
 use super::table::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
@@ -233,8 +234,16 @@ fn lrange(call: &mut Call, db: &Db) -> CommandResult {
     };
     let range = clamp_range(start, stop, list.len());
     call.reply.array(range.len());
-    list.range(range.start, range.len())
-        .for_each(|element| call.reply.bulk(element));
+    pieces::reply_with(
+        call.reply,
+        list,
+        range.len(),
+        range,
+        |reply, list, range| {
+            let elements = list.range(range.start, range.len());
+            elements.for_each(|element| reply.bulk(element));
+        },
+    );
     Ok(())
 }
 

@@ -25,6 +25,7 @@ mod introspection;
 mod lcs;
 mod list;
 mod persistence;
+mod pieces;
 pub mod replication;
 mod scan;
 mod server;

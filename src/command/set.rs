@@ -2,6 +2,7 @@
 
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
+use super::pieces;
 use super::scan::{self, ScanOptions};
 use super::table::*;
 use crate::keyspace::db::Db;
@@ -122,9 +123,17 @@ fn remove_emptied(db: &mut Db, key: &Key) {
 fn smembers(call: &mut Call, db: &Db) -> CommandResult {
     let set = db.collection::<Set>(&call.key())?;
     call.reply.set(set.map_or(0, Set::len));
-    set.into_iter()
-        .flat_map(Set::iter)
-        .for_each(|member| reply_member(call.reply, member));
+    let Some(set) = set else { return Ok(()) };
+    pieces::reply_with(
+        call.reply,
+        set,
+        set.len(),
+        0..set.parts(),
+        |reply, set, parts| {
+            let members = parts.flat_map(|part| set.part(part));
+            members.for_each(|member| reply_member(reply, member));
+        },
+    );
     Ok(())
 }
 

@@ -2,9 +2,10 @@
 //!
 //! Commands write their replies straight into the output of the connection; nothing is built up for it. A large string
 //! is not copied: the output keeps a shared reference to it and its place among the bytes, and all go out by one
-//! vectored write.
+//! vectored write. A very long reply need not be in memory as a whole: it is written piece by piece while it is sent.
 
 use crate::util::number;
+use std::fmt;
 use std::io::{self, IoSlice, Write};
 use triomphe::Arc;
 
@@ -31,26 +32,63 @@ impl Protocol {
     }
 }
 
+/// Bytes of a piece of a long reply, at least.
+const PIECE_BYTES: usize = 64 * 1024;
+
 /// Replies on their way to one client.
 #[derive(Debug, Default)]
 pub struct Reply {
     /// The version in which the next reply is written.
     pub protocol: Protocol,
     bytes: Vec<u8>,
-    /// Strings that belong before `bytes[place]`, in order of their places.
-    shared: Vec<(usize, Arc<Vec<u8>>)>,
-    shared_bytes: usize,
+    /// What belongs before `bytes[place]`, in order of the places.
+    parts: Vec<(usize, Part)>,
+    part_bytes: usize,
+}
+
+/// A part of the output that is not among its bytes.
+enum Part {
+    Shared(Arc<Vec<u8>>),
+    /// Writes a piece of a long reply, and returns whether there are more.
+    Later(Box<dyn FnMut(&mut Reply) -> bool + Send>),
+}
+
+impl Part {
+    /// How many bytes the part holds back; of a long reply, as many as make it be sent soon.
+    fn len(&self) -> usize {
+        match self {
+            Part::Shared(string) => string.len(),
+            Part::Later(_) => PIECE_BYTES,
+        }
+    }
+}
+
+impl fmt::Debug for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Part::Shared(string) => f.debug_tuple("Shared").field(&string.len()).finish(),
+            Part::Later(_) => f.write_str("Later"),
+        }
+    }
 }
 
 /// A place in the output to which it can be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mark {
     bytes: usize,
-    shared: usize,
+    parts: usize,
 }
 
 /// Values.
 impl Reply {
+    /// An empty output in this version.
+    pub fn new(protocol: Protocol) -> Reply {
+        Reply {
+            protocol,
+            ..Reply::default()
+        }
+    }
+
     /// `+OK`
     pub fn ok(&mut self) {
         self.simple("OK");
@@ -100,9 +138,19 @@ impl Reply {
             return self.bulk(string);
         }
         self.header(b'$', string.len() as i64);
-        self.shared.push((self.bytes.len(), string.clone()));
-        self.shared_bytes += string.len();
+        self.push(Part::Shared(string.clone()));
         self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// What follows is written when it is sent: `write` adds a piece of some elements each time, and returns whether there
+    /// are more.
+    pub fn later(&mut self, write: impl FnMut(&mut Reply) -> bool + Send + 'static) {
+        self.push(Part::Later(Box::new(write)));
+    }
+
+    fn push(&mut self, part: Part) {
+        self.part_bytes += part.len();
+        self.parts.push((self.bytes.len(), part));
     }
 
     /// An integer as a string.
@@ -201,30 +249,30 @@ impl Reply {
     pub fn mark(&self) -> Mark {
         Mark {
             bytes: self.bytes.len(),
-            shared: self.shared.len(),
+            parts: self.parts.len(),
         }
     }
 
     /// Adds what another output holds.
     pub fn append(&mut self, other: Reply) {
         let before = self.bytes.len();
-        let shared = other.shared.into_iter();
-        self.shared
-            .extend(shared.map(|(place, string)| (before + place, string)));
-        self.shared_bytes += other.shared_bytes;
+        let parts = other.parts.into_iter();
+        self.parts
+            .extend(parts.map(|(place, part)| (before + place, part)));
+        self.part_bytes += other.part_bytes;
         self.bytes.extend_from_slice(&other.bytes);
     }
 
     /// Takes back what was written since the mark.
     pub fn take_back(&mut self, mark: Mark) {
         self.bytes.truncate(mark.bytes);
-        let removed = self.shared.drain(mark.shared..);
-        self.shared_bytes -= removed.map(|(_, string)| string.len()).sum::<usize>();
+        let removed = self.parts.drain(mark.parts..);
+        self.part_bytes -= removed.map(|(_, part)| part.len()).sum::<usize>();
     }
 
-    /// Bytes that wait to be written.
+    /// Bytes that wait to be written, of long replies at least so many.
     pub fn len(&self) -> usize {
-        self.bytes.len() + self.shared_bytes
+        self.bytes.len() + self.part_bytes
     }
 
     /// Whether nothing waits to be written.
@@ -234,15 +282,16 @@ impl Reply {
 
     /// Memory held, in bytes: what waits and the room kept for more.
     pub fn capacity(&self) -> usize {
-        self.bytes.capacity() + self.shared_bytes
+        self.bytes.capacity() + self.part_bytes
     }
 
-    /// Writes everything and empties the output; what is written stays out of it also when writing fails.
-    pub fn write_to(&mut self, output: &mut impl Write) -> io::Result<()> {
-        let result = self.write_slices(output);
+    /// Writes everything and empties the output; what is written stays out of it also when writing fails. Returns how many
+    /// bytes there were.
+    pub fn write_to(&mut self, output: &mut impl Write) -> io::Result<usize> {
+        let result = self.write_parts(output);
         self.bytes.clear();
-        self.shared.clear();
-        self.shared_bytes = 0;
+        self.parts.clear();
+        self.part_bytes = 0;
         result
     }
 
@@ -251,28 +300,61 @@ impl Reply {
         self.bytes.shrink_to(bytes);
     }
 
-    fn write_slices(&self, output: &mut impl Write) -> io::Result<()> {
-        if self.shared.is_empty() {
-            return output.write_all(&self.bytes);
+    fn write_parts(&mut self, output: &mut impl Write) -> io::Result<usize> {
+        if self.parts.is_empty() {
+            output.write_all(&self.bytes)?;
+            return Ok(self.bytes.len());
         }
-        let mut slices = Vec::with_capacity(2 * self.shared.len() + 1);
+        let mut written = 0;
+        let mut slices = Vec::with_capacity(2 * self.parts.len() + 1);
         let mut start = 0;
-        for (place, string) in &self.shared {
+        for (place, part) in &mut self.parts {
             slices.push(IoSlice::new(&self.bytes[start..*place]));
-            slices.push(IoSlice::new(string));
             start = *place;
-        }
-        slices.push(IoSlice::new(&self.bytes[start..]));
-        let mut rest = &mut slices[..];
-        while !rest.is_empty() {
-            match output.write_vectored(rest) {
-                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Ok(written) => IoSlice::advance_slices(&mut rest, written),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+            match part {
+                Part::Shared(string) => slices.push(IoSlice::new(string)),
+                Part::Later(write) => {
+                    written += write_slices(output, &mut slices)?;
+                    slices.clear();
+                    written += write_pieces(output, self.protocol, write)?;
+                }
             }
         }
-        Ok(())
+        slices.push(IoSlice::new(&self.bytes[start..]));
+        Ok(written + write_slices(output, &mut slices)?)
+    }
+}
+
+fn write_slices(output: &mut impl Write, mut rest: &mut [IoSlice<'_>]) -> io::Result<usize> {
+    let len = rest.iter().map(|slice| slice.len()).sum();
+    // Else a slice of nothing would look like an output that takes nothing.
+    IoSlice::advance_slices(&mut rest, 0);
+    while !rest.is_empty() {
+        match output.write_vectored(rest) {
+            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => IoSlice::advance_slices(&mut rest, written),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(len)
+}
+
+fn write_pieces(
+    output: &mut impl Write,
+    protocol: Protocol,
+    mut write: impl FnMut(&mut Reply) -> bool,
+) -> io::Result<usize> {
+    let mut written = 0;
+    let mut piece = Reply::new(protocol);
+    loop {
+        let goes_on = write(&mut piece);
+        if !goes_on || piece.bytes.len() >= PIECE_BYTES {
+            written += piece.write_to(output)?;
+        }
+        if !goes_on {
+            return Ok(written);
+        }
     }
 }
 
@@ -282,10 +364,7 @@ mod tests {
 
     fn check(write: impl Fn(&mut Reply), resp2: &str, resp3: &str) {
         for (protocol, expected) in [(Protocol::Resp2, resp2), (Protocol::Resp3, resp3)] {
-            let mut reply = Reply {
-                protocol,
-                ..Reply::default()
-            };
+            let mut reply = Reply::new(protocol);
             write(&mut reply);
             let mut output = Vec::new();
             reply.write_to(&mut output).unwrap();
@@ -337,5 +416,25 @@ mod tests {
             assert_eq!(reply.len(), expected.len());
         };
         check(write, &expected, &expected);
+    }
+
+    #[test]
+    fn long_replies_are_written_while_they_are_sent() {
+        let write = |reply: &mut Reply| {
+            reply.array(3000);
+            let mut number = 0;
+            reply.later(move |reply| {
+                reply.double(0.5);
+                number += 1;
+                number < 3000
+            });
+            let mark = reply.mark();
+            reply.later(|_| unreachable!("it was taken back"));
+            reply.take_back(mark);
+            reply.integer(7);
+        };
+        let resp2 = format!("*3000\r\n{}:7\r\n", "$3\r\n0.5\r\n".repeat(3000));
+        let resp3 = format!("*3000\r\n{}:7\r\n", ",0.5\r\n".repeat(3000));
+        check(write, &resp2, &resp3);
     }
 }

@@ -175,11 +175,10 @@ impl<'a> Connection<'a> {
 
     /// Sends the replies; returns how many bytes they were.
     fn flush(&mut self) -> io::Result<usize> {
-        let len = self.reply.len();
-        if len > 0 {
-            self.reply.write_to(&mut &*self.stream)?;
+        if self.reply.is_empty() {
+            return Ok(0);
         }
-        Ok(len)
+        self.reply.write_to(&mut &*self.stream)
     }
 
     /// Lets CLIENT LIST know how the buffers are.

@@ -108,8 +108,7 @@ impl Waiter for Wait {
     fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) {
         let mut outcome = self.outcome();
         if matches!(*outcome, Outcome::Pending) {
-            let mut reply = Reply::default();
-            reply.protocol = self.protocol;
+            let mut reply = Reply::new(self.protocol);
             let mark = reply.mark();
             if let Err(text) = (self.wish.attempt)(db, key, &mut reply) {
                 reply.take_back(mark);

@@ -89,6 +89,24 @@ impl Hash {
         packed.chain(table.into_iter().flatten())
     }
 
+    /// In how many parts the fields lie.
+    pub fn parts(&self) -> usize {
+        match &self.form {
+            Form::Compact(_) => 1,
+            Form::Table(table) => table.pages(),
+        }
+    }
+
+    /// The fields of a part, in the order of [`Hash::iter`].
+    pub fn part(&self, part: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let (block, table) = match &self.form {
+            Form::Compact(block) => (Some(block), None),
+            Form::Table(table) => (None, Some(table.page_items(part).map(pair))),
+        };
+        let packed = block.into_iter().flat_map(|block| pairs(block.iter()));
+        packed.chain(table.into_iter().flatten())
+    }
+
     /// Sets a field; returns whether it is new.
     pub fn insert(&mut self, field: &[u8], value: &[u8], limits: CompactLimits) -> bool {
         if field.len().max(value.len()) > limits.value_bytes {

@@ -44,12 +44,23 @@ fn reply_entries<'a>(
     entries: impl ExactSizeIterator<Item = (&'a [u8], f64)>,
     shape: Shape,
 ) {
-    let count = entries.len();
+    begin_entries(reply, entries.len(), shape);
+    write_entries(reply, entries, shape);
+}
+
+fn begin_entries(reply: &mut Reply, count: usize, shape: Shape) {
     reply.array(if shape == Shape::Flat {
         2 * count
     } else {
         count
     });
+}
+
+fn write_entries<'a>(
+    reply: &mut Reply,
+    entries: impl Iterator<Item = (&'a [u8], f64)>,
+    shape: Shape,
+) {
     for (member, score) in entries {
         if shape == Shape::Pairs {
             reply.array(2);

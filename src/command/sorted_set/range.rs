@@ -2,8 +2,9 @@
 
 use super::super::call::{Call, clamp_range};
 use super::super::error::{CommandError, CommandResult};
+use super::super::pieces;
 use super::super::table::*;
-use super::{Shape, bounds, reply_entries};
+use super::{Shape, begin_entries, bounds, write_entries};
 use crate::keyspace::db::Db;
 use crate::types::sorted_set::{Edge, SortedSet};
 use std::ops::Range;
@@ -240,11 +241,26 @@ fn reply_range(
         return Ok(());
     };
     let shape = Shape::of(query.with_scores, call.reply.protocol);
-    let entries = set.range(query.ranks(set));
-    match query.is_reverse {
-        true => reply_entries(call.reply, entries.rev(), shape),
-        false => reply_entries(call.reply, entries, shape),
-    }
+    let ranks = query.ranks(set);
+    begin_entries(call.reply, ranks.len(), shape);
+    let (first, end, is_reverse) = (ranks.start, ranks.end, query.is_reverse);
+    // Counted from the end that comes first.
+    pieces::reply_with(
+        call.reply,
+        set,
+        ranks.len(),
+        0..ranks.len(),
+        move |reply, set, piece| match is_reverse {
+            true => {
+                let entries = set.range(end - piece.end..end - piece.start);
+                write_entries(reply, entries.rev(), shape);
+            }
+            false => {
+                let entries = set.range(first + piece.start..first + piece.end);
+                write_entries(reply, entries, shape);
+            }
+        },
+    );
     Ok(())
 }
 

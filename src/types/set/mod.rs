@@ -160,6 +160,23 @@ impl Set {
         integers.chain(block).chain(table.into_iter().flatten())
     }
 
+    /// In how many parts the members lie.
+    pub fn parts(&self) -> usize {
+        match &self.form {
+            Form::Integers(_) | Form::Compact(_) => 1,
+            Form::Table(table) => table.pages(),
+        }
+    }
+
+    /// The members of a part, in the order of [`Set::iter`].
+    pub fn part(&self, part: usize) -> impl Iterator<Item = Member<'_>> {
+        let (all, table) = match &self.form {
+            Form::Integers(_) | Form::Compact(_) => (Some(self.iter()), None),
+            Form::Table(table) => (None, Some(table.page_items(part).map(member))),
+        };
+        all.into_iter().flatten().chain(table.into_iter().flatten())
+    }
+
     /// A member, each having the same chance; `random` gives uniform numbers.
     pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<Member<'_>> {
         match &self.form {
