@@ -8,4 +8,5 @@ pub mod long_double;
 pub mod lzf;
 pub mod memory_size;
 pub mod number;
+pub mod partial_sort;
 pub mod quoting;
