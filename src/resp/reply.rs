@@ -4,6 +4,7 @@
 //! is not copied: the output keeps a shared reference to it and its place among the bytes, and all go out by one
 //! vectored write. A very long reply need not be in memory as a whole: it is written piece by piece while it is sent.
 
+use crate::util::long_double::LongDouble;
 use crate::util::number;
 use std::fmt;
 use std::io::{self, IoSlice, Write};
@@ -193,6 +194,16 @@ impl Reply {
             self.bytes[start..].rotate_left(len);
         }
         self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    /// A floating-point number with up to 17 decimals and never an exponent, as Redis shows coordinates.
+    pub fn long_double(&mut self, number: LongDouble) {
+        let mut text = Vec::new();
+        number.format(&mut text);
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(&text),
+            Protocol::Resp3 => self.line(b',', &text),
+        }
     }
 
     /// Nothing, where a string could be.

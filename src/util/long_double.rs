@@ -8,7 +8,8 @@
 
 use crate::util::number::{is_hexadecimal, parse_hexadecimal, spells_infinity, spells_zero};
 use num_bigint::BigUint;
-use rustc_apfloat::{Float, Round, ieee::X87DoubleExtended};
+use rustc_apfloat::ieee::{Double, X87DoubleExtended};
+use rustc_apfloat::{Float, FloatConvert, Round};
 
 /// A `long double` of C on x86.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -115,6 +116,13 @@ impl LongDouble {
     }
 }
 
+impl From<f64> for LongDouble {
+    fn from(number: f64) -> Self {
+        let number = Double::from_bits(number.to_bits().into());
+        LongDouble(number.convert(&mut false).value)
+    }
+}
+
 impl std::ops::Add for LongDouble {
     type Output = LongDouble;
 
@@ -192,6 +200,21 @@ mod tests {
             let mut out = Vec::new();
             sum.format(&mut out);
             assert_eq!(String::from_utf8_lossy(&out), expected, "{a} + {b}");
+        }
+    }
+
+    /// GEOPOS of redis-server 7.0.15 after ZADD with these scores.
+    #[test]
+    fn prints_doubles_exactly() {
+        for (number, expected) in [
+            (13.361389338970184, "13.36138933897018433"),
+            (-0.0, "0"),
+            (-180.0, "-180"),
+            (85.05112878, "85.0511287799999991"),
+        ] {
+            let mut out = Vec::new();
+            LongDouble::from(number).format(&mut out);
+            assert_eq!(String::from_utf8_lossy(&out), expected);
         }
     }
 
