@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | [`util`] | patterns, numbers as Redis prints them, LZF, the clock, a bell | everything |
 //! | [`resp`] | bytes to protocol and back | commands, keys |
-//! | [`types`] | the data structures, pure: packed block, hash table, list, hash, set, sorted set, bitmap, HyperLogLog | keys, clients |
+//! | [`types`] | the data structures, pure: packed block, hash table, list, hash, set, sorted set, bitmap, HyperLogLog, places on the globe | keys, clients |
 //! | [`keyspace`] | keys to values: shards and their locks, expiry, waiters, snapshots | sockets, replies |
 //! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
 //! | [`state`] | what the server remembers besides data: configuration, clients, saves | sockets |

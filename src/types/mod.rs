@@ -1,11 +1,12 @@
 //! The data structures behind the Redis types; pure: no key, clock, lock, config or reply.
 //!
 //! [`packed`] and [`dict`] are the two ways to keep elements, compact and large; [`list`], [`hash`], [`set`] and
-//! [`sorted_set`] are built on them. [`bitmap`] and [`hyperloglog`] are ways to use a string.
+//! [`sorted_set`] are built on them. [`bitmap`], [`hyperloglog`] and [`geo`] say what strings and scores may mean.
 
 pub mod bitmap;
 pub mod dict;
 pub mod draw;
+pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
 pub mod limits;
