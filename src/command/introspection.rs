@@ -127,11 +127,11 @@ fn subcommands(container: &CommandSpec) -> Vec<&'static Command> {
 }
 
 /// The places of the keys as clients from before key specifications know them: index of the first, index of the last, and
-/// the step between them. Several ranges that adjoin are one; keys that are counted are not told.
+/// the step between them. Several ranges that adjoin are one; others are not told.
 fn key_range(spec: &CommandSpec) -> (i64, i64, i64) {
     let ranges = spec.keys.iter().filter_map(|keys| match keys.places {
         KeyPlaces::Range { first, last, step } => Some((first as i64, last as i64, step as i64)),
-        KeyPlaces::Counted { .. } => None,
+        KeyPlaces::Counted { .. } | KeyPlaces::AfterWord { .. } => None,
     });
     ranges
         .reduce(|range, next| (range.0, next.1, 1))
@@ -149,32 +149,48 @@ fn reply_key_spec(call: &mut Call, keys: &KeySpec) {
     call.reply.bulk(b"flags");
     reply_flags(call, keys.flags, KEY_FLAGS);
     // Numbers in "find_keys" count from where the search begins.
-    let (begin, kind, numbers) = match keys.places {
+    let (kind, numbers) = match keys.places {
         KeyPlaces::Range { first, last, step } => {
             let last = if last < 0 { last } else { last - first as i32 };
             let numbers = [("lastkey", last), ("keystep", step as i32), ("limit", 0)];
-            (first, "range", numbers)
+            ("range", numbers)
         }
-        KeyPlaces::Counted { count } => {
+        KeyPlaces::AfterWord { .. } => ("range", [("lastkey", 0), ("keystep", 1), ("limit", 0)]),
+        KeyPlaces::Counted { .. } => {
             let numbers = [("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
-            (count, "keynum", numbers)
+            ("keynum", numbers)
         }
     };
-    reply_search(call, "begin_search", "index", &[("index", begin as i32)]);
-    reply_search(call, "find_keys", kind, &numbers);
+    call.reply.bulk(b"begin_search");
+    match keys.places {
+        KeyPlaces::Range { first: index, .. } | KeyPlaces::Counted { count: index } => {
+            reply_search(call, "index", 1);
+            reply_number(call, "index", index as i32);
+        }
+        KeyPlaces::AfterWord { word, from } => {
+            reply_search(call, "keyword", 2);
+            reply_text(call, "keyword", word);
+            reply_number(call, "startfrom", from as i32);
+        }
+    }
+    call.reply.bulk(b"find_keys");
+    reply_search(call, kind, numbers.len());
+    for (name, number) in numbers {
+        reply_number(call, name, number);
+    }
 }
 
-fn reply_search(call: &mut Call, name: &str, kind: &str, numbers: &[(&str, i32)]) {
-    call.reply.bulk(name.as_bytes());
+/// How a search works, but for its parameters, of which there are so many.
+fn reply_search(call: &mut Call, kind: &str, parameters: usize) {
     call.reply.map(2);
-    call.reply.bulk(b"type");
-    call.reply.bulk(kind.as_bytes());
+    reply_text(call, "type", kind);
     call.reply.bulk(b"spec");
-    call.reply.map(numbers.len());
-    for (name, number) in numbers {
-        call.reply.bulk(name.as_bytes());
-        call.reply.integer((*number).into());
-    }
+    call.reply.map(parameters);
+}
+
+fn reply_number(call: &mut Call, name: &str, number: i32) {
+    call.reply.bulk(name.as_bytes());
+    call.reply.integer(number.into());
 }
 
 fn reply_flags(call: &mut Call, flags: u32, names: FlagNames) {
@@ -405,14 +421,21 @@ fn keys_of_request<'a>(request: &[&'a [u8]]) -> Result<Vec<(&'a [u8], u32)>, Com
             "Invalid number of arguments specified for command",
         ));
     }
+    let invalid = || CommandError::err("Invalid arguments specified for command");
     let mut found = Vec::new();
     for keys in spec.keys {
-        let indexes = keys
-            .indexes(request)
-            .filter(|indexes| indexes.len() > 0)
-            .ok_or_else(|| CommandError::err("Invalid arguments specified for command"))?;
+        let indexes = keys.indexes(request).ok_or_else(invalid)?;
         let flags = flags_in_request(spec, keys.flags, request);
-        found.extend(indexes.map(|index| (request[index], flags)));
+        // A word may come with every key again, or not at all.
+        let (least, most) = match keys.places {
+            KeyPlaces::AfterWord { .. } => (0, 1),
+            _ => (1, usize::MAX),
+        };
+        let before = found.len();
+        found.extend(indexes.take(most).map(|index| (request[index], flags)));
+        if found.len() < before + least {
+            return Err(invalid());
+        }
     }
     Ok(found)
 }

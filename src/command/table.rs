@@ -106,6 +106,14 @@ pub enum KeyPlaces {
         /// Index of the number.
         count: usize,
     },
+    /// The argument behind a word, if the word is there. What looks like the word may be something else: dispatch locks
+    /// whatever stands behind one, and COMMAND GETKEYS tells, as Redis does, the first.
+    AfterWord {
+        /// In capitals.
+        word: &'static str,
+        /// Index of the first argument that may be the word.
+        from: usize,
+    },
 }
 
 /// One key at this index.
@@ -131,6 +139,15 @@ pub const fn counted_keys(count: usize, flags: u32) -> KeySpec {
     }
 }
 
+/// A key behind this word, at the index `from` or later.
+pub const fn key_after(word: &'static str, from: usize, flags: u32) -> KeySpec {
+    KeySpec {
+        places: KeyPlaces::AfterWord { word, from },
+        flags,
+        notes: "",
+    }
+}
+
 impl KeySpec {
     /// With something that flags cannot say.
     pub const fn noting(self, notes: &'static str) -> KeySpec {
@@ -138,10 +155,7 @@ impl KeySpec {
     }
 
     /// The indexes of the keys among `arguments`; `None` if the arguments contradict the specification.
-    pub fn indexes(
-        &self,
-        arguments: &[&[u8]],
-    ) -> Option<std::iter::StepBy<std::ops::Range<usize>>> {
+    pub fn indexes<'a>(&self, arguments: &'a [&'a [u8]]) -> Option<impl Iterator<Item = usize>> {
         let len = arguments.len();
         let (first, end, step) = match self.places {
             KeyPlaces::Range { first, last, step } => {
@@ -159,9 +173,19 @@ impl KeySpec {
                     .filter(|number| (1..len - count).contains(number))?;
                 (count + 1, count + 1 + number, 1)
             }
+            KeyPlaces::AfterWord { from, .. } => (from + 1, len, 1),
+        };
+        let word = match self.places {
+            KeyPlaces::AfterWord { word, .. } => Some(word),
+            _ => None,
+        };
+        let is_key = move |index: &usize| match word {
+            Some(word) => arguments[index - 1].eq_ignore_ascii_case(word.as_bytes()),
+            None => true,
         };
         // There may be none: PFMERGE with its destination alone.
-        (first <= end && end <= len).then(|| (first..end).step_by(step))
+        let is_possible = word.is_some() || (first <= end && end <= len);
+        is_possible.then(|| (first..end).step_by(step).filter(is_key))
     }
 }
 
@@ -278,7 +302,7 @@ impl CommandSpec {
 
     /// Its flags and those that follow from the rest of the entry.
     pub fn all_flags(&self) -> u32 {
-        let is_movable = |spec: &KeySpec| matches!(spec.places, KeyPlaces::Counted { .. });
+        let is_movable = |spec: &KeySpec| !matches!(spec.places, KeyPlaces::Range { .. });
         match self.keys.iter().any(is_movable) {
             true => self.flags | MOVABLE_KEYS,
             false => self.flags,
