@@ -16,14 +16,17 @@ pub(in super::super) const COMMANDS: &[CommandSpec] = &[
         syntax: "key increment member", summary: "Increments the score of a member in a sorted set.", ..BASE },
 ];
 
+/// Members with the scores that are given for them.
+pub(in super::super) type Entries<'a> = SmallVec<[(&'a [u8], f64); 8]>;
+
 /// The words between key and scores.
 #[derive(Clone, Copy, Debug, Default)]
-struct Options {
-    nx: bool,
-    xx: bool,
+pub(in super::super) struct Options {
+    pub(in super::super) nx: bool,
+    pub(in super::super) xx: bool,
     gt: bool,
     lt: bool,
-    ch: bool,
+    pub(in super::super) ch: bool,
     incr: bool,
 }
 
@@ -122,11 +125,19 @@ fn add(call: &mut Call, db: &mut Db, options: Options, first: usize) -> CommandR
     }
     let pairs = pairs.chunks_exact(2);
     options.check(pairs.len())?;
-    let scores: Option<SmallVec<[f64; 8]>> = pairs
-        .clone()
-        .map(|pair| number::parse_f64(pair[0]))
+    let entries: Option<Entries> = pairs
+        .map(|pair| Some((pair[1], number::parse_f64(pair[0])?)))
         .collect();
-    let scores = scores.ok_or(CommandError::NotAFloat)?;
+    add_entries(call, db, options, entries.ok_or(CommandError::NotAFloat)?)
+}
+
+/// Adds members with scores, or updates them, as the options say, and replies.
+pub(in super::super) fn add_entries(
+    call: &mut Call,
+    db: &mut Db,
+    options: Options,
+    entries: Entries,
+) -> CommandResult {
     let key = call.key();
     let limits = call.server.config.sorted_set_limits();
     let set = match options.xx {
@@ -139,14 +150,14 @@ fn add(call: &mut Call, db: &mut Db, options: Options, first: usize) -> CommandR
     if let Some(set) = set {
         if set.is_empty() {
             // As in Redis, also if they turn out to be one and the same.
-            set.expect(pairs.len(), limits);
+            set.expect(entries.len(), limits);
         }
-        for (pair, score) in pairs.zip(scores) {
+        for (member, score) in entries {
             let decide = |old| {
                 result = options.decide(old, score);
                 result.filter(|score| !score.is_nan())
             };
-            match set.update(pair[1], limits, decide) {
+            match set.update(member, limits, decide) {
                 Change::Added => added += 1,
                 Change::Updated => updated += 1,
                 Change::None => {}

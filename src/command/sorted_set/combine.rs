@@ -388,7 +388,7 @@ fn store_combination(
     let entries = combination.entries();
     let result = SortedSet::from_entries(entries.iter().map(borrowed).collect(), limits);
     let destination = call.key();
-    store(call, db, &destination, result, event);
+    store(call, db, &destination, result, event, 1);
     Ok(())
 }
 

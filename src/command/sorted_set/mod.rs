@@ -84,12 +84,20 @@ fn after_removal(db: &mut Db, key: &Key, event: &'static str, removed: usize, is
     }
 }
 
-/// Sets a key to a result, or removes it if that is empty, and replies with how many members it has.
-fn store(call: &mut Call, db: &mut Db, key: &Key, result: SortedSet, event: &'static str) {
+/// Sets a key to a result, or removes it if that is empty, and replies with how many members it has. `changes` is what a
+/// result adds to `rdb_changes_since_last_save`.
+pub(super) fn store(
+    call: &mut Call,
+    db: &mut Db,
+    key: &Key,
+    result: SortedSet,
+    event: &'static str,
+    changes: usize,
+) {
     let len = result.len();
     if len > 0 {
         db.put_object(key, Object::SortedSet(result), None);
-        db.changed(key, event, 1);
+        db.changed(key, event, changes);
     } else if db.remove(key) {
         db.changed(key, "del", 1);
     }

@@ -289,6 +289,7 @@ fn zrangestore(call: &mut Call, db: &mut Db) -> CommandResult {
         &destination,
         stored.unwrap_or_default(),
         "zrangestore",
+        1,
     );
     Ok(())
 }
