@@ -18,6 +18,7 @@ mod dump;
 pub mod error;
 mod expiry;
 mod generic;
+mod geo;
 mod hash;
 mod hyperloglog;
 mod info;

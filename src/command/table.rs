@@ -6,8 +6,8 @@
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::{
-    bitmap, blocking, client, config, connection, dump, expiry, generic, hash, hyperloglog, info,
-    introspection, lcs, list, persistence, replication, server, set, sorted_set, string,
+    bitmap, blocking, client, config, connection, dump, expiry, generic, geo, hash, hyperloglog,
+    info, introspection, lcs, list, persistence, replication, server, set, sorted_set, string,
 };
 use crate::keyspace::db::Db;
 use crate::state::waiting::Wish;
@@ -231,6 +231,7 @@ pub enum Group {
     Bitmap,
     Connection,
     Generic,
+    Geo,
     Hash,
     HyperLogLog,
     List,
@@ -247,6 +248,7 @@ impl Group {
             Group::Bitmap => "bitmap",
             Group::Connection => "connection",
             Group::Generic => "generic",
+            Group::Geo => "geo",
             Group::Hash => "hash",
             Group::HyperLogLog => "hyperloglog",
             Group::List => "list",
@@ -263,6 +265,7 @@ impl Group {
             Group::Bitmap => Some("@bitmap"),
             Group::Connection => Some("@connection"),
             Group::Generic => Some("@keyspace"),
+            Group::Geo => Some("@geo"),
             Group::Hash => Some("@hash"),
             Group::HyperLogLog => Some("@hyperloglog"),
             Group::List => Some("@list"),
@@ -388,6 +391,8 @@ const FAMILIES: &[&[CommandSpec]] = &[
     sorted_set::sample::COMMANDS,
     bitmap::COMMANDS,
     hyperloglog::COMMANDS,
+    geo::places::COMMANDS,
+    geo::search::COMMANDS,
 ];
 
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
