@@ -32,12 +32,14 @@ enum Needs {
     List,
     /// As many members as there are keys, under names of redis-benchmark.
     SortedSet,
+    /// As many places as there are keys, under the same names.
+    Places,
     /// One element for every request.
     Elements,
 }
 
 #[rustfmt::skip] // a line a test
-const TESTS: [Test; 20] = [
+const TESTS: [Test; 21] = [
     Test { name: "ping", command: "PING", arguments: &["-t", "ping_mbulk"], needs: Needs::Nothing, values: 0 },
     Test { name: "set", command: "SET", arguments: &["-t", "set"], needs: Needs::Keys, values: 1 },
     Test { name: "get", command: "GET", arguments: &["-t", "get"], needs: Needs::Keys, values: 1 },
@@ -54,6 +56,7 @@ const TESTS: [Test; 20] = [
     Test { name: "zrank", command: "ZRANK", arguments: &["ZRANK", "myzset", "element:__rand_int__"], needs: Needs::SortedSet, values: 0 },
     Test { name: "zrange_10", command: "ZRANGEBYSCORE", arguments: &["ZRANGEBYSCORE", "myzset", "__rand_int__", "+inf", "LIMIT", "0", "10"], needs: Needs::SortedSet, values: 0 },
     Test { name: "zrevrange_100", command: "ZREVRANGE", arguments: &["ZREVRANGE", "myzset", "0", "99", "WITHSCORES"], needs: Needs::SortedSet, values: 0 },
+    Test { name: "geosearch_200km", command: "GEOSEARCH", arguments: &["GEOSEARCH", "mygeo", "FROMMEMBER", "element:__rand_int__", "BYRADIUS", "200", "km"], needs: Needs::Places, values: 0 },
     Test { name: "mset", command: "MSET", arguments: &["-t", "mset"], needs: Needs::Keys, values: 10 },
     Test { name: "lrange_100", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "99"], needs: Needs::List, values: 100 },
     Test { name: "lrange_300", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "299"], needs: Needs::List, values: 300 },
@@ -149,7 +152,23 @@ fn prepare(peer: &Peer, test: &Test, value_bytes: usize) {
                 &[b"ZADD", b"myzset", score.as_bytes(), member.as_bytes()],
             );
         }),
+        Needs::Places => fill(client, KEYS, |batch, number| {
+            let ([longitude, latitude], member) = (place(number), format!("element:{number:012}"));
+            let [longitude, latitude] = [longitude.as_bytes(), latitude.as_bytes()];
+            request(
+                batch,
+                &[b"GEOADD", b"mygeo", longitude, latitude, member.as_bytes()],
+            );
+        }),
     }
+}
+
+/// Spread evenly over the globe, as the seeds in a sunflower are.
+fn place(number: usize) -> [String; 2] {
+    const GOLDEN_RATIO: f64 = 1.618033988749895;
+    let longitude = (number as f64 * GOLDEN_RATIO).fract() * 360.0 - 180.0;
+    let latitude = number as f64 / KEYS as f64 * 170.0 - 85.0;
+    [longitude, latitude].map(|degrees| format!("{degrees:.6}"))
 }
 
 /// The elements that so many requests take away again.
