@@ -55,7 +55,6 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
     };
     let wait = Arc::new(Wait::new(wish, call.reply.protocol, doorbell));
     let waiter: SharedWaiter = wait.clone();
-    session.client.set_waiting(Some(wait.clone()));
     session.waiting = Some(Waiting {
         wait,
         keys: keys.iter().map(|key| key.bytes.to_vec()).collect(),

@@ -7,10 +7,12 @@ use super::{transfer, waiting};
 use crate::command::call::{ReplyMode, Session};
 use crate::command::dispatch::{self, LockInHand};
 use crate::command::replication::SyncOptions;
+use crate::command::waiting::Waiting;
 use crate::resp::reply::Reply;
 use crate::resp::request::RequestParser;
 use crate::state::Server;
 use crate::state::clients::Client;
+use crate::state::waiting::Outcome;
 use crate::util::clock::Stopwatch;
 use smallvec::SmallVec;
 use std::io::{self, ErrorKind, Read};
@@ -125,9 +127,7 @@ impl<'a> Connection<'a> {
             }
             if let Some(waiting) = self.session.waiting.take() {
                 lock.release();
-                self.flush()?;
-                let client = &self.session.client;
-                if !waiting::sleep(self.server, self.stream, client, waiting, &mut self.reply) {
+                if !self.wait(waiting)? {
                     return Ok(false);
                 }
                 stopwatch = Stopwatch::start();
@@ -143,6 +143,18 @@ impl<'a> Connection<'a> {
                     .note_traffic(self.session.client.id, 0, sent);
             }
         }
+    }
+
+    /// Sleeps while the client waits for a key; `false` if it is gone.
+    fn wait(&mut self, waiting: Waiting) -> io::Result<bool> {
+        // The replies to what came before in the pipeline are not to wait.
+        let flushed = self.flush();
+        if flushed.is_err() {
+            waiting.wait.end(Outcome::Gone);
+        }
+        let client = &self.session.client;
+        let is_there = waiting::sleep(self.server, self.stream, client, waiting, &mut self.reply);
+        flushed.map(|_| is_there)
     }
 
     /// Carries out the request that the parser has just completed.

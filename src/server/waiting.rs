@@ -17,6 +17,7 @@ pub fn sleep(
     reply: &mut Reply,
 ) -> bool {
     let wait = waiting.wait.clone();
+    client.set_waiting(Some(wait.clone()));
     while wait.is_pending() {
         // A system that cannot wait leaves no way to serve the client.
         match wait.doorbell.wait(stream, wait.wish.until) {
