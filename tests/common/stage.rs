@@ -122,15 +122,18 @@ impl Stage<'_> {
         let began = Instant::now();
         // Noted by connection: who hears first is left to chance.
         let mut heard: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        let mut is_at_rest = false;
         loop {
-            for (name, actor) in &mut self.actors {
+            let mut is_silent = true;
+            let present = self.actors.iter_mut().filter(|(_, actor)| !actor.is_gone);
+            for (name, actor) in present {
                 while let Ok(answer) = actor.client.receive_now() {
+                    is_silent = false;
                     let notes = heard.entry(name.clone()).or_default();
                     let Some(answer) = answer else {
                         actor.expected = 0;
-                        if !std::mem::replace(&mut actor.is_gone, true) {
-                            notes.push(format!("    {name} is disconnected"));
-                        }
+                        notes.push(format!("    {name} is disconnected"));
+                        actor.is_gone = true;
                         break;
                     };
                     actor.expected -= 1;
@@ -139,12 +142,13 @@ impl Stage<'_> {
                     notes.push(format!("    to {name}: {}", String::from_utf8_lossy(&text)));
                 }
             }
-            let expecting = self.actors.values().filter(|actor| actor.expected > 0);
-            let expecting = expecting.count().to_string();
-            // Asked after the replies were taken: who is counted here had not been served then.
-            if self.director.info("blocked_clients") == expecting {
+            // Replies that were sent before the server came to rest have been heard now.
+            if is_at_rest && is_silent {
                 break;
             }
+            let expecting = self.actors.values().filter(|actor| actor.expected > 0);
+            let expecting = expecting.count().to_string();
+            is_at_rest = self.director.info("blocked_clients") == expecting;
             assert!(
                 began.elapsed() < PATIENCE,
                 "the server does not come to rest: {:#?}",
