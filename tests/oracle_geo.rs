@@ -384,13 +384,14 @@ fn places(random: &mut Rng, count: usize) -> Vec<String> {
         "45 66",
     ];
     let mut between = |middle: f64, by: f64| middle + (random.f64() * 2.0 - 1.0) * by;
-    let anywhere = (0..count).map(|index| match index % 8 {
+    let anywhere = (0..count).map(|index| match index % 9 {
         0 | 1 => (between(0.0, 180.0), between(0.0, 85.05)),
         2 => (between(13.36, 0.5), between(38.11, 0.5)),
         3 => (between(13.36, 0.001), between(38.11, 0.001)),
         4 => (between(0.0, 180.0), between(83.0, 2.0)),
         5 => (between(0.0, 180.0), between(-73.0, 8.0)),
         6 => (between(178.0, 2.0), between(0.0, 80.0)),
+        7 => (between(30.0, 5.0), between(66.5, 1.0)),
         _ => (between(-178.0, 2.0), between(-10.0, 1.0)),
     });
     let anywhere = anywhere.map(|(longitude, latitude)| format!("{longitude} {latitude}"));
