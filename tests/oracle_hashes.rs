@@ -3,8 +3,7 @@
 mod common;
 
 use common::oracle::{Oracle, Pools, words};
-use common::{Folder, Server};
-use my_redis_server::resp::decoder::Value;
+use common::{Folder, Server, strings};
 use std::collections::HashSet;
 
 const SET_AND_GET: &str = r#"
@@ -297,45 +296,7 @@ fn random_fields() {
 /// HSCAN with a small COUNT finds every field, also when the hash changes meanwhile.
 #[test]
 fn scanning_finds_every_field() {
-    let folder = Folder::new();
-    let server = Server::ours(&folder, &["--save", ""]);
-    let mut client = server.client();
-    for index in 0..600 {
-        client.call(&["HSET", "h", &format!("stays{index}"), "v"]);
-    }
-    let mut found = HashSet::new();
-    let mut cursor = b"0".to_vec();
-    for step in 0.. {
-        let reply = client.call(&[&b"HSCAN"[..], b"h", &cursor, b"COUNT", b"7"]);
-        let Value::Array(parts) = reply else {
-            panic!("{reply:?}")
-        };
-        let Value::Bulk(next) = parts[0].clone() else {
-            panic!("no cursor")
-        };
-        found.extend(strings(parts[1].clone()).into_iter().step_by(2));
-        // The table grows to several times its size, and more slowly loses half of what was added.
-        for index in 0..40 {
-            client.call(&["HSET", "h", &format!("new{step}:{index}"), "v"]);
-            client.call(&["HDEL", "h", &format!("new{step}:{}", index / 2)]);
-        }
-        cursor = next;
-        if cursor == b"0" {
-            break;
-        }
-    }
-    assert!((0..600).all(|index| found.contains(format!("stays{index}").as_bytes())));
-}
-
-fn strings(value: Value) -> Vec<Vec<u8>> {
-    let Value::Array(elements) = value else {
-        panic!("{value:?} is no array")
-    };
-    let strings = elements.into_iter().map(|element| match element {
-        Value::Bulk(bytes) => bytes,
-        other => panic!("{other:?} is no string"),
-    });
-    strings.collect()
+    common::check_scan_of_what_changes("HSCAN", |element| vec!["HSET", "k", element, "v"], "HDEL");
 }
 
 const COMMANDS: &str = r#"

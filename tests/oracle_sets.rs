@@ -3,7 +3,7 @@
 mod common;
 
 use common::oracle::{Oracle, Pools, words};
-use common::{Client, Folder, Server};
+use common::{Client, Folder, Server, strings};
 use my_redis_server::resp::decoder::Value;
 use std::collections::HashSet;
 
@@ -506,44 +506,7 @@ fn random_members() {
 /// SSCAN with a small COUNT finds every member, also when the set changes meanwhile.
 #[test]
 fn scanning_finds_every_member() {
-    let folder = Folder::new();
-    let server = Server::ours(&folder, &["--save", ""]);
-    let mut client = server.client();
-    let stays: Vec<String> = (0..600).map(|index| format!("stays{index}")).collect();
-    add(&mut client, "k", &stays);
-    let mut found = HashSet::new();
-    let mut cursor = b"0".to_vec();
-    for step in 0.. {
-        let reply = client.call(&[&b"SSCAN"[..], b"k", &cursor, b"COUNT", b"7"]);
-        let Value::Array(parts) = reply else {
-            panic!("{reply:?}")
-        };
-        let Value::Bulk(next) = parts[0].clone() else {
-            panic!("no cursor")
-        };
-        found.extend(strings(parts[1].clone()));
-        // The table grows to several times its size, and more slowly loses half of what was added.
-        for index in 0..40 {
-            client.call(&["SADD", "k", &format!("new{step}:{index}")]);
-            client.call(&["SREM", "k", &format!("new{step}:{}", index / 2)]);
-        }
-        cursor = next;
-        if cursor == b"0" {
-            break;
-        }
-    }
-    assert!(stays.iter().all(|member| found.contains(member.as_bytes())));
-}
-
-fn strings(value: Value) -> Vec<Vec<u8>> {
-    let Value::Array(elements) = value else {
-        panic!("{value:?} is no array")
-    };
-    let strings = elements.into_iter().map(|element| match element {
-        Value::Bulk(bytes) => bytes,
-        other => panic!("{other:?} is no string"),
-    });
-    strings.collect()
+    common::check_scan_of_what_changes("SSCAN", |element| vec!["SADD", "k", element], "SREM");
 }
 
 /// SPOP comes only where the members are known beforehand: what it leaves must be the same on both sides.

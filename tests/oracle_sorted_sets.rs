@@ -6,7 +6,7 @@
 mod common;
 
 use common::oracle::{Oracle, RawClient, words};
-use common::{Folder, Server};
+use common::{Folder, Server, strings};
 use my_redis_server::resp::decoder::Value;
 use std::collections::HashSet;
 
@@ -751,43 +751,5 @@ fn random_members() {
 /// ZSCAN with a small COUNT finds every member, also when the set changes meanwhile.
 #[test]
 fn scanning_finds_every_member() {
-    let folder = Folder::new();
-    let server = Server::ours(&folder, &["--save", ""]);
-    let mut client = server.client();
-    for index in 0..600 {
-        client.call(&["ZADD", "z", &index.to_string(), &format!("stays{index}")]);
-    }
-    let mut found = HashSet::new();
-    let mut cursor = b"0".to_vec();
-    for step in 0.. {
-        let reply = client.call(&[&b"ZSCAN"[..], b"z", &cursor, b"COUNT", b"7"]);
-        let Value::Array(parts) = reply else {
-            panic!("{reply:?}")
-        };
-        let Value::Bulk(next) = parts[0].clone() else {
-            panic!("no cursor")
-        };
-        found.extend(strings(parts[1].clone()).into_iter().step_by(2));
-        // The table grows to several times its size, and more slowly loses half of what was added.
-        for index in 0..40 {
-            client.call(&["ZADD", "z", "1", &format!("new{step}:{index}")]);
-            client.call(&["ZREM", "z", &format!("new{step}:{}", index / 2)]);
-        }
-        cursor = next;
-        if cursor == b"0" {
-            break;
-        }
-    }
-    assert!((0..600).all(|index| found.contains(format!("stays{index}").as_bytes())));
-}
-
-fn strings(value: Value) -> Vec<Vec<u8>> {
-    let Value::Array(elements) = value else {
-        panic!("{value:?} is no array")
-    };
-    let strings = elements.into_iter().map(|element| match element {
-        Value::Bulk(bytes) => bytes,
-        other => panic!("{other:?} is no string"),
-    });
-    strings.collect()
+    common::check_scan_of_what_changes("ZSCAN", |element| vec!["ZADD", "k", "1", element], "ZREM");
 }

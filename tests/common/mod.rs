@@ -6,7 +6,7 @@ pub mod stage;
 
 use my_redis_server::rdb::{Item, KeyRecord, Reader};
 use my_redis_server::resp::decoder::{Decoder, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
@@ -298,6 +298,55 @@ impl Client {
             .trim()
             .to_string()
     }
+}
+
+/// The strings of an array.
+pub fn strings(value: Value) -> Vec<Vec<u8>> {
+    let Value::Array(elements) = value else {
+        panic!("{value:?} is no array")
+    };
+    let strings = elements.into_iter().map(|element| match element {
+        Value::Bulk(bytes) => bytes,
+        other => panic!("{other:?} is no string"),
+    });
+    strings.collect()
+}
+
+/// A scan of the key `k` with a small COUNT finds every element that is there all the time, while others come and go.
+pub fn check_scan_of_what_changes(scan: &str, add: impl Fn(&str) -> Vec<&str>, remove: &str) {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut client = server.client();
+    let stays: Vec<String> = (0..600).map(|index| format!("stays{index}")).collect();
+    stays
+        .iter()
+        .for_each(|element| drop(client.call(&add(element))));
+    let mut found = BTreeSet::new();
+    let mut cursor = b"0".to_vec();
+    for step in 0.. {
+        let reply = client.call(&[scan.as_bytes(), b"k", &cursor, b"COUNT", b"7"]);
+        let Value::Array(parts) = reply else {
+            panic!("{reply:?}")
+        };
+        let Value::Bulk(next) = parts[0].clone() else {
+            panic!("no cursor")
+        };
+        found.extend(strings(parts[1].clone()));
+        // The table grows to several times its size, and more slowly loses half of what was added.
+        for index in 0..40 {
+            client.call(&add(&format!("new{step}:{index}")));
+            client.call(&[remove, "k", &format!("new{step}:{}", index / 2)]);
+        }
+        cursor = next;
+        if cursor == b"0" {
+            break;
+        }
+    }
+    assert!(
+        stays
+            .iter()
+            .all(|element| found.contains(element.as_bytes()))
+    );
 }
 
 /// A request as bytes.
