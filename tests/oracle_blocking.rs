@@ -262,6 +262,18 @@ fn all_ways_to_fill_a_key_serve() {
          B: SWAPDB 0 1
          A: LRANGE k 0 -1",
         "A: BLPOP k 0
+         B: RPUSH o 2 1
+         B: SORT o STORE k
+         B: LRANGE k 0 -1",
+        "A: BLPOP k 0
+         B: RPUSH o b a
+         B: SORT o BY w_* GET # GET w_* STORE k
+         B: LRANGE k 0 -1",
+        // A list of 1 and 2.
+        r#"A: BLPOP k 0
+         B: RESTORE k 0 "\x12\x01\x02\x0b\x0b\x00\x00\x00\x02\x00\x01\x01\x02\x01\xff\x0a\x00\xdd\xe7\x1a\x28\xae\x39\x1b\x98"
+         B: LRANGE k 0 -1"#,
+        "A: BLPOP k 0
          B: LPUSHX k 1
          B: LINSERT k BEFORE a b
          B: FLUSHALL

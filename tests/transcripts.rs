@@ -132,10 +132,11 @@ fn handlers() -> BTreeMap<String, Vec<Session>> {
     found
 }
 
-/// Names of functions in a table: `handler: Handler::Read(get)`.
+/// Names of functions that a table, or a choice by arguments, makes handlers: `Handler::Read(get)`.
 fn registered_handlers(text: &str) -> BTreeSet<String> {
-    let entries = text.split("handler: Handler::").skip(1);
+    let entries = text.split("Handler::").skip(1);
     entries
+        .filter(|entry| !entry.starts_with("ByArguments"))
         .filter_map(|entry| {
             let inner = entry.split_once('(')?.1.split_once([')', ','])?.0;
             let is_function = inner.starts_with(|first: char| first.is_ascii_lowercase());

@@ -188,15 +188,22 @@ fn run<'a>(
         server,
         now_ms,
     };
-    if !matches!(command.spec.handler, Handler::Write(_) | Handler::Wait(_)) {
+    let handler = match command.spec.handler {
+        Handler::ByArguments(choose) => choose(arguments),
+        handler => handler,
+    };
+    if !matches!(handler, Handler::Write(_) | Handler::Wait(_)) {
         lock.release();
     }
-    match command.spec.handler {
+    match handler {
         Handler::NoLock(handler) | Handler::CallableContainer(handler, _) => handler(&mut call),
-        Handler::Read(handler) => {
-            let mut db = keyspace.read(database, &keys, now_ms);
+        Handler::Read(read) | Handler::ReadAll(read) => {
+            let mut db = match handler {
+                Handler::Read(_) => keyspace.read(database, &keys, now_ms),
+                _ => keyspace.read_all(database, now_ms),
+            };
             db.set_touches(touches);
-            let result = handler(&mut call, &db);
+            let result = read(&mut call, &db);
             let Lookups { hits, misses } = db.lookups();
             server.statistics.note_lookups(client, hits, misses);
             result
@@ -216,13 +223,13 @@ fn run<'a>(
             db.serve_waiters();
             result
         }
-        Handler::ReadAll(handler) => handler(&mut call, &keyspace.read_all(database, now_ms)),
         Handler::WriteAll(handler) => {
             let mut db = keyspace.write_all(database, now_ms);
             let result = handler(&mut call, &mut db);
             db.serve_waiters();
             result
         }
+        Handler::ByArguments(_) => unreachable!("it has chosen"),
         Handler::Container(_) => {
             unreachable!("its arity asks for a second word, so this is one of its subcommands")
         }

@@ -131,7 +131,7 @@ fn subcommands(container: &CommandSpec) -> Vec<&'static Command> {
 fn key_range(spec: &CommandSpec) -> (i64, i64, i64) {
     let ranges = spec.keys.iter().filter_map(|keys| match keys.places {
         KeyPlaces::Range { first, last, step } => Some((first as i64, last as i64, step as i64)),
-        KeyPlaces::Counted { .. } | KeyPlaces::AfterWord { .. } => None,
+        _ => None,
     });
     ranges
         .reduce(|range, next| (range.0, next.1, 1))
@@ -148,19 +148,6 @@ fn reply_key_spec(call: &mut Call, keys: &KeySpec) {
     }
     call.reply.bulk(b"flags");
     reply_flags(call, keys.flags, KEY_FLAGS);
-    // Numbers in "find_keys" count from where the search begins.
-    let (kind, numbers) = match keys.places {
-        KeyPlaces::Range { first, last, step } => {
-            let last = if last < 0 { last } else { last - first as i32 };
-            let numbers = [("lastkey", last), ("keystep", step as i32), ("limit", 0)];
-            ("range", numbers)
-        }
-        KeyPlaces::AfterWord { .. } => ("range", [("lastkey", 0), ("keystep", 1), ("limit", 0)]),
-        KeyPlaces::Counted { .. } => {
-            let numbers = [("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
-            ("keynum", numbers)
-        }
-    };
     call.reply.bulk(b"begin_search");
     match keys.places {
         KeyPlaces::Range { first: index, .. } | KeyPlaces::Counted { count: index } => {
@@ -172,8 +159,26 @@ fn reply_key_spec(call: &mut Call, keys: &KeySpec) {
             reply_text(call, "keyword", word);
             reply_number(call, "startfrom", from as i32);
         }
+        KeyPlaces::Patterns | KeyPlaces::Sought(_) => reply_search(call, "unknown", 0),
     }
     call.reply.bulk(b"find_keys");
+    // The numbers count from where the search begins.
+    let (kind, numbers) = match keys.places {
+        KeyPlaces::Range { first, last, step } => {
+            let last = if last < 0 { last } else { last - first as i32 };
+            let numbers = vec![("lastkey", last), ("keystep", step as i32), ("limit", 0)];
+            ("range", numbers)
+        }
+        KeyPlaces::AfterWord { .. } => {
+            let numbers = vec![("lastkey", 0), ("keystep", 1), ("limit", 0)];
+            ("range", numbers)
+        }
+        KeyPlaces::Counted { .. } => {
+            let numbers = vec![("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
+            ("keynum", numbers)
+        }
+        KeyPlaces::Patterns | KeyPlaces::Sought(_) => ("unknown", Vec::new()),
+    };
     reply_search(call, kind, numbers.len());
     for (name, number) in numbers {
         reply_number(call, name, number);
@@ -271,10 +276,7 @@ fn reply_docs(call: &mut Call, command: &Command) {
     }
     if !arguments.is_empty() {
         call.reply.bulk(b"arguments");
-        // Each key is described by the key specification at its place; the last one may describe several.
-        let mut key_specs =
-            (0..).map(|index| spec.keys.len().checked_sub(1).map(|last| last.min(index)));
-        reply_arguments(call, &arguments, &mut key_specs);
+        reply_arguments(call, &arguments, &mut KeySpecs::new(spec));
     }
     if !subcommands.is_empty() {
         call.reply.bulk(b"subcommands");
@@ -290,19 +292,43 @@ fn reply_text(call: &mut Call, name: &str, text: &str) {
     call.reply.bulk(text.as_bytes());
 }
 
-/// `key_specs` yields the number of the key specification for each key.
-fn reply_arguments(
-    call: &mut Call,
-    arguments: &[Argument],
-    key_specs: &mut dyn Iterator<Item = Option<usize>>,
-) {
+/// The numbers of the key specifications that describe the keys among the arguments.
+struct KeySpecs {
+    /// Of the next key. Each is described by the specification at its place; the last one may describe several.
+    next: usize,
+    last: Option<usize>,
+    /// Of all patterns that make names of keys.
+    patterns: Option<usize>,
+}
+
+impl KeySpecs {
+    fn new(spec: &CommandSpec) -> KeySpecs {
+        let is_pattern = |keys: &KeySpec| matches!(keys.places, KeyPlaces::Patterns);
+        KeySpecs {
+            next: 0,
+            last: spec.keys.len().checked_sub(1),
+            patterns: spec.keys.iter().position(is_pattern),
+        }
+    }
+
+    fn of(&mut self, kind: ArgumentKind) -> Option<usize> {
+        match kind {
+            ArgumentKind::Pattern => self.patterns,
+            ArgumentKind::Key => {
+                let number = self.last?.min(self.next);
+                self.next = number + 1 + usize::from(self.patterns == Some(number + 1));
+                Some(number)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn reply_arguments(call: &mut Call, arguments: &[Argument], key_specs: &mut KeySpecs) {
     call.reply.array(arguments.len());
     for argument in arguments {
         let is_simple = argument.arguments.is_empty();
-        let key_spec = match argument.kind {
-            ArgumentKind::Key => key_specs.next().flatten(),
-            _ => None,
-        };
+        let key_spec = key_specs.of(argument.kind);
         let flags = argument.flags();
         // An argument of several has these instead of a text.
         let entries = [
@@ -428,8 +454,8 @@ fn keys_of_request<'a>(request: &[&'a [u8]]) -> Result<Vec<(&'a [u8], u32)>, Com
         let flags = flags_in_request(spec, keys.flags, request);
         // A word may come with every key again, or not at all.
         let (least, most) = match keys.places {
-            KeyPlaces::AfterWord { .. } => (0, 1),
-            _ => (1, usize::MAX),
+            KeyPlaces::Range { .. } | KeyPlaces::Counted { .. } => (1, usize::MAX),
+            _ => (0, 1),
         };
         let before = found.len();
         found.extend(indexes.take(most).map(|index| (request[index], flags)));

@@ -31,6 +31,7 @@ pub mod replication;
 mod scan;
 mod server;
 mod set;
+mod sort;
 mod sorted_set;
 mod string;
 pub mod syntax;

@@ -7,7 +7,8 @@ use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::{
     bitmap, blocking, client, config, connection, dump, expiry, generic, geo, hash, hyperloglog,
-    info, introspection, lcs, list, persistence, replication, server, set, sorted_set, string,
+    info, introspection, lcs, list, persistence, replication, server, set, sort, sorted_set,
+    string,
 };
 use crate::keyspace::db::Db;
 use crate::state::waiting::Wish;
@@ -72,6 +73,8 @@ pub enum Handler {
     ReadAll(fn(&mut Call, &Db) -> CommandResult),
     /// Exclusive locks on all shards of all databases: FLUSHALL, SWAPDB.
     WriteAll(fn(&mut Call, &mut Db) -> CommandResult),
+    /// The arguments say which of the others it is: SORT.
+    ByArguments(fn(&[&[u8]]) -> Handler),
     /// The second word says which command it is: CONFIG GET.
     Container(&'static [CommandSpec]),
     /// The same, but it does something without a second word too, and needs no data for it: COMMAND.
@@ -114,6 +117,10 @@ pub enum KeyPlaces {
         /// Index of the first argument that may be the word.
         from: usize,
     },
+    /// Nowhere: the names of the keys follow from data, by a pattern. Nobody can tell them before the command runs.
+    Patterns,
+    /// At the index that the command finds by reading all its arguments, if it finds one.
+    Sought(fn(&[&[u8]]) -> Option<usize>),
 }
 
 /// One key at this index.
@@ -148,6 +155,24 @@ pub const fn key_after(word: &'static str, from: usize, flags: u32) -> KeySpec {
     }
 }
 
+/// Keys that follow from data, see [`KeyPlaces::Patterns`].
+pub const fn keys_by_pattern(flags: u32) -> KeySpec {
+    KeySpec {
+        places: KeyPlaces::Patterns,
+        flags,
+        notes: "",
+    }
+}
+
+/// A key that the command itself finds, see [`KeyPlaces::Sought`].
+pub const fn sought_key(find: fn(&[&[u8]]) -> Option<usize>, flags: u32) -> KeySpec {
+    KeySpec {
+        places: KeyPlaces::Sought(find),
+        flags,
+        notes: "",
+    }
+}
+
 impl KeySpec {
     /// With something that flags cannot say.
     pub const fn noting(self, notes: &'static str) -> KeySpec {
@@ -174,6 +199,11 @@ impl KeySpec {
                 (count + 1, count + 1 + number, 1)
             }
             KeyPlaces::AfterWord { from, .. } => (from + 1, len, 1),
+            KeyPlaces::Patterns => (0, 0, 1),
+            KeyPlaces::Sought(find) => match find(arguments) {
+                Some(index) => (index, index + 1, 1),
+                None => (0, 0, 1),
+            },
         };
         let word = match self.places {
             KeyPlaces::AfterWord { word, .. } => Some(word),
@@ -223,6 +253,8 @@ pub const CAT_CONNECTION: u32 = 1 << 29;
 pub const CAT_ADMIN: u32 = 1 << 30;
 #[allow(missing_docs)]
 pub const CAT_DANGEROUS: u32 = 1 << 31;
+/// The categories of sets, sorted sets and lists, instead of that of the group.
+pub const CAT_COLLECTIONS: u32 = 1 << 27;
 
 /// The groups of the documentation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -315,7 +347,9 @@ impl CommandSpec {
     /// Its ACL categories: <https://redis.io/docs/management/security/acl/#command-categories>.
     pub fn categories(&self) -> Vec<&'static str> {
         let is_container = matches!(self.handler, Handler::Container(_));
-        let group = self.group.category().filter(|_| !is_container);
+        let is_of_collections = self.has(CAT_COLLECTIONS);
+        let group = self.group.category();
+        let group = group.filter(|_| !is_container && !is_of_collections);
         let is = |name, condition| Some(name).filter(|_| condition);
         let keyspace = is(
             "@keyspace",
@@ -326,6 +360,9 @@ impl CommandSpec {
             is("@read", self.has(READONLY)),
             is("@write", self.has(WRITE)),
             group.filter(|group| !matches!(*group, "@keyspace" | "@connection")),
+            is("@set", is_of_collections),
+            is("@sortedset", is_of_collections),
+            is("@list", is_of_collections),
             is("@admin", self.has(ADMIN | CAT_ADMIN)),
             is("@fast", self.has(FAST)),
             is("@slow", !self.has(FAST)),
@@ -376,6 +413,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     generic::COMMANDS,
     expiry::COMMANDS,
     dump::COMMANDS,
+    sort::COMMANDS,
     string::COMMANDS,
     lcs::COMMANDS,
     list::COMMANDS,
