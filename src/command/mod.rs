@@ -25,6 +25,7 @@ mod info;
 mod introspection;
 mod lcs;
 mod list;
+mod memory;
 mod persistence;
 mod pieces;
 pub mod replication;

@@ -7,8 +7,8 @@ use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::{
     bitmap, blocking, client, config, connection, dump, expiry, generic, geo, hash, hyperloglog,
-    info, introspection, lcs, list, persistence, replication, server, set, sort, sorted_set,
-    string,
+    info, introspection, lcs, list, memory, persistence, replication, server, set, sort,
+    sorted_set, string,
 };
 use crate::keyspace::db::Db;
 use crate::state::waiting::Wish;
@@ -408,6 +408,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     server::COMMANDS,
     config::COMMANDS,
     info::COMMANDS,
+    memory::COMMANDS,
     persistence::COMMANDS,
     replication::COMMANDS,
     generic::COMMANDS,

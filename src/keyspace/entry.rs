@@ -112,6 +112,15 @@ impl<'a> Entry<'a> {
         }
     }
 
+    /// Bytes of memory that key and value take; those of a large collection are estimated from so many samples.
+    pub fn memory_bytes(self, samples: usize) -> usize {
+        let own = match self.content {
+            Content::Pair { .. } => 0,
+            Content::Reference(entry) => entry.memory_bytes(samples),
+        };
+        Table::entry_bytes(self.content) + own
+    }
+
     /// When the key was last used.
     pub fn clock(self) -> &'a AccessClock {
         self.clock

@@ -1,6 +1,7 @@
 //! The values a key can hold.
 
 use super::string_entry::StringForm;
+use crate::types::blocks::{shared_bytes, vec_bytes};
 use crate::types::hash::Hash;
 use crate::types::list::List;
 use crate::types::set::Set;
@@ -46,6 +47,19 @@ impl Object {
             Object::Hash(hash) => Value::Hash(hash),
             Object::Set(set) => Value::Set(set),
             Object::SortedSet(set) => Value::SortedSet(set),
+        }
+    }
+}
+
+impl Object {
+    /// Bytes of its blocks of memory; those of a large collection are estimated from so many samples.
+    pub fn memory_bytes(&self, samples: usize) -> usize {
+        match self {
+            Object::String(string, _) => shared_bytes::<Vec<u8>>() + vec_bytes(string),
+            Object::List(list) => list.memory_bytes(samples),
+            Object::Hash(hash) => hash.memory_bytes(samples),
+            Object::Set(set) => set.memory_bytes(samples),
+            Object::SortedSet(set) => set.memory_bytes(samples),
         }
     }
 }

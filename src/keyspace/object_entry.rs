@@ -2,6 +2,7 @@
 
 use super::object::Object;
 use super::string_entry::StringEntry;
+use crate::types::blocks::{block_bytes, shared_bytes};
 use crate::types::dict::Keyed;
 use smallvec::SmallVec;
 use triomphe::Arc;
@@ -44,6 +45,13 @@ impl ObjectEntry {
             key: key.into(),
             expires_at_ms: expires_at_ms.unwrap_or(NEVER),
         }))
+    }
+
+    /// Bytes of its blocks of memory; those of a large collection are estimated from so many samples.
+    pub fn memory_bytes(&self, samples: usize) -> usize {
+        let key = &self.0.key;
+        let long_key = if key.spilled() { key.capacity() } else { 0 };
+        shared_bytes::<Parts>() + block_bytes(long_key) + self.0.object.memory_bytes(samples)
     }
 
     /// The object.

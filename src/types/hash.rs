@@ -1,5 +1,6 @@
 //! The hash: fields and values in one packed block while it is small, a hash table when it grows.
 
+use super::blocks::block_bytes;
 use super::dict::{self, Content, Dict, Item, Keyed};
 use super::draw::Selection;
 use super::limits::CompactLimits;
@@ -66,6 +67,18 @@ impl Hash {
     /// Whether the hash is one packed block (`OBJECT ENCODING` says `listpack`, else `hashtable`).
     pub fn is_compact(&self) -> bool {
         matches!(self.form, Form::Compact(_))
+    }
+
+    /// Bytes of its blocks of memory; those of a table are estimated from so many of its pages.
+    pub fn memory_bytes(&self, samples: usize) -> usize {
+        match &self.form {
+            Form::Compact(block) => block.memory_bytes(),
+            Form::Table(table) => {
+                let large =
+                    |field: &LargeField| block_bytes(3 * size_of::<usize>() + field.0.slice.len());
+                block_bytes(size_of_val(&**table)) + table.memory_bytes(samples, large)
+            }
+        }
     }
 
     /// The value of a field.

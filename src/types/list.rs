@@ -4,6 +4,7 @@
 //! the middle of a million elements is about 2,000 steps away. Blocks are shared references: a clone copies the row,
 //! not the elements, and who changes a shared block copies that block.
 
+use super::blocks::{block_bytes, shared_bytes, spread};
 use super::packed::Packed;
 use std::cmp::Ordering;
 use std::collections::VecDeque;
@@ -112,6 +113,21 @@ impl List {
     /// Whether the list is one packed block (`OBJECT ENCODING` says `listpack`, else `quicklist`).
     pub fn is_compact(&self) -> bool {
         matches!(self.form, Form::Compact(_))
+    }
+
+    /// Bytes of its blocks of memory; those of a row are estimated from so many of them.
+    pub fn memory_bytes(&self, samples: usize) -> usize {
+        let blocks = match &self.form {
+            Form::Compact(block) => return block.memory_bytes(),
+            Form::Blocks(blocks) => blocks,
+        };
+        let places = spread(samples, blocks.row.len());
+        let sampled = places.len().max(1);
+        let bytes: usize = places.map(|place| blocks.row[place].memory_bytes()).sum();
+        block_bytes(size_of::<Blocks>())
+            + block_bytes(blocks.row.capacity() * size_of::<Arc<Packed>>())
+            + blocks.row.len() * shared_bytes::<Packed>()
+            + bytes * blocks.row.len() / sampled
     }
 
     /// The element at `index`, counted from the head.

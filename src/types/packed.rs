@@ -12,6 +12,7 @@
 //! form is the same bytes in reverse order. Up to 127 bytes an element therefore costs two bytes more than its content.
 //! Walking is linear; callers keep a block to a few KiB, which stays in the nearest cache.
 
+use super::blocks::vec_bytes;
 use std::ops::Range;
 
 /// Bytes taken from the front are given back once they are this many and at least half of the block.
@@ -40,6 +41,11 @@ impl Packed {
     /// Bytes the elements take, lengths included.
     pub fn byte_len(&self) -> usize {
         self.bytes.len() - self.head as usize
+    }
+
+    /// Bytes of the block.
+    pub fn memory_bytes(&self) -> usize {
+        vec_bytes(&self.bytes)
     }
 
     /// Bytes an element of `content_len` bytes takes in a block.

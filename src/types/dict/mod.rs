@@ -20,6 +20,7 @@
 mod page;
 mod shared_vec;
 
+use super::blocks::spread;
 use super::draw::Selection;
 use foldhash::fast::RandomState;
 use page::Page;
@@ -138,6 +139,30 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
     /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    /// Bytes of its blocks of memory, estimated from so many pages, with what `of_reference` says of each reference.
+    pub fn memory_bytes(&self, samples: usize, of_reference: impl Fn(&R) -> usize) -> usize {
+        let places = spread(samples, self.pages.len());
+        let (mut bytes, mut entries) = (0, 0);
+        for place in places {
+            let page = self.pages.get(place);
+            bytes += page.memory_bytes(&of_reference);
+            entries += page.len();
+        }
+        // Pages that have been split hold half as many entries as others, so it is the entries that are counted.
+        self.pages.memory_bytes()
+            + (bytes as u128 * self.len as u128 / entries.max(1) as u128) as usize
+    }
+
+    /// Bytes that one entry takes in the pages: a pair with its lengths, or a reference, and the slot. Spare room is not
+    /// counted.
+    pub fn entry_bytes(content: Content<'_, R>) -> usize {
+        let bytes = match content {
+            Content::Pair { key, value } => page::pair_bytes(key.len(), value.len()),
+            Content::Reference(_) => size_of::<R>(),
+        };
+        bytes + Page::<R, M>::SLOT_BYTES
     }
 
     /// The entry of `key`, whose hash the caller has.

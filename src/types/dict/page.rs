@@ -11,6 +11,7 @@
 //! A pair that is taken out, or no longer fits its place, leaves a hole; holes are closed when room is needed.
 
 use super::{Content, Item, Keyed, hash};
+use crate::types::blocks::vec_bytes;
 use crate::types::packed::{decode_length, encode_length, length_bytes, make_room};
 use smallvec::SmallVec;
 
@@ -96,6 +97,8 @@ impl<R, M> Default for Page<R, M> {
 
 /// Reading.
 impl<R: Keyed, M> Page<R, M> {
+    pub(super) const SLOT_BYTES: usize = size_of::<Slot<M>>();
+
     /// How many entries there are.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
@@ -104,6 +107,12 @@ impl<R: Keyed, M> Page<R, M> {
     /// Bytes of all pairs.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.len() - self.holes
+    }
+
+    /// Bytes of its blocks of memory, with what `of_reference` says of each reference.
+    pub(super) fn memory_bytes(&self, of_reference: impl Fn(&R) -> usize) -> usize {
+        let referred: usize = self.references.iter().map(of_reference).sum();
+        vec_bytes(&self.slots) + vec_bytes(&self.bytes) + vec_bytes(&self.references) + referred
     }
 
     /// The slot of the entry with this tag that passes the test.
@@ -361,7 +370,7 @@ fn len_of(parts: &[&[u8]]) -> usize {
 }
 
 /// Bytes that a pair takes in a page.
-fn pair_bytes(key_len: usize, value_len: usize) -> usize {
+pub(super) fn pair_bytes(key_len: usize, value_len: usize) -> usize {
     length_bytes(key_len) + length_bytes(value_len) + key_len + value_len
 }
 

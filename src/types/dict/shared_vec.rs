@@ -8,6 +8,7 @@
 //! its references to leaves, and one leaf. So a moment of the whole costs next to nothing however large it is, which a
 //! single level of shared pieces would not give: a million counters in a million cache lines take their time.
 
+use crate::types::blocks::{block_bytes, shared_bytes, vec_bytes};
 use triomphe::Arc;
 
 /// Elements in a leaf: with 80 bytes each and the count, it fills 2 KiB.
@@ -39,6 +40,15 @@ impl<T: Clone + Default> SharedVec<T> {
     /// How many elements there are.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Bytes of its blocks of memory.
+    pub(super) fn memory_bytes(&self) -> usize {
+        let leaf = block_bytes(size_of::<usize>() + LEAF.min(self.capacity()) * size_of::<T>());
+        let of_branch = |branch: &Arc<Vec<Leaf<T>>>| {
+            shared_bytes::<Vec<Leaf<T>>>() + vec_bytes(branch) + branch.len() * leaf
+        };
+        vec_bytes(&self.branches) + self.branches.iter().map(of_branch).sum::<usize>()
     }
 
     /// An element.

@@ -8,6 +8,8 @@
 //! There is no spare room: each change asks the allocator for a block of the new size, and mostly gets the old one, because
 //! the sizes of its blocks are some way apart.
 
+use crate::types::blocks::block_bytes;
+
 /// A set of integers.
 #[derive(Clone, Debug)]
 pub(super) enum Intset {
@@ -36,6 +38,11 @@ impl Default for Intset {
 impl Intset {
     pub(super) fn len(&self) -> usize {
         with_members!(self, members => members.len())
+    }
+
+    /// Bytes of the block.
+    pub(super) fn memory_bytes(&self) -> usize {
+        with_members!(self, members => block_bytes(size_of_val(&**members)))
     }
 
     /// The member at this place in ascending order.

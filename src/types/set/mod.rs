@@ -6,6 +6,7 @@
 pub mod algebra;
 mod intset;
 
+use super::blocks::block_bytes;
 use super::dict::{self, Content, Dict, Item, Keyed};
 use super::draw::Selection;
 use super::limits::SetLimits;
@@ -119,6 +120,20 @@ impl Set {
             Form::Integers(_) => "intset",
             Form::Compact(_) => "listpack",
             Form::Table(_) => "hashtable",
+        }
+    }
+
+    /// Bytes of its blocks of memory; those of a table are estimated from so many of its pages.
+    pub fn memory_bytes(&self, samples: usize) -> usize {
+        match &self.form {
+            Form::Integers(integers) => integers.memory_bytes(),
+            Form::Compact(block) => block.memory_bytes(),
+            Form::Table(table) => {
+                let large = |member: &LargeMember| {
+                    block_bytes(2 * size_of::<usize>() + member.0.slice.len())
+                };
+                block_bytes(size_of_val(&**table)) + table.memory_bytes(samples, large)
+            }
         }
     }
 

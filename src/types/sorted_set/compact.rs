@@ -29,6 +29,11 @@ impl Compact {
         self.0.len()
     }
 
+    /// Bytes of the block.
+    pub(super) fn memory_bytes(&self) -> usize {
+        self.0.memory_bytes()
+    }
+
     /// The rank of a member, and its score.
     pub(super) fn find(&self, member: &[u8]) -> Option<(usize, f64)> {
         let mut elements = self.0.iter().enumerate();

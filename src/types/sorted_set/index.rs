@@ -19,6 +19,7 @@
 
 use super::Edge;
 use super::run::{CAPACITY, LargeMember, Member, Run};
+use crate::types::blocks::{shared_bytes, spread, vec_bytes};
 use std::ops::Range;
 use triomphe::Arc;
 
@@ -91,6 +92,35 @@ impl Index {
     /// How many entries there are.
     pub(super) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Bytes of all nodes, estimated from the ways to so many entries: each node on a way is shared by the entries beneath.
+    pub(super) fn memory_bytes(&self, samples: usize) -> usize {
+        let ranks = spread(samples, self.len);
+        let sampled = ranks.len().max(1);
+        let of_one: f64 = ranks.map(|rank| self.bytes_per_entry(rank)).sum();
+        (of_one / sampled as f64 * self.len as f64) as usize
+    }
+
+    /// The part of the nodes above an entry that is its own.
+    fn bytes_per_entry(&self, mut rank: usize) -> f64 {
+        let mut bytes = 0.0;
+        let mut beneath = self.len;
+        let mut node = &self.root;
+        while let Node::Branch(branch) = node {
+            bytes += branch.memory_bytes() as f64 / beneath as f64;
+            let mut child = 0;
+            while rank >= branch.counts[child] {
+                rank -= branch.counts[child];
+                child += 1;
+            }
+            beneath = branch.counts[child];
+            node = &branch.children[child];
+        }
+        if let Node::Leaf(run) = node {
+            bytes += (shared_bytes::<Run>() + run.memory_bytes()) as f64 / beneath as f64;
+        }
+        bytes
     }
 
     /// How many entries lie before an edge.
@@ -307,6 +337,13 @@ fn split_leaf(run: &mut Run, is_last: bool) -> Split {
 }
 
 impl Branch {
+    fn memory_bytes(&self) -> usize {
+        shared_bytes::<Branch>()
+            + self.separators.memory_bytes()
+            + vec_bytes(&self.counts)
+            + vec_bytes(&self.children)
+    }
+
     /// The child that holds this entry, or is to hold it.
     fn child_of(&self, score: f64, member: &[u8]) -> usize {
         match self.separators.search(score, member) {

@@ -9,6 +9,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 
+use super::blocks::block_bytes;
 use super::dict::{self, Content, Dict, Item, Keyed, Position};
 use super::limits::CompactLimits;
 use compact::Compact;
@@ -129,6 +130,22 @@ impl SortedSet {
     /// Whether the set is one packed block (`OBJECT ENCODING` says `listpack`, else `skiplist`).
     pub fn is_compact(&self) -> bool {
         matches!(self.form, Form::Compact(_))
+    }
+
+    /// Bytes of its blocks of memory; those of a large set are estimated from so many pages of the table and so many places
+    /// in the index.
+    pub fn memory_bytes(&self, samples: usize) -> usize {
+        match &self.form {
+            Form::Compact(block) => block.memory_bytes(),
+            Form::Indexed(indexed) => {
+                let large = |entry: &LargeEntry| {
+                    block_bytes(2 * size_of::<usize>() + entry.member.slice.len())
+                };
+                block_bytes(size_of::<Indexed>())
+                    + indexed.scores.memory_bytes(samples, large)
+                    + indexed.index.memory_bytes(samples)
+            }
+        }
     }
 
     /// The score of a member.

@@ -10,6 +10,7 @@
 //! Scores and ends have their room in the run itself, so a run is two blocks of memory however many entries it has.
 
 use super::Edge;
+use crate::types::blocks::vec_bytes;
 use crate::types::packed::make_room;
 use std::ops::Range;
 use triomphe::ThinArc;
@@ -70,6 +71,11 @@ impl Run {
     /// How many entries there are.
     pub(super) fn len(&self) -> usize {
         self.len.into()
+    }
+
+    /// Bytes of its blocks of memory but for the one that it lies in, and for large members, which the table has too.
+    pub(super) fn memory_bytes(&self) -> usize {
+        vec_bytes(&self.bytes) + vec_bytes(&self.large)
     }
 
     /// Whether there is no room for another entry.
