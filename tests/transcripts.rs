@@ -30,6 +30,8 @@ const WITHOUT_SESSION: &[&str] = &[
     "client::list",
     "config::config_help",
     "generic::object_help",
+    "mod::debug_help",
+    "mod::unknown",
     "info::info",
     "introspection::all",
     "introspection::command_help",
@@ -205,7 +207,7 @@ fn play_all(start: impl Fn() -> Server, is_left_out: impl Fn(&str) -> bool) -> S
 #[test]
 fn our_server_answers_as_the_comments_say() {
     let folder = Folder::new();
-    let start = || Server::ours(&folder, &["--save", ""]);
+    let start = || Server::ours(&folder, &["--save", "", "--enable-debug-command", "yes"]);
     let differences = play_all(start, |_| false);
     assert!(differences.is_empty(), "{differences}");
 }
@@ -213,7 +215,12 @@ fn our_server_answers_as_the_comments_say() {
 #[test]
 fn redis_answers_as_the_comments_say() {
     let folder = Folder::new();
-    let start = || Server::real(&folder, &["--databases", "1"]);
+    let start = || {
+        Server::real(
+            &folder,
+            &["--databases", "1", "--enable-debug-command", "yes"],
+        )
+    };
     let is_new = |handler: &str| NOT_IN_7_0.iter().any(|(name, _)| *name == handler);
     let differences = play_all(start, is_new);
     assert!(differences.is_empty(), "{differences}");

@@ -4,7 +4,7 @@
 
 use super::call::{Call, ReplyMode, Session};
 use super::error::{CommandError, CommandResult, c_string};
-use super::table::{self, Command, Handler, LOADING, WRITE};
+use super::table::{self, Command, Handler, LOADING, PROTECTED, WRITE};
 use super::waiting;
 use crate::keyspace::db::{Lookups, WriteDb};
 use crate::keyspace::space::{Key, Keyspace};
@@ -74,7 +74,7 @@ pub fn execute<'a>(
 ) {
     let mark = reply.mark();
     let command = match find(arguments)
-        .and_then(|command| check(server, command, arguments).map(|()| command))
+        .and_then(|command| check(server, session, command, arguments).map(|()| command))
     {
         Ok(command) => command,
         Err(_) if is_http(arguments[0]) => {
@@ -150,9 +150,21 @@ pub fn keys<'a>(
 }
 
 /// What may keep a command from running at all.
-fn check(server: &Server, command: &Command, arguments: &[&[u8]]) -> CommandResult {
+fn check(
+    server: &Server,
+    session: &Session,
+    command: &Command,
+    arguments: &[&[u8]],
+) -> CommandResult {
     if !command.spec.accepts(arguments.len()) {
         return Err(CommandError::WrongArity(command.full_name()));
+    }
+    let may_debug = || {
+        let permission = server.config.enable_debug_command();
+        permission.includes(session.client.is_local)
+    };
+    if command.spec.has(PROTECTED) && !may_debug() {
+        return Err(CommandError::DebugNotAllowed);
     }
     // PING is refused too, so that health checks notice; as in Redis.
     if server.refuses_writes() && (command.spec.has(WRITE) || command.spec.name == "ping") {

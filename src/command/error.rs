@@ -51,6 +51,7 @@ pub enum CommandError {
     // The server's state.
     Unblocked,
     StopWrites,
+    DebugNotAllowed,
     Loading,
     SaveInProgress,
     SaveFailed,
@@ -154,6 +155,11 @@ impl fmt::Display for CommandError {
             IndexOutOfRange => "ERR index out of range",
             SameObject => "ERR source and destination objects are the same",
             Loading => "LOADING Redis is loading the dataset in memory",
+            DebugNotAllowed => {
+                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
+                 from a local connection, otherwise you need to set this option in the configuration file, and then \
+                 restart the server."
+            }
             StopWrites => {
                 "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
                  Commands that may modify the data set are disabled, because this instance is configured to report \

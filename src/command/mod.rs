@@ -13,6 +13,7 @@ pub mod call;
 mod client;
 mod config;
 mod connection;
+mod debug;
 pub mod dispatch;
 mod dump;
 pub mod error;

@@ -6,9 +6,9 @@
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::{
-    bitmap, blocking, client, config, connection, dump, expiry, generic, geo, hash, hyperloglog,
-    info, introspection, lcs, list, memory, persistence, replication, server, set, sort,
-    sorted_set, string,
+    bitmap, blocking, client, config, connection, debug, dump, expiry, generic, geo, hash,
+    hyperloglog, info, introspection, lcs, list, memory, persistence, replication, server, set,
+    sort, sorted_set, string,
 };
 use crate::keyspace::db::Db;
 use crate::state::waiting::Wish;
@@ -244,6 +244,9 @@ flags! { KEY_FLAGS, "What happens to a key: <https://redis.io/docs/reference/key
     DELETE 7 "delete", NOT_KEY 8 "not_key", INCOMPLETE 9 "incomplete", VARIABLE 10 "variable_flags",
 }
 
+/// Only for those whom the configuration names; a flag that COMMAND does not tell.
+pub const PROTECTED: u32 = 1 << 26;
+
 /// ACL categories that follow neither from the flags nor from the group, among the flags of commands.
 #[allow(missing_docs)]
 pub const CAT_KEYSPACE: u32 = 1 << 28;
@@ -409,6 +412,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     config::COMMANDS,
     info::COMMANDS,
     memory::COMMANDS,
+    debug::COMMANDS,
     persistence::COMMANDS,
     replication::COMMANDS,
     generic::COMMANDS,

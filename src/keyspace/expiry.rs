@@ -5,7 +5,7 @@
 
 use super::space::{Keyspace, NO_DEADLINE};
 use std::sync::atomic::{
-    AtomicI64,
+    AtomicBool, AtomicI64,
     Ordering::{Relaxed, SeqCst},
 };
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -21,6 +21,8 @@ pub struct Alarm {
     set_to_ms: AtomicI64,
     is_rung: Mutex<bool>,
     bell: Condvar,
+    /// Whether keys that nobody asks for are removed at all.
+    is_active: AtomicBool,
 }
 
 impl Default for Alarm {
@@ -29,6 +31,7 @@ impl Default for Alarm {
             set_to_ms: AtomicI64::new(i64::MIN),
             is_rung: Mutex::new(false),
             bell: Condvar::new(),
+            is_active: AtomicBool::new(true),
         }
     }
 }
@@ -47,6 +50,12 @@ impl Alarm {
         self.bell.notify_all();
     }
 
+    /// Lets the expirer work or rest: DEBUG SET-ACTIVE-EXPIRE.
+    pub fn set_active(&self, is_active: bool) {
+        self.is_active.store(is_active, SeqCst);
+        self.ring();
+    }
+
     fn sleep_until(&self, deadline_ms: i64, now_ms: i64) {
         let longest = Duration::from_secs(3600);
         let time = u64::try_from(deadline_ms.saturating_sub(now_ms))
@@ -62,6 +71,9 @@ impl Alarm {
 impl Keyspace {
     /// Removes all keys that are due and sleeps until the next one is, or until the alarm rings. The expirer's loop.
     pub fn expire_and_sleep(&self, now_ms: impl Fn() -> i64) {
+        if !self.alarm.is_active.load(SeqCst) {
+            return self.alarm.sleep_until(NO_DEADLINE, now_ms());
+        }
         self.remove_due(now_ms());
         // First the alarm is set as late as can be, then the deadlines are read: a deadline set in between is seen
         // by one of the two, because it is published before the alarm is compared with it.

@@ -1,0 +1,206 @@
+//! DEBUG, compared with a real redis-server: above all that both have the same digest of the same data.
+
+mod common;
+
+use common::oracle::{Oracle, words};
+use common::{Folder, Server, wait_until};
+use my_redis_server::resp::decoder::Value;
+
+const ALLOWED: &[&str] = &["--enable-debug-command", "yes"];
+
+const EDGES: &str = r#"
+DEBUG
+DEBUG FOO
+DEBUG FOO a b c
+DEBUG DIGEST
+DEBUG DIGEST x
+DEBUG DIGEST-VALUE
+DEBUG DIGEST-VALUE nothing nothing
+DEBUG OBJECT
+DEBUG OBJECT nothing
+DEBUG OBJECT a b
+DEBUG SLEEP
+DEBUG SLEEP 0
+DEBUG SLEEP 0.001
+DEBUG SLEEP x
+DEBUG SLEEP -1
+debug sleep 0
+DEBUG SLEEP 0 0
+DEBUG SET-ACTIVE-EXPIRE
+DEBUG SET-ACTIVE-EXPIRE x
+DEBUG SET-ACTIVE-EXPIRE 0
+DEBUG SET-ACTIVE-EXPIRE 1
+DEBUG CHANGE-REPL-ID
+DEBUG CHANGE-REPL-ID x
+DEBUG QUICKLIST-PACKED-THRESHOLD
+DEBUG QUICKLIST-PACKED-THRESHOLD 1
+DEBUG QUICKLIST-PACKED-THRESHOLD x
+DEBUG QUICKLIST-PACKED-THRESHOLD 5gb
+DEBUG QUICKLIST-PACKED-THRESHOLD 100
+DEBUG QUICKLIST-PACKED-THRESHOLD 0
+DEBUG LOG
+DEBUG LOG text
+DEBUG ERROR
+DEBUG ERROR "SOME error"
+DEBUG ERROR "two\r\nlines"
+DEBUG POPULATE
+DEBUG POPULATE x
+DEBUG POPULATE -1
+DEBUG POPULATE 2 p x
+DEBUG POPULATE 2 p -1
+DEBUG POPULATE 2 p 1 x
+DEBUG POPULATE 3
+SET p:1 here
+DEBUG POPULATE 3 p 20
+DEBUG POPULATE 2 q 3
+DEBUG POPULATE 2 r 0
+MGET key:0 key:2 p:0 p:1 q:1 r:1
+DBSIZE
+DEBUG DIGEST
+"#;
+
+/// The scores are those that 7.0, which writes 17 digits, and 7.2 write alike.
+const DATA: &str = r#"
+SET int 12345
+DEBUG DIGEST
+SET text hello
+SET empty ""
+SET binary "\x00\xff\r\n"
+APPEND text " world"
+INCRBYFLOAT float 1.5
+SETEX due 100000 v
+RPUSH list a 1 -5000 c a ""
+HSET hash f v 1 2 "" ""
+SADD set a b 1
+SADD ints 1 2 300000 -7
+ZADD zset 1.5 a -inf b 3 c +inf d -2.25 e 0 f
+DEBUG DIGEST
+DEBUG DIGEST-VALUE int text empty binary float due list hash set ints zset nothing int
+EXPIRE zset 100000
+DEBUG DIGEST-VALUE zset
+PERSIST zset
+DEBUG DIGEST-VALUE zset
+DEBUG DIGEST
+RENAME list other
+DEBUG DIGEST-VALUE other
+DEBUG DIGEST
+SELECT 3
+DEBUG DIGEST
+DEBUG DIGEST-VALUE int
+SET int 12345
+DEBUG DIGEST
+DEBUG DIGEST-VALUE int
+FLUSHDB
+DEBUG DIGEST
+SELECT 0
+"#;
+
+#[test]
+fn edges_and_digests() {
+    let mut oracle = Oracle::with_options(ALLOWED);
+    oracle.scripts(&[EDGES, DATA]);
+    oracle.finish();
+}
+
+#[test]
+fn digests_of_large_collections() {
+    let mut oracle = Oracle::with_options(ALLOWED);
+    for number in 0..1500 {
+        oracle.type_line(&format!("RPUSH list \"element {number}\""));
+        oracle.type_line(&format!("HSET hash field:{number} value:{number}"));
+        oracle.type_line(&format!("SADD set member:{number}"));
+        oracle.type_line(&format!("SADD ints {}", number * 7));
+        oracle.type_line(&format!("ZADD zset {number}.25 member:{number}"));
+        oracle.type_line(&format!("SETEX key:{number} 10000 value:{number}"));
+    }
+    oracle.type_line("DEBUG DIGEST-VALUE list hash set ints zset");
+    oracle.type_line("DEBUG DIGEST");
+    oracle.finish();
+}
+
+/// What valkey-server 8.0.1, which writes scores as Redis 7.2 does, answers to `DEBUG DIGEST-VALUE z` after
+/// `ZADD z 0.1 a 3 b 1e20 c inf d`.
+#[test]
+fn scores_are_written_as_in_7_2() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", "", "--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    client.call(&["ZADD", "z", "0.1", "a", "3", "b", "1e20", "c", "inf", "d"]);
+    let digest = Value::Simple("286e28de1de76e40e23904e6824f040d2d975d64".into());
+    assert_eq!(
+        client.call(&["DEBUG", "DIGEST-VALUE", "z"]),
+        Value::Array(vec![digest])
+    );
+}
+
+/// The same fields, with what does not depend on the server.
+#[test]
+fn objects() {
+    let mut oracle = Oracle::with_options(ALLOWED);
+    for line in [
+        "SET k hello",
+        "SET n 123456",
+        "HSET h f v",
+        "SADD i 1 2",
+        "ZADD z 1 a",
+    ] {
+        oracle.type_line(line);
+    }
+    for key in ["k", "n", "h", "i", "z"] {
+        let [ours, real] = [0, 1].map(|index| {
+            let reply = oracle.ask_one(index, &words(&["DEBUG", "OBJECT", key]));
+            let text = String::from_utf8(reply).expect("it is text");
+            let certain = text.trim_end().split(' ').skip(1).map(|field| {
+                match field.split_once(':').expect("a name and a value") {
+                    (name, value) if ["refcount", "encoding"].contains(&name) => {
+                        (name.to_string(), value.to_string())
+                    }
+                    (name, _) => (name.to_string(), String::new()),
+                }
+            });
+            certain.collect::<Vec<_>>()
+        });
+        assert_eq!(ours, real, "{key}");
+    }
+    oracle.finish();
+}
+
+#[test]
+fn not_everybody_may() {
+    for (permission, may) in [("no", false), ("local", true)] {
+        let mut oracle = Oracle::with_options(&["--enable-debug-command", permission]);
+        for line in [
+            "DEBUG",
+            "DEBUG FOO",
+            "DEBUG SLEEP 0",
+            "DEBUG DIGEST",
+            "CONFIG SET enable-debug-command yes",
+        ] {
+            oracle.type_line(line);
+        }
+        let reply = oracle.ask_one(0, &words(&["DEBUG", "SLEEP", "0"]));
+        assert_eq!(reply == b"+OK\r\n", may);
+        oracle.finish();
+    }
+}
+
+#[test]
+fn keys_stay_while_expiry_is_off() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", "", "--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    let mut expired = || match client.call(&["INFO", "stats"]) {
+        Value::Bulk(text) => String::from_utf8_lossy(&text).contains("expired_keys:1"),
+        other => panic!("{other:?}"),
+    };
+    let mut other = server.client();
+    other.call(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]);
+    other.call(&["SET", "k", "v", "PX", "1"]);
+    // A reader sees that the key is due, and leaves it where it is.
+    wait_until("the key is due", || {
+        other.call(&["PTTL", "k"]) == Value::Integer(-2)
+    });
+    assert!(!expired());
+    other.call(&["DEBUG", "SET-ACTIVE-EXPIRE", "1"]);
+    wait_until("the key is removed", expired);
+}
