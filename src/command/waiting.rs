@@ -1,7 +1,7 @@
 //! How a command waits for a key: what BLPOP and its kin have in common.
 //!
 //! A handler of the type [`Handler::Wait`](super::table::Handler::Wait) checks its arguments and says what it waits for, its
-//! [`Wish`]. Under the locks of its keys, [`serve_or_wait`] serves it at once if one of them is there, else puts the client
+//! [`Wish`]. Under the locks of its keys, `serve_or_wait` serves it at once if one of them is there, else puts the client
 //! into their queues ([`waiters`](crate::keyspace::waiters)). The connection then sleeps (`server/waiting.rs`).
 
 use super::call::{Call, ReplyMode};

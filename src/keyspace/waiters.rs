@@ -5,7 +5,7 @@
 //! sees the elements that they take.
 //!
 //! Serving may fill another key (BLMOVE), in a shard of its own. The locks of a command therefore include those that
-//! serving needs: see [`Waiters::keys_needed`] and [`Keyspace::write`](super::space::Keyspace::write).
+//! serving needs: see `Waiters::keys_needed` and [`Keyspace::write`](super::space::Keyspace::write).
 
 use super::db::Db;
 use super::entry::Entry;

@@ -23,4 +23,4 @@ pub mod reaper;
 pub mod saver;
 pub mod start;
 pub mod transfer;
-mod waiting;
+pub mod waiting;

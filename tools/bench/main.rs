@@ -23,6 +23,7 @@ mod clients;
 mod connections;
 mod data;
 mod huge;
+mod large;
 mod memory;
 mod mixed;
 mod options;

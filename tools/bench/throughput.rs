@@ -56,7 +56,7 @@ const TESTS: [Test; 21] = [
     Test { name: "zrank", command: "ZRANK", arguments: &["ZRANK", "myzset", "element:__rand_int__"], needs: Needs::SortedSet, values: 0 },
     Test { name: "zrange_10", command: "ZRANGEBYSCORE", arguments: &["ZRANGEBYSCORE", "myzset", "__rand_int__", "+inf", "LIMIT", "0", "10"], needs: Needs::SortedSet, values: 0 },
     Test { name: "zrevrange_100", command: "ZREVRANGE", arguments: &["ZREVRANGE", "myzset", "0", "99", "WITHSCORES"], needs: Needs::SortedSet, values: 0 },
-    Test { name: "geosearch_200km", command: "GEOSEARCH", arguments: &["GEOSEARCH", "mygeo", "FROMMEMBER", "element:__rand_int__", "BYRADIUS", "200", "km"], needs: Needs::Places, values: 0 },
+    Test { name: "geosearch", command: "GEOSEARCH", arguments: &["GEOSEARCH", "mygeo", "FROMMEMBER", "element:__rand_int__", "BYRADIUS", "200", "km"], needs: Needs::Places, values: 0 },
     Test { name: "mset", command: "MSET", arguments: &["-t", "mset"], needs: Needs::Keys, values: 10 },
     Test { name: "lrange_100", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "99"], needs: Needs::List, values: 100 },
     Test { name: "lrange_300", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "299"], needs: Needs::List, values: 300 },
