@@ -225,6 +225,15 @@ fn moves_between_lists_go_on_from_key_to_key() {
          C: RPUSH a 1
          C: GET s
          C: EXISTS a b k s",
+        // The destination has expired, and nobody has removed it yet.
+        "A: BLMOVE a b LEFT RIGHT 0
+         B: DEBUG SET-ACTIVE-EXPIRE 0
+         B: RPUSH b old
+         B: PEXPIRE b 1
+         B: DEBUG SLEEP 0.01
+         B: RPUSH a new
+         B: LRANGE b 0 -1
+         B: DEBUG SET-ACTIVE-EXPIRE 1",
         // LMOVE serves those who wait for its destination.
         "A: BLPOP b 0
          B: RPUSH a 1 2

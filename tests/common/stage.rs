@@ -38,7 +38,7 @@ struct Stage<'a> {
 /// Plays scripts on our server and on a real one, in both protocol versions, and compares what happens.
 pub fn compare(scripts: &[&str]) {
     let folders = [Folder::new(), Folder::new()];
-    let options = ["--databases", "16"];
+    let options = ["--databases", "16", "--enable-debug-command", "yes"];
     let ours = Server::ours(&folders[0], &[&options[..], &["--save", ""]].concat());
     let real = Server::real(&folders[1], &options);
     for (script, protocol) in scripts.iter().flat_map(|script| [(script, 2), (script, 3)]) {

@@ -45,6 +45,10 @@ impl Db<'_> {
             last = Some(ticket);
             if waiter.wants(entry) {
                 let waiter = waiter.clone();
+                if let Some(destination) = waiter.destination() {
+                    // Of the command's own keys, those that had expired are gone since it took the locks.
+                    self.remove_if_expired(&Key::new(key.shard / SHARDS, destination));
+                }
                 waiter.serve(self, key);
                 self.guard_mut(key).waiters.leave(key.bytes, ticket);
                 self.served.push(waiter);
