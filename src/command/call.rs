@@ -130,6 +130,13 @@ impl<'a> Call<'a> {
         String::from_utf8_lossy(self.arguments[index]).to_ascii_uppercase()
     }
 
+    /// An argument that is to be 1 or more, with the error text of commands that name it.
+    pub fn positive(&self, index: usize, name: &str) -> Result<usize, CommandError> {
+        let number = number::parse_i64(self.argument(index)).filter(|number| *number > 0);
+        let number = number.and_then(|number| usize::try_from(number).ok());
+        number.ok_or_else(|| CommandError::err(format!("{name} should be greater than 0")))
+    }
+
     /// Of a command that pops from the first of several keys, which are counted at `index`: from which end, as `end` knows the
     /// word behind the keys, and how many to pop. LMPOP, ZMPOP and their waiting forms.
     pub fn pop_options<E>(
@@ -137,19 +144,15 @@ impl<'a> Call<'a> {
         index: usize,
         end: impl FnOnce(&Call, usize) -> Result<E, CommandError>,
     ) -> Result<(E, usize), CommandError> {
-        let positive = |index: usize, name: &str| {
-            let number = number::parse_i64(self.argument(index)).filter(|number| *number > 0);
-            let number = number.and_then(|number| usize::try_from(number).ok());
-            number.ok_or_else(|| CommandError::err(format!("{name} should be greater than 0")))
-        };
-        let index = positive(index, "numkeys")?
+        let index = self
+            .positive(index, "numkeys")?
             .checked_add(index + 1)
             .filter(|index| *index < self.arguments.len())
             .ok_or(CommandError::Syntax)?;
         let end = end(self, index)?;
         match self.arguments.len() - index {
             1 => Ok((end, 1)),
-            3 if self.is_word(index + 1, "COUNT") => Ok((end, positive(index + 2, "count")?)),
+            3 if self.is_word(index + 1, "COUNT") => Ok((end, self.positive(index + 2, "count")?)),
             _ => Err(CommandError::Syntax),
         }
     }

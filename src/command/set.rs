@@ -401,9 +401,7 @@ fn sinterstore(call: &mut Call, db: &mut Db) -> CommandResult {
 /// (integer) 1
 /// ```
 fn sintercard(call: &mut Call, db: &Db) -> CommandResult {
-    let numkeys = number::parse_i64(call.argument(1)).filter(|number| *number > 0);
-    let numkeys =
-        numkeys.ok_or_else(|| CommandError::err("numkeys should be greater than 0"))? as usize;
+    let numkeys = call.positive(1, "numkeys")?;
     if numkeys > call.arguments.len() - 2 {
         return Err(CommandError::err(
             "Number of keys can't be greater than number of args",

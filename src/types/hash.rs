@@ -94,12 +94,7 @@ impl Hash {
 
     /// All fields with their values; in order of insertion while the hash is compact.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let (block, table) = match &self.form {
-            Form::Compact(block) => (Some(block), None),
-            Form::Table(table) => (None, Some(table.iter().map(pair))),
-        };
-        let packed = block.into_iter().flat_map(|block| pairs(block.iter()));
-        packed.chain(table.into_iter().flatten())
+        (0..self.parts()).flat_map(|part| self.part(part))
     }
 
     /// In how many parts the fields lie.
