@@ -2,9 +2,7 @@
 
 mod common;
 
-use common::oracle::{Oracle, Pools, words};
-use common::{Folder, Server, strings};
-use std::collections::HashSet;
+use common::oracle::{Oracle, Pools};
 
 const SET_AND_GET: &str = r#"
 HSET
@@ -262,35 +260,7 @@ fn edges_of_hashes() {
 /// What HRANDFIELD draws are fields of the hash, different ones unless the count is negative, and in time all of them.
 #[test]
 fn random_fields() {
-    let folder = Folder::new();
-    let server = Server::ours(&folder, &["--save", ""]);
-    let mut client = server.client();
-    for len in [1, 10, 1000] {
-        let name = |index: usize| format!("f{index}").into_bytes();
-        let pairs = (0..len).flat_map(|index| [name(index), b"v".to_vec()]);
-        let request: Vec<Vec<u8>> = words(&["HSET", "h"]).into_iter().chain(pairs).collect();
-        client.call(&request);
-        let all: HashSet<Vec<u8>> = (0..len).map(name).collect();
-        for count in [1, 2, len / 5, len / 2, len - 1, len, 2 * len] {
-            let drawn = strings(client.call(&["HRANDFIELD", "h", &count.to_string()]));
-            let different: HashSet<Vec<u8>> = drawn.iter().cloned().collect();
-            assert_eq!(
-                (drawn.len(), different.len()),
-                (count.min(len), count.min(len))
-            );
-            assert!(different.is_subset(&all));
-        }
-        let mut missing = all.clone();
-        common::wait_until("every field is drawn", || {
-            let drawn = strings(client.call(&["HRANDFIELD", "h", "-500"]));
-            assert_eq!(drawn.len(), 500);
-            assert!(drawn.iter().all(|field| all.contains(field)));
-            drawn.iter().for_each(|field| {
-                missing.remove(field);
-            });
-            missing.is_empty()
-        });
-    }
+    common::check_draws("HRANDFIELD", |element| vec!["HSET", "k", element, "v"]);
 }
 
 /// HSCAN with a small COUNT finds every field, also when the hash changes meanwhile.

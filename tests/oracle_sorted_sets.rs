@@ -5,10 +5,9 @@
 
 mod common;
 
-use common::oracle::{Oracle, RawClient, words};
-use common::{Folder, Server, strings};
+use common::oracle::{Oracle, RawClient};
+use common::{Folder, Server};
 use my_redis_server::resp::decoder::Value;
-use std::collections::HashSet;
 
 const ADD: &str = r#"
 ZADD
@@ -718,34 +717,7 @@ fn ranks_with_scores_and_new_encodings_of_7_2() {
 /// What ZRANDMEMBER draws are members of the set, different ones unless the count is negative, and in time all of them.
 #[test]
 fn random_members() {
-    let folder = Folder::new();
-    let server = Server::ours(&folder, &["--save", ""]);
-    let mut client = server.client();
-    for len in [1, 10, 1000] {
-        let name = |index: usize| format!("m{index}").into_bytes();
-        let pairs = (0..len).flat_map(|index| [index.to_string().into_bytes(), name(index)]);
-        let request: Vec<Vec<u8>> = words(&["ZADD", "z"]).into_iter().chain(pairs).collect();
-        client.call(&request);
-        let all: HashSet<Vec<u8>> = (0..len).map(name).collect();
-        for count in [1, 2, len / 5, len / 2, len - 1, len, 2 * len] {
-            let drawn = strings(client.call(&["ZRANDMEMBER", "z", &count.to_string()]));
-            let different: HashSet<Vec<u8>> = drawn.iter().cloned().collect();
-            assert_eq!(
-                (drawn.len(), different.len()),
-                (count.min(len), count.min(len))
-            );
-            assert!(different.is_subset(&all));
-        }
-        let mut missing = all.clone();
-        common::wait_until("every member is drawn", || {
-            let drawn = strings(client.call(&["ZRANDMEMBER", "z", "-500"]));
-            assert!(drawn.len() == 500 && drawn.iter().all(|member| all.contains(member)));
-            drawn.iter().for_each(|member| {
-                missing.remove(member);
-            });
-            missing.is_empty()
-        });
-    }
+    common::check_draws("ZRANDMEMBER", |element| vec!["ZADD", "k", "1", element]);
 }
 
 /// ZSCAN with a small COUNT finds every member, also when the set changes meanwhile.
