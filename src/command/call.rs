@@ -8,10 +8,13 @@ use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
 use crate::state::Server;
 use crate::state::clients::Client;
+use crate::state::monitors::Monitoring;
+use crate::state::pubsub::Subscriptions;
 use crate::util::doorbell::Doorbell;
 use crate::util::number;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// What a handler has to work with.
 pub struct Call<'a> {
@@ -46,8 +49,52 @@ pub struct Session {
     pub awaits_dump: bool,
     /// What it waits for from now on, if the last command waits.
     pub waiting: Option<Waiting>,
-    /// Wakes the client's thread; there is none before its first wait.
-    pub doorbell: Option<Arc<Doorbell>>,
+    /// What it has subscribed to.
+    pub subscriptions: Subscriptions,
+    /// Lets it look on while others work.
+    pub monitoring: Option<Monitoring>,
+    doorbell: Option<Arc<Doorbell>>,
+}
+
+impl Session {
+    /// A client that has just connected.
+    pub fn new(server: &Server, client: &Arc<Client>) -> Session {
+        Session {
+            client: client.clone(),
+            database: 0,
+            reply_mode: ReplyMode::On,
+            sync: SyncOptions::default(),
+            awaits_dump: false,
+            waiting: None,
+            subscriptions: Subscriptions::new(server.pubsub.clone(), client.clone()),
+            monitoring: None,
+            doorbell: None,
+        }
+    }
+
+    /// Whether other threads may have something to tell the client.
+    pub fn listens(&self) -> bool {
+        !self.subscriptions.is_empty() || self.monitoring.is_some()
+    }
+
+    /// Whether it may give few commands only: in RESP2, whoever has subscribed to something cannot tell replies from messages.
+    pub fn is_restricted(&self) -> bool {
+        !self.subscriptions.is_empty() && self.client.protocol.load(Relaxed) == 2
+    }
+
+    /// What wakes the client's thread when it sleeps for other threads; made when it is first needed.
+    ///
+    /// # Errors
+    /// The process has too many files open.
+    pub fn doorbell(&mut self) -> Result<Arc<Doorbell>, CommandError> {
+        if self.doorbell.is_none() {
+            let new = Doorbell::new().map(Arc::new);
+            let new = new.map_err(|error| CommandError::err(format!("cannot wait: {error}")))?;
+            self.client.outbox.open(new.clone());
+            self.doorbell = Some(new);
+        }
+        Ok(self.doorbell.clone().expect("it was just made"))
+    }
 }
 
 /// CLIENT REPLY.

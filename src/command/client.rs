@@ -131,7 +131,7 @@ fn list(call: &mut Call) -> CommandResult {
         2 => {}
         4 if call.is_word(2, "TYPE") => {
             let wanted = client_type(call.argument(3))?;
-            clients.retain(|_| wanted == ClientType::Normal);
+            clients.retain(|client| wanted == ClientType::of(client));
         }
         4.. if call.is_word(2, "ID") => {
             let ids: Result<Vec<i64>, _> = (3..call.arguments.len())
@@ -157,17 +157,28 @@ fn client_info(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// What kind of client it is. Replicas, subscribers and masters come with the commands that make them.
+/// What kind of client it is. Replicas and masters come with the commands that make them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ClientType {
     Normal,
+    Subscriber,
     Other,
+}
+
+impl ClientType {
+    fn of(client: &Client) -> ClientType {
+        match client.is_subscriber() {
+            true => ClientType::Subscriber,
+            false => ClientType::Normal,
+        }
+    }
 }
 
 fn client_type(name: &[u8]) -> Result<ClientType, CommandError> {
     match name.to_ascii_lowercase().as_slice() {
         b"normal" => Ok(ClientType::Normal),
-        b"slave" | b"replica" | b"pubsub" | b"master" => Ok(ClientType::Other),
+        b"pubsub" => Ok(ClientType::Subscriber),
+        b"slave" | b"replica" | b"master" => Ok(ClientType::Other),
         _ => Err(CommandError::quoting("Unknown client type '", name, "'")),
     }
 }
@@ -182,6 +193,8 @@ fn client_id(call: &Call, index: usize) -> Result<u64, CommandError> {
 fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
     let labels = client.labels().clone();
     let flags: String = [
+        ('O', client.is_monitor.load(Relaxed)),
+        ('P', client.is_subscriber()),
         ('b', client.is_waiting()),
         ('e', client.no_evict.load(Relaxed)),
         ('T', client.no_touch.load(Relaxed)),
@@ -200,7 +213,10 @@ fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
         &client.output_capacity,
     ]
     .map(|figure| figure.load(Relaxed));
-    let total = input + input_free + arguments + output + size_of::<Client>();
+    let [channels, patterns, shard_channels] =
+        [0, 1, 2].map(|kind| client.subscriptions[kind].load(Relaxed));
+    let (messages, message_bytes) = client.outbox.len_and_bytes();
+    let total = input + input_free + arguments + output + message_bytes + size_of::<Client>();
     let age = (now_ms - client.connected_at_ms).max(0) / 1000;
     let idle = (now_ms - client.last_request_ms.load(Relaxed)).max(0) / 1000;
     let head = format!(
@@ -208,8 +224,8 @@ fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
         client.id, client.address, client.local_address, client.file_descriptor
     );
     let middle = format!(
-        "age={age} idle={idle} flags={flags} db={} sub=0 psub=0 ssub=0 multi=-1 qbuf={input} qbuf-free={input_free} \
-         argv-mem={arguments} multi-mem=0 rbs={output} rbp={output} obl=0 oll=0 omem=0 tot-mem={total} events=r \
+        "age={age} idle={idle} flags={flags} db={} sub={channels} psub={patterns} ssub={shard_channels} multi=-1 qbuf={input} qbuf-free={input_free} \
+         argv-mem={arguments} multi-mem=0 rbs={output} rbp={output} obl=0 oll={messages} omem={message_bytes} tot-mem={total} events=r \
          cmd={command} user=default redir=-1 resp={}",
         client.database.load(Relaxed),
         client.protocol.load(Relaxed),
@@ -318,7 +334,7 @@ impl Filter {
             && is(&self.local_address, &client.local_address)
             && self
                 .client_type
-                .is_none_or(|wanted| wanted == ClientType::Normal)
+                .is_none_or(|wanted| wanted == ClientType::of(client))
             && !(self.spares_caller && client.id == caller)
     }
 }

@@ -10,13 +10,13 @@ use std::sync::atomic::Ordering::Relaxed;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "ping", arity: -1, handler: Handler::NoLock(ping), flags: FAST, group: Group::Connection, since: "1.0.0",
+    CommandSpec { name: "ping", arity: -1, handler: Handler::NoLock(ping), flags: FAST | WHILE_SUBSCRIBED, group: Group::Connection, since: "1.0.0",
         syntax: "[message]", summary: "Returns the server's liveliness response.", tips: &["request_policy:all_shards", "response_policy:all_succeeded"], ..BASE },
     CommandSpec { name: "echo", arity: 2, handler: Handler::NoLock(echo), flags: LOADING | STALE | FAST, group: Group::Connection, since: "1.0.0",
         syntax: "message", summary: "Returns the given string.", ..BASE },
-    CommandSpec { name: "quit", arity: -1, handler: Handler::NoLock(quit), flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, group: Group::Connection, since: "1.0.0",
+    CommandSpec { name: "quit", arity: -1, handler: Handler::NoLock(quit), flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | WHILE_SUBSCRIBED, group: Group::Connection, since: "1.0.0",
         syntax: "", summary: "Closes the connection.", deprecated: Some(("7.2.0", "just closing the connection")), ..BASE },
-    CommandSpec { name: "reset", arity: 1, handler: Handler::NoLock(reset), flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, group: Group::Connection, since: "6.2.0",
+    CommandSpec { name: "reset", arity: 1, handler: Handler::NoLock(reset), flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | WHILE_SUBSCRIBED, group: Group::Connection, since: "6.2.0",
         syntax: "", summary: "Resets the connection.", ..BASE },
     CommandSpec { name: "select", arity: 2, handler: Handler::NoLock(select), flags: LOADING | STALE | FAST, group: Group::Connection, since: "1.0.0",
         syntax: "index", summary: "Changes the selected database.", ..BASE },
@@ -33,10 +33,21 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// "hello"
 /// ```
 fn ping(call: &mut Call) -> CommandResult {
-    match call.arguments {
-        [_] => call.reply.simple("PONG"),
-        [_, message] => call.reply.bulk(message),
+    let message = match call.arguments {
+        [_] => None,
+        [_, message] => Some(*message),
         _ => return Err(CommandError::WrongArity("ping".to_string())),
+    };
+    // A client that can tell messages from replies by their form alone would take any other form for neither.
+    if call.session.is_restricted() {
+        call.reply.array(2);
+        call.reply.bulk(b"pong");
+        call.reply.bulk(message.unwrap_or_default());
+        return Ok(());
+    }
+    match message {
+        None => call.reply.simple("PONG"),
+        Some(message) => call.reply.bulk(message),
     }
     Ok(())
 }
@@ -69,6 +80,8 @@ fn quit(call: &mut Call) -> CommandResult {
 fn reset(call: &mut Call) -> CommandResult {
     call.session.database = 0;
     call.session.reply_mode = ReplyMode::On;
+    call.session.subscriptions.unsubscribe_all();
+    call.session.monitoring = None;
     call.reply.protocol = Protocol::Resp2;
     let client = &call.session.client;
     client.database.store(0, Relaxed);

@@ -4,8 +4,10 @@
 
 use super::call::{Call, ReplyMode, Session};
 use super::error::{CommandError, CommandResult, c_string};
-use super::table::{self, Command, Handler, LOADING, PROTECTED, WRITE};
-use super::waiting;
+use super::table::{
+    self, Command, Handler, LOADING, PROTECTED, PUBSUB, READONLY, WHILE_SUBSCRIBED, WRITE,
+};
+use super::{monitor, waiting};
 use crate::keyspace::db::{Lookups, WriteDb};
 use crate::keyspace::space::{Key, Keyspace};
 use crate::keyspace::waiters::Ticket;
@@ -102,10 +104,15 @@ pub fn execute<'a>(
         reply.take_back(mark);
         answer_error(server, session, reply, &error, Some(command.number), true);
     }
+    if server.monitors.is_any() {
+        monitor::show(server, session, command.spec, arguments);
+    }
     server
         .statistics
         .note_call(session.client.id, command.number, stopwatch.lap_ns());
-    finish(session, reply, mark);
+    // What a client hears of its subscriptions is no reply.
+    let is_wanted = command.spec.has(PUBSUB) && command.spec.has(WHILE_SUBSCRIBED);
+    finish(session, reply, if is_wanted { reply.mark() } else { mark });
 }
 
 /// Whether this begins a line of HTTP. A page in a browser can make it send a request here, with commands in its body;
@@ -165,6 +172,12 @@ fn check(
     };
     if command.spec.has(PROTECTED) && !may_debug() {
         return Err(CommandError::DebugNotAllowed);
+    }
+    if session.is_restricted() && !command.spec.has(WHILE_SUBSCRIBED) {
+        return Err(CommandError::Subscribed(command.full_name()));
+    }
+    if session.monitoring.is_some() && command.spec.has(WRITE | READONLY) {
+        return Err(CommandError::Monitoring);
     }
     // PING is refused too, so that health checks notice; as in Redis.
     if server.refuses_writes() && (command.spec.has(WRITE) || command.spec.name == "ping") {

@@ -48,6 +48,9 @@ pub enum CommandError {
     NoSuchKey,
     IndexOutOfRange,
     SameObject,
+    // The client's state.
+    Subscribed(String),
+    Monitoring,
     // The server's state.
     Unblocked,
     StopWrites,
@@ -126,6 +129,14 @@ impl fmt::Display for CommandError {
             NotBetween(least, most) => {
                 return write!(f, "ERR value is out of range, value must between {least} and {most}");
             }
+            Subscribed(name) => {
+                return write!(
+                    f,
+                    "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed \
+                     in this context"
+                );
+            }
+            Monitoring => "ERR Replica can't interact with the keyspace",
             InvalidExpireTime(name) => return write!(f, "ERR invalid expire time in '{name}' command"),
             Syntax => "ERR syntax error",
             NotAnInteger => "ERR value is not an integer or out of range",

@@ -6,6 +6,7 @@ use super::error::CommandResult;
 use super::table::{self, *};
 use crate::REDIS_VERSION;
 use crate::state::loading::Loading;
+use crate::state::pubsub::Kind;
 use crate::state::saves::Record;
 use crate::state::{Server, memory};
 use std::fmt::Write;
@@ -292,14 +293,25 @@ fn stats(call: &Call, out: &mut String) {
     line!(out, "evicted_keys:0");
     line!(out, "keyspace_hits:{}", sums.hits);
     line!(out, "keyspace_misses:{}", sums.misses);
-    line!(out, "pubsub_channels:0");
-    line!(out, "pubsub_patterns:0");
+    let listened_to = |kind| server.pubsub.count(kind);
+    line!(out, "pubsub_channels:{}", listened_to(Kind::Channel));
+    line!(out, "pubsub_patterns:{}", listened_to(Kind::Pattern));
+    line!(
+        out,
+        "pubsubshard_channels:{}",
+        listened_to(Kind::ShardChannel)
+    );
     line!(out, "latest_fork_usec:0");
     line!(out, "total_forks:0");
     line!(
         out,
         "total_error_replies:{}",
         server.statistics.errors().values().sum::<u64>()
+    );
+    let disconnections = server.statistics.output_limit_disconnections.load(Relaxed);
+    line!(
+        out,
+        "client_output_buffer_limit_disconnections:{disconnections}"
     );
 }
 

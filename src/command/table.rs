@@ -7,8 +7,8 @@ use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::{
     bitmap, blocking, client, config, connection, debug, dump, expiry, generic, geo, hash,
-    hyperloglog, info, introspection, lcs, list, memory, persistence, replication, server, set,
-    sort, sorted_set, string,
+    hyperloglog, info, introspection, lcs, list, memory, monitor, persistence, pubsub, replication,
+    server, set, sort, sorted_set, string,
 };
 use crate::keyspace::db::Db;
 use crate::state::waiting::Wish;
@@ -247,6 +247,9 @@ flags! { KEY_FLAGS, "What happens to a key: <https://redis.io/docs/reference/key
 /// Only for those whom the configuration names; a flag that COMMAND does not tell.
 pub const PROTECTED: u32 = 1 << 26;
 
+/// Also for clients that have subscribed to something and speak RESP2; a flag that COMMAND does not tell.
+pub const WHILE_SUBSCRIBED: u32 = 1 << 25;
+
 /// ACL categories that follow neither from the flags nor from the group, among the flags of commands.
 #[allow(missing_docs)]
 pub const CAT_KEYSPACE: u32 = 1 << 28;
@@ -270,6 +273,7 @@ pub enum Group {
     Hash,
     HyperLogLog,
     List,
+    PubSub,
     Server,
     Set,
     SortedSet,
@@ -287,6 +291,7 @@ impl Group {
             Group::Hash => "hash",
             Group::HyperLogLog => "hyperloglog",
             Group::List => "list",
+            Group::PubSub => "pubsub",
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
@@ -304,7 +309,7 @@ impl Group {
             Group::Hash => Some("@hash"),
             Group::HyperLogLog => Some("@hyperloglog"),
             Group::List => Some("@list"),
-            Group::Server => None,
+            Group::PubSub | Group::Server => None,
             Group::Set => Some("@set"),
             Group::SortedSet => Some("@sortedset"),
             Group::String => Some("@string"),
@@ -363,6 +368,7 @@ impl CommandSpec {
             is("@read", self.has(READONLY)),
             is("@write", self.has(WRITE)),
             group.filter(|group| !matches!(*group, "@keyspace" | "@connection")),
+            is("@pubsub", self.has(PUBSUB)),
             is("@set", is_of_collections),
             is("@sortedset", is_of_collections),
             is("@list", is_of_collections),
@@ -414,6 +420,8 @@ const FAMILIES: &[&[CommandSpec]] = &[
     memory::COMMANDS,
     debug::COMMANDS,
     persistence::COMMANDS,
+    pubsub::COMMANDS,
+    monitor::COMMANDS,
     replication::COMMANDS,
     generic::COMMANDS,
     expiry::COMMANDS,

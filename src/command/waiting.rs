@@ -2,7 +2,7 @@
 //!
 //! A handler of the type [`Handler::Wait`](super::table::Handler::Wait) checks its arguments and says what it waits for, its
 //! [`Wish`]. Under the locks of its keys, `serve_or_wait` serves it at once if one of them is there, else puts the client
-//! into their queues ([`waiters`](crate::keyspace::waiters)). The connection then sleeps (`server/waiting.rs`).
+//! into their queues ([`waiters`](crate::keyspace::waiters)). The connection then sleeps.
 
 use super::call::{Call, ReplyMode};
 use super::error::{CommandError, CommandResult};
@@ -13,7 +13,6 @@ use crate::resp::reply::Reply;
 use crate::state::Server;
 use crate::state::waiting::{Outcome, Wait, Wish};
 use crate::util::clock;
-use crate::util::doorbell::Doorbell;
 use crate::util::long_double::LongDouble;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -45,14 +44,7 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
         return (wish.attempt)(db, key, call.reply).map_err(CommandError::Other);
     }
     let session = &mut *call.session;
-    let doorbell = match &session.doorbell {
-        Some(doorbell) => doorbell.clone(),
-        None => {
-            let new = Doorbell::new().map(Arc::new);
-            let new = new.map_err(|error| CommandError::err(format!("cannot wait: {error}")))?;
-            session.doorbell.insert(new).clone()
-        }
-    };
+    let doorbell = session.doorbell()?;
     let wait = Arc::new(Wait::new(wish, call.reply.protocol, doorbell));
     let waiter: SharedWaiter = wait.clone();
     session.waiting = Some(Waiting {

@@ -139,17 +139,17 @@ impl Reply {
             return self.bulk(string);
         }
         self.header(b'$', string.len() as i64);
-        self.push(Part::Shared(string.clone()));
+        self.add_part(Part::Shared(string.clone()));
         self.bytes.extend_from_slice(b"\r\n");
     }
 
     /// What follows is written when it is sent: `write` adds a piece of some elements each time, and returns whether there
     /// are more.
     pub fn later(&mut self, write: impl FnMut(&mut Reply) -> bool + Send + 'static) {
-        self.push(Part::Later(Box::new(write)));
+        self.add_part(Part::Later(Box::new(write)));
     }
 
-    fn push(&mut self, part: Part) {
+    fn add_part(&mut self, part: Part) {
         self.part_bytes += part.len();
         self.parts.push((self.bytes.len(), part));
     }
@@ -243,6 +243,14 @@ impl Reply {
         }
     }
 
+    /// The head of a message that answers no request; its elements follow. In RESP2 an array.
+    pub fn push(&mut self, len: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.header(b'*', len as i64),
+            Protocol::Resp3 => self.header(b'>', len as i64),
+        }
+    }
+
     fn header(&mut self, kind: u8, number: i64) {
         self.line(kind, itoa::Buffer::new().format(number).as_bytes());
     }
@@ -274,6 +282,20 @@ impl Reply {
         self.bytes.extend_from_slice(&other.bytes);
     }
 
+    /// Adds what is in the protocol's form already; if it is large, without copying it.
+    pub fn encoded(&mut self, message: &Arc<Vec<u8>>) {
+        match message.len() {
+            ..SHARED_FROM_BYTES => self.bytes.extend_from_slice(message),
+            _ => self.add_part(Part::Shared(message.clone())),
+        }
+    }
+
+    /// The bytes of an output in which all strings are small or were copied.
+    pub fn into_bytes(self) -> Vec<u8> {
+        debug_assert!(self.parts.is_empty());
+        self.bytes
+    }
+
     /// Takes back what was written since the mark.
     pub fn take_back(&mut self, mark: Mark) {
         self.bytes.truncate(mark.bytes);
@@ -288,7 +310,7 @@ impl Reply {
 
     /// Whether nothing waits to be written.
     pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
+        self.bytes.is_empty() && self.parts.is_empty()
     }
 
     /// Memory held, in bytes: what waits and the room kept for more.

@@ -3,23 +3,24 @@
 //! The loop blocks in `read` and in `write` and nowhere else. What arrives together is answered together: all complete
 //! requests of the input are carried out, then the replies go out by one write, unless they have grown large before.
 
-use super::{transfer, waiting};
-use crate::command::call::{ReplyMode, Session};
+use super::transfer;
+use crate::command::call::Session;
 use crate::command::dispatch::{self, LockInHand};
-use crate::command::replication::SyncOptions;
 use crate::command::waiting::Waiting;
 use crate::resp::reply::Reply;
 use crate::resp::request::RequestParser;
 use crate::state::Server;
 use crate::state::clients::Client;
 use crate::state::waiting::Outcome;
-use crate::util::clock::Stopwatch;
+use crate::util::clock::{self, Stopwatch};
+use crate::util::doorbell::{Doorbell, Until, Woken};
 use smallvec::SmallVec;
 use std::io::{self, ErrorKind, Read};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
+use std::time::Instant;
 
 /// The input buffer of a client that sends little. It lies on the stack of the client's thread, in memory that is used
 /// for each request anyway: to fetch a page that has not been used lately takes longer than most commands.
@@ -28,24 +29,17 @@ const SMALL_INPUT_BYTES: usize = 512;
 const LARGE_INPUT_BYTES: usize = 64 * 1024;
 /// Replies are written when they have grown to this size, even if there is more input.
 const FLUSH_BYTES: usize = 64 * 1024;
+/// Replies of this size may have to wait for the client to read.
+const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
 /// Room that an output buffer keeps when it is empty.
 const IDLE_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// Serves a client until it is gone.
 pub fn serve(server: &Server, stream: &TcpStream, client: &Arc<Client>) {
-    let session = Session {
-        client: client.clone(),
-        database: 0,
-        reply_mode: ReplyMode::On,
-        sync: SyncOptions::default(),
-        awaits_dump: false,
-        waiting: None,
-        doorbell: None,
-    };
     let mut connection = Connection {
         server,
         stream,
-        session,
+        session: Session::new(server, client),
         input: Input::default(),
         parser: RequestParser::default(),
         reply: Reply::default(),
@@ -78,6 +72,9 @@ impl<'a> Connection<'a> {
             // Where many are busy, the next request has often come before it is this thread's turn again: it need not
             // sleep then, and nobody need wake it. Where nobody else wants the processor, this returns at once.
             thread::yield_now();
+            if self.session.listens() {
+                self.listen()?;
+            }
             let received = self.input.receive(&mut &*self.stream)?;
             if received == 0 {
                 return Ok(());
@@ -135,6 +132,9 @@ impl<'a> Connection<'a> {
             if self.session.client.closes_after_reply.load(Relaxed) {
                 return Ok(false);
             }
+            if self.session.listens() {
+                self.session.client.outbox.take_into(&mut self.reply);
+            }
             if self.reply.len() >= FLUSH_BYTES {
                 lock.release();
                 let sent = self.flush()?;
@@ -145,16 +145,54 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Sleeps while the client waits for a key; `false` if it is gone.
+    /// Sleeps while the client waits for a key, until it has been served, its time is up, or it is gone, and writes the reply;
+    /// `false` if it is gone.
     fn wait(&mut self, waiting: Waiting) -> io::Result<bool> {
         // The replies to what came before in the pipeline are not to wait.
         let flushed = self.flush();
+        let wait = waiting.wait.clone();
         if flushed.is_err() {
-            waiting.wait.end(Outcome::Gone);
+            wait.end(Outcome::Gone);
         }
-        let client = &self.session.client;
-        let is_there = waiting::sleep(self.server, self.stream, client, waiting, &mut self.reply);
-        flushed.map(|_| is_there)
+        self.session.client.set_waiting(Some(wait.clone()));
+        while wait.is_pending() {
+            // A system that cannot wait leaves no way to serve the client.
+            match self.sleep(&wait.doorbell, Until::HangUp, wait.wish.until) {
+                Ok(Woken::Rung | Woken::Input) => {}
+                Ok(Woken::TimedOut) => drop(wait.end(Outcome::TimedOut)),
+                Ok(Woken::HungUp) | Err(_) => drop(wait.end(Outcome::Gone)),
+            }
+        }
+        self.session.client.set_waiting(None);
+        let is_gone = matches!(*wait.outcome(), Outcome::Gone);
+        waiting.finish(self.server, &mut self.reply);
+        flushed.map(|_| !is_gone)
+    }
+
+    /// Passes on what other threads tell the client, until the client itself says something.
+    fn listen(&mut self) -> io::Result<()> {
+        let doorbell = self.session.doorbell().map_err(|_| ErrorKind::Other)?;
+        while self.sleep(&doorbell, Until::Input, None)? == Woken::Rung {}
+        Ok(())
+    }
+
+    /// Sleeps until one of these happens. Meanwhile, other threads may write to the socket.
+    fn sleep(
+        &mut self,
+        doorbell: &Doorbell,
+        until: Until,
+        deadline: Option<Instant>,
+    ) -> io::Result<Woken> {
+        loop {
+            let outbox = &self.session.client.outbox;
+            if outbox.take_into(&mut self.reply) {
+                self.flush()?;
+            } else if outbox.fall_asleep() {
+                let woken = doorbell.wait(self.stream, until, deadline);
+                self.session.client.outbox.wake_up();
+                return woken;
+            }
+        }
     }
 
     /// Carries out the request that the parser has just completed.
@@ -185,12 +223,30 @@ impl<'a> Connection<'a> {
         unfinished_bytes <= limit
     }
 
-    /// Sends the replies; returns how many bytes they were.
+    /// Sends the replies, and before them what their commands had to tell other clients; returns how many bytes they were.
     fn flush(&mut self) -> io::Result<usize> {
-        if self.reply.is_empty() {
-            return Ok(0);
+        self.server.deliver_pushes();
+        match self.reply.len() {
+            0 => Ok(0),
+            1..LARGE_OUTPUT_BYTES => self.reply.write_to(&mut &*self.stream),
+            _ => self.flush_large(),
         }
-        self.reply.write_to(&mut &*self.stream)
+    }
+
+    /// The same under the eyes of `client-output-buffer-limit`: the client may take its time to read this.
+    fn flush_large(&mut self) -> io::Result<usize> {
+        let client = &self.session.client;
+        let limit = self.server.pushes.limit(client);
+        let exceeds = |unsent| client.outbox.exceeds(limit, unsent, clock::unix_ms());
+        if exceeds(self.reply.len()) {
+            self.server.note_over_limit(client);
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        client.unsent_bytes.store(self.reply.len(), Relaxed);
+        let sent = self.reply.write_to(&mut &*self.stream);
+        client.unsent_bytes.store(0, Relaxed);
+        exceeds(0);
+        sent
     }
 
     /// Lets CLIENT LIST know how the buffers are.

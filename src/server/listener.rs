@@ -2,10 +2,12 @@
 
 use super::connection;
 use crate::state::Server;
-use crate::state::clients::Connection;
+use crate::state::clients::{Connection, Link};
 use crate::util::clock;
+use rustix::io::Errno;
+use rustix::net::SendFlags;
 use socket2::{SockRef, TcpKeepalive};
-use std::io::Write;
+use std::io::{self, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsRawFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -91,7 +93,7 @@ fn accept(server: &Arc<Server>, stream: TcpStream, address: SocketAddr, workers:
             .unwrap_or_default(),
         file_descriptor: stream.as_raw_fd(),
         is_local: address.ip().to_canonical().is_loopback(),
-        disconnect: Box::new(move || drop(handle.shutdown(Shutdown::Both))),
+        link: Box::new(Socket(handle)),
     };
     let most = server.config.maxclients.get() as usize;
     let refuse = |stream: &TcpStream| {
@@ -115,6 +117,24 @@ fn accept(server: &Arc<Server>, stream: TcpStream, address: SocketAddr, workers:
     }
 }
 
+/// A connection as other threads may use it.
+struct Socket(Arc<TcpStream>);
+
+impl Link for Socket {
+    fn close(&self) {
+        // It may have been closed by the other side.
+        let _ = self.0.shutdown(Shutdown::Both);
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+        match rustix::net::send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
+            Ok(sent) => Ok(sent),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
 /// Asks the system not to take the processor from whoever runs each time a request wakes this worker. On a busy machine,
 /// clients then send more requests, and workers answer more, between two switches of threads.
 #[cfg(target_os = "linux")]
@@ -126,7 +146,7 @@ fn wake_without_preempting() {
 #[cfg(not(target_os = "linux"))]
 fn wake_without_preempting() {}
 
-fn prepare(server: &Server, stream: &TcpStream) -> std::io::Result<()> {
+fn prepare(server: &Server, stream: &TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let seconds = server.config.tcp_keepalive.get();
     if seconds > 0 {

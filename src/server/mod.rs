@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | main | [`Shutdown`](crate::state::shutdown::Shutdown) | starts and stops everything; loads the dump, with two [`inserter`]s |
 //! | [`listener`], one an address | `accept` | hands each connection to the pool |
-//! | worker of the pool, one a client | `read`; while its client waits for a key, `poll` ([`waiting`]) | runs the [`connection`] loop; a [`transfer`] of the dump, if the client asks for one |
+//! | worker of the pool, one a client | `read`; `poll`, while its client waits for a key or listens to a channel | runs the [`connection`] loop; a [`transfer`] of the dump, if the client asks for one |
 //! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes the [`dump`], with one more thread while it does |
 //! | [`expirer`] | the next deadline | removes keys that are due |
 //! | [`reaper`] | a second | disconnects idle clients |
@@ -23,4 +23,3 @@ pub mod reaper;
 pub mod saver;
 pub mod start;
 pub mod transfer;
-pub mod waiting;

@@ -1,4 +1,5 @@
-//! Disconnects clients that have been idle for longer than the directive `timeout`, and keeps an eye on memory.
+//! Disconnects clients that have been idle for longer than the directive `timeout` or leave too much unread, and keeps an eye
+//! on memory.
 
 use crate::state::Server;
 use crate::util::clock;
@@ -13,6 +14,7 @@ pub fn run(server: &Server) {
     loop {
         std::thread::sleep(PERIOD);
         server.memory_peak.measure();
+        disconnect_slow(server);
         let timeout_s = server.config.timeout.get();
         if timeout_s > 0 {
             disconnect_idle(server, clock::unix_ms() - 1000 * timeout_s);
@@ -20,9 +22,24 @@ pub fn run(server: &Server) {
     }
 }
 
+/// The soft limits of `client-output-buffer-limit` are exceeded by time alone.
+fn disconnect_slow(server: &Server) {
+    let now_ms = clock::unix_ms();
+    for client in server.clients.all() {
+        let limit = server.pushes.limit(&client);
+        let unsent = client.unsent_bytes.load(Relaxed);
+        if client.outbox.exceeds(limit, unsent, now_ms) {
+            server.note_over_limit(&client);
+            client.disconnect();
+        }
+    }
+}
+
 fn disconnect_idle(server: &Server, last_request_before_ms: i64) {
     for client in server.clients.all() {
-        if client.last_request_ms.load(Relaxed) < last_request_before_ms && !client.is_waiting() {
+        let has_reason =
+            client.is_waiting() || client.is_subscriber() || client.is_monitor.load(Relaxed);
+        if client.last_request_ms.load(Relaxed) < last_request_before_ms && !has_reason {
             server
                 .log
                 .verbose(format_args!("Closing idle client {}", client.address));

@@ -1,8 +1,10 @@
 //! The connected clients, as others see them: CLIENT LIST, CLIENT KILL, INFO.
 
+use super::outbox::{Outbox, OutputClass};
 use super::waiting::{Outcome, Wait};
 use std::collections::BTreeMap;
 use std::fmt;
+use std::io;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
@@ -38,6 +40,14 @@ pub struct Client {
     pub argument_bytes: AtomicUsize,
     /// Room in the output buffer, in bytes.
     pub output_capacity: AtomicUsize,
+    /// Bytes of replies that are being sent, if they are many.
+    pub unsent_bytes: AtomicUsize,
+    /// How many channels, patterns and channels of shards the client has subscribed to.
+    pub subscriptions: [AtomicUsize; 3],
+    /// Whether the client looks on while others work: MONITOR.
+    pub is_monitor: AtomicBool,
+    /// What other threads have to tell it.
+    pub outbox: Outbox,
     /// CLIENT NO-EVICT.
     pub no_evict: AtomicBool,
     /// CLIENT NO-TOUCH.
@@ -46,8 +56,20 @@ pub struct Client {
     pub closes_after_reply: AtomicBool,
     labels: Mutex<Labels>,
     waiting: Mutex<Option<Arc<Wait>>>,
-    /// Closes the connection from another thread.
-    disconnect: Box<dyn Fn() + Send + Sync>,
+    /// Its socket.
+    pub link: Box<dyn Link>,
+}
+
+/// A client's socket, as threads other than its own may use it.
+pub trait Link: Send + Sync {
+    /// Closes the connection.
+    fn close(&self);
+
+    /// Sends as much as goes out without waiting; returns how many bytes that was.
+    ///
+    /// # Errors
+    /// The connection is gone.
+    fn send(&self, bytes: &[u8]) -> io::Result<usize>;
 }
 
 /// What a client calls itself.
@@ -71,8 +93,8 @@ pub struct Connection {
     pub file_descriptor: i32,
     /// See [`Client::is_local`].
     pub is_local: bool,
-    /// Called by another thread to close the connection.
-    pub disconnect: Box<dyn Fn() + Send + Sync>,
+    /// See [`Client::link`].
+    pub link: Box<dyn Link>,
 }
 
 impl fmt::Debug for Client {
@@ -118,10 +140,25 @@ impl Client {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether it has subscribed to anything.
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions
+            .iter()
+            .any(|count| count.load(Relaxed) > 0)
+    }
+
+    /// What decides how much it may leave unread.
+    pub fn output_class(&self) -> OutputClass {
+        match self.is_subscriber() {
+            true => OutputClass::PubSub,
+            false => OutputClass::Normal,
+        }
+    }
+
     /// Closes the connection, from any thread. A client that waits is not served any more.
     pub fn disconnect(&self) {
         self.end_wait(Outcome::Gone);
-        (self.disconnect)();
+        self.link.close();
     }
 }
 
@@ -177,12 +214,16 @@ impl Clients {
             input_free_bytes: AtomicUsize::new(0),
             argument_bytes: AtomicUsize::new(0),
             output_capacity: AtomicUsize::new(0),
+            unsent_bytes: AtomicUsize::new(0),
+            subscriptions: Default::default(),
+            is_monitor: AtomicBool::new(false),
+            outbox: Outbox::default(),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             closes_after_reply: AtomicBool::new(false),
             labels: Mutex::default(),
             waiting: Mutex::default(),
-            disconnect: connection.disconnect,
+            link: connection.link,
         });
         connected.insert(client.id, client.clone());
         Some((

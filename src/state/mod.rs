@@ -2,22 +2,29 @@
 
 use crate::keyspace::space::Keyspace;
 use crate::util::clock;
-use clients::Clients;
+use clients::{Client, Clients};
 use config::{Changes, Config};
 use loading::Loading;
 use log::Log;
 use memory::MemoryPeak;
+use monitors::Monitors;
+use outbox::{OutputClass, Pushes};
+use pubsub::PubSub;
 use saves::Saves;
 use shutdown::Shutdown;
 use statistics::Statistics;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 
 pub mod clients;
 pub mod config;
 pub mod loading;
 pub mod log;
 pub mod memory;
+pub mod monitors;
+pub mod outbox;
+pub mod pubsub;
 pub mod saves;
 pub mod shutdown;
 pub mod statistics;
@@ -41,6 +48,12 @@ pub struct Server {
     pub config_file: Option<PathBuf>,
     /// Who is connected.
     pub clients: Arc<Clients>,
+    /// What was pushed to clients and is yet to go out.
+    pub pushes: Arc<Pushes>,
+    /// Who listens to which channels.
+    pub pubsub: Arc<PubSub>,
+    /// Who looks on.
+    pub monitors: Arc<Monitors>,
     /// What INFO counts.
     pub statistics: Statistics,
     /// How the dump fares.
@@ -67,11 +80,15 @@ impl Server {
         let now_ms = clock::unix_ms();
         let databases = config.databases.get().max(1) as usize;
         let port = config.port.get() as u16;
-        Server {
+        let pushes = Arc::new(Pushes::default());
+        let server = Server {
             keyspace: Keyspace::new(databases),
             config,
             config_file,
             clients: Arc::default(),
+            pubsub: Arc::new(PubSub::new(pushes.clone())),
+            monitors: Arc::new(Monitors::new(pushes.clone())),
+            pushes,
             statistics: Statistics::new(commands),
             saves: Saves::new(now_ms),
             shutdown: Shutdown::default(),
@@ -83,7 +100,9 @@ impl Server {
                 .collect(),
             port,
             loading: Loading::default(),
-        }
+        };
+        server.apply_output_limits();
+        server
     }
 
     /// Lets changed directives take effect that are not simply read when they are needed. One that cannot is named,
@@ -96,6 +115,7 @@ impl Server {
                     let text = "The operating system is not able to handle the specified number of clients, try with";
                     (name, format!("{text} {most}"))
                 })?,
+                "client-output-buffer-limit" => self.apply_output_limits(),
                 // Redis moves its sockets; ours stay where they are, and the client is told so in Redis' words.
                 "port" => return Err((name, "Unable to listen on this port. Check server logs.".to_string())),
                 "bind" => return Err((name, "Failed to bind to specified addresses.".to_string())),
@@ -103,6 +123,40 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// Lets the limits of `client-output-buffer-limit` take effect.
+    fn apply_output_limits(&self) {
+        for new in self.config.output_buffer_limits() {
+            let class = match new.class {
+                "normal" => OutputClass::Normal,
+                "slave" => OutputClass::Replica,
+                _ => OutputClass::PubSub,
+            };
+            let limit = &self.pushes.limits[class as usize];
+            limit.hard_bytes.store(new.hard_bytes, Relaxed);
+            limit.soft_bytes.store(new.soft_bytes, Relaxed);
+            limit.soft_seconds.store(new.soft_seconds, Relaxed);
+        }
+    }
+
+    /// Sends what was pushed to clients whose threads sleep. Whoever has pushed something calls this, holding no lock.
+    pub fn deliver_pushes(&self) {
+        let sent = self.pushes.deliver(|client| self.note_over_limit(client));
+        if sent > 0 {
+            self.statistics.note_traffic(0, 0, sent);
+        }
+    }
+
+    /// Notes that a client is disconnected because it leaves too much unread.
+    pub fn note_over_limit(&self, client: &Client) {
+        self.statistics
+            .output_limit_disconnections
+            .fetch_add(1, Relaxed);
+        self.log.warning(format_args!(
+            "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
+            client.id, client.address
+        ));
     }
 
     /// Lets the process open as many sockets as there may be clients.

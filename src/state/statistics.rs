@@ -63,6 +63,8 @@ pub struct Statistics {
     errors: Mutex<BTreeMap<String, u64>>,
     /// Dumps sent to clients.
     pub full_syncs: AtomicU64,
+    /// Clients disconnected because they left too much unread.
+    pub output_limit_disconnections: AtomicU64,
 }
 
 /// Error codes counted apart; beyond these, as in Redis, a client that makes codes up could fill the memory.
@@ -82,6 +84,7 @@ impl Statistics {
             stripes: (0..STRIPES).map(|_| stripe()).collect(),
             errors: Mutex::default(),
             full_syncs: AtomicU64::new(0),
+            output_limit_disconnections: AtomicU64::new(0),
         }
     }
 
@@ -181,6 +184,7 @@ impl Statistics {
     /// Sets all figures to zero: CONFIG RESETSTAT.
     pub fn reset(&self) {
         self.full_syncs.store(0, Relaxed);
+        self.output_limit_disconnections.store(0, Relaxed);
         for stripe in &self.stripes {
             for counts in &stripe.commands {
                 for figure in [

@@ -1,4 +1,4 @@
-//! A bell that wakes a thread which sleeps until its client hangs up.
+//! A bell that wakes a thread which sleeps until its client sends something or hangs up.
 //!
 //! A thread that waits for another thread alone sleeps on a condition variable, one that waits for its client alone sleeps in
 //! `read`. A client of BLPOP makes its thread wait for both, and nothing in the standard library does; so the bell is a pair
@@ -27,11 +27,22 @@ pub struct Doorbell {
     bell: UnixStream,
 }
 
+/// What of the connection ends a sleep.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Until {
+    /// It is closed; what the client sends can wait.
+    HangUp,
+    /// There is something to read, if only that it is closed.
+    Input,
+}
+
 /// Why a sleep has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
     /// Somebody has rung since the last time.
     Rung,
+    /// There is something to read.
+    Input,
     /// The other side of the connection is gone.
     HungUp,
     /// The time is up.
@@ -60,9 +71,18 @@ impl Doorbell {
     ///
     /// # Errors
     /// The system refuses to wait.
-    pub fn wait(&self, connection: impl AsFd, until: Option<Instant>) -> io::Result<Woken> {
+    pub fn wait(
+        &self,
+        connection: impl AsFd,
+        until: Until,
+        deadline: Option<Instant>,
+    ) -> io::Result<Woken> {
+        let (flags, woken) = match until {
+            Until::HangUp => (HANGS_UP, Woken::HungUp),
+            Until::Input => (PollFlags::IN, Woken::Input),
+        };
         loop {
-            let left = until.map(|until| until.saturating_duration_since(Instant::now()));
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
             let sleep = left.unwrap_or(LONGEST_SLEEP).min(LONGEST_SLEEP);
             let sleep = Timespec {
                 tv_sec: sleep.as_secs() as i64,
@@ -70,7 +90,7 @@ impl Doorbell {
             };
             let mut sources = [
                 PollFd::new(&self.bell, PollFlags::IN),
-                PollFd::new(&connection, HANGS_UP),
+                PollFd::new(&connection, flags),
             ];
             match poll(&mut sources, Some(&sleep)) {
                 Err(Errno::INTR) => continue,
@@ -82,7 +102,7 @@ impl Doorbell {
                 return Ok(Woken::Rung);
             }
             if !sources[1].revents().is_empty() {
-                return Ok(Woken::HungUp);
+                return Ok(woken);
             }
             if left.is_some_and(|left| left <= LONGEST_SLEEP) {
                 return Ok(Woken::TimedOut);
@@ -109,17 +129,30 @@ mod tests {
         let (client, connection) = UnixStream::pair().unwrap();
         let bell = Doorbell::new().unwrap();
         let soon = || Some(Instant::now() + Duration::from_millis(5));
-        assert_eq!(bell.wait(&connection, soon()).unwrap(), Woken::TimedOut);
+        assert_eq!(
+            bell.wait(&connection, Until::HangUp, soon()).unwrap(),
+            Woken::TimedOut
+        );
         (0..1000).for_each(|_| bell.ring());
-        assert_eq!(bell.wait(&connection, None).unwrap(), Woken::Rung);
-        // Rung often, it is silent again; and what the client sends is no reason to wake.
+        assert_eq!(
+            bell.wait(&connection, Until::HangUp, None).unwrap(),
+            Woken::Rung
+        );
+        // Rung often, it is silent again; and what the client sends may be a reason to wake or none.
         (&client).write_all(b"PING").unwrap();
-        assert_eq!(bell.wait(&connection, soon()).unwrap(), Woken::TimedOut);
+        assert_eq!(
+            bell.wait(&connection, Until::Input, None).unwrap(),
+            Woken::Input
+        );
+        assert_eq!(
+            bell.wait(&connection, Until::HangUp, soon()).unwrap(),
+            Woken::TimedOut
+        );
         thread::scope(|scope| {
-            let sleeper = scope.spawn(|| bell.wait(&connection, None).unwrap());
+            let sleeper = scope.spawn(|| bell.wait(&connection, Until::HangUp, None).unwrap());
             bell.ring();
             assert_eq!(sleeper.join().unwrap(), Woken::Rung);
-            let sleeper = scope.spawn(|| bell.wait(&connection, None).unwrap());
+            let sleeper = scope.spawn(|| bell.wait(&connection, Until::HangUp, None).unwrap());
             drop(client);
             assert_eq!(sleeper.join().unwrap(), Woken::HungUp);
         });

@@ -20,6 +20,8 @@ pub struct Fields {
     pub tcp_keepalive: Number,
     pub proto_max_bulk_len: Number,
     pub client_query_buffer_limit: Number,
+    /// See [`Config::output_buffer_limits`](super::Config::output_buffer_limits).
+    pub client_output_buffer_limit: Text,
     pub dbfilename: Text,
     pub save: Text,
     pub rdbcompression: Flag,

@@ -24,7 +24,7 @@ mod tests;
 pub mod value;
 
 pub use fields::Fields;
-pub use special::KeyspaceEvents;
+pub use special::{KeyspaceEvents, OutputBufferLimit};
 
 use crate::types::limits::{CompactLimits, Limits, SetLimits};
 use crate::types::list::BlockLimit;
@@ -363,6 +363,11 @@ impl Config {
             entries: self.zset_max_listpack_entries.get() as usize,
             value_bytes: self.zset_max_listpack_value.get() as usize,
         }
+    }
+
+    /// How much clients may leave unread, by class.
+    pub fn output_buffer_limits(&self) -> Vec<OutputBufferLimit> {
+        special::output_buffer_limits(&self.client_output_buffer_limit.get())
     }
 
     /// The addresses of `bind`.

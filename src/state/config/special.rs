@@ -61,14 +61,19 @@ pub(super) fn parse_bind(words: &[&str]) -> Result<Value, String> {
 }
 
 /// How much a client may leave unread before it is disconnected.
-struct OutputBufferLimit {
-    class: &'static str,
-    hard_bytes: u64,
-    soft_bytes: u64,
-    soft_seconds: i64,
+#[derive(Debug)]
+pub struct OutputBufferLimit {
+    /// `normal`, `slave` or `pubsub`.
+    pub class: &'static str,
+    /// Bytes that it may never leave unread; 0 is no limit.
+    pub hard_bytes: u64,
+    /// Bytes that it may not leave unread for longer than `soft_seconds`; 0 is no limit.
+    pub soft_bytes: u64,
+    /// See [`soft_bytes`](Self::soft_bytes).
+    pub soft_seconds: i64,
 }
 
-fn output_buffer_limits(text: &str) -> Vec<OutputBufferLimit> {
+pub(super) fn output_buffer_limits(text: &str) -> Vec<OutputBufferLimit> {
     let words: Vec<&str> = text.split(' ').collect();
     let (limits, _) = words.as_chunks();
     let read = |[class, hard, soft, seconds]: &[&str; 4]| {

@@ -28,7 +28,8 @@ pub(super) const TABLE: &[Directive] = &[
         "client-output-buffer-limit",
         Kind::OutputBufferLimits,
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
-    ),
+    )
+    .text(|fields| &fields.client_output_buffer_limit),
     special("maxmemory-clients", Kind::MemoryOrPercent, "0"),
     integer("tracking-table-max-keys", 0, LONG_MAX, "1000000"),
     integer("io-threads", 1, 128, "1").immutable(),

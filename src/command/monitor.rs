@@ -1,0 +1,46 @@
+//! MONITOR: a client looks on while others work.
+
+use super::call::{Call, Session};
+use super::error::CommandResult;
+use super::table::*;
+use crate::state::Server;
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "monitor", arity: 1, handler: Handler::NoLock(monitor), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Server, since: "1.0.0",
+        syntax: "", summary: "Listens for all requests received by the server in real-time.", ..BASE },
+];
+
+/// ```text
+/// > MONITOR
+/// OK
+/// > GET name
+/// (error) ERR Replica can't interact with the keyspace
+/// ```
+fn monitor(call: &mut Call) -> CommandResult {
+    // As in Redis, who looks on already gets no answer.
+    if call.session.monitoring.is_none() {
+        call.session.doorbell()?;
+        call.session.monitoring = Some(call.server.monitors.join(&call.session.client));
+        call.reply.ok();
+    }
+    Ok(())
+}
+
+/// Shows a command that was carried out to those who look on; passwords are hidden.
+pub(super) fn show(server: &Server, session: &Session, spec: &CommandSpec, arguments: &[&[u8]]) {
+    if spec.has(ADMIN | SKIP_MONITOR) {
+        return;
+    }
+    let is_secret = |index: usize| match spec.name {
+        "auth" => index > 0,
+        "hello" => {
+            let is_auth = |index: usize| arguments[index].eq_ignore_ascii_case(b"auth");
+            index > 2 && (is_auth(index - 1) || (index > 3 && is_auth(index - 2)))
+        }
+        _ => false,
+    };
+    server
+        .monitors
+        .show(&session.client, session.database, arguments, is_secret);
+}

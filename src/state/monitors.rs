@@ -1,0 +1,98 @@
+//! Who looks on while commands are carried out: <https://redis.io/commands/monitor/>.
+
+use super::clients::Client;
+use super::outbox::Pushes;
+use crate::util::{clock, quoting};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use triomphe::Arc as Shared;
+
+/// The clients that look on.
+#[derive(Debug)]
+pub struct Monitors {
+    clients: Mutex<BTreeMap<u64, Arc<Client>>>,
+    is_any: AtomicBool,
+    pushes: Arc<Pushes>,
+}
+
+/// Lets a client look on until this is dropped.
+#[derive(Debug)]
+pub struct Monitoring {
+    monitors: Arc<Monitors>,
+    client: Arc<Client>,
+}
+
+impl Monitors {
+    /// Nobody looks on. What there is to see goes out through `pushes`.
+    pub fn new(pushes: Arc<Pushes>) -> Monitors {
+        Monitors {
+            clients: Mutex::default(),
+            is_any: AtomicBool::new(false),
+            pushes,
+        }
+    }
+
+    /// Lets a client look on from now on.
+    pub fn join(self: &Arc<Self>, client: &Arc<Client>) -> Monitoring {
+        client.is_monitor.store(true, Relaxed);
+        self.lock().insert(client.id, client.clone());
+        self.is_any.store(true, Relaxed);
+        Monitoring {
+            monitors: self.clone(),
+            client: client.clone(),
+        }
+    }
+
+    /// Whether anybody looks on.
+    pub fn is_any(&self) -> bool {
+        self.is_any.load(Relaxed)
+    }
+
+    /// Shows a command that this client has given. Of the arguments, those that `is_secret` names by their index are hidden.
+    pub fn show(
+        &self,
+        client: &Client,
+        database: usize,
+        arguments: &[&[u8]],
+        is_secret: impl Fn(usize) -> bool,
+    ) {
+        let now_us = clock::unix_us();
+        let mut line = Vec::new();
+        let _ = write!(
+            line,
+            "+{}.{:06} [{database} {}]",
+            now_us / 1_000_000,
+            now_us % 1_000_000,
+            client.address
+        );
+        for (index, argument) in arguments.iter().enumerate() {
+            line.push(b' ');
+            let shown: &[u8] = if is_secret(index) {
+                b"(redacted)"
+            } else {
+                argument
+            };
+            quoting::quote(shown, &mut line);
+        }
+        line.extend_from_slice(b"\r\n");
+        let line = Shared::new(line);
+        let clients = self.lock();
+        let monitors = clients.values();
+        monitors.for_each(|monitor| self.pushes.push(monitor, &line, now_us / 1000));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<Client>>> {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Monitoring {
+    fn drop(&mut self) {
+        let mut clients = self.monitors.lock();
+        clients.remove(&self.client.id);
+        self.monitors.is_any.store(!clients.is_empty(), Relaxed);
+        self.client.is_monitor.store(false, Relaxed);
+    }
+}
