@@ -42,6 +42,7 @@ const WITHOUT_SESSION: &[&str] = &[
     "memory::stats",
     "persistence::bgsave",
     "persistence::lastsave",
+    "pubsub::pubsub_help",
     "replication::sync",
     "server::time",
 ];

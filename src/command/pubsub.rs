@@ -77,6 +77,13 @@ fn subscribe(call: &mut Call) -> CommandResult {
 }
 
 /// UNSUBSCRIBE, PUNSUBSCRIBE and SUNSUBSCRIBE: from the names given, or from all of the kind.
+///
+/// ```text
+/// > PUNSUBSCRIBE
+/// 1) "punsubscribe"
+/// 2) (nil)
+/// 3) (integer) 0
+/// ```
 fn unsubscribe(call: &mut Call) -> CommandResult {
     let kind = kind(call);
     let all = call.session.subscriptions.names(kind);

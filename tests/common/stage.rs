@@ -8,7 +8,8 @@
 //! ```
 //!
 //! A server is at rest when every connection that still expects replies waits for a key (INFO `blocked_clients`). So no step
-//! has to wait for a fixed time, and the same script gives the same transcript on every server that does the same.
+//! has to wait for a fixed time, and the same script gives the same transcript on every server that does the same. Messages
+//! of channels and the lines of MONITOR answer no request; they are sent before whoever caused them gets an answer.
 
 use super::oracle::{RawClient, words};
 use super::{Client, Folder, PATIENCE, Server, request};
@@ -96,7 +97,11 @@ impl Stage<'_> {
         let words: Vec<Vec<u8>> = words.into_iter().map(with_id).collect();
         let actor = self.actors.get_mut(name).expect("it has entered");
         actor.client.send(&request(&words));
-        actor.expected += 1;
+        let is_subscribing = words[0].to_ascii_uppercase().ends_with(b"SUBSCRIBE");
+        actor.expected += match is_subscribing {
+            true => (words.len() - 1).max(1),
+            false => 1,
+        };
     }
 
     fn enter(&self) -> Actor {
@@ -128,6 +133,12 @@ impl Stage<'_> {
             let present = self.actors.iter_mut().filter(|(_, actor)| !actor.is_gone);
             for (name, actor) in present {
                 while let Ok(answer) = actor.client.receive_now() {
+                    if answer
+                        .as_ref()
+                        .is_some_and(|answer| is_director(&answer.bytes))
+                    {
+                        continue;
+                    }
                     is_silent = false;
                     let notes = heard.entry(name.clone()).or_default();
                     let Some(answer) = answer else {
@@ -136,9 +147,12 @@ impl Stage<'_> {
                         actor.is_gone = true;
                         break;
                     };
-                    actor.expected -= 1;
                     let mut text = Vec::new();
-                    quote(&answer.bytes, &mut text);
+                    quote(&without_chance(&answer.bytes), &mut text);
+                    if !is_told(&answer.bytes) {
+                        // Who leaves all channels gets an answer for each.
+                        actor.expected = actor.expected.saturating_sub(1);
+                    }
                     notes.push(format!("    to {name}: {}", String::from_utf8_lossy(&text)));
                 }
             }
@@ -158,4 +172,37 @@ impl Stage<'_> {
         let notes: Vec<String> = heard.into_values().flatten().collect();
         self.transcript.extend(notes);
     }
+}
+
+/// Whether this is what other connections made the server tell.
+fn is_told(bytes: &[u8]) -> bool {
+    let word = bytes.split(|byte| *byte == b'\n').nth(2);
+    let is_message =
+        word.is_some_and(|word| [&b"message\r"[..], b"pmessage\r", b"smessage\r"].contains(&word));
+    is_message || is_shown(bytes)
+}
+
+/// Whether this is a line of MONITOR: `+1700000000.000000 [0 127.0.0.1:50000] "get" "k"`.
+fn is_shown(bytes: &[u8]) -> bool {
+    bytes.len() > 19 && bytes[0] == b'+' && bytes[1].is_ascii_digit() && bytes[11] == b'.'
+}
+
+/// Whether this is a line of MONITOR that shows what the director asks.
+fn is_director(bytes: &[u8]) -> bool {
+    is_shown(bytes) && bytes.ends_with(b"] \"INFO\" \"everything\"\r\n")
+}
+
+/// A line of MONITOR without its time and its client's port, the answer to HELLO without what differs between servers.
+fn without_chance(bytes: &[u8]) -> Vec<u8> {
+    if bytes[1..].starts_with(b"7\r\n$6\r\nserver") || bytes[1..].starts_with(b"14\r\n$6\r\nserver")
+    {
+        return [&bytes[..1], b"server ..."].concat();
+    }
+    if !is_shown(bytes) {
+        return bytes.to_vec();
+    }
+    let is = |wanted: u8| move |byte: &u8| *byte == wanted;
+    let colon = bytes.iter().position(is(b':')).expect("an address");
+    let end = bytes.iter().position(is(b']')).expect("a bracket");
+    [b"+TIME", &bytes[18..=colon], b"PORT", &bytes[end..]].concat()
 }
