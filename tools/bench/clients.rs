@@ -28,6 +28,11 @@ impl Client {
         Client::new(stream.expect("the server accepts connections"))
     }
 
+    /// The connection, of which everything that has come was read.
+    pub fn into_stream(self) -> TcpStream {
+        self.stream.into_inner()
+    }
+
     /// The first line of the reply to a command, whose words contain no spaces.
     pub fn ask(&mut self, command: &str) -> String {
         let words: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();

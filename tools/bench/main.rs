@@ -28,6 +28,7 @@ mod memory;
 mod mixed;
 mod options;
 mod peer;
+mod pubsub;
 mod readers;
 mod redis_benchmark;
 mod results;

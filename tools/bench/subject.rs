@@ -6,7 +6,7 @@ use std::error::Error;
 use crate::options::Options;
 use crate::peer::{Peer, Program};
 use crate::results::Sample;
-use crate::{connections, huge, large, memory, mixed, readers, saves, start, throughput};
+use crate::{connections, huge, large, memory, mixed, pubsub, readers, saves, start, throughput};
 
 pub struct Subject {
     pub name: &'static str,
@@ -29,11 +29,12 @@ pub struct Case {
 }
 
 #[rustfmt::skip] // a line a subject
-pub const SUBJECTS: [Subject; 9] = [
+pub const SUBJECTS: [Subject; 10] = [
     Subject { name: "throughput", about: "redis-benchmark's tests under several loads", steady: false, cases: throughput::cases },
     Subject { name: "mixed", about: "nine reads and one write in ten, of many keys", steady: false, cases: mixed::cases },
     Subject { name: "readers", about: "fast readers beside a slow one", steady: false, cases: readers::cases },
     Subject { name: "large", about: "commands that go through whole large values", steady: true, cases: large::cases },
+    Subject { name: "pubsub", about: "messages to subscribers", steady: false, cases: pubsub::cases },
     Subject { name: "memory", about: "bytes per key and per element", steady: true, cases: memory::cases },
     Subject { name: "saves", about: "many small keys, saved while writers change them; then loaded again", steady: false, cases: saves::cases },
     Subject { name: "huge", about: "one huge hash and one huge list, changed in place while they are saved", steady: false, cases: huge::cases },
