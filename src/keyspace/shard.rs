@@ -123,6 +123,11 @@ impl Shard {
         self.table.get(hash, key).map(Entry::new)
     }
 
+    /// The table, for who looks ahead in it.
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
     /// Prepares to put in small strings with these hashes: see [`Dict::fetch`](crate::types::dict::Dict::fetch).
     pub(super) fn fetch(&self, hashes: impl ExactSizeIterator<Item = u64>) {
         self.table.fetch(hashes);

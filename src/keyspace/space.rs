@@ -8,6 +8,7 @@
 //! (`tests/tidy.rs` looks).
 
 use super::db::{Db, Guard, ReadDb, WriteDb};
+use super::entry::Table;
 use super::expiry::Alarm;
 use super::gate::Gate;
 use super::kept::ShardImage;
@@ -16,6 +17,7 @@ use super::snapshot::SnapshotId;
 use super::waiters::Ticket;
 use crate::types::dict;
 use smallvec::SmallVec;
+use std::hint::black_box;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::{
     LockResult, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, TryLockResult,
@@ -43,6 +45,13 @@ pub struct Key<'a> {
     pub(super) hash: u64,
     /// Counted over all databases.
     pub(super) shard: usize,
+}
+
+/// Where a key belongs.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    hash: u64,
+    shard: usize,
 }
 
 /// The keys and values of all databases.
@@ -81,6 +90,14 @@ impl<'a> Key<'a> {
         }
     }
 
+    /// Where it belongs.
+    pub fn place(&self) -> Place {
+        Place {
+            hash: self.hash,
+            shard: self.shard,
+        }
+    }
+
     /// The number of its shard, counted over all databases.
     pub fn shard(&self) -> usize {
         self.shard
@@ -109,6 +126,31 @@ impl Keyspace {
     /// How many databases there are.
     pub fn databases(&self) -> usize {
         self.databases
+    }
+
+    /// Fetches from memory what is at these places, for commands to come; passes over shards that are locked. `false` if the
+    /// first shard is so small that this is not worth while.
+    pub fn fetch(&self, places: &[Place]) -> bool {
+        const SMALL: usize = 1024;
+        let lock =
+            |place: &Place| Some((place.hash, self.cells[place.shard].lock.try_read().ok()?));
+        let mut shards: SmallVec<[_; 16]> = SmallVec::new();
+        for place in places {
+            shards.extend(lock(place));
+            if let [(_, first)] = shards.as_slice()
+                && first.len() < SMALL
+            {
+                return false;
+            }
+        }
+        let steps = [Table::fetch_page, Table::fetch_slots, Table::fetch_entry];
+        for step in steps {
+            let fetched = shards
+                .iter()
+                .map(|(hash, shard)| step(shard.table(), *hash));
+            black_box(fetched.fold(0, usize::wrapping_add));
+        }
+        true
     }
 
     /// Shared locks on the shards of these keys.
@@ -274,4 +316,32 @@ fn shards_of(keys: &[Key<'_>]) -> SmallVec<[usize; 4]> {
         shards.dedup();
     }
     shards
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::string_entry::StringForm;
+
+    #[test]
+    fn looking_ahead_waits_for_nobody_and_is_for_large_tables() {
+        let keyspace = Keyspace::new(1);
+        let names: Vec<String> = (0..300_000).map(|number| number.to_string()).collect();
+        let keys: Vec<Key> = names
+            .iter()
+            .map(|name| Key::new(0, name.as_bytes()))
+            .collect();
+        let mut places: Vec<Place> = keys[..50].iter().map(Key::place).collect();
+        assert!(!keyspace.fetch(&places));
+        for key in &keys {
+            let mut db = keyspace.write(0, &[*key], 0);
+            db.put_string(key, b"value", StringForm::Natural, None);
+        }
+        places.push(Key::new(0, b"nobody").place());
+        assert!(keyspace.fetch(&places));
+        assert!(keyspace.fetch(&[]));
+        let all = keyspace.write_all(0, 0);
+        assert!(keyspace.fetch(&places));
+        drop(all);
+    }
 }

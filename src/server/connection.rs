@@ -3,6 +3,7 @@
 //! The loop blocks in `read` and in `write` and nowhere else. What arrives together is answered together: all complete
 //! requests of the input are carried out, then the replies go out by one write, unless they have grown large before.
 
+use super::lookahead::LookAhead;
 use super::transfer;
 use crate::command::call::Session;
 use crate::command::dispatch::{self, LockInHand};
@@ -105,8 +106,10 @@ impl<'a> Connection<'a> {
             .store(stopwatch.now_ms(), Relaxed);
         let max_bulk_bytes = self.server.config.proto_max_bulk_len.get() as usize;
         let mut lock = LockInHand::default();
+        let mut look_ahead = LookAhead::default();
         loop {
             let input = &self.input.bytes[self.input.start..self.input.end];
+            look_ahead.before_request(self.server, self.session.database, input);
             let len = match self.parser.parse(input, max_bulk_bytes) {
                 Ok(Some(len)) => len,
                 Ok(None) => return Ok(self.is_within_limit(input.len())),

@@ -19,6 +19,7 @@ pub mod expirer;
 pub mod inserter;
 pub mod listener;
 pub mod loader;
+pub mod lookahead;
 pub mod reaper;
 pub mod saver;
 pub mod start;

@@ -302,6 +302,34 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
     }
 }
 
+/// Looking ahead. In a table larger than the processor's caches, finding an entry means to wait for memory three times, each
+/// time to learn where to look next. Who knows several entries that will be wanted takes each of these steps for all of them,
+/// and waits for all at once. What a step returns only keeps the compiler from leaving it out.
+impl<R: Keyed, M: Clone> Dict<R, M> {
+    /// The first step, to the page of this hash.
+    pub fn fetch_page(&self, hash: u64) -> usize {
+        match self.len {
+            0 => 0,
+            _ => self.pages.get(self.page_of(hash)).len(),
+        }
+    }
+
+    /// The second, to the slots of the page.
+    pub fn fetch_slots(&self, hash: u64) -> usize {
+        match self.len {
+            0 => 0,
+            _ => self.pages.get(self.page_of(hash)).fetch() as usize,
+        }
+    }
+
+    /// The third, to the entry.
+    pub fn fetch_entry(&self, hash: u64) -> usize {
+        let looks_at = |item: Item<'_, R, M>| black_box(item.content.key().first()).is_some();
+        let entry = self.find(hash, looks_at);
+        entry.map_or(0, |position| position.slot)
+    }
+}
+
 /// Writing.
 impl<R: Keyed, M: Clone> Dict<R, M> {
     /// Puts in a pair whose key is known to be absent, its value put together from parts. A large one becomes a reference.
