@@ -417,10 +417,8 @@ fn reply(call: &mut Call) -> CommandResult {
         }
         "OFF" => call.session.reply_mode = ReplyMode::Off,
         // Only a client that hears something can ask for a skip.
-        "SKIP" if call.session.reply_mode == ReplyMode::On => {
-            call.session.reply_mode = ReplyMode::SkipNext
-        }
-        "SKIP" => {}
+        "SKIP" if call.session.reply_mode == ReplyMode::Off => {}
+        "SKIP" => call.session.reply_mode = ReplyMode::SkipNext,
         _ => return Err(CommandError::Syntax),
     }
     Ok(())
