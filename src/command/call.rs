@@ -3,6 +3,7 @@
 use super::error::CommandError;
 use super::replication::SyncOptions;
 use super::table::CommandSpec;
+use super::transaction::{Queue, Watched};
 use super::waiting::Waiting;
 use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
@@ -53,6 +54,14 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     /// Lets it look on while others work.
     pub monitoring: Option<Monitoring>,
+    /// The commands since MULTI, if it is in a transaction.
+    pub queue: Option<Box<Queue>>,
+    /// Whether they are being carried out.
+    pub is_in_exec: bool,
+    /// The keys it watches.
+    pub watched: Watched,
+    /// Whether a save is to begin when the transaction has ended.
+    pub begins_save: bool,
     doorbell: Option<Arc<Doorbell>>,
 }
 
@@ -68,6 +77,10 @@ impl Session {
             waiting: None,
             subscriptions: Subscriptions::new(server.pubsub.clone(), client.clone()),
             monitoring: None,
+            queue: None,
+            is_in_exec: false,
+            watched: Watched::default(),
+            begins_save: false,
             doorbell: None,
         }
     }
@@ -160,10 +173,8 @@ impl<'a> Call<'a> {
 
     /// An argument that is to be the number of a database.
     pub fn database(&self, index: usize) -> Result<usize, CommandError> {
-        let number = self.integer_in(index, i32::MIN.into()..=i32::MAX.into())?;
-        usize::try_from(number)
-            .ok()
-            .filter(|number| *number < self.server.keyspace.databases())
+        self.integer_in(index, i32::MIN.into()..=i32::MAX.into())?;
+        database_number(self.argument(index), self.server.keyspace.databases())
             .ok_or(CommandError::DatabaseOutOfRange)
     }
 
@@ -215,6 +226,13 @@ impl<'a> Call<'a> {
         self.reply.simple("HELP");
         self.reply.simple("    Print this help.");
     }
+}
+
+/// The database, of so many, that an argument names.
+pub fn database_number(argument: &[u8], databases: usize) -> Option<usize> {
+    let number = number::parse_i64(argument)?;
+    let number = usize::try_from(number).ok();
+    number.filter(|number| *number < databases)
 }
 
 /// The half-open range of positions that `start` and `stop`, inclusive and negative from the end, mean in a sequence of

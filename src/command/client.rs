@@ -195,7 +195,9 @@ fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
     let flags: String = [
         ('O', client.is_monitor.load(Relaxed)),
         ('P', client.is_subscriber()),
+        ('x', client.queued_commands.load(Relaxed) >= 0),
         ('b', client.is_waiting()),
+        ('d', client.watch.is_spoilt()),
         ('e', client.no_evict.load(Relaxed)),
         ('T', client.no_touch.load(Relaxed)),
     ]
@@ -206,17 +208,19 @@ fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
     let command = table::all()
         .get(client.last_command.load(Relaxed))
         .map_or("NULL".to_string(), Command::full_name);
-    let [input, input_free, arguments, output] = [
+    let [input, input_free, arguments, queued, output] = [
         &client.input_bytes,
         &client.input_free_bytes,
         &client.argument_bytes,
+        &client.queued_bytes,
         &client.output_capacity,
     ]
     .map(|figure| figure.load(Relaxed));
     let [channels, patterns, shard_channels] =
         [0, 1, 2].map(|kind| client.subscriptions[kind].load(Relaxed));
     let (messages, message_bytes) = client.outbox.len_and_bytes();
-    let total = input + input_free + arguments + output + message_bytes + size_of::<Client>();
+    let total =
+        input + input_free + arguments + queued + output + message_bytes + size_of::<Client>();
     let age = (now_ms - client.connected_at_ms).max(0) / 1000;
     let idle = (now_ms - client.last_request_ms.load(Relaxed)).max(0) / 1000;
     let head = format!(
@@ -224,10 +228,11 @@ fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
         client.id, client.address, client.local_address, client.file_descriptor
     );
     let middle = format!(
-        "age={age} idle={idle} flags={flags} db={} sub={channels} psub={patterns} ssub={shard_channels} multi=-1 qbuf={input} qbuf-free={input_free} \
-         argv-mem={arguments} multi-mem=0 rbs={output} rbp={output} obl=0 oll={messages} omem={message_bytes} tot-mem={total} events=r \
+        "age={age} idle={idle} flags={flags} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} qbuf={input} qbuf-free={input_free} \
+         argv-mem={arguments} multi-mem={queued} rbs={output} rbp={output} obl=0 oll={messages} omem={message_bytes} tot-mem={total} events=r \
          cmd={command} user=default redir=-1 resp={}",
         client.database.load(Relaxed),
+        client.queued_commands.load(Relaxed),
         client.protocol.load(Relaxed),
     );
     [

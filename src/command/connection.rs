@@ -2,8 +2,10 @@
 
 use super::call::{Call, ReplyMode};
 use super::client;
+use super::dispatch;
 use super::error::{CommandError, CommandResult};
 use super::table::*;
+use super::transaction;
 use crate::resp::reply::Protocol;
 use crate::util::number;
 use std::sync::atomic::Ordering::Relaxed;
@@ -14,9 +16,9 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         syntax: "[message]", summary: "Returns the server's liveliness response.", tips: &["request_policy:all_shards", "response_policy:all_succeeded"], ..BASE },
     CommandSpec { name: "echo", arity: 2, handler: Handler::NoLock(echo), flags: LOADING | STALE | FAST, group: Group::Connection, since: "1.0.0",
         syntax: "message", summary: "Returns the given string.", ..BASE },
-    CommandSpec { name: "quit", arity: -1, handler: Handler::NoLock(quit), flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | WHILE_SUBSCRIBED, group: Group::Connection, since: "1.0.0",
+    CommandSpec { name: "quit", arity: -1, handler: Handler::NoLock(quit), flags: UNQUEUED | NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | WHILE_SUBSCRIBED, group: Group::Connection, since: "1.0.0",
         syntax: "", summary: "Closes the connection.", deprecated: Some(("7.2.0", "just closing the connection")), ..BASE },
-    CommandSpec { name: "reset", arity: 1, handler: Handler::NoLock(reset), flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | WHILE_SUBSCRIBED, group: Group::Connection, since: "6.2.0",
+    CommandSpec { name: "reset", arity: 1, handler: Handler::NoLock(reset), flags: UNQUEUED | NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY | WHILE_SUBSCRIBED, group: Group::Connection, since: "6.2.0",
         syntax: "", summary: "Resets the connection.", ..BASE },
     CommandSpec { name: "select", arity: 2, handler: Handler::NoLock(select), flags: LOADING | STALE | FAST, group: Group::Connection, since: "1.0.0",
         syntax: "index", summary: "Changes the selected database.", ..BASE },
@@ -78,6 +80,8 @@ fn quit(call: &mut Call) -> CommandResult {
 /// RESET
 /// ```
 fn reset(call: &mut Call) -> CommandResult {
+    transaction::discard_queue(call.session);
+    dispatch::unwatch(call.server, call.session);
     call.session.database = 0;
     call.session.reply_mode = ReplyMode::On;
     call.session.subscriptions.unsubscribe_all();

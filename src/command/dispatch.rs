@@ -1,17 +1,23 @@
 //! From a request to its reply: looks the command up, takes the locks it needs, runs it, counts it.
 //!
-//! The only place, beside the background threads of the server, where keyspace locks are taken.
+//! The only place, with `dispatch/exec.rs` for EXEC and beside the background threads of the server, where keyspace locks
+//! are taken.
+
+mod exec;
 
 use super::call::{Call, ReplyMode, Session};
 use super::error::{CommandError, CommandResult, c_string};
 use super::table::{
-    self, Command, Handler, LOADING, PROTECTED, PUBSUB, READONLY, WHILE_SUBSCRIBED, WRITE,
+    self, Command, Handler, LOADING, NO_MULTI, PROTECTED, PUBSUB, READONLY, UNQUEUED,
+    WHILE_SUBSCRIBED, WRITE,
 };
+use super::transaction::{self, discard_queue};
 use super::{monitor, waiting};
-use crate::keyspace::db::{Lookups, WriteDb};
+use crate::keyspace::db::{Db, Lookups, WriteDb};
 use crate::keyspace::space::{Key, Keyspace};
+use crate::keyspace::survey::Survey;
 use crate::keyspace::waiters::Ticket;
-use crate::resp::reply::Reply;
+use crate::resp::reply::{Mark, Reply};
 use crate::state::Server;
 use crate::util::clock::{self, Stopwatch};
 use smallvec::SmallVec;
@@ -85,21 +91,82 @@ pub fn execute<'a>(
             return;
         }
         Err(error) => {
-            let command = find(arguments).ok().map(|command| command.number);
-            answer_error(server, session, reply, &error, command, false);
+            lock.release();
+            reject(server, session, arguments, reply, error);
             return finish(session, reply, mark);
         }
     };
     session.client.last_command.store(command.number, Relaxed);
-    let result = run(
-        server,
-        session,
-        command,
-        arguments,
-        reply,
-        stopwatch.now_ms(),
-        lock,
-    );
+    if session.queue.is_some() && !command.spec.has(UNQUEUED) {
+        lock.release();
+        enqueue(session, command, arguments);
+        reply.simple("QUEUED");
+        return finish(session, reply, mark);
+    }
+    let result = run(server, session, command, arguments, reply, stopwatch, lock);
+    let has_failed = result.is_err();
+    conclude(server, session, command, arguments, reply, mark, result);
+    server
+        .statistics
+        .note_call(session.client.id, command.number, stopwatch.lap_ns());
+    if session.reply_mode != ReplyMode::On {
+        // Of a transaction, what is not to be heard has been dropped command by command.
+        let is_transaction = matches!(command.spec.handler, Handler::Exec) && !has_failed;
+        let is_heard = is_transaction || is_about_subscriptions(command);
+        finish(session, reply, if is_heard { reply.mark() } else { mark });
+    }
+}
+
+/// Answers a request that cannot run.
+#[cold]
+fn reject(
+    server: &Server,
+    session: &mut Session,
+    arguments: &[&[u8]],
+    reply: &mut Reply,
+    mut error: CommandError,
+) {
+    let command = find(arguments).ok();
+    if let Some(queue) = &mut session.queue {
+        queue.is_spoilt = true;
+    }
+    if let Some(exec) = command
+        && matches!(exec.spec.handler, Handler::Exec)
+    {
+        discard_queue(session);
+        unwatch(server, session);
+        error = error.aborting();
+        // Those who look on have seen MULTI.
+        if server.monitors.is_any() {
+            monitor::show(server, session, exec.spec, arguments);
+        }
+    }
+    let command = command.map(|command| command.number);
+    answer_error(server, session, reply, &error, command, false);
+}
+
+/// Lets a command wait for EXEC, unless it is known already that EXEC will do nothing.
+fn enqueue(session: &mut Session, command: &'static Command, arguments: &[&[u8]]) {
+    if let Some(queue) = &mut session.queue
+        && !queue.is_spoilt
+        && !session.client.watch.is_spoilt()
+    {
+        queue.push(command, arguments);
+        transaction::publish(session);
+    }
+}
+
+/// Answers the error of a command that has failed, and shows the command to those who look on.
+#[inline]
+fn conclude(
+    server: &Server,
+    session: &Session,
+    command: &Command,
+    arguments: &[&[u8]],
+    reply: &mut Reply,
+    mark: Mark,
+    result: CommandResult,
+) {
     if let Err(error) = result {
         reply.take_back(mark);
         answer_error(server, session, reply, &error, Some(command.number), true);
@@ -107,12 +174,6 @@ pub fn execute<'a>(
     if server.monitors.is_any() {
         monitor::show(server, session, command.spec, arguments);
     }
-    server
-        .statistics
-        .note_call(session.client.id, command.number, stopwatch.lap_ns());
-    // What a client hears of its subscriptions is no reply.
-    let is_wanted = command.spec.has(PUBSUB) && command.spec.has(WHILE_SUBSCRIBED);
-    finish(session, reply, if is_wanted { reply.mark() } else { mark });
 }
 
 /// Whether this begins a line of HTTP. A page in a browser can make it send a request here, with commands in its body;
@@ -173,6 +234,9 @@ fn check(
     if command.spec.has(PROTECTED) && !may_debug() {
         return Err(CommandError::DebugNotAllowed);
     }
+    if command.spec.has(NO_MULTI) && session.queue.is_some() {
+        return Err(CommandError::NotInMulti);
+    }
     if session.is_restricted() && !command.spec.has(WHILE_SUBSCRIBED) {
         return Err(CommandError::Subscribed(command.full_name()));
     }
@@ -180,13 +244,22 @@ fn check(
         return Err(CommandError::Monitoring);
     }
     // PING is refused too, so that health checks notice; as in Redis.
-    if server.refuses_writes() && (command.spec.has(WRITE) || command.spec.name == "ping") {
+    if server.refuses_writes() && (writes(session, command) || command.spec.name == "ping") {
         return Err(CommandError::StopWrites);
     }
     if server.loading.is_under_way() && !command.spec.has(LOADING) {
         return Err(CommandError::Loading);
     }
     Ok(())
+}
+
+/// Whether a command may change data, itself or by what is queued.
+fn writes(session: &Session, command: &Command) -> bool {
+    let queue = session.queue.as_ref();
+    match command.spec.handler {
+        Handler::Exec => queue.is_some_and(|queue| queue.has(WRITE)),
+        _ => command.spec.has(WRITE),
+    }
 }
 
 /// Runs a command under the locks that its handler's type asks for.
@@ -196,12 +269,11 @@ fn run<'a>(
     command: &'static Command,
     arguments: &[&[u8]],
     reply: &mut Reply,
-    now_ms: i64,
+    stopwatch: &Stopwatch,
     lock: &mut LockInHand<'a>,
 ) -> CommandResult {
-    let database = session.database;
+    let (database, now_ms) = (session.database, stopwatch.now_ms());
     let touches = !session.client.no_touch.load(Relaxed);
-    let client = session.client.id;
     let keyspace = &server.keyspace;
     let keys = keys(command, arguments, database);
     let mut call = Call {
@@ -213,52 +285,96 @@ fn run<'a>(
         server,
         now_ms,
     };
-    let handler = match command.spec.handler {
-        Handler::ByArguments(choose) => choose(arguments),
-        handler => handler,
-    };
+    let handler = handler_of(command, arguments);
     if !matches!(handler, Handler::Write(_) | Handler::Wait(_)) {
         lock.release();
     }
     match handler {
         Handler::NoLock(handler) | Handler::CallableContainer(handler, _) => handler(&mut call),
+        Handler::Survey(handler) => handler(&mut call, &Survey::Unlocked(keyspace)),
         Handler::Read(read) | Handler::ReadAll(read) => {
             let mut db = match handler {
                 Handler::Read(_) => keyspace.read(database, &keys, now_ms),
                 _ => keyspace.read_all(database, now_ms),
             };
             db.set_touches(touches);
-            let result = read(&mut call, &db);
-            let Lookups { hits, misses } = db.lookups();
-            server.statistics.note_lookups(client, hits, misses);
-            result
+            run_reader(&mut call, read, &db)
         }
-        Handler::Write(handler) => {
+        Handler::Write(_) | Handler::Wait(_) => {
             let db = lock.write(keyspace, database, &keys, now_ms);
             db.touches = touches;
-            let result = handler(&mut call, db);
+            let result = run_locked(&mut call, handler, db);
             db.serve_waiters();
             result
         }
-        Handler::Wait(handler) => {
-            let wish = handler(&mut call)?;
-            let db = lock.write(keyspace, database, &keys, now_ms);
-            db.touches = touches;
-            let result = waiting::serve_or_wait(&mut call, db, wish);
-            db.serve_waiters();
-            result
-        }
-        Handler::WriteAll(handler) => {
+        Handler::WriteAll(_) => {
             let mut db = keyspace.write_all(database, now_ms);
-            let result = handler(&mut call, &mut db);
+            db.touches = touches;
+            let result = run_locked(&mut call, handler, &mut db);
             db.serve_waiters();
             result
         }
-        Handler::ByArguments(_) => unreachable!("it has chosen"),
-        Handler::Container(_) => {
-            unreachable!("its arity asks for a second word, so this is one of its subcommands")
-        }
+        Handler::Exec => exec::exec(&mut call, stopwatch),
+        Handler::ByArguments(_) | Handler::Container(_) => unreachable!("handler_of is neither"),
     }
+}
+
+/// What runs a command with these arguments.
+fn handler_of(command: &Command, arguments: &[&[u8]]) -> Handler {
+    match command.spec.handler {
+        Handler::ByArguments(choose) => choose(arguments),
+        // Its arity asks for a second word, so the command is one of its subcommands.
+        Handler::Container(_) => unreachable!("a container alone is no command"),
+        handler => handler,
+    }
+}
+
+fn run_reader(
+    call: &mut Call,
+    read: fn(&mut Call, &Db) -> CommandResult,
+    db: &Db,
+) -> CommandResult {
+    let result = read(call, db);
+    let Lookups { hits, misses } = db.take_lookups();
+    let client = call.session.client.id;
+    call.server.statistics.note_lookups(client, hits, misses);
+    result
+}
+
+/// Runs a command all of whose locks are held, exclusively: one that writes, or any in a transaction.
+#[inline]
+fn run_locked(call: &mut Call, handler: Handler, db: &mut Db) -> CommandResult {
+    match handler {
+        Handler::Write(handler) | Handler::WriteAll(handler) => handler(call, db),
+        Handler::Wait(handler) => {
+            let wish = handler(call)?;
+            waiting::serve_or_wait(call, db, wish)
+        }
+        Handler::Read(handler) | Handler::ReadAll(handler) => {
+            // What writers before it have looked up is not counted.
+            db.take_lookups();
+            run_reader(call, handler, db)
+        }
+        Handler::NoLock(handler) | Handler::CallableContainer(handler, _) => handler(call),
+        Handler::Survey(handler) => handler(call, &Survey::Locked(db)),
+        Handler::Exec => unreachable!("it is not queued"),
+        Handler::ByArguments(_) | Handler::Container(_) => unreachable!("handler_of is neither"),
+    }
+}
+
+/// Lets a client watch no key any more. It must hold no lock.
+pub fn unwatch(server: &Server, session: &mut Session) {
+    if session.watched.is_empty() {
+        return;
+    }
+    let watched = std::mem::take(&mut session.watched);
+    let keys: Vec<Key> = watched.keys().collect();
+    let watch = &session.client.watch;
+    let mut db = server
+        .keyspace
+        .write(session.database, &keys, clock::unix_ms());
+    db.leave_watchers(&keys, watch);
+    watch.renew();
 }
 
 fn answer_error(
@@ -282,15 +398,26 @@ pub(super) fn leave_waiters(server: &Server, database: usize, keys: &[Key<'_>], 
     db.leave_waiters(keys, ticket);
 }
 
-/// Drops the reply if the client does not want it.
-fn finish(session: &mut Session, reply: &mut Reply, mark: crate::resp::reply::Mark) {
+/// Whether a command answers with what it changes about subscriptions. That is no reply: the client hears it always.
+fn is_about_subscriptions(command: &Command) -> bool {
+    command.spec.has(PUBSUB) && command.spec.has(WHILE_SUBSCRIBED)
+}
+
+/// Ends a request: drops the reply if the client does not want it.
+fn finish(session: &mut Session, reply: &mut Reply, mark: Mark) {
+    drop_unheard(session, reply, mark);
     session.reply_mode = match session.reply_mode {
-        ReplyMode::On => return,
-        ReplyMode::Off => ReplyMode::Off,
         ReplyMode::SkipNext => ReplyMode::Skip,
         ReplyMode::Skip => ReplyMode::On,
+        mode => mode,
     };
-    reply.take_back(mark);
+}
+
+/// Takes back what was written since the mark, if the client does not want to hear it.
+fn drop_unheard(session: &Session, reply: &mut Reply, mark: Mark) {
+    if matches!(session.reply_mode, ReplyMode::Off | ReplyMode::Skip) {
+        reply.take_back(mark);
+    }
 }
 
 /// The error for a request whose first word is no command; it quotes what came.

@@ -51,6 +51,12 @@ pub enum CommandError {
     // The client's state.
     Subscribed(String),
     Monitoring,
+    // Transactions.
+    NestedMulti,
+    WatchInMulti,
+    WithoutMulti(&'static str),
+    NotInMulti,
+    ExecAborted,
     // The server's state.
     Unblocked,
     StopWrites,
@@ -78,6 +84,14 @@ impl CommandError {
             after.as_bytes(),
         ]
         .concat();
+        CommandError::Other(text)
+    }
+
+    /// Of an EXEC that cannot run: this is why the transaction is discarded.
+    pub fn aborting(&self) -> CommandError {
+        let reason = self.text();
+        let reason = reason.strip_prefix(b"ERR ").unwrap_or(&reason);
+        let text = [b"EXECABORT Transaction discarded because of: ", reason].concat();
         CommandError::Other(text)
     }
 
@@ -165,6 +179,11 @@ impl fmt::Display for CommandError {
             NoSuchKey => "ERR no such key",
             IndexOutOfRange => "ERR index out of range",
             SameObject => "ERR source and destination objects are the same",
+            NestedMulti => "ERR MULTI calls can not be nested",
+            WatchInMulti => "ERR WATCH inside MULTI is not allowed",
+            WithoutMulti(name) => return write!(f, "ERR {name} without MULTI"),
+            NotInMulti => "ERR Command not allowed inside a transaction",
+            ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
             Loading => "LOADING Redis is loading the dataset in memory",
             DebugNotAllowed => {
                 "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \

@@ -5,6 +5,7 @@ use super::call::Call;
 use super::error::CommandResult;
 use super::table::{self, *};
 use crate::REDIS_VERSION;
+use crate::keyspace::survey::Survey;
 use crate::state::loading::Loading;
 use crate::state::pubsub::Kind;
 use crate::state::saves::Record;
@@ -14,12 +15,12 @@ use std::sync::atomic::Ordering::Relaxed;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "info", arity: -1, handler: Handler::NoLock(info), flags: LOADING | STALE | CAT_DANGEROUS, group: Group::Server, since: "1.0.0",
+    CommandSpec { name: "info", arity: -1, handler: Handler::Survey(info), flags: LOADING | STALE | CAT_DANGEROUS, group: Group::Server, since: "1.0.0",
         syntax: "[section [section ...]]", summary: "Returns information and statistics about the server.", tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
 ];
 
 /// A section: its name, whether INFO without arguments shows it, and what writes it.
-type Section = (&'static str, bool, fn(&Call, &mut String));
+type Section = (&'static str, bool, fn(&Call, &Survey, &mut String));
 
 const SECTIONS: &[Section] = &[
     ("Server", true, server),
@@ -29,14 +30,14 @@ const SECTIONS: &[Section] = &[
     ("Stats", true, stats),
     ("Replication", true, replication),
     ("CPU", true, processor),
-    ("Modules", true, |_, _| {}),
+    ("Modules", true, |_, _, _| {}),
     ("Commandstats", false, command_stats),
     ("Errorstats", true, error_stats),
     ("Cluster", true, cluster),
     ("Keyspace", true, keyspace),
 ];
 
-fn info(call: &mut Call) -> CommandResult {
+fn info(call: &mut Call, survey: &Survey) -> CommandResult {
     let asked: Vec<String> = (1..call.arguments.len())
         .map(|index| call.word(index))
         .collect();
@@ -51,7 +52,7 @@ fn info(call: &mut Call) -> CommandResult {
                 text.push_str("\r\n");
             }
             let _ = write!(text, "# {name}\r\n");
-            write(call, &mut text);
+            write(call, survey, &mut text);
         }
     }
     call.reply.verbatim(text.as_bytes());
@@ -66,7 +67,7 @@ macro_rules! line {
     }};
 }
 
-fn server(call: &Call, out: &mut String) {
+fn server(call: &Call, _: &Survey, out: &mut String) {
     let server = call.server;
     let uptime_s = (call.now_ms - server.started_at_ms).max(0) / 1000;
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
@@ -99,7 +100,7 @@ fn server(call: &Call, out: &mut String) {
     line!(out, "config_file:{}", config_file.unwrap_or_default());
 }
 
-fn clients(call: &Call, out: &mut String) {
+fn clients(call: &Call, survey: &Survey, out: &mut String) {
     let clients = call.server.clients.all();
     let largest = |figure: fn(&crate::state::clients::Client) -> usize| {
         clients
@@ -126,15 +127,13 @@ fn clients(call: &Call, out: &mut String) {
     line!(out, "blocked_clients:{}", waits.len());
     line!(out, "tracking_clients:0");
     line!(out, "clients_in_timeout_table:{}", with_timeout.count());
-    line!(
-        out,
-        "total_blocking_keys:{}",
-        call.server.keyspace.keys_waited_for()
-    );
+    line!(out, "total_blocking_keys:{}", survey.keys_waited_for());
     line!(out, "total_blocking_keys_on_nokey:0");
+    // Redis tells it since 7.4.
+    line!(out, "total_watched_keys:{}", survey.watched_keys());
 }
 
-fn memory_use(call: &Call, out: &mut String) {
+fn memory_use(call: &Call, _: &Survey, out: &mut String) {
     let used = call.server.memory_peak.measure();
     let machine = memory::machine_bytes();
     line!(out, "used_memory:{}", used.allocated);
@@ -190,7 +189,7 @@ fn human(bytes: u64) -> String {
     }
 }
 
-fn persistence(call: &Call, out: &mut String) {
+fn persistence(call: &Call, _: &Survey, out: &mut String) {
     let server = call.server;
     let record = server.saves.record();
     let status = if record.last_is_ok { "ok" } else { "err" };
@@ -274,7 +273,7 @@ fn loading_now(loading: &Loading, out: &mut String) {
     line!(out, "loading_eta_seconds:{:.0}", loading.remaining_s());
 }
 
-fn stats(call: &Call, out: &mut String) {
+fn stats(call: &Call, _: &Survey, out: &mut String) {
     let server = call.server;
     let sums = server.statistics.sums();
     let (received, rejected) = server.clients.received_and_rejected();
@@ -315,7 +314,7 @@ fn stats(call: &Call, out: &mut String) {
     );
 }
 
-fn replication(call: &Call, out: &mut String) {
+fn replication(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "role:master");
     line!(out, "connected_slaves:0");
     line!(out, "master_replid:{}", call.server.run_id);
@@ -325,13 +324,13 @@ fn replication(call: &Call, out: &mut String) {
     line!(out, "repl_backlog_active:0");
 }
 
-fn processor(_: &Call, out: &mut String) {
+fn processor(_: &Call, _: &Survey, out: &mut String) {
     let (system, user) = memory::processor_seconds();
     line!(out, "used_cpu_sys:{system:.6}");
     line!(out, "used_cpu_user:{user:.6}");
 }
 
-fn command_stats(call: &Call, out: &mut String) {
+fn command_stats(call: &Call, _: &Survey, out: &mut String) {
     for command in table::all() {
         let sums = call.server.statistics.command(command.number);
         if sums.calls + sums.rejected > 0 {
@@ -349,19 +348,19 @@ fn command_stats(call: &Call, out: &mut String) {
     }
 }
 
-fn error_stats(call: &Call, out: &mut String) {
+fn error_stats(call: &Call, _: &Survey, out: &mut String) {
     for (code, count) in call.server.statistics.errors() {
         line!(out, "errorstat_{code}:count={count}");
     }
 }
 
-fn cluster(_: &Call, out: &mut String) {
+fn cluster(_: &Call, _: &Survey, out: &mut String) {
     line!(out, "cluster_enabled:0");
 }
 
-fn keyspace(call: &Call, out: &mut String) {
+fn keyspace(call: &Call, survey: &Survey, out: &mut String) {
     for database in 0..call.server.keyspace.databases() {
-        let (keys, deadlines, ttl_ms) = call.server.keyspace.count(database, call.now_ms);
+        let (keys, deadlines, ttl_ms) = survey.count(database, call.now_ms);
         if keys > 0 {
             line!(
                 out,

@@ -4,6 +4,7 @@ use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::table::*;
 use crate::keyspace::db::Db;
+use crate::keyspace::survey::Survey;
 use std::io::Write;
 use tikv_jemalloc_ctl::stats_print::{self, stats_print};
 
@@ -23,7 +24,7 @@ const MEMORY: &[CommandSpec] = &[
         syntax: "", summary: "Returns the allocator statistics.", tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
     CommandSpec { name: "purge", arity: 2, handler: Handler::NoLock(purge), group: Group::Server, since: "4.0.0",
         syntax: "", summary: "Asks the allocator to release memory.", tips: &["request_policy:all_shards", "response_policy:all_succeeded"], ..BASE },
-    CommandSpec { name: "stats", arity: 2, handler: Handler::NoLock(stats), group: Group::Server, since: "4.0.0",
+    CommandSpec { name: "stats", arity: 2, handler: Handler::Survey(stats), group: Group::Server, since: "4.0.0",
         syntax: "", summary: "Returns details about memory usage.", tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
     CommandSpec { name: "usage", arity: -3, handler: Handler::Read(usage), keys: &[key(2, RO)], flags: READONLY, group: Group::Server, since: "4.0.0",
         syntax: "key [SAMPLES count]", summary: "Estimates the memory usage of a key.", ..BASE },
@@ -59,11 +60,11 @@ fn usage(call: &mut Call, db: &Db) -> CommandResult {
 }
 
 /// Figures under the names that Redis has for them. What Redis alone has, replicas and the like, is left out.
-fn stats(call: &mut Call) -> CommandResult {
+fn stats(call: &mut Call, survey: &Survey) -> CommandResult {
     let server = call.server;
     let used = server.memory_peak.measure();
     let keys: usize = (0..server.keyspace.databases())
-        .map(|database| server.keyspace.count(database, call.now_ms).0)
+        .map(|database| survey.count(database, call.now_ms).0)
         .sum();
     let [allocated, active] = [used.allocated, used.active].map(|bytes| bytes as i64);
     let [held, resident] = [used.allocator_resident, used.resident].map(|bytes| bytes as i64);

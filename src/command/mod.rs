@@ -40,4 +40,5 @@ mod sorted_set;
 mod string;
 pub mod syntax;
 pub mod table;
+pub mod transaction;
 pub mod waiting;

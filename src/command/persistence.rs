@@ -34,12 +34,18 @@ fn save(call: &mut Call) -> CommandResult {
     }
 }
 
-/// SCHEDULE waits for an append-only rewrite to end, and there is none.
+/// SCHEDULE waits for an append-only rewrite to end, and there is none. In a transaction the save begins at the end, so
+/// that the dump does not show half of it.
 fn bgsave(call: &mut Call) -> CommandResult {
     match call.arguments.len() {
         1 => {}
         2 if call.is_word(1, "SCHEDULE") => {}
         _ => return Err(CommandError::Syntax),
+    }
+    if call.session.is_in_exec && !call.server.saves.record().in_progress {
+        call.session.begins_save = true;
+        call.reply.simple("Background saving scheduled");
+        return Ok(());
     }
     if !call.server.saves.begin() {
         return Err(CommandError::SaveInProgress);

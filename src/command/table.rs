@@ -8,9 +8,10 @@ use super::error::{CommandError, CommandResult};
 use super::{
     bitmap, blocking, client, config, connection, debug, dump, expiry, generic, geo, hash,
     hyperloglog, info, introspection, lcs, list, memory, monitor, persistence, pubsub, replication,
-    server, set, sort, sorted_set, string,
+    server, set, sort, sorted_set, string, transaction,
 };
 use crate::keyspace::db::Db;
+use crate::keyspace::survey::Survey;
 use crate::state::waiting::Wish;
 use std::collections::HashMap;
 use std::sync::LazyLock;
@@ -73,6 +74,10 @@ pub enum Handler {
     ReadAll(fn(&mut Call, &Db) -> CommandResult),
     /// Exclusive locks on all shards of all databases: FLUSHALL, SWAPDB.
     WriteAll(fn(&mut Call, &mut Db) -> CommandResult),
+    /// Looks at one shard after the other: INFO.
+    Survey(fn(&mut Call, &Survey) -> CommandResult),
+    /// Exclusive locks on the shards of all keys of all commands that were queued, and of the watched keys: EXEC.
+    Exec,
     /// The arguments say which of the others it is: SORT.
     ByArguments(fn(&[&[u8]]) -> Handler),
     /// The second word says which command it is: CONFIG GET.
@@ -246,6 +251,8 @@ flags! { KEY_FLAGS, "What happens to a key: <https://redis.io/docs/reference/key
 
 /// Only for those whom the configuration names; a flag that COMMAND does not tell.
 pub const PROTECTED: u32 = 1 << 26;
+/// Carried out at once between MULTI and EXEC too, instead of being queued; COMMAND does not tell it either.
+pub const UNQUEUED: u32 = 1 << 24;
 
 /// Also for clients that have subscribed to something and speak RESP2; a flag that COMMAND does not tell.
 pub const WHILE_SUBSCRIBED: u32 = 1 << 25;
@@ -278,6 +285,7 @@ pub enum Group {
     Set,
     SortedSet,
     String,
+    Transactions,
 }
 
 impl Group {
@@ -296,6 +304,7 @@ impl Group {
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
             Group::String => "string",
+            Group::Transactions => "transactions",
         }
     }
 
@@ -313,6 +322,7 @@ impl Group {
             Group::Set => Some("@set"),
             Group::SortedSet => Some("@sortedset"),
             Group::String => Some("@string"),
+            Group::Transactions => Some("@transaction"),
         }
     }
 }
@@ -367,7 +377,7 @@ impl CommandSpec {
             keyspace,
             is("@read", self.has(READONLY)),
             is("@write", self.has(WRITE)),
-            group.filter(|group| !matches!(*group, "@keyspace" | "@connection")),
+            group.filter(|group| !matches!(*group, "@keyspace" | "@connection" | "@transaction")),
             is("@pubsub", self.has(PUBSUB)),
             is("@set", is_of_collections),
             is("@sortedset", is_of_collections),
@@ -381,6 +391,7 @@ impl CommandSpec {
                 "@connection",
                 self.has(CAT_CONNECTION) || group == Some("@connection"),
             ),
+            is("@transaction", group == Some("@transaction")),
         ]
         .into_iter()
         .flatten()
@@ -444,6 +455,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     hyperloglog::COMMANDS,
     geo::places::COMMANDS,
     geo::search::COMMANDS,
+    transaction::COMMANDS,
 ];
 
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);

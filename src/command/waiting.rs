@@ -30,7 +30,8 @@ pub struct Waiting {
     wants_reply: bool,
 }
 
-/// Serves the caller from the first of its keys that is there, or lets it wait for all of them.
+/// Serves the caller from the first of its keys that is there, or lets it wait for all of them; in a transaction it gets
+/// null instead.
 pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> CommandResult {
     let keys = match wish.destination {
         Some(_) => &call.keys[..1],
@@ -44,6 +45,14 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
         return (wish.attempt)(db, key, call.reply).map_err(CommandError::Other);
     }
     let session = &mut *call.session;
+    if session.is_in_exec {
+        // Nobody else could fill the key meanwhile.
+        match wish.destination {
+            Some(_) => call.reply.null(),
+            None => call.reply.null_array(),
+        }
+        return Ok(());
+    }
     let doorbell = session.doorbell()?;
     let wait = Arc::new(Wait::new(wish, call.reply.protocol, doorbell));
     let waiter: SharedWaiter = wait.clone();

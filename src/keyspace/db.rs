@@ -6,7 +6,9 @@
 //!
 //! All changes pass through here. A command that changed something calls [`Db::changed`], once per key and event.
 
+mod databases;
 mod waiting;
+mod watching;
 
 use super::entry::{Entry, Table, WrongType};
 use super::object::{Collection, Object};
@@ -286,9 +288,19 @@ impl<'a> Db<'a> {
         self.iter().next()
     }
 
-    /// How many keys the command looked up.
-    pub fn lookups(&self) -> Lookups {
-        self.lookups.get()
+    /// How many keys were looked up since this was asked last.
+    pub fn take_lookups(&self) -> Lookups {
+        self.lookups.take()
+    }
+
+    /// The shard of this number, counted over all databases, if all are locked.
+    pub(super) fn shard_at(&self, number: usize) -> &Shard {
+        self.guards[number].1.shard()
+    }
+
+    /// How many shards are locked.
+    pub(super) fn locked_shards(&self) -> usize {
+        self.guards.len()
     }
 
     fn own_shards(&self) -> impl Iterator<Item = &Shard> {
@@ -324,8 +336,11 @@ impl Db<'_> {
             .cell(key.shard)
             .changes
             .fetch_add(count as u64, Relaxed);
-        let waiters = &mut self.guard_mut(key).waiters;
-        if !waiters.is_empty() && waiters.note_change(key.bytes) {
+        let shard = self.guard_mut(key);
+        if !shard.watchers.is_empty() {
+            shard.watchers.spoil(key.bytes);
+        }
+        if !shard.waiters.is_empty() && shard.waiters.note_change(key.bytes) {
             self.ready.push((key.shard / SHARDS, key.bytes.into()));
         }
     }
@@ -478,36 +493,6 @@ impl Db<'_> {
         }
     }
 
-    /// Removes all keys of a database; returns how many there were. They are freed when the locks are gone.
-    pub fn clear(&mut self, database: usize) -> usize {
-        let mut removed = 0;
-        for (number, guard) in &mut self.guards {
-            if *number / SHARDS == database && !guard.shard().is_empty() {
-                let table = guard.exclusive().take_all();
-                removed += table.len();
-                self.keyspace
-                    .cell(*number)
-                    .changes
-                    .fetch_add(table.len() as u64, Relaxed);
-                self.garbage.push(Garbage::Table(table));
-            }
-        }
-        removed
-    }
-
-    /// Exchanges the keys of two databases, all of whose shards are locked.
-    pub fn swap_databases(&mut self, first: usize, second: usize) {
-        let (first, second) = (first.min(second) * SHARDS, first.max(second) * SHARDS);
-        if first != second {
-            let (low, high) = self.guards.split_at_mut(second);
-            let pairs = low[first..first + SHARDS]
-                .iter_mut()
-                .zip(&mut high[..SHARDS]);
-            pairs.for_each(|((_, low), (_, high))| low.exclusive().swap_keys(high.exclusive()));
-            self.note_keys_waited_for();
-        }
-    }
-
     /// Tells all shards, which must be locked, that a snapshot is due.
     pub(super) fn begin_snapshot(&mut self, id: SnapshotId) -> Vec<DatabaseSize> {
         let mut sizes = vec![DatabaseSize::default(); self.keyspace.databases()];
@@ -522,14 +507,17 @@ impl Db<'_> {
     }
 
     /// Removes a key if it has expired.
-    pub(super) fn remove_if_expired(&mut self, key: &Key<'_>) {
-        let cell = self.keyspace.cell(key.shard);
-        if cell.earliest_deadline_ms.load(Relaxed) > self.now_ms {
+    pub fn remove_if_expired(&mut self, key: &Key<'_>) {
+        let now_ms = self.now_ms;
+        let shard = self.shard(key);
+        // Not what the cell says: the command before under the same lock may have set an earlier deadline.
+        if shard
+            .earliest_deadline_ms()
+            .is_none_or(|earliest| earliest > now_ms)
+        {
             return;
         }
-        let now_ms = self.now_ms;
-        if self
-            .shard(key)
+        if shard
             .get(key.hash, key.bytes)
             .is_some_and(|entry| entry.is_expired(now_ms))
         {
@@ -574,6 +562,7 @@ impl Db<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::survey::Survey;
     use std::collections::BTreeSet;
 
     fn put(
@@ -602,9 +591,15 @@ mod tests {
         put(&keyspace, 0, "k", "v", Some(100));
         assert_eq!(get(&keyspace, 0, "k", 99).as_deref(), Some("v"));
         assert_eq!(get(&keyspace, 0, "k", 100), None);
-        assert_eq!(keyspace.count(0, 100).0, 1);
+        assert_eq!(Survey::Unlocked(&keyspace).count(0, 100).0, 1);
         drop(keyspace.write(0, &[Key::new(0, b"k")], 100));
-        assert_eq!((keyspace.count(0, 100).0, keyspace.expired()), (0, 1));
+        assert_eq!(
+            (
+                Survey::Unlocked(&keyspace).count(0, 100).0,
+                keyspace.expired()
+            ),
+            (0, 1)
+        );
     }
 
     #[test]
@@ -620,7 +615,13 @@ mod tests {
             );
         }
         keyspace.remove_due(499);
-        assert_eq!((keyspace.count(0, 0).0, keyspace.count(1, 0).0), (250, 250));
+        assert_eq!(
+            (
+                Survey::Unlocked(&keyspace).count(0, 0).0,
+                Survey::Unlocked(&keyspace).count(1, 0).0
+            ),
+            (250, 250)
+        );
         assert_eq!(keyspace.expired(), 500);
     }
 

@@ -3,7 +3,7 @@
 //! Reading order: [`object`] (the values), [`string_entry`] and [`object_entry`] (a key with its value, as it lies in
 //! memory), [`entry`] (the same as a reader sees it), [`shard`] (a table of entries, with `deadlines.rs`), [`space`] (all
 //! shards, and who may lock them), [`db`] (what a command sees: the shards locked for it), [`expiry`],
-//! [`snapshot`] with [`kept`], [`gate`], [`waiters`].
+//! [`snapshot`] with [`kept`], [`gate`], [`waiters`], [`watchers`], [`survey`].
 //!
 //! Locks are taken in ascending order of shards, and only through [`space::Keyspace`], which `command::dispatch` and the
 //! background threads call. A command's handler gets a [`db::Db`] and cannot reach a lock.
@@ -21,4 +21,6 @@ pub mod shard;
 pub mod snapshot;
 pub mod space;
 pub mod string_entry;
+pub mod survey;
 pub mod waiters;
+pub mod watchers;

@@ -11,6 +11,7 @@ use super::object_entry::ObjectEntry;
 use super::snapshot::SnapshotId;
 use super::string_entry::{INLINE_BYTES, StringEntry};
 use super::waiters::Waiters;
+use super::watchers::Watchers;
 use crate::types::dict::{Keyed, Position};
 use smallvec::SmallVec;
 use triomphe::Arc;
@@ -23,6 +24,7 @@ pub struct Shard {
     /// One for each snapshot that has not taken this shard yet.
     kept: Vec<Kept>,
     pub(super) waiters: Waiters,
+    pub(super) watchers: Watchers,
 }
 
 /// What is left of a key that was taken out or replaced.

@@ -233,25 +233,6 @@ impl Keyspace {
         self.cells[shard].write().take_snapshot(id)
     }
 
-    /// How many keys a database has, how many of them have a deadline, and how long these have to live on average, in
-    /// milliseconds. Shards are counted one after the other, so that nobody waits for it.
-    pub fn count(&self, database: usize, now_ms: i64) -> (usize, usize, u64) {
-        let (mut keys, mut deadlines, mut ttl_ms) = (0, 0, 0);
-        for cell in &self.cells[database * SHARDS..(database + 1) * SHARDS] {
-            let shard = cell.read();
-            keys += shard.len();
-            deadlines += shard.deadline_count();
-            ttl_ms += shard.total_ttl_ms(now_ms);
-        }
-        (keys, deadlines, (ttl_ms / deadlines.max(1) as i128) as u64)
-    }
-
-    /// How many keys somebody waits for.
-    pub fn keys_waited_for(&self) -> usize {
-        let of_shard = |cell: &Cell| cell.read().waiters.keys().count();
-        self.cells.iter().map(of_shard).sum()
-    }
-
     /// How many changes there have been since the server started.
     pub fn changes(&self) -> u64 {
         self.cells
@@ -284,7 +265,7 @@ impl Keyspace {
 }
 
 impl Cell {
-    fn read(&self) -> RwLockReadGuard<'_, Shard> {
+    pub(super) fn read(&self) -> RwLockReadGuard<'_, Shard> {
         acquire(|| self.lock.try_read(), || self.lock.read())
     }
 

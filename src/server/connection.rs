@@ -59,6 +59,13 @@ struct Connection<'a> {
     reply: Reply,
 }
 
+impl Drop for Connection<'_> {
+    /// However the connection ends, by a panic too, no shard keeps a trace of it.
+    fn drop(&mut self) {
+        dispatch::unwatch(self.server, &mut self.session);
+    }
+}
+
 /// Bytes that have been received; `bytes[start..end]` are yet to be parsed.
 #[derive(Debug, Default)]
 struct Input {
@@ -214,8 +221,10 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Whether an unfinished request is still smaller than `client-query-buffer-limit`.
+    /// Whether an unfinished request, with those that wait for EXEC, is still smaller than `client-query-buffer-limit`.
     fn is_within_limit(&self, unfinished_bytes: usize) -> bool {
+        let queue = self.session.queue.as_ref();
+        let unfinished_bytes = unfinished_bytes + queue.map_or(0, |queue| queue.argument_bytes());
         let limit = self.server.config.client_query_buffer_limit.get() as usize;
         if unfinished_bytes > limit {
             self.server.log.warning(format_args!(

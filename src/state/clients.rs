@@ -2,6 +2,7 @@
 
 use super::outbox::{Outbox, OutputClass};
 use super::waiting::{Outcome, Wait};
+use crate::keyspace::watchers::Watch;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
@@ -48,6 +49,12 @@ pub struct Client {
     pub is_monitor: AtomicBool,
     /// What other threads have to tell it.
     pub outbox: Outbox,
+    /// Commands queued since MULTI; -1 if it is not in a transaction.
+    pub queued_commands: AtomicI64,
+    /// Bytes that the queue takes.
+    pub queued_bytes: AtomicUsize,
+    /// What it watches.
+    pub watch: Arc<Watch>,
     /// CLIENT NO-EVICT.
     pub no_evict: AtomicBool,
     /// CLIENT NO-TOUCH.
@@ -199,8 +206,9 @@ impl Clients {
             self.rejected.fetch_add(1, Relaxed);
             return None;
         }
+        let id = self.last_id.fetch_add(1, Relaxed) + 1;
         let client = Arc::new(Client {
-            id: self.last_id.fetch_add(1, Relaxed) + 1,
+            id,
             address: connection.address,
             local_address: connection.local_address,
             file_descriptor: connection.file_descriptor,
@@ -218,6 +226,9 @@ impl Clients {
             subscriptions: Default::default(),
             is_monitor: AtomicBool::new(false),
             outbox: Outbox::default(),
+            queued_commands: AtomicI64::new(-1),
+            queued_bytes: AtomicUsize::new(0),
+            watch: Arc::new(Watch::new(id)),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             closes_after_reply: AtomicBool::new(false),

@@ -16,7 +16,7 @@ pub fn unix_us() -> i64 {
 }
 
 /// Measures the requests of one batch, reading the clock once a request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Stopwatch {
     started: Instant,
     started_unix_ns: i64,
