@@ -4,6 +4,7 @@
 mod common;
 
 use common::oracle::{Oracle, Pools};
+use common::request;
 
 const KEYS: &str = r#"
 KEYS
@@ -587,5 +588,23 @@ const POOLS: Pools = &[
 fn random_commands_on_keys() {
     let mut oracle = Oracle::start();
     oracle.random(COMMANDS, POOLS);
+    oracle.finish();
+}
+
+/// The next request of the same packet sees that a key has expired, although nobody has removed it meanwhile.
+#[test]
+fn deadlines_that_pass_within_a_packet() {
+    let mut oracle = Oracle::start();
+    for script in [
+        "SET k v PXAT 1|LPUSH k x|TYPE k",
+        "RPUSH k a|PEXPIREAT k 1|RPUSH k b|LLEN k|DEL k",
+        "SET k 5 PXAT 1|INCR k|GETDEL k|APPEND k x",
+    ] {
+        let lines = script
+            .split('|')
+            .map(|line| line.split(' ').collect::<Vec<_>>());
+        let requests: Vec<u8> = lines.flat_map(|words| request(&words)).collect();
+        oracle.raw(&requests, true);
+    }
     oracle.finish();
 }
