@@ -45,8 +45,8 @@
 //! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | one command, or [some](command::dispatch::LockInHand) of one packet, or one transaction; several shards in ascending order |
 //! | all other mutexes: clients, saves, shutdown, log, statistics of errors, configuration | what their file says | a few lines; none is held while another lock is taken |
 //!
-//! No socket and no file is touched, and nothing large is freed, while a shard is locked; but what else a
-//! [transaction](command::transaction) does, PUBLISH or CONFIG REWRITE, it does under its locks.
+//! No socket and no file is touched, and nothing large is freed, while a shard is locked; only what else a
+//! [transaction](command::transaction) does, CONFIG REWRITE for example, it does under its locks.
 
 #![forbid(unsafe_code)]
 

@@ -14,7 +14,7 @@ use super::table::{
 use super::transaction::{self, discard_queue};
 use super::{monitor, waiting};
 use crate::keyspace::db::{Db, Lookups, WriteDb};
-use crate::keyspace::space::{Key, Keyspace};
+use crate::keyspace::space::{FETCHED_TOGETHER, Key, Keyspace, Place};
 use crate::keyspace::survey::Survey;
 use crate::keyspace::waiters::Ticket;
 use crate::resp::reply::{Mark, Reply};
@@ -33,6 +33,9 @@ const HTTP_WARNING: &str = "Possible SECURITY ATTACK detected. It looks like som
 
 /// Commands of one packet that may follow each other under one lock.
 const MOST_UNDER_ONE_LOCK: usize = 64;
+
+/// For more keys than this a command looks ahead: see [`Keyspace::fetch`].
+const MANY_KEYS: usize = 4;
 
 /// Keys of a command; more take an allocation.
 type Keys<'a> = SmallVec<[Key<'a>; 2]>;
@@ -276,6 +279,12 @@ fn run<'a>(
     let touches = !session.client.no_touch.load(Relaxed);
     let keyspace = &server.keyspace;
     let keys = keys(command, arguments, database);
+    if keys.len() > MANY_KEYS {
+        let places: Vec<Place> = keys.iter().map(Key::place).collect();
+        let _ = places
+            .chunks(FETCHED_TOGETHER)
+            .all(|places| keyspace.fetch(places));
+    }
     let mut call = Call {
         arguments,
         keys: &keys,

@@ -37,6 +37,9 @@ const YIELDS: usize = 16;
 /// A shard's earliest deadline when it has none.
 pub(super) const NO_DEADLINE: i64 = i64::MAX;
 
+/// Places that it is worth while to fetch at once, see [`Keyspace::fetch`]; more wait for each other.
+pub const FETCHED_TOGETHER: usize = 16;
+
 /// A key of a command, with where it belongs.
 #[derive(Clone, Copy, Debug)]
 pub struct Key<'a> {
@@ -134,7 +137,7 @@ impl Keyspace {
         const SMALL: usize = 1024;
         let lock =
             |place: &Place| Some((place.hash, self.cells[place.shard].lock.try_read().ok()?));
-        let mut shards: SmallVec<[_; 16]> = SmallVec::new();
+        let mut shards: SmallVec<[_; FETCHED_TOGETHER]> = SmallVec::new();
         for place in places {
             shards.extend(lock(place));
             if let [(_, first)] = shards.as_slice()
