@@ -307,7 +307,9 @@ fn run<'a>(
                 _ => keyspace.read_all(database, now_ms),
             };
             db.set_touches(touches);
-            run_reader(&mut call, read, &db)
+            let result = read(&mut call, &db);
+            count_lookups(&call, &db);
+            result
         }
         Handler::Write(_) | Handler::Wait(_) => {
             let db = lock.write(keyspace, database, &keys, now_ms);
@@ -338,37 +340,28 @@ fn handler_of(command: &Command, arguments: &[&[u8]]) -> Handler {
     }
 }
 
-fn run_reader(
-    call: &mut Call,
-    read: fn(&mut Call, &Db) -> CommandResult,
-    db: &Db,
-) -> CommandResult {
-    let result = read(call, db);
-    let Lookups { hits, misses } = db.take_lookups();
-    let client = call.session.client.id;
-    call.server.statistics.note_lookups(client, hits, misses);
-    result
-}
-
 /// Runs a command all of whose locks are held, exclusively: one that writes, or any in a transaction.
 #[inline]
 fn run_locked(call: &mut Call, handler: Handler, db: &mut Db) -> CommandResult {
-    match handler {
+    let result = match handler {
         Handler::Write(handler) | Handler::WriteAll(handler) => handler(call, db),
         Handler::Wait(handler) => {
-            let wish = handler(call)?;
-            waiting::serve_or_wait(call, db, wish)
+            handler(call).and_then(|wish| waiting::serve_or_wait(call, db, wish))
         }
-        Handler::Read(handler) | Handler::ReadAll(handler) => {
-            // What writers before it have looked up is not counted.
-            db.take_lookups();
-            run_reader(call, handler, db)
-        }
+        Handler::Read(handler) | Handler::ReadAll(handler) => handler(call, db),
         Handler::NoLock(handler) | Handler::CallableContainer(handler, _) => handler(call),
         Handler::Survey(handler) => handler(call, &Survey::Locked(db)),
         Handler::Exec => unreachable!("it is not queued"),
         Handler::ByArguments(_) | Handler::Container(_) => unreachable!("handler_of is neither"),
-    }
+    };
+    count_lookups(call, db);
+    result
+}
+
+fn count_lookups(call: &Call, db: &Db) {
+    let Lookups { hits, misses } = db.take_lookups();
+    let client = call.session.client.id;
+    call.server.statistics.note_lookups(client, hits, misses);
 }
 
 /// Lets a client watch no key any more. It must hold no lock.

@@ -50,7 +50,7 @@ fn dump(call: &mut Call, db: &Db) -> CommandResult {
 fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
     let options = Options::parse(call)?;
     let key = call.key();
-    if !options.replaces && db.peek(&key).is_some() {
+    if !options.replaces && db.find(&key).is_some() {
         return Err(CommandError::BusyKey);
     }
     let ttl_ms = call.integer(2)?;
@@ -79,7 +79,7 @@ fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
         return Ok(());
     }
     db.put_object(&key, object, deadline_ms);
-    if let (Some(idle_s), Some(entry)) = (options.idle_s, db.peek(&key)) {
+    if let (Some(idle_s), Some(entry)) = (options.idle_s, db.look(&key)) {
         entry.clock().set_idle_s(idle_s, call.now_ms);
     }
     db.changed(&key, "restore", 1);

@@ -138,7 +138,7 @@ fn set_deadline(call: &mut Call, db: &mut Db, unit: TimeUnit, is_absolute: bool)
     let deadline = deadline.ok_or(CommandError::InvalidExpireTime(call.spec.name))?;
     let key = call.key();
     let is_met = db
-        .get(&key)
+        .find(&key)
         .is_some_and(|entry| match entry.expires_at_ms() {
             // Without a deadline, a key lives for ever: no deadline is later, any is earlier.
             None => !conditions.if_any && !conditions.if_later,
@@ -260,7 +260,7 @@ fn reply_deadline(call: &mut Call, db: &Db, show: fn(i64, i64) -> i64) -> Comman
 fn persist(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
     let has_deadline = db
-        .get(&key)
+        .find(&key)
         .is_some_and(|entry| entry.expires_at_ms().is_some());
     if has_deadline {
         db.set_expires_at_ms(&key, None);

@@ -160,7 +160,7 @@ fn rename(call: &mut Call, db: &mut Db) -> CommandResult {
 /// ```
 fn renamenx(call: &mut Call, db: &mut Db) -> CommandResult {
     let [from, to] = [call.keys[0], call.keys[1]];
-    if db.peek(&from).is_some() && db.peek(&to).is_some() {
+    if db.find(&from).is_some() && db.find(&to).is_some() {
         call.reply.integer(0);
         return Ok(());
     }
@@ -171,7 +171,7 @@ fn renamenx(call: &mut Call, db: &mut Db) -> CommandResult {
 
 fn rename_key(call: &Call, db: &mut Db) -> CommandResult {
     let [from, to] = [call.keys[0], call.keys[1]];
-    if db.get(&from).is_none() {
+    if db.find(&from).is_none() {
         return Err(CommandError::NoSuchKey);
     }
     if from.bytes == to.bytes {
@@ -220,7 +220,7 @@ fn copy(call: &mut Call, db: &mut Db) -> CommandResult {
     let Some((object, deadline)) = db
         .get(&from)
         .map(|entry| (entry.to_object(), entry.expires_at_ms()))
-        .filter(|_| replaces || db.peek(&to).is_none())
+        .filter(|_| replaces || db.find(&to).is_none())
     else {
         call.reply.integer(0);
         return Ok(());
@@ -246,7 +246,7 @@ fn move_to_database(call: &mut Call, db: &mut Db) -> CommandResult {
     }
     let from = call.key();
     let to = Key::new(database, from.bytes);
-    let moves = db.get(&from).is_some() && db.peek(&to).is_none();
+    let moves = db.find(&from).is_some() && db.find(&to).is_none();
     if moves && let Some((object, deadline)) = db.take(&from) {
         db.put_object(&to, object, deadline);
         db.changed(&from, "move_from", 1);

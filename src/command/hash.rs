@@ -6,7 +6,6 @@ use super::pieces;
 use super::scan::{self, ScanOptions};
 use super::table::*;
 use crate::keyspace::db::Db;
-use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
 use crate::types::hash::Hash;
 use crate::util::long_double::LongDouble;
@@ -101,7 +100,7 @@ fn hsetnx(call: &mut Call, db: &mut Db) -> CommandResult {
     let limits = call.server.config.hash_limits();
     let (field, value) = (call.argument(2), call.argument(3));
     let is_present = db
-        .collection::<Hash>(&key)?
+        .find_collection::<Hash>(&key)?
         .is_some_and(|hash| hash.get(field).is_some());
     if !is_present {
         db.get_or_create::<Hash>(&key)?.insert(field, value, limits);
@@ -294,7 +293,10 @@ fn hstrlen(call: &mut Call, db: &Db) -> CommandResult {
 fn hincrby(call: &mut Call, db: &mut Db) -> CommandResult {
     let by = call.integer(3)?;
     let (key, field) = (call.key(), call.argument(2));
-    let old = match field_value(db, &key, field)? {
+    let old = match db
+        .find_collection::<Hash>(&key)?
+        .and_then(|hash| hash.get(field))
+    {
         Some(value) => number::parse_i64(value).ok_or(CommandError::HashValueNotAnInteger)?,
         None => 0,
     };
@@ -322,7 +324,10 @@ fn hincrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
         return Err(CommandError::err("value is NaN or Infinity"));
     }
     let (key, field) = (call.key(), call.argument(2));
-    let old = match field_value(db, &key, field)? {
+    let old = match db
+        .find_collection::<Hash>(&key)?
+        .and_then(|hash| hash.get(field))
+    {
         Some(value) => LongDouble::parse(value).ok_or(CommandError::HashValueNotAFloat)?,
         None => LongDouble::default(),
     };
@@ -337,10 +342,6 @@ fn hincrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
     db.changed(&key, "hincrbyfloat", 1);
     call.reply.bulk(&text);
     Ok(())
-}
-
-fn field_value<'a>(db: &'a Db, key: &Key, field: &[u8]) -> Result<Option<&'a [u8]>, CommandError> {
-    Ok(db.collection::<Hash>(key)?.and_then(|hash| hash.get(field)))
 }
 
 /// ```text

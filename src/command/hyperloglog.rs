@@ -35,7 +35,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 fn pfadd(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
     let elements = &call.arguments[2..];
-    let present = find(db, &key)?;
+    let present = hyperloglog(db.find_string(&key)?)?;
     let is_new = present.is_none();
     let missing = match present {
         Some(hyperloglog) => hyperloglog.missing(elements)?,
@@ -55,10 +55,10 @@ fn pfadd(call: &mut Call, db: &mut Db) -> CommandResult {
     Ok(())
 }
 
-/// The HyperLogLog of a key.
-fn find<'a>(db: &'a Db, key: &Key) -> Result<Option<HyperLogLog<'a>>, CommandError> {
+/// The HyperLogLog that a string is.
+fn hyperloglog(string: Option<&[u8]>) -> Result<Option<HyperLogLog<'_>>, CommandError> {
     let of = |string| HyperLogLog::of(string).ok_or(CommandError::NotAHyperLogLog);
-    db.string(key)?.map(of).transpose()
+    string.map(of).transpose()
 }
 
 /// Changes the HyperLogLog of a key, an empty one if there is none; the string is known to be one.
@@ -97,7 +97,7 @@ fn pfcount(call: &mut Call, db: &mut Db) -> CommandResult {
         return Ok(());
     }
     let key = call.key();
-    let Some(hyperloglog) = find(db, &key)? else {
+    let Some(hyperloglog) = hyperloglog(db.string(&key)?)? else {
         call.reply.integer(0);
         return Ok(());
     };
@@ -128,7 +128,7 @@ struct Merged {
 fn union(db: &Db, keys: &[Key]) -> Result<Merged, CommandError> {
     let mut merged = Merged::default();
     for key in keys {
-        if let Some(hyperloglog) = find(db, key)? {
+        if let Some(hyperloglog) = hyperloglog(db.string(key)?)? {
             merged.registers.add(hyperloglog)?;
             merged.any_dense |= hyperloglog.encoding() == Encoding::Dense;
         }
@@ -177,7 +177,7 @@ fn pfmerge(call: &mut Call, db: &mut Db) -> CommandResult {
 /// ```
 fn pfdebug(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    let Some(hyperloglog) = find(db, &key)? else {
+    let Some(hyperloglog) = hyperloglog(db.find_string(&key)?)? else {
         return Err(CommandError::err("The specified key does not exist"));
     };
     match call.word(1).as_str() {

@@ -4,7 +4,7 @@ use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::table::*;
 use crate::keyspace::db::Db;
-use crate::keyspace::space::Key;
+use crate::keyspace::entry::WrongType;
 use crate::types::string::{Match, longest_common_subsequence};
 
 #[rustfmt::skip]
@@ -31,8 +31,9 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// 4) (integer) 6
 /// ```
 fn lcs(call: &mut Call, db: &Db) -> CommandResult {
-    let [first, second] = [call.keys[0], call.keys[1]];
-    let (first, second) = (operand(db, &first)?, operand(db, &second)?);
+    // Both are looked up before either is found to be of the wrong type.
+    let [first, second] = [0, 1].map(|index| db.string(&call.keys[index]));
+    let (first, second) = (operand(first)?, operand(second)?);
     let (mut asks_len, mut asks_matches, mut with_match_len) = (false, false, false);
     let mut min_match_len = 0;
     let mut index = 3;
@@ -84,9 +85,9 @@ fn check_table_size(call: &Call, first: usize, second: usize) -> CommandResult {
     Ok(())
 }
 
-fn operand<'a>(db: &'a Db, key: &Key) -> Result<&'a [u8], CommandError> {
+fn operand(string: Result<Option<&[u8]>, WrongType>) -> Result<&[u8], CommandError> {
     let wrong_type = CommandError::err("The specified keys must contain string values");
-    Ok(db.string(key).map_err(|_| wrong_type)?.unwrap_or_default())
+    Ok(string.map_err(|_| wrong_type)?.unwrap_or_default())
 }
 
 /// The map of LCS IDX up to its `len`.

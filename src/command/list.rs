@@ -104,7 +104,7 @@ fn rpushx(call: &mut Call, db: &mut Db) -> CommandResult {
 }
 
 fn push_if_present(call: &mut Call, db: &mut Db, end: End, event: &'static str) -> CommandResult {
-    if db.collection::<List>(&call.key())?.is_some() {
+    if db.find_collection::<List>(&call.key())?.is_some() {
         return push(call, db, end, event);
     }
     call.reply.integer(0);
@@ -199,7 +199,7 @@ fn remove_empty(db: &mut Db, key: &Key) {
 }
 
 fn remove_if_empty(db: &mut Db, key: &Key) -> CommandResult {
-    if db.collection::<List>(key)?.is_some_and(List::is_empty) {
+    if db.find_collection::<List>(key)?.is_some_and(List::is_empty) {
         remove_empty(db, key);
     }
     Ok(())
@@ -541,7 +541,7 @@ pub(super) fn move_element(
     limit: BlockLimit,
 ) -> Result<bool, CommandError> {
     let Some(element) = db
-        .collection::<List>(&source)?
+        .find_collection::<List>(&source)?
         .and_then(|list| list.end(from))
     else {
         return Ok(false);
@@ -600,7 +600,7 @@ pub(super) fn pop_with_key(
     count: usize,
     limit: BlockLimit,
 ) -> Result<bool, CommandError> {
-    if db.collection::<List>(key)?.is_none() {
+    if db.find_collection::<List>(key)?.is_none() {
         return Ok(false);
     }
     reply.array(2);

@@ -252,10 +252,12 @@ fn spop_several(call: &mut Call, db: &mut Db) -> CommandResult {
     set.iter()
         .for_each(|member| reply_member(call.reply, member));
     if staying > 0 {
-        let deadline = db.get(&key).and_then(|entry| entry.expires_at_ms());
+        let deadline = db.look(&key).and_then(|entry| entry.expires_at_ms());
         db.put_object(&key, Object::Set(kept), deadline);
         db.changed(&key, "spop", count);
     } else {
+        // Redis answers this as it answers SUNION, and so counts it as reading.
+        db.peek(&key);
         db.changed(&key, "spop", count);
         remove_emptied(db, &key);
     }
@@ -320,19 +322,16 @@ fn smove(call: &mut Call, db: &mut Db) -> CommandResult {
     let [source, destination] = [call.keys[0], call.keys[1]];
     let member = Member::Text(call.argument(3));
     let limits = call.server.config.set_limits();
-    let Some(set) = db.collection::<Set>(&source)? else {
+    let Some(set) = db.find_collection::<Set>(&source)? else {
         call.reply.integer(0);
         return Ok(());
     };
     let is_member = set.contains(member);
-    db.collection::<Set>(&destination)?;
+    db.find_collection::<Set>(&destination)?;
     if !is_member || source.bytes == destination.bytes {
         call.reply.integer(is_member.into());
         return Ok(());
     }
-    let added = db
-        .get_or_create::<Set>(&destination)?
-        .insert(member, limits);
     let mut is_empty = false;
     if let Some(set) = db.collection_mut::<Set>(&source)? {
         set.remove(member);
@@ -342,7 +341,8 @@ fn smove(call: &mut Call, db: &mut Db) -> CommandResult {
     if is_empty {
         remove_emptied(db, &source);
     }
-    if added {
+    let set = db.get_or_create::<Set>(&destination)?;
+    if set.insert(member, limits) {
         db.changed(&destination, "sadd", 1);
     }
     call.reply.integer(1);

@@ -109,12 +109,12 @@ fn set(call: &mut Call, db: &mut Db) -> CommandResult {
     };
     let is_set = match options.condition {
         Condition::Always => true,
-        Condition::IfAbsent => db.peek(&key).is_none(),
-        Condition::IfPresent => db.peek(&key).is_some(),
+        Condition::IfAbsent => db.find(&key).is_none(),
+        Condition::IfPresent => db.find(&key).is_some(),
     };
     if is_set {
         let expires_at_ms = match options.deadline {
-            DeadlineOption::Keep => db.peek(&key).and_then(Entry::expires_at_ms),
+            DeadlineOption::Keep => db.look(&key).and_then(Entry::expires_at_ms),
             _ => new_deadline,
         };
         db.put_string(&key, call.argument(2), StringForm::Natural, expires_at_ms);
@@ -252,7 +252,7 @@ fn reply_string(call: &mut Call, entry: Option<Entry>) -> CommandResult {
 /// ```
 fn setnx(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    let is_absent = db.peek(&key).is_none();
+    let is_absent = db.find(&key).is_none();
     if is_absent {
         db.put_string(&key, call.argument(2), StringForm::Natural, None);
         db.changed(&key, "set", 1);
@@ -397,7 +397,7 @@ fn mset(call: &mut Call, db: &mut Db) -> CommandResult {
 /// (integer) 0
 /// ```
 fn msetnx(call: &mut Call, db: &mut Db) -> CommandResult {
-    let is_any_present = call.keys.iter().any(|key| db.peek(key).is_some());
+    let is_any_present = call.keys.iter().any(|key| db.find(key).is_some());
     if !is_any_present || call.arguments.len().is_multiple_of(2) {
         set_pairs(call, db)?;
     }
@@ -427,7 +427,7 @@ fn set_pairs(call: &Call, db: &mut Db) -> CommandResult {
 fn append(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
     let suffix = call.argument(2);
-    let len = match db.string(&key)?.map(<[u8]>::len) {
+    let len = match db.find_string(&key)?.map(<[u8]>::len) {
         None => {
             db.put_string(&key, suffix, StringForm::Natural, None);
             suffix.len()
@@ -510,7 +510,7 @@ fn decrby(call: &mut Call, db: &mut Db) -> CommandResult {
 
 fn increment(call: &mut Call, db: &mut Db, by: i64) -> CommandResult {
     let key = call.key();
-    let entry = db.get(&key);
+    let entry = db.find(&key);
     let old = match entry {
         Some(entry) => number::parse_i64(entry.string()?).ok_or(CommandError::NotAnInteger)?,
         None => 0,
@@ -538,7 +538,7 @@ fn increment(call: &mut Call, db: &mut Db, by: i64) -> CommandResult {
 /// ```
 fn incrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    let entry = db.get(&key);
+    let entry = db.find(&key);
     let old = match entry {
         Some(entry) => LongDouble::parse(entry.string()?).ok_or(CommandError::NotAFloat)?,
         None => LongDouble::default(),
@@ -604,7 +604,7 @@ fn setrange(call: &mut Call, db: &mut Db) -> CommandResult {
     let offset = usize::try_from(offset).map_err(|_| CommandError::OffsetOutOfRange)?;
     let key = call.key();
     let patch = call.argument(3);
-    let old_len = db.string(&key)?.map(<[u8]>::len);
+    let old_len = db.find_string(&key)?.map(<[u8]>::len);
     if patch.is_empty() {
         call.reply.count(old_len.unwrap_or(0));
         return Ok(());

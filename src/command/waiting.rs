@@ -38,7 +38,7 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
         None => call.keys,
     };
     for key in keys {
-        let Some(entry) = db.get(key) else { continue };
+        let Some(entry) = db.find(key) else { continue };
         if entry.value().type_name() != wish.type_name {
             return Err(CommandError::WrongType);
         }

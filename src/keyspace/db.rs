@@ -7,8 +7,11 @@
 //! All changes pass through here. A command that changed something calls [`Db::changed`], once per key and event.
 
 mod databases;
+mod lookup;
 mod waiting;
 mod watching;
+
+pub use lookup::Lookups;
 
 use super::entry::{Entry, Table, WrongType};
 use super::object::{Collection, Object};
@@ -45,15 +48,6 @@ pub struct Db<'a> {
     /// Keys that somebody waits for and that have changed, each with its database.
     ready: Vec<(usize, Box<[u8]>)>,
     served: Served,
-}
-
-/// How many keys a command looked up to read them.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Lookups {
-    /// Keys that were there.
-    pub hits: u32,
-    /// Keys that were not.
-    pub misses: u32,
 }
 
 /// A held lock.
@@ -184,50 +178,6 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// The entry of a key, if it is there and has not expired; counts as an access.
-    pub fn get(&self, key: &Key<'_>) -> Option<Entry<'_>> {
-        let entry = self.peek(key);
-        if self.touches
-            && let Some(entry) = entry
-        {
-            entry.clock().touch(self.now_ms);
-        }
-        entry
-    }
-
-    /// The entry of a key, if it is there and has not expired; does not count as an access.
-    pub fn peek(&self, key: &Key<'_>) -> Option<Entry<'_>> {
-        let entry = self
-            .shard(key)
-            .get(key.hash, key.bytes)
-            .filter(|entry| !entry.is_expired(self.now_ms));
-        let Lookups { hits, misses } = self.lookups.get();
-        self.lookups.set(match entry {
-            Some(_) => Lookups {
-                hits: hits + 1,
-                misses,
-            },
-            None => Lookups {
-                hits,
-                misses: misses + 1,
-            },
-        });
-        entry
-    }
-
-    /// The string of a key.
-    pub fn string(&self, key: &Key<'_>) -> Result<Option<&[u8]>, WrongType> {
-        self.get(key).map(Entry::string).transpose()
-    }
-
-    /// The collection of a key.
-    pub fn collection<C: Collection>(&self, key: &Key<'_>) -> Result<Option<&C>, WrongType> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(entry) => entry.object().and_then(C::of).map(Some).ok_or(WrongType),
-        }
-    }
-
     /// How many keys the locked shards of the client's database hold. Redis counts expired keys until it comes across
     /// them; here they are never seen.
     pub fn len(&self) -> usize {
@@ -286,11 +236,6 @@ impl<'a> Db<'a> {
             }
         }
         self.iter().next()
-    }
-
-    /// How many keys were looked up since this was asked last.
-    pub fn take_lookups(&self) -> Lookups {
-        self.lookups.take()
     }
 
     /// The shard of this number, counted over all databases, if all are locked.
@@ -393,7 +338,7 @@ impl Db<'_> {
 
     /// Takes a key out and hands over its value and deadline.
     pub fn take(&mut self, key: &Key<'_>) -> Option<(Object, Option<i64>)> {
-        let entry = self.peek(key)?;
+        let entry = self.look(key)?;
         let expires_at_ms = entry.expires_at_ms();
         let small = entry.small_string().map(|_| entry.to_object());
         let object = match self.shard_mut(key).remove(key.hash, key.bytes)? {
@@ -457,7 +402,7 @@ impl Db<'_> {
         key: &Key<'_>,
         edit: impl FnOnce(&mut Vec<u8>),
     ) -> Result<usize, WrongType> {
-        let (mut string, expires_at_ms) = match self.get(key) {
+        let (mut string, expires_at_ms) = match self.find(key) {
             None => (Vec::new(), None),
             Some(entry) if entry.shared_string().is_some() => {
                 return self.edit_large_string(key, edit);

@@ -1,7 +1,7 @@
 //! A key with its value as a reader sees it, whether it lies in the table or is referred to from there.
 
 use super::access::AccessClock;
-use super::object::{Object, Value};
+use super::object::{Collection, Object, Value};
 use super::object_entry::ObjectEntry;
 use super::string_entry::StringEntry;
 use crate::types::dict::{Content, Dict, Item};
@@ -60,6 +60,11 @@ impl<'a> Entry<'a> {
             Value::String(string) => Ok(string),
             _ => Err(WrongType),
         }
+    }
+
+    /// The value, if it is a collection of this type.
+    pub fn collection<C: Collection>(self) -> Result<&'a C, WrongType> {
+        self.object().and_then(C::of).ok_or(WrongType)
     }
 
     /// The value, if it does not lie in the table.

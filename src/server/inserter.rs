@@ -125,7 +125,7 @@ impl<'a> Inserter<'a> {
                 ));
             }
             if let Some(idle_s) = record.idle_s
-                && let Some(entry) = db.peek(key)
+                && let Some(entry) = db.look(key)
             {
                 entry
                     .clock()

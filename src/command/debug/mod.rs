@@ -98,7 +98,7 @@ fn digest_value(call: &mut Call, db: &Db) -> CommandResult {
     call.reply.array(keys.len());
     for key in keys {
         let mut digest = Digest::default();
-        if let Some(entry) = db.peek(&Key::new(db.database, key)) {
+        if let Some(entry) = db.look(&Key::new(db.database, key)) {
             digest.mix_entry(entry);
         }
         call.reply.simple(&digest.to_string());
@@ -135,7 +135,7 @@ fn object(call: &mut Call, db: &Db) -> CommandResult {
     /// Redis counts seconds with so many bits.
     const CLOCK_MASK: i64 = (1 << 24) - 1;
     let key = Key::new(db.database, call.argument(2));
-    let entry = db.peek(&key).ok_or(CommandError::NoSuchKey)?;
+    let entry = db.look(&key).ok_or(CommandError::NoSuchKey)?;
     let mut encoder = Encoder::new(call.server.config.rdbcompression.get());
     let payload =
         values::with_value_ref(entry.value(), |value| payload::encode(value, &mut encoder));
@@ -167,7 +167,7 @@ fn populate(call: &mut Call, db: &mut Db) -> CommandResult {
     for number in 0..count {
         let name = [prefix, format!(":{number}").as_bytes()].concat();
         let key = Key::new(db.database, &name);
-        if db.peek(&key).is_some() {
+        if db.look(&key).is_some() {
             continue;
         }
         let mut value = format!("value:{number}").into_bytes();

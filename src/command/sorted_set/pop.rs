@@ -107,7 +107,7 @@ pub(in super::super) fn pop_with_key(
     end: End,
     count: usize,
 ) -> Result<bool, CommandError> {
-    if db.collection::<SortedSet>(key)?.is_none() {
+    if db.find_collection::<SortedSet>(key)?.is_none() {
         return Ok(false);
     }
     reply.array(2);

@@ -50,7 +50,7 @@ impl Db<'_> {
                 let keys = [first, second].map(|database| Key::new(database, &bytes));
                 // What has expired is not there, and is not to be seen to expire after the exchange.
                 keys.iter().for_each(|key| self.remove_if_expired(key));
-                if keys.iter().any(|key| self.peek(key).is_some()) {
+                if keys.iter().any(|key| self.look(key).is_some()) {
                     let watched = Key::new(database, &bytes);
                     self.guard_mut(&watched).watchers.spoil(&bytes);
                 }

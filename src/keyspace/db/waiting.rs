@@ -39,7 +39,7 @@ impl Db<'_> {
     fn serve_key(&mut self, key: &Key<'_>) {
         self.guard_mut(key).waiters.begin_serving(key.bytes);
         let mut last = None;
-        while let Some(entry) = self.peek(key)
+        while let Some(entry) = self.look(key)
             && let Some((ticket, waiter)) = self.shard(key).waiters.next(key.bytes, last)
         {
             last = Some(ticket);
