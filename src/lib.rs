@@ -9,7 +9,7 @@
 //! | [`util`] | patterns, numbers as Redis prints them, LZF, the clock, a bell | everything |
 //! | [`resp`] | bytes to protocol and back | commands, keys |
 //! | [`types`] | the data structures, pure: packed block, hash table, list, hash, set, sorted set, bitmap, HyperLogLog, places on the globe | keys, clients |
-//! | [`keyspace`] | keys to values: shards and their locks, expiry, waiters, watchers, snapshots | sockets, replies |
+//! | [`keyspace`] | keys to values: shards and their locks, expiry, events, waiters, watchers, snapshots | sockets, replies |
 //! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
 //! | [`state`] | what the server remembers besides data: configuration, clients, saves | sockets |
 //! | [`command`] | the table of commands, dispatch, one file a family | sockets |
@@ -43,6 +43,7 @@
 //! | lock | guards | held for |
 //! |---|---|---|
 //! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | one command, or [some](command::dispatch::LockInHand) of one packet, or one transaction; several shards in ascending order |
+//! | the tables of [channels](state::pubsub), the turn to tell, an outbox, in this order | who hears what | one message; also under a shard's lock, which tells [events](keyspace::events) |
 //! | all other mutexes: clients, saves, shutdown, log, statistics of errors, configuration | what their file says | a few lines; none is held while another lock is taken |
 //!
 //! No socket and no file is touched, and nothing large is freed, while a shard is locked; only what else a

@@ -302,6 +302,7 @@ fn run<'a>(
         Handler::NoLock(handler) | Handler::CallableContainer(handler, _) => handler(&mut call),
         Handler::Survey(handler) => handler(&mut call, &Survey::Unlocked(keyspace)),
         Handler::Read(read) | Handler::ReadAll(read) => {
+            keyspace.remove_expired(&keys, now_ms);
             let mut db = match handler {
                 Handler::Read(_) => keyspace.read(database, &keys, now_ms),
                 _ => keyspace.read_all(database, now_ms),
@@ -319,6 +320,7 @@ fn run<'a>(
             result
         }
         Handler::WriteAll(_) => {
+            keyspace.remove_expired(&keys, now_ms);
             let mut db = keyspace.write_all(database, now_ms);
             db.touches = touches;
             let result = run_locked(&mut call, handler, &mut db);

@@ -78,7 +78,7 @@ fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
         call.reply.ok();
         return Ok(());
     }
-    db.put_object(&key, object, deadline_ms);
+    db.put_anew(&key, object, deadline_ms);
     if let (Some(idle_s), Some(entry)) = (options.idle_s, db.look(&key)) {
         entry.clock().set_idle_s(idle_s, call.now_ms);
     }

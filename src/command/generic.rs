@@ -178,7 +178,7 @@ fn rename_key(call: &Call, db: &mut Db) -> CommandResult {
         return Ok(());
     }
     if let Some((object, deadline)) = db.take(&from) {
-        db.put_object(&to, object, deadline);
+        db.put_anew(&to, object, deadline);
         db.changed(&from, "rename_from", 1);
         db.changed(&to, "rename_to", 0);
     }
@@ -217,6 +217,7 @@ fn copy(call: &mut Call, db: &mut Db) -> CommandResult {
     if database == call.session.database && from.bytes == to.bytes {
         return Err(CommandError::SameObject);
     }
+    db.remove_if_expired(&to);
     let Some((object, deadline)) = db
         .get(&from)
         .map(|entry| (entry.to_object(), entry.expires_at_ms()))
@@ -225,7 +226,7 @@ fn copy(call: &mut Call, db: &mut Db) -> CommandResult {
         call.reply.integer(0);
         return Ok(());
     };
-    db.put_object(&to, object, deadline);
+    db.put_anew(&to, object, deadline);
     db.changed(&to, "copy_to", 1);
     call.reply.integer(1);
     Ok(())
@@ -246,6 +247,7 @@ fn move_to_database(call: &mut Call, db: &mut Db) -> CommandResult {
     }
     let from = call.key();
     let to = Key::new(database, from.bytes);
+    db.remove_if_expired(&to);
     let moves = db.find(&from).is_some() && db.find(&to).is_none();
     if moves && let Some((object, deadline)) = db.take(&from) {
         db.put_object(&to, object, deadline);
@@ -311,7 +313,7 @@ fn scan_keys(call: &mut Call, db: &Db) -> CommandResult {
 /// (nil)
 /// ```
 fn encoding(call: &mut Call, db: &Db) -> CommandResult {
-    match db.peek(&call.key()) {
+    match db.inspect(&call.key()) {
         Some(entry) => call.reply.bulk(entry.encoding().as_bytes()),
         None => call.reply.null(),
     }
@@ -328,7 +330,7 @@ fn encoding(call: &mut Call, db: &Db) -> CommandResult {
 /// (integer) 1
 /// ```
 fn refcount(call: &mut Call, db: &Db) -> CommandResult {
-    match db.peek(&call.key()) {
+    match db.inspect(&call.key()) {
         Some(_) => call.reply.integer(1),
         None => call.reply.null(),
     }
@@ -342,7 +344,7 @@ fn refcount(call: &mut Call, db: &Db) -> CommandResult {
 /// (integer) 0
 /// ```
 fn idletime(call: &mut Call, db: &Db) -> CommandResult {
-    let Some(entry) = db.peek(&call.key()) else {
+    let Some(entry) = db.inspect(&call.key()) else {
         call.reply.null();
         return Ok(());
     };
@@ -363,7 +365,7 @@ fn idletime(call: &mut Call, db: &Db) -> CommandResult {
 /// (error) ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.
 /// ```
 fn freq(call: &mut Call, db: &Db) -> CommandResult {
-    if db.peek(&call.key()).is_none() {
+    if db.inspect(&call.key()).is_none() {
         call.reply.null();
         return Ok(());
     }

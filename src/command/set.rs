@@ -257,7 +257,7 @@ fn spop_several(call: &mut Call, db: &mut Db) -> CommandResult {
         db.changed(&key, "spop", count);
     } else {
         // Redis answers this as it answers SUNION, and so counts it as reading.
-        db.peek(&key);
+        db.inspect(&key);
         db.changed(&key, "spop", count);
         remove_emptied(db, &key);
     }

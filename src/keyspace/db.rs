@@ -276,7 +276,7 @@ impl Db<'_> {
     /// the reply. `event` is the event's name in <https://redis.io/docs/manual/keyspace-notifications/>, or empty if there
     /// is none; `count` is what the change adds to `rdb_changes_since_last_save`.
     pub fn changed(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
-        let _ = event;
+        self.tell(key, event);
         self.keyspace
             .cell(key.shard)
             .changes
@@ -307,7 +307,7 @@ impl Db<'_> {
         let replaced = self
             .shard_mut(key)
             .put_string(key.hash, key.bytes, string, now_ms);
-        self.discard(replaced)
+        self.replaced(key, replaced)
     }
 
     /// Prepares to put in these keys, all of one shard: faster than going to each place in memory when its turn has come.
@@ -333,7 +333,14 @@ impl Db<'_> {
         let entry = ObjectEntry::new(key.bytes, object, expires_at_ms);
         let now_ms = self.now_ms;
         let replaced = self.shard_mut(key).put_object(key.hash, entry, now_ms);
-        self.discard(replaced)
+        self.replaced(key, replaced)
+    }
+
+    /// The same with a key that counts as new even if it was there before: the commands that hand whole values over take
+    /// away first what they replace, as in Redis.
+    pub fn put_anew(&mut self, key: &Key<'_>, object: Object, expires_at_ms: Option<i64>) {
+        self.remove(key);
+        self.put_object(key, object, expires_at_ms);
     }
 
     /// Takes a key out and hands over its value and deadline.
@@ -451,7 +458,7 @@ impl Db<'_> {
         sizes
     }
 
-    /// Removes a key if it has expired.
+    /// Removes a key if it has expired. Dispatch has done that for the keys that a command declares.
     pub fn remove_if_expired(&mut self, key: &Key<'_>) {
         let now_ms = self.now_ms;
         let shard = self.shard(key);
@@ -492,6 +499,15 @@ impl Db<'_> {
     fn guard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
         let position = self.position(key.shard);
         self.guards[position].1.exclusive()
+    }
+
+    /// A key has been put in, in the place of what was there, if anything was. Returns whether there was a key.
+    fn replaced(&mut self, key: &Key<'_>, old: Option<Removed>) -> bool {
+        let was_there = self.discard(old);
+        if !was_there {
+            self.tell(key, "new");
+        }
+        was_there
     }
 
     /// Lets what is left of a key be freed when the locks are gone. Returns whether there was a key.
@@ -559,7 +575,7 @@ mod tests {
                 Some(number as i64),
             );
         }
-        keyspace.remove_due(499);
+        keyspace.remove_due(499, || {});
         assert_eq!(
             (
                 Survey::Unlocked(&keyspace).count(0, 0).0,
@@ -604,7 +620,7 @@ mod tests {
         assert_eq!(get(&keyspace, 0, "k", 0).as_deref(), Some("two"));
         assert_eq!(get(&keyspace, 2, "k", 0).as_deref(), Some("zero"));
         // The deadline has moved with its key.
-        keyspace.remove_due(100);
+        keyspace.remove_due(100, || {});
         assert_eq!(get(&keyspace, 2, "k", 0), None);
         assert_eq!(keyspace.write_all(0, 0).clear(0), 1);
         assert_eq!(get(&keyspace, 0, "k", 0), None);

@@ -1,7 +1,8 @@
 //! When keys expire.
 //!
-//! Under a shared lock an expired key is simply absent; under an exclusive one it is removed. Keys that nobody asks for
-//! are removed by the expirer, a thread that sleeps until the earliest deadline and is woken when an earlier one is set.
+//! Under a shared lock an expired key is simply absent; under an exclusive one it is removed, and so it is before a command
+//! reads it. Keys that nobody asks for are removed by the expirer, a thread that sleeps until the earliest deadline and is
+//! woken when an earlier one is set.
 
 use super::space::{Keyspace, NO_DEADLINE};
 use std::sync::atomic::{
@@ -56,10 +57,10 @@ impl Alarm {
         self.ring();
     }
 
-    fn sleep_until(&self, deadline_ms: i64, now_ms: i64) {
+    fn sleep_until(&self, deadline_ms: i64, now_us: i64) {
         let longest = Duration::from_secs(3600);
-        let time = u64::try_from(deadline_ms.saturating_sub(now_ms))
-            .map_or(Duration::ZERO, Duration::from_millis);
+        let time = deadline_ms.saturating_mul(1000).saturating_sub(now_us);
+        let time = u64::try_from(time).map_or(Duration::ZERO, Duration::from_micros);
         let rung = self.is_rung.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self
             .bell
@@ -69,26 +70,28 @@ impl Alarm {
 }
 
 impl Keyspace {
-    /// Removes all keys that are due and sleeps until the next one is, or until the alarm rings. The expirer's loop.
-    pub fn expire_and_sleep(&self, now_ms: impl Fn() -> i64) {
+    /// Removes all keys that are due and sleeps until the next one is, or until the alarm rings. The expirer's loop. Without
+    /// any lock, it calls `told` after each batch of keys: their events are to go out.
+    pub fn expire_and_sleep(&self, now_us: impl Fn() -> i64, told: impl Fn()) {
         if !self.alarm.is_active.load(SeqCst) {
-            return self.alarm.sleep_until(NO_DEADLINE, now_ms());
+            return self.alarm.sleep_until(NO_DEADLINE, now_us());
         }
-        self.remove_due(now_ms());
+        self.remove_due(now_us() / 1000, told);
         // First the alarm is set as late as can be, then the deadlines are read: a deadline set in between is seen
         // by one of the two, because it is published before the alarm is compared with it.
         self.alarm.set_to_ms.store(NO_DEADLINE, SeqCst);
         let next = self.earliest_deadline_ms();
         self.alarm.set_to_ms.store(next, SeqCst);
-        self.alarm.sleep_until(next, now_ms());
+        self.alarm.sleep_until(next, now_us());
         self.alarm.set_to_ms.store(i64::MIN, Relaxed);
     }
 
     /// Removes all keys that are due at this time.
-    pub fn remove_due(&self, now_ms: i64) {
+    pub fn remove_due(&self, now_ms: i64, told: impl Fn()) {
         for (shard, cell) in self.cells().iter().enumerate() {
             while cell.earliest_deadline_ms.load(Relaxed) <= now_ms {
                 self.write_shard(shard, now_ms).remove_due(shard, BATCH);
+                told();
             }
         }
     }

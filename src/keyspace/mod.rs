@@ -3,7 +3,7 @@
 //! Reading order: [`object`] (the values), [`string_entry`] and [`object_entry`] (a key with its value, as it lies in
 //! memory), [`entry`] (the same as a reader sees it), [`shard`] (a table of entries, with `deadlines.rs`), [`space`] (all
 //! shards, and who may lock them), [`db`] (what a command sees: the shards locked for it), [`expiry`],
-//! [`snapshot`] with [`kept`], [`gate`], [`waiters`], [`watchers`], [`survey`].
+//! [`events`], [`snapshot`] with [`kept`], [`gate`], [`waiters`], [`watchers`], [`survey`].
 //!
 //! Locks are taken in ascending order of shards, and only through [`space::Keyspace`], which `command::dispatch` and the
 //! background threads call. A command's handler gets a [`db::Db`] and cannot reach a lock.
@@ -12,6 +12,7 @@ pub mod access;
 pub mod db;
 mod deadlines;
 pub mod entry;
+pub mod events;
 pub mod expiry;
 pub mod gate;
 pub mod kept;

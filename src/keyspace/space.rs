@@ -9,6 +9,7 @@
 
 use super::db::{Db, Guard, ReadDb, WriteDb};
 use super::entry::Table;
+use super::events::Events;
 use super::expiry::Alarm;
 use super::gate::Gate;
 use super::kept::ShardImage;
@@ -64,6 +65,8 @@ pub struct Keyspace {
     databases: usize,
     /// Wakes the expirer.
     pub alarm: Alarm,
+    /// Tells what happens to keys.
+    pub events: Events,
     /// Holds back every change while it is closed.
     pub gate: Gate,
     expired: AtomicU64,
@@ -119,6 +122,7 @@ impl Keyspace {
             cells: (0..databases * SHARDS).map(|_| cell()).collect(),
             databases,
             alarm: Alarm::default(),
+            events: Events::default(),
             gate: Gate::default(),
             expired: AtomicU64::new(0),
             snapshots: AtomicU64::new(0),
@@ -175,6 +179,17 @@ impl Keyspace {
             shards.extend(missing);
             shards.sort_unstable();
             shards.dedup();
+        }
+    }
+
+    /// Removes those of these keys that have expired. Called, with no lock in hand, before they are locked in a way that
+    /// does not do it: so that `expired` is told before a reader's `keymiss`. Redis does it for each key when it comes to it;
+    /// here all keys of a command that are due go before it runs.
+    pub fn remove_expired(&self, keys: &[Key<'_>], now_ms: i64) {
+        for key in keys {
+            if self.cells[key.shard].earliest_deadline_ms.load(Relaxed) <= now_ms {
+                drop(self.write(key.shard / SHARDS, &[*key], now_ms));
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Removes keys when they are due, whether or not anybody asks for them.
+//! Removes keys when they are due, whether or not anybody asks for them, and sends what subscribers are told of it.
 
 use crate::state::Server;
 use crate::util::clock;
@@ -6,6 +6,7 @@ use crate::util::clock;
 /// Runs until the process ends.
 pub fn run(server: &Server) {
     loop {
-        server.keyspace.expire_and_sleep(clock::unix_ms);
+        let deliver = || server.deliver_pushes();
+        server.keyspace.expire_and_sleep(clock::unix_us, deliver);
     }
 }

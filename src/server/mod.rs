@@ -9,7 +9,7 @@
 //! | [`listener`], one an address | `accept` | hands each connection to the pool |
 //! | worker of the pool, one a client | `read`; `poll`, while its client waits for a key or listens to a channel | runs the [`connection`] loop; a [`transfer`] of the dump, if the client asks for one |
 //! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes the [`dump`], with one more thread while it does |
-//! | [`expirer`] | the next deadline | removes keys that are due |
+//! | [`expirer`] | the next deadline | removes keys that are due, and sends the events of that |
 //! | [`reaper`] | a second | disconnects idle clients |
 //! | signal handler | SIGINT, SIGTERM | wishes the server to stop |
 

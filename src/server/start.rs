@@ -40,6 +40,8 @@ pub fn run(
             .warning("Stopped while loading. Redis is now ready to exit, bye bye...");
         return Ok(());
     }
+    // Not before the dump is loaded: its keys are no news.
+    server.keyspace.events.set_audience(server.pubsub.clone());
     spawn_keepers(&server)?;
     server.log.notice("Ready to accept connections tcp");
     stop_when_asked(&server);

@@ -81,8 +81,10 @@ impl Server {
         let databases = config.databases.get().max(1) as usize;
         let port = config.port.get() as u16;
         let pushes = Arc::new(Pushes::default());
+        let keyspace = Keyspace::new(databases);
+        keyspace.events.set_classes(config.event_classes());
         let server = Server {
-            keyspace: Keyspace::new(databases),
+            keyspace,
             config,
             config_file,
             clients: Arc::default(),
@@ -111,6 +113,10 @@ impl Server {
         for name in changes.names() {
             match name {
                 "loglevel" => self.log.set_level(self.config.log_level()),
+                "notify-keyspace-events" => {
+                    let classes = self.config.event_classes();
+                    self.keyspace.events.set_classes(classes);
+                }
                 "maxclients" => self.apply_maxclients().map_err(|most| {
                     let text = "The operating system is not able to handle the specified number of clients, try with";
                     (name, format!("{text} {most}"))

@@ -8,6 +8,7 @@
 
 use super::clients::Client;
 use super::outbox::{Message, Pushes};
+use crate::keyspace::events::Audience;
 use crate::resp::reply::{Protocol, Reply};
 use crate::util::{clock, glob};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -135,6 +136,13 @@ impl PubSub {
 
     fn write(&self) -> RwLockWriteGuard<'_, [Table; 3]> {
         self.tables.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Events of the keyspace are messages like others.
+impl Audience for PubSub {
+    fn hear(&self, channel: &[u8], message: &[u8]) {
+        self.publish(channel, message);
     }
 }
 

@@ -202,12 +202,52 @@ impl RawClient {
     }
 }
 
+/// Who hears what a server tells of its keys.
+struct Listener {
+    subscriber: RawClient,
+    /// Says when all has been told.
+    publisher: RawClient,
+}
+
+impl Listener {
+    fn connect(port: u16) -> Listener {
+        let [mut subscriber, publisher] = [0, 1].map(|_| RawClient::connect(port));
+        subscriber.send(&request(&["DEBUG", "SET-ACTIVE-EXPIRE", "0"]));
+        subscriber.send(&request(&["PSUBSCRIBE", "__key*@*__:*"]));
+        let answers = [subscriber.receive(), subscriber.receive()];
+        assert!(answers.iter().all(Option::is_some));
+        Listener {
+            subscriber,
+            publisher,
+        }
+    }
+
+    /// The events since the last time.
+    fn heard(&mut self) -> Vec<String> {
+        const END: &str = "__keyend@0__:";
+        self.publisher.send(&request(&["PUBLISH", END, ""]));
+        let answer = self.publisher.receive().expect("it answers");
+        assert_eq!(answer.bytes, b":1\r\n");
+        let messages = std::iter::from_fn(|| {
+            let answer = self.subscriber.receive().expect("it tells");
+            let [_, _, channel, message] = &super::strings(answer.value)[..] else {
+                panic!("a message of a pattern has four parts")
+            };
+            let is_end = channel == END.as_bytes();
+            (!is_end).then(|| format!("{} {}", shown(channel), shown(message)))
+        });
+        messages.collect()
+    }
+}
+
 /// Both servers, and what they answered differently.
 pub struct Oracle {
     /// The folders go when the servers have ended.
     servers: [Server; 2],
     _folders: [Folder; 2],
     clients: [RawClient; 2],
+    /// Who hears what the servers tell of their keys, if that is compared.
+    listeners: Option<[Listener; 2]>,
     protocol: u8,
     /// What was typed since the data were cleared.
     typed: Vec<Vec<Vec<u8>>>,
@@ -234,10 +274,48 @@ impl Oracle {
             servers,
             _folders: folders,
             clients,
+            listeners: None,
             protocol: 2,
             typed: Vec::new(),
             differences: Vec::new(),
         }
+    }
+
+    /// Also compares what the servers tell of their keys: every event, in order. Keys that are due go when somebody asks for
+    /// them, and not before, which would depend on the clock.
+    pub fn listening(options: &[&str]) -> Oracle {
+        let events = [
+            "--notify-keyspace-events",
+            "KEAnm",
+            "--enable-debug-command",
+            "yes",
+        ];
+        let mut oracle = Oracle::with_options(&[&events, options].concat());
+        let listeners = [0, 1].map(|index| Listener::connect(oracle.servers[index].port));
+        oracle.listeners = Some(listeners);
+        oracle
+    }
+
+    /// How what the servers have told since the last time differs, if it does.
+    #[must_use]
+    fn compare_events(&mut self) -> Option<String> {
+        let listeners = self.listeners.as_mut()?;
+        let [ours, real] = listeners.each_mut().map(Listener::heard);
+        let pairs = ours.iter().zip(&real);
+        let same = pairs.take_while(|(ours, real)| ours == real).count();
+        let rest = |events: &[String]| events[same..].join(", ");
+        (ours != real).then(|| {
+            format!(
+                "after {same} events\n  Redis tells: {}\n  ours tells:  {}\n",
+                rest(&real),
+                rest(&ours)
+            )
+        })
+    }
+
+    /// Where our server listens, or the real one.
+    pub fn port(&self, index: usize) -> u16 {
+        self.servers[index].port
     }
 
     /// Connects anew, and speaks this version of the protocol from now on.
@@ -310,6 +388,9 @@ impl Oracle {
             self.report(&format!("{}{difference}", lines(&self.typed)));
         }
         self.typed.push(arguments);
+        if let Some(difference) = self.compare_events() {
+            self.report(&format!("{}{difference}", lines(&self.typed)));
+        }
     }
 
     /// Waits until a key has expired in both servers.
@@ -451,6 +532,10 @@ impl Oracle {
                         let before = &sent[index.saturating_sub(SHOWN_BEFORE)..index];
                         self.report(&format!("seed {seed}\n{}{difference}", lines(before)));
                     }
+                }
+                if let Some(difference) = self.compare_events() {
+                    let batch = lines(&sent[first..]);
+                    self.report(&format!("seed {seed}\n{batch}{difference}"));
                 }
             }
             self.compare_data(&format!("seed {seed}, after {} commands\n", sent.len()));

@@ -1,16 +1,17 @@
 //! The part of a [`Db`] that looks keys up. What a look-up leaves behind depends on what it is for:
 //!
-//! | | for | access | hit or miss |
-//! |---|---|---|---|
-//! | [`get`](Db::get) | reading the value | yes | counted |
-//! | [`peek`](Db::peek) | reading something about the key: TYPE, TTL | | counted |
-//! | [`find`](Db::find) | changing the value | yes | |
-//! | [`look`](Db::look) | whoever is to leave no trace | | |
+//! | | for | access | hit or miss | event `keymiss` |
+//! |---|---|---|---|---|
+//! | [`get`](Db::get) | reading the value | yes | counted | told |
+//! | [`peek`](Db::peek) | reading something about the key: TYPE, TTL | | counted | told |
+//! | [`inspect`](Db::inspect) | OBJECT | | counted | |
+//! | [`find`](Db::find) | changing the value | yes | | |
+//! | [`look`](Db::look) | whoever is to leave no trace | | | |
 
 use super::Db;
 use crate::keyspace::entry::{Entry, WrongType};
 use crate::keyspace::object::Collection;
-use crate::keyspace::space::Key;
+use crate::keyspace::space::{Key, SHARDS};
 
 /// How many keys a command looked up to read them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,6 +30,15 @@ impl Db<'_> {
 
     /// The same for a command that does not use the value.
     pub fn peek(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let entry = self.inspect(key);
+        if entry.is_none() {
+            self.tell(key, "keymiss");
+        }
+        entry
+    }
+
+    /// The same for a command that looks into the server rather than at its data.
+    pub fn inspect(&self, key: &Key<'_>) -> Option<Entry<'_>> {
         let entry = self.look(key);
         let Lookups { hits, misses } = self.lookups.get();
         self.lookups.set(match entry {
@@ -88,5 +98,11 @@ impl Db<'_> {
             entry.clock().touch(self.now_ms);
         }
         entry
+    }
+
+    /// Tells those who want to know it that something has happened to a key.
+    pub(super) fn tell(&self, key: &Key<'_>, event: &str) {
+        let database = key.shard / SHARDS;
+        self.keyspace.events.tell(database, event, key.bytes);
     }
 }

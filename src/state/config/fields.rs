@@ -52,7 +52,7 @@ pub struct Fields {
     pub enable_protected_configs: Number,
     /// See [`Permission`](super::Permission).
     pub enable_debug_command: Number,
-    /// Bits of [`KeyspaceEvents`](super::special::KeyspaceEvents).
+    /// Bits of [`class`](crate::keyspace::events::class).
     pub notify_keyspace_events: Number,
     /// Microseconds; negative for never.
     pub slowlog_log_slower_than: Number,

@@ -24,7 +24,7 @@ mod tests;
 pub mod value;
 
 pub use fields::Fields;
-pub use special::{KeyspaceEvents, OutputBufferLimit};
+pub use special::OutputBufferLimit;
 
 use crate::types::limits::{CompactLimits, Limits, SetLimits};
 use crate::types::list::BlockLimit;
@@ -393,6 +393,11 @@ impl Config {
     /// Who may set protected directives.
     pub fn enable_protected_configs(&self) -> Permission {
         Permission::from(self.fields.enable_protected_configs.get())
+    }
+
+    /// The value of `notify-keyspace-events`, as bits of [`class`](crate::keyspace::events::class).
+    pub fn event_classes(&self) -> u32 {
+        self.notify_keyspace_events.get() as u32
     }
 
     /// Who may use DEBUG.

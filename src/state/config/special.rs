@@ -1,5 +1,6 @@
 //! The directives whose value has a grammar of its own: `save`, `bind`, `client-output-buffer-limit` and others.
 
+use crate::keyspace::events::class;
 use crate::state::config::value::{Value, write_memory};
 use crate::util::{memory_size, number};
 
@@ -164,73 +165,28 @@ pub(super) fn parse_oom_score_adj_values(words: &[&str]) -> Result<Value, String
 }
 
 /// The letters of `notify-keyspace-events`, in the order in which they are shown.
-const EVENT_CLASSES: &[(char, i64)] = &[
-    ('g', KeyspaceEvents::GENERIC),
-    ('$', KeyspaceEvents::STRING),
-    ('l', KeyspaceEvents::LIST),
-    ('s', KeyspaceEvents::SET),
-    ('h', KeyspaceEvents::HASH),
-    ('z', KeyspaceEvents::ZSET),
-    ('x', KeyspaceEvents::EXPIRED),
-    ('e', KeyspaceEvents::EVICTED),
-    ('t', KeyspaceEvents::STREAM),
-    ('d', KeyspaceEvents::MODULE),
-    ('n', KeyspaceEvents::NEW),
+const EVENT_CLASSES: &[(char, u32)] = &[
+    ('g', class::GENERIC),
+    ('$', class::STRING),
+    ('l', class::LIST),
+    ('s', class::SET),
+    ('h', class::HASH),
+    ('z', class::SORTED_SET),
+    ('x', class::EXPIRED),
+    ('e', class::EVICTED),
+    ('t', class::STREAM),
+    ('d', class::MODULE),
+    ('n', class::NEW),
 ];
-
-/// The bits of `notify-keyspace-events`; their numbers are Redis' own.
-pub struct KeyspaceEvents;
-
-impl KeyspaceEvents {
-    /// `K`: publish to `__keyspace@<db>__:<key>`.
-    pub const KEYSPACE: i64 = 1 << 0;
-    /// `E`: publish to `__keyevent@<db>__:<event>`.
-    pub const KEYEVENT: i64 = 1 << 1;
-    /// `g`: commands for any type, like DEL.
-    pub const GENERIC: i64 = 1 << 2;
-    /// `$`
-    pub const STRING: i64 = 1 << 3;
-    /// `l`
-    pub const LIST: i64 = 1 << 4;
-    /// `s`
-    pub const SET: i64 = 1 << 5;
-    /// `h`
-    pub const HASH: i64 = 1 << 6;
-    /// `z`
-    pub const ZSET: i64 = 1 << 7;
-    /// `x`: a key has expired.
-    pub const EXPIRED: i64 = 1 << 8;
-    /// `e`: a key was evicted for `maxmemory`.
-    pub const EVICTED: i64 = 1 << 9;
-    /// `t`
-    pub const STREAM: i64 = 1 << 10;
-    /// `m`: a key was asked for and not there.
-    pub const KEY_MISS: i64 = 1 << 11;
-    /// `d`
-    pub const MODULE: i64 = 1 << 13;
-    /// `n`: a key is new.
-    pub const NEW: i64 = 1 << 14;
-    /// `A`: all but `m` and `n`.
-    pub const ALL: i64 = Self::GENERIC
-        | Self::STRING
-        | Self::LIST
-        | Self::SET
-        | Self::HASH
-        | Self::ZSET
-        | Self::EXPIRED
-        | Self::EVICTED
-        | Self::STREAM
-        | Self::MODULE;
-}
 
 pub(super) fn parse_keyspace_events(word: &str) -> Result<Value, String> {
     let mut bits = 0;
     for letter in word.chars() {
         bits |= match letter {
-            'A' => KeyspaceEvents::ALL,
-            'K' => KeyspaceEvents::KEYSPACE,
-            'E' => KeyspaceEvents::KEYEVENT,
-            'm' => KeyspaceEvents::KEY_MISS,
+            'A' => class::ALL,
+            'K' => class::KEYSPACE,
+            'E' => class::KEYEVENT,
+            'm' => class::KEY_MISS,
             _ => match EVENT_CLASSES.iter().find(|(class, _)| *class == letter) {
                 Some((_, bit)) => *bit,
                 None => {
@@ -239,12 +195,12 @@ pub(super) fn parse_keyspace_events(word: &str) -> Result<Value, String> {
             },
         };
     }
-    Ok(Value::Number(bits))
+    Ok(Value::Number(bits.into()))
 }
 
-pub(super) fn show_keyspace_events(bits: i64) -> String {
+pub(super) fn show_keyspace_events(bits: u32) -> String {
     let mut letters = String::new();
-    if bits & KeyspaceEvents::ALL == KeyspaceEvents::ALL {
+    if bits & class::ALL == class::ALL {
         // Redis forgets to show `n` here, and so do we.
         letters.push('A');
     } else {
@@ -256,9 +212,9 @@ pub(super) fn show_keyspace_events(bits: i64) -> String {
         );
     }
     for (letter, bit) in [
-        ('K', KeyspaceEvents::KEYSPACE),
-        ('E', KeyspaceEvents::KEYEVENT),
-        ('m', KeyspaceEvents::KEY_MISS),
+        ('K', class::KEYSPACE),
+        ('E', class::KEYEVENT),
+        ('m', class::KEY_MISS),
     ] {
         if bits & bit != 0 {
             letters.push(letter);

@@ -142,7 +142,7 @@ impl Kind {
                 word.map_or("unknown", |(word, _)| word).to_string()
             }
             Kind::Flags(known) => show_flags(number, known),
-            Kind::KeyspaceEvents => special::show_keyspace_events(number),
+            Kind::KeyspaceEvents => special::show_keyspace_events(number as u32),
             _ => number.to_string(),
         }
     }
