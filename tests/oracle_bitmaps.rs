@@ -358,7 +358,7 @@ BITFIELD_RO l SET u8 0 x
 
 #[test]
 fn edges_of_bitmaps() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[BITS, COUNTS_AND_POSITIONS, OPERATIONS, FIELDS]);
     oracle.changes(&[BITS, COUNTS_AND_POSITIONS, OPERATIONS, FIELDS]);
     oracle.finish();
@@ -457,7 +457,7 @@ const POOLS: Pools = &[
 
 #[test]
 fn random_commands_on_bitmaps() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.random(COMMANDS, POOLS);
     oracle.finish();
 }

@@ -104,7 +104,7 @@ CLIENT UNBLOCK 99999999 timeout x
 
 #[test]
 fn what_is_there_is_taken_at_once() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[AT_ONCE]);
     oracle.finish();
 }

@@ -51,7 +51,7 @@ GET k
 
 #[test]
 fn edges() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[EDGES]);
     oracle.finish();
 }

@@ -338,7 +338,7 @@ COMMAND GETKEYS GEOSEARCHSTORE d s 1 2 3 4 5 6
 
 #[test]
 fn edge_cases() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[PLACES, SEARCH, RADIUS]);
     oracle.changes(&[PLACES, SEARCH, RADIUS]);
     oracle.finish();
@@ -435,7 +435,7 @@ fn random_searches(members: usize, options: &[&str]) {
         ),
     ];
     let filling = "GEOADD {key} {pair}+20\n".repeat(4);
-    let mut oracle = Oracle::with_options(options);
+    let mut oracle = Oracle::listening(options);
     oracle.random(&format!("{filling}{COMMANDS}"), pools);
     oracle.finish();
 }

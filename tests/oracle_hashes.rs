@@ -252,7 +252,7 @@ HRANDFIELD large 1 WITHVALUES
 
 #[test]
 fn edges_of_hashes() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[SET_AND_GET, NUMBERS, RANDOM_AND_SCAN]);
     oracle.finish();
 }
@@ -332,7 +332,7 @@ const POOLS: Pools = &[
 
 #[test]
 fn random_commands_on_hashes() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.random(COMMANDS, POOLS);
     oracle.finish();
 }
@@ -346,7 +346,7 @@ fn random_commands_on_hashes_at_the_limit() {
         "--hash-max-listpack-value",
         "10",
     ];
-    let mut oracle = Oracle::with_options(&limits);
+    let mut oracle = Oracle::listening(&limits);
     oracle.random(COMMANDS, POOLS);
     oracle.finish();
 }

@@ -160,7 +160,7 @@ PFCOUNT zeros
 
 #[test]
 fn edges_of_hyperloglogs() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[EDGES, DAMAGED]);
     oracle.changes(&[EDGES, DAMAGED]);
     oracle.finish();
@@ -267,7 +267,7 @@ const POOLS: Pools = &[
 
 #[test]
 fn random_commands_on_hyperloglogs() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.random(COMMANDS, POOLS);
     oracle.finish();
 }

@@ -444,7 +444,7 @@ SCAN 0 MATCH "\xff*" COUNT 100
 
 #[test]
 fn edges_of_keys() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[KEYS, RENAME_COPY_MOVE, EXPIRE, OBJECT, SCAN]);
     oracle.finish();
 }
@@ -586,7 +586,7 @@ const POOLS: Pools = &[
 
 #[test]
 fn random_commands_on_keys() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.random(COMMANDS, POOLS);
     oracle.finish();
 }

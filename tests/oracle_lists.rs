@@ -354,7 +354,7 @@ LMPOP 1 e RIGHT COUNT 9223372036854775807
 
 #[test]
 fn edges_of_lists() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[PUSH_AND_POP, READ, WRITE, LPOS, MOVE]);
     oracle.finish();
 }
@@ -414,7 +414,7 @@ const POOLS: Pools = &[
 
 #[test]
 fn random_commands_on_lists() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.random(COMMANDS, POOLS);
     oracle.finish();
 }
@@ -422,7 +422,7 @@ fn random_commands_on_lists() {
 /// With blocks of four elements, most changes split a block or join two.
 #[test]
 fn random_commands_on_lists_of_small_blocks() {
-    let mut oracle = Oracle::with_options(&["--list-max-listpack-size", "4"]);
+    let mut oracle = Oracle::listening(&["--list-max-listpack-size", "4"]);
     oracle.random(COMMANDS, POOLS);
     oracle.finish();
 }
@@ -447,7 +447,7 @@ fn random_commands_on_lists_of_large_elements() {
             )
         })
         .collect();
-    let mut oracle = Oracle::with_options(&["--list-max-listpack-size", "-1"]);
+    let mut oracle = Oracle::listening(&["--list-max-listpack-size", "-1"]);
     oracle.random(COMMANDS, &pools);
     oracle.finish();
 }

@@ -352,7 +352,7 @@ SRANDMEMBER large -5
 
 #[test]
 fn edges_of_sets() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[MEMBERS, ALGEBRA, CHANCE_AND_SCAN]);
     oracle.changes(&[MEMBERS, ALGEBRA, CHANCE_AND_SCAN]);
     oracle.finish();
@@ -570,7 +570,7 @@ const POOLS: Pools = &[
 
 #[test]
 fn random_commands_on_sets() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.random(COMMANDS, POOLS);
     oracle.finish();
 }

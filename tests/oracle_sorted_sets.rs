@@ -628,7 +628,7 @@ ZSCAN large 0 COUNT 100 MATCH [a-c]
 
 #[test]
 fn edges_of_sorted_sets() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[
         ADD,
         LOOKUP,
@@ -644,7 +644,7 @@ fn edges_of_sorted_sets() {
 /// The same with large sets, however few members they have.
 #[test]
 fn edges_of_large_sorted_sets() {
-    let mut oracle = Oracle::with_options(&["--zset-max-listpack-entries", "0"]);
+    let mut oracle = Oracle::listening(&["--zset-max-listpack-entries", "0"]);
     oracle.scripts(&[ADD, LOOKUP, RANGE, REMOVE, COMBINE, RANDOM_AND_SCAN]);
     oracle.finish();
 }

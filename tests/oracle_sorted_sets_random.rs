@@ -107,7 +107,7 @@ const POOLS: Pools = &[
 
 #[test]
 fn random_commands_on_sorted_sets() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.random(COMMANDS, POOLS);
     oracle.finish();
 }
@@ -128,7 +128,7 @@ fn random_commands_on_sorted_sets_of_hundreds() {
     let others = POOLS.iter().filter(|(name, _)| !is_replaced(name));
     let pools: Vec<(&str, &str)> = larger.iter().chain(others).copied().collect();
     let many = "ZADD {key} {pair}+40\n".repeat(40);
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.random(&format!("{many}{COMMANDS}"), &pools);
     oracle.finish();
 }
@@ -142,7 +142,7 @@ fn random_commands_on_sorted_sets_at_the_limit() {
         "--zset-max-listpack-value",
         "10",
     ];
-    let mut oracle = Oracle::with_options(&limits);
+    let mut oracle = Oracle::listening(&limits);
     oracle.random(COMMANDS, POOLS);
     oracle.finish();
 }

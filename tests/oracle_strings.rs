@@ -525,7 +525,7 @@ LCS a b IDX
 /// Strings may be as long as the directive says, which is 1 MiB at the least.
 #[test]
 fn too_long_strings() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[r#"
 CONFIG SET proto-max-bulk-len 1048576
 SETRANGE k 1048575 a
@@ -547,7 +547,7 @@ CONFIG SET proto-max-bulk-len 536870912
 
 #[test]
 fn edges_of_strings() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[SET, SETNX_AND_KIN, GETEX, RANGES, NUMBERS, FLOATS, LCS]);
     oracle.finish();
 }
@@ -578,7 +578,7 @@ fn set_with_pairs_of_options() {
             }
         }
     }
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[&script]);
     oracle.finish();
 }
@@ -652,7 +652,7 @@ const POOLS: Pools = &[
 
 #[test]
 fn random_commands_on_strings() {
-    let mut oracle = Oracle::start();
+    let mut oracle = Oracle::listening(&[]);
     oracle.random(COMMANDS, POOLS);
     oracle.finish();
 }
