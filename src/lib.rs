@@ -11,7 +11,7 @@
 //! | [`types`] | the data structures, pure: packed block, hash table, list, hash, set, sorted set, bitmap, HyperLogLog, places on the globe | keys, clients |
 //! | [`keyspace`] | keys to values: shards and their locks, expiry, events, waiters, watchers, snapshots | sockets, replies |
 //! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
-//! | [`state`] | what the server remembers besides data: configuration, clients, saves | sockets |
+//! | [`state`] | what the server remembers besides data: configuration, clients, channels, saves | sockets |
 //! | [`command`] | the table of commands, dispatch, one file a family | sockets |
 //! | [`server`] | listener, connections, saver, expirer: the only layer that spawns threads | |
 //!
@@ -22,7 +22,8 @@
 //! 3. [`command::dispatch`] and [`command::table`]: from a request to the right code under the right locks.
 //! 4. A family, `command/hash.rs` say, and beneath it [`types::hash`] and [`types::dict`].
 //! 5. [`keyspace::db`], [`keyspace::shard`], [`keyspace::space`]: what lies between the two.
-//! 6. [`server::saver`], [`server::dump`], [`keyspace::snapshot`] and [`rdb::format`]: how the dump comes about.
+//! 6. [`state::pubsub`] and [`state::outbox`]: how one client hears what another does, and nobody waits for it.
+//! 7. [`server::saver`], [`server::dump`], [`keyspace::snapshot`] and [`rdb::format`]: how the dump comes about.
 //!
 //! # The life of a command
 //!
@@ -43,7 +44,8 @@
 //! | lock | guards | held for |
 //! |---|---|---|
 //! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | one command, or [some](command::dispatch::LockInHand) of one packet, or one transaction; several shards in ascending order |
-//! | the tables of [channels](state::pubsub), the turn to tell, an outbox, in this order | who hears what | one message; also under a shard's lock, which tells [events](keyspace::events) |
+//! | the tables of [channels](state::pubsub), the turn to tell, an [outbox](state::outbox), in this order | who hears what | one message; also under a shard's lock, which tells [events](keyspace::events) |
+//! | the [monitors](state::monitors), then an outbox | who looks on | one line for all of them |
 //! | all other mutexes: clients, saves, shutdown, log, statistics of errors, configuration | what their file says | a few lines; none is held while another lock is taken |
 //!
 //! No socket and no file is touched, and nothing large is freed, while a shard is locked; only what else a

@@ -34,7 +34,7 @@ pub mod waiting;
 /// Files the server needs beside its clients' sockets: dump, log, listeners.
 const RESERVED_FILES: u64 = 32;
 
-/// Files of a client that waits, beside its socket: [`Doorbell`](crate::util::doorbell::Doorbell).
+/// Files of a client that waits for a key or listens, beside its socket: [`Doorbell`](crate::util::doorbell::Doorbell).
 const FILES_OF_A_DOORBELL: u64 = 2;
 
 /// Everything that the threads of one server share.
@@ -171,7 +171,7 @@ impl Server {
     /// How many clients there can be at most.
     fn apply_maxclients(&self) -> Result<(), u64> {
         let wanted = self.config.maxclients.get() as u64 + RESERVED_FILES;
-        // As far as the system allows, each of them may also wait for a key.
+        // As far as the system allows, each of them may also wait or listen.
         let with_doorbells = wanted + self.config.maxclients.get() as u64 * FILES_OF_A_DOORBELL;
         let limit = rlimit::increase_nofile_limit(with_doorbells).unwrap_or(wanted);
         if limit >= wanted {
