@@ -96,6 +96,18 @@ impl<'a> Key<'a> {
         }
     }
 
+    /// A key that belongs to a place which is known.
+    pub fn at(place: Place, bytes: &'a [u8]) -> Key<'a> {
+        let Place { hash, shard } = place;
+        debug_assert_eq!(hash, dict::hash(bytes));
+        Key { bytes, hash, shard }
+    }
+
+    /// Its database.
+    pub fn database(&self) -> usize {
+        self.shard / SHARDS
+    }
+
     /// Where it belongs.
     pub fn place(&self) -> Place {
         Place {

@@ -2,42 +2,45 @@
 //! a thread with shards of its own.
 
 use crate::keyspace::object::Object;
-use crate::keyspace::space::Key;
+use crate::keyspace::space::{Key, Place};
 use crate::keyspace::string_entry::{INLINE_BYTES, StringForm};
 use crate::rdb::{KeyRecord, Value};
 use crate::state::{Server, values};
 use crate::types::limits::Limits;
 use crate::util::clock;
-use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
 
-/// Keys of one shard, in the order of the file. Names and small strings lie in one piece of memory: blocks by the million
-/// that one thread allocates and another frees would cost more than all the rest.
+/// Keys of one shard, in the order of the file. Names and small strings lie in one piece of memory, and what else there is to
+/// say of a key in few bytes: blocks by the million that one thread allocates and another frees would cost more than all the
+/// rest, and so would a walk through much memory for each key.
 #[derive(Default)]
 pub struct Batch {
-    /// The database they belong to.
-    pub database: usize,
     bytes: Vec<u8>,
     records: Vec<Record>,
+    /// The values that are not small strings.
+    large: Vec<Value>,
 }
 
 /// A key and where the file has it.
 struct Record {
     offset: u64,
-    name: Range<usize>,
-    value: Held,
-    expires_at_ms: Option<i64>,
-    idle_s: Option<u64>,
+    place: Place,
+    /// [`NEVER`] if it does not expire.
+    expires_at_ms: i64,
+    /// [`NOT_KNOWN`] if the file does not say.
+    idle_s: u32,
+    /// The name lies in the batch's bytes from here to `name_end`...
+    start: usize,
+    name_end: usize,
+    /// ...and a small string from there to here; [`IS_LARGE`] for the next one of the large values.
+    value_end: usize,
 }
 
-/// A value on its way.
-enum Held {
-    /// A string that will lie in the block of its key.
-    Small(Range<usize>),
-    /// Anything else; `None` once it has become an object.
-    Large(Option<Value>),
-}
+/// A deadline that no dump can have: the key would have expired before it was written.
+const NEVER: i64 = i64::MIN;
+const NOT_KNOWN: u32 = u32::MAX;
+const IS_LARGE: usize = usize::MAX;
 
 impl Batch {
     /// How many keys there are.
@@ -46,27 +49,35 @@ impl Batch {
     }
 
     /// Adds a key that the file has at this offset.
-    pub fn push(&mut self, offset: u64, key: KeyRecord) {
-        let name = self.append(&key.key);
-        let value = match key.value {
+    pub fn push(&mut self, offset: u64, place: Place, key: KeyRecord) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&key.key);
+        let name_end = self.bytes.len();
+        let value_end = match key.value {
             Value::String(string) if string.len() <= INLINE_BYTES => {
-                Held::Small(self.append(&string))
+                self.bytes.extend_from_slice(&string);
+                self.bytes.len()
             }
-            value => Held::Large(Some(value)),
+            value => {
+                self.large.push(value);
+                IS_LARGE
+            }
         };
+        let idle_s = key.idle_seconds.map(u32::try_from);
         self.records.push(Record {
             offset,
-            name,
-            value,
-            expires_at_ms: key.expires_at_ms,
-            idle_s: key.idle_seconds,
+            place,
+            expires_at_ms: key.expires_at_ms.unwrap_or(NEVER),
+            idle_s: idle_s.map_or(NOT_KNOWN, |idle_s| idle_s.unwrap_or(NOT_KNOWN - 1)),
+            start,
+            name_end,
+            value_end,
         });
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Range<usize> {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        start..self.bytes.len()
+    fn key(&self, record: &Record) -> Key<'_> {
+        let name = &self.bytes[record.start..record.name_end];
+        Key::at(record.place, name)
     }
 }
 
@@ -97,25 +108,32 @@ impl<'a> Inserter<'a> {
 
     fn insert(&self, mut batch: Batch) -> Result<(), String> {
         // Objects are built before the shard is locked.
-        let values = batch.records.iter_mut().map(|record| &mut record.value);
-        let objects: Vec<Option<Object>> = values.map(|value| self.object(value)).collect();
-        let names = batch
+        let large = std::mem::take(&mut batch.large).into_iter();
+        let objects: Vec<Object> = large.map(|value| self.object(value)).collect();
+        let mut objects = objects.into_iter();
+        let keys: Vec<Key> = batch
             .records
             .iter()
-            .map(|record| &batch.bytes[record.name.clone()]);
-        let keys: Vec<Key> = names.map(|name| Key::new(batch.database, name)).collect();
+            .map(|record| batch.key(record))
+            .collect();
+        let Some(first) = keys.first() else {
+            return Ok(());
+        };
+        let keyspace = &self.server.keyspace;
         // One key stands for the shard of all.
-        let one = &keys[..keys.len().min(1)];
-        let mut db = self.server.keyspace.write(batch.database, one, self.now_ms);
+        let mut db = keyspace.write(first.database(), &keys[..1], self.now_ms);
         db.fetch(&keys);
-        for ((record, object), key) in batch.records.iter().zip(objects).zip(&keys) {
-            let was_there = match (object, &record.value) {
-                (Some(object), _) => db.put_object(key, object, record.expires_at_ms),
-                (None, Held::Small(range)) => {
-                    let string = &batch.bytes[range.clone()];
-                    db.put_string(key, string, StringForm::Natural, record.expires_at_ms)
+        for (record, key) in batch.records.iter().zip(&keys) {
+            let deadline = Some(record.expires_at_ms).filter(|deadline| *deadline != NEVER);
+            let was_there = match record.value_end {
+                IS_LARGE => {
+                    let object = objects.next().expect("each large value has a record");
+                    db.put_object(key, object, deadline)
                 }
-                (None, Held::Large(_)) => unreachable!("it has become an object"),
+                end => {
+                    let string = &batch.bytes[record.name_end..end];
+                    db.put_string(key, string, StringForm::Natural, deadline)
+                }
             };
             if was_there {
                 let name = String::from_utf8_lossy(key.bytes);
@@ -124,12 +142,10 @@ impl<'a> Inserter<'a> {
                     record.offset
                 ));
             }
-            if let Some(idle_s) = record.idle_s
+            if record.idle_s != NOT_KNOWN
                 && let Some(entry) = db.look(key)
             {
-                entry
-                    .clock()
-                    .set_idle_s(u32::try_from(idle_s).unwrap_or(u32::MAX), self.now_ms);
+                entry.clock().set_idle_s(record.idle_s, self.now_ms);
             }
         }
         self.server
@@ -139,12 +155,9 @@ impl<'a> Inserter<'a> {
         Ok(())
     }
 
-    /// The value as the keyspace holds it; `None` for a small string, which is copied into its entry directly.
-    fn object(&self, value: &mut Held) -> Option<Object> {
-        let Held::Large(value) = value else {
-            return None;
-        };
-        let object = values::object(value.take()?, &self.limits);
-        Some(object.expect("the loader refuses what the keyspace cannot hold"))
+    /// The value as the keyspace holds it.
+    fn object(&self, value: Value) -> Object {
+        let object = values::object(value, &self.limits);
+        object.expect("the loader refuses what the keyspace cannot hold")
     }
 }

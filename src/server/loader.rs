@@ -112,6 +112,8 @@ struct Sorter<'a> {
     database: usize,
     /// What is to be sent, for each shard of the database.
     batches: Vec<Batch>,
+    /// At how many keys it is sent.
+    due_keys: Vec<usize>,
     inserters: Vec<SyncSender<Batch>>,
     keys: u64,
     next_report: Instant,
@@ -124,6 +126,9 @@ impl<'a> Sorter<'a> {
             now_ms: clock::unix_ms(),
             database: 0,
             batches: (0..SHARDS).map(|_| Batch::default()).collect(),
+            // The first batches are of all lengths. Else those of all shards would fill at the same time, and the others would
+            // now have too much to do and now nothing.
+            due_keys: (1..=SHARDS).map(|nth| BATCH_KEYS * nth / SHARDS).collect(),
             inserters,
             keys: 0,
             next_report: Instant::now() + REPORT_PERIOD,
@@ -196,10 +201,11 @@ impl<'a> Sorter<'a> {
             self.server.loading.expired.fetch_add(1, Relaxed);
             return Ok(());
         }
-        let shard = Key::new(self.database, &record.key).shard() % SHARDS;
+        let key = Key::new(self.database, &record.key);
+        let (place, shard) = (key.place(), key.shard() % SHARDS);
         let batch = &mut self.batches[shard];
-        batch.push(offset, record);
-        if batch.keys() < BATCH_KEYS && bytes < BATCH_BYTES {
+        batch.push(offset, place, record);
+        if batch.keys() < self.due_keys[shard] && bytes < BATCH_BYTES {
             return Ok(());
         }
         self.send(shard)
@@ -211,8 +217,8 @@ impl<'a> Sorter<'a> {
 
     /// Each shard has its inserter, so that they do not wait for each other.
     fn send(&mut self, shard: usize) -> Result<(), Stop> {
-        let mut batch = std::mem::take(&mut self.batches[shard]);
-        batch.database = self.database;
+        let batch = std::mem::take(&mut self.batches[shard]);
+        self.due_keys[shard] = BATCH_KEYS;
         let sent = self.inserters[shard % INSERTERS].send(batch);
         sent.map_err(|_| Stop::InserterEnded)
     }
