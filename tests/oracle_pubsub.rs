@@ -146,8 +146,7 @@ fn what_else_a_subscriber_may_do() {
          B: PUBLISH c 1
          B: PUBLISH c 2
          B: RPUSH l x
-         B: PUBLISH c 3
-         A: BLPOP l 0.01",
+         B: PUBLISH c 3",
     ]);
 }
 

@@ -228,8 +228,9 @@ fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
         client.id, client.address, client.local_address, client.file_descriptor
     );
     let middle = format!(
-        "age={age} idle={idle} flags={flags} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} qbuf={input} qbuf-free={input_free} \
-         argv-mem={arguments} multi-mem={queued} rbs={output} rbp={output} obl=0 oll={messages} omem={message_bytes} tot-mem={total} events=r \
+        "age={age} idle={idle} flags={flags} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} \
+         qbuf={input} qbuf-free={input_free} argv-mem={arguments} multi-mem={queued} rbs={output} rbp={output} \
+         obl=0 oll={messages} omem={message_bytes} tot-mem={total} events=r \
          cmd={command} user=default redir=-1 resp={}",
         client.database.load(Relaxed),
         client.queued_commands.load(Relaxed),

@@ -28,7 +28,7 @@ fn disconnect_slow(server: &Server) {
     for client in server.clients.all() {
         let limit = server.pushes.limit(&client);
         let unsent = client.unsent_bytes.load(Relaxed);
-        if client.outbox.exceeds(limit, unsent, now_ms) {
+        if client.outbox.must_go(limit, unsent, now_ms) {
             server.note_over_limit(&client);
             client.disconnect();
         }

@@ -44,6 +44,8 @@ struct Queue {
     is_due: bool,
     /// The limit was exceeded: nothing more goes out.
     is_closed: bool,
+    /// Somebody sees to the end of the connection.
+    is_given_up: bool,
     /// When more than the soft limit was first left unread, in Unix time; 0 if it is not.
     above_soft_limit_since_ms: i64,
     doorbell: Option<Arc<Doorbell>>,
@@ -122,10 +124,11 @@ impl Outbox {
         (queue.messages.len(), queue.bytes)
     }
 
-    /// Whether the client leaves more unread than it may: its messages, and `unsent` bytes of replies. If it does, nothing is
-    /// kept for it any more.
-    pub fn exceeds(&self, limit: &OutputLimit, unsent: usize, now_ms: i64) -> bool {
-        self.lock().exceeds(limit, unsent, now_ms)
+    /// Whether the client is to be disconnected, because it leaves more unread than it may: its messages, and `unsent` bytes of
+    /// replies. Nothing is kept for it then. This is said once.
+    pub fn must_go(&self, limit: &OutputLimit, unsent: usize, now_ms: i64) -> bool {
+        let mut queue = self.lock();
+        queue.exceeds(limit, unsent, now_ms) && queue.is_news()
     }
 
     /// Puts a message in; returns whether somebody has to see to it: deliver it, or disconnect the client.
@@ -185,6 +188,11 @@ impl Outbox {
 }
 
 impl Queue {
+    /// Whether nobody yet sees to the end of a client that is to be disconnected; from now on the caller does.
+    fn is_news(&mut self) -> bool {
+        self.is_closed && !std::mem::replace(&mut self.is_given_up, true)
+    }
+
     fn exceeds(&mut self, limit: &OutputLimit, unsent: usize, now_ms: i64) -> bool {
         let bytes = (self.bytes + unsent) as u64;
         let reaches = |limit: &AtomicU64| match limit.load(Relaxed) {
@@ -268,12 +276,12 @@ impl Pushes {
 
 fn deliver_to(client: &Client, disconnected: &impl Fn(&Client)) -> usize {
     let outbox = &client.outbox;
-    let is_closed = {
+    let must_go = {
         let mut queue = outbox.lock();
         queue.is_due = false;
-        queue.is_closed
+        queue.is_news()
     };
-    if is_closed {
+    if must_go {
         disconnected(client);
         client.disconnect();
         return 0;
