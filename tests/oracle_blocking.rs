@@ -315,7 +315,7 @@ fn a_wait_can_be_ended_otherwise() {
          D: RPUSH k 1 2
          D: LRANGE k 0 -1",
         "A: BLPOP a k 0
-         B: BLPOP k 0.05
+         B: BLPOP k 60
          A: (leaves)
          C: RPUSH k 1
          C: RPUSH a 1
