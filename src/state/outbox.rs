@@ -300,3 +300,81 @@ fn deliver_to(client: &Client, disconnected: &impl Fn(&Client)) -> usize {
     }
     sent
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::reply::Protocol;
+    use crate::util::doorbell::{Until, Woken};
+
+    fn message(text: &str) -> Message {
+        Shared::new(text.as_bytes().to_vec())
+    }
+
+    fn put(outbox: &Outbox, text: &str) -> bool {
+        outbox.put(&message(text), &OutputLimit::default(), 0, 0)
+    }
+
+    fn taken(outbox: &Outbox) -> String {
+        let mut reply = Reply::new(Protocol::Resp2);
+        outbox.take_into(&mut reply);
+        String::from_utf8(reply.into_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_thread_that_is_awake_takes_its_messages_itself() {
+        let outbox = Outbox::default();
+        assert!(!put(&outbox, "a") && !put(&outbox, "b"));
+        assert!(outbox.begin_delivery().is_none());
+        assert!(!outbox.fall_asleep());
+        assert_eq!(taken(&outbox), "ab");
+        assert_eq!(outbox.len_and_bytes(), (0, 2 * MESSAGE_OVERHEAD_BYTES + 2));
+        assert!(outbox.fall_asleep());
+        assert_eq!(outbox.len_and_bytes(), (0, 0));
+    }
+
+    #[test]
+    fn others_write_for_one_that_sleeps_and_wake_it_for_the_rest() {
+        let outbox = Outbox::default();
+        let doorbell = Arc::new(Doorbell::new().unwrap());
+        outbox.open(doorbell.clone());
+        assert!(outbox.fall_asleep());
+        // One of those who put something in is to see to it.
+        assert!(put(&outbox, "abc") && !put(&outbox, "def"));
+        let batch = outbox.begin_delivery().unwrap();
+        assert_eq!(**batch, *b"abcdef");
+        put(&outbox, "ghi");
+        assert!(outbox.begin_delivery().is_none(), "one at a time");
+        outbox.end_delivery(Some(message("ef")));
+        let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        let woken = doorbell.wait(&socket, Until::Input, None).unwrap();
+        assert_eq!(woken, Woken::Rung);
+        outbox.wake_up();
+        assert_eq!(taken(&outbox), "efghi");
+    }
+
+    #[test]
+    fn who_leaves_too_much_unread_is_given_up_once_and_nothing_is_kept() {
+        let limit = OutputLimit {
+            hard_bytes: AtomicU64::new(500),
+            soft_bytes: AtomicU64::new(200),
+            soft_seconds: AtomicI64::new(2),
+        };
+        let outbox = Outbox::default();
+        let put = |text: &str, now_ms| outbox.put(&message(text), &limit, 100, now_ms);
+        assert!(!put("a", 1000) && !outbox.must_go(&limit, 100, 1000));
+        // Above the soft limit, but not for so long; and the time begins anew when it is not.
+        assert!(!put("b", 1000) && !outbox.must_go(&limit, 100, 3000));
+        assert!(!outbox.must_go(&limit, 0, 3001));
+        assert!(!outbox.must_go(&limit, 100, 3002) && !outbox.must_go(&limit, 100, 5002));
+        assert!(outbox.must_go(&limit, 100, 5003) && !outbox.must_go(&limit, 100, 5004));
+        assert_eq!(outbox.len_and_bytes(), (0, 0));
+        assert!(!put("c", 6000));
+        assert_eq!(outbox.len_and_bytes(), (0, 0));
+
+        let outbox = Outbox::default();
+        assert!(!outbox.put(&message("a"), &limit, 400, 0));
+        assert!(outbox.put(&message("b"), &limit, 400, 0), "the hard limit");
+        assert_eq!(outbox.len_and_bytes(), (0, 0));
+    }
+}
