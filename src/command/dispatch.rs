@@ -279,11 +279,10 @@ fn run<'a>(
     let touches = !session.client.no_touch.load(Relaxed);
     let keyspace = &server.keyspace;
     let keys = keys(command, arguments, database);
-    if keys.len() > MANY_KEYS {
+    if keys.len() > MANY_KEYS && keyspace.is_large(&keys[0].place()) {
         let places: Vec<Place> = keys.iter().map(Key::place).collect();
-        let _ = places
-            .chunks(FETCHED_TOGETHER)
-            .all(|places| keyspace.fetch(places));
+        let together = places.chunks(FETCHED_TOGETHER);
+        together.for_each(|places| keyspace.fetch(places));
     }
     let mut call = Call {
         arguments,

@@ -147,21 +147,19 @@ impl Keyspace {
         self.databases
     }
 
-    /// Fetches from memory what is at these places, for commands to come; passes over shards that are locked. `false` if the
-    /// first shard is so small that this is not worth while.
-    pub fn fetch(&self, places: &[Place]) -> bool {
-        const SMALL: usize = 1024;
+    /// Whether there are so many keys that it is worth while to [fetch](Self::fetch) them: whether there are many in the shard of
+    /// this place, and nobody has it locked.
+    pub fn is_large(&self, place: &Place) -> bool {
+        const MANY: usize = 1024;
+        let shard = self.cells[place.shard].lock.try_read();
+        shard.is_ok_and(|shard| shard.len() >= MANY)
+    }
+
+    /// Fetches from memory what is at these places, for commands to come; passes over shards that are locked.
+    pub fn fetch(&self, places: &[Place]) {
         let lock =
             |place: &Place| Some((place.hash, self.cells[place.shard].lock.try_read().ok()?));
-        let mut shards: SmallVec<[_; FETCHED_TOGETHER]> = SmallVec::new();
-        for place in places {
-            shards.extend(lock(place));
-            if let [(_, first)] = shards.as_slice()
-                && first.len() < SMALL
-            {
-                return false;
-            }
-        }
+        let shards: SmallVec<[_; FETCHED_TOGETHER]> = places.iter().filter_map(lock).collect();
         let steps = [Table::fetch_page, Table::fetch_slots, Table::fetch_entry];
         for step in steps {
             let fetched = shards
@@ -169,7 +167,6 @@ impl Keyspace {
                 .map(|(hash, shard)| step(shard.table(), *hash));
             black_box(fetched.fold(0, usize::wrapping_add));
         }
-        true
     }
 
     /// Shared locks on the shards of these keys.
@@ -343,16 +340,18 @@ mod tests {
             .map(|name| Key::new(0, name.as_bytes()))
             .collect();
         let mut places: Vec<Place> = keys[..50].iter().map(Key::place).collect();
-        assert!(!keyspace.fetch(&places));
+        assert!(!keyspace.is_large(&places[0]));
         for key in &keys {
             let mut db = keyspace.write(0, &[*key], 0);
             db.put_string(key, b"value", StringForm::Natural, None);
         }
         places.push(Key::new(0, b"nobody").place());
-        assert!(keyspace.fetch(&places));
-        assert!(keyspace.fetch(&[]));
+        assert!(keyspace.is_large(&places[0]));
+        keyspace.fetch(&places);
+        keyspace.fetch(&[]);
         let all = keyspace.write_all(0, 0);
-        assert!(keyspace.fetch(&places));
+        assert!(!keyspace.is_large(&places[0]));
+        keyspace.fetch(&places);
         drop(all);
     }
 }

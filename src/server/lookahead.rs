@@ -1,7 +1,7 @@
 //! Looks ahead in a packet of requests, and fetches from memory what the next ones will need, all at once.
 //!
 //! With many millions of keys each command waits for memory several times, longer than all its other work takes. With
-//! 18,000,000 keys a GET of a packet of 100 took 1.52 µs of processor time, and takes 0.74 with this.
+//! 18,000,000 keys a GET of a packet of 100 took 1.52 µs of processor time, and takes 0.76 with this.
 
 use crate::keyspace::space::{FETCHED_TOGETHER, Key, Place};
 use crate::resp::request::RequestParser;
@@ -16,37 +16,59 @@ const MOST_BULK_BYTES: usize = 64 * 1024;
 /// How far one has looked ahead in a packet.
 #[derive(Debug)]
 pub struct LookAhead {
-    /// Requests for which that is done, or not worth while.
-    done: usize,
+    /// Requests before the next look.
+    requests: usize,
+    /// Whether looking ahead has been found to be worth while.
+    is_worth_while: bool,
 }
 
 impl Default for LookAhead {
     /// At the beginning of a packet. Its first request is not looked at: it may be the only one.
     fn default() -> LookAhead {
-        LookAhead { done: 1 }
+        LookAhead {
+            requests: 1,
+            is_worth_while: false,
+        }
     }
 }
 
 impl LookAhead {
     /// Before each request, with which `input` begins.
     pub fn before_request(&mut self, server: &Server, database: usize, input: &[u8]) {
-        if self.done == 0 {
-            let places = places(database, input);
-            self.done = match server.keyspace.fetch(&places) {
-                true => REQUESTS,
-                false => usize::MAX,
-            };
+        if self.requests == 0 {
+            self.requests = self.look(server, database, input);
         }
-        self.done -= 1;
+        self.requests -= 1;
+    }
+
+    /// Fetches what the next requests need; returns how many requests later to look again. A first look says whether the
+    /// tables are so large that it is worth while.
+    fn look(&mut self, server: &Server, database: usize, input: &[u8]) -> usize {
+        if !self.is_worth_while {
+            let next = places(database, input, 1);
+            self.is_worth_while = next.iter().any(|place| server.keyspace.is_large(place));
+        }
+        match self.is_worth_while {
+            true => {
+                let next = places(database, input, REQUESTS);
+                server.keyspace.fetch(&next);
+                REQUESTS
+            }
+            false => usize::MAX,
+        }
     }
 }
 
-/// Where the keys of the next requests belong. The first argument of nearly all commands is a key; where it is not, a place is
-/// fetched that nobody needs.
-fn places(database: usize, mut input: &[u8]) -> SmallVec<[Place; REQUESTS]> {
+/// Where the keys of the next requests, so many, belong. The first argument of nearly all commands is a key; where it is not, a
+/// place is fetched that nobody needs.
+fn places(
+    database: usize,
+    mut input: &[u8],
+    requests: usize,
+) -> SmallVec<[Place; FETCHED_TOGETHER]> {
     let mut parser = RequestParser::default();
     let mut places = SmallVec::new();
-    for _ in 0..REQUESTS {
+    for _ in 0..requests {
         let Ok(Some(len)) = parser.parse(input, MOST_BULK_BYTES) else {
             break;
         };
