@@ -484,9 +484,9 @@ const SPOILERS: &[(&str, &str)] = &[
     ("SELECT 1|SET k v PXAT 1|SELECT 0", "SWAPDB 0 1"),
     ("SELECT 1|SET k v PXAT 1|SELECT 0", "SWAPDB 0 1|GET k"),
     // What expires after it is, also if nobody has noticed before EXEC.
-    ("SET k v PX 30", "DEBUG SLEEP 0.05"),
-    ("SET k v PX 30", "DEBUG SLEEP 0.05|GET k"),
-    ("SET k v PX 30", "DEBUG SLEEP 0.05|FLUSHALL"),
+    ("SET k v PX 500", "DEBUG SLEEP 0.6"),
+    ("SET k v PX 500", "DEBUG SLEEP 0.6|GET k"),
+    ("SET k v PX 500", "DEBUG SLEEP 0.6|FLUSHALL"),
     ("SET k v", "PEXPIRE k 1|DEBUG SLEEP 0.01|SET o v"),
     ("SET k v", "A WATCH o k|A UNWATCH|SET k v|SET o v"),
     ("SET k v", "SET k v|A WATCH o|A WATCH k"),
