@@ -130,7 +130,7 @@ impl Server {
             {
                 return false;
             }
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() && self.answers() {
+            if self.answers() {
                 return true;
             }
             std::thread::sleep(Duration::from_millis(5));
@@ -141,13 +141,17 @@ impl Server {
     /// Whether it is this process that answers, and has loaded its dump. A test beside this one may have started a server
     /// on the same port a moment before; then ours is about to end.
     fn answers(&self) -> bool {
-        let mut client = self.client();
-        client.send(&["PING"]);
-        if !matches!(client.try_receive(), Some(Value::Simple(_))) {
+        let Ok(mut client) = Client::try_connect(self.port) else {
+            return false;
+        };
+        let mut ask = |request: &[&str]| {
+            client.try_send(request).ok()?;
+            client.try_receive()
+        };
+        if !matches!(ask(&["PING"]), Some(Value::Simple(_))) {
             return false;
         }
-        client.send(&["INFO", "server"]);
-        let Some(Value::Bulk(text)) = client.try_receive() else {
+        let Some(Value::Bulk(text)) = ask(&["INFO", "server"]) else {
             return false;
         };
         let process = format!("process_id:{}", self.process.id());
@@ -217,16 +221,18 @@ pub struct Client {
 
 impl Client {
     pub fn connect(port: u16) -> Client {
-        let stream =
-            TcpStream::connect(("127.0.0.1", port)).expect("the server accepts connections");
-        stream.set_nodelay(true).expect("a socket option");
-        stream
-            .set_read_timeout(Some(PATIENCE))
-            .expect("a socket option");
-        Client {
+        Client::try_connect(port).expect("the server accepts connections")
+    }
+
+    /// Connects to a server that may not be there.
+    fn try_connect(port: u16) -> std::io::Result<Client> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(Client {
             stream,
             received: Vec::new(),
-        }
+        })
     }
 
     /// Sends a request.
