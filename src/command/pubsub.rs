@@ -94,7 +94,7 @@ fn unsubscribe(call: &mut Call) -> CommandResult {
     for name in &names {
         call.session.subscriptions.unsubscribe(kind, name);
         // What was told before comes before.
-        while call.session.client.outbox.take_into(call.reply) {}
+        call.session.client.outbox.take_all_into(call.reply);
         confirm(call, kind, Some(name));
     }
     if names.is_empty() {

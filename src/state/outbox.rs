@@ -83,10 +83,19 @@ impl Outbox {
 
     /// Moves messages into the output until that holds a batch; returns whether there were any.
     pub fn take_into(&self, reply: &mut Reply) -> bool {
+        self.take_until(reply, BATCH_BYTES)
+    }
+
+    /// Moves all messages into the output.
+    pub fn take_all_into(&self, reply: &mut Reply) {
+        self.take_until(reply, usize::MAX);
+    }
+
+    fn take_until(&self, reply: &mut Reply, most_bytes: usize) -> bool {
         let mut queue = self.lock();
         queue.bytes -= std::mem::take(&mut queue.taken_bytes);
         let mut is_any = false;
-        while reply.len() < BATCH_BYTES
+        while reply.len() < most_bytes
             && let Some(message) = queue.messages.pop_front()
         {
             queue.taken_bytes += weight(&message);
@@ -150,19 +159,15 @@ impl Outbox {
         if queue.writer != Writer::Anybody {
             return None;
         }
-        let first = queue.messages.pop_front()?;
+        let first = queue.pop()?;
         queue.writer = Writer::Other;
-        let is_alone = queue.messages.is_empty() || first.len() >= BATCH_BYTES;
-        if is_alone {
-            queue.bytes -= weight(&first);
+        if queue.messages.is_empty() || first.len() >= BATCH_BYTES {
             return Some(first);
         }
         let mut batch = first.to_vec();
-        queue.bytes -= weight(&first);
         while batch.len() < BATCH_BYTES
-            && let Some(message) = queue.messages.pop_front()
+            && let Some(message) = queue.pop()
         {
-            queue.bytes -= weight(&message);
             batch.extend_from_slice(&message);
         }
         Some(Shared::new(batch))
@@ -191,6 +196,13 @@ impl Queue {
     /// Whether nobody yet sees to the end of a client that is to be disconnected; from now on the caller does.
     fn is_news(&mut self) -> bool {
         self.is_closed && !std::mem::replace(&mut self.is_given_up, true)
+    }
+
+    /// Takes out the first message, which is counted no more.
+    fn pop(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front()?;
+        self.bytes -= weight(&message);
+        Some(message)
     }
 
     fn exceeds(&mut self, limit: &OutputLimit, unsent: usize, now_ms: i64) -> bool {
@@ -331,6 +343,19 @@ mod tests {
         assert_eq!(outbox.len_and_bytes(), (0, 2 * MESSAGE_OVERHEAD_BYTES + 2));
         assert!(outbox.fall_asleep());
         assert_eq!(outbox.len_and_bytes(), (0, 0));
+    }
+
+    #[test]
+    fn messages_are_taken_batch_by_batch_or_all_at_once() {
+        let outbox = Outbox::default();
+        let large = "x".repeat(BATCH_BYTES / 2 + 1);
+        assert!((0..5).all(|_| !put(&outbox, &large)));
+        let mut reply = Reply::new(Protocol::Resp2);
+        assert!(outbox.take_into(&mut reply));
+        assert_eq!(reply.len(), 2 * large.len());
+        assert!(!outbox.take_into(&mut reply), "the output is full");
+        outbox.take_all_into(&mut reply);
+        assert_eq!(reply.len(), 5 * large.len());
     }
 
     #[test]
