@@ -140,9 +140,7 @@ fn reject(
         unwatch(server, session);
         error = error.aborting();
         // Those who look on have seen MULTI.
-        if server.monitors.is_any() {
-            monitor::show(server, session, exec.spec, arguments);
-        }
+        monitor::show(server, session, exec.spec, arguments);
     }
     let command = command.map(|command| command.number);
     answer_error(server, session, reply, &error, command, false);
@@ -174,9 +172,7 @@ fn conclude(
         reply.take_back(mark);
         answer_error(server, session, reply, &error, Some(command.number), true);
     }
-    if server.monitors.is_any() {
-        monitor::show(server, session, command.spec, arguments);
-    }
+    monitor::show(server, session, command.spec, arguments);
 }
 
 /// Whether this begins a line of HTTP. A page in a browser can make it send a request here, with commands in its body;
