@@ -22,6 +22,7 @@ use crate::state::Server;
 use crate::util::clock::{self, Stopwatch};
 use smallvec::SmallVec;
 use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
 
 /// Bytes of a request that the error text for an unknown command quotes.
 const QUOTED_BYTES: usize = 128;
@@ -59,8 +60,12 @@ impl<'a> LockInHand<'a> {
         now_ms: i64,
     ) -> &mut WriteDb<'a> {
         self.commands += 1;
+        if self.commands == MOST_UNDER_ONE_LOCK {
+            self.release();
+            // Those who wait for it would not be as quick as this thread to take it.
+            thread::yield_now();
+        }
         let db = self.db.take();
-        let db = db.filter(|_| self.commands < MOST_UNDER_ONE_LOCK);
         let kept = db.and_then(|mut db| db.turn_to(keys, now_ms).then_some(db));
         self.db.insert(kept.unwrap_or_else(|| {
             self.commands = 0;
