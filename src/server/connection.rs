@@ -28,6 +28,8 @@ use std::time::Instant;
 const SMALL_INPUT_BYTES: usize = 512;
 /// The input buffer of a client that pipelines; larger only for a request that does not fit, and only as it comes in.
 const LARGE_INPUT_BYTES: usize = 64 * 1024;
+/// Requests that may be answered before every client has had its turn: some 3 ms of work.
+const REQUESTS_A_ROUND: usize = 400;
 /// Replies are written when they have grown to this size, even if there is more input.
 const FLUSH_BYTES: usize = 64 * 1024;
 /// Replies of this size may have to wait for the client to read.
@@ -44,6 +46,7 @@ pub fn serve(server: &Server, stream: &TcpStream, client: &Arc<Client>) {
         input: Input::default(),
         parser: RequestParser::default(),
         reply: Reply::default(),
+        turn: 0,
     };
     // A connection that breaks is no matter for the log: clients come and go.
     let _ = connection.run();
@@ -57,6 +60,8 @@ struct Connection<'a> {
     input: Input,
     parser: RequestParser,
     reply: Reply,
+    /// Requests since this thread last let others run.
+    turn: usize,
 }
 
 impl Drop for Connection<'_> {
@@ -77,9 +82,7 @@ struct Input {
 impl<'a> Connection<'a> {
     fn run(&mut self) -> io::Result<()> {
         loop {
-            // Where many are busy, the next request has often come before it is this thread's turn again: it need not
-            // sleep then, and nobody need wake it. Where nobody else wants the processor, this returns at once.
-            thread::yield_now();
+            self.take_turns();
             if self.session.listens() {
                 self.listen()?;
             }
@@ -104,6 +107,18 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Lets others run when this client has had its share of a round. While its next request is always there before its
+    /// thread sleeps, the system would let it go on to the end of a time slice. Where nobody else wants the processor, this
+    /// returns at once.
+    ///
+    /// After every request, it would cost 50 clients 1 µs of processor time each time, of 8 (`redis-benchmark -t get`).
+    fn take_turns(&mut self) {
+        if self.turn * self.server.clients.count() >= REQUESTS_A_ROUND {
+            self.turn = 0;
+            thread::yield_now();
+        }
+    }
+
     /// Carries out every complete request of the input; `false` if the connection is to be closed.
     fn execute_all(&mut self) -> io::Result<bool> {
         let mut stopwatch = Stopwatch::start();
@@ -125,6 +140,7 @@ impl<'a> Connection<'a> {
                     return Ok(false);
                 }
             };
+            self.turn += 1;
             self.execute(len, &mut stopwatch, &mut lock);
             self.input.start += len;
             if self.session.awaits_dump {

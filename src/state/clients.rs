@@ -173,6 +173,8 @@ impl Client {
 #[derive(Debug, Default)]
 pub struct Clients {
     connected: Mutex<BTreeMap<u64, Arc<Client>>>,
+    /// How many `connected` are, to be read without its lock.
+    count: AtomicUsize,
     last_id: AtomicU64,
     received: AtomicU64,
     rejected: AtomicU64,
@@ -188,7 +190,9 @@ pub struct Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        self.clients.lock().remove(&self.client.id);
+        let mut connected = self.clients.lock();
+        connected.remove(&self.client.id);
+        self.clients.count.store(connected.len(), Relaxed);
     }
 }
 
@@ -237,6 +241,7 @@ impl Clients {
             link: connection.link,
         });
         connected.insert(client.id, client.clone());
+        self.count.store(connected.len(), Relaxed);
         Some((
             Registration {
                 clients: self.clone(),
@@ -253,7 +258,7 @@ impl Clients {
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.lock().len()
+        self.count.load(Relaxed)
     }
 
     /// How many have connected since the start, and how many of them were turned away.
