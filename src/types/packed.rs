@@ -12,17 +12,23 @@
 //! form is the same bytes in reverse order. Up to 127 bytes an element therefore costs two bytes more than its content.
 //! Walking is linear; callers keep a block to a few KiB, which stays in the nearest cache.
 
-use super::blocks::vec_bytes;
+use super::blocks::block_bytes;
 use std::ops::Range;
 
 /// Bytes taken from the front are given back once they are this many and at least half of the block.
 const SLACK_BYTES: usize = 64;
 
 /// A packed sequence of byte strings.
+///
+/// ```text
+///   [ popped from the front ] elements ... [ room    03 ]       3 bytes of room, itself included
+///                            ^ head       ^ end
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Packed {
-    /// `bytes[head..]` holds the elements; what lies before was popped from the front.
-    bytes: Vec<u8>,
+    /// As long as the allocator's blocks are. The room at its end, one byte at least, says how long it is: a length, as
+    /// one is written behind an element. Empty as long as nothing has been put in.
+    block: Box<[u8]>,
     head: u32,
     len: u32,
 }
@@ -40,12 +46,12 @@ impl Packed {
 
     /// Bytes the elements take, lengths included.
     pub fn byte_len(&self) -> usize {
-        self.bytes.len() - self.head as usize
+        self.end() - self.head as usize
     }
 
     /// Bytes of the block.
     pub fn memory_bytes(&self) -> usize {
-        vec_bytes(&self.bytes)
+        block_bytes(self.block.len())
     }
 
     /// Bytes an element of `content_len` bytes takes in a block.
@@ -56,7 +62,7 @@ impl Packed {
     /// The elements from first to last; the iterator also runs backwards.
     pub fn iter(&self) -> Iter<'_> {
         Iter {
-            bytes: &self.bytes[self.head as usize..],
+            bytes: self.bytes(),
             remaining: self.len(),
         }
     }
@@ -94,11 +100,11 @@ impl Packed {
 
     /// Appends an element.
     pub fn push_back(&mut self, element: &[u8]) {
-        let (digits, count) = encode_length(element.len());
-        make_room(&mut self.bytes, element.len() + 2 * count);
-        self.bytes.extend_from_slice(&digits[..count]);
-        self.bytes.extend_from_slice(element);
-        self.bytes.extend(digits[..count].iter().rev());
+        let end = self.end();
+        let new_end = end + Self::entry_bytes(element.len());
+        self.make_room(new_end);
+        self.write_entry(end, element);
+        self.set_end(new_end);
         self.len += 1;
     }
 
@@ -110,15 +116,17 @@ impl Packed {
             self.write_entry(head - entry, element);
             self.head -= entry as u32;
         } else {
-            // All room is left in front: a run of pushes then moves the block once every few elements.
-            let capacity = block_len::<u8>(self.byte_len() + entry);
-            let room = capacity - self.byte_len();
-            let mut bytes = Vec::with_capacity(capacity);
-            bytes.resize(room, 0);
-            bytes.extend_from_slice(&self.bytes[head..]);
-            self.bytes = bytes;
-            self.write_entry(room - entry, element);
-            self.head = (room - entry) as u32;
+            // All room but a byte is left in front: a run of pushes then moves the block once every few elements.
+            let used = self.byte_len();
+            let end = block_len::<u8>(used + entry + 1) - 1;
+            let mut block = Vec::with_capacity(end + 1);
+            block.resize(end - used, 0);
+            block.extend_from_slice(self.bytes());
+            block.push(0);
+            self.block = block.into_boxed_slice();
+            self.set_end(end);
+            self.write_entry(end - used - entry, element);
+            self.head = (end - used - entry) as u32;
         }
         self.len += 1;
     }
@@ -136,7 +144,7 @@ impl Packed {
     pub fn drop_back(&mut self) {
         if let Some(last) = self.last() {
             let entry = Self::entry_bytes(last.len());
-            self.bytes.truncate(self.bytes.len() - entry);
+            self.set_end(self.end() - entry);
             self.len -= 1;
             self.give_back_slack();
         }
@@ -146,11 +154,11 @@ impl Packed {
     pub fn insert(&mut self, index: usize, element: &[u8]) {
         let at = self.offset_of(index);
         let entry = Self::entry_bytes(element.len());
-        make_room(&mut self.bytes, entry);
-        let end = self.bytes.len();
-        self.bytes.resize(end + entry, 0);
-        self.bytes.copy_within(at..end, at + entry);
+        let end = self.end();
+        self.make_room(end + entry);
+        self.block.copy_within(at..end, at + entry);
         self.write_entry(at, element);
+        self.set_end(end + entry);
         self.len += 1;
     }
 
@@ -160,8 +168,11 @@ impl Packed {
         let entry = Self::entry_bytes(element.len());
         let at = old.start;
         if old.len() != entry {
-            make_room(&mut self.bytes, entry.saturating_sub(old.len()));
-            self.bytes.splice(old, std::iter::repeat_n(0, entry));
+            let end = self.end();
+            let new_end = end - old.len() + entry;
+            self.make_room(new_end);
+            self.block.copy_within(old.end..end, at + entry);
+            self.set_end(new_end);
         }
         self.write_entry(at, element);
     }
@@ -170,71 +181,103 @@ impl Packed {
     pub fn remove(&mut self, indexes: Range<usize>) {
         let removed = indexes.len() as u32;
         let bytes = self.entries(indexes);
-        self.bytes.drain(bytes);
+        let end = self.end();
+        self.block.copy_within(bytes.end..end, bytes.start);
+        self.set_end(end - bytes.len());
         self.len -= removed;
         self.give_back_slack();
     }
 
     /// Cuts the sequence in two before `index` and returns the rear part.
     pub fn split_off(&mut self, index: usize) -> Packed {
-        let at = self.offset_of(index);
-        let rear = Packed {
-            bytes: self.bytes.split_off(at),
-            head: 0,
-            len: self.len - index as u32,
-        };
+        let (at, end) = (self.offset_of(index), self.end());
+        let mut rear = Packed::default();
+        rear.make_room(end - at);
+        rear.block[..end - at].copy_from_slice(&self.block[at..end]);
+        rear.set_end(end - at);
+        rear.len = self.len - index as u32;
+        self.set_end(at);
         self.len = index as u32;
         rear
     }
 
-    /// Where in `bytes` the entry of the element at `index` begins.
+    /// The elements with their lengths.
+    fn bytes(&self) -> &[u8] {
+        &self.block[self.head as usize..self.end()]
+    }
+
+    /// Where the elements end in the block.
+    fn end(&self) -> usize {
+        self.block.len() - decode_length(self.block.iter().rev()).0
+    }
+
+    /// Notes where the elements end. There must be room behind.
+    fn set_end(&mut self, end: usize) {
+        let (digits, count) = encode_length(self.block.len() - end);
+        let place = self.block.len() - count;
+        write_mirrored(&mut self.block[place..], &digits[..count]);
+    }
+
+    /// Makes the block so large that the elements may end here. What is noted in the block has to be noted anew.
+    fn make_room(&mut self, end: usize) {
+        if end >= self.block.len() {
+            self.resize(block_len::<u8>(end + 1));
+        }
+    }
+
+    fn resize(&mut self, len: usize) {
+        let mut bytes = std::mem::take(&mut self.block).into_vec();
+        bytes.reserve_exact(len.saturating_sub(bytes.len()));
+        bytes.resize(len, 0);
+        self.block = bytes.into_boxed_slice();
+    }
+
+    /// Where in the block the entry of the element at `index` begins.
     fn offset_of(&self, index: usize) -> usize {
         if index == self.len() {
-            return self.bytes.len();
+            return self.end();
         }
         let mut rest = self.iter();
         if index > 0 {
             rest.nth(index - 1);
         }
-        self.bytes.len() - rest.bytes.len()
+        self.end() - rest.bytes.len()
     }
 
     /// The bytes of the entries with these indexes.
     fn entries(&self, indexes: Range<usize>) -> Range<usize> {
         let start = self.offset_of(indexes.start);
         let mut rest = Iter {
-            bytes: &self.bytes[start..],
+            bytes: &self.block[start..self.end()],
             remaining: self.len() - indexes.start,
         };
         for _ in indexes {
             rest.next();
         }
-        start..self.bytes.len() - rest.bytes.len()
+        start..self.end() - rest.bytes.len()
     }
 
     /// Writes the entry of `element` over the bytes at `at`.
     fn write_entry(&mut self, at: usize, element: &[u8]) {
         let (digits, count) = encode_length(element.len());
-        let entry = &mut self.bytes[at..at + element.len() + 2 * count];
+        let entry = &mut self.block[at..at + element.len() + 2 * count];
         entry[..count].copy_from_slice(&digits[..count]);
         entry[count..count + element.len()].copy_from_slice(element);
-        for (byte, digit) in entry[count + element.len()..]
-            .iter_mut()
-            .zip(digits[..count].iter().rev())
-        {
-            *byte = *digit;
-        }
+        write_mirrored(&mut entry[count + element.len()..], &digits[..count]);
     }
 
     /// Keeps the unused part of the block below half of it.
     fn give_back_slack(&mut self) {
-        let used = self.byte_len();
-        if self.head as usize > used.max(SLACK_BYTES) {
-            self.bytes.drain(..self.head as usize);
+        let (head, mut end) = (self.head as usize, self.end());
+        if head > (end - head).max(SLACK_BYTES) {
+            self.block.copy_within(head..end, 0);
             self.head = 0;
+            end -= head;
+            self.set_end(end);
         }
-        if self.bytes.capacity() > 2 * self.bytes.len().max(SLACK_BYTES) {
-            self.bytes.shrink_to_fit();
+        if self.block.len() > 2 * end.max(SLACK_BYTES) {
+            self.resize(block_len::<u8>(end + 1));
+            self.set_end(end);
         }
     }
 }
@@ -322,6 +365,13 @@ pub(super) fn encode_length(mut len: usize) -> ([u8; 10], usize) {
     }
 }
 
+/// Writes the digits of a length so that they can be read backwards.
+fn write_mirrored(place: &mut [u8], digits: &[u8]) {
+    for (byte, digit) in place.iter_mut().zip(digits.iter().rev()) {
+        *byte = *digit;
+    }
+}
+
 /// The length that begins a run of bytes, and how many digits it has.
 pub(super) fn decode_length<'a>(bytes: impl Iterator<Item = &'a u8>) -> (usize, usize) {
     let mut len = 0;
@@ -351,7 +401,7 @@ mod tests {
         let mut expected = vec![2, b'h', b'i', 2, 0, 0, 0xc8, 0x01];
         expected.extend_from_slice(&long);
         expected.extend_from_slice(&[0x01, 0xc8]);
-        assert_eq!(block.bytes, expected);
+        assert_eq!(block.bytes(), expected);
     }
 
     /// Runs random operations on a block and on a plain vector.

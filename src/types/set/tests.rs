@@ -308,9 +308,3 @@ fn combines_sets_of_all_forms() {
         assert!(algebra::difference(sets[0], &[sets[0]]).is_empty());
     }
 }
-
-/// Collections lie in the same block as their key, so the largest kind sets the size of all.
-#[test]
-fn is_no_larger_than_a_packed_block() {
-    assert_eq!(size_of::<Set>(), size_of::<Packed>());
-}
