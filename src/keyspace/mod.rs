@@ -1,9 +1,9 @@
 //! Keys to values: shards behind locks, the entries in them, expiry, and the one door for changes.
 //!
-//! Reading order: [`object`] (the values), [`string_entry`] and [`object_entry`] (a key with its value, as it lies in
-//! memory), [`entry`] (the same as a reader sees it), [`shard`] (a table of entries, with `deadlines.rs`), [`space`] (all
-//! shards, and who may lock them), [`db`] (what a command sees: the shards locked for it), [`expiry`],
-//! [`events`], [`snapshot`] with [`kept`], [`gate`], [`waiters`], [`watchers`], [`survey`].
+//! Reading order: [`object`] (the values), [`string_entry`] and [`object_entry`] with `expiring_key.rs` (a key with its
+//! value, as it lies in memory), [`entry`] (the same as a reader sees it), [`shard`] (a table of entries, with
+//! `deadlines.rs`), [`space`] (all shards, and who may lock them), [`db`] (what a command sees: the shards locked for
+//! it), [`expiry`], [`events`], [`snapshot`] with [`kept`], [`gate`], [`waiters`], [`watchers`], [`survey`].
 //!
 //! Locks are taken in ascending order of shards, and only through [`space::Keyspace`], which `command::dispatch` and the
 //! background threads call. A command's handler gets a [`db::Db`] and cannot reach a lock.
@@ -13,6 +13,7 @@ pub mod db;
 mod deadlines;
 pub mod entry;
 pub mod events;
+mod expiring_key;
 pub mod expiry;
 pub mod gate;
 pub mod kept;

@@ -1,28 +1,22 @@
 //! A key with a value that has a life of its own: a collection, or a large string.
 
+use super::expiring_key::ExpiringKey;
 use super::object::Object;
 use super::string_entry::StringEntry;
-use crate::types::blocks::{block_bytes, shared_bytes};
+use crate::types::blocks::shared_bytes;
 use crate::types::dict::Keyed;
-use smallvec::SmallVec;
 use triomphe::Arc;
-
-/// Keys up to this length lie in the entry's own block.
-const USUAL_KEY_BYTES: usize = 16;
-/// Nobody can set a deadline this early: the key would be gone at once.
-const NEVER: i64 = i64::MIN;
 
 /// A key with an [`Object`]: a shared reference, and a shared one is copied before it is changed; collections share their
 /// blocks with the copy.
 #[derive(Clone, Debug)]
 pub struct ObjectEntry(Arc<Parts>);
 
+/// With its count of references this fills a block of 64 bytes.
 #[derive(Clone, Debug)]
 struct Parts {
     object: Object,
-    key: SmallVec<[u8; USUAL_KEY_BYTES]>,
-    /// [`NEVER`] if the key has no deadline.
-    expires_at_ms: i64,
+    key: ExpiringKey,
 }
 
 impl Keyed for ObjectEntry {
@@ -33,7 +27,7 @@ impl Keyed for ObjectEntry {
     }
 
     fn key(&self) -> &[u8] {
-        &self.0.key
+        self.0.key.bytes()
     }
 }
 
@@ -42,16 +36,14 @@ impl ObjectEntry {
     pub fn new(key: &[u8], object: Object, expires_at_ms: Option<i64>) -> ObjectEntry {
         ObjectEntry(Arc::new(Parts {
             object,
-            key: key.into(),
-            expires_at_ms: expires_at_ms.unwrap_or(NEVER),
+            key: ExpiringKey::new(key, expires_at_ms),
         }))
     }
 
     /// Bytes of its blocks of memory; those of a large collection are estimated from so many samples.
     pub fn memory_bytes(&self, samples: usize) -> usize {
-        let key = &self.0.key;
-        let long_key = if key.spilled() { key.capacity() } else { 0 };
-        shared_bytes::<Parts>() + block_bytes(long_key) + self.0.object.memory_bytes(samples)
+        let Parts { object, key } = &*self.0;
+        shared_bytes::<Parts>() + key.memory_bytes() + object.memory_bytes(samples)
     }
 
     /// The object.
@@ -71,11 +63,23 @@ impl ObjectEntry {
 
     /// Unix time in milliseconds at which the key expires.
     pub fn expires_at_ms(&self) -> Option<i64> {
-        Some(self.0.expires_at_ms).filter(|deadline| *deadline != NEVER)
+        self.0.key.expires_at_ms()
     }
 
     /// Sets or clears the deadline.
     pub fn set_expires_at_ms(&mut self, expires_at_ms: Option<i64>) {
-        Arc::make_mut(&mut self.0).expires_at_ms = expires_at_ms.unwrap_or(NEVER);
+        Arc::make_mut(&mut self.0)
+            .key
+            .set_expires_at_ms(expires_at_ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_fills_its_block() {
+        assert_eq!(shared_bytes::<Parts>(), 64);
     }
 }
