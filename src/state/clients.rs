@@ -197,13 +197,13 @@ impl Drop for Registration {
 }
 
 impl Clients {
-    /// Lists a new client, and says how many there are now; `None` if there are `most` already.
+    /// Lists a new client; `None` if there are `most` already.
     pub fn register(
         self: &Arc<Self>,
         connection: Connection,
         most: usize,
         now_ms: i64,
-    ) -> Option<(Registration, usize)> {
+    ) -> Option<Registration> {
         let mut connected = self.lock();
         self.received.fetch_add(1, Relaxed);
         if connected.len() >= most {
@@ -242,13 +242,10 @@ impl Clients {
         });
         connected.insert(client.id, client.clone());
         self.count.store(connected.len(), Relaxed);
-        Some((
-            Registration {
-                clients: self.clone(),
-                client,
-            },
-            connected.len(),
-        ))
+        Some(Registration {
+            clients: self.clone(),
+            client,
+        })
     }
 
     /// The clients in the order in which they came.

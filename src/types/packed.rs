@@ -211,10 +211,12 @@ impl Packed {
         self.block.len() - decode_length(self.block.iter().rev()).0
     }
 
-    /// Notes where the elements end. There must be room behind.
+    /// Notes where the elements end. There must be room behind, unless nothing has been put in.
     fn set_end(&mut self, end: usize) {
-        let (digits, count) = encode_length(self.block.len() - end);
-        let place = self.block.len() - count;
+        let room = self.block.len() - end;
+        debug_assert!(room > 0 || self.block.is_empty());
+        let (digits, count) = encode_length(room);
+        let place = self.block.len().saturating_sub(count);
         write_mirrored(&mut self.block[place..], &digits[..count]);
     }
 
@@ -402,6 +404,30 @@ mod tests {
         expected.extend_from_slice(&long);
         expected.extend_from_slice(&[0x01, 0xc8]);
         assert_eq!(block.bytes(), expected);
+    }
+
+    #[test]
+    fn nothing_can_be_taken_from_nothing() {
+        let mut block = Packed::default();
+        block.remove(0..0);
+        block.drop_front();
+        block.drop_back();
+        assert!(block.split_off(0).is_empty());
+        assert_eq!((block.byte_len(), block.memory_bytes()), (0, 0));
+    }
+
+    /// The room at the end is told in one byte or in two.
+    #[test]
+    fn ends_anywhere_in_its_block() {
+        let long = [b'x'; 1000];
+        for first in 0..300 {
+            let mut block = packed(&[&long[..first], &long]);
+            block.drop_back();
+            assert_eq!(block.byte_len(), Packed::entry_bytes(first));
+            block.push_back(b"last");
+            assert_eq!(block.get(0), Some(&long[..first]));
+            assert_eq!(block.get(1), Some(&b"last"[..]));
+        }
     }
 
     /// Runs random operations on a block and on a plain vector.
