@@ -42,6 +42,7 @@ mod waits;
 use pico_args::Arguments;
 use std::error::Error;
 use std::fs;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use options::Options;
@@ -67,16 +68,21 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut results = begin(options)?;
     for subject in &options.subjects {
         measure(subject, options, &mut results)?;
-        print!("{}", table::table(&results, subject.name));
+        show(&results, subject)?;
     }
     if options.subjects.is_empty() {
-        let names = subject::SUBJECTS.iter().map(|subject| subject.name);
-        names.for_each(|name| print!("{}", table::table(&results, name)));
+        let mut subjects = subject::SUBJECTS.iter();
+        subjects.try_for_each(|subject| show(&results, subject))?;
     }
     if let Some(file) = &options.svg {
         fs::write(file, chart::chart(&results))?;
     }
     Ok(())
+}
+
+/// Whoever reads the tables may have seen enough: then this fails.
+fn show(results: &Results, subject: &Subject) -> io::Result<()> {
+    io::stdout().write_all(table::table(results, subject.name).as_bytes())
 }
 
 /// What is known before anything is measured: the results in the file, if they are of the same servers on this machine.
