@@ -100,12 +100,7 @@ impl Packed {
 
     /// Appends an element.
     pub fn push_back(&mut self, element: &[u8]) {
-        let end = self.end();
-        let new_end = end + Self::entry_bytes(element.len());
-        self.make_room(new_end);
-        self.write_entry(end, element);
-        self.set_end(new_end);
-        self.len += 1;
+        self.insert(self.len(), element);
     }
 
     /// Prepends an element, into the room that popped elements left if that is enough.
@@ -153,12 +148,8 @@ impl Packed {
     /// Inserts an element before the one at `index`, or at the end if `index` is the length.
     pub fn insert(&mut self, index: usize, element: &[u8]) {
         let at = self.offset_of(index);
-        let entry = Self::entry_bytes(element.len());
-        let end = self.end();
-        self.make_room(end + entry);
-        self.block.copy_within(at..end, at + entry);
+        self.splice(at..at, Self::entry_bytes(element.len()));
         self.write_entry(at, element);
-        self.set_end(end + entry);
         self.len += 1;
     }
 
@@ -168,11 +159,7 @@ impl Packed {
         let entry = Self::entry_bytes(element.len());
         let at = old.start;
         if old.len() != entry {
-            let end = self.end();
-            let new_end = end - old.len() + entry;
-            self.make_room(new_end);
-            self.block.copy_within(old.end..end, at + entry);
-            self.set_end(new_end);
+            self.splice(old, entry);
         }
         self.write_entry(at, element);
     }
@@ -181,9 +168,7 @@ impl Packed {
     pub fn remove(&mut self, indexes: Range<usize>) {
         let removed = indexes.len() as u32;
         let bytes = self.entries(indexes);
-        let end = self.end();
-        self.block.copy_within(bytes.end..end, bytes.start);
-        self.set_end(end - bytes.len());
+        self.splice(bytes, 0);
         self.len -= removed;
         self.give_back_slack();
     }
@@ -192,9 +177,8 @@ impl Packed {
     pub fn split_off(&mut self, index: usize) -> Packed {
         let (at, end) = (self.offset_of(index), self.end());
         let mut rear = Packed::default();
-        rear.make_room(end - at);
+        rear.splice(0..0, end - at);
         rear.block[..end - at].copy_from_slice(&self.block[at..end]);
-        rear.set_end(end - at);
         rear.len = self.len - index as u32;
         self.set_end(at);
         self.len = index as u32;
@@ -220,18 +204,24 @@ impl Packed {
         write_mirrored(&mut self.block[place..], &digits[..count]);
     }
 
-    /// Makes the block so large that the elements may end here. What is noted in the block has to be noted anew.
-    fn make_room(&mut self, end: usize) {
-        if end >= self.block.len() {
-            self.resize(block_len::<u8>(end + 1));
+    /// Makes these bytes of the block `len` bytes, whose content is yet to be written, and moves what is behind them.
+    fn splice(&mut self, bytes: Range<usize>, len: usize) {
+        let end = self.end();
+        let new_end = end - bytes.len() + len;
+        if new_end > end && new_end >= self.block.len() {
+            self.resize(new_end);
         }
+        self.block.copy_within(bytes.end..end, bytes.start + len);
+        self.set_end(new_end);
     }
 
-    fn resize(&mut self, len: usize) {
-        let mut bytes = std::mem::take(&mut self.block).into_vec();
-        bytes.reserve_exact(len.saturating_sub(bytes.len()));
-        bytes.resize(len, 0);
-        self.block = bytes.into_boxed_slice();
+    /// Makes the block one in which the elements may end here; that they do is yet to be noted.
+    fn resize(&mut self, end: usize) {
+        let len = block_len::<u8>(end + 1);
+        let mut block = std::mem::take(&mut self.block).into_vec();
+        block.reserve_exact(len.saturating_sub(block.len()));
+        block.resize(len, 0);
+        self.block = block.into_boxed_slice();
     }
 
     /// Where in the block the entry of the element at `index` begins.
@@ -248,15 +238,15 @@ impl Packed {
 
     /// The bytes of the entries with these indexes.
     fn entries(&self, indexes: Range<usize>) -> Range<usize> {
-        let start = self.offset_of(indexes.start);
+        let (start, end) = (self.offset_of(indexes.start), self.end());
         let mut rest = Iter {
-            bytes: &self.block[start..self.end()],
+            bytes: &self.block[start..end],
             remaining: self.len() - indexes.start,
         };
         for _ in indexes {
             rest.next();
         }
-        start..self.end() - rest.bytes.len()
+        start..end - rest.bytes.len()
     }
 
     /// Writes the entry of `element` over the bytes at `at`.
@@ -270,15 +260,14 @@ impl Packed {
 
     /// Keeps the unused part of the block below half of it.
     fn give_back_slack(&mut self) {
-        let (head, mut end) = (self.head as usize, self.end());
-        if head > (end - head).max(SLACK_BYTES) {
-            self.block.copy_within(head..end, 0);
+        let head = self.head as usize;
+        if head > self.byte_len().max(SLACK_BYTES) {
+            self.splice(0..head, 0);
             self.head = 0;
-            end -= head;
-            self.set_end(end);
         }
+        let end = self.end();
         if self.block.len() > 2 * end.max(SLACK_BYTES) {
-            self.resize(block_len::<u8>(end + 1));
+            self.resize(end);
             self.set_end(end);
         }
     }
