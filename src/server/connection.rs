@@ -111,9 +111,8 @@ impl<'a> Connection<'a> {
     /// sleeps, the system would let it go on to the end of a time slice. Where nobody else wants the processor, this takes no
     /// time.
     ///
-    /// To let them run after every request would cost 50 clients 1 µs of 8 (`redis-benchmark -c 50 -t get`), to do it only
-    /// after 16 requests would let one in a hundred of 500 clients' requests wait for 10 to 20 ms instead
-    /// of 6.
+    /// To let them run after every request would cost 50 clients 1 µs of 8 (`redis-benchmark -c 50 -t get`); to do it only
+    /// after 16 would let one in a hundred requests of 500 clients wait for 10 to 20 ms instead of 6.
     fn take_turns(&mut self) {
         if self.answered_in_turn * self.server.clients.count() >= REQUESTS_A_ROUND {
             self.answered_in_turn = 0;
