@@ -104,7 +104,7 @@ fn ask_again(client: &mut Client, slow: &Slow, elements: usize, watched: Duratio
     };
     let request = format!("{line}\r\n");
     let ask = || {
-        stand_back();
+        client.stand_back();
         let began = Instant::now();
         let mut replies = 0;
         while began.elapsed() < watched {
@@ -115,11 +115,4 @@ fn ask_again(client: &mut Client, slow: &Slow, elements: usize, watched: Duratio
     };
     let each = thread::scope(|scope| scope.spawn(ask).join());
     Some(each.expect("the slow reader does not fail"))
-}
-
-/// As if this thread were on another machine: it takes the processor from neither the server nor the fast reader. Else the
-/// fast reader would wait for the slow one's time slices, whatever the server does.
-fn stand_back() {
-    #[cfg(target_os = "linux")]
-    let _ = scheduler::set_self_policy(scheduler::Policy::Idle, 0);
 }
