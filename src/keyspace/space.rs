@@ -160,13 +160,22 @@ impl Keyspace {
         let lock =
             |place: &Place| Some((place.hash, self.cells[place.shard].lock.try_read().ok()?));
         let shards: SmallVec<[_; FETCHED_TOGETHER]> = places.iter().filter_map(lock).collect();
-        let steps = [Table::fetch_page, Table::fetch_slots, Table::fetch_entry];
-        for step in steps {
-            let fetched = shards
+        let tables = || {
+            shards
                 .iter()
-                .map(|(hash, shard)| step(shard.table(), *hash));
+                .map(|(hash, shard)| (shard.table(), *hash))
+        };
+        for step in [Table::fetch_page, Table::fetch_slots] {
+            let fetched = tables().map(|(table, hash)| step(table, hash));
             black_box(fetched.fold(0, usize::wrapping_add));
         }
+        let found: SmallVec<[_; FETCHED_TOGETHER]> = tables()
+            .filter_map(|(table, hash)| Some((table, table.likely_position(hash)?)))
+            .collect();
+        let fetched = found
+            .into_iter()
+            .map(|(table, position)| table.fetch_entry(position));
+        black_box(fetched.fold(0, usize::wrapping_add));
     }
 
     /// Shared locks on the shards of these keys.

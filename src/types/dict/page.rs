@@ -159,6 +159,27 @@ impl<R: Keyed, M> Page<R, M> {
         lines.fold(u32::from(end), |sum, slot| sum ^ slot.tag_and_place)
     }
 
+    /// Looks at the page's own memory.
+    pub(super) fn fetch_itself(&self) -> usize {
+        self.slots.len() ^ self.bytes.len()
+    }
+
+    /// The first slot with this tag.
+    pub(super) fn first_with(&self, tag: u32) -> Option<usize> {
+        self.slots.iter().position(|slot| slot.tag() == tag)
+    }
+
+    /// Looks at the entry in a slot: the beginning and the end of a pair of usual size.
+    pub(super) fn fetch_entry(&self, slot: usize) -> usize {
+        match self.slots[slot].place() {
+            Place::Pair(offset) => {
+                let end = (offset + 63).min(self.bytes.len() - 1);
+                usize::from(self.bytes[offset] ^ self.bytes[end])
+            }
+            Place::Reference(index) => self.references[index].key().len(),
+        }
+    }
+
     fn pair(&self, offset: usize) -> (&[u8], &[u8]) {
         let bytes = &self.bytes[offset..];
         let (key_len, key_digits) = decode_length(bytes.iter());
