@@ -17,16 +17,15 @@ use super::entry::{Entry, Table, WrongType};
 use super::object::{Collection, Object};
 use super::object_entry::ObjectEntry;
 use super::shard::{Removed, Shard};
+use super::shard_lock::Guards;
 use super::snapshot::{DatabaseSize, SnapshotId};
 use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS};
 use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
 use super::waiters::Served;
 use crate::types::dict::Position;
-use smallvec::SmallVec;
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
-use std::sync::{RwLockReadGuard, RwLockWriteGuard};
 use triomphe::Arc;
 
 /// The shards locked for one command.
@@ -35,7 +34,7 @@ pub struct Db<'a> {
     // Declared before `garbage` and `served`, hence dropped before them: nothing large is freed, and nobody is woken, while
     // a lock is held.
     /// Ascending by number.
-    guards: SmallVec<[(usize, Guard<'a>); 1]>,
+    guards: Guards<'a>,
     keyspace: &'a Keyspace,
     /// The client's database.
     pub database: usize,
@@ -48,13 +47,6 @@ pub struct Db<'a> {
     /// Keys that somebody waits for and that have changed, each with its database.
     ready: Vec<(usize, Box<[u8]>)>,
     served: Served,
-}
-
-/// A held lock.
-#[derive(Debug)]
-pub(super) enum Guard<'a> {
-    Shared(RwLockReadGuard<'a, Shard>),
-    Exclusive(RwLockWriteGuard<'a, Shard>),
 }
 
 /// What is freed when the locks are gone; never read, only dropped.
@@ -140,28 +132,12 @@ impl Drop for WriteDb<'_> {
     }
 }
 
-impl Guard<'_> {
-    fn shard(&self) -> &Shard {
-        match self {
-            Guard::Shared(guard) => guard,
-            Guard::Exclusive(guard) => guard,
-        }
-    }
-
-    fn exclusive(&mut self) -> &mut Shard {
-        match self {
-            Guard::Exclusive(guard) => guard,
-            Guard::Shared(_) => unreachable!("nobody gets a mutable Db with shared locks"),
-        }
-    }
-}
-
 /// Reading.
 impl<'a> Db<'a> {
     pub(super) fn new(
         keyspace: &'a Keyspace,
         database: usize,
-        guards: SmallVec<[(usize, Guard<'a>); 1]>,
+        guards: Guards<'a>,
         now_ms: i64,
     ) -> Db<'a> {
         let lookups = Cell::default();

@@ -2,8 +2,9 @@
 //!
 //! Reading order: [`object`] (the values), [`string_entry`] and [`object_entry`] with `expiring_key.rs` (a key with its
 //! value, as it lies in memory), [`entry`] (the same as a reader sees it), [`shard`] (a table of entries, with
-//! `deadlines.rs`), [`space`] (all shards, and who may lock them), [`db`] (what a command sees: the shards locked for
-//! it), [`expiry`], [`events`], [`snapshot`] with [`kept`], [`gate`], [`waiters`], [`watchers`], [`survey`].
+//! `deadlines.rs`), `shard_lock.rs`, [`space`] (all shards, and who may lock them), [`db`] (what a command sees: the
+//! shards locked for it), [`expiry`], [`events`], [`snapshot`] with [`kept`], [`gate`], [`waiters`], [`watchers`],
+//! [`survey`].
 //!
 //! Locks are taken in ascending order of shards, and only through [`space::Keyspace`], which `command::dispatch` and the
 //! background threads call. A command's handler gets a [`db::Db`] and cannot reach a lock.
@@ -20,6 +21,7 @@ pub mod kept;
 pub mod object;
 pub mod object_entry;
 pub mod shard;
+mod shard_lock;
 pub mod snapshot;
 pub mod space;
 pub mod string_entry;

@@ -3,6 +3,7 @@
 
 use super::db::Db;
 use super::shard::Shard;
+use super::shard_lock::Access;
 use super::space::{Keyspace, SHARDS};
 use std::ops::Range;
 
@@ -52,7 +53,8 @@ impl Survey<'_, '_> {
         match self {
             Survey::Unlocked(keyspace) => {
                 let cells = &keyspace.cells()[shards];
-                cells.iter().for_each(|cell| look(&cell.read()));
+                let guards = cells.iter().map(|cell| cell.lock.lock(Access::Shared));
+                guards.for_each(|guard| look(guard.shard()));
             }
             Survey::Locked(db) => shards.for_each(|number| look(db.shard_at(number))),
         }
