@@ -15,14 +15,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use threadpool::ThreadPool;
 
-/// Workers at the start.
-const FIRST_WORKERS: usize = 4;
 /// Stack of a worker: commands do not recurse. Only pages that are touched take memory.
 const STACK_BYTES: usize = 256 * 1024;
 
 /// The workers, one for each client that is connected, or was so at the same time as others: the pool gets one more when
-/// there are more clients than workers, so a client never waits for another one to leave. Workers started beforehand would
-/// each keep 8 KiB, a third more, that they need once to sleep until their first client comes.
+/// there are more clients than workers, so a client never waits for another one to leave. A worker started beforehand would
+/// keep 8 KiB, a third more, that it needs once to sleep until its first client comes; only one is, because a pool cannot be
+/// empty.
 #[derive(Debug)]
 pub struct Workers {
     pool: Mutex<ThreadPool>,
@@ -32,7 +31,7 @@ impl Default for Workers {
     fn default() -> Self {
         let builder = threadpool::Builder::new().thread_name("worker".to_string());
         let pool = builder
-            .num_threads(FIRST_WORKERS)
+            .num_threads(1)
             .thread_stack_size(STACK_BYTES)
             .build();
         Workers {
