@@ -7,11 +7,14 @@ use super::table::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::space::Key;
+use crate::keyspace::survey::Survey;
+use crate::resp::reply::Reply;
 use crate::util::glob;
+use triomphe::Arc;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "keys", arity: 2, handler: Handler::ReadAll(keys_matching), flags: READONLY | CAT_DANGEROUS, group: Group::Generic, since: "1.0.0",
+    CommandSpec { name: "keys", arity: 2, handler: Handler::Survey(keys_matching), flags: READONLY | CAT_DANGEROUS, group: Group::Generic, since: "1.0.0",
         syntax: "pattern", summary: "Returns all key names that match a pattern.", tips: &["request_policy:all_shards", "nondeterministic_output_order"], ..BASE },
     CommandSpec { name: "type", arity: 2, handler: Handler::Read(type_of), keys: &[key(1, RO)], flags: READONLY | FAST, group: Group::Generic, since: "1.0.0",
         syntax: "key", summary: "Determines the type of value stored at a key.", ..BASE },
@@ -59,16 +62,18 @@ const OBJECT: &[CommandSpec] = &[
 /// > KEYS t*
 /// 1) "two"
 /// ```
-fn keys_matching(call: &mut Call, db: &Db) -> CommandResult {
+fn keys_matching(call: &mut Call, survey: &Survey) -> CommandResult {
     let pattern = call.argument(1);
     let is_all = pattern == b"*";
-    let matching: Vec<&[u8]> = db
-        .iter()
-        .map(Entry::key)
-        .filter(|key| is_all || glob::matches(pattern, key))
-        .collect();
-    call.reply.array(matching.len());
-    matching.into_iter().for_each(|key| call.reply.bulk(key));
+    let (mut keys, mut count) = (Reply::new(call.reply.protocol), 0);
+    survey.visit_entries(call.session.database, call.now_ms, |entry| {
+        if is_all || glob::matches(pattern, entry.key()) {
+            keys.bulk(entry.key());
+            count += 1;
+        }
+    });
+    call.reply.array(count);
+    call.reply.encoded(&Arc::new(keys.into_bytes()));
     Ok(())
 }
 

@@ -70,11 +70,11 @@ pub enum Handler {
     Write(fn(&mut Call, &mut Db) -> CommandResult),
     /// The same locks; it says what it waits for, and is served by [`waiting`](super::waiting): BLPOP.
     Wait(fn(&mut Call) -> Result<Wish, CommandError>),
-    /// Shared locks on all shards of the client's database: KEYS, DBSIZE.
+    /// Shared locks on all shards of the client's database: RANDOMKEY, DBSIZE.
     ReadAll(fn(&mut Call, &Db) -> CommandResult),
     /// Exclusive locks on all shards of all databases: FLUSHALL, SWAPDB.
     WriteAll(fn(&mut Call, &mut Db) -> CommandResult),
-    /// Looks at one shard after the other: INFO.
+    /// Looks at one shard after the other: INFO, KEYS.
     Survey(fn(&mut Call, &Survey) -> CommandResult),
     /// Exclusive locks on the shards of all keys of all commands that were queued, and of the watched keys: EXEC.
     Exec,

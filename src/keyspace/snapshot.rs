@@ -1,4 +1,5 @@
-//! The keyspace as it was at one moment, for the saver and for clients that ask for a dump.
+//! The keyspace as it was at one moment, for the saver, for clients that ask for a dump, and for those that ask for all
+//! keys.
 //!
 //! 1. All shards are locked for an instant, some microseconds, and each is told that a snapshot is due. So no command is
 //!    seen half done.
@@ -10,8 +11,10 @@
 //!
 //! No fork, no pause that grows with the data; memory grows by what is changed meanwhile.
 
+use super::db::Db;
 use super::kept::ShardImage;
 use super::space::{Keyspace, SHARDS};
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 /// Tells apart the snapshots that are under way.
@@ -28,6 +31,8 @@ pub struct Snapshot<'a> {
     pub sizes: Vec<DatabaseSize>,
     /// The first shard that nobody has taken, counted over all databases.
     next_shard: AtomicUsize,
+    /// The shard after the last one.
+    end: usize,
 }
 
 /// How much a database held.
@@ -43,17 +48,28 @@ impl Keyspace {
     /// The keyspace as it is now. `closes` holds back all changes from this moment on, until the gate is opened.
     pub fn snapshot(&self, closes: bool) -> Snapshot<'_> {
         let mut db = self.write_all(0, 0);
-        let id = self.next_snapshot_id();
-        let sizes = db.begin_snapshot(id);
         if closes {
             self.gate.close();
         }
+        self.begin_snapshot(&mut db, 0..self.cells().len())
+    }
+
+    /// One database as it is now.
+    pub fn snapshot_of(&self, database: usize) -> Snapshot<'_> {
+        let shards = database * SHARDS..(database + 1) * SHARDS;
+        let mut db = self.write_shards(database, shards.clone(), 0);
+        self.begin_snapshot(&mut db, shards)
+    }
+
+    fn begin_snapshot(&self, db: &mut Db, shards: Range<usize>) -> Snapshot<'_> {
+        let id = self.next_snapshot_id();
         Snapshot {
             keyspace: self,
             id,
             changes: self.changes(),
-            sizes,
-            next_shard: AtomicUsize::new(0),
+            sizes: db.begin_snapshot(id),
+            next_shard: AtomicUsize::new(shards.start),
+            end: shards.end,
         }
     }
 }
@@ -61,7 +77,10 @@ impl Keyspace {
 impl Snapshot<'_> {
     /// The next shard of a database, `None` when all have been taken. The databases must be taken in order.
     pub fn next_shard(&self, database: usize) -> Option<ShardImage> {
-        let end = (database + 1) * SHARDS;
+        self.next_before((database + 1) * SHARDS)
+    }
+
+    fn next_before(&self, end: usize) -> Option<ShardImage> {
         let next = self
             .next_shard
             .fetch_update(Relaxed, Relaxed, |next| (next < end).then_some(next + 1));
@@ -70,8 +89,7 @@ impl Snapshot<'_> {
 
     /// Lets go of what nobody has taken yet: the shards need not keep it any longer.
     pub fn abandon(&self) {
-        let last = self.sizes.len() - 1;
-        while self.next_shard(last).is_some() {}
+        while self.next_before(self.end).is_some() {}
     }
 }
 

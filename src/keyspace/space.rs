@@ -71,12 +71,12 @@ pub struct Keyspace {
     tickets: AtomicU64,
 }
 
-/// A shard with its lock and with what others want to know of it without the lock. Two cache lines of its own, because
+/// A shard with what others want to know of it without its lock. Two cache lines of its own, because
 /// the prefetcher fetches pairs: neighbours do not slow each other down.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Cell {
-    pub(super) lock: ShardLock,
+    pub(super) shard: ShardLock,
     /// Set by whoever holds the exclusive lock, before letting it go.
     pub(super) earliest_deadline_ms: AtomicI64,
     pub(super) changes: AtomicU64,
@@ -123,7 +123,7 @@ impl Keyspace {
     /// An empty keyspace of this many databases.
     pub fn new(databases: usize) -> Keyspace {
         let cell = || Cell {
-            lock: ShardLock::default(),
+            shard: ShardLock::default(),
             earliest_deadline_ms: AtomicI64::new(NO_DEADLINE),
             changes: AtomicU64::new(0),
         };
@@ -148,32 +148,32 @@ impl Keyspace {
     /// this place, and nobody has it locked.
     pub fn is_large(&self, place: &Place) -> bool {
         const MANY: usize = 1024;
-        let guard = self.cells[place.shard].lock.try_lock(Access::Shared);
+        let guard = self.cells[place.shard].shard.try_lock(Access::Shared);
         guard.is_some_and(|guard| guard.shard().len() >= MANY)
     }
 
     /// Fetches from memory what is at these places, for commands to come; passes over shards that are locked.
     pub fn fetch(&self, places: &[Place]) {
         let lock = |place: &Place| {
-            let guard = self.cells[place.shard].lock.try_lock(Access::Shared)?;
+            let guard = self.cells[place.shard].shard.try_lock(Access::Shared)?;
             Some((place.hash, guard))
         };
         let guards: SmallVec<[_; FETCHED_TOGETHER]> = places.iter().filter_map(lock).collect();
-        let tables = || {
+        let wanted = || {
             guards
                 .iter()
                 .map(|(hash, guard)| (guard.shard().table(), *hash))
         };
         for step in [Table::fetch_page, Table::fetch_slots] {
-            let fetched = tables().map(|(table, hash)| step(table, hash));
+            let fetched = wanted().map(|(table, hash)| step(table, hash));
             black_box(fetched.fold(0, usize::wrapping_add));
         }
-        let found: SmallVec<[_; FETCHED_TOGETHER]> = tables()
+        let found: SmallVec<[_; FETCHED_TOGETHER]> = wanted()
             .filter_map(|(table, hash)| Some((table, table.likely_position(hash)?)))
             .collect();
         let fetched = found
-            .into_iter()
-            .map(|(table, position)| table.fetch_entry(position));
+            .iter()
+            .map(|(table, position)| table.fetch_entry(*position));
         black_box(fetched.fold(0, usize::wrapping_add));
     }
 
@@ -235,7 +235,8 @@ impl Keyspace {
         ReadDb::new(Db::new(self, database, guards, now_ms))
     }
 
-    fn write_shards(
+    /// Exclusive locks on these shards, counted over all databases, which ascend. Expired keys are not removed.
+    pub(super) fn write_shards(
         &self,
         database: usize,
         shards: impl Iterator<Item = usize> + Clone,
@@ -260,14 +261,14 @@ impl Keyspace {
     /// it comes to an end.
     fn lock(&self, access: Access, shards: impl Iterator<Item = usize> + Clone) -> Guards<'_> {
         for _ in 0..YIELDS {
-            let attempt = |shard: usize| Some((shard, self.cells[shard].lock.try_lock(access)?));
+            let attempt = |shard: usize| Some((shard, self.cells[shard].shard.try_lock(access)?));
             match shards.clone().map(attempt).collect() {
                 Some(guards) => return guards,
                 None => thread::yield_now(),
             }
         }
         shards
-            .map(|shard| (shard, self.cells[shard].lock.lock(access)))
+            .map(|shard| (shard, self.cells[shard].shard.lock(access)))
             .collect()
     }
 
@@ -281,11 +282,8 @@ impl Keyspace {
 
     /// What a shard held when a snapshot began; `None` if it has been taken already.
     pub(super) fn take_snapshot(&self, shard: usize, id: SnapshotId) -> Option<ShardImage> {
-        let cell = &self.cells[shard];
-        cell.lock
-            .lock(Access::Exclusive)
-            .exclusive()
-            .take_snapshot(id)
+        let mut guard = self.cells[shard].shard.lock(Access::Exclusive);
+        guard.exclusive().take_snapshot(id)
     }
 
     /// How many changes there have been since the server started.

@@ -1,11 +1,15 @@
-//! The keyspace as those see it who count what is in it, for INFO: shard by shard, each locked for an instant, so that
-//! nobody waits for it. In a transaction all shards are locked already; then it looks at what is locked.
+//! The keyspace as those see it who look at all of it, for INFO and KEYS: shard by shard, each locked for an instant, so
+//! that nobody waits for it. In a transaction all shards are locked already; then it looks at what is locked.
 
 use super::db::Db;
+use super::entry::Entry;
 use super::shard::Shard;
 use super::shard_lock::Access;
 use super::space::{Keyspace, SHARDS};
 use std::ops::Range;
+
+/// Keys that are looked at under one lock on all of them. To have a snapshot of more takes less time than that.
+const FEW: usize = 10_000;
 
 /// Looks at the shards of all databases, and takes the locks that are not held.
 #[derive(Debug)]
@@ -27,6 +31,24 @@ impl Survey<'_, '_> {
             ttl_ms += shard.total_ttl_ms(now_ms);
         });
         (keys, deadlines, (ttl_ms / deadlines.max(1) as i128) as u64)
+    }
+
+    /// Visits the entries of the client's database that have not expired, as they are at one moment.
+    pub fn visit_entries(&self, database: usize, now_ms: i64, mut visit: impl FnMut(Entry<'_>)) {
+        let keyspace = match self {
+            Survey::Unlocked(keyspace) => keyspace,
+            Survey::Locked(db) => return db.iter().for_each(visit),
+        };
+        let db = keyspace.read_all(database, now_ms);
+        if db.len() <= FEW {
+            return db.iter().for_each(visit);
+        }
+        drop(db);
+        let snapshot = keyspace.snapshot_of(database);
+        while let Some(shard) = snapshot.next_shard(database) {
+            let is_there = |entry: &Entry| !entry.is_expired(now_ms);
+            shard.iter().filter(is_there).for_each(&mut visit);
+        }
     }
 
     /// How many keys somebody waits for.
@@ -53,10 +75,66 @@ impl Survey<'_, '_> {
         match self {
             Survey::Unlocked(keyspace) => {
                 let cells = &keyspace.cells()[shards];
-                let guards = cells.iter().map(|cell| cell.lock.lock(Access::Shared));
+                let guards = cells.iter().map(|cell| cell.shard.lock(Access::Shared));
                 guards.for_each(|guard| look(guard.shard()));
             }
             Survey::Locked(db) => shards.for_each(|number| look(db.shard_at(number))),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::space::Key;
+    use crate::keyspace::string_entry::StringForm;
+    use std::collections::BTreeSet;
+
+    fn put(keyspace: &Keyspace, database: usize, name: &str, deadline: Option<i64>) {
+        let key = Key::new(database, name.as_bytes());
+        let mut db = keyspace.write(database, &[key], 0);
+        db.put_string(&key, b"value", StringForm::Natural, deadline);
+    }
+
+    fn remove(keyspace: &Keyspace, database: usize, name: &str) {
+        let key = Key::new(database, name.as_bytes());
+        keyspace.write(database, &[key], 0).remove(&key);
+    }
+
+    fn name_of(entry: Entry) -> String {
+        String::from_utf8_lossy(entry.key()).into_owned()
+    }
+
+    #[test]
+    fn many_entries_are_visited_as_they_were_while_keys_change() {
+        let keyspace = Keyspace::new(2);
+        let names: BTreeSet<String> = (0..=FEW).map(|number| format!("key:{number}")).collect();
+        names.iter().for_each(|name| put(&keyspace, 1, name, None));
+        put(&keyspace, 0, "of another database", None);
+        put(&keyspace, 1, "due", Some(50));
+        let mut visited = BTreeSet::new();
+        Survey::Unlocked(&keyspace).visit_entries(1, 100, |entry| {
+            if visited.is_empty() {
+                // Would wait for ever if the visit held a lock.
+                names.iter().for_each(|name| remove(&keyspace, 1, name));
+                (0..FEW).for_each(|number| put(&keyspace, 1, &format!("new:{number}"), None));
+            }
+            assert!(visited.insert(name_of(entry)));
+        });
+        assert_eq!(visited, names);
+    }
+
+    #[test]
+    fn few_entries_are_visited_too_and_so_are_those_of_a_transaction() {
+        let keyspace = Keyspace::new(2);
+        put(&keyspace, 1, "there", Some(101));
+        put(&keyspace, 1, "due", Some(100));
+        put(&keyspace, 0, "of another database", None);
+        let db = keyspace.write_all(1, 100);
+        let mut visited = Vec::new();
+        Survey::Locked(&db).visit_entries(1, 100, |entry| visited.push(name_of(entry)));
+        drop(db);
+        Survey::Unlocked(&keyspace).visit_entries(1, 100, |entry| visited.push(name_of(entry)));
+        assert_eq!(visited, ["there", "there"]);
     }
 }
