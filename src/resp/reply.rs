@@ -33,6 +33,11 @@ impl Protocol {
     }
 }
 
+/// The largest output whose memory its client keeps. One that becomes larger gets a large block at once, and gives it back
+/// when it is sent: the allocator hands such blocks from thread to thread, so they are still in the processor's caches.
+/// 500 clients that ask for 42 KiB each take 42 µs of processor time a request so, and took 50 when each had its own block
+/// (`redis-benchmark -c 500 lrange list 0 599`, elements of 64 B).
+const SMALL_BYTES: usize = 8 * 1024;
 /// Bytes of a piece of a long reply, at least.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -127,7 +132,7 @@ impl Reply {
 
     /// A string.
     pub fn bulk(&mut self, string: &[u8]) {
-        self.bytes.reserve(string.len() + 24);
+        self.make_room(string.len() + 24);
         self.header(b'$', string.len() as i64);
         self.bytes.extend_from_slice(string);
         self.bytes.extend_from_slice(b"\r\n");
@@ -328,9 +333,29 @@ impl Reply {
         result
     }
 
-    /// Gives memory back beyond this many bytes.
-    pub fn shrink_to(&mut self, bytes: usize) {
-        self.bytes.shrink_to(bytes);
+    /// Gives the memory of an empty output back if it is large.
+    pub fn shrink(&mut self) {
+        if self.bytes.capacity() > SMALL_BYTES && self.is_empty() {
+            self.bytes = Vec::new();
+        }
+    }
+
+    /// Makes room for so many bytes more.
+    #[inline]
+    fn make_room(&mut self, additional: usize) {
+        if additional > self.bytes.capacity() - self.bytes.len() {
+            self.grow(additional);
+        }
+    }
+
+    fn grow(&mut self, additional: usize) {
+        let needed = self.bytes.len() + additional;
+        let least = match needed {
+            ..=SMALL_BYTES => 64,
+            _ => PIECE_BYTES,
+        };
+        let capacity = needed.next_power_of_two().max(least);
+        self.bytes.reserve_exact(capacity - self.bytes.len());
     }
 
     fn write_parts(&mut self, output: &mut impl Write) -> io::Result<usize> {
@@ -469,5 +494,21 @@ mod tests {
         let resp2 = format!("*3000\r\n{}:7\r\n", "$3\r\n0.5\r\n".repeat(3000));
         let resp3 = format!("*3000\r\n{}:7\r\n", ",0.5\r\n".repeat(3000));
         check(write, &resp2, &resp3);
+    }
+
+    #[test]
+    fn only_a_small_output_keeps_its_memory() {
+        let capacity_after = |len: usize| {
+            let mut reply = Reply::default();
+            reply.bulk(&vec![b'x'; len]);
+            let grown = reply.capacity();
+            reply.write_to(&mut io::sink()).unwrap();
+            reply.shrink();
+            (grown, reply.capacity())
+        };
+        assert_eq!(capacity_after(10), (64, 64));
+        assert_eq!(capacity_after(5000), (8192, 8192));
+        assert_eq!(capacity_after(9000), (65536, 0));
+        assert_eq!(capacity_after(100_000), (131_072, 0));
     }
 }

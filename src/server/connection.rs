@@ -34,8 +34,6 @@ const REQUESTS_A_ROUND: usize = 400;
 const FLUSH_BYTES: usize = 64 * 1024;
 /// Replies of this size may have to wait for the client to read.
 const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
-/// Room that an output buffer keeps when it is empty.
-const IDLE_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// Serves a client until it is gone.
 pub fn serve(server: &Server, stream: &TcpStream, client: &Arc<Client>) {
@@ -101,7 +99,7 @@ impl<'a> Connection<'a> {
             self.input.compact();
             if self.input.is_empty() {
                 self.parser.shrink();
-                self.reply.shrink_to(IDLE_OUTPUT_BYTES);
+                self.reply.shrink();
             }
             self.publish_figures();
         }

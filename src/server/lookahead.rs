@@ -1,7 +1,7 @@
 //! Looks ahead in a packet of requests, and fetches from memory what the next ones will need, all at once.
 //!
 //! With many millions of keys each command waits for memory several times, longer than all its other work takes. With
-//! 18,000,000 keys a GET of a packet of 100 took 1.52 µs of processor time, and takes 0.76 with this.
+//! 18,000,000 keys a GET of a packet of 100 took 1.52 µs of processor time, and takes 0.70 with this.
 
 use crate::keyspace::space::{FETCHED_TOGETHER, Key, Place};
 use crate::resp::request::RequestParser;
