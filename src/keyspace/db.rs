@@ -19,7 +19,7 @@ use super::object_entry::ObjectEntry;
 use super::shard::{Removed, Shard};
 use super::shard_lock::Guards;
 use super::snapshot::{DatabaseSize, SnapshotId};
-use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS};
+use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS, shards_of_database};
 use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
 use super::waiters::Served;
 use crate::types::dict::Position;
@@ -225,7 +225,7 @@ impl<'a> Db<'a> {
     }
 
     fn own_shards(&self) -> impl Iterator<Item = &Shard> {
-        let own = self.database * SHARDS..(self.database + 1) * SHARDS;
+        let own = shards_of_database(self.database);
         self.guards
             .iter()
             .filter(move |(number, _)| own.contains(number))

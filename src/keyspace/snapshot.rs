@@ -13,7 +13,7 @@
 
 use super::db::Db;
 use super::kept::ShardImage;
-use super::space::{Keyspace, SHARDS};
+use super::space::{Keyspace, shards_of_database};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -25,7 +25,7 @@ pub(super) type SnapshotId = u64;
 pub struct Snapshot<'a> {
     keyspace: &'a Keyspace,
     id: SnapshotId,
-    /// [`Keyspace::changes`] at that moment.
+    /// [`Keyspace::changes`] at that moment, of what it holds.
     pub changes: u64,
     /// The databases in order.
     pub sizes: Vec<DatabaseSize>,
@@ -56,7 +56,7 @@ impl Keyspace {
 
     /// One database as it is now.
     pub fn snapshot_of(&self, database: usize) -> Snapshot<'_> {
-        let shards = database * SHARDS..(database + 1) * SHARDS;
+        let shards = shards_of_database(database);
         let mut db = self.write_shards(database, shards.clone(), 0);
         self.begin_snapshot(&mut db, shards)
     }
@@ -66,7 +66,7 @@ impl Keyspace {
         Snapshot {
             keyspace: self,
             id,
-            changes: self.changes(),
+            changes: self.changes_in(shards.clone()),
             sizes: db.begin_snapshot(id),
             next_shard: AtomicUsize::new(shards.start),
             end: shards.end,
@@ -77,7 +77,7 @@ impl Keyspace {
 impl Snapshot<'_> {
     /// The next shard of a database, `None` when all have been taken. The databases must be taken in order.
     pub fn next_shard(&self, database: usize) -> Option<ShardImage> {
-        self.next_before((database + 1) * SHARDS)
+        self.next_before(shards_of_database(database).end)
     }
 
     fn next_before(&self, end: usize) -> Option<ShardImage> {

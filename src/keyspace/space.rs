@@ -19,6 +19,7 @@ use super::waiters::Ticket;
 use crate::types::dict;
 use smallvec::SmallVec;
 use std::hint::black_box;
+use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::thread;
 
@@ -71,8 +72,8 @@ pub struct Keyspace {
     tickets: AtomicU64,
 }
 
-/// A shard with what others want to know of it without its lock. Two cache lines of its own, because
-/// the prefetcher fetches pairs: neighbours do not slow each other down.
+/// A shard with what others want to know of it without its lock. Two cache lines of its own, because the prefetcher fetches
+/// pairs: neighbours do not slow each other down.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Cell {
@@ -212,7 +213,7 @@ impl Keyspace {
 
     /// Shared locks on all shards of one database.
     pub fn read_all(&self, database: usize, now_ms: i64) -> ReadDb<'_> {
-        self.read_shards(database, database * SHARDS..(database + 1) * SHARDS, now_ms)
+        self.read_shards(database, shards_of_database(database), now_ms)
     }
 
     /// Exclusive locks on all shards of all databases. Expired keys are not removed.
@@ -288,10 +289,13 @@ impl Keyspace {
 
     /// How many changes there have been since the server started.
     pub fn changes(&self) -> u64 {
-        self.cells
-            .iter()
-            .map(|cell| cell.changes.load(Relaxed))
-            .sum()
+        self.changes_in(0..self.cells.len())
+    }
+
+    /// The same, of these shards.
+    pub(super) fn changes_in(&self, shards: Range<usize>) -> u64 {
+        let cells = self.cells[shards].iter();
+        cells.map(|cell| cell.changes.load(Relaxed)).sum()
     }
 
     /// How many keys were removed because they had expired.
@@ -315,6 +319,11 @@ impl Keyspace {
     pub(super) fn cells(&self) -> &[Cell] {
         &self.cells
     }
+}
+
+/// The shards of a database, counted over all databases.
+pub(super) fn shards_of_database(database: usize) -> Range<usize> {
+    database * SHARDS..(database + 1) * SHARDS
 }
 
 /// The shards of some keys, ascending, each once.

@@ -5,7 +5,7 @@ use super::db::Db;
 use super::entry::Entry;
 use super::shard::Shard;
 use super::shard_lock::Access;
-use super::space::{Keyspace, SHARDS};
+use super::space::{Keyspace, shards_of_database};
 use std::ops::Range;
 
 /// Keys that are looked at under one lock on all of them. To have a snapshot of more takes less time than that.
@@ -25,7 +25,7 @@ impl Survey<'_, '_> {
     /// milliseconds.
     pub fn count(&self, database: usize, now_ms: i64) -> (usize, usize, u64) {
         let (mut keys, mut deadlines, mut ttl_ms) = (0, 0, 0);
-        self.visit(database * SHARDS..(database + 1) * SHARDS, |shard| {
+        self.visit(shards_of_database(database), |shard| {
             keys += shard.len();
             deadlines += shard.deadline_count();
             ttl_ms += shard.total_ttl_ms(now_ms);

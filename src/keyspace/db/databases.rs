@@ -1,7 +1,7 @@
 //! The part of a [`Db`] that has to do with whole databases.
 
 use super::{Db, Garbage};
-use crate::keyspace::space::{Key, SHARDS};
+use crate::keyspace::space::{Key, SHARDS, shards_of_database};
 use crate::types::dict;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -44,7 +44,7 @@ impl Db<'_> {
     /// A watched key changes if it is there before or after the exchange, be it with the same value.
     fn spoil_watches_of_exchanged(&mut self, first: usize, second: usize) {
         for database in [first, second] {
-            let shards = database * SHARDS..(database + 1) * SHARDS;
+            let shards = shards_of_database(database);
             let watched = shards.flat_map(|shard| self.guards[shard].1.shard().watchers.keys());
             for bytes in watched.collect::<Vec<_>>() {
                 let keys = [first, second].map(|database| Key::new(database, &bytes));

@@ -177,10 +177,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
 
     /// Where the first entry with this hash is (near enough: the caller's test decides) that passes the test.
     pub fn find(&self, hash: u64, test: impl Fn(Item<'_, R, M>) -> bool) -> Option<Position> {
-        if self.len == 0 {
-            return None;
-        }
-        let page = self.page_of(hash);
+        let page = self.page_if_any(hash)?;
         let slot = self.pages.get(page).find(tag(hash), test)?;
         Some(Position { page, slot })
     }
@@ -204,6 +201,10 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         } else {
             index & (mask >> 1)
         }
+    }
+
+    fn page_if_any(&self, hash: u64) -> Option<usize> {
+        (self.len > 0).then(|| self.page_of(hash))
     }
 
     /// The entries of a page.
@@ -311,26 +312,19 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
 impl<R: Keyed, M: Clone> Dict<R, M> {
     /// The first step, to the page of this hash.
     pub fn fetch_page(&self, hash: u64) -> usize {
-        match self.len {
-            0 => 0,
-            _ => self.pages.get(self.page_of(hash)).fetch_itself(),
-        }
+        let page = self.page_if_any(hash);
+        page.map_or(0, |page| self.pages.get(page).fetch_itself())
     }
 
     /// The second, to the slots of the page.
     pub fn fetch_slots(&self, hash: u64) -> usize {
-        match self.len {
-            0 => 0,
-            _ => self.pages.get(self.page_of(hash)).fetch() as usize,
-        }
+        let page = self.page_if_any(hash);
+        page.map_or(0, |page| self.pages.get(page).fetch() as usize)
     }
 
     /// Where the entry is, to judge by its slot.
     pub fn likely_position(&self, hash: u64) -> Option<Position> {
-        if self.len == 0 {
-            return None;
-        }
-        let page = self.page_of(hash);
+        let page = self.page_if_any(hash)?;
         let slot = self.pages.get(page).first_with(tag(hash))?;
         Some(Position { page, slot })
     }
