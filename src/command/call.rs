@@ -7,6 +7,7 @@ use super::transaction::{Queue, Watched};
 use super::waiting::Waiting;
 use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
+use crate::resp::request::LargeArguments;
 use crate::state::Server;
 use crate::state::clients::Client;
 use crate::state::monitors::Monitoring;
@@ -16,6 +17,7 @@ use crate::util::number;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use triomphe::Arc as Shared;
 
 /// What a handler has to work with.
 pub struct Call<'a> {
@@ -62,6 +64,8 @@ pub struct Session {
     pub watched: Watched,
     /// Whether a save is to begin when the transaction has ended.
     pub begins_save: bool,
+    /// The arguments of the present request that have memory of their own.
+    pub large_arguments: LargeArguments,
     doorbell: Option<Arc<Doorbell>>,
 }
 
@@ -81,6 +85,7 @@ impl Session {
             is_in_exec: false,
             watched: Watched::default(),
             begins_save: false,
+            large_arguments: LargeArguments::new(),
             doorbell: None,
         }
     }
@@ -127,6 +132,12 @@ impl<'a> Call<'a> {
     /// The argument at `index`, the command's name being 0. The arity says which are there.
     pub fn argument(&self, index: usize) -> &'a [u8] {
         self.arguments[index]
+    }
+
+    /// The argument at `index` as memory that can be shared, if it is large enough to have been received into such.
+    pub fn shared_argument(&self, index: usize) -> Option<&Shared<Vec<u8>>> {
+        let mut large = self.session.large_arguments.iter();
+        large.find_map(|(place, argument)| (*place == index).then_some(argument))
     }
 
     /// The first key.

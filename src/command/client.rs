@@ -219,8 +219,8 @@ fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
     let [channels, patterns, shard_channels] =
         [0, 1, 2].map(|kind| client.subscriptions[kind].load(Relaxed));
     let (messages, message_bytes) = client.outbox.len_and_bytes();
-    let total =
-        input + input_free + arguments + queued + output + message_bytes + size_of::<Client>();
+    let unread = message_bytes + client.unsent_bytes.load(Relaxed);
+    let total = input + input_free + arguments + queued + output + unread + size_of::<Client>();
     let age = (now_ms - client.connected_at_ms).max(0) / 1000;
     let idle = (now_ms - client.last_request_ms.load(Relaxed)).max(0) / 1000;
     let head = format!(
@@ -230,7 +230,7 @@ fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
     let middle = format!(
         "age={age} idle={idle} flags={flags} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} \
          qbuf={input} qbuf-free={input_free} argv-mem={arguments} multi-mem={queued} rbs={output} rbp={output} \
-         obl=0 oll={messages} omem={message_bytes} tot-mem={total} events=r \
+         obl=0 oll={messages} omem={unread} tot-mem={total} events=r \
          cmd={command} user=default redir=-1 resp={}",
         client.database.load(Relaxed),
         client.queued_commands.load(Relaxed),

@@ -285,6 +285,8 @@ fn stats(call: &Call, _: &Survey, out: &mut String) {
     );
     line!(out, "total_net_input_bytes:{}", sums.input_bytes);
     line!(out, "total_net_output_bytes:{}", sums.output_bytes);
+    line!(out, "total_reads_processed:{}", sums.reads);
+    line!(out, "total_writes_processed:{}", sums.writes);
     line!(out, "rejected_connections:{rejected}");
     let full_syncs = server.statistics.full_syncs.load(Relaxed);
     line!(out, "sync_full:{full_syncs}");

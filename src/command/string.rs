@@ -6,6 +6,8 @@ use super::expiry::{self, TimeUnit};
 use super::table::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::entry::Entry;
+use crate::keyspace::object::Object;
+use crate::keyspace::space::Key;
 use crate::keyspace::string_entry::StringForm;
 use crate::util::long_double::LongDouble;
 use crate::util::number;
@@ -117,7 +119,7 @@ fn set(call: &mut Call, db: &mut Db) -> CommandResult {
             DeadlineOption::Keep => db.look(&key).and_then(Entry::expires_at_ms),
             _ => new_deadline,
         };
-        db.put_string(&key, call.argument(2), StringForm::Natural, expires_at_ms);
+        put(call, db, &key, 2, expires_at_ms);
         db.changed(&key, "set", 1);
         if new_deadline.is_some() {
             db.changed(&key, "expire", 0);
@@ -129,6 +131,20 @@ fn set(call: &mut Call, db: &mut Db) -> CommandResult {
         (false, false) => call.reply.null(),
     }
     Ok(())
+}
+
+/// Sets a key to the argument at `index`. A large one becomes the value as it is, without a copy.
+fn put(call: &Call, db: &mut Db, key: &Key, index: usize, expires_at_ms: Option<i64>) {
+    match call.shared_argument(index) {
+        Some(value) => {
+            let value = Object::String(value.clone(), StringForm::Natural);
+            db.put_object(key, value, expires_at_ms);
+        }
+        None => {
+            let value = call.argument(index);
+            db.put_string(key, value, StringForm::Natural, expires_at_ms);
+        }
+    }
 }
 
 /// The options from the argument at `index` on: SET knows all but PERSIST, GETEX only those about the deadline.
@@ -254,7 +270,7 @@ fn setnx(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
     let is_absent = db.find(&key).is_none();
     if is_absent {
-        db.put_string(&key, call.argument(2), StringForm::Natural, None);
+        put(call, db, &key, 2, None);
         db.changed(&key, "set", 1);
     }
     call.reply.integer(is_absent.into());
@@ -284,7 +300,7 @@ fn psetex(call: &mut Call, db: &mut Db) -> CommandResult {
 fn set_with_deadline(call: &mut Call, db: &mut Db, unit: TimeUnit) -> CommandResult {
     let deadline = expiry::positive_deadline_ms(call, 2, unit, false)?;
     let key = call.key();
-    db.put_string(&key, call.argument(3), StringForm::Natural, Some(deadline));
+    put(call, db, &key, 3, Some(deadline));
     db.changed(&key, "set", 1);
     db.changed(&key, "expire", 0);
     call.reply.ok();
@@ -302,7 +318,7 @@ fn set_with_deadline(call: &mut Call, db: &mut Db, unit: TimeUnit) -> CommandRes
 fn getset(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
     reply_string(call, db.get(&key))?;
-    db.put_string(&key, call.argument(2), StringForm::Natural, None);
+    put(call, db, &key, 2, None);
     db.changed(&key, "set", 1);
     Ok(())
 }
@@ -409,8 +425,8 @@ fn set_pairs(call: &Call, db: &mut Db) -> CommandResult {
     if call.arguments.len().is_multiple_of(2) {
         return Err(CommandError::WrongArity(call.spec.name.to_string()));
     }
-    for (key, value) in call.keys.iter().zip(call.arguments[2..].iter().step_by(2)) {
-        db.put_string(key, value, StringForm::Natural, None);
+    for (number, key) in call.keys.iter().enumerate() {
+        put(call, db, key, 2 + 2 * number, None);
         db.changed(key, "set", 1);
     }
     Ok(())

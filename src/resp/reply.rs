@@ -3,11 +3,13 @@
 //! Commands write their replies straight into the output of the connection; nothing is built up for it. A large string
 //! is not copied: the output keeps a shared reference to it and its place among the bytes, and all go out by one
 //! vectored write. A very long reply need not be in memory as a whole: it is written piece by piece while it is sent.
+//!
+//! A socket that does not wait may take a part of the output; the rest stays, and the next write goes on there.
 
 use crate::util::long_double::LongDouble;
 use crate::util::number;
 use std::fmt;
-use std::io::{self, IoSlice, Write};
+use std::io::{self, ErrorKind, IoSlice, Write};
 use triomphe::Arc;
 
 /// Strings from this length on are referred to instead of copied. Below, copying costs less than one more slice to write.
@@ -49,14 +51,25 @@ pub struct Reply {
     bytes: Vec<u8>,
     /// What belongs before `bytes[place]`, in order of the places.
     parts: Vec<(usize, Part)>,
+    /// Of the parts that are not sent.
     part_bytes: usize,
+    sent: Sent,
+}
+
+/// How far an output has been sent.
+#[derive(Debug, Default)]
+struct Sent {
+    bytes: usize,
+    /// Parts that are sent as a whole.
+    parts: usize,
+    /// Bytes of the part after them.
+    of_part: usize,
 }
 
 /// A part of the output that is not among its bytes.
 enum Part {
     Shared(Arc<Vec<u8>>),
-    /// Writes a piece of a long reply, and returns whether there are more.
-    Later(Box<dyn FnMut(&mut Reply) -> bool + Send>),
+    Later(Box<LongReply>),
 }
 
 impl Part {
@@ -66,6 +79,41 @@ impl Part {
             Part::Shared(string) => string.len(),
             Part::Later(_) => PIECE_BYTES,
         }
+    }
+}
+
+/// Writes a piece of a long reply, and returns whether there are more.
+type WritePiece = Box<dyn FnMut(&mut Reply) -> bool + Send>;
+
+/// A reply that is written while it is sent.
+struct LongReply {
+    /// What is written and not yet sent.
+    piece: Reply,
+    /// `None` when there are no more pieces to write.
+    write: Option<WritePiece>,
+}
+
+impl LongReply {
+    /// Writes as much as `output` takes, and returns how many bytes that was.
+    fn write_to(&mut self, output: &mut impl Write) -> io::Result<usize> {
+        let mut written = 0;
+        loop {
+            while let Some(write) = &mut self.write
+                && self.piece.len() < PIECE_BYTES
+            {
+                if !write(&mut self.piece) {
+                    self.write = None;
+                }
+            }
+            written += self.piece.write_to(output)?;
+            if !self.piece.is_empty() || self.write.is_none() {
+                return Ok(written);
+            }
+        }
+    }
+
+    fn is_sent(&self) -> bool {
+        self.write.is_none() && self.piece.is_empty()
     }
 }
 
@@ -151,7 +199,11 @@ impl Reply {
     /// What follows is written when it is sent: `write` adds a piece of some elements each time, and returns whether there
     /// are more.
     pub fn later(&mut self, write: impl FnMut(&mut Reply) -> bool + Send + 'static) {
-        self.add_part(Part::Later(Box::new(write)));
+        let long = LongReply {
+            piece: Reply::new(self.protocol),
+            write: Some(Box::new(write)),
+        };
+        self.add_part(Part::Later(Box::new(long)));
     }
 
     fn add_part(&mut self, part: Part) {
@@ -287,6 +339,23 @@ impl Reply {
         self.bytes.extend_from_slice(&other.bytes);
     }
 
+    /// Takes over the bytes of another output, unless one of them has parts or the result would exceed `most_bytes`; whether it
+    /// has.
+    pub fn take_over(&mut self, other: &mut Reply, most_bytes: usize) -> bool {
+        let fits = self.bytes.len() + other.bytes.len() <= most_bytes;
+        if !fits || !self.parts.is_empty() || !other.parts.is_empty() {
+            return false;
+        }
+        let unsent = &other.bytes[other.sent.bytes..];
+        if self.bytes.capacity() - self.bytes.len() < unsent.len() {
+            // One step to the full size: the output is going to be a block.
+            self.bytes.reserve_exact(most_bytes - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(unsent);
+        other.clear();
+        true
+    }
+
     /// Adds what is in the protocol's form already; if it is large, without copying it.
     pub fn encoded(&mut self, message: &Arc<Vec<u8>>) {
         match message.len() {
@@ -310,7 +379,7 @@ impl Reply {
 
     /// Bytes that wait to be written, of long replies at least so many.
     pub fn len(&self) -> usize {
-        self.bytes.len() + self.part_bytes
+        self.bytes.len() - self.sent.bytes + self.part_bytes
     }
 
     /// Whether nothing waits to be written.
@@ -323,14 +392,23 @@ impl Reply {
         self.bytes.capacity() + self.part_bytes
     }
 
-    /// Writes everything and empties the output; what is written stays out of it also when writing fails. Returns how many
-    /// bytes there were.
+    /// Writes as much as `output` takes without [`ErrorKind::WouldBlock`] and forgets it; the rest stays for the next time.
+    /// Returns how many bytes went out. After an error nothing is kept.
     pub fn write_to(&mut self, output: &mut impl Write) -> io::Result<usize> {
-        let result = self.write_parts(output);
+        let result = self.write_rest(output);
+        if result.is_err()
+            || (self.sent.bytes, self.sent.parts) == (self.bytes.len(), self.parts.len())
+        {
+            self.clear();
+        }
+        result
+    }
+
+    fn clear(&mut self) {
         self.bytes.clear();
         self.parts.clear();
         self.part_bytes = 0;
-        result
+        self.sent = Sent::default();
     }
 
     /// Gives the memory of an empty output back if it is large.
@@ -358,62 +436,105 @@ impl Reply {
         self.bytes.reserve_exact(capacity - self.bytes.len());
     }
 
-    fn write_parts(&mut self, output: &mut impl Write) -> io::Result<usize> {
-        if self.parts.is_empty() {
-            output.write_all(&self.bytes)?;
-            return Ok(self.bytes.len());
-        }
+    fn write_rest(&mut self, output: &mut impl Write) -> io::Result<usize> {
         let mut written = 0;
-        let mut slices = Vec::with_capacity(2 * self.parts.len() + 1);
-        let mut start = 0;
-        for (place, part) in &mut self.parts {
-            slices.push(IoSlice::new(&self.bytes[start..*place]));
-            start = *place;
-            match part {
-                Part::Shared(string) => slices.push(IoSlice::new(string)),
-                Part::Later(write) => {
-                    written += write_slices(output, &mut slices)?;
-                    slices.clear();
-                    written += write_pieces(output, self.protocol, write)?;
-                }
+        loop {
+            let (len, taken) = self.write_slices(output)?;
+            written += taken;
+            self.advance(taken);
+            if taken < len {
+                return Ok(written);
             }
+            // What comes next, if anything does, is a long reply.
+            let Some((_, Part::Later(long))) = self.parts.get_mut(self.sent.parts) else {
+                return Ok(written);
+            };
+            written += long.write_to(output)?;
+            if !long.is_sent() {
+                return Ok(written);
+            }
+            self.part_bytes -= PIECE_BYTES;
+            self.sent.parts += 1;
         }
-        slices.push(IoSlice::new(&self.bytes[start..]));
-        Ok(written + write_slices(output, &mut slices)?)
+    }
+
+    /// Writes what comes next, up to the end or to a long reply; returns how many bytes that is, and how many of them the
+    /// output has taken.
+    fn write_slices(&self, output: &mut impl Write) -> io::Result<(usize, usize)> {
+        if self.parts.is_empty() {
+            let bytes = &self.bytes[self.sent.bytes..];
+            return Ok((
+                bytes.len(),
+                write_slices(output, &mut [IoSlice::new(bytes)])?,
+            ));
+        }
+        let mut slices: Vec<IoSlice> = Vec::new();
+        let mut start = self.sent.bytes;
+        let mut of_part = self.sent.of_part;
+        let mut parts = self.parts[self.sent.parts..].iter();
+        let rest = loop {
+            let Some((place, part)) = parts.next() else {
+                break &self.bytes[start..];
+            };
+            let before = &self.bytes[start..*place];
+            let Part::Shared(string) = part else {
+                break before;
+            };
+            slices.push(IoSlice::new(before));
+            slices.push(IoSlice::new(&string[std::mem::take(&mut of_part)..]));
+            start = *place;
+        };
+        slices.push(IoSlice::new(rest));
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        Ok((len, write_slices(output, &mut slices)?))
+    }
+
+    /// Notes that so many bytes of the slices are sent.
+    fn advance(&mut self, mut taken: usize) {
+        loop {
+            let next = self.parts.get(self.sent.parts);
+            let end = next.map_or(self.bytes.len(), |(place, _)| *place);
+            let step = taken.min(end - self.sent.bytes);
+            self.sent.bytes += step;
+            taken -= step;
+            let Some((_, Part::Shared(string))) = next.filter(|_| self.sent.bytes == end) else {
+                return;
+            };
+            let step = taken.min(string.len() - self.sent.of_part);
+            self.sent.of_part += step;
+            self.part_bytes -= step;
+            taken -= step;
+            if self.sent.of_part < string.len() {
+                return;
+            }
+            self.sent.of_part = 0;
+            self.sent.parts += 1;
+        }
     }
 }
 
+/// Writes until the output has taken all or would have to wait; returns how many bytes it took.
 fn write_slices(output: &mut impl Write, mut rest: &mut [IoSlice<'_>]) -> io::Result<usize> {
-    let len = rest.iter().map(|slice| slice.len()).sum();
-    // Else a slice of nothing would look like an output that takes nothing.
+    let mut written = 0;
+    // Empty slices go first: a write of nothing would look like an output that takes nothing.
     IoSlice::advance_slices(&mut rest, 0);
-    while !rest.is_empty() {
-        match output.write_vectored(rest) {
-            Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
-            Ok(written) => IoSlice::advance_slices(&mut rest, written),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+    while let Some(first) = rest.first() {
+        let result = match rest.len() {
+            1 => output.write(first),
+            _ => output.write_vectored(rest),
+        };
+        match result {
+            Ok(0) => return Err(ErrorKind::WriteZero.into()),
+            Ok(taken) => {
+                written += taken;
+                IoSlice::advance_slices(&mut rest, taken);
+            }
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => break,
             Err(error) => return Err(error),
         }
     }
-    Ok(len)
-}
-
-fn write_pieces(
-    output: &mut impl Write,
-    protocol: Protocol,
-    mut write: impl FnMut(&mut Reply) -> bool,
-) -> io::Result<usize> {
-    let mut written = 0;
-    let mut piece = Reply::new(protocol);
-    loop {
-        let goes_on = write(&mut piece);
-        if !goes_on || piece.bytes.len() >= PIECE_BYTES {
-            written += piece.write_to(output)?;
-        }
-        if !goes_on {
-            return Ok(written);
-        }
-    }
+    Ok(written)
 }
 
 #[cfg(test)]
@@ -494,6 +615,66 @@ mod tests {
         let resp2 = format!("*3000\r\n{}:7\r\n", "$3\r\n0.5\r\n".repeat(3000));
         let resp3 = format!("*3000\r\n{}:7\r\n", ",0.5\r\n".repeat(3000));
         check(write, &resp2, &resp3);
+    }
+
+    /// An output that takes some bytes, then has to wait.
+    struct Slow {
+        taken: Vec<u8>,
+        room: usize,
+    }
+
+    impl Write for Slow {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.room == 0 {
+                return Err(ErrorKind::WouldBlock.into());
+            }
+            let len = bytes.len().min(self.room);
+            self.room -= len;
+            self.taken.extend_from_slice(&bytes[..len]);
+            Ok(len)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_an_output_does_not_take_goes_out_later() {
+        let large = Arc::new(vec![b'x'; SHARED_FROM_BYTES]);
+        let fill = |reply: &mut Reply| {
+            reply.shared_bulk(&large);
+            reply.integer(1);
+            let mut number = 0;
+            let again = large.clone();
+            reply.later(move |reply| {
+                reply.integer(number);
+                reply.shared_bulk(&again);
+                number += 1;
+                number < 10
+            });
+            reply.shared_bulk(&large);
+        };
+        let mut expected = Vec::new();
+        let mut reply = Reply::default();
+        fill(&mut reply);
+        reply.write_to(&mut expected).unwrap();
+        assert_eq!(expected.len(), 12 * (SHARED_FROM_BYTES + 10) + 11 * 4);
+        for room in [1, 7, 8, 9, 4096, SHARED_FROM_BYTES, 100_000] {
+            let mut slow = Slow {
+                taken: Vec::new(),
+                room: 0,
+            };
+            fill(&mut reply);
+            while !reply.is_empty() {
+                slow.room = room;
+                let before = slow.taken.len();
+                let sent = reply.write_to(&mut slow).unwrap();
+                assert_eq!(sent, slow.taken.len() - before);
+            }
+            assert_eq!(slow.taken, expected, "{room}");
+            assert_eq!(reply.len(), 0);
+        }
     }
 
     #[test]

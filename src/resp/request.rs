@@ -6,14 +6,16 @@
 //!   *2\r\n$3\r\nGET\r\n$1\r\nk\r\n          GET k\r\n
 //! ```
 //!
-//! Arguments are not copied: they are ranges of the input buffer. A request may arrive byte by byte; the parser keeps what
-//! it has understood and goes on there. Memory follows what has been received: a header that announces a million
+//! Arguments are not copied: they are ranges of the input buffer, but for [large](LargeArgument) ones, which are received
+//! into memory of their own. A request may arrive byte by byte; the parser keeps what it has understood and goes on there. Memory follows what has been received: a header that announces a million
 //! arguments or 512 MB costs nothing until they come.
 
+use super::large_argument::{LARGE_FROM_BYTES, LargeArgument};
 use crate::util::number;
 use crate::util::quoting;
 use smallvec::SmallVec;
 use std::ops::Range;
+use triomphe::Arc;
 
 /// Longest line, in bytes: an inline request, or a header.
 const MAX_LINE: usize = 64 * 1024;
@@ -26,6 +28,9 @@ const KEPT_ARGUMENTS: usize = 64;
 
 /// The arguments of one request, the command's name first.
 pub type Arguments<'a> = SmallVec<[&'a [u8]; USUAL_ARGUMENTS]>;
+
+/// The large arguments of a request, each with its index.
+pub type LargeArguments = Vec<(usize, Arc<Vec<u8>>)>;
 
 /// The client does not speak the protocol; it gets the reason, and the connection is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,8 +78,11 @@ pub struct RequestParser {
     missing: usize,
     /// The length of the argument whose header has been read.
     length: Option<usize>,
-    /// Where the arguments lie: in the input, or in `line` if the request is inline.
+    /// Where the arguments lie: in the input, or in `line` if the request is inline. The range of a large one is empty.
     ranges: SmallVec<[Range<usize>; USUAL_ARGUMENTS]>,
+    large: LargeArguments,
+    /// The large argument that has not arrived as a whole.
+    arriving: Option<Box<LargeArgument>>,
     /// The words of an inline request, unquoted.
     line: Vec<u8>,
     is_inline: bool,
@@ -90,6 +98,7 @@ impl RequestParser {
     ) -> Result<Option<usize>, ProtocolError> {
         if self.position == 0 {
             self.ranges.clear();
+            self.large.clear();
             self.is_inline = false;
             match input.first() {
                 None => return Ok(None),
@@ -118,18 +127,54 @@ impl RequestParser {
     /// The arguments of the request that [`parse`](Self::parse) has just completed.
     pub fn arguments<'a>(&'a self, input: &'a [u8]) -> Arguments<'a> {
         let source = if self.is_inline { &self.line } else { input };
-        self.ranges
-            .iter()
-            .map(|range| &source[range.clone()])
-            .collect()
+        let ranges = self.ranges.iter();
+        let mut arguments: Arguments = ranges.map(|range| &source[range.clone()]).collect();
+        for (index, argument) in &self.large {
+            arguments[*index] = argument;
+        }
+        arguments
     }
 
-    /// How many arguments of an unfinished request have arrived, and the bytes the parser keeps for them.
-    pub fn pending(&self) -> (usize, usize) {
-        (
-            self.ranges.len(),
-            self.ranges.capacity() * size_of::<Range<usize>>(),
-        )
+    /// Those of the [`arguments`](Self::arguments) that are large.
+    pub fn large_arguments(&self) -> &LargeArguments {
+        &self.large
+    }
+
+    /// Lets go of the large arguments: the request is carried out.
+    pub fn drop_large_arguments(&mut self) {
+        self.large = Vec::new();
+    }
+
+    /// After [`parse`](Self::parse) has found a request unfinished: if it waits for a large argument, takes what has arrived
+    /// of that, and returns how many bytes are to be removed from the end of `input`.
+    pub fn begin_large_argument(&mut self, input: &[u8]) -> usize {
+        let received = &input[self.position..];
+        match self.length {
+            Some(len)
+                if len >= LARGE_FROM_BYTES && received.len() <= len && self.arriving.is_none() =>
+            {
+                self.arriving = Some(Box::new(LargeArgument::new(len, received)));
+                received.len()
+            }
+            _ => 0,
+        }
+    }
+
+    /// The large argument that is arriving: what the client sends next belongs there.
+    pub fn arriving(&mut self) -> Option<&mut LargeArgument> {
+        self.arriving
+            .as_deref_mut()
+            .filter(|argument| !argument.is_complete())
+    }
+
+    /// Bytes that the parser keeps of an unfinished request: places of arguments, and large arguments.
+    pub fn pending_bytes(&self) -> usize {
+        let large: usize = self.large.iter().map(|(_, argument)| argument.len()).sum();
+        let arriving = self
+            .arriving
+            .as_ref()
+            .map_or(0, |argument| argument.received());
+        self.ranges.capacity() * size_of::<Range<usize>>() + large + arriving
     }
 
     /// Gives memory back that a request with very many arguments took.
@@ -164,12 +209,17 @@ impl RequestParser {
                     .insert(length.ok_or(ProtocolError::InvalidLength)?)
             }
         };
+        let in_input = if self.arriving.is_some() { 0 } else { length };
         // The two bytes behind an argument are skipped unseen, as in Redis.
-        if input.len() < self.position + length + 2 {
+        if input.len() < self.position + in_input + 2 {
             return Ok(false);
         }
-        self.ranges.push(self.position..self.position + length);
-        self.position += length + 2;
+        if let Some(argument) = self.arriving.take() {
+            let bytes = Arc::new(argument.into_bytes());
+            self.large.push((self.ranges.len(), bytes));
+        }
+        self.ranges.push(self.position..self.position + in_input);
+        self.position += in_input + 2;
         self.missing -= 1;
         self.length = None;
         Ok(true)
@@ -268,6 +318,52 @@ mod tests {
     }
 
     #[test]
+    fn large_arguments_lie_apart() {
+        let large: Vec<u8> = (0..3_000_000u32)
+            .map(|number| (number >> 8) as u8)
+            .collect();
+        let header = format!("*4\r\n$4\r\nMSET\r\n${}\r\n", large.len());
+        let stream = [
+            header.as_bytes(),
+            &large,
+            b"\r\n$1\r\nv\r\n$300000\r\n",
+            &large[..300_000],
+            b"\r\nPING\r\n",
+        ]
+        .concat();
+        for piece in [1000, 299_999, 1 << 20, stream.len()] {
+            let mut parser = RequestParser::default();
+            let mut stream = stream.chunks(piece);
+            let mut input = Vec::new();
+            let len = loop {
+                if let Some(len) = parser.parse(&input, MAX_BULK).unwrap() {
+                    break len;
+                }
+                input.truncate(input.len() - parser.begin_large_argument(&input));
+                let mut received = stream.next().expect("the request ends");
+                while let Some(argument) = parser.arriving()
+                    && !received.is_empty()
+                {
+                    argument.receive(&mut received).unwrap();
+                }
+                input.extend_from_slice(received);
+            };
+            let arguments = parser.arguments(&input);
+            assert!(
+                arguments[..] == [b"MSET", &large[..], b"v", &large[..300_000]],
+                "{piece}"
+            );
+            let apart = parser.large_arguments().iter().map(|(index, _)| *index);
+            // What has arrived with the request stays in the input.
+            assert!(apart.eq([1, 3]) || len > large.len(), "{piece}");
+            assert!(b"PING\r\n".starts_with(&input[len..]));
+            drop(arguments);
+            parser.drop_large_arguments();
+            assert_eq!(parser.parse(b"PING\r\n", MAX_BULK), Ok(Some(6)));
+        }
+    }
+
+    #[test]
     fn errors_are_those_of_redis() {
         let long = vec![b'1'; 70_000];
         for (input, text) in [
@@ -299,6 +395,6 @@ mod tests {
             parser.parse(b"*1048576\r\n$536870912\r\n", MAX_BULK),
             Ok(None)
         );
-        assert!(parser.pending().1 < 1000);
+        assert!(parser.pending_bytes() < 1000);
     }
 }

@@ -1,23 +1,29 @@
 //! One client's connection: read, parse, execute, write, until one side has had enough.
 //!
-//! The loop blocks in `read` and in `write` and nowhere else. What arrives together is answered together: all complete
-//! requests of the input are carried out, then the replies go out by one write, unless they have grown large before.
+//! What arrives together is answered together: all complete requests of the input are carried out, then the replies go out
+//! by one write, unless they have grown large before.
+//!
+//! # Where the thread waits
+//! In `read`, when there is nothing to do. In `poll`, when there is more than one thing to wait for: the client's next
+//! request, messages of other threads, room for replies that the socket did not take ([`Backlog`]). It waits to write at
+//! the end of a connection only: a client that sends all its requests before it reads the first reply is served.
 
 use super::lookahead::LookAhead;
+use super::socket::{Socket, WithoutWaiting};
 use super::transfer;
 use crate::command::call::Session;
 use crate::command::dispatch::{self, LockInHand};
 use crate::command::waiting::Waiting;
+use crate::resp::backlog::Backlog;
 use crate::resp::reply::Reply;
 use crate::resp::request::RequestParser;
 use crate::state::Server;
 use crate::state::clients::Client;
 use crate::state::waiting::Outcome;
 use crate::util::clock::{self, Stopwatch};
-use crate::util::doorbell::{Doorbell, Until, Woken};
+use crate::util::doorbell::{Doorbell, Sleep, Until, Woken};
 use smallvec::SmallVec;
 use std::io::{self, ErrorKind, Read};
-use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -36,28 +42,32 @@ const FLUSH_BYTES: usize = 64 * 1024;
 const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// Serves a client until it is gone.
-pub fn serve(server: &Server, stream: &TcpStream, client: &Arc<Client>) {
+pub fn serve(server: &Server, socket: &Socket, client: &Arc<Client>) {
     let mut connection = Connection {
         server,
-        stream,
+        socket,
         session: Session::new(server, client),
         input: Input::default(),
         parser: RequestParser::default(),
         reply: Reply::default(),
+        backlog: Backlog::default(),
         answered_in_turn: 0,
     };
     // A connection that breaks is no matter for the log: clients come and go.
     let _ = connection.run();
-    let _ = stream.shutdown(Shutdown::Both);
+    client.link.close();
 }
 
 struct Connection<'a> {
     server: &'a Server,
-    stream: &'a TcpStream,
+    socket: &'a Socket,
     session: Session,
     input: Input,
     parser: RequestParser,
+    /// Replies that are being written.
     reply: Reply,
+    /// Replies before those, which the socket has not taken.
+    backlog: Backlog,
     /// Requests since this thread last let others run.
     answered_in_turn: usize,
 }
@@ -81,20 +91,19 @@ impl<'a> Connection<'a> {
     fn run(&mut self) -> io::Result<()> {
         loop {
             self.take_turns();
-            if self.session.listens() {
-                self.listen()?;
-            }
-            let received = self.input.receive(&mut &*self.stream)?;
+            self.wait_for_input()?;
+            let received = self.receive()?;
             if received == 0 {
-                return Ok(());
+                // The client may have closed its sending half alone, and still read.
+                return self.send_all();
             }
-            let goes_on = self.execute_all()?;
-            let sent = self.flush()?;
             self.server
                 .statistics
-                .note_traffic(self.session.client.id, received, sent);
+                .note_input(self.session.client.id, received);
+            let goes_on = self.execute_all()?;
+            self.flush()?;
             if !goes_on || self.session.client.closes_after_reply.load(Relaxed) {
-                return Ok(());
+                return self.send_all();
             }
             self.input.compact();
             if self.input.is_empty() {
@@ -102,6 +111,14 @@ impl<'a> Connection<'a> {
                 self.reply.shrink();
             }
             self.publish_figures();
+        }
+    }
+
+    /// Reads what is there, or waits for it; 0 at the end of the stream.
+    fn receive(&mut self) -> io::Result<usize> {
+        match self.parser.arriving() {
+            Some(argument) => argument.receive(&mut &*self.socket),
+            None => self.input.receive(&mut &*self.socket),
         }
     }
 
@@ -133,7 +150,11 @@ impl<'a> Connection<'a> {
             look_ahead.before_request(self.server, self.session.database, input);
             let len = match self.parser.parse(input, max_bulk_bytes) {
                 Ok(Some(len)) => len,
-                Ok(None) => return Ok(self.is_within_limit(input.len())),
+                Ok(None) => {
+                    let unfinished_bytes = input.len();
+                    self.input.end -= self.parser.begin_large_argument(input);
+                    return Ok(self.is_within_limit(unfinished_bytes));
+                }
                 Err(error) => {
                     self.reply.error(&error.text());
                     return Ok(false);
@@ -143,8 +164,8 @@ impl<'a> Connection<'a> {
             self.execute(len, &mut stopwatch, &mut lock);
             self.input.start += len;
             if self.session.awaits_dump {
-                self.flush()?;
-                transfer::send_dump(self.server, self.stream, &self.session)?;
+                self.send_all()?;
+                transfer::send_dump(self.server, self.socket, &self.session)?;
                 return Ok(false);
             }
             if let Some(waiting) = self.session.waiting.take() {
@@ -157,15 +178,12 @@ impl<'a> Connection<'a> {
             if self.session.client.closes_after_reply.load(Relaxed) {
                 return Ok(false);
             }
-            if self.session.listens() {
+            if self.session.listens() && self.backlog.is_empty() {
                 self.session.client.outbox.take_into(&mut self.reply);
             }
             if self.reply.len() >= FLUSH_BYTES {
                 lock.release();
-                let sent = self.flush()?;
-                self.server
-                    .statistics
-                    .note_traffic(self.session.client.id, 0, sent);
+                self.flush()?;
             }
         }
     }
@@ -182,8 +200,8 @@ impl<'a> Connection<'a> {
         self.session.client.set_waiting(Some(wait.clone()));
         while wait.is_pending() {
             // A system that cannot wait leaves no way to serve the client.
-            match self.sleep(&wait.doorbell, Until::HangUp, wait.wish.until) {
-                Ok(Woken::Rung | Woken::Input) => {}
+            match self.sleep(Some(&wait.doorbell), Until::HangUp, wait.wish.until) {
+                Ok(Woken::Rung | Woken::Input | Woken::Room) => {}
                 Ok(Woken::TimedOut) => drop(wait.end(Outcome::TimedOut)),
                 Ok(Woken::HungUp) | Err(_) => drop(wait.end(Outcome::Gone)),
             }
@@ -191,30 +209,53 @@ impl<'a> Connection<'a> {
         self.session.client.set_waiting(None);
         let is_gone = matches!(*wait.outcome(), Outcome::Gone);
         waiting.finish(self.server, &mut self.reply);
-        flushed.map(|_| !is_gone)
+        flushed.map(|()| !is_gone)
     }
 
-    /// Passes on what other threads tell the client, until the client itself says something.
-    fn listen(&mut self) -> io::Result<()> {
-        let doorbell = self.session.doorbell().map_err(|_| ErrorKind::Other)?;
-        while self.sleep(&doorbell, Until::Input, None)? == Woken::Rung {}
+    /// Passes on what other threads tell the client, and what the socket did not take before, until the client itself says
+    /// something. Where there is nothing of that, `read` is left to wait.
+    fn wait_for_input(&mut self) -> io::Result<()> {
+        let bell = match self.session.listens() {
+            true => Some(self.session.doorbell().map_err(|_| ErrorKind::Other)?),
+            false => None,
+        };
+        while bell.is_some() || !self.backlog.is_empty() {
+            if self.sleep(bell.as_deref(), Until::Input, None)? == Woken::Input {
+                break;
+            }
+        }
         Ok(())
     }
 
-    /// Sleeps until one of these happens. Meanwhile, other threads may write to the socket.
+    /// Sleeps until something happens. Meanwhile, other threads may write to the socket, unless there is a backlog: what is in
+    /// there comes first.
     fn sleep(
         &mut self,
-        doorbell: &Doorbell,
+        bell: Option<&Doorbell>,
         until: Until,
         deadline: Option<Instant>,
     ) -> io::Result<Woken> {
+        let mut sleep = Sleep {
+            bell,
+            until,
+            for_room: true,
+            deadline,
+        };
+        let client = self.session.client.clone();
         loop {
-            let outbox = &self.session.client.outbox;
-            if outbox.take_into(&mut self.reply) {
+            if !self.backlog.is_empty() {
+                let woken = sleep.sleep(self.socket)?;
+                if woken == Woken::Room {
+                    self.flush()?;
+                }
+                return Ok(woken);
+            }
+            if client.outbox.take_into(&mut self.reply) {
                 self.flush()?;
-            } else if outbox.fall_asleep() {
-                let woken = doorbell.wait(self.stream, until, deadline);
-                self.session.client.outbox.wake_up();
+            } else if client.outbox.fall_asleep() {
+                sleep.for_room = false;
+                let woken = sleep.sleep(self.socket);
+                client.outbox.wake_up();
                 return woken;
             }
         }
@@ -224,6 +265,10 @@ impl<'a> Connection<'a> {
     fn execute(&mut self, len: usize, stopwatch: &mut Stopwatch, lock: &mut LockInHand<'a>) {
         let input = &self.input.bytes[self.input.start..self.input.start + len];
         let arguments = self.parser.arguments(input);
+        let has_large = !self.parser.large_arguments().is_empty();
+        if has_large {
+            self.session.large_arguments = self.parser.large_arguments().clone();
+        }
         if !arguments.is_empty() {
             dispatch::execute(
                 self.server,
@@ -234,12 +279,18 @@ impl<'a> Connection<'a> {
                 lock,
             );
         }
+        drop(arguments);
+        if has_large {
+            self.session.large_arguments.clear();
+            self.parser.drop_large_arguments();
+        }
     }
 
     /// Whether an unfinished request, with those that wait for EXEC, is still smaller than `client-query-buffer-limit`.
     fn is_within_limit(&self, unfinished_bytes: usize) -> bool {
         let queue = self.session.queue.as_ref();
-        let unfinished_bytes = unfinished_bytes + queue.map_or(0, |queue| queue.argument_bytes());
+        let queued_bytes = queue.map_or(0, |queue| queue.argument_bytes());
+        let unfinished_bytes = unfinished_bytes + self.parser.pending_bytes() + queued_bytes;
         let limit = self.server.config.client_query_buffer_limit.get() as usize;
         if unfinished_bytes > limit {
             self.server.log.warning(format_args!(
@@ -250,31 +301,58 @@ impl<'a> Connection<'a> {
         unfinished_bytes <= limit
     }
 
-    /// Sends the replies, and before them what their commands had to tell other clients; returns how many bytes they were.
-    fn flush(&mut self) -> io::Result<usize> {
+    /// Sends what other clients are to hear of the commands, then the replies, as far as the socket takes them without
+    /// waiting; the rest is kept in the backlog.
+    fn flush(&mut self) -> io::Result<()> {
         self.server.deliver_pushes();
-        match self.reply.len() {
-            0 => Ok(0),
-            1..LARGE_OUTPUT_BYTES => self.reply.write_to(&mut &*self.stream),
-            _ => self.flush_large(),
+        let unsent = self.backlog.len() + self.reply.len();
+        if unsent == 0 {
+            return Ok(());
+        }
+        if unsent >= LARGE_OUTPUT_BYTES {
+            self.check_output_limit(unsent)?;
+        }
+        let mut sent = 0;
+        let mut socket = WithoutWaiting(self.socket);
+        if self.backlog.is_empty() {
+            sent += self.reply.write_to(&mut socket)?;
+        }
+        if !self.reply.is_empty() {
+            self.backlog.append(&mut self.reply);
+        }
+        if !self.backlog.is_empty() {
+            sent += self.backlog.write_to(&mut socket)?;
+        }
+        self.note_sent(sent);
+        Ok(())
+    }
+
+    /// As the last thing, or before a dump: sends everything, and waits for that.
+    fn send_all(&mut self) -> io::Result<()> {
+        self.flush()?;
+        let sent = self.backlog.write_to(&mut &*self.socket)?;
+        self.note_sent(sent);
+        Ok(())
+    }
+
+    fn note_sent(&self, sent: usize) {
+        let client = &self.session.client;
+        self.server.statistics.note_output(client.id, sent);
+        if client.unsent_bytes.load(Relaxed) != self.backlog.len() {
+            client.unsent_bytes.store(self.backlog.len(), Relaxed);
         }
     }
 
-    /// The same under the eyes of `client-output-buffer-limit`: the client may take its time to read this.
-    fn flush_large(&mut self) -> io::Result<usize> {
+    /// Gives the client up if it leaves more unread than `client-output-buffer-limit` allows. How long it has done so, the
+    /// [`reaper`](super::reaper) finds out.
+    fn check_output_limit(&self, unsent: usize) -> io::Result<()> {
         let client = &self.session.client;
         let limit = self.server.pushes.limit(client);
-        let must_go = |unsent| client.outbox.must_go(limit, unsent, clock::unix_ms());
-        if must_go(self.reply.len()) {
-            self.server.note_over_limit(client);
-            return Err(ErrorKind::ConnectionAborted.into());
+        if !client.outbox.must_go(limit, unsent, clock::unix_ms()) {
+            return Ok(());
         }
-        client.unsent_bytes.store(self.reply.len(), Relaxed);
-        let sent = self.reply.write_to(&mut &*self.stream);
-        client.unsent_bytes.store(0, Relaxed);
-        // It has read all of this; the time above the soft limit ends.
-        must_go(0);
-        sent
+        self.server.note_over_limit(client);
+        Err(ErrorKind::ConnectionAborted.into())
     }
 
     /// Lets CLIENT LIST know how the buffers are.
@@ -288,7 +366,7 @@ impl<'a> Connection<'a> {
             .store(self.input.bytes.len() - self.input.end, Relaxed);
         client
             .argument_bytes
-            .store(self.parser.pending().1, Relaxed);
+            .store(self.parser.pending_bytes(), Relaxed);
         client.output_capacity.store(self.reply.capacity(), Relaxed);
     }
 }

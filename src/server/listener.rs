@@ -1,15 +1,13 @@
 //! Accepts connections and hands each to a worker of the pool.
 
 use super::connection;
+use super::socket::Socket;
 use crate::state::Server;
-use crate::state::clients::{Connection, Link};
+use crate::state::clients::Connection;
 use crate::util::clock;
-use rustix::io::Errno;
-use rustix::net::SendFlags;
 use socket2::{SockRef, TcpKeepalive};
 use std::io::{self, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::AsRawFd;
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -82,55 +80,36 @@ fn accept(server: &Arc<Server>, stream: TcpStream, address: SocketAddr, workers:
         ));
         return;
     }
-    let stream = Arc::new(stream);
-    let handle = stream.clone();
+    let local_address = stream.local_addr();
+    let socket = Arc::new(Socket::from(stream));
     let description = Connection {
         address: address.to_string(),
-        local_address: stream
-            .local_addr()
+        local_address: local_address
             .map(|address| address.to_string())
             .unwrap_or_default(),
-        file_descriptor: stream.as_raw_fd(),
+        file_descriptor: socket.file_descriptor(),
         is_local: address.ip().to_canonical().is_loopback(),
-        link: Box::new(Socket(handle)),
+        link: socket.clone(),
     };
     let most = server.config.maxclients.get() as usize;
-    let refuse = |stream: &TcpStream| {
-        let _ = { stream }.write_all(b"-ERR max number of clients reached\r\n");
+    let refuse = |socket: &Socket| {
+        let _ = { socket }.write_all(b"-ERR max number of clients reached\r\n");
     };
     let registration = server.clients.register(description, most, clock::unix_ms());
     let Some(registration) = registration else {
-        return refuse(&stream);
+        return refuse(&socket);
     };
     let clients = server.clients.count();
-    let (for_worker, handle) = (server.clone(), stream.clone());
+    let (for_worker, for_connection) = (server.clone(), socket.clone());
     let serve = move || {
         wake_without_preempting();
-        connection::serve(&for_worker, &handle, &registration.client);
+        connection::serve(&for_worker, &for_connection, &registration.client);
     };
     if !workers.run(clients, serve) {
         server.log.warning(format_args!(
             "The system has no thread for client {clients}"
         ));
-        refuse(&stream);
-    }
-}
-
-/// A connection as other threads may use it.
-struct Socket(Arc<TcpStream>);
-
-impl Link for Socket {
-    fn close(&self) {
-        // It may have been closed by the other side.
-        let _ = self.0.shutdown(Shutdown::Both);
-    }
-
-    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        match rustix::net::send(&self.0, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL) {
-            Ok(sent) => Ok(sent),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(0),
-            Err(error) => Err(error.into()),
-        }
+        refuse(&socket);
     }
 }
 

@@ -22,5 +22,6 @@ pub mod loader;
 pub mod lookahead;
 pub mod reaper;
 pub mod saver;
+pub mod socket;
 pub mod start;
 pub mod transfer;

@@ -4,12 +4,12 @@
 //! read is given up after `repl-timeout`; until then it costs what changes meanwhile.
 
 use super::dump;
+use super::socket::Socket;
 use crate::command::call::Session;
 use crate::command::replication::SyncOptions;
 use crate::state::Server;
 use std::fs::File;
 use std::io::{self, Seek, Write};
-use std::net::TcpStream;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::{Duration, Instant};
@@ -20,18 +20,18 @@ const MARK_BYTES: usize = 40;
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 
 /// Sends the dump. Nothing may be sent after it: redis-cli takes the mark for the end only if it is the last it reads.
-pub fn send_dump(server: &Server, stream: &TcpStream, session: &Session) -> io::Result<()> {
+pub fn send_dump(server: &Server, socket: &Socket, session: &Session) -> io::Result<()> {
     let address = &session.client.address;
     let timeout = Duration::from_secs(server.config.repl_timeout.get() as u64);
-    stream.set_write_timeout(Some(timeout))?;
+    socket.set_write_timeout(timeout)?;
     server
         .log
         .notice(format_args!("Sending a dump to {address}"));
     server.statistics.full_syncs.fetch_add(1, Relaxed);
     let began = Instant::now();
     let sent = match session.sync.knows_eof_mark {
-        true => send_until_mark(server, stream, session.sync),
-        false => send_with_length(server, stream, session.sync),
+        true => send_until_mark(server, socket, session.sync),
+        false => send_with_length(server, socket, session.sync),
     };
     let seconds = began.elapsed().as_secs_f64();
     match &sent {
@@ -45,19 +45,19 @@ pub fn send_dump(server: &Server, stream: &TcpStream, session: &Session) -> io::
     sent
 }
 
-fn send_until_mark(server: &Server, stream: &TcpStream, options: SyncOptions) -> io::Result<()> {
+fn send_until_mark(server: &Server, socket: &Socket, options: SyncOptions) -> io::Result<()> {
     let mark: String = (0..MARK_BYTES).map(|_| fastrand::digit(16)).collect();
-    let mut stream = stream;
+    let mut stream = socket;
     write!(stream, "$EOF:{mark}\r\n")?;
     write_dump(server, options, stream)?;
     stream.write_all(mark.as_bytes())
 }
 
 /// For a client that must know the length first: the dump goes to a file without a name, which no crash can leave behind.
-fn send_with_length(server: &Server, stream: &TcpStream, options: SyncOptions) -> io::Result<()> {
-    let mut stream = stream;
+fn send_with_length(server: &Server, socket: &Socket, options: SyncOptions) -> io::Result<()> {
+    let mut stream = socket;
     let prepared = tempfile::tempfile_in(Path::new("."))
-        .and_then(|file| write_dump(server, options, PreparedFile::new(file, stream)));
+        .and_then(|file| write_dump(server, options, PreparedFile::new(file, socket)));
     let mut file = match prepared {
         Ok(prepared) => prepared.file,
         Err(error) => {
@@ -83,12 +83,12 @@ fn write_dump<W: Write + Send>(server: &Server, options: SyncOptions, output: W)
 /// A file that is being written while a client waits, and gets an empty line now and then, as from Redis.
 struct PreparedFile<'a> {
     file: File,
-    client: &'a TcpStream,
+    client: &'a Socket,
     next_sign: Instant,
 }
 
 impl<'a> PreparedFile<'a> {
-    fn new(file: File, client: &'a TcpStream) -> PreparedFile<'a> {
+    fn new(file: File, client: &'a Socket) -> PreparedFile<'a> {
         let next_sign = Instant::now() + SIGN_OF_LIFE;
         PreparedFile {
             file,

@@ -41,7 +41,7 @@ pub struct Client {
     pub argument_bytes: AtomicUsize,
     /// Room in the output buffer, in bytes.
     pub output_capacity: AtomicUsize,
-    /// Bytes of replies that are being sent, if they are many.
+    /// Bytes of replies that its socket has not taken.
     pub unsent_bytes: AtomicUsize,
     /// How many channels, patterns and channels of shards the client has subscribed to.
     pub subscriptions: [AtomicUsize; 3],
@@ -64,7 +64,7 @@ pub struct Client {
     labels: Mutex<Labels>,
     waiting: Mutex<Option<Arc<Wait>>>,
     /// Its socket.
-    pub link: Box<dyn Link>,
+    pub link: Arc<dyn Link>,
 }
 
 /// A client's socket, as threads other than its own may use it.
@@ -101,7 +101,7 @@ pub struct Connection {
     /// See [`Client::is_local`].
     pub is_local: bool,
     /// See [`Client::link`].
-    pub link: Box<dyn Link>,
+    pub link: Arc<dyn Link>,
 }
 
 impl fmt::Debug for Client {

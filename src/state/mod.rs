@@ -150,7 +150,7 @@ impl Server {
     pub fn deliver_pushes(&self) {
         let sent = self.pushes.deliver(|client| self.note_over_limit(client));
         if sent > 0 {
-            self.statistics.note_traffic(0, 0, sent);
+            self.statistics.note_output(0, sent);
         }
     }
 

@@ -317,7 +317,7 @@ fn deliver_to(client: &Client, disconnected: &impl Fn(&Client)) -> usize {
 mod tests {
     use super::*;
     use crate::resp::reply::Protocol;
-    use crate::util::doorbell::{Until, Woken};
+    use crate::util::doorbell::{Sleep, Until, Woken};
 
     fn message(text: &str) -> Message {
         Shared::new(text.as_bytes().to_vec())
@@ -372,7 +372,13 @@ mod tests {
         assert!(outbox.begin_delivery().is_none(), "one at a time");
         outbox.end_delivery(Some(message("ef")));
         let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
-        let woken = doorbell.wait(&socket, Until::Input, None).unwrap();
+        let sleep = Sleep {
+            bell: Some(&doorbell),
+            until: Until::Input,
+            for_room: false,
+            deadline: None,
+        };
+        let woken = sleep.sleep(&socket).unwrap();
         assert_eq!(woken, Woken::Rung);
         outbox.wake_up();
         assert_eq!(taken(&outbox), "efghi");

@@ -39,6 +39,10 @@ pub struct Sums {
     pub hits: u64,
     /// Look-ups of reading commands that did not.
     pub misses: u64,
+    /// Reads from clients.
+    pub reads: u64,
+    /// Writes to clients.
+    pub writes: u64,
     /// Bytes read from clients.
     pub input_bytes: u64,
     /// Bytes written to clients.
@@ -51,6 +55,8 @@ struct Stripe {
     commands: Box<[CommandCounts]>,
     hits: AtomicU64,
     misses: AtomicU64,
+    reads: AtomicU64,
+    writes: AtomicU64,
     input_bytes: AtomicU64,
     output_bytes: AtomicU64,
 }
@@ -77,6 +83,8 @@ impl Statistics {
             commands: (0..commands).map(|_| CommandCounts::default()).collect(),
             hits: AtomicU64::new(0),
             misses: AtomicU64::new(0),
+            reads: AtomicU64::new(0),
+            writes: AtomicU64::new(0),
             input_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
         };
@@ -106,11 +114,18 @@ impl Statistics {
         }
     }
 
-    /// Counts bytes from and to a client.
-    pub fn note_traffic(&self, client: u64, input_bytes: usize, output_bytes: usize) {
+    /// Counts bytes that were read from a client at once.
+    pub fn note_input(&self, client: u64, bytes: usize) {
         let stripe = self.stripe(client);
-        stripe.input_bytes.fetch_add(input_bytes as u64, Relaxed);
-        stripe.output_bytes.fetch_add(output_bytes as u64, Relaxed);
+        stripe.reads.fetch_add(1, Relaxed);
+        stripe.input_bytes.fetch_add(bytes as u64, Relaxed);
+    }
+
+    /// Counts bytes that were written to a client at once.
+    pub fn note_output(&self, client: u64, bytes: usize) {
+        let stripe = self.stripe(client);
+        stripe.writes.fetch_add(1, Relaxed);
+        stripe.output_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
     /// Counts an error reply by its code, the first word of its text, and for its command if that is known.
@@ -168,6 +183,8 @@ impl Statistics {
         Sums {
             hits: sum(|stripe| &stripe.hits),
             misses: sum(|stripe| &stripe.misses),
+            reads: sum(|stripe| &stripe.reads),
+            writes: sum(|stripe| &stripe.writes),
             input_bytes: sum(|stripe| &stripe.input_bytes),
             output_bytes: sum(|stripe| &stripe.output_bytes),
         }
@@ -199,6 +216,8 @@ impl Statistics {
             for figure in [
                 &stripe.hits,
                 &stripe.misses,
+                &stripe.reads,
+                &stripe.writes,
                 &stripe.input_bytes,
                 &stripe.output_bytes,
             ] {
