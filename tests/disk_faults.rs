@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Client, Folder, Server, our_command};
+use common::{Client, Folder, Server, our_command, wait_until};
 use my_redis_server::resp::decoder::Value;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +18,13 @@ const NOBODY: u32 = 65534;
 /// After a save that failed: every place where the server must say so.
 fn assert_refuses(client: &mut Client) {
     assert_eq!(client.ask("SAVE"), "(error) ERR");
-    assert_eq!(client.info("rdb_last_bgsave_status"), "err");
+    // The client knows, so no other is refused to write for it.
+    assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
+    assert_eq!(client.ask("SET key value"), "OK");
+    assert_eq!(client.ask("BGSAVE"), "Background saving started");
+    wait_until("the save fails", || {
+        client.info("rdb_last_bgsave_status") == "err"
+    });
     assert_eq!(client.info("rdb_bgsave_in_progress"), "0");
     let refusal = client.ask("SET refused 1");
     assert!(

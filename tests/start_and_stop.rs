@@ -2,8 +2,10 @@
 
 mod common;
 
-use common::{Folder, Server, free_port, our_command, wait_for_exit};
+use common::{Folder, Server, free_port, our_command, wait_for_exit, wait_until};
 use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::process::Command;
 
 /// Runs the server with options that keep it from starting; what it prints.
 fn refusal(folder: &Folder, options: &[&str]) -> String {
@@ -234,11 +236,135 @@ fn a_final_save_that_fails_keeps_the_server_running() {
         "(error) ERR Errors trying to SHUTDOWN. Check logs."
     );
     assert_eq!(client.ask("GET k"), "\"v\"");
+    // As in Redis: only a save in the background that failed stops writes.
+    assert_eq!(client.ask("SET k w"), "OK");
+    assert_eq!(client.info("rdb_last_bgsave_status"), "ok");
+}
+
+/// A server whose saves take for ever; it has said that it saves before it ends.
+fn server_in_its_final_save(folder: &Folder) -> Server {
+    let server = Server::ours(folder, &["--rdb-key-save-delay", "600000000"]);
+    assert_eq!(server.client().ask("SET k v"), "OK");
+    server.signal("INT");
+    wait_until("the save has begun", || {
+        let names = fs::read_dir(folder.path()).expect("the folder is there");
+        let is_temporary = |name: &str| name.starts_with("temp-");
+        let mut names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.any(|name| is_temporary(&name))
+    });
+    server
+}
+
+#[test]
+fn a_second_interrupt_ends_at_once() {
+    let folder = Folder::new();
+    let server = server_in_its_final_save(&folder);
+    // Only an interrupt does, from somebody who sits before it.
+    server.signal("TERM");
+    server.signal("HUP");
+    server.signal("INT");
+    assert_eq!(server.wait().code(), Some(1));
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
+    assert!(log.ends_with("# You insist... exiting now.\n"), "{log}");
+    let left: Vec<_> = fs::read_dir(folder.path()).unwrap().collect();
+    assert_eq!(left.len(), 1, "only the log: {left:?}");
+}
+
+#[test]
+fn a_terminal_that_is_closed_does_not_end_the_server() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &[]);
+    server.signal("HUP");
+    assert_eq!(server.client().ask("SET k v"), "OK");
+    server.signal("TERM");
+    assert_eq!(server.wait().code(), Some(0));
+    let log = fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(
-        client
-            .ask("SET k w")
-            .starts_with("(error) MISCONF Redis is configured to save RDB snapshots")
+        log.contains("Received SIGTERM scheduling shutdown..."),
+        "{log}"
     );
-    assert_eq!(client.info("rdb_last_bgsave_status"), "err");
-    drop(server);
+    assert!(folder.dump().exists());
+}
+
+#[test]
+fn a_dump_that_is_no_file_is_refused() {
+    let folder = Folder::new();
+    fs::create_dir(folder.path().join("directory")).unwrap();
+    let fifo = folder.path().join("fifo");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&fifo)
+            .status()
+            .unwrap()
+            .success()
+    );
+    std::os::unix::fs::symlink("/dev/null", folder.path().join("device")).unwrap();
+    for (name, kind) in [
+        ("directory", "a directory"),
+        ("fifo", "a FIFO"),
+        ("device", "a device"),
+    ] {
+        let expected = format!("The dump {name} is {kind}, not a regular file\n");
+        assert_eq!(
+            refusal(
+                &folder,
+                &["--port", "0", "--unixsocket", "s", "--dbfilename", name]
+            ),
+            expected
+        );
+    }
+}
+
+#[test]
+fn a_dump_of_another_name_is_not_passed_over_silently() {
+    let folder = Folder::new();
+    let start = |options: &[&str]| {
+        let server = Server::ours(&folder, options);
+        let keys = server.client().integer(&["DBSIZE"]);
+        assert_eq!(server.client().ask("SET k v"), "OK");
+        server.signal("TERM");
+        assert_eq!(server.wait().code(), Some(0));
+        let log = fs::read_to_string(folder.path().join("log")).unwrap();
+        (
+            keys,
+            log.contains("to load it, start with --dbfilename dump.rdb"),
+        )
+    };
+    assert_eq!(start(&["--dbfilename", "dump.rdb"]), (0, false));
+    assert_eq!(start(&["--dbfilename", "dump.rdb"]), (1, false));
+    assert_eq!(start(&[]), (0, true));
+    assert_eq!(start(&[]), (1, false), "there is a dump now");
+}
+
+#[test]
+fn systemd_is_told() {
+    let folder = Folder::new();
+    let path = folder.path().join("notify");
+    let supervisor = UnixDatagram::bind(&path).unwrap();
+    supervisor.set_read_timeout(Some(common::PATIENCE)).unwrap();
+    let hear = || {
+        let mut message = [0; 1000];
+        let len = supervisor.recv(&mut message).unwrap();
+        String::from_utf8_lossy(&message[..len])
+            .trim_end()
+            .to_string()
+    };
+    for mode in ["systemd", "auto"] {
+        let server = Server::start(|port| {
+            let mut command = our_command(
+                &folder,
+                &["--port", &port.to_string(), "--supervised", mode],
+            );
+            command.env("NOTIFY_SOCKET", &path);
+            command
+        });
+        assert_eq!(hear(), "STATUS=Ready to accept connections\nREADY=1");
+        assert_eq!(server.client().info("process_supervised"), "systemd");
+        server.signal("TERM");
+        assert_eq!(hear(), "STOPPING=1");
+        assert_eq!(server.wait().code(), Some(0));
+    }
+    // With nobody to tell, it serves all the same.
+    let server = Server::ours(&folder, &["--supervised", "auto"]);
+    assert_eq!(server.client().info("process_supervised"), "no");
 }

@@ -198,6 +198,7 @@ fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
         ('x', client.queued_commands.load(Relaxed) >= 0),
         ('b', client.is_waiting()),
         ('d', client.watch.is_spoilt()),
+        ('U', client.is_of_unix_socket),
         ('e', client.no_evict.load(Relaxed)),
         ('T', client.no_touch.load(Relaxed)),
     ]

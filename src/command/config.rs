@@ -101,14 +101,14 @@ fn rewrite(call: &mut Call) -> CommandResult {
     if let Err(error) = rewrite::rewrite(&call.server.config, path, &[]) {
         call.server
             .log
-            .warning(format_args!("CONFIG REWRITE failed: {error}"));
+            .warning_of_clients(format_args!("CONFIG REWRITE failed: {error}"));
         return Err(CommandError::err(format_args!(
             "Rewriting config file: {error}"
         )));
     }
     call.server
         .log
-        .notice("CONFIG REWRITE executed with success.");
+        .notice_of_clients("CONFIG REWRITE executed with success.");
     call.reply.ok();
     Ok(())
 }

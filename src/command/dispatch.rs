@@ -94,7 +94,8 @@ pub fn execute<'a>(
     {
         Ok(command) => command,
         Err(_) if is_http(arguments[0]) => {
-            server.log.warning(HTTP_WARNING);
+            lock.release();
+            server.log.warning_of_clients(HTTP_WARNING);
             session.client.closes_after_reply.store(true, Relaxed);
             return;
         }

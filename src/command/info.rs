@@ -6,6 +6,7 @@ use super::error::CommandResult;
 use super::table::{self, *};
 use crate::REDIS_VERSION;
 use crate::keyspace::survey::Survey;
+use crate::state::config::Supervision;
 use crate::state::loading::Loading;
 use crate::state::pubsub::Kind;
 use crate::state::saves::Record;
@@ -80,7 +81,11 @@ fn server(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "arch_bits:{}", usize::BITS);
     line!(out, "multiplexing_api:threads");
     line!(out, "process_id:{}", std::process::id());
-    line!(out, "process_supervised:no");
+    let supervisor = match server.config.supervision() {
+        Supervision::Systemd => "systemd",
+        Supervision::No => "no",
+    };
+    line!(out, "process_supervised:{supervisor}");
     line!(out, "run_id:{}", server.run_id);
     line!(out, "tcp_port:{}", server.port);
     line!(out, "server_time_usec:{}", crate::util::clock::unix_us());
@@ -192,7 +197,11 @@ fn human(bytes: u64) -> String {
 fn persistence(call: &Call, _: &Survey, out: &mut String) {
     let server = call.server;
     let record = server.saves.record();
-    let status = if record.last_is_ok { "ok" } else { "err" };
+    let status = if record.background_failed {
+        "err"
+    } else {
+        "ok"
+    };
     let seconds_now = if record.in_progress {
         (call.now_ms - record.began_at_ms).max(0) / 1000
     } else {
@@ -218,7 +227,7 @@ fn persistence(call: &Call, _: &Survey, out: &mut String) {
     );
     line!(out, "rdb_last_save_time:{}", record.last_good_s);
     line!(out, "rdb_last_bgsave_status:{status}");
-    if !record.last_is_ok {
+    if record.background_failed {
         // Redis keeps the reason to its log.
         line!(out, "rdb_last_bgsave_error:{}", record.last_error);
     }

@@ -232,6 +232,12 @@ pub fn remove_stale_temporaries(directory: &Path) -> io::Result<usize> {
     Ok(removed)
 }
 
+/// Removes the temporary file of a `replace` under way in `directory`, because the process is about to end.
+pub fn abandon(directory: &Path) {
+    // Mostly there is none.
+    let _ = fs::remove_file(directory.join(temporary_name(process::id())));
+}
+
 fn temporary_name(pid: u32) -> String {
     format!("temp-{pid}.my_rdb")
 }

@@ -153,6 +153,7 @@ impl<'a> Connection<'a> {
                 Ok(None) => {
                     let unfinished_bytes = input.len();
                     self.input.end -= self.parser.begin_large_argument(input);
+                    lock.release();
                     return Ok(self.is_within_limit(unfinished_bytes));
                 }
                 Err(error) => {
@@ -293,7 +294,7 @@ impl<'a> Connection<'a> {
         let unfinished_bytes = unfinished_bytes + self.parser.pending_bytes() + queued_bytes;
         let limit = self.server.config.client_query_buffer_limit.get() as usize;
         if unfinished_bytes > limit {
-            self.server.log.warning(format_args!(
+            self.server.log.warning_of_clients(format_args!(
                 "Closing client that reached max query buffer length: {unfinished_bytes} bytes from {}",
                 self.session.client.address
             ));

@@ -14,6 +14,7 @@ use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 /// Threads that encode, the caller's among them. While clients keep all processors busy, the second one nearly halves
 /// the time of a save, and with it the memory that changes meanwhile cost.
@@ -37,6 +38,7 @@ pub fn write<W: Write + Send>(
         snapshot,
         writer: Mutex::new(writer),
         compression: server.config.rdbcompression.get(),
+        key_delay: Duration::from_micros(server.config.rdb_key_save_delay.get().max(0) as u64),
         written,
     };
     for (database, size) in snapshot.sizes.iter().enumerate() {
@@ -81,6 +83,8 @@ struct Task<'a, W: Write> {
     snapshot: &'a Snapshot<'a>,
     writer: Mutex<Writer<W>>,
     compression: bool,
+    /// A pause after each key, for tests of what happens during a save.
+    key_delay: Duration,
     written: &'a AtomicU64,
 }
 
@@ -116,7 +120,7 @@ impl<W: Write + Send> Task<'_, W> {
             direct_bytes: 0,
         };
         while let Some(shard) = self.snapshot.next_shard(database) {
-            let keys = encode_shard(&shard, &mut encoder, &mut output)?;
+            let keys = encode_shard(&shard, self.key_delay, &mut encoder, &mut output)?;
             self.written.fetch_add(keys, Relaxed);
         }
         self.lock().encoded(&output.buffer)
@@ -132,6 +136,7 @@ impl<W: Write> Task<'_, W> {
 /// Encodes the keys of a shard, and returns how many they are.
 fn encode_shard<W: Write>(
     shard: &ShardImage,
+    delay: Duration,
     encoder: &mut Encoder,
     output: &mut KeyOutput<'_, W>,
 ) -> io::Result<u64> {
@@ -139,6 +144,9 @@ fn encode_shard<W: Write>(
     for entry in shard.iter() {
         write_entry(encoder, output, entry)?;
         output.end_key();
+        if delay > Duration::ZERO {
+            thread::sleep(delay);
+        }
         keys += 1;
     }
     Ok(keys)

@@ -1,131 +1,151 @@
-//! Accepts connections and hands each to a worker of the pool.
+//! Where clients connect: the sockets to listen on, and what happens to a connection before a worker serves it.
 
-use super::connection;
 use super::socket::Socket;
+use super::workers::Workers;
 use crate::state::Server;
 use crate::state::clients::Connection;
 use crate::util::clock;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
+use std::fs::{self, Permissions};
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::Arc;
 use std::time::Duration;
-use threadpool::ThreadPool;
 
-/// Stack of a worker: commands do not recurse. Only pages that are touched take memory.
-const STACK_BYTES: usize = 256 * 1024;
+/// What a client from another machine is told in protected mode; Redis' text.
+const DENIED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no password is set \
+    for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from \
+    external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the \
+    command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is \
+    running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this \
+    change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and \
+    setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for \
+    testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. \
+    NOTE: You only need to do one of the above things in order for the server to start accepting connections from the \
+    outside.\r\n";
 
-/// The workers, one for each client that is connected, or was so at the same time as others: the pool gets one more when
-/// there are more clients than workers, so a client never waits for another one to leave. A worker started beforehand would
-/// keep 8 KiB, a third more, that it needs once to sleep until its first client comes; only one is, because a pool cannot be
-/// empty.
+/// A socket to listen on.
 #[derive(Debug)]
-pub struct Workers {
-    pool: Mutex<ThreadPool>,
+pub enum Listener {
+    /// An address and port.
+    Tcp(TcpListener),
+    /// A path in the file system (`unixsocket`).
+    Unix(UnixListener, String),
 }
 
-impl Default for Workers {
-    fn default() -> Self {
-        let builder = threadpool::Builder::new().thread_name("worker".to_string());
-        let pool = builder
-            .num_threads(1)
-            .thread_stack_size(STACK_BYTES)
-            .build();
-        Workers {
-            pool: Mutex::new(pool),
-        }
-    }
+/// A connection that a client has just made.
+struct Arrival {
+    socket: Arc<Socket>,
+    connection: Connection,
 }
 
-impl Workers {
-    /// Runs a client's connection; `clients` of them are connected now. `false` if the system has no thread for it.
-    fn run(&self, clients: usize, connection: impl FnOnce() + Send + 'static) -> bool {
-        let mut pool = self.pool.lock().unwrap_or_else(PoisonError::into_inner);
-        let workers = pool.max_count();
-        if clients > workers {
-            // The pool panics if it cannot start a thread. Back to its size, it takes no client it has no worker for.
-            if catch_unwind(AssertUnwindSafe(|| pool.set_num_threads(clients))).is_err() {
-                pool.set_num_threads(workers);
-                return false;
+impl Listener {
+    /// Listens on the port of a host: a name, an address, or `*` or `::*` for all addresses.
+    ///
+    /// # Errors
+    /// None of the host's addresses can be listened on.
+    pub fn tcp(host: &str, port: u16, backlog: i32) -> io::Result<Listener> {
+        let host = match host {
+            "*" => "0.0.0.0",
+            "::*" => "::",
+            host => host,
+        };
+        let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in (host, port).to_socket_addrs()? {
+            match listen_on(address, backlog) {
+                Ok(listener) => return Ok(Listener::Tcp(listener)),
+                Err(error) => failure = error,
             }
         }
-        pool.execute(connection);
-        true
+        Err(failure)
     }
-}
 
-/// Accepts connections until the process ends.
-pub fn listen(server: &Arc<Server>, listener: &TcpListener, workers: &Workers) {
-    loop {
-        match listener.accept() {
-            // Whoever comes now would lose what it sends; if the server goes on after all, it may come again.
-            Ok(_) if server.shutdown.is_under_way() => {}
-            Ok((stream, address)) => accept(server, stream, address, workers),
-            Err(error) => {
-                // Mostly too many open files; waiting is better than spinning.
-                server
-                    .log
-                    .warning(format_args!("Accepting client connection: {error}"));
-                std::thread::sleep(Duration::from_millis(100));
+    /// Listens on a path, in place of what an earlier server may have left there. `mode` are its permissions; 0 leaves them
+    /// to the system.
+    ///
+    /// # Errors
+    /// The path cannot be made.
+    pub fn unix(path: &str, mode: u32, backlog: i32) -> io::Result<Listener> {
+        remove_old_socket(path)?;
+        let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&SockAddr::unix(path)?)?;
+        if mode != 0 {
+            fs::set_permissions(path, Permissions::from_mode(mode))?;
+        }
+        socket.listen(backlog)?;
+        Ok(Listener::Unix(socket.into(), path.to_string()))
+    }
+
+    /// What the log calls it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Listener::Tcp(_) => "tcp",
+            Listener::Unix(..) => "unix",
+        }
+    }
+
+    /// Accepts connections until the process ends.
+    pub fn run(&self, server: &Arc<Server>, workers: &Arc<Workers>) {
+        loop {
+            match self.accept(server) {
+                // What this client sends now would be lost; if the server goes on after all, it may come again.
+                Ok(_) if server.shutdown.is_under_way() => {}
+                Ok(Some(arrival)) => receive(server, workers, arrival),
+                Ok(None) => {}
+                Err(error) => {
+                    // Mostly too many open files; waiting is better than spinning.
+                    let text = format_args!("Accepting client connection: {error}");
+                    server.log.warning_of_clients(text);
+                    std::thread::sleep(Duration::from_millis(100));
+                }
+            }
+        }
+    }
+
+    /// Waits for a connection; `None` if it has gone already.
+    fn accept(&self, server: &Server) -> io::Result<Option<Arrival>> {
+        match self {
+            Listener::Tcp(listener) => {
+                let (stream, address) = listener.accept()?;
+                Ok(tcp_arrival(server, stream, address).ok())
+            }
+            Listener::Unix(listener, path) => {
+                let (stream, _) = listener.accept()?;
+                Ok(Some(unix_arrival(stream, path)))
             }
         }
     }
 }
 
-fn accept(server: &Arc<Server>, stream: TcpStream, address: SocketAddr, workers: &Workers) {
-    if let Err(error) = prepare(server, &stream) {
-        server.log.verbose(format_args!(
-            "Preparing the connection from {address}: {error}"
-        ));
-        return;
-    }
-    let local_address = stream.local_addr();
-    let socket = Arc::new(Socket::from(stream));
-    let description = Connection {
-        address: address.to_string(),
-        local_address: local_address
-            .map(|address| address.to_string())
-            .unwrap_or_default(),
-        file_descriptor: socket.file_descriptor(),
-        is_local: address.ip().to_canonical().is_loopback(),
-        link: socket.clone(),
-    };
-    let most = server.config.maxclients.get() as usize;
-    let refuse = |socket: &Socket| {
-        let _ = { socket }.write_all(b"-ERR max number of clients reached\r\n");
-    };
-    let registration = server.clients.register(description, most, clock::unix_ms());
-    let Some(registration) = registration else {
-        return refuse(&socket);
-    };
-    let clients = server.clients.count();
-    let (for_worker, for_connection) = (server.clone(), socket.clone());
-    let serve = move || {
-        wake_without_preempting();
-        connection::serve(&for_worker, &for_connection, &registration.client);
-    };
-    if !workers.run(clients, serve) {
-        server.log.warning(format_args!(
-            "The system has no thread for client {clients}"
-        ));
-        refuse(&socket);
+/// Removes the socket of a server that has ended; one that somebody listens to, and a file of any other kind, stays.
+fn remove_old_socket(path: &str) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            Err(io::Error::other("there is a file that is not a socket"))
+        }
+        Ok(_) if UnixStream::connect(path).is_ok() => Err(io::ErrorKind::AddrInUse.into()),
+        Ok(_) => fs::remove_file(path),
     }
 }
 
-/// Asks the system not to take the processor from whoever runs each time a request wakes this worker. On a busy machine,
-/// clients then send more requests, and workers answer more, between two switches of threads: a GET takes 6.7 µs of
-/// processor time instead of 8.0 (2 cores, `redis-benchmark -c 50 -t get`).
-#[cfg(target_os = "linux")]
-fn wake_without_preempting() {
-    // A system that refuses it serves as well, only not as fast.
-    let _ = scheduler::set_self_policy(scheduler::Policy::Batch, 0);
+fn listen_on(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
+    let domain = Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+    // A server that starts again need not wait for the last connections of the one before.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
 }
 
-#[cfg(not(target_os = "linux"))]
-fn wake_without_preempting() {}
-
-fn prepare(server: &Server, stream: &TcpStream) -> io::Result<()> {
+fn tcp_arrival(server: &Server, stream: TcpStream, address: SocketAddr) -> io::Result<Arrival> {
     stream.set_nodelay(true)?;
     let seconds = server.config.tcp_keepalive.get();
     if seconds > 0 {
@@ -134,7 +154,80 @@ fn prepare(server: &Server, stream: &TcpStream) -> io::Result<()> {
         let keepalive = TcpKeepalive::new()
             .with_time(Duration::from_secs(seconds as u64))
             .with_interval(interval);
-        SockRef::from(stream).set_tcp_keepalive(&keepalive.with_retries(3))?;
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive.with_retries(3))?;
     }
-    Ok(())
+    let local_address = stream.local_addr()?.to_string();
+    let socket = Arc::new(Socket::from(stream));
+    let connection = Connection {
+        address: address.to_string(),
+        local_address,
+        file_descriptor: socket.file_descriptor(),
+        is_local: address.ip().to_canonical().is_loopback(),
+        is_of_unix_socket: false,
+        link: socket.clone(),
+    };
+    Ok(Arrival { socket, connection })
+}
+
+/// Clients of a path have no address of their own; Redis writes the path with port 0.
+fn unix_arrival(stream: UnixStream, path: &str) -> Arrival {
+    let socket = Arc::new(Socket::from(stream));
+    let connection = Connection {
+        address: format!("{path}:0"),
+        local_address: format!("{path}:0"),
+        file_descriptor: socket.file_descriptor(),
+        is_local: true,
+        is_of_unix_socket: true,
+        link: socket.clone(),
+    };
+    Arrival { socket, connection }
+}
+
+/// Hands a connection to a worker, unless it is to be refused.
+fn receive(server: &Arc<Server>, workers: &Arc<Workers>, arrival: Arrival) {
+    let Arrival { socket, connection } = arrival;
+    let refuse = |text: &[u8]| {
+        let _ = { &*socket }.write_all(text);
+    };
+    let is_denied = server.config.protected_mode.get() && !connection.is_local;
+    if is_denied {
+        server.clients.count_rejected();
+        return refuse(DENIED);
+    }
+    let most = server.config.maxclients.get() as usize;
+    let registration = server.clients.register(connection, most, clock::unix_ms());
+    let too_many = b"-ERR max number of clients reached\r\n";
+    let Some(registration) = registration else {
+        return refuse(too_many);
+    };
+    if !workers.serve(server, &socket, registration) {
+        let text = "The system has no thread for one more client";
+        server.log.warning_of_clients(text);
+        refuse(too_many);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_a_server_that_has_ended_is_free() {
+        let path = std::env::temp_dir().join(format!("my_redis_listener_{}", std::process::id()));
+        let path = path.to_str().expect("it is text");
+        for mode in [0o700, 0o600] {
+            let listener = Listener::unix(path, mode, 16).expect("the path is free again");
+            let permissions = fs::metadata(path).expect("it is there").permissions();
+            assert_eq!(permissions.mode() & 0o777, mode);
+            UnixStream::connect(path).expect("it listens");
+            let error = Listener::unix(path, mode, 16).expect_err("it is in use");
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+            drop(listener);
+        }
+        fs::remove_file(path).expect("it was there");
+        fs::write(path, b"data").expect("a file can be written");
+        Listener::unix(path, 0, 16).expect_err("it is no socket");
+        assert_eq!(fs::read(path).expect("it is still there"), b"data");
+        fs::remove_file(path).expect("it is still there");
+    }
 }

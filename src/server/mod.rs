@@ -6,12 +6,12 @@
 //! | thread | sleeps on | does |
 //! |---|---|---|
 //! | main | [`Shutdown`](crate::state::shutdown::Shutdown) | starts and stops everything; loads the dump, with two [`inserter`]s |
-//! | [`listener`], one an address | `accept` | hands each connection to the pool |
+//! | [`listener`], one an address | `accept` | hands each connection to the pool of [`workers`] |
 //! | worker of the pool, one a client | `read`; `poll`, while its client waits for a key or listens to a channel | runs the [`connection`] loop; a [`transfer`] of the dump, if the client asks for one |
 //! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes the [`dump`], with one more thread while it does |
 //! | [`expirer`] | the next deadline | removes keys that are due, and sends the events of that |
 //! | [`reaper`] | a second | disconnects idle clients |
-//! | signal handler | SIGINT, SIGTERM | wishes the server to stop |
+//! | signal handlers | SIGINT; SIGTERM and SIGHUP | ask the server to stop |
 
 pub mod connection;
 pub mod dump;
@@ -24,4 +24,6 @@ pub mod reaper;
 pub mod saver;
 pub mod socket;
 pub mod start;
+pub mod supervisor;
 pub mod transfer;
+pub mod workers;

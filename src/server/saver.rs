@@ -20,8 +20,8 @@ const RETRY_AFTER_MS: i64 = 5_000;
 pub fn run(server: &Server) {
     loop {
         match server.saves.wait_for_request(PERIOD) {
-            Some(Request::Save) => save(server, server.keyspace.snapshot(false)),
             Some(Request::Final) => save_finally(server),
+            Some(request) => save(server, request, server.keyspace.snapshot(false)),
             None => begin_if_due(server),
         }
     }
@@ -33,7 +33,7 @@ fn begin_if_due(server: &Server) {
     let now_ms = clock::unix_ms();
     let changes = server.keyspace.changes() - record.saved_changes;
     let elapsed_s = now_ms / 1000 - record.last_good_s;
-    let may_retry = record.last_is_ok || now_ms - record.last_try_ms > RETRY_AFTER_MS;
+    let may_retry = !record.background_failed || now_ms - record.last_try_ms > RETRY_AFTER_MS;
     let is_due = |&(seconds, least): &(u64, u64)| changes >= least && elapsed_s > seconds as i64;
     if let Some((seconds, least)) = server
         .config
@@ -51,13 +51,13 @@ fn begin_if_due(server: &Server) {
 
 /// Saves, and if that goes well holds back all changes until the process ends: they would be lost.
 fn save_finally(server: &Server) {
-    save(server, server.keyspace.snapshot(true));
-    if server.saves.last_failed() {
+    save(server, Request::Final, server.keyspace.snapshot(true));
+    if !server.saves.record().last_is_ok {
         server.keyspace.gate.open();
     }
 }
 
-fn save(server: &Server, snapshot: Snapshot) {
+fn save(server: &Server, request: Request, snapshot: Snapshot) {
     let expected = counts(&snapshot);
     server.saves.note_begin(expected.keys, clock::unix_ms());
     let path = server.dump_path();
@@ -78,7 +78,7 @@ fn save(server: &Server, snapshot: Snapshot) {
     let outcome = saved
         .map(|_| snapshot.changes)
         .map_err(|error| error.to_string());
-    server.saves.note_end(outcome, clock::unix_ms());
+    server.saves.note_end(request, outcome, clock::unix_ms());
 }
 
 /// How many keys the dump must hold: as many as there were when the snapshot was taken, whatever the writing has met.

@@ -1,15 +1,20 @@
 //! The life of the server as a whole: start, wait, stop.
 
-use super::listener::{self, Workers};
-use super::{expirer, loader, reaper, saver};
+use super::listener::Listener;
+use super::workers::Workers;
+use super::{expirer, loader, reaper, saver, supervisor};
 use crate::REDIS_VERSION;
 use crate::command::table;
 use crate::rdb::file;
 use crate::state::Server;
 use crate::state::config::Config;
 use crate::state::shutdown::SaveMode;
+use signal_hook::consts::{SIGHUP, SIGTERM};
+use signal_hook::iterator::Signals;
+use std::fmt;
+use std::fs;
 use std::io;
-use std::net::TcpListener;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
@@ -30,10 +35,12 @@ pub fn run(
         .iter()
         .for_each(|warning| server.log.warning(warning));
     server.apply_initial_maxclients();
+    server.apply_background_purge();
+    check_dump(&server)?;
     let listeners = bind(&server)?;
     clear_temporaries(&server);
     stop_on_signals(&server)?;
-    accept_clients(&server, listeners)?;
+    let accepts = accept_clients(&server, listeners)?;
     if !loader::load(&server, &server.dump_path())? {
         server
             .log
@@ -43,8 +50,15 @@ pub fn run(
     // Not before the dump is loaded: its keys are no news.
     server.keyspace.events.set_audience(server.pubsub.clone());
     spawn_keepers(&server)?;
-    server.log.notice("Ready to accept connections tcp");
+    for kind in accepts {
+        server
+            .log
+            .notice(format_args!("Ready to accept connections {kind}"));
+    }
+    supervisor::note_ready(&server);
     stop_when_asked(&server);
+    supervisor::note_stopping(&server);
+    remove_unix_socket(&server);
     Ok(())
 }
 
@@ -79,45 +93,97 @@ fn clear_temporaries(server: &Server) {
     }
 }
 
-/// The sockets to listen on. An address that begins with `-` may be missing on this machine, as in Redis.
-fn bind(server: &Server) -> Result<Vec<TcpListener>, String> {
-    let port = server.port;
+/// Refuses a dump that cannot be read and replaced as a file: to open a pipe would wait for somebody who writes.
+fn check_dump(server: &Server) -> Result<(), String> {
+    let path = server.dump_path();
+    let kind = match fs::metadata(&path) {
+        Ok(metadata) if metadata.is_file() => return Ok(()),
+        Ok(metadata) => metadata.file_type(),
+        Err(_) => {
+            hint_at_other_dump(server, &path);
+            return Ok(());
+        }
+    };
+    let kind = match () {
+        () if kind.is_dir() => "a directory",
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () => "a device",
+    };
+    Err(format!(
+        "The dump {} is {kind}, not a regular file",
+        path.display()
+    ))
+}
+
+/// A folder in which redis-server has run holds data that its user may miss.
+fn hint_at_other_dump(server: &Server, path: &Path) {
+    const OTHER: &str = "dump.rdb";
+    if path != Path::new(OTHER) && Path::new(OTHER).exists() {
+        server.log.warning(format_args!(
+            "There is a {OTHER} here. It is not loaded, because the dump of this server is {}; to load it, start with \
+             --dbfilename {OTHER}",
+            path.display()
+        ));
+    }
+}
+
+/// What to listen to. An address that begins with `-` may be missing on this machine, as in Redis.
+fn bind(server: &Server) -> Result<Vec<Listener>, String> {
+    let backlog = server.config.tcp_backlog.get() as i32;
     let mut listeners = Vec::new();
-    for address in server.config.bind_addresses() {
-        let host = address.strip_prefix('-').unwrap_or(&address);
-        match listen_on(host, port) {
-            Ok(listener) => listeners.push(listener),
-            Err(error)
-                if address.starts_with('-') && error.kind() == io::ErrorKind::AddrNotAvailable => {}
-            Err(error) => return Err(format!("Could not listen on {host}:{port}: {error}")),
+    if server.port != 0 {
+        for address in server.config.bind_addresses() {
+            listeners.extend(bind_address(&address, server.port, backlog)?);
+        }
+        if listeners.is_empty() {
+            return Err(format!(
+                "There is no address to listen on at port {}",
+                server.port
+            ));
         }
     }
-    if listeners.is_empty() {
-        return Err(format!("There is no address to listen on at port {port}"));
+    let path = server.config.unixsocket.get();
+    if !path.is_empty() {
+        let mode = server.config.unixsocketperm.get() as u32;
+        let listener = Listener::unix(&path, mode, backlog);
+        listeners.push(listener.map_err(|error| format!("Could not listen on {path}: {error}"))?);
     }
-    Ok(listeners)
-}
-
-fn listen_on(host: &str, port: u16) -> io::Result<TcpListener> {
-    match host {
-        "*" => TcpListener::bind(("0.0.0.0", port)),
-        "::*" => TcpListener::bind(("::", port)),
-        host => TcpListener::bind((host, port)),
+    match listeners.is_empty() {
+        true => Err("Configured to not listen anywhere, exiting.".to_string()),
+        false => Ok(listeners),
     }
 }
 
-/// From now on there is somebody to answer; until the dump is loaded, mostly that it is not.
-fn accept_clients(server: &Arc<Server>, listeners: Vec<TcpListener>) -> Result<(), String> {
+fn bind_address(address: &str, port: u16, backlog: i32) -> Result<Option<Listener>, String> {
+    let (host, may_be_missing) = match address.strip_prefix('-') {
+        Some(host) => (host, true),
+        None => (address, false),
+    };
+    match Listener::tcp(host, port, backlog) {
+        Ok(listener) => Ok(Some(listener)),
+        Err(error) if may_be_missing && error.kind() == io::ErrorKind::AddrNotAvailable => Ok(None),
+        Err(error) => Err(format!("Could not listen on {host}:{port}: {error}")),
+    }
+}
+
+/// From now on clients are answered; until the dump is loaded, mostly that it is not. Returns what can be connected to.
+fn accept_clients(
+    server: &Arc<Server>,
+    listeners: Vec<Listener>,
+) -> Result<Vec<&'static str>, String> {
     server.loading.begin();
     let workers = Arc::new(Workers::default());
+    let mut kinds = Vec::new();
     for listener in listeners {
+        kinds.push(listener.kind());
         let (server, workers) = (server.clone(), workers.clone());
-        spawn("listener", move || {
-            listener::listen(&server, &listener, &workers)
-        })?;
+        spawn("listener", move || listener.run(&server, &workers))?;
     }
+    kinds.dedup();
     let for_reaper = server.clone();
-    spawn("reaper", move || reaper::run(&for_reaper))
+    spawn("reaper", move || reaper::run(&for_reaper))?;
+    Ok(kinds)
 }
 
 /// The threads that change or save data, so not before it is there.
@@ -135,14 +201,47 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), String>
         .map_err(|error| format!("Could not start the thread '{name}': {error}"))
 }
 
-/// SIGINT and SIGTERM ask the server to stop; a second one changes nothing.
+/// SIGINT and SIGTERM ask the server to stop. A second SIGINT ends it at once, without a dump; SIGHUP is ignored: the server
+/// outlives the terminal it was started from.
 fn stop_on_signals(server: &Arc<Server>) -> Result<(), String> {
-    let server = server.clone();
-    let handler = move || {
-        server.log.warning("User requested shutdown...");
-        server.shutdown.request(SaveMode::IfConfigured);
+    let failed = |error: &dyn fmt::Display| format!("Could not handle signals: {error}");
+    let for_interrupt = server.clone();
+    let on_interrupt = move || match for_interrupt.shutdown.is_under_way() {
+        false => request_shutdown(&for_interrupt, "SIGINT"),
+        true => end_at_once(&for_interrupt),
     };
-    ctrlc::set_handler(handler).map_err(|error| format!("Could not handle signals: {error}"))
+    ctrlc::set_handler(on_interrupt).map_err(|error| failed(&error))?;
+    let mut signals = Signals::new([SIGTERM, SIGHUP]).map_err(|error| failed(&error))?;
+    let server = server.clone();
+    spawn("signals", move || {
+        for signal in signals.forever() {
+            if signal == SIGTERM {
+                request_shutdown(&server, "SIGTERM");
+            }
+        }
+    })
+}
+
+fn request_shutdown(server: &Server, signal: &str) {
+    server
+        .log
+        .warning(format_args!("Received {signal} scheduling shutdown..."));
+    server.shutdown.request(SaveMode::IfConfigured);
+}
+
+fn end_at_once(server: &Server) {
+    server.log.warning("You insist... exiting now.");
+    file::abandon(Path::new("."));
+    remove_unix_socket(server);
+    std::process::exit(1);
+}
+
+fn remove_unix_socket(server: &Server) {
+    let path = server.config.unixsocket.get();
+    if !path.is_empty() {
+        // A path that is gone already is as good.
+        let _ = fs::remove_file(&*path);
+    }
 }
 
 /// Waits for the wish to stop, and for a dump that can be written.
@@ -154,6 +253,7 @@ fn stop_when_asked(server: &Server) {
             SaveMode::Never => false,
             SaveMode::IfConfigured => !server.config.save_points().is_empty(),
         };
+        server.log.warning("User requested shutdown...");
         if saves {
             server
                 .log

@@ -26,7 +26,7 @@ pub fn send_dump(server: &Server, socket: &Socket, session: &Session) -> io::Res
     socket.set_write_timeout(timeout)?;
     server
         .log
-        .notice(format_args!("Sending a dump to {address}"));
+        .notice_of_clients(format_args!("Sending a dump to {address}"));
     server.statistics.full_syncs.fetch_add(1, Relaxed);
     let began = Instant::now();
     let sent = match session.sync.knows_eof_mark {
@@ -35,12 +35,12 @@ pub fn send_dump(server: &Server, socket: &Socket, session: &Session) -> io::Res
     };
     let seconds = began.elapsed().as_secs_f64();
     match &sent {
-        Ok(()) => server.log.notice(format_args!(
+        Ok(()) => server.log.notice_of_clients(format_args!(
             "The dump for {address} is sent, in {seconds:.3} seconds"
         )),
         Err(error) => server
             .log
-            .warning(format_args!("Sending a dump to {address}: {error}")),
+            .warning_of_clients(format_args!("Sending a dump to {address}: {error}")),
     }
     sent
 }

@@ -23,6 +23,8 @@ pub struct Client {
     pub file_descriptor: i32,
     /// Whether the client is on this machine.
     pub is_local: bool,
+    /// Whether it came by a socket in the file system.
+    pub is_of_unix_socket: bool,
     /// Unix time of the connection, in milliseconds.
     pub connected_at_ms: i64,
     /// Unix time of the last request, in milliseconds.
@@ -100,6 +102,8 @@ pub struct Connection {
     pub file_descriptor: i32,
     /// See [`Client::is_local`].
     pub is_local: bool,
+    /// See [`Client::is_of_unix_socket`].
+    pub is_of_unix_socket: bool,
     /// See [`Client::link`].
     pub link: Arc<dyn Link>,
 }
@@ -217,6 +221,7 @@ impl Clients {
             local_address: connection.local_address,
             file_descriptor: connection.file_descriptor,
             is_local: connection.is_local,
+            is_of_unix_socket: connection.is_of_unix_socket,
             connected_at_ms: now_ms,
             last_request_ms: AtomicI64::new(now_ms),
             database: AtomicUsize::new(0),
@@ -261,6 +266,12 @@ impl Clients {
     /// How many have connected since the start, and how many of them were turned away.
     pub fn received_and_rejected(&self) -> (u64, u64) {
         (self.received.load(Relaxed), self.rejected.load(Relaxed))
+    }
+
+    /// Counts a connection that was turned away before it was a client.
+    pub fn count_rejected(&self) {
+        self.received.fetch_add(1, Relaxed);
+        self.rejected.fetch_add(1, Relaxed);
     }
 
     /// CONFIG RESETSTAT.

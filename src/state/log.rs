@@ -8,11 +8,18 @@ use std::io::{self, Write};
 use std::path::Path;
 use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Lines that clients may cause in each period.
+const LINES_OF_CLIENTS: u32 = 10;
+/// The period.
+const PERIOD: Duration = Duration::from_secs(10);
 
 /// Where lines go, and which.
 #[derive(Debug)]
 pub struct Log {
     least: AtomicU8,
+    of_clients: Mutex<Quota>,
     /// Standard output if there is no file.
     file: Mutex<Option<File>>,
 }
@@ -21,6 +28,7 @@ impl Default for Log {
     fn default() -> Self {
         Log {
             least: AtomicU8::new(LogLevel::Notice as u8),
+            of_clients: Mutex::default(),
             file: Mutex::new(None),
         }
     }
@@ -57,6 +65,35 @@ impl Log {
         self.write(LogLevel::Warning, &text);
     }
 
+    /// A warning that clients can cause as often as they like. Of many in a short time most are left out, so that clients
+    /// cannot fill the disk; the next line says how many.
+    pub fn warning_of_clients(&self, text: impl fmt::Display) {
+        self.write_of_clients(LogLevel::Warning, &text);
+    }
+
+    /// A line that says what a client had done, of which most are left out too if there are many.
+    pub fn notice_of_clients(&self, text: impl fmt::Display) {
+        self.write_of_clients(LogLevel::Notice, &text);
+    }
+
+    fn write_of_clients(&self, level: LogLevel, text: &dyn fmt::Display) {
+        let mut quota = self
+            .of_clients
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let granted = quota.take(Instant::now());
+        drop(quota);
+        match granted {
+            Some(0) => self.write(level, text),
+            Some(left_out) => {
+                let counted =
+                    format_args!("{text} ({left_out} lines of clients were left out before)");
+                self.write(level, &counted);
+            }
+            None => {}
+        }
+    }
+
     /// A line about the daily round.
     pub fn verbose(&self, text: impl fmt::Display) {
         self.write(LogLevel::Verbose, &text);
@@ -82,5 +119,49 @@ impl Log {
             Some(file) => file.write_all(line.as_bytes()),
             None => io::stdout().write_all(line.as_bytes()),
         };
+    }
+}
+
+/// How many lines have been caused by clients lately.
+#[derive(Debug, Default)]
+struct Quota {
+    period_began: Option<Instant>,
+    lines: u32,
+    left_out: u64,
+}
+
+impl Quota {
+    /// Takes a line of the quota: how many were left out since the last one, or `None` if this one is to be left out too.
+    fn take(&mut self, now: Instant) -> Option<u64> {
+        if self.period_began.is_none_or(|began| now - began >= PERIOD) {
+            self.period_began = Some(now);
+            self.lines = 0;
+        }
+        if self.lines == LINES_OF_CLIENTS {
+            self.left_out += 1;
+            return None;
+        }
+        self.lines += 1;
+        Some(std::mem::take(&mut self.left_out))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_lines_some_are_written_and_the_others_counted() {
+        let mut quota = Quota::default();
+        let now = Instant::now();
+        let granted: Vec<_> = (0..1000).map(|_| quota.take(now)).collect();
+        let written = LINES_OF_CLIENTS as usize;
+        assert!(granted[..written].iter().all(|line| *line == Some(0)));
+        assert!(granted[written..].iter().all(Option::is_none));
+        assert_eq!(
+            quota.take(now + PERIOD),
+            Some(1000 - LINES_OF_CLIENTS as u64)
+        );
+        assert_eq!(quota.take(now + PERIOD), Some(0));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use tikv_jemalloc_ctl::{epoch, stats};
+use tikv_jemalloc_ctl::{Access, AsName, arenas, background_thread, epoch, stats};
 
 /// The highest use of memory seen so far.
 #[derive(Debug, Default)]
@@ -38,6 +38,30 @@ impl MemoryPeak {
             peak,
         }
     }
+}
+
+/// Whether a thread of the allocator gives pages back to the system some ten seconds after they were freed. Without it they
+/// go back only while other memory is asked for and freed: not in a server that has become idle.
+pub fn purge_in_background(is_on: bool) {
+    // An allocator built without such threads works too.
+    let _ = background_thread::write(is_on);
+}
+
+/// Gives all free pages back to the system now; `false` if the allocator refuses.
+pub fn purge() -> bool {
+    let Ok(count) = arenas::narenas::read() else {
+        return false;
+    };
+    let purged = |arena: u32| {
+        let name = format!("arena.{arena}.dirty_decay_ms\0");
+        let decay_ms = name.name();
+        // To let pages decay at once gives back those that are free now.
+        let usual: isize = decay_ms.read()?;
+        decay_ms.write(0_isize)?;
+        decay_ms.write(usual)
+    };
+    // Arenas that no thread has used yet are refused.
+    (0..count).filter(|arena| purged(*arena).is_ok()).count() > 0
 }
 
 /// The second figure of /proc/self/statm, in pages of 4 KiB.

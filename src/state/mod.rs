@@ -1,7 +1,7 @@
 //! What the server remembers besides data: configuration, clients, statistics, saves.
 
 use crate::keyspace::space::Keyspace;
-use crate::util::clock;
+use crate::util::{clock, doorbell};
 use clients::{Client, Clients};
 use config::{Changes, Config};
 use loading::Loading;
@@ -34,8 +34,8 @@ pub mod waiting;
 /// Files the server needs beside its clients' sockets: dump, log, listeners.
 const RESERVED_FILES: u64 = 32;
 
-/// Files of a client that waits for a key or listens, beside its socket: [`Doorbell`](crate::util::doorbell::Doorbell).
-const FILES_OF_A_DOORBELL: u64 = 2;
+/// Files of a client: its socket, and the bell that it needs while it waits for a key or listens to a channel.
+const FILES_OF_A_CLIENT: u64 = 1 + doorbell::FILES;
 
 /// Everything that the threads of one server share.
 #[derive(Debug)]
@@ -122,6 +122,7 @@ impl Server {
                     (name, format!("{text} {most}"))
                 })?,
                 "client-output-buffer-limit" => self.apply_output_limits(),
+                "jemalloc-bg-thread" => self.apply_background_purge(),
                 // Redis moves its sockets; ours stay where they are, and the client is told so in Redis' words.
                 "port" => return Err((name, "Unable to listen on this port. Check server logs.".to_string())),
                 "bind" => return Err((name, "Failed to bind to specified addresses.".to_string())),
@@ -129,6 +130,11 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// Lets `jemalloc-bg-thread` take effect.
+    pub fn apply_background_purge(&self) {
+        memory::purge_in_background(self.config.jemalloc_bg_thread.get());
     }
 
     /// Lets the limits of `client-output-buffer-limit` take effect.
@@ -159,25 +165,24 @@ impl Server {
         self.statistics
             .output_limit_disconnections
             .fetch_add(1, Relaxed);
-        self.log.warning(format_args!(
+        self.log.warning_of_clients(format_args!(
             "Client id={} addr={} scheduled to be closed ASAP for overcoming of output buffer limits.",
             client.id, client.address
         ));
     }
 
-    /// Lets the process open as many sockets as there may be clients.
+    /// Lets the process open as many files as there may be clients need.
     ///
     /// # Errors
-    /// How many clients there can be at most.
+    /// How many clients there can be at most. Redis counts one file a client, we count what each may come to need, so that
+    /// no client is refused to wait, and no save fails, because others took the files.
     fn apply_maxclients(&self) -> Result<(), u64> {
-        let wanted = self.config.maxclients.get() as u64 + RESERVED_FILES;
-        // As far as the system allows, each of them may also wait or listen.
-        let with_doorbells = wanted + self.config.maxclients.get() as u64 * FILES_OF_A_DOORBELL;
-        let limit = rlimit::increase_nofile_limit(with_doorbells).unwrap_or(wanted);
-        if limit >= wanted {
-            return Ok(());
+        let wanted = self.config.maxclients.get() as u64 * FILES_OF_A_CLIENT + RESERVED_FILES;
+        let limit = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
+        match limit >= wanted {
+            true => Ok(()),
+            false => Err((limit.saturating_sub(RESERVED_FILES) / FILES_OF_A_CLIENT).max(1)),
         }
-        Err(limit.saturating_sub(RESERVED_FILES).max(1))
     }
 
     /// The same at the start: fewer clients are better than none.
@@ -198,7 +203,7 @@ impl Server {
 
     /// Whether commands that change data are refused, because the dump cannot be written.
     pub fn refuses_writes(&self) -> bool {
-        self.saves.last_failed()
+        self.saves.background_failed()
             && self.config.stop_writes_on_bgsave_error.get()
             && !self.config.save_points().is_empty()
     }

@@ -15,8 +15,8 @@ pub struct Saves {
     wanted: Condvar,
     /// Rung when a save has ended.
     ended: Condvar,
-    /// Whether the last save failed; every writing command looks, so it can be read without the lock.
-    last_failed: AtomicBool,
+    /// Whether the last save in the background failed; every writing command looks, so it can be read without the lock.
+    background_failed: AtomicBool,
     /// Keys that the save under way has written.
     pub keys_written: AtomicU64,
 }
@@ -30,8 +30,10 @@ struct Book {
 /// What the saver is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// A save while clients go on: BGSAVE, SAVE, the timer.
-    Save,
+    /// A save that nobody waits for: BGSAVE, the timer.
+    Background,
+    /// One whose client waits for its end: SAVE.
+    Foreground,
     /// The last save: nothing may change any more once it has begun, unless it fails.
     Final,
 }
@@ -49,6 +51,9 @@ pub struct Record {
     pub succeeded: u64,
     /// Whether the last one ended well; true before the first.
     pub last_is_ok: bool,
+    /// Whether one in the background failed, and none has ended well since. As in Redis, the client that asked for one and
+    /// waited knows that it failed; no other is refused to write for it.
+    pub background_failed: bool,
     /// Why the last one failed, in one line; empty if it did not.
     pub last_error: String,
     /// Keys that the one under way is to write.
@@ -72,6 +77,7 @@ impl Saves {
             ended: 0,
             succeeded: 0,
             last_is_ok: true,
+            background_failed: false,
             last_error: String::new(),
             keys_total: 0,
             last_try_ms: 0,
@@ -86,14 +92,14 @@ impl Saves {
             }),
             wanted: Condvar::new(),
             ended: Condvar::new(),
-            last_failed: AtomicBool::new(false),
+            background_failed: AtomicBool::new(false),
             keys_written: AtomicU64::new(0),
         }
     }
 
-    /// Whether the last save failed.
-    pub fn last_failed(&self) -> bool {
-        self.last_failed.load(Relaxed)
+    /// Whether the last save in the background failed.
+    pub fn background_failed(&self) -> bool {
+        self.background_failed.load(Relaxed)
     }
 
     /// How saves have gone.
@@ -106,7 +112,7 @@ impl Saves {
         let mut book = self.lock();
         let is_free = !book.record.in_progress;
         if is_free {
-            self.request(&mut book, Request::Save);
+            self.request(&mut book, Request::Background);
         }
         is_free
     }
@@ -117,7 +123,7 @@ impl Saves {
         if book.record.in_progress {
             return None;
         }
-        self.request(&mut book, Request::Save);
+        self.request(&mut book, Request::Foreground);
         Some(self.wait_for_end(book))
     }
 
@@ -170,13 +176,17 @@ impl Saves {
     }
 
     /// Notes the end of a save: the count of changes that the dump holds, or why it failed. For the saver.
-    pub fn note_end(&self, outcome: Result<u64, String>, now_ms: i64) {
+    pub fn note_end(&self, request: Request, outcome: Result<u64, String>, now_ms: i64) {
         let mut book = self.lock();
         let record = &mut book.record;
         record.in_progress = false;
         record.ended += 1;
         record.last_is_ok = outcome.is_ok();
-        self.last_failed.store(!record.last_is_ok, Relaxed);
+        if record.last_is_ok || request == Request::Background {
+            record.background_failed = !record.last_is_ok;
+            self.background_failed
+                .store(record.background_failed, Relaxed);
+        }
         record.last_seconds = (now_ms - record.began_at_ms).max(0) / 1000;
         match outcome {
             Ok(changes) => {

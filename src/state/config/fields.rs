@@ -11,6 +11,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub struct Fields {
     pub bind: Text,
     pub port: Number,
+    /// An empty path for none.
+    pub unixsocket: Text,
+    /// Bits of permissions; 0 leaves them to the system.
+    pub unixsocketperm: Number,
+    /// Connections that may wait to be accepted.
+    pub tcp_backlog: Number,
+    pub protected_mode: Flag,
     pub maxclients: Number,
     /// Seconds.
     pub repl_timeout: Number,
@@ -29,6 +36,8 @@ pub struct Fields {
     /// Whether a dump is read back before it takes the place of the old one; Redis has nothing like it.
     pub rdb_read_back: Flag,
     pub stop_writes_on_bgsave_error: Flag,
+    /// Microseconds; in Redis a negative number is a pause after several keys, here it is none.
+    pub rdb_key_save_delay: Number,
     pub hash_max_listpack_entries: Number,
     pub hash_max_listpack_value: Number,
     /// Elements if positive; -1 to -5 for 4 to 64 kB.
@@ -44,10 +53,14 @@ pub struct Fields {
     pub maxmemory_policy: Number,
     pub lfu_log_factor: Number,
     pub lfu_decay_time: Number,
+    /// Whether the allocator has a thread that gives freed memory back to the system.
+    pub jemalloc_bg_thread: Flag,
     pub databases: Number,
     /// See [`Config::log_level`](super::Config::log_level).
     pub loglevel: Number,
     pub logfile: Text,
+    /// See [`Config::supervision`](super::Config::supervision).
+    pub supervised: Number,
     /// See [`Permission`](super::Permission).
     pub enable_protected_configs: Number,
     /// See [`Permission`](super::Permission).

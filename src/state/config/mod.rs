@@ -395,6 +395,14 @@ impl Config {
         Permission::from(self.fields.enable_protected_configs.get())
     }
 
+    /// What `supervised` comes to here: a supervisor that did not start the process is none.
+    pub fn supervision(&self) -> Supervision {
+        match std::env::var_os("NOTIFY_SOCKET") {
+            Some(_) if self.supervised.get() != 0 => Supervision::Systemd,
+            _ => Supervision::No,
+        }
+    }
+
     /// The value of `notify-keyspace-events`, as bits of [`class`](crate::keyspace::events::class).
     pub fn event_classes(&self) -> u32 {
         self.notify_keyspace_events.get() as u32
@@ -415,6 +423,15 @@ pub enum LogLevel {
     Notice,
     Warning,
     Nothing,
+}
+
+/// What has started the server and wants to hear how it fares.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supervision {
+    /// Nothing.
+    No,
+    /// systemd, or another program that sets NOTIFY_SOCKET.
+    Systemd,
 }
 
 /// Who may do something that is not for everybody.

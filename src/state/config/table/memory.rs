@@ -63,7 +63,7 @@ pub(super) const TABLE: &[Directive] = &[
     integer("active-defrag-cycle-min", 1, 99, "1"),
     integer("active-defrag-cycle-max", 1, 99, "25"),
     integer("active-defrag-max-scan-fields", 1, LONG_MAX, "1000"),
-    boolean("jemalloc-bg-thread", "yes"),
+    boolean("jemalloc-bg-thread", "yes").flag(|fields| &fields.jemalloc_bg_thread),
 ];
 
 /// The order of the words is that of Redis' message; the numbers are our own.

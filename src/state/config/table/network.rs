@@ -6,15 +6,21 @@ use crate::state::config::value::{Kind, Word};
 pub(super) const TABLE: &[Directive] = &[
     special("bind", Kind::Bind, "127.0.0.1").text(|fields| &fields.bind),
     integer("port", 0, 65_535, "6379").number(|fields| &fields.port),
-    boolean("protected-mode", "yes"),
+    boolean("protected-mode", "yes").flag(|fields| &fields.protected_mode),
     integer("maxclients", 1, u32::MAX as i64, "10000").number(|fields| &fields.maxclients),
     integer("timeout", 0, INT_MAX, "0").number(|fields| &fields.timeout),
     integer("tcp-keepalive", 0, INT_MAX, "300").number(|fields| &fields.tcp_keepalive),
-    integer("tcp-backlog", 0, INT_MAX, "511").immutable(),
+    integer("tcp-backlog", 0, INT_MAX, "511")
+        .immutable()
+        .number(|fields| &fields.tcp_backlog),
     optional_text("bind-source-addr"),
     integer("socket-mark-id", 0, u32::MAX as i64, "0").immutable(),
-    optional_text("unixsocket").immutable(),
-    special("unixsocketperm", Kind::Octal, "0").immutable(),
+    optional_text("unixsocket")
+        .immutable()
+        .text(|fields| &fields.unixsocket),
+    special("unixsocketperm", Kind::Octal, "0")
+        .immutable()
+        .number(|fields| &fields.unixsocketperm),
     memory("proto-max-bulk-len", 1 << 20, LONG_MAX as u64, "536870912")
         .number(|fields| &fields.proto_max_bulk_len),
     memory(

@@ -27,7 +27,9 @@ pub(super) const TABLE: &[Directive] = &[
         .flag(|fields| &fields.stop_writes_on_bgsave_error),
     boolean("rdb-del-sync-files", "no"),
     boolean("rdb-save-incremental-fsync", "yes"),
-    integer("rdb-key-save-delay", i32::MIN as i64, INT_MAX, "0").hidden(),
+    integer("rdb-key-save-delay", i32::MIN as i64, INT_MAX, "0")
+        .hidden()
+        .number(|fields| &fields.rdb_key_save_delay),
     integer("key-load-delay", i32::MIN as i64, INT_MAX, "0").hidden(),
     integer(
         "loading-process-events-interval-bytes",

@@ -18,7 +18,9 @@ pub(super) const TABLE: &[Directive] = &[
     text("syslog-ident", "redis").immutable(),
     word("syslog-facility", SYSLOG_FACILITY, "local0").immutable(),
     boolean("daemonize", "no").immutable(),
-    word("supervised", SUPERVISED, "no").immutable(),
+    word("supervised", SUPERVISED, "no")
+        .immutable()
+        .number(|fields| &fields.supervised),
     optional_text("pidfile").immutable(),
     boolean("always-show-logo", "no").immutable(),
     boolean("set-proc-title", "yes").immutable(),
