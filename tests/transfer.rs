@@ -244,3 +244,44 @@ fn a_client_that_does_not_read_its_dump_holds_up_nobody() {
         client.info("connected_clients") == "1"
     });
 }
+
+/// However many clients ask for dumps and do not read them, they cost two snapshots, and only until `repl-timeout`.
+#[test]
+fn clients_that_do_not_read_share_snapshots_and_are_given_up() {
+    const KEYS: usize = 30;
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", "", "--repl-timeout", "2"]);
+    let mut client = server.client();
+    let mut random = fastrand::Rng::with_seed(2);
+    let mut overwrite = |client: &mut Client| {
+        for number in 0..KEYS {
+            let value: Vec<u8> = (0..1_000_000).map(|_| random.u8(..)).collect();
+            client.call(&[&b"SET"[..], format!("large:{number}").as_bytes(), &value]);
+        }
+    };
+    overwrite(&mut client);
+    let lazy: Vec<Client> = (0..20)
+        .map(|number| {
+            let mut lazy = server.client();
+            if number % 2 == 0 {
+                lazy.call(&["REPLCONF", "capa", "eof"]);
+            }
+            lazy.call(&["REPLCONF", "rdb-only", "1"]);
+            lazy.send(&["SYNC"]);
+            lazy
+        })
+        .collect();
+    wait_until("all are waiting for a dump", || {
+        client.info("sync_full") == "20"
+    });
+    (0..3).for_each(|_| overwrite(&mut client));
+    let used: usize = client.info("used_memory").parse().expect("a number");
+    // The data, two snapshots of other data, and what waits to be sent of both.
+    assert!(used < 5 * KEYS * 1_000_000, "{used} bytes");
+    let dump = fetched(&server, &folder, "fetched.rdb");
+    assert_eq!(keys_of(&dump).len(), KEYS);
+    wait_until("they are given up", || {
+        client.info("connected_clients") == "1"
+    });
+    drop(lazy);
+}

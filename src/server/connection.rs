@@ -42,7 +42,7 @@ const FLUSH_BYTES: usize = 64 * 1024;
 const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// Serves a client until it is gone.
-pub fn serve(server: &Server, socket: &Socket, client: &Arc<Client>) {
+pub fn serve(server: &Arc<Server>, socket: &Socket, client: &Arc<Client>) {
     let mut connection = Connection {
         server,
         socket,
@@ -59,7 +59,7 @@ pub fn serve(server: &Server, socket: &Socket, client: &Arc<Client>) {
 }
 
 struct Connection<'a> {
-    server: &'a Server,
+    server: &'a Arc<Server>,
     socket: &'a Socket,
     session: Session,
     input: Input,

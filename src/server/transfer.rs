@@ -1,26 +1,30 @@
-//! Sends a dump to a client, in the client's own thread: as much for `redis-cli --rdb` as SYNC is built.
+//! Sends the dump to a client that has asked for it, in the client's own thread: as much for `redis-cli --rdb` as SYNC is
+//! built.
 //!
-//! Each client gets a snapshot of its own, so several may be served at once, beside the saver. A client that does not
-//! read is given up after `repl-timeout`; until then it costs what changes meanwhile.
+//! Clients that ask at the same time share a [round](crate::state::transfers) and its snapshot. A client that does not read
+//! is given up after `repl-timeout`; until then the round costs what changes meanwhile.
 
 use super::dump;
 use super::socket::Socket;
 use crate::command::call::Session;
-use crate::command::replication::SyncOptions;
 use crate::state::Server;
+use crate::state::transfers::{End, Membership, Next, RoundOutput, Turn};
 use std::fs::File;
-use std::io::{self, Seek, Write};
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
 use std::time::{Duration, Instant};
 
-/// Bytes of the mark at the end of a dump whose length was not known at its beginning.
-const MARK_BYTES: usize = 40;
 /// How often a client that waits for a dump to be prepared hears of us.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
+/// Bytes that are read from a file at once.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// Sends the dump. Nothing may be sent after it: redis-cli takes the mark for the end only if it is the last it reads.
-pub fn send_dump(server: &Server, socket: &Socket, session: &Session) -> io::Result<()> {
+pub fn send_dump(server: &Arc<Server>, socket: &Socket, session: &Session) -> io::Result<()> {
     let address = &session.client.address;
     let timeout = Duration::from_secs(server.config.repl_timeout.get() as u64);
     socket.set_write_timeout(timeout)?;
@@ -29,9 +33,10 @@ pub fn send_dump(server: &Server, socket: &Socket, session: &Session) -> io::Res
         .notice_of_clients(format_args!("Sending a dump to {address}"));
     server.statistics.full_syncs.fetch_add(1, Relaxed);
     let began = Instant::now();
-    let sent = match session.sync.knows_eof_mark {
-        true => send_until_mark(server, socket, session.sync),
-        false => send_with_length(server, socket, session.sync),
+    let needs_length = !session.sync.knows_eof_mark;
+    let sent = match session.sync.without_keys {
+        true => send_without_keys(server, socket, needs_length),
+        false => send_round(server, socket, needs_length),
     };
     let seconds = began.elapsed().as_secs_f64();
     match &sent {
@@ -45,69 +50,119 @@ pub fn send_dump(server: &Server, socket: &Socket, session: &Session) -> io::Res
     sent
 }
 
-fn send_until_mark(server: &Server, socket: &Socket, options: SyncOptions) -> io::Result<()> {
-    let mark: String = (0..MARK_BYTES).map(|_| fastrand::digit(16)).collect();
-    let mut stream = socket;
-    write!(stream, "$EOF:{mark}\r\n")?;
-    write_dump(server, options, stream)?;
-    stream.write_all(mark.as_bytes())
+/// A dump without keys is small: it needs no round.
+fn send_without_keys(server: &Server, mut socket: &Socket, needs_length: bool) -> io::Result<()> {
+    let dump = dump::write_without_keys(server, Vec::new())?;
+    match needs_length {
+        true => write!(socket, "${}\r\n", dump.len())?,
+        false => write!(socket, "$EOF:{}\r\n", "0".repeat(40))?,
+    }
+    socket.write_all(&dump)?;
+    match needs_length {
+        true => Ok(()),
+        false => socket.write_all("0".repeat(40).as_bytes()),
+    }
 }
 
-/// For a client that must know the length first: the dump goes to a file without a name, which no crash can leave behind.
-fn send_with_length(server: &Server, socket: &Socket, options: SyncOptions) -> io::Result<()> {
-    let mut stream = socket;
-    let prepared = tempfile::tempfile_in(Path::new("."))
-        .and_then(|file| write_dump(server, options, PreparedFile::new(file, socket)));
-    let mut file = match prepared {
-        Ok(prepared) => prepared.file,
-        Err(error) => {
-            stream.write_all(b"-ERR BGSAVE failed, replication can't continue\r\n")?;
-            return Err(error);
+fn send_round(server: &Arc<Server>, socket: &Socket, needs_length: bool) -> io::Result<()> {
+    let mut member = server.transfers.join(needs_length);
+    loop {
+        match member.wait_for_turn(SIGN_OF_LIFE) {
+            Turn::Wait => sign_of_life(socket)?,
+            Turn::Send => break,
+            Turn::Begin(writer) => {
+                begin(server, writer)?;
+                break;
+            }
         }
+    }
+    match needs_length {
+        true => send_file(socket, &mut member),
+        false => send_blocks(socket, &mut member),
+    }
+}
+
+/// An empty line, as from Redis.
+fn sign_of_life(mut socket: &Socket) -> io::Result<()> {
+    socket.write_all(b"\n")
+}
+
+/// Has a thread write the dump for all clients of the round.
+fn begin(server: &Arc<Server>, writer: Membership) -> io::Result<()> {
+    let round = writer.round.clone();
+    let for_thread = server.clone();
+    let write = move || {
+        let end = match write_round(&for_thread, &writer) {
+            Ok(file) => End::Whole(file.map(Arc::new)),
+            Err(error) => {
+                let text = format_args!("Writing a dump for clients: {error}");
+                for_thread.log.warning_of_clients(text);
+                End::Failed
+            }
+        };
+        writer.round.finish(end);
     };
-    write!(stream, "${}\r\n", file.stream_position()?)?;
-    file.rewind()?;
-    io::copy(&mut file, &mut stream).map(drop)
+    let spawned = thread::Builder::new()
+        .name("transfer".to_string())
+        .spawn(write);
+    spawned.map(drop).inspect_err(|_| round.finish(End::Failed))
 }
 
-fn write_dump<W: Write + Send>(server: &Server, options: SyncOptions, output: W) -> io::Result<W> {
-    match options.without_keys {
-        true => dump::write_without_keys(server, output),
-        false => {
-            let snapshot = server.keyspace.snapshot(false);
-            dump::write(server, &snapshot, output, &AtomicU64::new(0))
+fn write_round(server: &Server, writer: &Membership) -> io::Result<Option<File>> {
+    let round = &writer.round;
+    let file = match round.needs_file() {
+        // Without a name, so that no crash can leave it behind.
+        true => Some(tempfile::tempfile_in(Path::new("."))?),
+        false => None,
+    };
+    let snapshot = server.keyspace.snapshot(false);
+    let output = RoundOutput::new(round.clone(), file);
+    let output = dump::write(server, &snapshot, output, &AtomicU64::new(0))?;
+    Ok(output.into_file())
+}
+
+fn send_blocks(mut socket: &Socket, member: &mut Membership) -> io::Result<()> {
+    write!(socket, "$EOF:{}\r\n", member.round.mark)?;
+    loop {
+        match member.next(SIGN_OF_LIFE) {
+            Next::Block(block) => socket.write_all(&block)?,
+            // The writer waits for another client.
+            Next::Nothing => {}
+            Next::End(End::Whole(_)) => return socket.write_all(member.round.mark.as_bytes()),
+            Next::End(End::Failed) => return Err(failed()),
         }
     }
 }
 
-/// A file that is being written while a client waits, and gets an empty line now and then, as from Redis.
-struct PreparedFile<'a> {
-    file: File,
-    client: &'a Socket,
-    next_sign: Instant,
-}
-
-impl<'a> PreparedFile<'a> {
-    fn new(file: File, client: &'a Socket) -> PreparedFile<'a> {
-        let next_sign = Instant::now() + SIGN_OF_LIFE;
-        PreparedFile {
-            file,
-            client,
-            next_sign,
+/// For a client that must know the length first.
+fn send_file(mut socket: &Socket, member: &mut Membership) -> io::Result<()> {
+    loop {
+        match member.next(SIGN_OF_LIFE) {
+            Next::Block(_) | Next::Nothing => sign_of_life(socket)?,
+            Next::End(End::Whole(Some(file))) => return send_whole_file(socket, &file),
+            Next::End(_) => {
+                socket.write_all(b"-ERR BGSAVE failed, replication can't continue\r\n")?;
+                return Err(failed());
+            }
         }
     }
 }
 
-impl Write for PreparedFile<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if Instant::now() >= self.next_sign {
-            self.next_sign += SIGN_OF_LIFE;
-            self.client.write_all(b"\n")?;
+fn send_whole_file(mut socket: &Socket, file: &File) -> io::Result<()> {
+    write!(socket, "${}\r\n", file.metadata()?.len())?;
+    let mut piece = vec![0; PIECE_BYTES];
+    let mut offset = 0;
+    loop {
+        match file.read_at(&mut piece, offset)? {
+            0 => return Ok(()),
+            len => {
+                socket.write_all(&piece[..len])?;
+                offset += len as u64;
+            }
         }
-        self.file.write(bytes)
     }
+}
 
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
+fn failed() -> io::Error {
+    io::Error::other("the dump could not be written")
 }

@@ -16,6 +16,7 @@ use statistics::Statistics;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
+use transfers::Transfers;
 
 pub mod clients;
 pub mod config;
@@ -28,6 +29,7 @@ pub mod pubsub;
 pub mod saves;
 pub mod shutdown;
 pub mod statistics;
+pub mod transfers;
 pub mod values;
 pub mod waiting;
 
@@ -72,6 +74,8 @@ pub struct Server {
     pub port: u16,
     /// How the loading of the dump goes, or went.
     pub loading: Loading,
+    /// Who is sent the dump.
+    pub transfers: Arc<Transfers>,
 }
 
 impl Server {
@@ -102,6 +106,7 @@ impl Server {
                 .collect(),
             port,
             loading: Loading::default(),
+            transfers: Arc::default(),
         };
         server.apply_output_limits();
         server

@@ -1,0 +1,422 @@
+//! Rounds in which the dump is sent to clients that ask for it: what SYNC and `redis-cli --rdb` want.
+//!
+//! A round writes one snapshot, and all clients that joined before it began get it. Each client's thread sends at its own
+//! pace from blocks that all of them share; the writer waits for the slowest.
+//!
+//! ```text
+//!   join        a client asks: it joins the round that waits to begin, or makes one
+//!   begin       as soon as few enough rounds are under way, the thread of one of its clients begins it
+//!   write       a thread of its own writes the snapshot, block after block; the clients' threads send them
+//!   end         all is written, and the last client has got all or is gone
+//! ```
+//!
+//! # Invariants
+//! 1. A client joins only a round that has not begun, so it gets everything that was acknowledged before it asked.
+//! 2. At most [`MOST_ROUNDS`] are under way: however many clients ask and do not read, only so many snapshots cost memory, and
+//!    so many files a place on the disk.
+//! 3. A round holds at most [`MOST_WAITING_BYTES`] that not all of its clients have sent.
+//!
+//! The two kinds of locks, of the book and of a round, are never held together.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Rounds that may be under way at the same time. With two, a client that does not read delays no other.
+const MOST_ROUNDS: usize = 2;
+/// Bytes of a round that may wait for its slowest client.
+const MOST_WAITING_BYTES: usize = 8 << 20;
+/// Digits of the mark that follows a dump whose length was not known at its beginning.
+const MARK_DIGITS: usize = 40;
+
+/// The rounds of a server.
+#[derive(Debug, Default)]
+pub struct Transfers {
+    book: Mutex<Book>,
+    /// A round has begun or ended.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    under_way: usize,
+    /// The one that waits to begin.
+    next: Option<Arc<Round>>,
+}
+
+/// One round.
+#[derive(Debug)]
+pub struct Round {
+    /// Follows the dump for clients that do not know its length.
+    pub mark: String,
+    progress: Mutex<Progress>,
+    /// A block was added or sent, or the writer has ended.
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    /// Clients and the writer.
+    members: usize,
+    has_begun: bool,
+    /// Whether a client must know the length before the first byte.
+    needs_file: bool,
+    /// For each client that sends blocks, the number of the next one.
+    senders: BTreeMap<usize, usize>,
+    last_sender: usize,
+    /// Those that not all have sent; the first of them has the number `sent_by_all`.
+    blocks: VecDeque<Arc<Vec<u8>>>,
+    sent_by_all: usize,
+    waiting_bytes: usize,
+    end: Option<End>,
+}
+
+/// How the writing of a round has ended.
+#[derive(Clone, Debug)]
+pub enum End {
+    /// The dump is whole. If a client needs its length first, it lies in a file without a name.
+    Whole(Option<Arc<File>>),
+    /// The dump could not be written.
+    Failed,
+}
+
+/// A client's place in a round, or the writer's. The round ends when the last one is dropped.
+#[derive(Debug)]
+pub struct Membership {
+    transfers: Arc<Transfers>,
+    /// The round.
+    pub round: Arc<Round>,
+    /// For a client that sends blocks.
+    sender: Option<usize>,
+}
+
+/// What the thread of a client that has joined a round is to do.
+#[derive(Debug)]
+pub enum Turn {
+    /// Wait on.
+    Wait,
+    /// Send: the round has begun.
+    Send,
+    /// Have this written, then send.
+    Begin(Membership),
+}
+
+/// What there is to send.
+#[derive(Debug)]
+pub enum Next {
+    /// The next block.
+    Block(Arc<Vec<u8>>),
+    /// Nothing yet.
+    Nothing,
+    /// Nothing more.
+    End(End),
+}
+
+impl Transfers {
+    /// Joins the round that begins next. `needs_length` says that the client must know the length before the first byte.
+    pub fn join(self: &Arc<Self>, needs_length: bool) -> Membership {
+        let mut book = self.lock();
+        let round = book
+            .next
+            .get_or_insert_with(|| Arc::new(Round::new()))
+            .clone();
+        // Joined under the lock of the book, so that the round has not begun. Nothing else is taken under it.
+        let sender = round.lock().join(needs_length);
+        drop(book);
+        Membership {
+            transfers: self.clone(),
+            round,
+            sender,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Membership {
+    /// Waits for the beginning of the round, at most this long.
+    pub fn wait_for_turn(&mut self, longest: Duration) -> Turn {
+        let waits = |book: &mut Book| {
+            book.under_way >= MOST_ROUNDS
+                && book
+                    .next
+                    .as_ref()
+                    .is_some_and(|next| Arc::ptr_eq(next, &self.round))
+        };
+        let book = self.transfers.lock();
+        let waited = self
+            .transfers
+            .changed
+            .wait_timeout_while(book, longest, waits);
+        let (mut book, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+        if timeout.timed_out() {
+            return Turn::Wait;
+        }
+        let is_next = book
+            .next
+            .take_if(|next| Arc::ptr_eq(next, &self.round))
+            .is_some();
+        if !is_next {
+            return Turn::Send;
+        }
+        book.under_way += 1;
+        drop(book);
+        self.transfers.changed.notify_all();
+        self.round.lock().begin();
+        Turn::Begin(Membership {
+            transfers: self.transfers.clone(),
+            round: self.round.clone(),
+            sender: None,
+        })
+    }
+
+    /// The next block for a client that sends blocks, or the end for any; waits for it at most this long.
+    pub fn next(&mut self, longest: Duration) -> Next {
+        let round = &self.round;
+        let has_nothing = |progress: &mut Progress| {
+            progress.end.is_none() && progress.block(self.sender).is_none()
+        };
+        let waited = round
+            .changed
+            .wait_timeout_while(round.lock(), longest, has_nothing);
+        let (mut progress, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        if let Some(block) = progress.block(self.sender) {
+            // It counts as sent from now on: a block is small.
+            let is_sent_by_all = progress.advance(self.sender);
+            drop(progress);
+            if is_sent_by_all {
+                round.changed.notify_all();
+            }
+            return Next::Block(block);
+        }
+        match &progress.end {
+            Some(end) => Next::End(end.clone()),
+            None => Next::Nothing,
+        }
+    }
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        let mut progress = self.round.lock();
+        progress.members -= 1;
+        if let Some(sender) = self.sender {
+            progress.senders.remove(&sender);
+            progress.drop_sent();
+        }
+        let is_over = progress.members == 0 && progress.has_begun;
+        drop(progress);
+        self.round.changed.notify_all();
+        if is_over {
+            self.transfers.lock().under_way -= 1;
+            self.transfers.changed.notify_all();
+        }
+    }
+}
+
+impl Round {
+    fn new() -> Round {
+        Round {
+            mark: (0..MARK_DIGITS).map(|_| fastrand::digit(16)).collect(),
+            progress: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the dump must go into a file. For the writer, since it does not change once the round has begun.
+    pub fn needs_file(&self) -> bool {
+        self.lock().needs_file
+    }
+
+    /// Says that nothing more is written. For the writer.
+    pub fn finish(&self, end: End) {
+        self.lock().end = Some(end);
+        self.changed.notify_all();
+    }
+}
+
+impl Progress {
+    /// A new client; its number if it sends blocks.
+    fn join(&mut self, needs_length: bool) -> Option<usize> {
+        self.members += 1;
+        self.needs_file |= needs_length;
+        if needs_length {
+            return None;
+        }
+        self.last_sender += 1;
+        self.senders.insert(self.last_sender, 0);
+        Some(self.last_sender)
+    }
+
+    /// With the writer as one more member.
+    fn begin(&mut self) {
+        self.members += 1;
+        self.has_begun = true;
+    }
+
+    fn block(&self, sender: Option<usize>) -> Option<Arc<Vec<u8>>> {
+        let next = *self.senders.get(&sender?)?;
+        self.blocks.get(next - self.sent_by_all).cloned()
+    }
+
+    /// Goes on to the next block; whether that leaves one that all have sent.
+    fn advance(&mut self, sender: Option<usize>) -> bool {
+        if let Some(next) = sender.and_then(|sender| self.senders.get_mut(&sender)) {
+            *next += 1;
+        }
+        self.drop_sent()
+    }
+
+    fn drop_sent(&mut self) -> bool {
+        let newest = self.sent_by_all + self.blocks.len();
+        let slowest = self.senders.values().copied().min().unwrap_or(newest);
+        let count = slowest - self.sent_by_all;
+        let sent = self.blocks.drain(..count);
+        self.waiting_bytes -= sent.map(|block| block.len()).sum::<usize>();
+        self.sent_by_all = slowest;
+        count > 0
+    }
+}
+
+/// Where the writer of a round writes.
+#[derive(Debug)]
+pub struct RoundOutput {
+    round: Arc<Round>,
+    file: Option<File>,
+}
+
+impl RoundOutput {
+    /// The output of a round; `file` gets a copy for the clients that need the length first.
+    pub fn new(round: Arc<Round>, file: Option<File>) -> RoundOutput {
+        RoundOutput { round, file }
+    }
+
+    /// The file.
+    pub fn into_file(self) -> Option<File> {
+        self.file
+    }
+}
+
+impl Write for RoundOutput {
+    /// Waits for the slowest client.
+    ///
+    /// # Errors
+    /// No client is left, or the file cannot be written.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(file) = &mut self.file {
+            file.write_all(bytes)?;
+        }
+        let block = Arc::new(bytes.to_vec());
+        let is_full = |progress: &mut Progress| {
+            !progress.senders.is_empty() && progress.waiting_bytes >= MOST_WAITING_BYTES
+        };
+        let waited = self.round.changed.wait_while(self.round.lock(), is_full);
+        let mut progress = waited.unwrap_or_else(PoisonError::into_inner);
+        // The writer itself is a member.
+        if progress.members == 1 {
+            return Err(ErrorKind::BrokenPipe.into());
+        }
+        if !progress.senders.is_empty() {
+            progress.waiting_bytes += block.len();
+            progress.blocks.push_back(block);
+        }
+        drop(progress);
+        self.round.changed.notify_all();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT_ONCE: Duration = Duration::ZERO;
+
+    fn begin(member: &mut Membership) -> Membership {
+        match member.wait_for_turn(AT_ONCE) {
+            Turn::Begin(writer) => writer,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn those_who_come_before_it_begins_share_a_round() {
+        let transfers = Arc::new(Transfers::default());
+        let mut first = transfers.join(false);
+        let mut second = transfers.join(false);
+        let writer = begin(&mut second);
+        assert!(matches!(first.wait_for_turn(AT_ONCE), Turn::Send));
+        let mut third = transfers.join(false);
+        assert!(!Arc::ptr_eq(&first.round, &third.round));
+        let other_writer = begin(&mut third);
+        // Two are under way: who comes now waits for the end of one.
+        let mut waiting: Vec<_> = (0..3).map(|_| transfers.join(false)).collect();
+        assert!(
+            waiting
+                .iter_mut()
+                .all(|member| matches!(member.wait_for_turn(AT_ONCE), Turn::Wait))
+        );
+        drop((first, writer));
+        assert!(matches!(waiting[0].wait_for_turn(AT_ONCE), Turn::Wait));
+        drop(second);
+        drop(begin(&mut waiting[1]));
+        drop((waiting, third, other_writer));
+        assert_eq!(transfers.lock().under_way, 0);
+    }
+
+    #[test]
+    fn blocks_go_to_all_and_wait_for_the_slowest() {
+        let transfers = Arc::new(Transfers::default());
+        let mut members = [transfers.join(false), transfers.join(false)];
+        let writer = begin(&mut members[0]);
+        assert!(matches!(members[1].wait_for_turn(AT_ONCE), Turn::Send));
+        let mut output = RoundOutput::new(writer.round.clone(), None);
+        let block = vec![b'x'; MOST_WAITING_BYTES / 2];
+        output.write_all(&block).unwrap();
+        output.write_all(b"end").unwrap();
+        let [quick, slow] = &mut members;
+        for expected in [&block[..], b"end"] {
+            match quick.next(AT_ONCE) {
+                Next::Block(block) => assert!(**block == *expected),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert!(matches!(quick.next(AT_ONCE), Next::Nothing));
+        assert_eq!(writer.round.lock().blocks.len(), 2);
+        assert!(matches!(slow.next(AT_ONCE), Next::Block(_)));
+        assert_eq!(writer.round.lock().waiting_bytes, 3);
+        writer.round.finish(End::Whole(None));
+        assert!(matches!(quick.next(AT_ONCE), Next::End(End::Whole(None))));
+        assert!(matches!(slow.next(AT_ONCE), Next::Block(_)));
+        assert!(matches!(slow.next(AT_ONCE), Next::End(_)));
+    }
+
+    #[test]
+    fn a_writer_ends_when_all_are_gone_and_does_not_wait_for_one_that_is() {
+        let transfers = Arc::new(Transfers::default());
+        let mut first = transfers.join(false);
+        let second = transfers.join(true);
+        let writer = begin(&mut first);
+        assert!(writer.round.needs_file());
+        let mut output = RoundOutput::new(writer.round.clone(), None);
+        output.write_all(&vec![0; MOST_WAITING_BYTES]).unwrap();
+        drop(first);
+        output.write_all(&vec![0; MOST_WAITING_BYTES]).unwrap();
+        assert_eq!(writer.round.lock().waiting_bytes, 0);
+        drop(second);
+        let error = output.write_all(b"x").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::BrokenPipe);
+    }
+}
