@@ -378,6 +378,14 @@ fn a_dump_that_cannot_be_loaded_whole_is_refused_and_kept() {
             "There is a function library, which this server does not know yet",
         ),
         ("edge/x_dup_key.rdb", "The key 'key' comes twice"),
+        (
+            "field/own-dup_hash.rdb",
+            "[offset 14] Duplicate hash fields detected",
+        ),
+        (
+            "field/redis_redis-corrupt_empty_keys.rdb",
+            "zipmap integrity check failed at its byte 1: a zipmap without fields",
+        ),
         ("edge/x_trunc.rdb", "Unexpected EOF reading RDB file"),
         ("edge/x_crc_bad.rdb", "Wrong RDB checksum"),
         ("edge/ver12.rdb", "Can't handle RDB format version 12"),

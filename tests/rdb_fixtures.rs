@@ -72,7 +72,7 @@ fn every_file_holds_what_redis_says() {
     for (name, expected) in files {
         let file =
             fs::read(fixtures().join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
-        match (read(&file), refusal(expected)) {
+        match (read(&file), refusal(name, expected)) {
             (Ok(contents), None) => check_contents(name, file.len() as u64, &contents, expected),
             (Err(error), Some(text)) => {
                 let error = error.to_string();
@@ -91,7 +91,11 @@ fn every_file_holds_what_redis_says() {
 ///
 /// A file can also be refused for what it holds, which is for the loader to decide: keys that are there twice, values of
 /// modules. The reader reads those.
-fn refusal(expected: &Json) -> Option<&'static str> {
+fn refusal(name: &str, expected: &Json) -> Option<&'static str> {
+    // The server of Redis 7.2 refuses it only with `sanitize-dump-payload yes`; redis-check-rdb always does.
+    if name == "edge/x_dup_hashfield.rdb" {
+        return Some("Duplicate hash fields detected");
+    }
     const TEXTS: [&str; 11] = [
         "Can't handle RDB format version 0",
         "Can't handle RDB format version 12",

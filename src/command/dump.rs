@@ -61,7 +61,7 @@ fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
         PayloadError::Footer => CommandError::PayloadFooter,
         PayloadError::Value(_) => CommandError::PayloadValue,
     })?;
-    let is_known = values::unknown_kind(&value).is_none() && !values::is_empty_collection(&value);
+    let is_known = values::unknown_kind(&value).is_none() && !value.is_empty_collection();
     let object = values::object(value, &call.server.config.limits());
     let object = object
         .filter(|_| is_known)

@@ -68,6 +68,12 @@ impl RdbError {
             what: what.into(),
         }
     }
+
+    /// A key whose name was there before. `offset` is where the second one begins.
+    pub fn key_twice(offset: u64, key: &[u8]) -> RdbError {
+        let name = String::from_utf8_lossy(key);
+        RdbError::bad(offset, format!("The key '{name}' comes twice"))
+    }
 }
 
 impl fmt::Display for RdbError {

@@ -38,6 +38,6 @@ pub mod writer;
 pub use elements::Elements;
 pub use encoder::{Encoder, ValueRef};
 pub use error::RdbError;
-pub use reader::{Item, KeyRecord, Reader};
+pub use reader::{Fate, Item, KeyRecord, Reader};
 pub use value::Value;
 pub use writer::{Writer, WriterOptions};

@@ -56,6 +56,30 @@ pub struct KeyRecord {
     pub value: Value,
 }
 
+/// What becomes of a key when a server loads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// It is there afterwards, so its name must not come again.
+    Kept,
+    /// It is passed over: a collection without elements, which no key holds.
+    Empty,
+    /// It is passed over: its time is up.
+    Expired,
+}
+
+impl KeyRecord {
+    /// What becomes of it at this time.
+    pub fn fate(&self, now_ms: i64) -> Fate {
+        if self.value.is_empty_collection() {
+            return Fate::Empty;
+        }
+        match self.expires_at_ms {
+            Some(deadline) if deadline <= now_ms => Fate::Expired,
+            _ => Fate::Kept,
+        }
+    }
+}
+
 /// Reads a file item by item.
 pub struct Reader<R> {
     source: Source<R>,

@@ -27,7 +27,7 @@ pub enum Value {
         /// The score of each; none is NaN.
         scores: Vec<f64>,
     },
-    /// Fields and values of a hash in turn (see `Elements::pairs`). A damaged file may have a field twice.
+    /// Fields and values of a hash in turn (see `Elements::pairs`); the fields are all different.
     Hash(Elements),
     /// A stream.
     Stream(Box<Stream>),
@@ -36,6 +36,19 @@ pub enum Value {
         /// The name of the module's type, 9 characters.
         name: String,
     },
+}
+
+impl Value {
+    /// Whether it is a collection without elements, which no key holds.
+    pub fn is_empty_collection(&self) -> bool {
+        match self {
+            Value::List(elements) | Value::Hash(elements) | Value::Set(elements) => {
+                elements.is_empty()
+            }
+            Value::SortedSet { members, .. } => members.is_empty(),
+            Value::String(_) | Value::Stream(_) | Value::Module { .. } => false,
+        }
+    }
 }
 
 /// Whether `read` knows the type.
@@ -62,8 +75,8 @@ pub(super) fn read<R: Read>(source: &mut Source<R>, type_code: u8) -> Result<Val
         value_type::SET_LISTPACK => set(at, read_block(source, Encoding::Listpack)?),
 
         value_type::HASH => hash(at, read_strings(source, 2)?),
-        value_type::HASH_ZIPMAP => old_hash(at, read_block(source, Encoding::Zipmap)?),
-        value_type::HASH_ZIPLIST => old_hash(at, read_block(source, Encoding::Ziplist)?),
+        value_type::HASH_ZIPMAP => hash(at, read_block(source, Encoding::Zipmap)?),
+        value_type::HASH_ZIPLIST => hash(at, read_block(source, Encoding::Ziplist)?),
         value_type::HASH_LISTPACK => hash(at, read_block(source, Encoding::Listpack)?),
 
         value_type::ZSET => read_sorted_set(source, read_ascii_score),
@@ -96,21 +109,16 @@ fn set(at: u64, members: Elements) -> Result<Value, RdbError> {
     Ok(Value::Set(members))
 }
 
+/// A hash whose fields differ. Redis 7.2 loads a small one with a field twice as it is, unless `sanitize-dump-payload` is
+/// `yes`, and redis-check-rdb refuses it. Here one of the two values would vanish, so it is refused.
 fn hash(at: u64, elements: Elements) -> Result<Value, RdbError> {
-    if !elements.len().is_multiple_of(2) {
-        return Err(RdbError::bad(at, "a hash whose last field has no value"));
-    }
-    // Redis looks for fields that are there twice only in hashes too large for a listpack, and loads small ones as they
-    // are. Whoever builds a hash from this notices them at no cost, so nothing is refused here.
-    Ok(Value::Hash(elements))
-}
-
-/// A hash in an encoding that Redis itself no longer uses: while it rebuilds it, it looks for fields that are there twice.
-fn old_hash(at: u64, elements: Elements) -> Result<Value, RdbError> {
     if elements.has_duplicates(2) {
         return Err(RdbError::bad(at, "Duplicate hash fields detected"));
     }
-    hash(at, elements)
+    if !elements.len().is_multiple_of(2) {
+        return Err(RdbError::bad(at, "a hash whose last field has no value"));
+    }
+    Ok(Value::Hash(elements))
 }
 
 fn sorted_set(at: u64, members: Elements, scores: Vec<f64>) -> Result<Value, RdbError> {
@@ -246,14 +254,21 @@ fn read_quicklist<R: Read>(source: &mut Source<R>) -> Result<Elements, RdbError>
     Ok(elements)
 }
 
-/// The same, where a large element is a node of its own.
+/// A plain node is for an element too large for a listpack; Redis takes an empty string there as a failure to read.
+pub(super) const EMPTY_PLAIN_NODE: &str =
+    "Quicklist integrity check failed: a node of one element, which is empty";
+
+/// As `read_quicklist`, where a large element is a node of its own.
 fn read_quicklist_2<R: Read>(source: &mut Source<R>) -> Result<Elements, RdbError> {
     let mut elements = Elements::new();
     for _ in 0..source.length("a number of list nodes")? {
         let at = source.offset();
         match source.length("a kind of list node")? {
             quicklist_node::PLAIN => {
-                elements.push_with(|bytes| source.append_string(bytes, "an element"))?
+                elements.push_with(|bytes| source.append_string(bytes, "an element"))?;
+                if elements.get(elements.len() - 1).is_empty() {
+                    return Err(RdbError::bad(at, EMPTY_PLAIN_NODE));
+                }
             }
             quicklist_node::PACKED => append_block(source, Encoding::Listpack, &mut elements)?,
             _ => {

@@ -1,7 +1,7 @@
 //! Whether an RDB file is whole: every key, every value and the checksum are looked at, and nothing is kept.
 //!
-//! It accepts what the reader accepts, with three more demands that every file of ours meets: no bytes after the end, no
-//! field twice in a hash, and an element in every collection. The value types that we write are passed over string by
+//! It accepts what the reader accepts, with two more demands that every file of ours meets: no bytes after the end, and an
+//! element in every collection. The value types that we write are passed over string by
 //! string, without an allocation for a key or a value; so this takes a small part of the time of writing the file. Other
 //! types are read and dropped.
 //!

@@ -4,7 +4,7 @@
 use crate::keyspace::object::Object;
 use crate::keyspace::space::{Key, Place};
 use crate::keyspace::string_entry::{INLINE_BYTES, StringForm};
-use crate::rdb::{KeyRecord, Value};
+use crate::rdb::{KeyRecord, RdbError, Value};
 use crate::state::{Server, values};
 use crate::types::limits::Limits;
 use crate::util::clock;
@@ -136,11 +136,7 @@ impl<'a> Inserter<'a> {
                 }
             };
             if was_there {
-                let name = String::from_utf8_lossy(key.bytes);
-                return Err(format!(
-                    "[offset {}] The key '{name}' comes twice",
-                    record.offset
-                ));
+                return Err(RdbError::key_twice(record.offset, key.bytes).to_string());
             }
             if record.idle_s != NOT_KNOWN
                 && let Some(entry) = db.look(key)

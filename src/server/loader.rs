@@ -6,7 +6,7 @@
 
 use super::inserter::{Batch, Inserter};
 use crate::keyspace::space::{Key, SHARDS};
-use crate::rdb::{Item, KeyRecord, Reader};
+use crate::rdb::{Fate, Item, KeyRecord, Reader};
 use crate::state::{Server, values};
 use crate::util::clock;
 use crate::util::number;
@@ -188,18 +188,18 @@ impl<'a> Sorter<'a> {
         if self.keys.is_multiple_of(KEYS_PER_LOOK) {
             self.look_around(offset)?;
         }
-        if values::is_empty_collection(&record.value) {
-            let name = String::from_utf8_lossy(&record.key);
-            let log = &self.server.log;
-            log.notice(format_args!("rdbLoadObject skipping empty key: {name}"));
-            return Ok(());
-        }
-        if record
-            .expires_at_ms
-            .is_some_and(|deadline| deadline <= self.now_ms)
-        {
-            self.server.loading.expired.fetch_add(1, Relaxed);
-            return Ok(());
+        match record.fate(self.now_ms) {
+            Fate::Kept => {}
+            Fate::Empty => {
+                let name = String::from_utf8_lossy(&record.key);
+                let log = &self.server.log;
+                log.notice(format_args!("rdbLoadObject skipping empty key: {name}"));
+                return Ok(());
+            }
+            Fate::Expired => {
+                self.server.loading.expired.fetch_add(1, Relaxed);
+                return Ok(());
+            }
         }
         let key = Key::new(self.database, &record.key);
         let (place, shard) = (key.place(), key.shard() % SHARDS);

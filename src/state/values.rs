@@ -39,15 +39,6 @@ pub fn unknown_kind(value: &Value) -> Option<String> {
     }
 }
 
-/// Whether it is a collection without elements, which no key holds.
-pub fn is_empty_collection(value: &Value) -> bool {
-    match value {
-        Value::List(elements) | Value::Hash(elements) | Value::Set(elements) => elements.is_empty(),
-        Value::SortedSet { members, .. } => members.is_empty(),
-        Value::String(_) | Value::Stream(_) | Value::Module { .. } => false,
-    }
-}
-
 /// A value from a file, as the keyspace holds it; `None` if it [cannot](unknown_kind).
 pub fn object(value: Value, limits: &Limits) -> Option<Object> {
     match value {

@@ -42,6 +42,21 @@ impl Record {
         Record(bytes)
     }
 
+    /// The name of a key without its value, and where the file has it: what `check` sorts.
+    pub fn of_name(database: u64, key: &[u8], offset: u64) -> Record {
+        let mut bytes = Vec::new();
+        bytes.extend(database.to_be_bytes());
+        put(&mut bytes, key);
+        bytes.extend(offset.to_be_bytes());
+        Record(bytes)
+    }
+
+    /// The offset in a record [of a name](Record::of_name).
+    pub fn offset_of_name(&self) -> u64 {
+        let offset = self.rest().first_chunk();
+        offset.map_or(0, |bytes| u64::from_be_bytes(*bytes))
+    }
+
     fn database_bytes(&self) -> &[u8] {
         &self.0[..8]
     }

@@ -7,7 +7,7 @@
 //! | `explain`, `selection` | every byte and its meaning; which part of a long file is shown |
 //! | `text`, `html` | the two forms of that |
 //! | `check`, `json`, `stats`, `diff` | the other commands |
-//! | `canonical`, `sort` | what `diff` compares: values in one form, keys in one order, on disk if they are many |
+//! | `canonical`, `sort` | what `diff` compares and `check` looks for: values in one form, keys in one order, on disk if they are many |
 //! | `table` | aligned columns, amounts, shortened strings |
 //!
 //! Everything streams: a file may be larger than the memory, a single value may not.
@@ -44,13 +44,15 @@ Usage: my_redis_rdb COMMAND [OPTIONS] FILE
     --from OFFSET           nothing before this byte of the file, except its header
     --key NAME              only this key; \"in quotes\", \\n \\x00 and the like are bytes, as in redis-cli
     --color WHEN            always, never, or auto: on a terminal (auto)
-  check FILE                whether the file is whole; if not, the first fault and where it is
+  check FILE                whether the file is whole, as my_redis_server judges when it starts; if not, the first fault
+                            and where it is; a key that comes twice is found at the end
   json FILE                 one JSON object a line and key; see below
   stats FILE                what is in it: types, prefixes, large keys, expiries, encodings
     --top COUNT             so many prefixes and keys (10)
   diff FILE FILE            which keys differ, whatever the order and the encoding; values are compared by content
     --first COUNT           so many differences within a value (3)
-                            Large files are sorted in temporary files, which have no names, in $TMPDIR or /tmp.
+
+check and diff sort the keys of large files in temporary files, which have no names, in $TMPDIR or /tmp.
 
   -h, --help                print this
   -v, --version             print the version
@@ -60,7 +62,7 @@ that cannot be read or written.
 
 json: strings are UTF-8. A byte that is not part of UTF-8 text stands as \\xHH, and a backslash as \\\\ (both before the
 escapes of JSON itself), so no two strings become one. A hash is an object, a sorted set an object of scores, \"inf\"
-and \"-inf\" for those that JSON does not have; a field that comes twice, as in damaged files, comes twice.
+and \"-inf\" for those that JSON does not have.
 ";
 
 /// How a command ended that has done its work.

@@ -9,7 +9,8 @@
 //!
 //! entry:  encoding  data  backlen
 //!         |               |
-//!         |               size of encoding and data, to walk backwards: 7 bits a byte, highest first, 1 to 5 bytes
+//!         |               size of encoding and data, to walk backwards: 7 bits a byte, highest first, 1 to 5 bytes;
+//!         |               all but the first have their highest bit set, so that the way back finds the first
 //!         0xxxxxxx                      the integer x, 0 to 127
 //!         10xxxxxx                      text of x bytes
 //!         110xxxxx xxxxxxxx             the integer x, 13 bits with sign
@@ -112,7 +113,8 @@ impl<'a> Listpack<'a> {
         let value = backlen
             .iter()
             .fold(0, |value, byte| value << 7 | usize::from(byte & 0x7F));
-        if value == size {
+        let goes_on = backlen.iter().map(|byte| byte & 0x80 != 0);
+        if value == size && goes_on.eq((0..backlen.len()).map(|index| index > 0)) {
             Ok(())
         } else {
             Err(EncodingError::new(
@@ -233,6 +235,7 @@ mod tests {
             (6, 0xBF, 7, "entry runs past the end"),
             (6, 0xF5, 6, "unknown listpack encoding"),
             (8, 3, 8, "backlen is not the size of its entry"),
+            (8, 0x82, 8, "backlen is not the size of its entry"),
             (9, 0xFF, 9, "the listpack ends before its last byte"),
             (11, 0, 12, "entry runs past the end"),
         ] {

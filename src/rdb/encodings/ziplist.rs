@@ -125,7 +125,8 @@ impl<'a> Ziplist<'a> {
         if self.announced != UNKNOWN_LEN && usize::from(self.announced) != self.seen {
             return Err(EncodingError::new(8, "zllen is not the number of entries"));
         }
-        if self.tail != self.last_entry {
+        // Without an entry there is none to point to.
+        if self.seen > 0 && self.tail != self.last_entry {
             return Err(EncodingError::new(
                 4,
                 "zltail is not where the last entry begins",

@@ -6,7 +6,7 @@
 //! |       |             |          `free` unused bytes, left where a longer value had been
 //! |       |             u8
 //! |       one byte below 254, or FE and a u32, little-endian
-//! number of fields; 254 and more: too many to say, walk them
+//! number of fields, at least one; 254: too many to say, walk them
 //!
 //! {"f": "v1"}   01  01 66  02 00 76 31  FF
 //! ```
@@ -16,7 +16,10 @@ use byteorder::{ByteOrder, LittleEndian};
 use super::{Cursor, EncodingError, Entry};
 
 const END: u8 = 0xFF;
+/// The first byte of a length of five bytes.
 const LONG_LEN: u8 = 0xFE;
+/// The value of `zmlen` that says "walk". Redis never writes 255, and compares it with the number of fields.
+const UNKNOWN_LEN: u8 = 254;
 
 /// Iterates over fields and values in turn. After an error the rest means nothing.
 #[derive(Clone, Debug)]
@@ -76,7 +79,10 @@ impl<'a> Zipmap<'a> {
                 "the zipmap ends before its last byte",
             ));
         }
-        if self.announced < LONG_LEN && usize::from(self.announced) != self.seen {
+        if self.seen == 0 {
+            return Err(EncodingError::new(end, "a zipmap without fields"));
+        }
+        if self.announced != UNKNOWN_LEN && usize::from(self.announced) != self.seen {
             return Err(EncodingError::new(0, "zmlen is not the number of fields"));
         }
         Ok(None)
@@ -114,15 +120,32 @@ mod tests {
     }
 
     #[test]
+    fn a_count_of_255_does_not_say_walk() {
+        let fields =
+            |count: usize| [&b"\xFF"[..], &b"\x01f\x00\x00".repeat(count), b"\xFF"].concat();
+        assert_eq!(decode(&fields(255)).map(|entries| entries.len()), Ok(510));
+        let what = "zmlen is not the number of fields";
+        assert_eq!(decode(&fields(2)), Err(EncodingError { at: 0, what }));
+        assert_eq!(decode(&fields(256)), Err(EncodingError { at: 0, what }));
+    }
+
+    #[test]
     fn damage_is_named() {
         for (block, at, what) in [
             (&b""[..], 0, "entry runs past the end"),
+            (b"\x00\xFF", 1, "a zipmap without fields"),
+            (b"\xFE\xFF", 1, "a zipmap without fields"),
             (
                 b"\x02\x01f\x00\x00\xFF",
                 0,
                 "zmlen is not the number of fields",
             ),
             (b"\x01\x01f\xFF", 3, "a field without a value"),
+            (
+                b"\x01\x01f\xFF\x02\0\0\0\x00v1\xFF",
+                3,
+                "a field without a value",
+            ),
             (
                 b"\x01\x01f\x02\x00v1\xFF\xFF",
                 7,

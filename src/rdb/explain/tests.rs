@@ -151,7 +151,7 @@ fn fixtures() -> Vec<(String, Vec<u8>)> {
             }
         }
     }
-    assert_eq!(files.len(), 165);
+    assert_eq!(files.len(), 171);
     files
 }
 

@@ -7,7 +7,7 @@ use std::io::Read;
 use super::super::encodings::{Encoding, Entry};
 use super::super::error::RdbError;
 use super::super::format::{module_item, quicklist_node, value_type};
-use super::super::value::{module_type_name, parse_score};
+use super::super::value::{EMPTY_PLAIN_NODE, module_type_name, parse_score};
 use super::frame::Walker;
 use super::text::fingerprint;
 use super::{Excerpt, Place, Role, Section, Sink, Walk};
@@ -19,8 +19,6 @@ enum Kind {
     List,
     Set,
     Hash,
-    /// A hash in an encoding of old, in which the reader looks for fields that are there twice.
-    OldHash,
     SortedSet,
 }
 
@@ -52,17 +50,17 @@ impl Collection {
         match (self.kind, self.len.is_multiple_of(2)) {
             (Kind::List, _) => "an element",
             (Kind::Set, _) | (Kind::SortedSet, true) => "a member",
-            (Kind::Hash | Kind::OldHash, true) => "a field",
-            (Kind::Hash | Kind::OldHash, false) => "a value",
+            (Kind::Hash, true) => "a field",
+            (Kind::Hash, false) => "a value",
             (Kind::SortedSet, false) => "a score",
         }
     }
 
     fn add(&mut self, fingerprint: impl FnOnce() -> u128) {
         let must_differ = match self.kind {
-            Kind::List | Kind::Hash => false,
+            Kind::List => false,
             Kind::Set => true,
-            Kind::OldHash | Kind::SortedSet => self.len.is_multiple_of(2),
+            Kind::Hash | Kind::SortedSet => self.len.is_multiple_of(2),
         };
         if must_differ && !self.seen.insert(fingerprint()) {
             self.first_duplicate.get_or_insert(self.len);
@@ -104,10 +102,10 @@ impl Collection {
         let fault = match self.kind {
             Kind::Set if duplicate.is_some() => "Duplicate set members detected",
             // A field without a value is not compared.
-            Kind::OldHash if duplicate.is_some_and(|index| index + 1 < self.len) => {
+            Kind::Hash if duplicate.is_some_and(|index| index + 1 < self.len) => {
                 "Duplicate hash fields detected"
             }
-            Kind::Hash | Kind::OldHash if is_odd => "a hash whose last field has no value",
+            Kind::Hash if is_odd => "a hash whose last field has no value",
             Kind::SortedSet if self.has_bad_score || is_odd => {
                 "a sorted set where a score is missing or not a number"
             }
@@ -122,7 +120,7 @@ impl Collection {
     fn elements(&self) -> u64 {
         match self.kind {
             Kind::List | Kind::Set => self.len,
-            Kind::Hash | Kind::OldHash | Kind::SortedSet => self.len / 2,
+            Kind::Hash | Kind::SortedSet => self.len / 2,
         }
     }
 }
@@ -146,8 +144,8 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
             value_type::LIST_ZIPLIST => self.packed(Kind::List, Encoding::Ziplist),
             value_type::SET_INTSET => self.packed(Kind::Set, Encoding::Intset),
             value_type::SET_LISTPACK => self.packed(Kind::Set, Encoding::Listpack),
-            value_type::HASH_ZIPMAP => self.packed(Kind::OldHash, Encoding::Zipmap),
-            value_type::HASH_ZIPLIST => self.packed(Kind::OldHash, Encoding::Ziplist),
+            value_type::HASH_ZIPMAP => self.packed(Kind::Hash, Encoding::Zipmap),
+            value_type::HASH_ZIPLIST => self.packed(Kind::Hash, Encoding::Ziplist),
             value_type::HASH_LISTPACK => self.packed(Kind::Hash, Encoding::Listpack),
             value_type::ZSET_ZIPLIST => self.packed(Kind::SortedSet, Encoding::Ziplist),
             value_type::ZSET_LISTPACK => self.packed(Kind::SortedSet, Encoding::Listpack),
@@ -266,7 +264,9 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
             let meaning = "a kind of list node, 1: one element, 2: a listpack";
             match self.length_as("a kind of list node", meaning)? {
                 quicklist_node::PLAIN => {
-                    self.text(Role::Text, "an element")?;
+                    if self.text(Role::Text, "an element")?.excerpt().total == 0 {
+                        return Err(RdbError::bad(at, EMPTY_PLAIN_NODE).into());
+                    }
                     list.len += 1;
                 }
                 quicklist_node::PACKED => {
