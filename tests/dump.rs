@@ -514,6 +514,87 @@ fn check_loaded(path: &PathBuf, keys: &[serde_json::Value]) -> usize {
     1
 }
 
+/// The keys of a file from the field: name and DEBUG DIGEST-VALUE in Redis 7.2.4.
+type Digests = [(&'static str, &'static str)];
+
+/// Files on which this server once differed from Redis 7.2.
+#[test]
+fn files_from_the_field_hold_what_redis_says() {
+    let kvrocks: &Digests = &[
+        ("compressible", "d06d87c708231fe51060c7522dee11eb5c3973b7"),
+        ("hash", "b1e03dde68fab9ebcd6ccbca93d25d62df02241e"),
+        ("hash_zipped", "b60c36e529712296d694f27b5914cbe84950995e"),
+        ("list", "bddea26209da8c984a77effe8a09455532475bae"),
+        ("list_zipped", "88eab0e0ed249ce0ea4a2e2fc88016f0b3cd96a5"),
+        ("number", "311acb99ec6c2ffc303176a787ecb8f8d91586ec"),
+        ("set", "b4365b4640023e8322464ff39b30696e7d123954"),
+        ("set_zipped_1", "312279b675d27feea3fdc93aae74265d9bf9363c"),
+        ("set_zipped_2", "d8b7b4c4e74f24110718ee179a9b2fc9e26f1e76"),
+        ("set_zipped_3", "b8653f4bc8d2dccf4145fe13f32f6fe2e9caceed"),
+        ("string", "9e67b58c3368e44719346e87d6d76833a30d8b17"),
+        ("zset", "23d9ba64bfb095cc0a4892fddf603d4658fad2ce"),
+        ("zset_zipped", "9767dd7466426098574d2ccde98092be7ea01296"),
+    ];
+    let rdb_rs: &Digests = &[("quicklist", "df87b740e25040cbad30dd9f5e232b1fa477a71c")];
+    let librdb: &Digests = &[("myzset", "ba64a75ab9ae0716ec60cc5f3b5c4b09b77ccd70")];
+    for (file, keys) in [
+        ("apache_kvrocks-encodings_ver10", kvrocks),
+        ("badboy_rdb-rs-quicklist_with_multiple_nodes", rdb_rs),
+        ("redis_librdb-zset_zl_v6", librdb),
+    ] {
+        let folder = Folder::new();
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rdb/field");
+        fs::copy(fixtures.join(format!("{file}.rdb")), folder.dump()).unwrap();
+        let options = ["--enable-debug-command", "yes"];
+        let server = Server::ours(&folder, &options);
+        check_digests(&server, file, keys);
+        // Nothing is lost by our own dump, the sign of a score `-0` included.
+        assert_eq!(server.client().ask("SAVE"), "OK");
+        drop(server);
+        check_digests(&Server::ours(&folder, &options), file, keys);
+    }
+}
+
+fn check_digests(server: &Server, file: &str, keys: &Digests) {
+    let mut client = server.client();
+    assert_eq!(client.ask("DBSIZE"), format!("(integer) {}", keys.len()));
+    for (key, digest) in keys {
+        assert_eq!(
+            client.call(&["DEBUG", "DIGEST-VALUE", key]),
+            Value::Array(vec![Value::Simple(digest.as_bytes().to_vec())]),
+            "{file}: {key}"
+        );
+    }
+}
+
+/// `-0` in each form in which a file has scores. Commands make `0` of it in a small set, as Redis does.
+#[test]
+fn a_negative_zero_keeps_its_sign() {
+    let folder = Folder::new();
+    let file = [
+        &b"REDIS0011\x05\x01b\x01\x01m\0\0\0\0\0\0\0\x80\x03\x01a\x01\x01m\x02-0"[..],
+        b"\x11\x01l\x0E\x0E\0\0\0\x02\0\x81m\x02\x82-0\x03\xFF",
+        b"\x0C\x01z\x12\x12\0\0\0\x0D\0\0\0\x02\0\0\x01m\x03\x02-0\xFF\xFF\0\0\0\0\0\0\0\0",
+    ]
+    .concat();
+    fs::write(folder.dump(), file).unwrap();
+    let server = Server::ours(&folder, &[]);
+    let mut client = server.client();
+    for key in ["b", "a", "l", "z"] {
+        assert_eq!(client.ask(&format!("ZSCORE {key} m")), "\"-0\"", "{key}");
+        // An equal score is no change.
+        assert_eq!(client.ask(&format!("ZADD {key} CH 0 m")), "(integer) 0");
+        assert_eq!(client.ask(&format!("ZSCORE {key} m")), "\"-0\"", "{key}");
+        assert_eq!(
+            client.ask(&format!("ZRANGESTORE copy {key} 0 -1")),
+            "(integer) 1"
+        );
+        assert_eq!(client.ask("ZSCORE copy m"), "\"0\"", "{key}");
+    }
+    assert_eq!(client.ask("ZADD new -0 m"), "(integer) 1");
+    assert_eq!(client.ask("ZSCORE new m"), "\"0\"");
+}
+
 #[test]
 fn the_timer_saves_when_enough_has_changed() {
     let folder = Folder::new();

@@ -118,13 +118,48 @@ fn digests_of_large_collections() {
     oracle.finish();
 }
 
-/// What valkey-server 8.0.1, which writes scores as Redis 7.2 does, answers to `DEBUG DIGEST-VALUE z` after
-/// `ZADD z 0.1 a 3 b 1e20 c inf d`.
+/// What Redis 7.2.4 answers to `DEBUG DIGEST-VALUE z` after `ZADD z <score> m`; 7.0 writes scores in another way.
 #[test]
 fn scores_are_written_as_in_7_2() {
     let folder = Folder::new();
     let server = Server::ours(&folder, &["--save", "", "--enable-debug-command", "yes"]);
     let mut client = server.client();
+    for (score, digest) in [
+        ("-0", "669bd9943b43e6b31f3ab60847ee6a38dd154aba"),
+        ("0.1", "7e1bae26d61f35a2675e4748edc8fe0bff072cee"),
+        ("1e5", "f39caf817920b3bd8933f2b58f4fe01d4fe7238b"),
+        ("1200000", "3b0384e213de9f1f2f78bd3872fb61ccf0baedc5"),
+        ("10000000", "2a05888aba5449f6d6a4e5348e8093573fcb806c"),
+        ("99999999", "628ad720903a93130c40505b8e5c8aac150ae4f3"),
+        ("1e8", "b4ce5f2c55a395a1c2198a4e1afd7646f4ea5658"),
+        ("-1e8", "4055474f711eeff2e75faa2f1694c6beeff45d2a"),
+        ("5000000000", "06870c38943930ae5f7c73f15d837dd3d9a5cc58"),
+        ("123000000000", "c249af93390ccb7072abbf3c8bdfe66d740866bd"),
+        ("-123456789012", "2d0199a3f74c012c421685b8008d3418a47fee6c"),
+        (
+            "9007199254740993",
+            "9e71b9482b1762ea0da4ae0ff31da1f3b3e8d701",
+        ),
+        (
+            "12345678900000000",
+            "915de6d7a20d535411261329c5f30b0e93bc957e",
+        ),
+        ("1e17", "70af2b12199c199e3b8261113e3a31ab1dc7490d"),
+        (
+            "4611686018427387904",
+            "5de93ce2e8672ca03e4f010ac2502d48a580ed3d",
+        ),
+    ] {
+        client.call(&["DEL", "z"]);
+        client.call(&["ZADD", "z", score, "m"]);
+        assert_eq!(
+            client.call(&["DEBUG", "DIGEST-VALUE", "z"]),
+            Value::Array(vec![Value::Simple(digest.into())]),
+            "{score}"
+        );
+    }
+    // What valkey-server 8.0.1, which writes them in the same way, says of several.
+    client.call(&["DEL", "z"]);
     client.call(&["ZADD", "z", "0.1", "a", "3", "b", "1e20", "c", "inf", "d"]);
     let digest = Value::Simple("286e28de1de76e40e23904e6824f040d2d975d64".into());
     assert_eq!(

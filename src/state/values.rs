@@ -48,7 +48,9 @@ pub fn object(value: Value, limits: &Limits) -> Option<Object> {
         Value::Set(members) => Some(Object::Set(set(&members, limits.set))),
         Value::SortedSet { members, scores } => {
             let entries = members.iter().zip(scores).collect();
-            let set = SortedSet::from_entries(entries, limits.sorted_set);
+            // Redis loses the sign of a `-0` that is not text, if the set is small. Ours stays, since our dumps have no other
+            // form for the scores.
+            let set = SortedSet::from_file(entries, limits.sorted_set);
             Some(Object::SortedSet(set))
         }
         Value::Stream(_) | Value::Module { .. } => None,

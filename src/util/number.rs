@@ -119,6 +119,20 @@ pub(crate) fn spells_infinity(text: &str) -> bool {
 /// | a point inside or before | less than seven decimals, or 0.001 <= number < 10000 | `0.000015` |
 /// | with an exponent | else | `1.5e-6`, `1e+20` |
 pub fn format_f64(number: f64, out: &mut Vec<u8>) {
+    let magnitude = number.abs();
+    if magnitude <= (i64::MAX / 2) as f64 && magnitude.fract() == 0.0 {
+        if number.is_sign_negative() {
+            out.push(b'-');
+        }
+        format_i64(magnitude as i64, out);
+    } else {
+        format_f64_by_digits(number, out);
+    }
+}
+
+/// Appends `number` in the shapes of [`format_f64`], integers too: `1e+8`. So Redis 7.2 writes the scores that DEBUG DIGEST
+/// hashes.
+pub fn format_f64_by_digits(number: f64, out: &mut Vec<u8>) {
     if number.is_nan() {
         out.extend(b"nan");
         return;
@@ -129,8 +143,8 @@ pub fn format_f64(number: f64, out: &mut Vec<u8>) {
     let magnitude = number.abs();
     if magnitude.is_infinite() {
         out.extend(b"inf");
-    } else if magnitude <= (i64::MAX / 2) as f64 && magnitude.fract() == 0.0 {
-        format_i64(magnitude as i64, out);
+    } else if magnitude == 0.0 {
+        out.push(b'0');
     } else {
         format_digits(&grisu::digits(magnitude), out);
     }

@@ -74,7 +74,7 @@ impl Digest {
                 let mut text = Vec::new();
                 for (member, score) in set.iter() {
                     text.clear();
-                    number::format_f64(score, &mut text);
+                    number::format_f64_by_digits(score, &mut text);
                     self.combine(&Digest::of(&[member, &text]).0);
                 }
             }

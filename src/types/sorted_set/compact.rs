@@ -8,7 +8,8 @@
 //!   ann 1.5    08 00 00 00 00 00 00 f8 3f a n n                          ann -1     01 ff a n n
 //! ```
 //!
-//! So `-0` comes back as `0`, as in Redis, whose listpacks hold integers too.
+//! `-0` is no integer. Commands put it in as `0`, as Redis does, whose listpacks hold integers too; but one that a file
+//! holds keeps its sign.
 
 use super::Edge;
 use crate::types::packed::{self, Packed};
@@ -65,8 +66,9 @@ impl Compact {
         Entries(elements)
     }
 
-    /// Inserts a member that is absent.
+    /// Inserts a member that is absent; its score loses the sign of `-0`.
     pub(super) fn insert(&mut self, member: &[u8], score: f64) {
+        let score = without_sign_of_zero(score);
         let is_behind = |(other, its_score): (&[u8], f64)| {
             super::compare((other, its_score), (member, score)) == Ordering::Greater
         };
@@ -115,10 +117,17 @@ impl DoubleEndedIterator for Entries<'_> {
 
 impl ExactSizeIterator for Entries<'_> {}
 
+/// `0` for `-0`, else the score itself.
+pub(super) fn without_sign_of_zero(score: f64) -> f64 {
+    score + 0.0
+}
+
 fn encode(member: &[u8], score: f64) -> Element {
     // All integers that a double tells apart.
     const MOST: f64 = (1u64 << 53) as f64;
-    let (bytes, len) = if score.abs() <= MOST && score.fract() == 0.0 {
+    let is_negative_zero = score == 0.0 && score.is_sign_negative();
+    let is_integer = score.abs() <= MOST && score.fract() == 0.0 && !is_negative_zero;
+    let (bytes, len) = if is_integer {
         let integer = score as i64;
         (integer.to_le_bytes(), integer_bytes(integer))
     } else {
@@ -165,7 +174,7 @@ mod tests {
     fn scores_take_few_bytes() {
         for (score, expected) in [
             (0.0, &b"\x00"[..]),
-            (-0.0, b"\x00"),
+            (-0.0, b"\x08\0\0\0\0\0\0\0\x80"),
             (7.0, b"\x01\x07"),
             (-1.0, b"\x01\xff"),
             (127.0, b"\x01\x7f"),
@@ -180,7 +189,9 @@ mod tests {
         ] {
             let expected = [expected, b"ann"].concat();
             assert_eq!(encode(b"ann", score)[..], expected, "{score}");
-            assert_eq!(decode(&expected), (&b"ann"[..], score));
+            let (member, decoded) = decode(&expected);
+            assert_eq!((member, decoded), (&b"ann"[..], score));
+            assert_eq!(decoded.is_sign_negative(), score.is_sign_negative());
         }
     }
 }

@@ -214,22 +214,40 @@ impl SortedSet {
 
 /// Writing.
 impl SortedSet {
-    /// A set of members that are all different, in any order.
+    /// A set of members that are all different, in any order. A small one has no score `-0`, as after
+    /// [`update`](Self::update).
     pub fn from_entries(mut entries: Vec<(&[u8], f64)>, limits: CompactLimits) -> SortedSet {
-        // Takes no time to speak of where they are in order, or in the opposite one.
-        entries.sort_by(|a, b| compare(*a, *b));
+        sort(&mut entries);
         SortedSet::from_sorted(entries.into_iter(), limits)
     }
 
-    /// A set of members that come in order.
+    /// As [`from_entries`](Self::from_entries), of members that come in order.
     pub fn from_sorted<'a>(
         entries: impl ExactSizeIterator<Item = (&'a [u8], f64)> + Clone,
         limits: CompactLimits,
     ) -> SortedSet {
+        SortedSet::build(entries, limits, compact::without_sign_of_zero)
+    }
+
+    /// A set of members that are all different, in any order, with exactly these scores.
+    pub fn from_file(mut entries: Vec<(&[u8], f64)>, limits: CompactLimits) -> SortedSet {
+        sort(&mut entries);
+        SortedSet::build(entries.into_iter(), limits, |score| score)
+    }
+
+    /// A set of members that come in order; of a compact one, `compact_score` says what becomes of each score.
+    fn build<'a>(
+        entries: impl ExactSizeIterator<Item = (&'a [u8], f64)> + Clone,
+        limits: CompactLimits,
+        compact_score: impl Fn(f64) -> f64,
+    ) -> SortedSet {
         let is_short = |(member, _): (&[u8], f64)| member.len() <= limits.value_bytes;
         let is_compact = entries.len() <= limits.entries && entries.clone().all(is_short);
         let form = match is_compact {
-            true => Form::Compact(entries.collect()),
+            true => {
+                let entries = entries.map(|(member, score)| (member, compact_score(score)));
+                Form::Compact(entries.collect())
+            }
             false => Form::Indexed(Box::new(entries.collect())),
         };
         SortedSet { form }
@@ -445,6 +463,11 @@ fn decode(score: &[u8]) -> f64 {
 pub fn compare(a: (&[u8], f64), b: (&[u8], f64)) -> Ordering {
     let by_score = a.1.partial_cmp(&b.1).expect("no score is NaN");
     by_score.then_with(|| a.0.cmp(b.0))
+}
+
+/// Takes no time to speak of where the entries are in order, or in the opposite one.
+fn sort(entries: &mut [(&[u8], f64)]) {
+    entries.sort_by(|a, b| compare(*a, *b));
 }
 
 /// Members with their scores in order, from both ends.
