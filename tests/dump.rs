@@ -548,6 +548,10 @@ fn files_from_the_field_hold_what_redis_says() {
         let options = ["--enable-debug-command", "yes"];
         let server = Server::ours(&folder, &options);
         check_digests(&server, file, keys);
+        if file.starts_with("badboy") {
+            let encoding = server.client().ask("OBJECT ENCODING quicklist");
+            assert_eq!(encoding, "\"quicklist\"", "of four small nodes");
+        }
         // Nothing is lost by our own dump, the sign of a score `-0` included.
         assert_eq!(server.client().ask("SAVE"), "OK");
         drop(server);

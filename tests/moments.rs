@@ -132,7 +132,7 @@ fn number(value: &Value) -> i64 {
 }
 
 fn elements(value: &Value) -> &Elements {
-    let Value::List(elements) = value else {
+    let Value::List(elements, _) = value else {
         panic!("not a list")
     };
     elements

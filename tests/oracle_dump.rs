@@ -165,3 +165,71 @@ fn a_damaged_payload_does_no_harm() {
         }
     }
 }
+
+/// The encodings that Redis 7.2.4 tells of lists as older versions wrote them: after RESTORE, and after each of some
+/// commands. A quicklist stays one until a command shrinks it, or could have; Redis 7.0 has no other encoding.
+#[test]
+fn lists_keep_their_nodes_until_they_shrink() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut client = server.client();
+    let commands: [&[&str]; 5] = [
+        &["LREM", "k", "0", "nothing"],
+        &["RPUSH", "k", "d"],
+        &["LSET", "k", "0", "e"],
+        &["RPOP", "k"],
+        &["RPOP", "k"],
+    ];
+    let [quick, pack, none] = ["\"quicklist\"", "\"listpack\"", "(nil)"];
+    for (body, encodings) in [
+        // A ziplist.
+        (
+            &b"\x0a\x0e\x0e\0\0\0\x0a\0\0\0\x01\0\0\x01a\xff"[..],
+            [quick, quick, quick, pack, pack, none],
+        ),
+        // A quicklist of ziplists: one, two, two of which one is empty.
+        (
+            b"\x0e\x01\x11\x11\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\x01b\xff",
+            [pack; 6],
+        ),
+        (
+            b"\x0e\x02\x11\x11\0\0\0\x0d\0\0\0\x02\0\0\x01a\x03\x01b\xff\x0e\x0e\0\0\0\x0a\0\0\0\x01\0\0\x01c\xff",
+            [quick, quick, quick, quick, quick, pack],
+        ),
+        (
+            b"\x0e\x02\x0b\x0b\0\0\0\x0a\0\0\0\0\0\xff\x0e\x0e\0\0\0\x0a\0\0\0\x01\0\0\x01c\xff",
+            [pack, pack, pack, pack, pack, none],
+        ),
+        // A quicklist of listpacks: one, two, one that is no listpack but an element.
+        (
+            b"\x12\x01\x02\x0d\x0d\0\0\0\x02\0\x81a\x02\x81b\x02\xff",
+            [pack; 6],
+        ),
+        (
+            b"\x12\x02\x02\x0d\x0d\0\0\0\x02\0\x81a\x02\x81b\x02\xff\x02\x0a\x0a\0\0\0\x01\0\x81c\x02\xff",
+            [quick, quick, quick, quick, quick, pack],
+        ),
+        (
+            b"\x12\x01\x01\x01a",
+            [quick, quick, quick, pack, pack, none],
+        ),
+    ] {
+        let body = [body, b"\x0b\0"].concat();
+        let payload = [&body[..], &crc64(0, &body).to_le_bytes()].concat();
+        let restored = client.call(&[b"RESTORE", b"k" as &[u8], b"0", &payload, b"REPLACE"]);
+        assert_eq!(restored, Value::Simple(b"OK".to_vec()), "{body:?}");
+        let mut found = vec![client.ask("OBJECT ENCODING k")];
+        for command in commands {
+            client.call(command);
+            found.push(client.ask("OBJECT ENCODING k"));
+        }
+        assert_eq!(found, encodings, "{body:?}");
+    }
+    // A compact list that is full leaves its form when an element is replaced.
+    for line in ["CONFIG SET list-max-listpack-size 3", "RPUSH full a b c"] {
+        client.ask(line);
+    }
+    assert_eq!(client.ask("OBJECT ENCODING full"), pack);
+    assert_eq!(client.ask("LSET full 0 z"), "OK");
+    assert_eq!(client.ask("OBJECT ENCODING full"), quick);
+}

@@ -224,7 +224,7 @@ fn check_key(name: &str, record: &KeyRecord, expected: &Json) {
     );
     let (type_name, len) = match &record.value {
         Value::String(text) => ("string", text.len()),
-        Value::List(elements) => ("list", elements.len()),
+        Value::List(elements, _) => ("list", elements.len()),
         Value::Set(members) => ("set", members.len()),
         Value::SortedSet { members, scores } => {
             assert_eq!(members.len(), scores.len(), "{name}: members and scores");
@@ -292,7 +292,7 @@ mod digest {
                 mix(&mut digest, &0_u32.to_be_bytes());
                 mix(&mut digest, text);
             }
-            Value::List(elements) => {
+            Value::List(elements, _) => {
                 mix(&mut digest, &1_u32.to_be_bytes());
                 elements
                     .iter()

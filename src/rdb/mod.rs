@@ -39,5 +39,5 @@ pub use elements::Elements;
 pub use encoder::{Encoder, ValueRef};
 pub use error::RdbError;
 pub use reader::{Fate, Item, KeyRecord, Reader};
-pub use value::Value;
+pub use value::{ListNodes, Value};
 pub use writer::{Writer, WriterOptions};

@@ -320,6 +320,7 @@ fn leading_number(text: &[u8]) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::super::format::EXAMPLE_FILE;
+    use super::super::value::ListNodes;
     use super::*;
 
     fn read_all(file: &[u8]) -> Result<Vec<Item>, RdbError> {
@@ -362,7 +363,10 @@ mod tests {
             key(
                 b"l",
                 None,
-                Value::List([&b"red"[..], &hundred].into_iter().collect()),
+                Value::List(
+                    [&b"red"[..], &hundred].into_iter().collect(),
+                    ListNodes::NotSaid,
+                ),
             ),
             key(
                 b"h",

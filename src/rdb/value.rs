@@ -16,8 +16,8 @@ use super::stream::{self, Stream};
 pub enum Value {
     /// A string.
     String(Vec<u8>),
-    /// The elements of a list, from head to tail.
-    List(Elements),
+    /// The elements of a list, from head to tail, and of what nodes it was made.
+    List(Elements, ListNodes),
     /// The members of a set, all different, in any order.
     Set(Elements),
     /// The members of a sorted set, all different, in any order.
@@ -38,11 +38,20 @@ pub enum Value {
     },
 }
 
+/// What a file says of the form that a list is to have in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ListNodes {
+    /// Nothing, or that it was one packed node: the form follows from the size.
+    NotSaid,
+    /// It was a quicklist, and stays one until it shrinks. The nodes after the first begin at these elements.
+    Quicklist(Vec<usize>),
+}
+
 impl Value {
     /// Whether it is a collection without elements, which no key holds.
     pub fn is_empty_collection(&self) -> bool {
         match self {
-            Value::List(elements) | Value::Hash(elements) | Value::Set(elements) => {
+            Value::List(elements, _) | Value::Hash(elements) | Value::Set(elements) => {
                 elements.is_empty()
             }
             Value::SortedSet { members, .. } => members.is_empty(),
@@ -65,10 +74,13 @@ pub(super) fn read<R: Read>(source: &mut Source<R>, type_code: u8) -> Result<Val
     match type_code {
         value_type::STRING => Ok(Value::String(source.string("a string value")?)),
 
-        value_type::LIST => Ok(Value::List(read_strings(source, 1)?)),
-        value_type::LIST_ZIPLIST => Ok(Value::List(read_block(source, Encoding::Ziplist)?)),
-        value_type::LIST_QUICKLIST => Ok(Value::List(read_quicklist(source)?)),
-        value_type::LIST_QUICKLIST_2 => Ok(Value::List(read_quicklist_2(source)?)),
+        value_type::LIST => Ok(Value::List(read_strings(source, 1)?, ListNodes::NotSaid)),
+        value_type::LIST_ZIPLIST => {
+            let elements = read_block(source, Encoding::Ziplist)?;
+            Ok(Value::List(elements, ListNodes::Quicklist(Vec::new())))
+        }
+        value_type::LIST_QUICKLIST => read_quicklist(source),
+        value_type::LIST_QUICKLIST_2 => read_quicklist_2(source),
 
         value_type::SET => set(at, read_strings(source, 1)?),
         value_type::SET_INTSET => set(at, read_block(source, Encoding::Intset)?),
@@ -246,12 +258,13 @@ pub(super) fn bad_block(at: u64, encoding: Encoding, error: EncodingError) -> Rd
 }
 
 /// A list in nodes of several elements each, so that neither memory nor moves are wasted on long lists.
-fn read_quicklist<R: Read>(source: &mut Source<R>) -> Result<Elements, RdbError> {
-    let mut elements = Elements::new();
+fn read_quicklist<R: Read>(source: &mut Source<R>) -> Result<Value, RdbError> {
+    let mut list = NodeByNode::default();
     for _ in 0..source.length("a number of list nodes")? {
-        append_block(source, Encoding::Ziplist, &mut elements)?;
+        append_block(source, Encoding::Ziplist, &mut list.elements)?;
+        list.end_node(true);
     }
-    Ok(elements)
+    Ok(list.finish())
 }
 
 /// A plain node is for an element too large for a listpack; Redis takes an empty string there as a failure to read.
@@ -259,18 +272,23 @@ pub(super) const EMPTY_PLAIN_NODE: &str =
     "Quicklist integrity check failed: a node of one element, which is empty";
 
 /// As `read_quicklist`, where a large element is a node of its own.
-fn read_quicklist_2<R: Read>(source: &mut Source<R>) -> Result<Elements, RdbError> {
-    let mut elements = Elements::new();
+fn read_quicklist_2<R: Read>(source: &mut Source<R>) -> Result<Value, RdbError> {
+    let mut list = NodeByNode::default();
     for _ in 0..source.length("a number of list nodes")? {
         let at = source.offset();
+        let elements = &mut list.elements;
         match source.length("a kind of list node")? {
             quicklist_node::PLAIN => {
                 elements.push_with(|bytes| source.append_string(bytes, "an element"))?;
                 if elements.get(elements.len() - 1).is_empty() {
                     return Err(RdbError::bad(at, EMPTY_PLAIN_NODE));
                 }
+                list.end_node(false);
             }
-            quicklist_node::PACKED => append_block(source, Encoding::Listpack, &mut elements)?,
+            quicklist_node::PACKED => {
+                append_block(source, Encoding::Listpack, elements)?;
+                list.end_node(true);
+            }
             _ => {
                 return Err(RdbError::bad(
                     at,
@@ -279,7 +297,37 @@ fn read_quicklist_2<R: Read>(source: &mut Source<R>) -> Result<Elements, RdbErro
             }
         }
     }
-    Ok(elements)
+    Ok(list.finish())
+}
+
+/// A list that is read node by node.
+#[derive(Default)]
+struct NodeByNode {
+    elements: Elements,
+    /// Where the nodes end that hold something.
+    ends: Vec<usize>,
+    has_plain_node: bool,
+}
+
+impl NodeByNode {
+    fn end_node(&mut self, is_packed: bool) {
+        self.has_plain_node |= !is_packed;
+        let end = self.elements.len();
+        if self.ends.last().copied().unwrap_or(0) < end {
+            self.ends.push(end);
+        }
+    }
+
+    /// Redis turns a quicklist of a single packed node into a listpack when it loads it, if the size allows that.
+    fn finish(mut self) -> Value {
+        let nodes = if self.ends.len() <= 1 && !self.has_plain_node {
+            ListNodes::NotSaid
+        } else {
+            self.ends.pop();
+            ListNodes::Quicklist(self.ends)
+        };
+        Value::List(self.elements, nodes)
+    }
 }
 
 /// Skips the value of a module, and returns the name of its type.

@@ -2,7 +2,7 @@
 
 use crate::keyspace::object::{self, Object};
 use crate::keyspace::string_entry::StringForm;
-use crate::rdb::{Elements, Value, ValueRef};
+use crate::rdb::{Elements, ListNodes, Value, ValueRef};
 use crate::types::hash::Hash;
 use crate::types::limits::{CompactLimits, Limits, SetLimits};
 use crate::types::list::{BlockLimit, End, List};
@@ -43,7 +43,7 @@ pub fn unknown_kind(value: &Value) -> Option<String> {
 pub fn object(value: Value, limits: &Limits) -> Option<Object> {
     match value {
         Value::String(string) => Some(Object::String(Arc::new(string), StringForm::Natural)),
-        Value::List(elements) => Some(Object::List(list(&elements, limits.list))),
+        Value::List(elements, nodes) => Some(Object::List(list(&elements, &nodes, limits.list))),
         Value::Hash(pairs) => Some(Object::Hash(hash(&pairs, limits.hash))),
         Value::Set(members) => Some(Object::Set(set(&members, limits.set))),
         Value::SortedSet { members, scores } => {
@@ -57,7 +57,10 @@ pub fn object(value: Value, limits: &Limits) -> Option<Object> {
     }
 }
 
-fn list(elements: &Elements, limit: BlockLimit) -> List {
+fn list(elements: &Elements, nodes: &ListNodes, limit: BlockLimit) -> List {
+    if let ListNodes::Quicklist(starts) = nodes {
+        return List::of_blocks(elements.iter(), starts, limit);
+    }
     let mut list = List::default();
     elements
         .iter()

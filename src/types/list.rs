@@ -97,6 +97,26 @@ impl Default for List {
 }
 
 impl List {
+    /// A row of blocks, even if it is short, until the list shrinks. A block begins at each of `starts`, which ascend, and
+    /// where the limit is reached.
+    pub fn of_blocks<'a>(
+        elements: impl Iterator<Item = &'a [u8]>,
+        starts: &[usize],
+        limit: BlockLimit,
+    ) -> List {
+        let mut blocks = Blocks::default();
+        let mut starts = starts.iter().peekable();
+        for (index, element) in elements.enumerate() {
+            match starts.next_if_eq(&&index) {
+                Some(_) => blocks.push_block(End::Right, element),
+                None => blocks.push(End::Right, element, limit),
+            }
+        }
+        List {
+            form: Form::Blocks(Box::new(blocks)),
+        }
+    }
+
     /// How many elements there are.
     pub fn len(&self) -> usize {
         match &self.form {
@@ -203,13 +223,16 @@ impl List {
         self.make_compact_if_small(limit);
     }
 
-    /// Replaces the element at `index`, which must exist.
+    /// Replaces the element at `index`, which must exist. As in Redis, a compact list leaves its form if the new element
+    /// has no room beside the old one, which may be smaller.
     pub fn set(&mut self, index: usize, element: &[u8], limit: BlockLimit) {
+        if let Form::Compact(block) = &self.form
+            && !limit.admits(block, element.len())
+        {
+            self.make_blocks();
+        }
         match &mut self.form {
-            Form::Compact(block) => {
-                block.replace(index, element);
-                self.make_blocks_if_large(limit);
-            }
+            Form::Compact(block) => block.replace(index, element),
             Form::Blocks(blocks) => {
                 let Some((block, within)) = blocks.locate(index) else {
                     return;
@@ -254,7 +277,9 @@ impl List {
             Form::Compact(block) => remove_equal(block, element, end, most),
             Form::Blocks(blocks) => blocks.remove_equal(element, end, most),
         };
-        self.make_compact_if_small(limit);
+        if removed > 0 {
+            self.make_compact_if_small(limit);
+        }
         removed
     }
 
@@ -350,15 +375,19 @@ impl Blocks {
         };
         match outermost {
             Some(block) if limit.admits(block, element.len()) => {
-                push(Arc::make_mut(block), end, element)
+                push(Arc::make_mut(block), end, element);
+                self.len += 1;
             }
-            _ => {
-                let block = Arc::new(Packed::from_iter([element]));
-                match end {
-                    End::Left => self.row.push_front(block),
-                    End::Right => self.row.push_back(block),
-                }
-            }
+            _ => self.push_block(end, element),
+        }
+    }
+
+    /// Adds an element in a block of its own.
+    fn push_block(&mut self, end: End, element: &[u8]) {
+        let block = Arc::new(Packed::from_iter([element]));
+        match end {
+            End::Left => self.row.push_front(block),
+            End::Right => self.row.push_back(block),
         }
         self.len += 1;
     }
@@ -607,13 +636,30 @@ mod tests {
         assert_eq!(list.iter().count(), 1);
     }
 
+    /// As Redis 7.2.4 answers to OBJECT ENCODING after LSET, with `list-max-listpack-size` 3.
     #[test]
-    fn replacing_an_element_of_a_full_list_keeps_it_compact() {
-        let limit = BlockLimit::Elements(2);
+    fn replacing_an_element_of_a_full_list_makes_blocks() {
+        let limit = BlockLimit::Elements(3);
         let mut list = List::default();
         list.push(End::Right, b"x", limit);
         list.push(End::Right, b"y", limit);
         list.set(0, b"z", limit);
+        assert!(list.is_compact());
+        list.push(End::Right, b"x", limit);
+        list.set(0, b"z", limit);
+        assert!(!list.is_compact());
+        assert_eq!(list.iter().collect::<Vec<_>>(), [b"z", b"y", b"x"]);
+    }
+
+    #[test]
+    fn blocks_begin_where_a_file_says_and_at_the_limit() {
+        let elements = [&b"a"[..], b"b", b"c", b"d", b"e", b"f"];
+        let mut list = List::of_blocks(elements.into_iter(), &[1, 2], BlockLimit::Elements(3));
+        let lengths: Vec<usize> = list.blocks().map(Packed::len).collect();
+        assert_eq!(lengths, [1, 1, 3, 1]);
+        assert_eq!(list.iter().collect::<Vec<_>>(), elements);
+        assert_eq!((list.len(), list.get(4)), (6, Some(&b"e"[..])));
+        list.keep(0, 1, BlockLimit::Elements(3));
         assert!(list.is_compact());
     }
 

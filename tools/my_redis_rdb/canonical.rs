@@ -121,7 +121,7 @@ fn take<'a>(bytes: &mut &'a [u8]) -> &'a [u8] {
 fn for_each_item(value: &Value, mut visit: impl FnMut(&[u8], &[u8])) {
     match value {
         Value::String(text) => visit(b"", text),
-        Value::List(elements) => elements.iter().for_each(|element| visit(b"", element)),
+        Value::List(elements, _) => elements.iter().for_each(|element| visit(b"", element)),
         Value::Set(members) => {
             let mut members: Vec<&[u8]> = members.iter().collect();
             members.sort_unstable();

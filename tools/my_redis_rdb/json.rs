@@ -59,7 +59,7 @@ fn write_key(output: &mut impl Write, database: u64, record: &KeyRecord) -> io::
 pub fn type_of(value: &Value) -> &'static str {
     match value {
         Value::String(_) => "string",
-        Value::List(_) => "list",
+        Value::List(..) => "list",
         Value::Set(_) => "set",
         Value::SortedSet { .. } => "zset",
         Value::Hash(_) => "hash",
@@ -71,7 +71,7 @@ pub fn type_of(value: &Value) -> &'static str {
 fn value(output: &mut impl Write, value: &Value) -> io::Result<()> {
     match value {
         Value::String(text) => string(output, text),
-        Value::List(elements) | Value::Set(elements) => strings(output, elements),
+        Value::List(elements, _) | Value::Set(elements) => strings(output, elements),
         Value::Hash(pairs) => list(output, b"{}", pairs.pairs(), |output, (field, value)| {
             string(output, field)?;
             output.write_all(b":")?;

@@ -93,7 +93,7 @@ fn read(file: &[u8]) -> (Vec<Key>, Result<u64, String>) {
                 Item::Key(record) => {
                     let elements = match &record.value {
                         Value::String(_) => 1,
-                        Value::List(elements) | Value::Set(elements) => elements.len(),
+                        Value::List(elements, _) | Value::Set(elements) => elements.len(),
                         Value::Hash(pairs) => pairs.pairs().len(),
                         Value::SortedSet { members, .. } => members.len(),
                         Value::Stream(stream) => stream.entries.len(),

@@ -2,7 +2,7 @@
 
 use super::memory::allocated_by;
 use my_redis_server::rdb::{
-    Item, KeyRecord, RdbError, Reader, Value, ValueRef, Writer, WriterOptions,
+    Item, KeyRecord, ListNodes, RdbError, Reader, Value, ValueRef, Writer, WriterOptions,
 };
 use std::io::{self, Read};
 
@@ -89,7 +89,7 @@ fn check_work(input: &[u8], outcome: &Outcome, allocated: u64) {
 fn elements_of(item: &Item) -> u64 {
     let Item::Key(record) = item else { return 0 };
     let elements = match &record.value {
-        Value::List(elements) | Value::Set(elements) | Value::Hash(elements) => elements.len(),
+        Value::List(elements, _) | Value::Set(elements) | Value::Hash(elements) => elements.len(),
         Value::SortedSet { members, scores } => {
             assert_eq!(members.len(), scores.len());
             assert!(!scores.iter().any(|score| score.is_nan()));
@@ -163,7 +163,7 @@ fn write(outcome: &Outcome, compression: bool) -> io::Result<(Vec<u8>, Vec<KeyRe
     for record in outcome.items.iter().filter_map(as_key) {
         let is_written = match &record.value {
             Value::Stream(_) | Value::Module { .. } => false,
-            Value::List(elements) | Value::Set(elements) | Value::Hash(elements) => {
+            Value::List(elements, _) | Value::Set(elements) | Value::Hash(elements) => {
                 !elements.is_empty()
             }
             Value::SortedSet { members, .. } => !members.is_empty(),
@@ -171,12 +171,16 @@ fn write(outcome: &Outcome, compression: bool) -> io::Result<(Vec<u8>, Vec<KeyRe
         };
         if is_written {
             write_key(&mut writer, record)?;
-            // These two are not written.
-            written.push(KeyRecord {
+            // These are not written.
+            let mut record = KeyRecord {
                 idle_seconds: None,
                 freq: None,
                 ..record.clone()
-            });
+            };
+            if let Value::List(_, nodes) = &mut record.value {
+                *nodes = ListNodes::NotSaid;
+            }
+            written.push(record);
         }
     }
     Ok((writer.finish()?, written))
@@ -186,7 +190,7 @@ fn write_key(writer: &mut Writer<Vec<u8>>, record: &KeyRecord) -> io::Result<()>
     let mut put = |value: ValueRef| writer.key(&record.key, record.expires_at_ms, value);
     match &record.value {
         Value::String(text) => put(ValueRef::String(text)),
-        Value::List(elements) => put(ValueRef::List(elements.len(), &mut elements.iter())),
+        Value::List(elements, _) => put(ValueRef::List(elements.len(), &mut elements.iter())),
         Value::Set(members) => put(ValueRef::Set(members.len(), &mut members.iter())),
         Value::Hash(pairs) => put(ValueRef::Hash(pairs.len() / 2, &mut pairs.pairs())),
         Value::SortedSet { members, scores } => {
