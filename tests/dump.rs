@@ -375,7 +375,7 @@ fn a_dump_that_cannot_be_loaded_whole_is_refused_and_kept() {
         ),
         (
             "redis-7.2/functions.rdb",
-            "There is a function library, which this server does not know yet",
+            "There is the function library 'mylib', which this server does not know yet",
         ),
         ("edge/x_dup_key.rdb", "The key 'key' comes twice"),
         (
@@ -391,7 +391,11 @@ fn a_dump_that_cannot_be_loaded_whole_is_refused_and_kept() {
         ("edge/ver12.rdb", "Can't handle RDB format version 12"),
         (
             "redis-rdb-tools/redis_40_with_module.rdb",
-            "one of the module ReJSON-RL",
+            "The value of the key 'foo' is one of the module ReJSON-RL, which this server does not know yet",
+        ),
+        (
+            "redis-rdb-tools/redis_60_with_module_aux.rdb",
+            "There is data of the module test__rdb, which this server does not know yet",
         ),
     ] {
         let folder = Folder::new();

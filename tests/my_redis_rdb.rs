@@ -456,6 +456,51 @@ fn stats_counts_what_is_there() {
     );
 }
 
+/// The names stand in the files: in the code of the library, and in the 64 bits of a module's id.
+#[test]
+fn functions_and_modules_are_named() {
+    for (file, checked, counted) in [
+        (
+            "redis-7.2/functions.rdb",
+            "the function library \"mylib\"",
+            "\nFunction libraries\n  \"mylib\"\n",
+        ),
+        (
+            "redis-rdb-tools/redis_40_with_module.rdb",
+            "the module ReJSON-RL",
+            "\n  ReJSON-RL               1                0\n",
+        ),
+        (
+            "redis-rdb-tools/redis_60_with_module_aux.rdb",
+            "the module test__rdb",
+            "\n  test__rdb               0                1\n",
+        ),
+        ("edge/v9_t15_stream1.rdb", "1 stream", "15 STREAM_LISTPACKS"),
+    ] {
+        let (line, code) = run(&["check"], &[&fixture(file)]);
+        let end = format!("; not known to my_redis_server yet: {checked}\n");
+        assert!(line.ends_with(&end), "{line}");
+        assert_eq!(code, 0);
+        let (output, code) = run(&["stats"], &[&fixture(file)]);
+        assert!(output.contains(counted), "{output}");
+        assert_eq!(code, 0);
+    }
+    // Names without an end are cut, and there is an end to their number.
+    let folder = Folder::new();
+    let path = folder.path().join("many.rdb");
+    let library = |number: usize| {
+        let code = format!("#!lua name=lib{number:03}{}\n", "x".repeat(100));
+        [&[0xF5, 0x40, code.len() as u8][..], code.as_bytes()].concat()
+    };
+    let libraries: Vec<u8> = (0..40).flat_map(library).collect();
+    let file = [b"REDIS0010", &libraries[..], b"\xFF\0\0\0\0\0\0\0\0"].concat();
+    fs::write(&path, file).expect("the folder can be written");
+    let (line, _) = run(&["check"], &[&path]);
+    assert!(line.contains("\"lib015x"), "{line}");
+    assert!(line.ends_with(", and more\n"), "{line}");
+    assert!(line.len() < 2000, "{line}");
+}
+
 #[test]
 fn diff_compares_content_not_bytes() {
     // The same data as two servers or two layouts have it: expected.json has the same digest for both.

@@ -14,6 +14,8 @@
 //!
 //! Both use `checksum`. `payload` is a single value: DUMP and RESTORE.
 //!
+//! `function` tells the name of a function library.
+//!
 //! `explain` reads a file for people: it tells of every byte what it means.
 
 pub mod checksum;
@@ -25,6 +27,7 @@ pub mod error;
 pub mod explain;
 pub mod file;
 pub mod format;
+pub mod function;
 pub mod payload;
 pub mod reader;
 mod source;

@@ -424,8 +424,8 @@ mod tests {
                 "[offset 9] Unknown RDB encoding type 8",
             ),
             (
-                b"\x06\x01k\x00",
-                "[offset 12] Pre-release module format not supported",
+                b"\x06\x01k\x81\x45\xE2\x52\x38\xDF\x91\x2C\x00",
+                "[offset 12] Pre-release module format not supported: a value of the module ReJSON-RL",
             ),
             (
                 b"\xF6",

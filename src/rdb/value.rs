@@ -105,7 +105,8 @@ pub(super) fn read<R: Read>(source: &mut Source<R>, type_code: u8) -> Result<Val
             name: skip_module(source)?,
         }),
         value_type::MODULE_PRE_GA => {
-            Err(RdbError::bad(at, "Pre-release module format not supported"))
+            let name = module_type_name(source.length("a module type")?);
+            Err(pre_release_module(at, &name))
         }
         _ => Err(RdbError::UnknownType {
             offset: at,
@@ -328,6 +329,12 @@ impl NodeByNode {
         };
         Value::List(self.elements, nodes)
     }
+}
+
+/// Modules before Redis 4.0 did not say where their values end.
+pub(super) fn pre_release_module(at: u64, name: &str) -> RdbError {
+    let what = format!("Pre-release module format not supported: a value of the module {name}");
+    RdbError::bad(at, what)
 }
 
 /// Skips the value of a module, and returns the name of its type.

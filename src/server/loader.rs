@@ -6,6 +6,7 @@
 
 use super::inserter::{Batch, Inserter};
 use crate::keyspace::space::{Key, SHARDS};
+use crate::rdb::function::library_name;
 use crate::rdb::{Fate, Item, KeyRecord, Reader};
 use crate::state::{Server, values};
 use crate::util::clock;
@@ -153,9 +154,10 @@ impl<'a> Sorter<'a> {
                     check_type(&record).map_err(refused)?;
                     self.put(offset, reader.offset() - offset, record)?;
                 }
-                Item::Function(_) => return Err(refused(not_known("There is a function library"))),
-                Item::ModuleAux { .. } => {
-                    return Err(refused(not_known("There is data of a module")));
+                Item::Function(code) => return Err(refused(unknown_library(&code))),
+                Item::ModuleAux { name } => {
+                    let what = format!("There is data of the module {name}");
+                    return Err(refused(not_known(&what)));
                 }
                 Item::Aux { key, value } => self.note_fact(&key, &value),
                 Item::ResizeDb { .. } => {}
@@ -251,6 +253,17 @@ fn check_type(record: &KeyRecord) -> Result<(), String> {
     Err(not_known(&format!(
         "The value of the key '{name}' is {kind}"
     )))
+}
+
+fn unknown_library(code: &[u8]) -> String {
+    let what = match library_name(code) {
+        Some(name) => format!(
+            "There is the function library '{}'",
+            String::from_utf8_lossy(&name)
+        ),
+        None => "There is a function library without a name".to_string(),
+    };
+    not_known(&what)
 }
 
 /// Why the dump is not loaded although it is well formed.

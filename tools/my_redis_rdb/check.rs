@@ -1,14 +1,19 @@
 //! `check`: one line of verdict. The reading is that of the server when it starts, and so is the judgement: a key that comes
-//! twice is a fault; a collection without elements is none, and is passed over.
+//! twice is a fault; a collection without elements is none, and is passed over. What a good file holds that our server does
+//! not know yet is named.
 
+use std::collections::BTreeSet;
+use std::fmt;
 use std::io::{self, Read, Write};
 
-use my_redis_server::rdb::{Fate, Item, KeyRecord, RdbError, Reader};
+use my_redis_server::rdb::explain::Excerpt;
+use my_redis_server::rdb::function::library_name;
+use my_redis_server::rdb::{Fate, Item, KeyRecord, RdbError, Reader, Value};
 use my_redis_server::util::clock;
 
 use super::canonical::Record;
 use super::sort::Sorter;
-use super::table::{counted, grouped};
+use super::table::{counted, grouped, quoted};
 use super::{Trouble, Verdict, input};
 
 pub fn check(file: &str) -> Result<Verdict, Trouble> {
@@ -53,7 +58,9 @@ fn read(input: impl Read) -> Result<String, Stop> {
             None => break,
             Some(Item::SelectDb(number)) => contents.database = number,
             Some(Item::Key(record)) => contents.add(offset, &record)?,
-            Some(_) => {}
+            Some(Item::Function(code)) => contents.unknown.add_library(&code),
+            Some(Item::ModuleAux { name }) => contents.unknown.add_module(&name),
+            Some(Item::Aux { .. } | Item::ResizeDb { .. }) => {}
         }
     }
     let checksum = match reader.checksum() {
@@ -69,9 +76,10 @@ fn read(input: impl Read) -> Result<String, Stop> {
         0 => String::new(),
         count => format!(", and {} behind the end", counted(count, "byte")),
     };
+    let unknown = contents.unknown.to_string();
     let contents = contents.finish()?;
     Ok(format!(
-        "version {version}, {contents}, {checksum}, {}{behind}",
+        "version {version}, {contents}, {checksum}, {}{behind}{unknown}",
         counted(bytes, "byte")
     ))
 }
@@ -86,6 +94,7 @@ struct Contents {
     empty: u64,
     /// The names that a server would keep.
     names: Sorter,
+    unknown: Unknown,
 }
 
 impl Contents {
@@ -98,12 +107,18 @@ impl Contents {
             expired: 0,
             empty: 0,
             names: Sorter::new(),
+            unknown: Unknown::default(),
         }
     }
 
     fn add(&mut self, offset: u64, record: &KeyRecord) -> io::Result<()> {
         self.keys += 1;
         self.expires += u64::from(record.expires_at_ms.is_some());
+        match &record.value {
+            Value::Stream(_) => self.unknown.streams += 1,
+            Value::Module { name } => self.unknown.add_module(name),
+            _ => {}
+        }
         match record.fate(self.now_ms) {
             Fate::Kept => {
                 let name = Record::of_name(self.database, &record.key, offset);
@@ -134,6 +149,72 @@ impl Contents {
             grouped(self.expires),
             grouped(self.expired),
         ))
+    }
+}
+
+/// What is no fault of a file, but keeps our server from loading it.
+#[derive(Default)]
+struct Unknown {
+    streams: u64,
+    /// The first names of each, at most [`MAX_NAMES`].
+    libraries: BTreeSet<Vec<u8>>,
+    modules: BTreeSet<String>,
+    /// Whether there were more.
+    has_more: bool,
+}
+
+/// More names of libraries and modules are not printed.
+const MAX_NAMES: usize = 16;
+const NAME_WIDTH: usize = 48;
+
+impl Unknown {
+    fn add_library(&mut self, code: &[u8]) {
+        let name = library_name(code).unwrap_or_default();
+        self.has_more |= !add_name(&mut self.libraries, name);
+    }
+
+    fn add_module(&mut self, name: &str) {
+        self.has_more |= !add_name(&mut self.modules, name.to_string());
+    }
+}
+
+/// Whether it is among the names now.
+fn add_name<T: Ord>(names: &mut BTreeSet<T>, name: T) -> bool {
+    if names.len() < MAX_NAMES {
+        names.insert(name);
+        return true;
+    }
+    names.contains(&name)
+}
+
+/// A part of the verdict, empty if there is nothing to tell.
+impl fmt::Display for Unknown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut words = Vec::new();
+        if self.streams > 0 {
+            words.push(counted(self.streams, "stream"));
+        }
+        for name in &self.libraries {
+            words.push(match name.as_slice() {
+                b"" => "a function library without a name".to_string(),
+                name => format!(
+                    "the function library {}",
+                    quoted(Excerpt::of(name), NAME_WIDTH)
+                ),
+            });
+        }
+        words.extend(self.modules.iter().map(|name| format!("the module {name}")));
+        if self.has_more {
+            words.push("and more".to_string());
+        }
+        match words.is_empty() {
+            true => Ok(()),
+            false => write!(
+                f,
+                "; not known to my_redis_server yet: {}",
+                words.join(", ")
+            ),
+        }
     }
 }
 

@@ -4,11 +4,12 @@
 //! come later are counted together.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
 use std::io::{self, BufWriter, Write};
 
 use my_redis_server::rdb::explain::{
-    Excerpt, Field, KeyFacts, Outcome, Place, Section, Sink, StringForm, explain, type_name,
+    Excerpt, Field, KeyFacts, ModuleData, Outcome, Place, Section, Sink, StringForm, explain,
+    type_name,
 };
 use my_redis_server::util::clock;
 
@@ -19,6 +20,8 @@ use super::{Trouble, Verdict, input};
 const MAX_PREFIXES: usize = 10_000;
 /// Longer prefixes are cut off here; of names so much is kept.
 const MAX_NAME: usize = 64;
+/// More function libraries, and more modules, are counted together.
+const MAX_LIBRARIES: usize = 1000;
 const NAME_WIDTH: usize = 48;
 const BAR_WIDTH: usize = 40;
 
@@ -71,6 +74,18 @@ struct Stats {
     expiries: [u64; SPANS.len() + 1],
     strings: HashMap<StringForm, (u64, u64, u64)>,
     values_by_form: HashMap<StringForm, u64>,
+    /// The first function libraries and modules, by name, and how many more there were.
+    libraries: BTreeSet<Vec<u8>>,
+    modules: BTreeMap<String, ModuleCount>,
+    other_names: u64,
+}
+
+/// What a module has in the file.
+#[derive(Clone, Copy, Default)]
+struct ModuleCount {
+    values: u64,
+    /// Pieces of data beside the keys.
+    aux: u64,
 }
 
 impl Sink for Stats {
@@ -114,6 +129,28 @@ impl Sink for Stats {
         count.0 += 1;
         count.1 += stored;
         count.2 += plain;
+    }
+
+    fn library(&mut self, name: Option<&[u8]>) {
+        let name = name.unwrap_or_default();
+        let name = &name[..name.len().min(MAX_NAME)];
+        if self.libraries.len() < MAX_LIBRARIES || self.libraries.contains(name) {
+            self.libraries.insert(name.to_vec());
+        } else {
+            self.other_names += 1;
+        }
+    }
+
+    fn module(&mut self, name: &str, data: ModuleData) {
+        if self.modules.len() >= MAX_LIBRARIES && !self.modules.contains_key(name) {
+            self.other_names += 1;
+            return;
+        }
+        let count = self.modules.entry(name.to_string()).or_default();
+        match data {
+            ModuleData::Value => count.values += 1,
+            ModuleData::Aux => count.aux += 1,
+        }
     }
 }
 
@@ -172,6 +209,9 @@ pub fn stats(file: &str, top: usize) -> Result<Verdict, Trouble> {
         expiries: [0; SPANS.len() + 1],
         strings: HashMap::new(),
         values_by_form: HashMap::new(),
+        libraries: BTreeSet::new(),
+        modules: BTreeMap::new(),
+        other_names: 0,
     };
     let outcome = explain(input, &mut stats)?;
     let mut output = BufWriter::new(io::stdout().lock());
@@ -195,6 +235,7 @@ impl Stats {
             writeln!(output, "FAULT {fault}")?;
             writeln!(output, "The figures are those of the keys before it.")?;
         }
+        self.write_libraries(output)?;
         if self.all.keys == 0 {
             return Ok(());
         }
@@ -251,6 +292,32 @@ impl Stats {
             table.row(cells);
         }
         table.write(output)
+    }
+
+    /// Function libraries and modules, if there are any.
+    fn write_libraries(&self, output: &mut impl Write) -> io::Result<()> {
+        if !self.libraries.is_empty() {
+            writeln!(output, "\nFunction libraries")?;
+            for name in &self.libraries {
+                match name.as_slice() {
+                    b"" => writeln!(output, "  (no name)")?,
+                    name => writeln!(output, "  {}", quoted(Excerpt::of(name), NAME_WIDTH))?,
+                }
+            }
+        }
+        if !self.modules.is_empty() {
+            writeln!(output, "\nModules")?;
+            let mut table = Table::new(&["module", "values of keys", "beside the keys"], &[1, 2]);
+            for (name, count) in &self.modules {
+                let counts = [count.values, count.aux].map(grouped);
+                table.row([&[name.clone()][..], &counts].concat());
+            }
+            table.write(output)?;
+        }
+        if self.other_names > 0 {
+            writeln!(output, "({} more)", grouped(self.other_names))?;
+        }
+        Ok(())
     }
 
     fn write_prefixes(&self, output: &mut impl Write) -> io::Result<()> {

@@ -5,12 +5,15 @@ use std::io::{self, Read};
 
 use super::super::error::RdbError;
 use super::super::format::{MAGIC, VERSION_WITH_CHECKSUM, opcode};
+use super::super::function::library_name;
 use super::super::reader::header_version;
 use super::super::source::{Source, WINDOW_SIZE};
 use super::super::value as values;
 use super::names::{opcode_name, type_name, writers_of};
 use super::text::StringForm;
-use super::{Excerpt, Field, KeyFacts, Outcome, Place, Role, Section, Sink, Stop, Walk};
+use super::{
+    Excerpt, Field, KeyFacts, ModuleData, Outcome, Place, Role, Section, Sink, Stop, Walk,
+};
 use crate::util::clock;
 
 /// Goes through a file once.
@@ -285,12 +288,16 @@ impl<'s, R: Read, S: Sink> Walker<'s, R, S> {
                 self.text(Role::Text, "an AUX key")?;
                 self.text(Role::Text, "an AUX value")?;
             }
-            opcode::FUNCTION2 => drop(self.text(Role::Text, "a function library")?),
+            opcode::FUNCTION2 => {
+                let code = self.text(Role::Text, "a function library")?;
+                let name = library_name(code.excerpt().shown);
+                self.sink.library(name.as_deref());
+            }
             opcode::FUNCTION_PRE_GA => {
                 let what = "Pre-release function format not supported.";
                 return Err(RdbError::bad(at, what).into());
             }
-            opcode::MODULE_AUX => self.module()?,
+            opcode::MODULE_AUX => self.module(ModuleData::Aux)?,
             _ => unreachable!("opcodes from SLOT_INFO to EOF are all known"),
         }
         Ok(())

@@ -184,6 +184,21 @@ pub trait Sink {
 
     /// A string of `plain` bytes took `stored` bytes of the file, with its lengths.
     fn string(&mut self, _form: StringForm, _stored: u64, _plain: u64) {}
+
+    /// A function library has ended. None if its first line does not name it.
+    fn library(&mut self, _name: Option<&[u8]>) {}
+
+    /// Data of a module begins.
+    fn module(&mut self, _name: &str, _data: ModuleData) {}
+}
+
+/// Where a module has its data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModuleData {
+    /// In the value of a key.
+    Value,
+    /// Beside the keys.
+    Aux,
 }
 
 /// How far the walk has come.

@@ -7,11 +7,13 @@ use std::io::Read;
 use super::super::encodings::{Encoding, Entry};
 use super::super::error::RdbError;
 use super::super::format::{module_item, quicklist_node, value_type};
-use super::super::value::{EMPTY_PLAIN_NODE, module_type_name, parse_score};
+use super::super::value::{EMPTY_PLAIN_NODE, module_type_name, parse_score, pre_release_module};
 use super::frame::Walker;
 use super::text::fingerprint;
-use super::{Excerpt, Place, Role, Section, Sink, Walk};
+use super::{Excerpt, ModuleData, Place, Role, Section, Sink, Walk};
 use crate::util::number;
+
+const MODULE_TYPE: &str = "a module type, its name in 6 bits a letter";
 
 /// What a value is, whatever its layout.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -154,8 +156,11 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
             value_type::STREAM_LISTPACKS
             | value_type::STREAM_LISTPACKS_2
             | value_type::STREAM_LISTPACKS_3 => self.stream(type_code),
-            value_type::MODULE_2 => self.module(),
-            _ => Err(RdbError::bad(at, "Pre-release module format not supported").into()),
+            value_type::MODULE_2 => self.module(ModuleData::Value),
+            _ => {
+                let id = self.length_as("a module type", MODULE_TYPE)?;
+                Err(pre_release_module(at, &module_type_name(id)).into())
+            }
         }
     }
 
@@ -283,13 +288,11 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
     }
 
     /// What a module has written: its type, then items.
-    pub(super) fn module(&mut self) -> Walk<()> {
+    pub(super) fn module(&mut self, data: ModuleData) -> Walk<()> {
         let at = self.source.offset();
-        let id = self.length_as(
-            "a module type",
-            "a module type, its name in 6 bits a letter",
-        )?;
+        let id = self.length_as("a module type", MODULE_TYPE)?;
         let name = module_type_name(id);
+        self.sink.module(&name, data);
         let version = id & 1023;
         let title = format_args!("data of the module type {name}, version {version}");
         self.enter(Place::File(at), &Section::Part(title))?;
