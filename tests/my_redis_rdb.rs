@@ -57,29 +57,12 @@ fn told_bytes(text: &Json) -> Vec<u8> {
         .collect()
 }
 
-/// The bytes of a string that `json` printed.
-fn printed_bytes(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let mut rest = text.as_bytes();
-    loop {
-        match rest {
-            [] => return bytes,
-            [b'\\', b'\\', after @ ..] => {
-                bytes.push(b'\\');
-                rest = after;
-            }
-            [b'\\', b'x', high, low, after @ ..] => {
-                let digits = [*high, *low];
-                let digits = str::from_utf8(&digits).expect("hex digits");
-                bytes.push(u8::from_str_radix(digits, 16).expect("hex digits"));
-                rest = after;
-            }
-            [b'\\', ..] => panic!("a backslash that means nothing: {text}"),
-            [byte, after @ ..] => {
-                bytes.push(*byte);
-                rest = after;
-            }
-        }
+/// The bytes of a string in a line that `json` printed.
+fn printed_bytes(line: &Json, text: &str) -> Vec<u8> {
+    match line["encoding"].as_str() {
+        None => text.as_bytes().to_vec(),
+        Some("latin-1") => told_bytes(&Json::String(text.to_string())),
+        Some(other) => panic!("an encoding that the help does not know: {other}"),
     }
 }
 
@@ -264,12 +247,12 @@ fn json_says_what_redis_says() {
                 .iter()
                 .find(|line| {
                     line["db"] == key["db"]
-                        && printed_bytes(line["key"].as_str().expect("a text")) == name
+                        && printed_bytes(line, line["key"].as_str().expect("a text")) == name
                 })
                 .unwrap_or_else(|| panic!("{}: no key {}", path.display(), key["key"]));
             let value = &line["value"];
             let len = match key["type"].as_str().expect("a text") {
-                "string" => printed_bytes(value.as_str().expect("a text")).len(),
+                "string" => printed_bytes(line, value.as_str().expect("a text")).len(),
                 "list" | "set" => value.as_array().expect("an array").len(),
                 "stream" => value["entries"].as_array().expect("an array").len(),
                 _ => value.as_object().expect("an object").len(),
@@ -284,12 +267,43 @@ fn json_says_what_redis_says() {
             );
             if key["type"] == "string" && !key["value"].is_null() {
                 let text = value.as_str().expect("a text");
-                assert_eq!(printed_bytes(text), told_bytes(&key["value"]), "{label}");
+                assert_eq!(
+                    printed_bytes(line, text),
+                    told_bytes(&key["value"]),
+                    "{label}"
+                );
             }
             compared += 1;
         }
     }
     assert!(compared > 250, "only {compared} keys were compared");
+}
+
+/// Decoded once, each string has its bytes; in the second line, where one is not UTF-8, one character for each.
+#[test]
+fn json_is_decoded_once() {
+    let folder = Folder::new();
+    let path = folder.path().join("strings.rdb");
+    let file = [
+        &b"REDIS0009\x04\x03k\xC3\xB6\x02\x05a\\nb\"\x02\\\\\x01c\x06\\x00\0\n"[..],
+        b"\x04\x03k\xC3\xB6\x01\x02\\\xFF\x03\xC3\xB6\\",
+        b"\xFF\0\0\0\0\0\0\0\0",
+    ]
+    .concat();
+    fs::write(&path, file).expect("the folder can be written");
+    let (output, code) = run(&["json"], &[&path]);
+    assert_eq!(code, 0);
+    let lines: Vec<Json> = output
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+        .collect();
+    let expected = [
+        serde_json::json!({"db": 0, "key": "kö", "type": "hash",
+            "value": {"a\\nb\"": "\\\\", "c": "\\x00\0\n"}}),
+        serde_json::json!({"db": 0, "encoding": "latin-1", "key": "k\u{c3}\u{b6}", "type": "hash",
+            "value": {"\\\u{ff}": "\u{c3}\u{b6}\\"}}),
+    ];
+    assert_eq!(lines, expected);
 }
 
 #[test]

@@ -4,7 +4,15 @@
 //! {"db":0,"key":"user:1","type":"hash","expires_at_ms":4102444800000,"value":{"name":"ann"}}
 //! ```
 //! rdbtools' json is the model for the values; it prints one array of objects instead, without types and expiries, and
-//! nothing for streams. Strings are those of the file, see `escaped`.
+//! nothing for streams.
+//!
+//! A string of JSON is text, and one of Redis is bytes. Mostly these are UTF-8, and then decoding the line gives the string.
+//! A line in which any is not says so, and has a character for each byte, in names and values alike:
+//!
+//! ```text
+//! {"db":0,"encoding":"latin-1","key":"k","type":"string","value":"\u00ff"}
+//! ```
+//! So no mark within a string is needed, which the string could hold itself, and every decoder of JSON takes the line.
 
 use std::io::{self, BufWriter, Write};
 
@@ -37,8 +45,31 @@ pub fn json(file: &str) -> Result<Verdict, Trouble> {
     Ok(Verdict::Good)
 }
 
+/// A line that is being written.
+struct Line<'a, W> {
+    output: &'a mut W,
+    /// Whether its strings are UTF-8; else each character is a byte.
+    is_utf8: bool,
+}
+
+impl<W: Write> Write for Line<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.output.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.output.flush()
+    }
+}
+
 fn write_key(output: &mut impl Write, database: u64, record: &KeyRecord) -> io::Result<()> {
-    write!(output, "{{\"db\":{database},\"key\":")?;
+    let is_utf8 = is_utf8(&record.key) && holds_only(&record.value, is_utf8);
+    let output = &mut Line { output, is_utf8 };
+    write!(output, "{{\"db\":{database}")?;
+    if !is_utf8 {
+        output.write_all(b",\"encoding\":\"latin-1\"")?;
+    }
+    output.write_all(b",\"key\":")?;
     string(output, &record.key)?;
     write!(output, ",\"type\":\"{}\"", type_of(&record.value))?;
     if let Some(deadline) = record.expires_at_ms {
@@ -55,6 +86,31 @@ fn write_key(output: &mut impl Write, database: u64, record: &KeyRecord) -> io::
     output.write_all(b"}\n")
 }
 
+fn is_utf8(bytes: &[u8]) -> bool {
+    std::str::from_utf8(bytes).is_ok()
+}
+
+/// Whether all strings of a value are so.
+fn holds_only(value: &Value, is_so: impl Fn(&[u8]) -> bool) -> bool {
+    match value {
+        Value::String(text) => is_so(text),
+        Value::List(elements, _) | Value::Set(elements) | Value::Hash(elements) => {
+            elements.iter().all(is_so)
+        }
+        Value::SortedSet { members, .. } => members.iter().all(is_so),
+        Value::Stream(stream) => {
+            let mut entries = stream.entries.iter();
+            let mut groups = stream.groups.iter();
+            entries.all(|(_, mut fields)| fields.all(|(field, value)| is_so(field) && is_so(value)))
+                && groups.all(|group| {
+                    let mut consumers = group.consumers.iter();
+                    is_so(&group.name) && consumers.all(|consumer| is_so(&consumer.name))
+                })
+        }
+        Value::Module { .. } => true,
+    }
+}
+
 /// The name that TYPE gives.
 pub fn type_of(value: &Value) -> &'static str {
     match value {
@@ -68,7 +124,7 @@ pub fn type_of(value: &Value) -> &'static str {
     }
 }
 
-fn value(output: &mut impl Write, value: &Value) -> io::Result<()> {
+fn value(output: &mut Line<impl Write>, value: &Value) -> io::Result<()> {
     match value {
         Value::String(text) => string(output, text),
         Value::List(elements, _) | Value::Set(elements) => strings(output, elements),
@@ -96,7 +152,7 @@ fn value(output: &mut impl Write, value: &Value) -> io::Result<()> {
     }
 }
 
-fn strings(output: &mut impl Write, elements: &Elements) -> io::Result<()> {
+fn strings(output: &mut Line<impl Write>, elements: &Elements) -> io::Result<()> {
     list(output, b"[]", elements.iter(), |output, element| {
         string(output, element)
     })
@@ -104,10 +160,10 @@ fn strings(output: &mut impl Write, elements: &Elements) -> io::Result<()> {
 
 /// Items with commas between, in the two brackets.
 fn list<T, W: Write>(
-    output: &mut W,
+    output: &mut Line<W>,
     brackets: &[u8; 2],
     items: impl Iterator<Item = T>,
-    write_item: impl Fn(&mut W, T) -> io::Result<()>,
+    write_item: impl Fn(&mut Line<W>, T) -> io::Result<()>,
 ) -> io::Result<()> {
     output.write_all(&brackets[..1])?;
     for (index, item) in items.enumerate() {
@@ -119,7 +175,7 @@ fn list<T, W: Write>(
     output.write_all(&brackets[1..])
 }
 
-fn stream(output: &mut impl Write, stream: &Stream) -> io::Result<()> {
+fn stream(output: &mut Line<impl Write>, stream: &Stream) -> io::Result<()> {
     output.write_all(b"{\"entries\":")?;
     list(
         output,
@@ -153,7 +209,7 @@ fn stream(output: &mut impl Write, stream: &Stream) -> io::Result<()> {
     output.write_all(b"}")
 }
 
-fn group<W: Write>(output: &mut W, group: &ConsumerGroup) -> io::Result<()> {
+fn group<W: Write>(output: &mut Line<W>, group: &ConsumerGroup) -> io::Result<()> {
     output.write_all(b"{\"name\":")?;
     string(output, &group.name)?;
     let read = group
@@ -204,28 +260,27 @@ fn score_text(score: f64) -> String {
 }
 
 /// A string of JSON.
-fn string(output: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
+fn string(output: &mut Line<impl Write>, bytes: &[u8]) -> io::Result<()> {
+    let is_utf8 = output.is_utf8;
+    let is_plain = |byte: &u8| match byte {
+        b'"' | b'\\' | ..b' ' => false,
+        byte => is_utf8 || byte.is_ascii(),
+    };
     output.write_all(b"\"")?;
-    for chunk in bytes.utf8_chunks() {
-        let mut rest = chunk.valid();
-        while let Some(at) = rest.find(|letter: char| letter < ' ' || "\"\\".contains(letter)) {
-            output.write_all(&rest.as_bytes()[..at])?;
-            match rest.as_bytes()[at] {
-                b'"' => output.write_all(b"\\\"")?,
-                // A backslash of the string becomes two, and each of them two more in JSON.
-                b'\\' => output.write_all(b"\\\\\\\\")?,
-                b'\n' => output.write_all(b"\\n")?,
-                b'\r' => output.write_all(b"\\r")?,
-                b'\t' => output.write_all(b"\\t")?,
-                control => write!(output, "\\u{control:04x}")?,
-            }
-            rest = &rest[at + 1..];
+    let mut rest = bytes;
+    while let Some(at) = rest.iter().position(|byte| !is_plain(byte)) {
+        output.write_all(&rest[..at])?;
+        match rest[at] {
+            b'"' => output.write_all(b"\\\"")?,
+            b'\\' => output.write_all(b"\\\\")?,
+            b'\n' => output.write_all(b"\\n")?,
+            b'\r' => output.write_all(b"\\r")?,
+            b'\t' => output.write_all(b"\\t")?,
+            byte => write!(output, "\\u{byte:04x}")?,
         }
-        output.write_all(rest.as_bytes())?;
-        for byte in chunk.invalid() {
-            write!(output, "\\\\x{byte:02x}")?;
-        }
+        rest = &rest[at + 1..];
     }
+    output.write_all(rest)?;
     output.write_all(b"\"")
 }
 
@@ -235,15 +290,24 @@ mod tests {
 
     #[test]
     fn strings_keep_every_byte() {
-        for (bytes, expected) in [
-            (&b"plain"[..], r#""plain""#),
-            ("größe".as_bytes(), r#""größe""#),
-            (b"a\"b\nc\x00\x1f", r#""a\"b\nc\u0000\u001f""#),
-            (b"a\\xffb", r#""a\\\\xffb""#),
-            (b"a\xffb\xc3", r#""a\\xffb\\xc3""#),
+        for (is_utf8, bytes, expected) in [
+            (true, &b"plain"[..], r#""plain""#),
+            (true, "größe\u{2028}😀".as_bytes(), "\"größe\u{2028}😀\""),
+            (
+                true,
+                b"a\"b\nc\x00\x1f\x7f",
+                "\"a\\\"b\\nc\\u0000\\u001f\x7f\"",
+            ),
+            (true, b"a\\xffb", r#""a\\xffb""#),
+            (false, b"a\xffb\xc3", r#""a\u00ffb\u00c3""#),
+            (false, "ö\\".as_bytes(), r#""\u00c3\u00b6\\""#),
         ] {
             let mut output = Vec::new();
-            string(&mut output, bytes).expect("a Vec takes everything");
+            let line = &mut Line {
+                output: &mut output,
+                is_utf8,
+            };
+            string(line, bytes).expect("a Vec takes everything");
             assert_eq!(String::from_utf8_lossy(&output), expected);
         }
     }

@@ -60,9 +60,9 @@ check and diff sort the keys of large files in temporary files, which have no na
 FILE may be - for standard input. Exit code: 0 good; 1 a fault was found, or the files differ; 2 wrong usage, or a file
 that cannot be read or written.
 
-json: strings are UTF-8. A byte that is not part of UTF-8 text stands as \\xHH, and a backslash as \\\\ (both before the
-escapes of JSON itself), so no two strings become one. A hash is an object, a sorted set an object of scores, \"inf\"
-and \"-inf\" for those that JSON does not have.
+json: decoding a line gives the strings, as UTF-8. If one of a key's strings is not UTF-8, its line has the member
+\"encoding\":\"latin-1\", and there each character of a name, a field or a value stands for one byte, U+0000 to U+00FF. A
+hash is an object, a sorted set an object of scores, \"inf\" and \"-inf\" for those that JSON does not have.
 ";
 
 /// How a command ended that has done its work.
