@@ -368,3 +368,33 @@ fn systemd_is_told() {
     let server = Server::ours(&folder, &["--supervised", "auto"]);
     assert_eq!(server.client().info("process_supervised"), "no");
 }
+
+/// Names of temporary files of this server now, of earlier versions and of Redis. The folder holds what a killed server
+/// left, too, which alone is removed.
+#[test]
+fn a_dump_that_is_called_as_a_temporary_file_stays() {
+    for name in ["temp-7.my_rdb", "temp-4194305.dump.my_rdb", "temp-7.rdb"] {
+        let folder = Folder::new();
+        let options = ["--dbfilename", name, "--enable-protected-configs", "yes"];
+        let server = Server::ours(&folder, &options);
+        let mut client = server.client();
+        assert_eq!(client.ask("SET key value"), "OK");
+        assert_eq!(client.ask("SAVE"), "OK");
+        drop(server);
+        let left = folder.path().join(format!("temp-4194305.{name}"));
+        fs::write(&left, b"REDIS0009").unwrap();
+        let server = Server::ours(&folder, &options);
+        let mut client = server.client();
+        assert_eq!(client.ask("GET key"), "\"value\"", "{name}");
+        assert!(!left.exists(), "{name}");
+        // The name that the saver of an earlier version would have used itself, chosen while the server runs.
+        let own = format!("temp-{}.my_rdb", server.process.id());
+        assert_eq!(client.ask(&format!("CONFIG SET dbfilename {own}")), "OK");
+        assert_eq!(client.ask("SAVE"), "OK");
+        drop(server);
+        let options = ["--dbfilename", &own[..]];
+        let server = Server::ours(&folder, &options);
+        assert_eq!(server.client().ask("GET key"), "\"value\"", "{own}");
+        assert!(folder.path().join(name).exists(), "{name}");
+    }
+}

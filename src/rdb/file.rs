@@ -5,13 +5,16 @@
 //!
 //! ```text
 //! open the directory           first, since after the rename nothing should go wrong that could have gone wrong before
-//! create temp-12.my_rdb
+//! create temp-12.dump.my_rdb
 //! write, write, ...
-//! fsync temp-12.my_rdb         or the rename could reach the disk before the content: a power cut would leave an empty dump
+//! fsync temp-12.dump.my_rdb    or the rename could reach the disk before the content: a power cut would leave an empty dump
 //!  and read it back meanwhile  a dump that could not be loaded must not take the place of one that can
 //! rename to dump.my_rdb        from here on, whoever opens the dump finds the new one
 //! fsync the directory          or a power cut could bring the old one back, after somebody was told that it is saved
 //! ```
+//!
+//! The temporary name is longer than the name of the dump and ends with it. So it is never that of the dump itself, whatever
+//! that is called, and a dump with another name is not taken for what a killed saver of this one has left.
 //!
 //! Whoever opens the path at any moment finds the old dump or the new, whole; after a crash or a power cut, too. If a step
 //! fails, the temporary file is removed, the old dump stays, and the error names the step. A failed fsync is not tried
@@ -26,6 +29,7 @@
 //! way to the system (memory, our own code), not what a disk does to the bytes later; the checksum tells that at the next
 //! start.
 
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read, Write};
 use std::path::{self, Path, PathBuf};
@@ -51,7 +55,7 @@ pub struct KeyCounts {
 /// may replace files in a directory, since they share the temporary name.
 ///
 /// # Errors
-/// The step that failed, its path, and what the system or the reader says: `fsync temp-12.my_rdb: No space left on device`.
+/// The step that failed, its path, and what the system or the reader says: `fsync temp-12.dump.my_rdb: No space left on device`.
 /// Errors of `write` itself come as they are. See the head of this file for what then is true.
 pub fn replace(
     path: &Path,
@@ -76,7 +80,7 @@ pub(super) fn replace_on(
         .map_err(|error| failed("open", directory_path, error))?;
     let temporary = Temporary {
         disk,
-        path: directory_path.join(temporary_name(process::id())),
+        path: directory_path.join(temporary_name(process::id(), path)),
         is_renamed: false,
     };
     let mut output = Output::create(disk, &temporary.path)?;
@@ -134,7 +138,7 @@ fn read_back(output: &Output<'_>, counts: KeyCounts) -> io::Result<()> {
     Ok(())
 }
 
-/// An error with the step and the path before it, for the log: "rename /data/temp-12.my_rdb: Is a directory".
+/// An error with the step and the path before it, for the log: "rename /data/temp-12.dump.my_rdb: Is a directory".
 fn failed(step: &str, path: &Path, error: io::Error) -> io::Error {
     let text = error.to_string();
     // Rust appends the number of the error, "(os error 28)", which tells nobody more than its words.
@@ -213,18 +217,24 @@ impl Read for Input<'_> {
     }
 }
 
-/// Removes the temporary files that killed processes have left in `directory`, and returns how many.
+/// Removes the temporary files that killed processes have left when they replaced `path`, and returns how many.
 ///
 /// Call it at start, before the first `replace`: a file with our own process number is then an old one too (in a
 /// container every start has the same number).
-pub fn remove_stale_temporaries(directory: &Path) -> io::Result<usize> {
+pub fn remove_stale_temporaries(path: &Path) -> io::Result<usize> {
+    let directory = match path.parent() {
+        None => return Ok(0),
+        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
+        Some(parent) => parent,
+    };
     let mut removed = 0;
     for entry in fs::read_dir(directory)? {
         let entry = entry?;
-        let Some(pid) = entry.file_name().to_str().and_then(pid_of_temporary_name) else {
+        let Some(pid) = pid_of_temporary_name(&entry.file_name(), path) else {
             continue;
         };
-        if pid == process::id() || has_ended(pid) {
+        let is_stale = pid == process::id() || has_ended(pid);
+        if is_stale && entry.file_type()?.is_file() {
             fs::remove_file(entry.path())?;
             removed += 1;
         }
@@ -232,24 +242,25 @@ pub fn remove_stale_temporaries(directory: &Path) -> io::Result<usize> {
     Ok(removed)
 }
 
-/// Removes the temporary file of a `replace` under way in `directory`, because the process is about to end.
-pub fn abandon(directory: &Path) {
+/// Removes the temporary file of a `replace` of `path` under way, because the process is about to end.
+pub fn abandon(path: &Path) {
     // Mostly there is none.
-    let _ = fs::remove_file(directory.join(temporary_name(process::id())));
+    let _ = fs::remove_file(path.with_file_name(temporary_name(process::id(), path)));
 }
 
-fn temporary_name(pid: u32) -> String {
-    format!("temp-{pid}.my_rdb")
+/// What the file that is to become `path` is called until then.
+pub(super) fn temporary_name(pid: u32, path: &Path) -> OsString {
+    let mut name = OsString::from(format!("temp-{pid}."));
+    name.push(path.file_name().unwrap_or_default());
+    name
 }
 
-fn pid_of_temporary_name(name: &str) -> Option<u32> {
-    let pid = name
-        .strip_prefix("temp-")?
-        .strip_suffix(".my_rdb")?
-        .parse()
-        .ok()?;
+fn pid_of_temporary_name(name: &OsStr, path: &Path) -> Option<u32> {
+    let bytes = name.as_encoded_bytes().strip_prefix(b"temp-")?;
+    let digits = bytes.split(|byte| *byte == b'.').next()?;
+    let pid = str::from_utf8(digits).ok()?.parse().ok()?;
     // Only names that we could have given: `parse` would also take "+7" and "007".
-    (temporary_name(pid) == name).then_some(pid)
+    (temporary_name(pid, path) == name).then_some(pid)
 }
 
 /// Whether no process has this number. Where there is no /proc, nothing is known, and the answer is no.
@@ -364,7 +375,7 @@ mod tests {
         fs::create_dir(&taken)?;
         let error =
             replace(&taken, true, |output| write_key(output, b"x")).expect_err("a directory stays");
-        let temporary = directory.join(temporary_name(process::id()));
+        let temporary = directory.join(temporary_name(process::id(), &taken));
         assert_eq!(
             error.to_string(),
             format!("rename {}: Is a directory", temporary.display())
@@ -416,7 +427,7 @@ mod tests {
         ];
         let directory = directory("wrong");
         let path = directory.join("dump.my_rdb");
-        let temporary = directory.join(temporary_name(process::id()));
+        let temporary = directory.join(temporary_name(process::id(), &path));
         for (write, expected) in cases {
             fs::write(&path, b"old")?;
             let error = replace(&path, true, write).expect_err("it is wrong");
@@ -434,28 +445,53 @@ mod tests {
     #[test]
     fn files_of_ended_processes_are_removed() -> io::Result<()> {
         let directory = directory("stale");
+        let path = directory.join("dump.my_rdb");
         // Linux numbers processes up to 2^22, and process 1 always runs.
-        let names_before = [
-            "temp-4194305.my_rdb",
-            "temp-1.my_rdb",
-            "temp-4194305.rdb",
-            "temp-+7.my_rdb",
+        let stale = "temp-4194305.dump.my_rdb".to_string();
+        let of_earlier_start = format!("temp-{}.dump.my_rdb", process::id());
+        let others = [
             "dump.my_rdb",
+            "temp-+7.dump.my_rdb",
+            "temp-1.dump.my_rdb",
+            "temp-4194305.my_rdb",
+            "temp-4194305.other.my_rdb",
+            "temp-4194305.temp-4194305.dump.my_rdb",
         ];
-        for name in names_before {
+        let removed = [&stale[..], &of_earlier_start];
+        for name in others.iter().chain(&removed) {
             fs::write(directory.join(name), b"x")?;
         }
-        fs::write(directory.join(temporary_name(process::id())), b"x")?;
-        assert_eq!(remove_stale_temporaries(&directory)?, 2);
-        assert_eq!(
-            names(&directory),
-            [
-                "dump.my_rdb",
-                "temp-+7.my_rdb",
-                "temp-1.my_rdb",
-                "temp-4194305.rdb"
-            ]
-        );
+        // No saver makes a directory.
+        fs::create_dir(directory.join("temp-4194306.dump.my_rdb"))?;
+        assert_eq!(remove_stale_temporaries(&path)?, 2);
+        let mut expected = [&others[..], &["temp-4194306.dump.my_rdb"]].concat();
+        expected.sort_unstable();
+        assert_eq!(names(&directory), expected);
+        fs::remove_dir_all(directory)
+    }
+
+    /// Names that look like temporary ones are names of dumps as any other.
+    #[test]
+    fn a_dump_may_be_called_as_a_temporary_file() -> io::Result<()> {
+        let directory = directory("called");
+        let own = format!("temp-{}.my_rdb", process::id());
+        let names_of_dumps = ["temp-4194305.my_rdb", &own, "temp-", "temp-7."];
+        for name in names_of_dumps {
+            let path = directory.join(name);
+            replace(&path, true, |output| write_key(output, b"value"))?;
+            assert_eq!(remove_stale_temporaries(&path)?, 0);
+            // The old dump is there until the new one takes its place, so that a failure leaves it.
+            let failure = |output: &mut (dyn Write + Send)| {
+                output.write_all(b"x")?;
+                assert_eq!(fs::metadata(&path)?.len(), 29);
+                Err(io::Error::other("no more"))
+            };
+            assert!(replace(&path, true, failure).is_err());
+            assert_eq!(fs::metadata(&path)?.len(), 29, "{name}");
+        }
+        let mut expected = names_of_dumps;
+        expected.sort_unstable();
+        assert_eq!(names(&directory), expected);
         fs::remove_dir_all(directory)
     }
 }

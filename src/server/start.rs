@@ -82,7 +82,7 @@ fn greet(server: &Server) {
 
 /// Removes what servers that were killed while they saved have left beside the dump.
 fn clear_temporaries(server: &Server) {
-    match file::remove_stale_temporaries(Path::new(".")) {
+    match file::remove_stale_temporaries(&server.dump_path()) {
         Ok(0) => {}
         Ok(count) => server.log.notice(format_args!(
             "Removed {count} unfinished dumps of killed servers"
@@ -231,7 +231,7 @@ fn request_shutdown(server: &Server, signal: &str) {
 
 fn end_at_once(server: &Server) {
     server.log.warning("You insist... exiting now.");
-    file::abandon(Path::new("."));
+    file::abandon(&server.dump_path());
     remove_unix_socket(server);
     std::process::exit(1);
 }

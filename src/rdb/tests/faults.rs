@@ -67,7 +67,7 @@ fn check(at: usize, step: &str, fault: Fault) {
         .to_string();
     assert_eq!(disk.failed.get(), step);
 
-    let temporary = format!("temp-{}.my_rdb", std::process::id());
+    let temporary = format!("temp-{}.dump.my_rdb", std::process::id());
     let path = match (at, step) {
         (0, _) | (_, "fsync directory") => disk.directory.clone(),
         _ => disk.directory.join(temporary),
