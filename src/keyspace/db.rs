@@ -176,19 +176,32 @@ impl<'a> Db<'a> {
 
     /// Visits some entries and returns the cursor to go on with, 0 at the end. The low 8 bits of a cursor are the number
     /// of the shard, the others are the place in it: see [`Dict::scan`](crate::types::dict::Dict::scan).
+    ///
+    /// A shard without keys is passed over. An entry that is there from the first call to the last is in none of them.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Entry<'_>)) -> u64 {
-        let number = cursor % SHARDS as u64;
-        let Some(shard) = self.own_shards().nth(number as usize) else {
+        const COUNT: u64 = SHARDS as u64;
+        let number = cursor % COUNT;
+        let own = shards_of_database(self.database);
+        let first = own.start + number as usize;
+        let begin = self.guards.partition_point(|(shard, _)| *shard < first);
+        let mut filled = self.guards[begin..]
+            .iter()
+            .take_while(|(shard, _)| own.contains(shard))
+            .map(|(shard, guard)| ((shard - own.start) as u64, guard.shard()))
+            .filter(|(_, shard)| !shard.is_empty());
+        let Some((visited, shard)) = filled.next() else {
             return 0;
         };
-        let next = shard.scan(cursor / SHARDS as u64, |entry| {
+        // A place in a shard that is empty now says nothing of the next one.
+        let place = if visited == number { cursor / COUNT } else { 0 };
+        let next = shard.scan(place, |entry| {
             if !entry.is_expired(self.now_ms) {
                 visit(entry);
             }
         });
         match next {
-            0 => (number + 1) % SHARDS as u64,
-            next => next * SHARDS as u64 + number,
+            0 => filled.next().map_or(0, |(following, _)| following),
+            next => next * COUNT + visited,
         }
     }
 
@@ -585,6 +598,51 @@ mod tests {
             }
         }
         assert_eq!(seen.len(), 5000);
+    }
+
+    /// With up to 300 keys in 256 shards, most of which are empty with a few. The least COUNT is one key.
+    #[test]
+    fn a_scan_goes_from_one_filled_shard_to_the_next() {
+        for keys in [0, 1, 2, 5, 300] {
+            let keyspace = Keyspace::new(3);
+            for number in 0..keys {
+                put(&keyspace, 1, &format!("k{number}"), "v", None);
+                put(&keyspace, 2, &format!("other{number}"), "v", None);
+            }
+            let db = keyspace.write_all(1, 0);
+            let filled = db.own_shards().filter(|shard| !shard.is_empty()).count();
+            let (mut cursor, mut steps, mut seen) = (0, 0, 0);
+            loop {
+                cursor = db.scan(cursor, |_| seen += 1);
+                steps += 1;
+                if cursor == 0 {
+                    break;
+                }
+            }
+            assert_eq!(seen, keys);
+            assert_eq!(steps, filled.max(1), "{keys} keys");
+        }
+    }
+
+    /// Any number is a cursor, if only a client says so.
+    #[test]
+    fn a_cursor_that_no_scan_gave_ends_somewhere() {
+        let keyspace = Keyspace::new(1);
+        for number in 0..40 {
+            put(&keyspace, 0, &format!("k{number}"), "v", None);
+        }
+        let db = keyspace.read_all(0, 0);
+        for first in (0..2000).chain((0..64).map(|bit| u64::MAX << bit)) {
+            let (mut cursor, mut steps) = (first, 0);
+            loop {
+                cursor = db.scan(cursor, |_| {});
+                steps += 1;
+                assert!(steps <= 300, "{first}");
+                if cursor == 0 {
+                    break;
+                }
+            }
+        }
     }
 
     #[test]

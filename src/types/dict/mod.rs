@@ -222,11 +222,25 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
     /// An entry that is in the table from the first call to the last is visited at least once, however the table grows
     /// and shrinks between the calls (the promise of <https://redis.io/commands/scan/>). The cursor is the hash, read
     /// backwards, at which the next interval begins; the page that holds this hash now, or the quarter of it, is visited
-    /// whole.
-    pub fn scan<'a>(&'a self, cursor: u64, visit: impl FnMut(Item<'a, R, M>)) -> u64 {
+    /// whole. A page without entries is passed over.
+    pub fn scan<'a>(&'a self, mut cursor: u64, mut visit: impl FnMut(Item<'a, R, M>)) -> u64 {
         if self.len == 0 {
             return 0;
         }
+        loop {
+            let mut is_empty = true;
+            cursor = self.scan_interval(cursor, |item| {
+                is_empty = false;
+                visit(item);
+            });
+            if !is_empty || cursor == 0 {
+                return cursor;
+            }
+        }
+    }
+
+    /// Visits the entries of the interval that begins at this cursor, and returns where the next one begins.
+    fn scan_interval<'a>(&'a self, cursor: u64, visit: impl FnMut(Item<'a, R, M>)) -> u64 {
         let index = self.page_of(cursor);
         let page = self.pages.get(index);
         let quarters = if page.len() > SCANNED_AT_ONCE { 2 } else { 0 };
