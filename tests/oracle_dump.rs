@@ -83,6 +83,42 @@ fn what_follows_the_type() {
     oracle.finish();
 }
 
+/// What Redis 7.2.4 refuses with `sanitize-dump-payload yes`, whatever the size of the value. By default it lets some of it
+/// pass, and a hash then has a field twice.
+#[test]
+fn values_are_looked_into() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut client = server.client();
+    for body in [
+        // A field twice: as strings, in a listpack, in a ziplist, in a zipmap.
+        &b"\x04\x02\x01f\x011\x01f\x012"[..],
+        b"\x04\x02\xc0\x01\x01a\x011\x01b",
+        b"\x10\x11\x11\0\0\0\x04\0\x81a\x02\x01\x01\x81a\x02\x02\x01\xff",
+        b"\x0d\x15\x15\0\0\0\x12\0\0\0\x04\0\0\x01a\x03\xf2\x02\x01a\x03\xf3\xff",
+        b"\x09\x0c\x02\x01f\x01\x00a\x01f\x01\x00b\xff",
+        // A member twice: in a listpack, an intset, a sorted set.
+        b"\x14\x0d\x0d\0\0\0\x02\0\x81a\x02\x81a\x02\xff",
+        b"\x0b\x0c\x02\0\0\0\x02\0\0\0\x01\0\x01\0",
+        b"\x03\x02\x01a\x011\x01a\x012",
+        // A way back that does not say that it begins there; a zipmap that counts 255 fields, and one without any.
+        b"\x14\x0a\x0a\0\0\0\x01\0\x81a\x82\xff",
+        b"\x09\x08\xff\x01f\x02\x00v1\xff",
+        b"\x09\x02\x00\xff",
+        // An element of its own that is empty, and collections without elements.
+        b"\x12\x01\x01\x00",
+        b"\x12\x00",
+        b"\x04\x00",
+        b"\x10\x07\x07\0\0\0\0\0\xff",
+    ] {
+        let body = [body, b"\x0b\0"].concat();
+        let payload = [&body[..], &crc64(0, &body).to_le_bytes()].concat();
+        let reply = client.call(&[b"RESTORE", b"k" as &[u8], b"0", &payload]);
+        let refusal = Value::Error(b"ERR Bad data format".to_vec());
+        assert_eq!(reply, refusal, "{body:?}");
+    }
+}
+
 fn bulk(reply: &[u8]) -> Vec<u8> {
     match Decoder::default().decode(reply).expect("a reply").1 {
         Some(Value::Bulk(bytes)) => bytes,

@@ -13,8 +13,9 @@
 //! fsync the directory          or a power cut could bring the old one back, after somebody was told that it is saved
 //! ```
 //!
-//! The temporary name is longer than the name of the dump and ends with it. So it is never that of the dump itself, whatever
-//! that is called, and a dump with another name is not taken for what a killed saver of this one has left.
+//! The temporary name is longer than the name of the dump and ends with it (or with the end of it, if it is very long). So it
+//! is never that of the dump itself, whatever that is called, and a dump with another name is not taken for what a killed
+//! saver of this one has left.
 //!
 //! Whoever opens the path at any moment finds the old dump or the new, whole; after a crash or a power cut, too. If a step
 //! fails, the temporary file is removed, the old dump stays, and the error names the step. A failed fsync is not tried
@@ -250,9 +251,18 @@ pub fn abandon(path: &Path) {
 
 /// What the file that is to become `path` is called until then.
 pub(super) fn temporary_name(pid: u32, path: &Path) -> OsString {
-    let mut name = OsString::from(format!("temp-{pid}."));
-    name.push(path.file_name().unwrap_or_default());
-    name
+    // File systems take 255 bytes. What is left of a name that is nearly as long makes a name that is shorter than it.
+    const LONGEST: usize = 236;
+    const LEFT: usize = 128;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let mut start = match name.len() {
+        ..=LONGEST => 0,
+        len => len - LEFT,
+    };
+    while !name.is_char_boundary(start) {
+        start += 1;
+    }
+    format!("temp-{pid}.{}", &name[start..]).into()
 }
 
 fn pid_of_temporary_name(name: &OsStr, path: &Path) -> Option<u32> {
@@ -475,7 +485,10 @@ mod tests {
     fn a_dump_may_be_called_as_a_temporary_file() -> io::Result<()> {
         let directory = directory("called");
         let own = format!("temp-{}.my_rdb", process::id());
-        let names_of_dumps = ["temp-4194305.my_rdb", &own, "temp-", "temp-7."];
+        // The longest name that file systems take, made of what a temporary name begins with.
+        let longest = "temp-7.".repeat(36) + "ö.";
+        assert_eq!(longest.len(), 255);
+        let names_of_dumps = ["temp-4194305.my_rdb", &own, "temp-", "temp-7.", &longest];
         for name in names_of_dumps {
             let path = directory.join(name);
             replace(&path, true, |output| write_key(output, b"value"))?;
