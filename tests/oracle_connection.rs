@@ -184,8 +184,9 @@ CONFIG SET hash-max-listpack-entries 100 list-compress-depth x
 CONFIG GET hash-max-listpack-entries
 CONFIG SET hash-max-ziplist-entries 128
 CONFIG GET hash-max-listpack-entries
-CONFIG SET maxmemory 100mb
-CONFIG GET maxmemory
+CONFIG SET repl-backlog-size 100mb
+CONFIG GET repl-backlog-size
+CONFIG SET repl-backlog-size 1mb
 CONFIG SET maxmemory 100xb
 CONFIG SET maxmemory 0
 CONFIG SET maxmemory-policy foo

@@ -100,8 +100,8 @@ fn help_and_version() {
 #[test]
 fn an_existing_configuration_file_starts_the_server() {
     let folder = Folder::new();
-    let text = "# a comment\nport 1\nappendonly no\nmaxmemory 100mb\ntcp-backlog 511\nsave 900 1\nsave 300 10\n\
-                rename-command FLUSHALL \"\"\nmaxclients 77\nhash-max-ziplist-entries 3\n";
+    let text = "# a comment\nport 1\nappendonly no\nactive-defrag-cycle-max 30\ntcp-backlog 511\nsave 900 1\nsave 300 10\n\
+                maxclients 77\nhash-max-ziplist-entries 3\n";
     fs::write(folder.path().join("redis.conf"), text).unwrap();
     let port = free_port().to_string();
     let mut command = our_command(&folder, &["redis.conf", "--port", &port, "--timeout", "0"]);
@@ -128,9 +128,142 @@ fn an_existing_configuration_file_starts_the_server() {
     assert!(rewritten.starts_with("# a comment\n"), "{rewritten}");
     let log = fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(
-        log.contains("The directive 'maxmemory' has no effect in this server yet"),
+        log.contains("The directive 'active-defrag-cycle-max' has no effect in this server yet"),
         "{log}"
     );
+}
+
+/// A server that promised what it cannot keep would be worse than none: it does not start, and touches nothing.
+#[test]
+fn promises_that_cannot_be_kept_are_refused() {
+    let folder = Folder::new();
+    let append_only = folder.path().join("appendonlydir");
+    fs::create_dir(&append_only).unwrap();
+    fs::write(
+        append_only.join("appendonly.aof.manifest"),
+        "of another server",
+    )
+    .unwrap();
+    for options in [
+        &["--appendonly", "yes"][..],
+        &["--requirepass", "secret"],
+        &["--maxmemory", "100mb"],
+        &["--replicaof", "127.0.0.1", "6380"],
+        &["--tls-port", "6380"],
+        &["--daemonize", "yes"],
+        &["--cluster-enabled", "yes"],
+        &["--aclfile", "users.acl"],
+    ] {
+        let name = &options[0][2..];
+        let expected = format!(
+            "Option '{}': '{name}' is not supported by this server yet. Try --help\n",
+            options.join(" ")
+        );
+        assert_eq!(refusal(&folder, options), expected);
+    }
+    for line in [
+        "user ann on nopass",
+        "rename-command FLUSHALL \"\"",
+        "loadmodule m.so",
+    ] {
+        fs::write(
+            folder.path().join("redis.conf"),
+            format!("port 0\n{line}\n"),
+        )
+        .unwrap();
+        let name = line.split(' ').next().unwrap();
+        let expected = format!(
+            "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.6) ***\nReading the configuration file, at line 2\n>>> '{line}'\n\
+             '{name}' is not supported by this server yet\n"
+        );
+        assert_eq!(refusal(&folder, &["redis.conf"]), expected);
+    }
+    let mut names: Vec<_> = fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
+    names.sort();
+    assert_eq!(names, ["appendonlydir", "log", "redis.conf"]);
+}
+
+#[test]
+fn the_configuration_may_come_from_the_standard_input() {
+    let folder = Folder::new();
+    fs::write(
+        folder.path().join("redis.conf"),
+        "timeout 5\nmaxclients 50\n",
+    )
+    .unwrap();
+    for (words, expected) in [
+        (&["-"][..], ["7", "60"]),
+        (&["redis.conf", "-"], ["7", "60"]),
+        (&["redis.conf", "--timeout", "8", "-"], ["8", "60"]),
+    ] {
+        let server = Server::start(|port| {
+            let port = port.to_string();
+            let mut options = words.to_vec();
+            let place = options.len() - usize::from(words.len() > 2);
+            options.splice(place..place, ["--port", &port]);
+            let text = folder.path().join("input");
+            fs::write(&text, "# over the wire\nmaxclients 60\ntimeout 7\n").unwrap();
+            let mut command = our_command(&folder, &options);
+            command.stdin(fs::File::open(text).unwrap());
+            command
+        });
+        let mut client = server.client();
+        let value =
+            |client: &mut common::Client, name: &str| client.ask(&format!("CONFIG GET {name}"));
+        assert_eq!(
+            value(&mut client, "timeout"),
+            format!("1) \"timeout\"\n2) \"{}\"", expected[0])
+        );
+        assert_eq!(
+            value(&mut client, "maxclients"),
+            format!("1) \"maxclients\"\n2) \"{}\"", expected[1])
+        );
+    }
+}
+
+#[test]
+fn a_pid_file_is_there_while_the_server_runs() {
+    let folder = Folder::new();
+    let path = folder.path().join("server.pid");
+    let server = Server::ours(&folder, &["--pidfile", "server.pid"]);
+    wait_until("it is written", || {
+        fs::read_to_string(&path).is_ok_and(|text| text == format!("{}\n", server.process.id()))
+    });
+    server.signal("TERM");
+    assert!(server.wait().success());
+    assert!(!path.exists());
+}
+
+#[test]
+fn signals_save_as_the_configuration_says() {
+    let folder = Folder::new();
+    let ends = |options: &[&str], signal: &str| {
+        let _ = fs::remove_file(folder.dump());
+        let server = Server::ours(&folder, options);
+        assert_eq!(server.client().ask("SET k v"), "OK");
+        server.signal(signal);
+        assert!(server.wait().success());
+        folder.dump().exists()
+    };
+    assert!(!ends(&["--shutdown-on-sigterm", "nosave"], "TERM"));
+    assert!(ends(&["--shutdown-on-sigterm", "nosave"], "INT"));
+    assert!(ends(
+        &["--save", "", "--shutdown-on-sigint", "save", "now"],
+        "INT"
+    ));
+    // Forced, it ends although the dump cannot be written.
+    let gone = folder.path().join("gone");
+    fs::create_dir(&gone).unwrap();
+    let server = Server::ours(&folder, &["--dir", "gone"]);
+    assert_eq!(server.client().ask("SET k v"), "OK");
+    fs::remove_dir(&gone).unwrap();
+    let mut client = server.client();
+    client.send(&["SHUTDOWN", "FORCE"]);
+    assert_eq!(client.try_receive(), None);
+    assert!(server.wait().success());
 }
 
 #[test]

@@ -6,12 +6,13 @@ use my_redis_server::REDIS_VERSION;
 use my_redis_server::server::start;
 use my_redis_server::state::config::Config;
 use my_redis_server::state::config::file;
+use std::io;
 use std::process::ExitCode;
 
 const HELP: &str = "\
-Usage: my_redis_server [FILE] [OPTIONS]
+Usage: my_redis_server [FILE] [-] [OPTIONS]
 
-FILE is a configuration file like redis.conf. Every directive that may stand in it is an option too, and an option
+FILE is a configuration file like redis.conf, and - is one on the standard input. Every directive that may stand in it is an option too, and an option
 wins over the file. The most useful ones:
 
   --port PORT               listen on this port (6379)
@@ -62,16 +63,33 @@ fn configure_and_run(arguments: pico_args::Arguments) -> Result<(), String> {
     let mut warnings = Vec::new();
     let mut options = words.as_slice();
     let mut file = None;
-    if let Some((first, rest)) = words.split_first()
-        && !first.starts_with("--")
+    if let Some((first, rest)) = options.split_first()
+        && !first.starts_with('-')
     {
         warnings = file::load(&config, first).map_err(|error| error.to_string())?;
         // The directory may change, by a directive or at run time; the file stays where it is.
         file = std::path::absolute(first).ok();
         options = rest;
     }
+    let (reads_input, options) = standard_input(options);
+    if reads_input {
+        let text = io::read_to_string(io::stdin());
+        let text = text.map_err(|error| format!("Can't read the standard input: {error}"))?;
+        let loaded = file::load_text(&config, text.as_bytes());
+        warnings.extend(loaded.map_err(|error| error.to_string())?);
+    }
     warnings.extend(set_options(&config, options)?);
     start::run(config, file, &warnings)
+}
+
+/// Whether the configuration is to be read from the standard input too, which `-` says as the first or the last word; and the
+/// other words.
+fn standard_input(words: &[String]) -> (bool, &[String]) {
+    match words {
+        [first, rest @ ..] if first == "-" => (true, rest),
+        [rest @ .., last] if last == "-" => (true, rest),
+        words => (false, words),
+    }
 }
 
 /// Sets what the options say: each begins with `--`, and what follows up to the next one are its values.

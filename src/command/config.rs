@@ -98,7 +98,7 @@ fn rewrite(call: &mut Call) -> CommandResult {
     let Some(path) = &call.server.config_file else {
         return Err(CommandError::err(rewrite::NO_CONFIG_FILE));
     };
-    if let Err(error) = rewrite::rewrite(&call.server.config, path, &[]) {
+    if let Err(error) = rewrite::rewrite(&call.server.config, path) {
         call.server
             .log
             .warning_of_clients(format_args!("CONFIG REWRITE failed: {error}"));

@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::table::*;
-use crate::state::shutdown::SaveMode;
+use crate::state::shutdown::{SaveMode, ShutdownMode};
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
@@ -68,15 +68,14 @@ fn lastsave(call: &mut Call) -> CommandResult {
 /// ```
 fn shutdown(call: &mut Call) -> CommandResult {
     let mut mode = None;
-    let mut aborts = false;
-    let mut is_qualified = false;
+    let (mut aborts, mut is_forced, mut is_qualified) = (false, false, false);
     for index in 1..call.arguments.len() {
         match call.word(index).as_str() {
             "NOSAVE" if mode.is_none() => mode = Some(SaveMode::Never),
             "SAVE" if mode.is_none() => mode = Some(SaveMode::Always),
-            // There are no replicas to wait for, and a dump that cannot be written is a reason to stay unless NOSAVE
-            // says otherwise.
-            "NOW" | "FORCE" => is_qualified = true,
+            // There are no replicas to wait for.
+            "NOW" => is_qualified = true,
+            "FORCE" => (is_forced, is_qualified) = (true, true),
             "ABORT" => aborts = true,
             _ => return Err(CommandError::Syntax),
         }
@@ -87,8 +86,9 @@ fn shutdown(call: &mut Call) -> CommandResult {
         }
         return Err(CommandError::err("No shutdown in progress."));
     }
-    call.server
-        .shutdown
-        .request_and_wait(mode.unwrap_or(SaveMode::IfConfigured));
+    call.server.shutdown.request_and_wait(ShutdownMode {
+        save: mode.unwrap_or(SaveMode::IfConfigured),
+        is_forced,
+    });
     Err(CommandError::ShutdownFailed)
 }

@@ -190,6 +190,7 @@ impl<'a> Sorter<'a> {
         if self.keys.is_multiple_of(KEYS_PER_LOOK) {
             self.look_around(offset)?;
         }
+        self.pause()?;
         match record.fate(self.now_ms) {
             Fate::Kept => {}
             Fate::Empty => {
@@ -223,6 +224,23 @@ impl<'a> Sorter<'a> {
         self.due_keys[shard] = BATCH_KEYS;
         let sent = self.inserters[shard % INSERTERS].send(batch);
         sent.map_err(|_| Stop::InserterEnded)
+    }
+
+    /// `key-load-delay`: for tests of what happens meanwhile. It may change during the pause.
+    fn pause(&self) -> Result<(), Stop> {
+        const STEP: Duration = Duration::from_millis(1);
+        let delay = || Duration::from_micros(self.server.config.key_load_delay.get().max(0) as u64);
+        if delay() == Duration::ZERO {
+            return Ok(());
+        }
+        let began = Instant::now();
+        while let Some(left) = delay().checked_sub(began.elapsed()) {
+            if self.server.shutdown.is_under_way() {
+                return Err(Stop::Shutdown);
+            }
+            thread::sleep(left.min(STEP));
+        }
+        Ok(())
     }
 
     fn look_around(&mut self, offset: u64) -> Result<(), Stop> {

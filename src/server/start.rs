@@ -8,7 +8,7 @@ use crate::command::table;
 use crate::rdb::file;
 use crate::state::Server;
 use crate::state::config::Config;
-use crate::state::shutdown::SaveMode;
+use crate::state::shutdown::{SaveMode, ShutdownMode};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
 use std::fmt;
@@ -55,10 +55,11 @@ pub fn run(
             .log
             .notice(format_args!("Ready to accept connections {kind}"));
     }
+    write_pid_file(&server);
     supervisor::note_ready(&server);
     stop_when_asked(&server);
     supervisor::note_stopping(&server);
-    remove_unix_socket(&server);
+    remove_own_files(&server);
     Ok(())
 }
 
@@ -226,21 +227,39 @@ fn request_shutdown(server: &Server, signal: &str) {
     server
         .log
         .warning(format_args!("Received {signal} scheduling shutdown..."));
-    server.shutdown.request(SaveMode::IfConfigured);
+    let flags = match signal {
+        "SIGINT" => server.config.shutdown_on_sigint.get(),
+        _ => server.config.shutdown_on_sigterm.get(),
+    };
+    server.shutdown.request(ShutdownMode::from_directive(flags));
 }
 
 fn end_at_once(server: &Server) {
     server.log.warning("You insist... exiting now.");
     file::abandon(&server.dump_path());
-    remove_unix_socket(server);
+    remove_own_files(server);
     std::process::exit(1);
 }
 
-fn remove_unix_socket(server: &Server) {
-    let path = server.config.unixsocket.get();
-    if !path.is_empty() {
-        // A path that is gone already is as good.
-        let _ = fs::remove_file(&*path);
+/// As in Redis, a file that cannot be written keeps the server from nothing.
+fn write_pid_file(server: &Server) {
+    let path = server.config.pidfile.get();
+    if !path.is_empty()
+        && let Err(error) = fs::write(&*path, format!("{}\n", std::process::id()))
+    {
+        server
+            .log
+            .warning(format_args!("Failed to write PID file {path}: {error}"));
+    }
+}
+
+/// The files that are there only while the server runs: `pidfile` and `unixsocket`.
+fn remove_own_files(server: &Server) {
+    for path in [server.config.pidfile.get(), server.config.unixsocket.get()] {
+        if !path.is_empty() {
+            // A path that is gone already is as good.
+            let _ = fs::remove_file(&*path);
+        }
     }
 }
 
@@ -248,7 +267,7 @@ fn remove_unix_socket(server: &Server) {
 fn stop_when_asked(server: &Server) {
     loop {
         let mode = server.shutdown.wait();
-        let saves = match mode {
+        let saves = match mode.save {
             SaveMode::Always => true,
             SaveMode::Never => false,
             SaveMode::IfConfigured => !server.config.save_points().is_empty(),
@@ -259,7 +278,7 @@ fn stop_when_asked(server: &Server) {
                 .log
                 .notice("Saving the final RDB snapshot before exiting.");
         }
-        if !saves || server.saves.finish() {
+        if !saves || server.saves.finish() || mode.is_forced {
             server.log.warning("Redis is now ready to exit, bye bye...");
             return;
         }

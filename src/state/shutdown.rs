@@ -14,6 +14,32 @@ pub enum SaveMode {
     Never,
 }
 
+/// How the server is to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShutdownMode {
+    /// Whether the dump is written.
+    pub save: SaveMode,
+    /// Whether the server stops even if the dump cannot be written.
+    pub is_forced: bool,
+}
+
+impl ShutdownMode {
+    /// What `shutdown-on-sigint` and `shutdown-on-sigterm` say, as bits. `now` is about replicas, which there are none of.
+    pub fn from_directive(flags: i64) -> ShutdownMode {
+        const SAVE: i64 = 1;
+        const NOSAVE: i64 = 2;
+        const FORCE: i64 = 8;
+        ShutdownMode {
+            save: match flags {
+                flags if flags & SAVE != 0 => SaveMode::Always,
+                flags if flags & NOSAVE != 0 => SaveMode::Never,
+                _ => SaveMode::IfConfigured,
+            },
+            is_forced: flags & FORCE != 0,
+        }
+    }
+}
+
 /// The wish to stop, and its refusal if the dump cannot be written.
 #[derive(Debug, Default)]
 pub struct Shutdown {
@@ -24,20 +50,20 @@ pub struct Shutdown {
 
 #[derive(Debug, Default)]
 struct Wish {
-    mode: Option<SaveMode>,
+    mode: Option<ShutdownMode>,
     refused: u64,
 }
 
 impl Shutdown {
     /// Asks for the server to stop. If that is under way already, nothing changes.
-    pub fn request(&self, mode: SaveMode) {
+    pub fn request(&self, mode: ShutdownMode) {
         self.lock().mode.get_or_insert(mode);
         self.is_under_way.store(true, SeqCst);
         self.changed.notify_all();
     }
 
     /// Asks for the server to stop, and returns only if that could not be done.
-    pub fn request_and_wait(&self, mode: SaveMode) {
+    pub fn request_and_wait(&self, mode: ShutdownMode) {
         let before = self.lock().refused;
         self.request(mode);
         drop(
@@ -47,7 +73,7 @@ impl Shutdown {
     }
 
     /// Waits until the server is to stop. For the main thread.
-    pub fn wait(&self) -> SaveMode {
+    pub fn wait(&self) -> ShutdownMode {
         let mut wish = self.lock();
         loop {
             match wish.mode {

@@ -38,6 +38,8 @@ pub struct Fields {
     pub stop_writes_on_bgsave_error: Flag,
     /// Microseconds; in Redis a negative number is a pause after several keys, here it is none.
     pub rdb_key_save_delay: Number,
+    /// See [`rdb_key_save_delay`](Self::rdb_key_save_delay).
+    pub key_load_delay: Number,
     pub hash_max_listpack_entries: Number,
     pub hash_max_listpack_value: Number,
     /// Elements if positive; -1 to -5 for 4 to 64 kB.
@@ -48,8 +50,6 @@ pub struct Fields {
     pub zset_max_listpack_entries: Number,
     pub zset_max_listpack_value: Number,
     pub hll_sparse_max_bytes: Number,
-    /// Bytes, unsigned; 0 for no limit.
-    pub maxmemory: Number,
     pub maxmemory_policy: Number,
     pub lfu_log_factor: Number,
     pub lfu_decay_time: Number,
@@ -59,6 +59,12 @@ pub struct Fields {
     /// See [`Config::log_level`](super::Config::log_level).
     pub loglevel: Number,
     pub logfile: Text,
+    /// An empty path for none.
+    pub pidfile: Text,
+    /// See [`ShutdownMode`](crate::state::shutdown::ShutdownMode).
+    pub shutdown_on_sigint: Number,
+    /// See [`shutdown_on_sigint`](Self::shutdown_on_sigint).
+    pub shutdown_on_sigterm: Number,
     /// See [`Config::supervision`](super::Config::supervision).
     pub supervised: Number,
     /// See [`Permission`](super::Permission).

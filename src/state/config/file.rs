@@ -140,6 +140,11 @@ fn words(line: &[u8]) -> Result<Vec<String>, ConfigError> {
     Ok(utf8)
 }
 
+/// Why a promise that the server cannot keep is refused.
+pub(super) fn not_supported(name: &str) -> ConfigError {
+    format!("'{name}' is not supported by this server yet").into()
+}
+
 /// Sets what a line says, or warns that this server does not do what it says.
 fn set_line(
     config: &Config,
@@ -148,7 +153,7 @@ fn set_line(
 ) -> Result<Option<String>, ConfigError> {
     match (name, arguments) {
         ("rename-command", [_, _]) | ("user", [_, ..]) | ("loadmodule", [_, ..]) => {
-            Ok(Some(format!("The directive '{name}' has no effect in this server yet")))
+            Err(not_supported(name))
         }
         // Redis has dropped these and ignores them.
         ("list-max-ziplist-entries" | "list-max-ziplist-value" | "lua-replicate-commands", [_]) => Ok(None),
@@ -164,6 +169,7 @@ fn set_line(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::state::config::table;
 
     #[test]
     fn lines_are_set() {
@@ -178,17 +184,35 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_effect_is_warned_of() {
-        let text = b"rename-command GET \"\"\nuser x on\nloadmodule /x.so a\nappendonly yes\nappendfsync everysec\n";
-        let warnings = load_text(&Config::default(), text).unwrap();
-        let names: Vec<&str> = warnings
+    fn what_has_no_effect_is_warned_of_and_promises_are_refused() {
+        let config = Config::default();
+        let text =
+            b"hz 20\nappendonly no\nappendfsync no\nio-threads 4\nmaxmemory 0\nrequirepass \"\"\n";
+        let warnings = load_text(&config, text).unwrap();
+        let names = warnings
             .iter()
-            .filter_map(|warning| warning.split('\'').nth(1))
-            .collect();
-        assert_eq!(
-            names,
-            ["rename-command", "user", "loadmodule", "appendonly"]
-        );
+            .filter_map(|warning| warning.split('\'').nth(1));
+        assert!(names.eq(["hz", "appendfsync", "io-threads"]));
+        for line in [
+            "rename-command GET \"\"",
+            "user x on",
+            "loadmodule /x.so a",
+            "appendonly yes",
+            "requirepass secret",
+            "aclfile users.acl",
+            "tls-port 6380",
+            "replicaof 127.0.0.1 6380",
+            "slaveof 127.0.0.1 6380",
+            "maxmemory 1",
+            "cluster-enabled yes",
+            "daemonize yes",
+        ] {
+            let error = load_text(&config, line.as_bytes()).unwrap_err().to_string();
+            let directive = table::find(line.split(' ').next().unwrap());
+            let name = directive.map_or(line.split(' ').next().unwrap(), |(found, _)| found.name);
+            let reason = format!(">>> '{line}'\n'{name}' is not supported by this server yet");
+            assert!(error.ends_with(&reason), "{error}");
+        }
     }
 
     /// The messages of redis-server 7.0.15, but for the version.

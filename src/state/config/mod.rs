@@ -35,7 +35,7 @@ use std::io;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError, RwLock};
-use table::{Directive, Mutability, Slot};
+use table::{Directive, Mutability, Slot, Standing};
 use value::{Kind, Value};
 
 /// The configuration of a server.
@@ -129,7 +129,7 @@ impl Config {
             self.parse(directive, &words)?
         };
         self.store(directive, &value)?;
-        let is_idle = !directive.has_effect && value != default_value(directive);
+        let is_idle = directive.standing == Standing::Idle && value != default_value(directive);
         Ok(is_idle.then(|| {
             format!(
                 "The directive '{}' has no effect in this server yet",
@@ -291,6 +291,9 @@ impl Config {
     fn parse(&self, directive: &Directive, words: &[&str]) -> Result<Value, ConfigError> {
         let value = directive.kind.parse(words, &self.value(directive))?;
         (directive.check)(&directive.kind.show(&value))?;
+        if directive.standing == Standing::Refused && value != default_value(directive) {
+            return Err(file::not_supported(directive.name));
+        }
         // Redis takes any value as a hint, and keeps it within what makes sense.
         Ok(if directive.name == "hz" {
             Value::Number(value.number().clamp(1, 500))

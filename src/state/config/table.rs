@@ -1,11 +1,11 @@
 //! The table of directives: the only place that says what a directive is called, what it may be set to and what it is by
 //! default. Reading files, CONFIG GET, CONFIG SET and CONFIG REWRITE all work from it.
 //!
-//! It lists every directive of Redis 7.2, so that any redis.conf can be read and any tool gets its answers. Those that have
-//! no effect in this server say so by having no field in [`Fields`], or by `without_effect`.
+//! It lists every directive of Redis 7.2, so that any redis.conf can be read and any tool gets its answers. What each comes to
+//! in this server is its [`Standing`]: it works, it is a promise that is refused, or it is idle.
 //!
 //! To give a directive an effect: add a field to [`Fields`], name it in the directive's row with `.number(|fields| &fields.name)`
-//! or the like, and read it where it matters with `config.name.get()`.
+//! or the like, and read it where it matters with `config.name.get()`. It works from then on; if it was `.refused()`, that goes.
 
 mod memory;
 mod network;
@@ -58,12 +58,25 @@ pub struct Directive {
     pub hidden: bool,
     /// Its value must not appear in MONITOR or the slow log.
     pub sensitive: bool,
-    /// Whether setting it makes a difference in this server.
-    pub has_effect: bool,
+    /// What setting it comes to in this server.
+    pub standing: Standing,
     /// Where its value is kept.
     pub slot: Slot,
     /// What `kind` cannot say about permitted values; the error is Redis' text.
     pub check: fn(&str) -> Result<(), &'static str>,
+}
+
+/// What a directive comes to in this server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// The server does what it says.
+    Works,
+    /// It is a promise that the server cannot keep yet: it can only be what it is by default. A server that has accepted
+    /// a password, or to write a log to the disk, and does not, would betray whoever relies on it.
+    Refused,
+    /// It is about something that the server does otherwise, or the value does nobody harm: accepted, at the start with a
+    /// warning.
+    Idle,
 }
 
 /// When a directive can be set.
@@ -107,7 +120,7 @@ impl Directive {
             mutability: Mutability::Modifiable,
             hidden: false,
             sensitive: false,
-            has_effect: false,
+            standing: Standing::Idle,
             slot: Slot::Other,
             check: |_| Ok(()),
         }
@@ -145,7 +158,7 @@ impl Directive {
 
     const fn kept_in(mut self, slot: Slot) -> Directive {
         self.slot = slot;
-        self.has_effect = true;
+        self.standing = Standing::Works;
         self
     }
 
@@ -161,9 +174,8 @@ impl Directive {
         self.kept_in(Slot::Text(field))
     }
 
-    /// It has a field already, but nothing acts on it.
-    const fn without_effect(mut self) -> Directive {
-        self.has_effect = false;
+    const fn refused(mut self) -> Directive {
+        self.standing = Standing::Refused;
         self
     }
 }
@@ -215,6 +227,36 @@ mod tests {
             assert!(seen.insert(name), "{name}");
             assert_eq!(name, name.to_ascii_lowercase());
         }
+    }
+
+    /// What later work takes off this list, the server can do.
+    #[test]
+    fn promises_that_cannot_be_kept_are_refused() {
+        let refused = directives().filter(|directive| directive.standing == Standing::Refused);
+        let mut refused: Vec<&str> = refused.map(|directive| directive.name).collect();
+        refused.sort();
+        let expected = [
+            "aclfile",
+            "aof_rewrite_cpulist",
+            "appendonly",
+            "bgsave_cpulist",
+            "bio_cpulist",
+            "cluster-enabled",
+            "daemonize",
+            "maxmemory",
+            "maxmemory-clients",
+            "min-replicas-to-write",
+            "oom-score-adj",
+            "replicaof",
+            "requirepass",
+            "server_cpulist",
+            "socket-mark-id",
+            "syslog-enabled",
+            "tls-cluster",
+            "tls-port",
+            "tls-replication",
+        ];
+        assert_eq!(refused, expected);
     }
 
     #[test]

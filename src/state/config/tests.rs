@@ -329,15 +329,15 @@ fn config_set_answers_what_redis_answers() {
         &failed("dir", "can't set protected config"),
     );
     check(
-        &[("MAXMEMORY", "0"), ("maxmemory", "1")],
-        &failed("maxmemory", "duplicate parameter"),
+        &[("REPL-BACKLOG-SIZE", "0"), ("repl-backlog-size", "1")],
+        &failed("repl-backlog-size", "duplicate parameter"),
     );
     check(
-        &[("maxmemory", "5"), ("TimeOut", "zz")],
+        &[("repl-backlog-size", "5"), ("TimeOut", "zz")],
         &failed("timeout", "argument couldn't be parsed into an integer"),
     );
     assert_eq!(
-        (get(&config, "maxmemory"), get(&config, "timeout")),
+        (get(&config, "repl-backlog-size"), get(&config, "timeout")),
         ("100".into(), "5".into()),
         "all or nothing"
     );
@@ -419,6 +419,12 @@ fn wrong_values_are_refused_in_the_words_of_redis() {
         "template format is invalid or contains unknown variables",
     );
     fails("save", "300  1", "Invalid save parameters");
+    fails(
+        "maxmemory",
+        "100mb",
+        "'maxmemory' is not supported by this server yet",
+    );
+    fails("slaveof", "no one", "can't set immutable config");
 }
 
 #[test]
@@ -428,10 +434,12 @@ fn config_set_is_read_back_as_redis_shows_it() {
         ("loglevel", "NOTICE", "notice"),
         ("shutdown-on-sigint", "now force nosave", "nosave now force"),
         ("shutdown-on-sigint", "default", "default"),
-        ("oom-score-adj", "relative", "yes"),
-        ("maxmemory", "1gb", "1073741824"),
-        ("maxmemory", "99999999999999999999", "18446744073709551615"),
-        ("maxmemory-clients", "5%", "5%"),
+        ("repl-backlog-size", "1gb", "1073741824"),
+        (
+            "cluster-link-sendbuf-limit",
+            "99999999999999999999",
+            "18446744073709551615",
+        ),
         ("hz", "1000", "500"),
         ("hz", "0", "1"),
         ("save", "300 1 60 10", "300 1 60 10"),
@@ -440,7 +448,7 @@ fn config_set_is_read_back_as_redis_shows_it() {
         ("bind", "", ""),
         ("notify-keyspace-events", "KEA", "AKE"),
         ("rdbcompression", "NO", "no"),
-        ("requirepass", "a b", "a b"),
+        ("masterauth", "a b", "a b"),
         (
             "client-output-buffer-limit",
             "normal 1mb 2kb 5",
@@ -542,9 +550,20 @@ fn initial_directives() {
     check(
         "appendonly",
         &["yes"],
+        Err("'appendonly' is not supported by this server yet"),
+    );
+    check(
+        "appendfsync",
+        &["always"],
         Ok(Some(
-            "The directive 'appendonly' has no effect in this server yet",
+            "The directive 'appendfsync' has no effect in this server yet",
         )),
+    );
+    check("supervised", &["systemd"], Ok(None));
+    check(
+        "supervised",
+        &["upstart"],
+        Err("this server can tell systemd how it fares, but not upstart"),
     );
     check("bind", &["127.0.0.1 ::1"], Ok(None));
     check(

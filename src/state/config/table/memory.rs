@@ -30,20 +30,13 @@ pub(super) const TABLE: &[Directive] = &[
     memory("stream-node-max-bytes", 0, LONG_MAX as u64, "4096"),
     memory("hll-sparse-max-bytes", 0, LONG_MAX as u64, "3000")
         .number(|fields| &fields.hll_sparse_max_bytes),
-    memory("maxmemory", 0, u64::MAX, "0")
-        .number(|fields| &fields.maxmemory)
-        .without_effect(),
+    memory("maxmemory", 0, u64::MAX, "0").refused(),
     word("maxmemory-policy", MAXMEMORY_POLICY, "noeviction")
-        .number(|fields| &fields.maxmemory_policy)
-        .without_effect(),
+        .number(|fields| &fields.maxmemory_policy),
     integer("maxmemory-samples", 1, INT_MAX, "5"),
     integer("maxmemory-eviction-tenacity", 0, 100, "10"),
-    integer("lfu-log-factor", 0, INT_MAX, "10")
-        .number(|fields| &fields.lfu_log_factor)
-        .without_effect(),
-    integer("lfu-decay-time", 0, INT_MAX, "1")
-        .number(|fields| &fields.lfu_decay_time)
-        .without_effect(),
+    integer("lfu-log-factor", 0, INT_MAX, "10").number(|fields| &fields.lfu_log_factor),
+    integer("lfu-decay-time", 0, INT_MAX, "1").number(|fields| &fields.lfu_decay_time),
     boolean("lazyfree-lazy-eviction", "no"),
     boolean("lazyfree-lazy-expire", "no"),
     boolean("lazyfree-lazy-server-del", "no"),

@@ -14,7 +14,9 @@ pub(super) const TABLE: &[Directive] = &[
         .immutable()
         .number(|fields| &fields.tcp_backlog),
     optional_text("bind-source-addr"),
-    integer("socket-mark-id", 0, u32::MAX as i64, "0").immutable(),
+    integer("socket-mark-id", 0, u32::MAX as i64, "0")
+        .immutable()
+        .refused(),
     optional_text("unixsocket")
         .immutable()
         .text(|fields| &fields.unixsocket),
@@ -36,13 +38,13 @@ pub(super) const TABLE: &[Directive] = &[
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
     )
     .text(|fields| &fields.client_output_buffer_limit),
-    special("maxmemory-clients", Kind::MemoryOrPercent, "0"),
+    special("maxmemory-clients", Kind::MemoryOrPercent, "0").refused(),
     integer("tracking-table-max-keys", 0, LONG_MAX, "1000000"),
     integer("io-threads", 1, 128, "1").immutable(),
     boolean("io-threads-do-reads", "no").immutable(),
-    integer("tls-port", 0, 65_535, "0"),
-    boolean("tls-cluster", "no"),
-    boolean("tls-replication", "no"),
+    integer("tls-port", 0, 65_535, "0").refused(),
+    boolean("tls-cluster", "no").refused(),
+    boolean("tls-replication", "no").refused(),
     word("tls-auth-clients", TLS_AUTH_CLIENTS, "yes"),
     boolean("tls-prefer-server-ciphers", "no"),
     boolean("tls-session-caching", "yes"),

@@ -30,7 +30,9 @@ pub(super) const TABLE: &[Directive] = &[
     integer("rdb-key-save-delay", i32::MIN as i64, INT_MAX, "0")
         .hidden()
         .number(|fields| &fields.rdb_key_save_delay),
-    integer("key-load-delay", i32::MIN as i64, INT_MAX, "0").hidden(),
+    integer("key-load-delay", i32::MIN as i64, INT_MAX, "0")
+        .hidden()
+        .number(|fields| &fields.key_load_delay),
     integer(
         "loading-process-events-interval-bytes",
         1_024,
@@ -39,7 +41,7 @@ pub(super) const TABLE: &[Directive] = &[
     )
     .hidden(),
     word("sanitize-dump-payload", SANITIZE_DUMP_PAYLOAD, "no"),
-    boolean("appendonly", "no"),
+    boolean("appendonly", "no").refused(),
     text("appendfilename", "appendonly.aof")
         .immutable()
         .check(append_file_name),

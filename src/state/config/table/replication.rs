@@ -8,7 +8,8 @@ use crate::state::config::value::{Kind, Word};
 pub(super) const TABLE: &[Directive] = &[
     special("replicaof", Kind::ReplicaOf, "no one")
         .alias("slaveof")
-        .immutable(),
+        .immutable()
+        .refused(),
     optional_text("masteruser").sensitive(),
     optional_text("masterauth").sensitive(),
     boolean("replica-serve-stale-data", "yes").alias("slave-serve-stale-data"),
@@ -20,7 +21,9 @@ pub(super) const TABLE: &[Directive] = &[
     integer("replica-priority", 0, INT_MAX, "100").alias("slave-priority"),
     optional_text("replica-announce-ip").alias("slave-announce-ip"),
     integer("replica-announce-port", 0, 65_535, "0").alias("slave-announce-port"),
-    integer("min-replicas-to-write", 0, INT_MAX, "0").alias("min-slaves-to-write"),
+    integer("min-replicas-to-write", 0, INT_MAX, "0")
+        .alias("min-slaves-to-write")
+        .refused(),
     integer("min-replicas-max-lag", 0, INT_MAX, "10").alias("min-slaves-max-lag"),
     integer("repl-ping-replica-period", 1, INT_MAX, "10").alias("repl-ping-slave-period"),
     integer("repl-timeout", 1, INT_MAX, "60").number(|fields| &fields.repl_timeout),
@@ -36,7 +39,7 @@ pub(super) const TABLE: &[Directive] = &[
         PROPAGATION_ERROR_BEHAVIOR,
         "ignore",
     ),
-    boolean("cluster-enabled", "no").immutable(),
+    boolean("cluster-enabled", "no").immutable().refused(),
     text("cluster-config-file", "nodes.conf").immutable(),
     integer("cluster-port", 0, 65_535, "0").immutable(),
     integer("cluster-node-timeout", 0, LONG_MAX, "15000"),

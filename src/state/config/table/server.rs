@@ -14,14 +14,17 @@ pub(super) const TABLE: &[Directive] = &[
     text("logfile", "")
         .immutable()
         .text(|fields| &fields.logfile),
-    boolean("syslog-enabled", "no").immutable(),
+    boolean("syslog-enabled", "no").immutable().refused(),
     text("syslog-ident", "redis").immutable(),
     word("syslog-facility", SYSLOG_FACILITY, "local0").immutable(),
-    boolean("daemonize", "no").immutable(),
+    boolean("daemonize", "no").immutable().refused(),
     word("supervised", SUPERVISED, "no")
         .immutable()
+        .check(supervisor)
         .number(|fields| &fields.supervised),
-    optional_text("pidfile").immutable(),
+    optional_text("pidfile")
+        .immutable()
+        .text(|fields| &fields.pidfile),
     boolean("always-show-logo", "no").immutable(),
     boolean("set-proc-title", "yes").immutable(),
     text("proc-title-template", "{title} {listen-addr} {server-mode}").check(proc_title_template),
@@ -34,20 +37,16 @@ pub(super) const TABLE: &[Directive] = &[
         .immutable()
         .number(|fields| &fields.enable_debug_command),
     word("enable-module-command", PERMISSION, "no").immutable(),
-    optional_text("requirepass").sensitive(),
-    text("aclfile", "").immutable(),
+    optional_text("requirepass").sensitive().refused(),
+    text("aclfile", "").immutable().refused(),
     integer("acllog-max-len", 0, LONG_MAX, "128"),
     word("acl-pubsub-default", ACL_PUBSUB_DEFAULT, "resetchannels"),
     special("notify-keyspace-events", Kind::KeyspaceEvents, "")
-        .number(|fields| &fields.notify_keyspace_events)
-        .without_effect(),
+        .number(|fields| &fields.notify_keyspace_events),
     integer("busy-reply-threshold", 0, LONG_MAX, "5000").alias("lua-time-limit"),
     integer("slowlog-log-slower-than", -1, LONG_MAX, "10000")
-        .number(|fields| &fields.slowlog_log_slower_than)
-        .without_effect(),
-    integer("slowlog-max-len", 0, LONG_MAX, "128")
-        .number(|fields| &fields.slowlog_max_len)
-        .without_effect(),
+        .number(|fields| &fields.slowlog_log_slower_than),
+    integer("slowlog-max-len", 0, LONG_MAX, "128").number(|fields| &fields.slowlog_max_len),
     integer("latency-monitor-threshold", 0, LONG_MAX, "0"),
     boolean("latency-tracking", "yes"),
     special(
@@ -58,20 +57,23 @@ pub(super) const TABLE: &[Directive] = &[
     integer("hz", 0, INT_MAX, "10"),
     boolean("dynamic-hz", "yes"),
     integer("shutdown-timeout", 0, INT_MAX, "10"),
-    special("shutdown-on-sigint", Kind::Flags(SHUTDOWN_FLAGS), "default").check(shutdown_flags),
+    special("shutdown-on-sigint", Kind::Flags(SHUTDOWN_FLAGS), "default")
+        .check(shutdown_flags)
+        .number(|fields| &fields.shutdown_on_sigint),
     special(
         "shutdown-on-sigterm",
         Kind::Flags(SHUTDOWN_FLAGS),
         "default",
     )
-    .check(shutdown_flags),
-    word("oom-score-adj", OOM_SCORE_ADJ, "no"),
+    .check(shutdown_flags)
+    .number(|fields| &fields.shutdown_on_sigterm),
+    word("oom-score-adj", OOM_SCORE_ADJ, "no").refused(),
     special("oom-score-adj-values", Kind::OomScoreAdjValues, "0 200 800"),
     boolean("disable-thp", "yes").immutable(),
-    optional_text("server_cpulist").immutable(),
-    optional_text("bio_cpulist").immutable(),
-    optional_text("aof_rewrite_cpulist").immutable(),
-    optional_text("bgsave_cpulist").immutable(),
+    optional_text("server_cpulist").immutable().refused(),
+    optional_text("bio_cpulist").immutable().refused(),
+    optional_text("aof_rewrite_cpulist").immutable().refused(),
+    optional_text("bgsave_cpulist").immutable().refused(),
     boolean("crash-log-enabled", "yes"),
     boolean("crash-memcheck-enabled", "yes"),
     boolean("use-exit-on-panic", "no").hidden(),
@@ -108,6 +110,13 @@ const SHUTDOWN_FLAGS: &[Word] = &[
 ];
 /// `relative` is shown as `yes`, because both mean the same.
 const OOM_SCORE_ADJ: &[Word] = &[("no", 0), ("yes", 1), ("relative", 1), ("absolute", 2)];
+
+fn supervisor(name: &str) -> Result<(), &'static str> {
+    match name {
+        "upstart" => Err("this server can tell systemd how it fares, but not upstart"),
+        _ => Ok(()),
+    }
+}
 
 fn shutdown_flags(shown: &str) -> Result<(), &'static str> {
     if shown.starts_with("save nosave") {
