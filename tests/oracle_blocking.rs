@@ -322,3 +322,109 @@ fn a_wait_can_be_ended_otherwise() {
          C: EXISTS a b k s",
     ]);
 }
+
+/// When a key is filled, 7.2 carries out the waiting client's command again: it takes from the first of its keys that is
+/// there. 7.0 takes from the key that was filled.
+#[test]
+fn a_waiting_client_is_served_as_if_its_command_came_now() {
+    stage::check(&[
+        // Filled second, but named first.
+        r#"A: BLPOP k1 k2 0
+        B: MULTI
+        B: RPUSH k2 1 2
+        B: RPUSH k1 5
+        B: EXEC
+        to A: "*2\r\n$2\r\nk1\r\n$1\r\n5\r\n"
+        to B: "*2\r\n:2\r\n:1\r\n"
+        B: LRANGE k2 0 -1
+        to B: "*2\r\n$1\r\n1\r\n$1\r\n2\r\n"
+        B: EXISTS k1
+        to B: ":0\r\n""#,
+        // Of those who wait for the same keys, D finds what A has left, and C nothing.
+        r#"A: BRPOP x k1 k2 0
+        C: BLPOP k1 0
+        D: BLPOP k2 k1 0
+        B: MULTI
+        B: RPUSH k2 1 2
+        B: RPUSH k1 5
+        B: EXEC
+        to A: "*2\r\n$2\r\nk1\r\n$1\r\n5\r\n"
+        to B: "*2\r\n:2\r\n:1\r\n"
+        to D: "*2\r\n$2\r\nk2\r\n$1\r\n1\r\n"
+        B: LRANGE k2 0 -1
+        to B: "*1\r\n$1\r\n2\r\n"
+        B: RPUSH k1 6
+        to B: ":1\r\n"
+        to C: "*2\r\n$2\r\nk1\r\n$1\r\n6\r\n""#,
+        // A key that is gone at the end of the transaction is none.
+        r#"A: BLPOP k1 k2 0
+        B: MULTI
+        B: RPUSH k1 5
+        B: RPUSH k2 1
+        B: LPOP k1
+        B: EXEC
+        to A: "*2\r\n$2\r\nk2\r\n$1\r\n1\r\n"
+        to B: "*3\r\n:1\r\n:1\r\n$1\r\n5\r\n""#,
+        r#"A: BLMPOP 0 2 k1 k2 LEFT COUNT 2
+        B: MULTI
+        B: RPUSH k2 1 2
+        B: RPUSH k1 5 6 7
+        B: EXEC
+        to A: "*2\r\n$2\r\nk1\r\n*2\r\n$1\r\n5\r\n$1\r\n6\r\n"
+        to B: "*2\r\n:2\r\n:3\r\n"
+        B: LRANGE k1 0 -1
+        to B: "*1\r\n$1\r\n7\r\n""#,
+        // Each wait ends by an error, which is the same in both versions of the protocol.
+        r#"A: BZMPOP 0 2 k1 k2 MAX
+        C: BZPOPMIN k1 k2 0
+        D: BZPOPMAX k1 k2 0
+        B: MULTI
+        B: ZADD k2 1 m
+        B: SET k1 v
+        B: EXEC
+        to A: "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+        to B: "*2\r\n:1\r\n+OK\r\n"
+        to C: "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+        to D: "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+        B: ZCARD k2
+        to B: ":1\r\n""#,
+        // A key that is named before and cannot be taken from stands in the way, though it was there before the transaction.
+        r#"A: BLPOP k1 k2 0
+        B: SET k1 v
+        B: RPUSH k2 1
+        to A: "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+        to B: ":1\r\n"
+        B: LRANGE k2 0 -1
+        to B: "*1\r\n$1\r\n1\r\n""#,
+        // Unless it has expired.
+        r#"A: BLPOP k1 k2 0
+        B: DEBUG SET-ACTIVE-EXPIRE 0
+        B: SET k1 v PX 1
+        B: DEBUG SLEEP 0.01
+        B: RPUSH k2 1
+        to A: "*2\r\n$2\r\nk2\r\n$1\r\n1\r\n"
+        to B: ":1\r\n"
+        B: DEBUG SET-ACTIVE-EXPIRE 1"#,
+        // More keys than those whose shards a queue notes, and one of them twice.
+        r#"A: BLPOP 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 k1 k2 k2 0
+        B: SET 29 v
+        B: RPUSH k2 1
+        to A: "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
+        to B: ":1\r\n"
+        B: DEL k2
+        to B: ":1\r\n"
+        A: BLPOP k1 k1 k2 k2 k2 0
+        B: RPUSH k2 1
+        to A: "*2\r\n$2\r\nk2\r\n$1\r\n1\r\n"
+        to B: ":1\r\n""#,
+        // Those who wait for one key are served in the order in which they came, whatever their commands.
+        r#"A: BLPOP k 0
+        C: BLMPOP 0 2 k0 k RIGHT
+        D: BLPOP k0 k 0
+        B: RPUSH k 1 2 3
+        to A: "*2\r\n$1\r\nk\r\n$1\r\n1\r\n"
+        to B: ":3\r\n"
+        to C: "*2\r\n$1\r\nk\r\n*1\r\n$1\r\n3\r\n"
+        to D: "*2\r\n$1\r\nk\r\n$1\r\n2\r\n""#,
+    ]);
+}

@@ -178,14 +178,23 @@ fn bzmpop(call: &mut Call) -> Result<Wish, CommandError> {
     }))
 }
 
-/// A wish for a value of this type, from which `attempt` serves the client.
+/// A wish for a value of this type, from which `attempt` serves the client. As in Redis, the first key that is there decides,
+/// be it of another type.
 fn wish(
     type_name: &'static str,
     until: Option<Instant>,
     attempt: impl Fn(&mut Db, &Key, &mut Reply) -> CommandResult + Send + Sync + 'static,
 ) -> Wish {
-    let attempt = move |db: &mut Db<'_>, key: &Key<'_>, reply: &mut Reply| {
-        attempt(db, key, reply).map_err(|error| error.text())
+    let attempt = move |db: &mut Db<'_>, keys: &[Key<'_>], reply: &mut Reply| {
+        for key in keys {
+            let Some(entry) = db.find(key) else { continue };
+            if entry.value().type_name() != type_name {
+                return Err(CommandError::WrongType.text());
+            }
+            let served = attempt(db, key, reply);
+            return served.map(|()| true).map_err(|error| error.text());
+        }
+        Ok(false)
     };
     Wish {
         type_name,

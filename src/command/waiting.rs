@@ -7,7 +7,6 @@
 use super::call::{Call, ReplyMode};
 use super::error::{CommandError, CommandResult};
 use crate::keyspace::db::Db;
-use crate::keyspace::space::Key;
 use crate::keyspace::waiters::{SharedWaiter, Ticket};
 use crate::resp::reply::Reply;
 use crate::state::Server;
@@ -22,10 +21,6 @@ use std::time::{Duration, Instant};
 pub struct Waiting {
     /// What it waits for.
     pub wait: Arc<Wait>,
-    /// The keys.
-    pub keys: Vec<Vec<u8>>,
-    /// Their database.
-    pub database: usize,
     ticket: Ticket,
     wants_reply: bool,
 }
@@ -37,12 +32,8 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
         Some(_) => &call.keys[..1],
         None => call.keys,
     };
-    for key in keys {
-        let Some(entry) = db.find(key) else { continue };
-        if entry.value().type_name() != wish.type_name {
-            return Err(CommandError::WrongType);
-        }
-        return (wish.attempt)(db, key, call.reply).map_err(CommandError::Other);
+    if (wish.attempt)(db, keys, call.reply).map_err(CommandError::Other)? {
+        return Ok(());
     }
     let session = &mut *call.session;
     if session.is_in_exec {
@@ -54,12 +45,10 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
         return Ok(());
     }
     let doorbell = session.doorbell()?;
-    let wait = Arc::new(Wait::new(wish, call.reply.protocol, doorbell));
+    let wait = Arc::new(Wait::new(wish, keys, call.reply.protocol, doorbell));
     let waiter: SharedWaiter = wait.clone();
     session.waiting = Some(Waiting {
         wait,
-        keys: keys.iter().map(|key| key.bytes.to_vec()).collect(),
-        database: session.database,
         ticket: db.join_waiters(keys, &waiter),
         wants_reply: session.reply_mode == ReplyMode::On,
     });
@@ -69,9 +58,8 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
 impl Waiting {
     /// Takes the client, whose wait has ended, out of the queues, and writes its reply.
     pub fn finish(self, server: &Server, reply: &mut Reply) {
-        let names = self.keys.iter();
-        let keys: Vec<Key> = names.map(|name| Key::new(self.database, name)).collect();
-        super::dispatch::leave_waiters(server, self.database, &keys, self.ticket);
+        let wait = &self.wait;
+        super::dispatch::leave_waiters(server, wait.database, &wait.keys(), self.ticket);
         let outcome = std::mem::take(&mut *self.wait.outcome());
         if !self.wants_reply {
             return;

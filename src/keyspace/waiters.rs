@@ -4,14 +4,19 @@
 //! joining the queue; and whoever fills a key serves those who wait for it before letting the lock go, so that nobody else
 //! sees the elements that they take.
 //!
-//! Serving may fill another key (BLMOVE), in a shard of its own. The locks of a command therefore include those that
-//! serving needs: see `Waiters::keys_needed` and [`Keyspace::write`](super::space::Keyspace::write).
+//! A client is served as if its command came now: from the first of its keys that is there, which may be another key than
+//! the one whose change has led to its being served. Serving may also fill another key (BLMOVE). Both lie in shards of
+//! their own. The locks of a command therefore include those that serving needs: see `Waiters::destinations` and
+//! `Waiters::earlier_shards`, and [`Keyspace::write`](super::space::Keyspace::write).
 
 use super::db::Db;
 use super::entry::Entry;
 use super::space::Key;
+use smallvec::SmallVec;
+use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A place in the queues: who came earlier has a smaller one.
@@ -28,7 +33,8 @@ pub trait Waiter: Debug + Send + Sync {
     /// The key that it fills when it is served.
     fn destination(&self) -> Option<&[u8]>;
 
-    /// Serves it from a key that it wants, unless it no longer waits.
+    /// Serves it, unless it no longer waits, because this key is there and is what it wants: from this key, or from one that its
+    /// command names before it.
     fn serve(&self, db: &mut Db<'_>, key: &Key<'_>);
 
     /// Tells it that it was served; called when the locks are gone.
@@ -44,11 +50,77 @@ pub(super) struct Waiters {
 /// Those who wait for one key.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
-    waiting: BTreeMap<Ticket, SharedWaiter>,
-    /// The keys that they fill, and how many of them.
-    destinations: BTreeMap<Box<[u8]>, usize>,
+    waiting: BTreeMap<Ticket, Place>,
+    /// The keys that they fill.
+    destinations: Counted<Box<[u8]>>,
+    /// The shards of the keys that their commands name before this one.
+    earlier_shards: Counted<usize>,
+    /// How many of them name [so many](Earlier::Many) that all shards count.
+    with_many_earlier: usize,
     /// Whether the key is on the list of those to be served.
     is_ready: bool,
+}
+
+/// A waiter in a queue.
+#[derive(Debug)]
+struct Place {
+    waiter: SharedWaiter,
+    earlier: Earlier,
+}
+
+/// Of the keys that a waiter's command names, those before the one in whose queue it stands: their shards.
+#[derive(Clone, Debug)]
+pub(super) enum Earlier {
+    /// These.
+    Few(SmallVec<[usize; 4]>),
+    /// More than are worth keeping in the queue of every key.
+    Many,
+}
+
+impl Earlier {
+    const MOST: usize = 16;
+
+    /// Before the first key there is none.
+    pub(super) fn none() -> Earlier {
+        Earlier::Few(SmallVec::new())
+    }
+
+    /// Adds the shard of a further key.
+    pub(super) fn add(&mut self, shard: usize) {
+        match self {
+            Earlier::Few(shards) if shards.contains(&shard) => {}
+            Earlier::Few(shards) if shards.len() < Self::MOST => shards.push(shard),
+            _ => *self = Earlier::Many,
+        }
+    }
+}
+
+/// Things, and how many waiters of a queue each has come with.
+#[derive(Debug)]
+struct Counted<T>(BTreeMap<T, usize>);
+
+impl<T: Ord> Counted<T> {
+    fn add(&mut self, thing: T) {
+        *self.0.entry(thing).or_default() += 1;
+    }
+
+    fn remove<Q: Ord + ?Sized>(&mut self, thing: &Q)
+    where
+        T: Borrow<Q>,
+    {
+        if let Some(count) = self.0.get_mut(thing) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(thing);
+            }
+        }
+    }
+}
+
+impl<T> Default for Counted<T> {
+    fn default() -> Self {
+        Counted(BTreeMap::new())
+    }
 }
 
 impl Waiters {
@@ -56,12 +128,28 @@ impl Waiters {
         self.queues.is_empty()
     }
 
-    pub(super) fn join(&mut self, key: &[u8], ticket: Ticket, waiter: SharedWaiter) {
+    /// Puts a waiter at the end of a key's queue, unless it stands there already: a command may name a key twice.
+    pub(super) fn join(
+        &mut self,
+        key: &[u8],
+        ticket: Ticket,
+        waiter: SharedWaiter,
+        earlier: Earlier,
+    ) {
         let queue = self.queues.entry(key.into()).or_default();
-        if let Some(destination) = waiter.destination() {
-            *queue.destinations.entry(destination.into()).or_default() += 1;
+        if queue.waiting.contains_key(&ticket) {
+            return;
         }
-        queue.waiting.insert(ticket, waiter);
+        if let Some(destination) = waiter.destination() {
+            queue.destinations.add(destination.into());
+        }
+        match &earlier {
+            Earlier::Few(shards) => shards
+                .iter()
+                .for_each(|shard| queue.earlier_shards.add(*shard)),
+            Earlier::Many => queue.with_many_earlier += 1,
+        }
+        queue.waiting.insert(ticket, Place { waiter, earlier });
     }
 
     pub(super) fn leave(&mut self, key: &[u8], ticket: Ticket) {
@@ -88,8 +176,8 @@ impl Waiters {
         after: Option<Ticket>,
     ) -> Option<(Ticket, &SharedWaiter)> {
         let from = after.map_or(0, |ticket| ticket + 1);
-        let (ticket, waiter) = self.queues.get(key)?.waiting.range(from..).next()?;
-        Some((*ticket, waiter))
+        let (ticket, place) = self.queues.get(key)?.waiting.range(from..).next()?;
+        Some((*ticket, &place.waiter))
     }
 
     /// Begins to serve a key: a change from now on makes it ready anew.
@@ -100,10 +188,25 @@ impl Waiters {
     }
 
     /// The keys that serving those who wait for `key` may fill.
-    pub(super) fn keys_needed(&self, key: &[u8]) -> impl Iterator<Item = &[u8]> {
+    pub(super) fn destinations(&self, key: &[u8]) -> impl Iterator<Item = &[u8]> {
         let queue = self.queues.get(key);
-        let destinations = queue.map(|queue| queue.destinations.keys());
+        let destinations = queue.map(|queue| queue.destinations.0.keys());
         destinations.into_iter().flatten().map(|key| &**key)
+    }
+
+    /// The shards that serving those who wait for `key` may look into; `all` are those of the key's database.
+    pub(super) fn earlier_shards(
+        &self,
+        key: &[u8],
+        all: Range<usize>,
+    ) -> impl Iterator<Item = usize> {
+        let queue = self.queues.get(key);
+        let all = queue.and_then(|queue| (queue.with_many_earlier > 0).then_some(all));
+        let shards = queue.map(|queue| queue.earlier_shards.0.keys().copied());
+        shards
+            .into_iter()
+            .flatten()
+            .chain(all.into_iter().flatten())
     }
 
     /// The keys that somebody waits for.
@@ -114,14 +217,17 @@ impl Waiters {
 
 impl Queue {
     fn remove(&mut self, ticket: Ticket) {
-        let waiter = self.waiting.remove(&ticket);
-        if let Some(destination) = waiter.as_ref().and_then(|waiter| waiter.destination())
-            && let Some(count) = self.destinations.get_mut(destination)
-        {
-            *count -= 1;
-            if *count == 0 {
-                self.destinations.remove(destination);
-            }
+        let Some(place) = self.waiting.remove(&ticket) else {
+            return;
+        };
+        if let Some(destination) = place.waiter.destination() {
+            self.destinations.remove(destination);
+        }
+        match &place.earlier {
+            Earlier::Few(shards) => shards
+                .iter()
+                .for_each(|shard| self.earlier_shards.remove(shard)),
+            Earlier::Many => self.with_many_earlier -= 1,
         }
     }
 }

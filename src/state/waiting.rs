@@ -11,10 +11,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Takes from a key that is there what the client waits for, and writes the reply; or changes nothing and returns the text
-/// of an error.
+/// Carries out the client's command on these keys: takes what the client waits for from the first of them that is there,
+/// writes the reply and returns `true`. Returns `false` if none is there, or changes nothing and returns the text of an error.
 pub type Attempt =
-    Box<dyn Fn(&mut Db<'_>, &Key<'_>, &mut Reply) -> Result<(), Vec<u8>> + Send + Sync>;
+    Box<dyn Fn(&mut Db<'_>, &[Key<'_>], &mut Reply) -> Result<bool, Vec<u8>> + Send + Sync>;
 
 /// What a client waits for.
 pub struct Wish {
@@ -32,6 +32,10 @@ pub struct Wish {
 pub struct Wait {
     /// What for.
     pub wish: Wish,
+    /// The keys, in the order of the command's arguments.
+    pub keys: Vec<Vec<u8>>,
+    /// Their database.
+    pub database: usize,
     /// Which replies the client wants.
     pub protocol: Protocol,
     /// Wakes the client's thread.
@@ -66,9 +70,11 @@ impl fmt::Debug for Wait {
 
 impl Wait {
     /// A wait that begins.
-    pub fn new(wish: Wish, protocol: Protocol, doorbell: Arc<Doorbell>) -> Wait {
+    pub fn new(wish: Wish, keys: &[Key<'_>], protocol: Protocol, doorbell: Arc<Doorbell>) -> Wait {
         Wait {
             wish,
+            keys: keys.iter().map(|key| key.bytes.to_vec()).collect(),
+            database: keys.first().map_or(0, Key::database),
             protocol,
             doorbell,
             outcome: Mutex::default(),
@@ -90,6 +96,12 @@ impl Wait {
         matches!(*self.outcome(), Outcome::Pending)
     }
 
+    /// The keys with their places.
+    pub fn keys(&self) -> Vec<Key<'_>> {
+        let names = self.keys.iter();
+        names.map(|name| Key::new(self.database, name)).collect()
+    }
+
     /// How the wait has ended; for those who know that a reply in it is theirs to take.
     pub fn outcome(&self) -> MutexGuard<'_, Outcome> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
@@ -106,11 +118,17 @@ impl Waiter for Wait {
     }
 
     fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) {
+        // The client's command runs as if it had come now. It may find a key that it names before this one, but no key
+        // that it names after it, whose shard may not be locked.
+        let mut keys = self.keys();
+        let place = keys.iter().position(|own| own.bytes == key.bytes);
+        keys.truncate(place.map_or(0, |place| place + 1));
         let mut outcome = self.outcome();
         if matches!(*outcome, Outcome::Pending) {
             let mut reply = Reply::new(self.protocol);
             let mark = reply.mark();
-            if let Err(text) = (self.wish.attempt)(db, key, &mut reply) {
+            keys.iter().for_each(|key| db.remove_if_expired(key));
+            if let Err(text) = (self.wish.attempt)(db, &keys, &mut reply) {
                 reply.take_back(mark);
                 reply.error(&text);
             }

@@ -56,6 +56,25 @@ pub fn compare(scripts: &[&str]) {
     }
 }
 
+/// Plays scripts on our server alone, in both protocol versions. What comes of a step stands behind it in the script, as in
+/// `to A: ":1\r\n"`, unless it is only OK or QUEUED: what Redis 7.2 does, where 7.0 does something else.
+pub fn check(scripts: &[&str]) {
+    let folder = Folder::new();
+    let options = ["--databases", "16", "--enable-debug-command", "yes"];
+    let ours = Server::ours(&folder, &[&options[..], &["--save", ""]].concat());
+    for (script, protocol) in scripts.iter().flat_map(|script| [(script, 2), (script, 3)]) {
+        let expected = script.lines().map(str::trim);
+        let expected: Vec<&str> = expected.filter(|line| !line.is_empty()).collect();
+        let steps = expected.iter().copied();
+        let steps: Vec<&str> = steps.filter(|line| !line.starts_with("to ")).collect();
+        let mut played = play(&ours, protocol, &steps.join("\n"));
+        played.retain(|line| !line.ends_with(r#": "+OK\r\n""#));
+        played.retain(|line| !line.ends_with(r#": "+QUEUED\r\n""#));
+        let played: Vec<&str> = played.iter().map(|line| line.trim()).collect();
+        assert_eq!(played, expected, "RESP{protocol}");
+    }
+}
+
 /// Plays a script, and returns every step with what it led to.
 fn play(server: &Server, protocol: u8, script: &str) -> Vec<String> {
     let mut stage = Stage {

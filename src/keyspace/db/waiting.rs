@@ -1,17 +1,19 @@
 //! The part of a [`Db`] that has to do with clients who wait for keys: see [`waiters`](crate::keyspace::waiters).
 
 use super::Db;
-use crate::keyspace::space::{Key, SHARDS};
-use crate::keyspace::waiters::{SharedWaiter, Ticket};
+use crate::keyspace::space::{Key, SHARDS, shards_of_database};
+use crate::keyspace::waiters::{Earlier, SharedWaiter, Ticket};
 use std::collections::BTreeSet;
 
 impl Db<'_> {
     /// Lets somebody wait for keys, none of which is there now. Returns the ticket to leave with.
     pub fn join_waiters(&mut self, keys: &[Key<'_>], waiter: &SharedWaiter) -> Ticket {
         let ticket = self.keyspace.next_ticket();
+        let mut earlier = Earlier::none();
         for key in keys {
             let waiters = &mut self.guard_mut(key).waiters;
-            waiters.join(key.bytes, ticket, waiter.clone());
+            waiters.join(key.bytes, ticket, waiter.clone(), earlier.clone());
+            earlier.add(key.shard);
         }
         ticket
     }
@@ -57,7 +59,8 @@ impl Db<'_> {
     }
 
     /// The shards that are not locked, but are needed to serve those who wait for these keys, and then those who wait for
-    /// the keys that are filled by that, and so on.
+    /// the keys that are filled by that, and so on. What is only taken from leads no further: a key that the command does not
+    /// change is none that somebody waits for, or it is of a type that these do not want.
     pub(in crate::keyspace) fn missing_shards(&self, keys: &[Key<'_>]) -> Vec<usize> {
         let mut missing = Vec::new();
         if self
@@ -71,20 +74,27 @@ impl Db<'_> {
         let mut to_follow: Vec<(usize, &[u8])> = Vec::new();
         to_follow.extend(keys.iter().map(|key| (key.shard, key.bytes)));
         while let Some((shard, bytes)) = to_follow.pop() {
-            let locked = self
-                .guards
-                .binary_search_by_key(&shard, |(number, _)| *number);
-            match locked {
+            match self.locked(shard) {
                 Err(_) => missing.push(shard),
                 Ok(position) if seen.insert((shard, bytes)) => {
-                    let needed = self.guards[position].1.shard().waiters.keys_needed(bytes);
-                    let in_database = |bytes| Key::new(shard / SHARDS, bytes).shard;
-                    to_follow.extend(needed.map(|bytes| (in_database(bytes), bytes)));
+                    let database = shard / SHARDS;
+                    let waiters = &self.guards[position].1.shard().waiters;
+                    let in_database = |bytes| Key::new(database, bytes).shard;
+                    let filled = waiters.destinations(bytes);
+                    to_follow.extend(filled.map(|bytes| (in_database(bytes), bytes)));
+                    let earlier = waiters.earlier_shards(bytes, shards_of_database(database));
+                    missing.extend(earlier.filter(|shard| self.locked(*shard).is_err()));
                 }
                 Ok(_) => {}
             }
         }
         missing
+    }
+
+    /// The position of a shard among those that are locked.
+    fn locked(&self, shard: usize) -> Result<usize, usize> {
+        self.guards
+            .binary_search_by_key(&shard, |(number, _)| *number)
     }
 
     /// Any key that somebody waits for may have appeared.
