@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::oracle::Oracle;
-use common::stage;
+use common::oracle::{Oracle, RawClient};
+use common::{Folder, Server, stage};
 
 /// What needs no second connection.
 const ALONE: &str = r#"
@@ -148,6 +148,90 @@ fn what_else_a_subscriber_may_do() {
          B: RPUSH l x
          B: PUBLISH c 3",
     ]);
+}
+
+/// 7.0 puts what a transaction tells its own client between the replies to its commands; 7.2 behind them all.
+#[test]
+fn messages_come_after_the_replies_of_a_transaction() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let check = |protocol: &str, requests: &[&str], expected: &str| {
+        let mut client = RawClient::connect(server.port);
+        client.send(format!("HELLO {protocol}\r\n").as_bytes());
+        client.receive().expect("it speaks both");
+        client.send(requests.join("\r\n").as_bytes());
+        client.send(b"\r\nQUIT\r\n");
+        let heard: Vec<u8> = std::iter::from_fn(|| client.receive())
+            .flat_map(|answer| answer.bytes)
+            .collect();
+        let heard = String::from_utf8(heard).expect("text").replace("\r\n", " ");
+        assert_eq!(
+            heard,
+            format!("{expected} +OK "),
+            "RESP{protocol} {requests:?}"
+        );
+    };
+    let message = "3 $7 message $1 c $1 x";
+    let listens = ">3 $9 subscribe $1 c :1 +OK";
+    check(
+        "3",
+        &[
+            "SUBSCRIBE c",
+            "MULTI",
+            "PUBLISH c x",
+            "UNSUBSCRIBE c",
+            "PING",
+            "EXEC",
+        ],
+        &format!(
+            "{listens} +QUEUED +QUEUED +QUEUED *3 :1 >3 $11 unsubscribe $1 c :0 +PONG >{message}"
+        ),
+    );
+    check(
+        "2",
+        &[
+            "MULTI",
+            "SUBSCRIBE c",
+            "PUBLISH c x",
+            "UNSUBSCRIBE",
+            "PING",
+            "EXEC",
+            "PING",
+        ],
+        &format!(
+            "+OK +QUEUED +QUEUED +QUEUED +QUEUED \
+             *4 *3 $9 subscribe $1 c :1 :1 *3 $11 unsubscribe $1 c :0 +PONG *{message} +PONG"
+        ),
+    );
+    check(
+        "3",
+        &[
+            "SUBSCRIBE c",
+            "MULTI",
+            "PUBLISH c x",
+            "SUBSCRIBE d",
+            "PUBLISH c x",
+            "EXEC",
+            "PING",
+        ],
+        &format!(
+            "{listens} +QUEUED +QUEUED +QUEUED *3 :1 >3 $9 subscribe $1 d :2 :1 >{message} >{message} +PONG"
+        ),
+    );
+    // Outside of one, what was told before the client leaves comes before it hears that it has left.
+    check(
+        "3",
+        &["SUBSCRIBE c", "PUBLISH c x", "UNSUBSCRIBE c"],
+        &format!(">3 $9 subscribe $1 c :1 :1 >{message} >3 $11 unsubscribe $1 c :0"),
+    );
+    // No message is kept for a client that listens again.
+    check(
+        "3",
+        &["SUBSCRIBE c", "PUBLISH c x", "RESET", "SUBSCRIBE c", "PING"],
+        &format!(
+            ">3 $9 subscribe $1 c :1 :1 >{message} +RESET *3 $9 subscribe $1 c :1 *2 $4 pong $0 "
+        ),
+    );
 }
 
 #[test]

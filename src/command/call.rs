@@ -226,6 +226,14 @@ impl<'a> Call<'a> {
         }
     }
 
+    /// Puts what others have told the client before its reply, since it ends listening to them. Within a transaction, messages
+    /// wait for the end: they are none of its replies, which the client counts.
+    pub fn hear_out(&mut self) {
+        if !self.session.is_in_exec {
+            self.session.client.outbox.take_all_into(self.reply);
+        }
+    }
+
     /// The texts of a HELP subcommand.
     pub fn help(&mut self, lines: &[&str]) {
         let name = String::from_utf8_lossy(self.arguments[0]).to_ascii_uppercase();

@@ -86,6 +86,7 @@ fn reset(call: &mut Call) -> CommandResult {
     call.session.reply_mode = ReplyMode::On;
     call.session.subscriptions.unsubscribe_all();
     call.session.monitoring = None;
+    call.hear_out();
     call.reply.protocol = Protocol::Resp2;
     let client = &call.session.client;
     client.database.store(0, Relaxed);

@@ -93,8 +93,7 @@ fn unsubscribe(call: &mut Call) -> CommandResult {
     };
     for name in &names {
         call.session.subscriptions.unsubscribe(kind, name);
-        // What was told before comes before.
-        call.session.client.outbox.take_all_into(call.reply);
+        call.hear_out();
         confirm(call, kind, Some(name));
     }
     if names.is_empty() {

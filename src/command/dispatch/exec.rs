@@ -117,6 +117,11 @@ fn exec_queue(call: &mut Call, queue: &Queue, mut laps: Stopwatch) {
     call.session.is_in_exec = false;
     // They see the transaction as a whole.
     db.serve_waiters();
+    let mut commands = all.steps.iter().map(|step| step.command);
+    if commands.any(is_about_subscriptions) {
+        // The client may not listen any more, but it did when it was told this.
+        call.hear_out();
+    }
 }
 
 /// All locks: those of the watched keys too, so that what was seen of them stays true to the end.
