@@ -5,6 +5,7 @@ mod common;
 use common::oracle::{Oracle, RawClient, words};
 use common::{Folder, Server, request, stage};
 use my_redis_server::util::quoting::{quote, split_arguments};
+use std::io::Read;
 
 /// What one connection can try.
 const ALONE: &str = r#"
@@ -232,9 +233,74 @@ fn replies_that_are_not_wanted() {
     oracle.finish();
 }
 
+/// What a client that ends its own connection still hears: of a transaction, the number of replies and those before the end.
+/// (A client that wants no reply is left out: Redis keeps its connection open.)
+#[test]
+fn a_client_that_kills_itself() {
+    let oracle = Oracle::start();
+    for lines in [
+        "PING|CLIENT KILL ID $ME SKIPME no|PING|PING",
+        "PING|CLIENT KILL $ADDRESS|PING|PING",
+        "CLIENT KILL ID $ME|PING|QUIT",
+        "MULTI|CLIENT KILL ID $ME SKIPME no|PING|EXEC|PING",
+        "MULTI|PING|CLIENT KILL $ADDRESS|PING|SET done yes|SUBSCRIBE c|NOSUCH|PING|QUIT",
+        "MULTI|PING|CLIENT KILL $ADDRESS|LPUSH l x|GET l|SUBSCRIBE c|PUBLISH c x|UNSUBSCRIBE|EXEC|PING",
+        "MULTI|SUBSCRIBE c|PUBLISH d x|CLIENT KILL TYPE pubsub SKIPME no|PING|EXEC|PING",
+    ] {
+        let [ours, real] = [0, 1].map(|index| {
+            let mut client = RawClient::connect(oracle.port(index));
+            client.send(b"CLIENT ID\r\n");
+            let id = client.receive().expect("it answers").bytes;
+            let address = client.stream.local_addr().expect("it is connected");
+            let requests = lines
+                .replace('|', "\r\n")
+                .replace(
+                    "$ME",
+                    String::from_utf8_lossy(&id[1..id.len() - 2]).as_ref(),
+                )
+                .replace("$ADDRESS", &address.to_string());
+            client.send(format!("{requests}\r\n").as_bytes());
+            let mut heard = Vec::new();
+            // More requests may have come than the server has read; then the connection ends by a reset.
+            let _ = client.stream.read_to_end(&mut heard);
+            String::from_utf8(heard).expect("text")
+        });
+        assert_eq!(ours, real, "{lines}");
+    }
+    let mut both = oracle;
+    both.type_line("LRANGE l 0 -1");
+    both.type_line("EXISTS done");
+    both.finish();
+}
+
 #[test]
 fn several_connections() {
     stage::compare(&[
+        // What would make the connection another is refused, if it is new enough.
+        "A: MULTI
+         A: MONITOR
+         A: SSUBSCRIBE c
+         A: SUNSUBSCRIBE c
+         A: SET k v
+         A: SYNC
+         A: EXEC
+         B: GET k
+         A: MULTI
+         A: MONITOR
+         A: MONITOR x
+         A: EXEC
+         A: MULTI
+         A: MONITOR
+         A: SSUBSCRIBE c
+         A: SUNSUBSCRIBE c
+         A: SET k v
+         A: EXEC
+         B: GET k
+         B: SPUBLISH c x
+         B: CLIENT LIST TYPE pubsub
+         A: PING
+         A: SSUBSCRIBE c
+         B: SPUBLISH c x",
         // A change by another, before MULTI and after it.
         "A: WATCH k
          B: SET k v

@@ -1,7 +1,7 @@
 //! MONITOR: a client looks on while others work.
 
 use super::call::{Call, Session};
-use super::error::CommandResult;
+use super::error::{CommandError, CommandResult};
 use super::table::*;
 use crate::state::Server;
 
@@ -18,6 +18,11 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// (error) ERR Replica can't interact with the keyspace
 /// ```
 fn monitor(call: &mut Call) -> CommandResult {
+    if call.session.is_in_exec {
+        return Err(CommandError::err(
+            "MONITOR isn't allowed for DENY BLOCKING client",
+        ));
+    }
     // As in Redis, who looks on already gets no answer.
     if call.session.monitoring.is_none() {
         call.session.doorbell()?;

@@ -52,7 +52,8 @@ fn kind(call: &Call) -> Kind {
     }
 }
 
-/// SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE.
+/// SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE. In a transaction, the newest of them is refused: each command is to have one reply. The
+/// others are not, because they never were.
 ///
 /// ```text
 /// > SUBSCRIBE news
@@ -67,8 +68,13 @@ fn kind(call: &Call) -> Kind {
 /// 3) (integer) 0
 /// ```
 fn subscribe(call: &mut Call) -> CommandResult {
-    call.session.doorbell()?;
     let kind = kind(call);
+    if call.session.is_in_exec && kind == Kind::ShardChannel {
+        return Err(CommandError::err(
+            "SSUBSCRIBE isn't allowed for a DENY BLOCKING client",
+        ));
+    }
+    call.session.doorbell()?;
     for name in &call.arguments[1..] {
         call.session.subscriptions.subscribe(kind, name);
         confirm(call, kind, Some(name));

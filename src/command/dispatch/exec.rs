@@ -118,7 +118,8 @@ fn exec_queue(call: &mut Call, queue: &Queue, mut laps: Stopwatch) {
     // They see the transaction as a whole.
     db.serve_waiters();
     let mut commands = all.steps.iter().map(|step| step.command);
-    if commands.any(is_about_subscriptions) {
+    let is_closing = call.session.client.closes_after_reply.load(Relaxed);
+    if !is_closing && commands.any(is_about_subscriptions) {
         // The client may not listen any more, but it did when it was told this.
         call.hear_out();
     }
@@ -154,6 +155,8 @@ fn run_step(call: &mut Call, db: &mut Db, all: &Steps, step: &Step, laps: &mut S
     db.touches = !call.session.client.no_touch.load(Relaxed);
     // The locks may have been taken without a look at the keys, and a command before may have let one of them expire.
     keys.iter().for_each(|key| db.remove_if_expired(key));
+    // CLIENT KILL has ended the connection: its reply is the last.
+    let is_closing = call.session.client.closes_after_reply.load(Relaxed);
     let mark = call.reply.mark();
     let arguments = &all.arguments[step.arguments.clone()];
     let mut own = Call {
@@ -172,7 +175,9 @@ fn run_step(call: &mut Call, db: &mut Db, all: &Steps, step: &Step, laps: &mut S
     server
         .statistics
         .note_call(session.client.id, command.number, laps.lap_ns());
-    if !is_about_subscriptions(command) {
+    if is_closing {
+        reply.take_back(mark);
+    } else if !is_about_subscriptions(command) {
         drop_unheard(session, reply, mark);
     }
 }
