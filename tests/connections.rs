@@ -188,6 +188,66 @@ fn a_client_can_be_killed_and_can_quit() {
     assert!(quitter.try_receive().is_none());
 }
 
+/// Rows of CLIENT LIST, lines of the log and of INFO begin where the server lets them begin. As in 7.2, a zero byte ends what is
+/// looked at of a name, and what is shown of it to others.
+#[test]
+fn no_client_forges_what_is_shown_to_others() {
+    const PROBLEM: &str = "cannot contain spaces, newlines or special characters.";
+    const HOSTILE: &[u8] = b"ann\0 addr=1.2.3.4:5\nid=9 name=bob";
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", "", "--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    for byte in 0..=u8::MAX {
+        let is_fine = byte == 0 || byte.is_ascii_graphic();
+        for (request, named) in [
+            (&[&b"CLIENT"[..], b"SETNAME"][..], "Client names"),
+            (&[b"HELLO", b"2", b"SETNAME"], "Client names"),
+            (&[b"CLIENT", b"SETINFO", b"LIB-NAME"], "LIB-NAME"),
+            (&[b"CLIENT", b"SETINFO", b"Lib-Ver"], "Lib-Ver"),
+        ] {
+            let name = [b'a', byte];
+            let reply = client.call(&[request, &[&name[..]]].concat());
+            let refusal = Value::Error(format!("ERR {named} {PROBLEM}").into_bytes());
+            assert_eq!(reply != refusal, is_fine, "{byte} {reply:?}");
+            assert_eq!(matches!(reply, Value::Error(_)), !is_fine, "{byte}");
+        }
+    }
+    client.call(&[&b"CLIENT"[..], b"SETNAME", HOSTILE]);
+    client.call(&[&b"CLIENT"[..], b"SETINFO", b"LIB-NAME", b"lib\0 x\n"]);
+    client.call(&[&b"CLIENT"[..], b"SETINFO", b"LIB-VER", b"1.2\0\nid=7"]);
+    assert_eq!(
+        client.call(&["CLIENT", "GETNAME"]),
+        Value::Bulk(HOSTILE.to_vec())
+    );
+    for request in ["LIST", "INFO"] {
+        let Value::Bulk(rows) = client.call(&["CLIENT", request]) else {
+            panic!("rows are a string")
+        };
+        let rows = String::from_utf8(rows).expect("rows are text");
+        assert_eq!(rows.lines().count(), 1, "{rows}");
+        assert!(rows.contains(" name=ann age="), "{rows}");
+        assert!(rows.ends_with(" lib-name=lib lib-ver=1.2\n"), "{rows}");
+    }
+
+    client.ask("CONFIG RESETSTAT");
+    let quoted = client.call(&[&b"NO\r\nSUCH\0x"[..], b"a\nb"]);
+    let text = b"ERR unknown command 'NO  SUCH', with args beginning with: 'a b' ";
+    assert_eq!(quoted, Value::Error(text.to_vec()));
+    let made_up = client.call(&[&b"DEBUG"[..], b"ERROR", b"x\r\nrole:slave y"]);
+    assert_eq!(made_up, Value::Error(b"x  role:slave y".to_vec()));
+    assert_eq!(
+        client.call(&["INFO", "errorstats"]),
+        Value::Bulk(b"# Errorstats\r\nerrorstat_ERR:count=1\r\n".to_vec())
+    );
+
+    client.call(&[&b"DEBUG"[..], b"LOG", b"begin\r\n1:M # end\x1b[2J"]);
+    let log = std::fs::read_to_string(folder.path().join("log")).expect("there is a log");
+    assert!(
+        log.contains(" # DEBUG LOG: begin\\r\\n1:M # end\\u{1b}[2J\n"),
+        "{log}"
+    );
+}
+
 /// A client that sends much and reads nothing keeps its own thread busy and nobody else.
 #[test]
 fn a_client_that_does_not_read_stops_nobody() {

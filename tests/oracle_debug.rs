@@ -95,10 +95,28 @@ DEBUG DIGEST
 SELECT 0
 "#;
 
+/// What an error counts as, whatever it quotes.
+const ERRORS: &str = r#"
+CONFIG RESETSTAT
+DEBUG ERROR "X#:y z"
+DEBUG ERROR "-ERR z"
+DEBUG ERROR "a\r\nb\tc\x00d e"
+DEBUG ERROR nospace
+DEBUG ERROR ""
+"foo\r\nbar\x00x" "a\nb\x00c"
+"get\n" k
+CLIENT "FOO\r\nx"
+CONFIG SET "x\r\ny" 1
+HELLO 2 "FOO\r\n"
+CLIENT KILL TYPE "a\r\nb"
+PUBSUB "X\r\nY"
+INFO errorstats
+"#;
+
 #[test]
 fn edges_and_digests() {
     let mut oracle = Oracle::with_options(ALLOWED);
-    oracle.scripts(&[EDGES, DATA]);
+    oracle.scripts(&[EDGES, DATA, ERRORS]);
     oracle.finish();
 }
 

@@ -86,7 +86,8 @@ pub(super) fn check_name(name: &[u8]) -> CommandResult {
     ))
 }
 
-/// As in Redis, what follows a zero byte is not looked at.
+/// Whether this can stand in a row of CLIENT LIST. As in Redis, what follows a zero byte is not looked at; it is not shown
+/// there either.
 fn is_label(text: &[u8]) -> bool {
     c_string(text)
         .iter()
@@ -110,10 +111,8 @@ fn setinfo(call: &mut Call) -> CommandResult {
         ));
     }
     if !is_label(value) {
-        let name = name.to_ascii_lowercase();
-        return Err(CommandError::err(format_args!(
-            "{name} cannot contain spaces, newlines or special characters."
-        )));
+        let problem = " cannot contain spaces, newlines or special characters.";
+        return Err(CommandError::quoting("", attribute, problem));
     }
     let mut labels = call.session.client.labels();
     match name.as_str() {
@@ -240,13 +239,13 @@ fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
     [
         head.as_bytes(),
         b" name=",
-        &labels.name,
+        c_string(&labels.name),
         b" ",
         middle.as_bytes(),
         b" lib-name=",
-        &labels.lib_name,
+        c_string(&labels.lib_name),
         b" lib-ver=",
-        &labels.lib_ver,
+        c_string(&labels.lib_ver),
         b"\n",
     ]
     .concat()

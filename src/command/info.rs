@@ -359,8 +359,10 @@ fn command_stats(call: &Call, _: &Survey, out: &mut String) {
     }
 }
 
+/// A code may be made up by a client; what would end its name or its line becomes `_`, as in Redis.
 fn error_stats(call: &Call, _: &Survey, out: &mut String) {
     for (code, count) in call.server.statistics.errors() {
+        let code = code.replace(['#', ':', '\n', '\r'], "_");
         line!(out, "errorstat_{code}:count={count}");
     }
 }

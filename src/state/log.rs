@@ -110,9 +110,10 @@ impl Log {
             LogLevel::Warning | LogLevel::Nothing => '#',
         };
         let line = format!(
-            "{}:M {} {mark} {text}\n",
+            "{}:M {} {mark} {}\n",
             std::process::id(),
-            clock::log_time(clock::unix_ms())
+            clock::log_time(clock::unix_ms()),
+            on_one_line(&text.to_string())
         );
         // A log that cannot be written must not stop the server.
         let _ = match &mut *self.file.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -120,6 +121,20 @@ impl Log {
             None => io::stdout().write_all(line.as_bytes()),
         };
     }
+}
+
+/// A text with its control characters escaped: part of it may come from a client or from a file, and must neither end the
+/// line, so that the next one looks like the server's own, nor reach a terminal as a command. Redis writes such texts as
+/// they are.
+fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character.is_control() {
+            true => line.extend(character.escape_default()),
+            false => line.push(character),
+        }
+    }
+    line
 }
 
 /// How many lines have been caused by clients lately.
@@ -163,5 +178,16 @@ mod tests {
             Some(1000 - LINES_OF_CLIENTS as u64)
         );
         assert_eq!(quota.take(now + PERIOD), Some(0));
+    }
+
+    #[test]
+    fn a_text_stays_on_its_line() {
+        for (text, line) in [
+            ("DB saved on disk: ä.my_rdb", "DB saved on disk: ä.my_rdb"),
+            ("a\r\n1:M # b\tc\0", "a\\r\\n1:M # b\\tc\\u{0}"),
+            ("\x1b[2J\u{9b}2J", "\\u{1b}[2J\\u{9b}2J"),
+        ] {
+            assert_eq!(on_one_line(text), line);
+        }
     }
 }

@@ -73,6 +73,9 @@ pub struct Statistics {
     pub output_limit_disconnections: AtomicU64,
 }
 
+/// The bytes of an error in which its code ends.
+const LONGEST_ERROR_CODE: usize = 30;
+
 /// Error codes counted apart; beyond these, as in Redis, a client that makes codes up could fill the memory.
 const MOST_ERROR_CODES: usize = 128;
 
@@ -139,8 +142,7 @@ impl Statistics {
             }
             .fetch_add(1, Relaxed);
         }
-        let code = text.split(|byte| *byte == b' ').next().unwrap_or_default();
-        let code = String::from_utf8_lossy(code).into_owned();
+        let code = String::from_utf8_lossy(code(text)).into_owned();
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         if errors.len() < MOST_ERROR_CODES || errors.contains_key(&code) {
             *errors.entry(code).or_default() += 1;
@@ -232,5 +234,39 @@ impl Statistics {
 
     fn stripe(&self, client: u64) -> &Stripe {
         &self.stripes[client as usize % STRIPES]
+    }
+}
+
+/// The code of an error, which is its first word; as in Redis, one that is too long for a code counts as an ERR.
+fn code(text: &[u8]) -> &[u8] {
+    let first = &text[..text.len().min(LONGEST_ERROR_CODE + 1)];
+    match first.iter().position(|byte| *byte == b' ') {
+        Some(end) => &text[..end],
+        None => b"ERR",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_counted_by_their_codes() {
+        let statistics = Statistics::new(1);
+        let long = [&[b'x'; LONGEST_ERROR_CODE][..], b" y"].concat();
+        let too_long = [&[b'x'; LONGEST_ERROR_CODE + 1][..], b" y"].concat();
+        for text in [
+            &b"ERR x"[..],
+            b"WRONGTYPE x y",
+            b"ERR",
+            &long,
+            &too_long,
+            b"",
+        ] {
+            statistics.note_error(0, None, true, text);
+        }
+        let counted = [("ERR", 4), ("WRONGTYPE", 1), (&"x".repeat(30), 1)];
+        let counted = counted.map(|(code, count)| (code.to_string(), count));
+        assert_eq!(statistics.errors(), BTreeMap::from(counted));
     }
 }

@@ -106,12 +106,15 @@ fn digest_value(call: &mut Call, db: &Db) -> CommandResult {
     Ok(())
 }
 
+/// As in Redis, this error is not counted: its code is what the client likes.
+///
 /// ```text
 /// > DEBUG ERROR "MY error"
 /// (error) MY error
 /// ```
 fn error(call: &mut Call) -> CommandResult {
-    Err(CommandError::Other(call.argument(2).to_vec()))
+    call.reply.error(call.argument(2));
+    Ok(())
 }
 
 /// ```text
