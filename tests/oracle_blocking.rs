@@ -293,6 +293,19 @@ fn all_ways_to_fill_a_key_serve() {
 #[test]
 fn a_wait_can_be_ended_otherwise() {
     stage::compare(&[
+        // Of the clients that wait for replicas, none is ever served.
+        "A: WAIT 1 0
+         A: PING
+         C: BLPOP k 0
+         B: CLIENT UNBLOCK $A
+         A: WAIT 1 60000
+         B: CLIENT UNBLOCK $A ERROR
+         B: RPUSH k x
+         A: MULTI
+         A: WAIT 5 0
+         A: EXEC
+         A: WAIT 1 0
+         B: CLIENT KILL ID $A",
         "A: BLPOP k 0
          B: CLIENT UNBLOCK $A
          A: BLPOP k 0
@@ -427,4 +440,39 @@ fn a_waiting_client_is_served_as_if_its_command_came_now() {
         to C: "*2\r\n$1\r\nk\r\n*1\r\n$1\r\n3\r\n"
         to D: "*2\r\n$1\r\nk\r\n$1\r\n2\r\n""#,
     ]);
+}
+
+/// What 7.0 does not have.
+#[test]
+fn waitaof_waits_for_replicas_alone() {
+    stage::check(&[r#"
+        A: WAITAOF 0 1 0
+        B: CLIENT UNBLOCK $A
+        to A: "*2\r\n:0\r\n:0\r\n"
+        to B: ":1\r\n"
+        A: WAITAOF 0 0 0
+        to A: "*2\r\n:0\r\n:0\r\n"
+        A: MULTI
+        A: WAITAOF 0 1 0
+        A: EXEC
+        to A: "*1\r\n*2\r\n:0\r\n:0\r\n"
+        A: WAITAOF 1 0 0
+        to A: "-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.\r\n"
+        A: WAITAOF 2 0 0
+        to A: "-ERR value is out of range, value must between 0 and 1\r\n"
+        A: WAITAOF x 0 0
+        to A: "-ERR value is not an integer or out of range\r\n"
+        A: WAITAOF 1 -1 0
+        to A: "-ERR value is out of range, must be positive\r\n"
+        A: WAITAOF 1 x 0
+        to A: "-ERR value is out of range, must be positive\r\n"
+        A: WAITAOF 1 0 -1
+        to A: "-ERR timeout is negative\r\n"
+        A: WAITAOF 1 0 x
+        to A: "-ERR timeout is not an integer or out of range\r\n"
+        A: WAITAOF 1 0 9223372036854775807
+        to A: "-ERR timeout is out of range\r\n"
+        A: WAITAOF 0 0
+        to A: "-ERR wrong number of arguments for 'waitaof' command\r\n"
+    "#]);
 }

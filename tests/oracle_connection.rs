@@ -3,7 +3,9 @@
 mod common;
 
 use common::oracle::{Oracle, words};
+use common::strings;
 use my_redis_server::resp::decoder::Value;
+use std::collections::BTreeSet;
 
 const CONNECTION: &str = r#"
 PING
@@ -315,12 +317,113 @@ INFO nothing
 INFO nothing nothing
 "#;
 
+/// What clients send to find out what kind of server this is.
+const KIND: &str = r#"
+ROLE
+ROLE x
+MODULE
+MODULE LIST
+MODULE HELP
+MODULE FOO
+MODULE LOAD /nothing
+MODULE LOADEX /nothing CONFIG a b ARGS c
+MODULE UNLOAD nothing
+MULTI
+MODULE UNLOAD nothing
+EXEC
+WAIT 0 0
+WAIT 0 1000
+WAIT -1 0
+WAIT 1 10
+WAIT 9223372036854775807 1
+WAIT x y
+WAIT 1 -1
+WAIT 1 x
+WAIT 1 99999999999999999999
+MULTI
+WAIT 1 0
+WAIT 1 x
+EXEC
+CLUSTER
+CLUSTER HELP
+CLUSTER INFO
+CLUSTER FOO
+CLUSTER KEYSLOT k
+CLUSTER GETKEYSINSLOT x y
+CLUSTER SETSLOT x y
+CLUSTER ADDSLOTSRANGE 1 2
+CLUSTER RESET
+CLUSTER MEET a b
+CLUSTER SLOTS
+CLUSTER NODES
+CLUSTER MYID
+READONLY
+READWRITE
+ASKING
+ACL
+ACL FOO
+ACL WHOAMI
+ACL CAT a b
+ACL CAT nothing
+ACL CAT "a\r\nb"
+ACL CAT ""
+ACL CAT cccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc9
+LOLWUT VERSION x
+COMMAND INFO asking
+COMMAND LIST FILTERBY PATTERN cluster|?et*
+"#;
+
 #[test]
 fn edges_of_the_connection() {
     let mut oracle = Oracle::start();
-    oracle.scripts(&[CONNECTION, UNKNOWN, CLIENT, CONFIG, COMMAND, OTHERS]);
+    oracle.scripts(&[CONNECTION, UNKNOWN, CLIENT, CONFIG, COMMAND, OTHERS, KIND]);
     oracle.finish();
 }
+
+/// Where clients may load modules, there is none that can be loaded.
+#[test]
+fn modules() {
+    let mut oracle = Oracle::with_options(&["--enable-module-command", "local"]);
+    oracle.scripts(&[r#"
+        MODULE LIST
+        MODULE LOAD
+        MODULE LOAD /nothing
+        MODULE LOADEX /nothing CONFIG a b ARGS c
+        MODULE LOADEX /nothing CONFIG a
+        MODULE UNLOAD nothing
+        MODULE LIST
+    "#]);
+    oracle.finish();
+}
+
+/// LOLWUT tells the version, in a text of its own kind in RESP3.
+#[test]
+fn lolwut() {
+    let mut oracle = Oracle::start();
+    for (protocol, header) in [(2, "$17\r\n"), (3, "=21\r\ntxt:")] {
+        oracle.reconnect(protocol);
+        for line in [
+            "LOLWUT",
+            "lolwut version 1",
+            "LOLWUT VERSION",
+            "LOLWUT x y z",
+        ] {
+            let line: Vec<&str> = line.split(' ').collect();
+            let [ours, real] = oracle.answers(&words(&line)).map(|answer| answer.bytes);
+            let text = |version| format!("Redis ver. {version}\n\r\n");
+            assert_eq!(ours, [header, &text("7.2.6")].concat().into_bytes());
+            assert!(real.ends_with(text("7.0.15").as_bytes()), "{line:?}");
+        }
+    }
+}
+
+/// Commands that the oracle does not have.
+const NEW_IN_7_2: &[&str] = &[
+    "client|setinfo",
+    "client|no-touch",
+    "cluster|myshardid",
+    "waitaof",
+];
 
 /// Every command and subcommand with too few and too many arguments.
 #[test]
@@ -331,15 +434,8 @@ fn wrong_numbers_of_arguments() {
         for command in my_redis_server::command::table::all() {
             let name = command.full_name();
             // What 7.0 does not have, and what ends the connection.
-            if [
-                "client|setinfo",
-                "client|no-touch",
-                "quit",
-                "shutdown",
-                "reset",
-            ]
-            .contains(&name.as_str())
-            {
+            let name = name.as_str();
+            if NEW_IN_7_2.contains(&name) || ["quit", "shutdown", "reset"].contains(&name) {
                 continue;
             }
             let mut request: Vec<&str> = name.split('|').collect();
@@ -483,8 +579,7 @@ fn command_info() {
             let answers = oracle.answers(&words(&["COMMAND", "INFO", &name]));
             let [ours, real] = answers.map(|answer| without_subcommands(answer.value));
             let real = real.map(|elements| as_7_2_says(&name, elements));
-            let is_new = ["client|setinfo", "client|no-touch"].contains(&name.as_str());
-            if is_new {
+            if NEW_IN_7_2.contains(&name.as_str()) {
                 assert!(ours.is_some() && real.is_none(), "{name} is not new");
             } else {
                 assert_eq!(ours, real, "{name}");
@@ -518,7 +613,51 @@ fn as_7_2_says(name: &str, mut elements: Vec<Value>) -> Vec<Value> {
         assert_eq!(elements[1], Value::Integer(-4));
         elements[1] = Value::Integer(-3);
     }
+    // WAIT became fit for scripts, where it does not wait.
+    if name == "wait" {
+        for (index, names) in [
+            (2, &["blocking"][..]),
+            (6, &["@slow", "@blocking", "@connection"]),
+        ] {
+            let names = names.iter().map(|name| name.as_bytes().to_vec());
+            match &mut elements[index] {
+                Value::Array(flags) | Value::Set(flags) => {
+                    *flags = names.map(Value::Simple).collect();
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
     elements
+}
+
+/// ACL CAT names the categories of Redis, and of each those commands that we have.
+#[test]
+fn acl_categories() {
+    let mut oracle = Oracle::start();
+    oracle.type_line("ACL CAT");
+    let Value::Array(categories) = oracle.answers(&words(&["ACL", "CAT"]))[1].value.clone() else {
+        panic!("categories are an array")
+    };
+    let own: Vec<String> = my_redis_server::command::table::all()
+        .iter()
+        .map(|command| command.full_name())
+        .filter(|name| !NEW_IN_7_2.contains(&name.as_str()))
+        .collect();
+    for category in strings(Value::Array(categories)) {
+        let request = [b"acl".to_vec(), b"Cat".to_vec(), category.clone()];
+        let [ours, real] = oracle.answers(&request).map(|answer| {
+            let names = strings(answer.value).into_iter();
+            let names = names.map(|name| String::from_utf8(name).expect("a name"));
+            names.filter(|name| own.contains(name)).collect()
+        });
+        let mut real: BTreeSet<String> = real;
+        if category == b"blocking" {
+            real.insert("wait".to_string());
+        }
+        assert_eq!(ours, real, "{}", category.escape_ascii());
+    }
+    oracle.finish();
 }
 
 /// CLIENT HELP has the lines of Redis about the subcommands that we have, in the same order, and those new in 7.2.

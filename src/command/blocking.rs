@@ -123,6 +123,7 @@ fn move_element(call: &Call, ends: (End, End), timeout_index: usize) -> Result<W
     });
     Ok(Wish {
         destination: Some(destination),
+        not_waited: Reply::null,
         ..wish
     })
 }
@@ -201,5 +202,7 @@ fn wish(
         destination: None,
         attempt: Box::new(attempt),
         until,
+        not_waited: Reply::null_array,
+        timed_out: Reply::null_array,
     }
 }

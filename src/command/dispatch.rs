@@ -8,7 +8,7 @@ mod exec;
 use super::call::{Call, ReplyMode, Session};
 use super::error::{CommandError, CommandResult, c_string};
 use super::table::{
-    self, Command, Handler, LOADING, NO_MULTI, PROTECTED, PUBSUB, READONLY, UNQUEUED,
+    self, Command, Handler, LOADING, MODULES, NO_MULTI, PROTECTED, PUBSUB, READONLY, UNQUEUED,
     WHILE_SUBSCRIBED, WRITE,
 };
 use super::transaction::{self, discard_queue};
@@ -232,12 +232,8 @@ fn check(
     if !command.spec.accepts(arguments.len()) {
         return Err(CommandError::WrongArity(command.full_name()));
     }
-    let may_debug = || {
-        let permission = server.config.enable_debug_command();
-        permission.includes(session.client.is_local)
-    };
-    if command.spec.has(PROTECTED) && !may_debug() {
-        return Err(CommandError::DebugNotAllowed);
+    if command.spec.has(PROTECTED | MODULES) {
+        check_permission(server, session, command)?;
     }
     if command.spec.has(NO_MULTI) && session.queue.is_some() {
         return Err(CommandError::NotInMulti);
@@ -256,6 +252,27 @@ fn check(
         return Err(CommandError::Loading);
     }
     Ok(())
+}
+
+/// Commands for those clients alone that a directive names.
+fn check_permission(server: &Server, session: &Session, command: &Command) -> CommandResult {
+    let config = &server.config;
+    let (permission, name, directive) = match command.spec.has(MODULES) {
+        true => (
+            config.enable_module_command(),
+            "MODULE",
+            "enable-module-command",
+        ),
+        false => (
+            config.enable_debug_command(),
+            "DEBUG",
+            "enable-debug-command",
+        ),
+    };
+    match permission.includes(session.client.is_local) {
+        true => Ok(()),
+        false => Err(CommandError::NotAllowed(name, directive)),
+    }
 }
 
 /// Whether a command may change data, itself or by what is queued.

@@ -29,6 +29,7 @@ pub enum CommandError {
     InvalidCursor,
     OffsetOutOfRange,
     TimeoutNotAFloat,
+    TimeoutNotAnInteger,
     TimeoutNegative,
     TimeoutOutOfRange,
     StringTooLong,
@@ -60,7 +61,8 @@ pub enum CommandError {
     // The server's state.
     Unblocked,
     StopWrites,
-    DebugNotAllowed,
+    /// The command, and the directive that says which clients may use it.
+    NotAllowed(&'static str, &'static str),
     Loading,
     SaveInProgress,
     SaveFailed,
@@ -150,6 +152,14 @@ impl fmt::Display for CommandError {
                      in this context"
                 );
             }
+            NotAllowed(command, directive) => {
+                return write!(
+                    f,
+                    "ERR {command} command not allowed. If the {directive} option is set to \"local\", you can run it \
+                     from a local connection, otherwise you need to set this option in the configuration file, and then \
+                     restart the server."
+                );
+            }
             Monitoring => "ERR Replica can't interact with the keyspace",
             InvalidExpireTime(name) => return write!(f, "ERR invalid expire time in '{name}' command"),
             Syntax => "ERR syntax error",
@@ -159,6 +169,7 @@ impl fmt::Display for CommandError {
             PayloadValue => "ERR Bad data format",
             BusyKey => "BUSYKEY Target key name already exists.",
             TimeoutNotAFloat => "ERR timeout is not a float or out of range",
+            TimeoutNotAnInteger => "ERR timeout is not an integer or out of range",
             TimeoutNegative => "ERR timeout is negative",
             TimeoutOutOfRange => "ERR timeout is out of range",
             Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
@@ -185,11 +196,6 @@ impl fmt::Display for CommandError {
             NotInMulti => "ERR Command not allowed inside a transaction",
             ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
             Loading => "LOADING Redis is loading the dataset in memory",
-            DebugNotAllowed => {
-                "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it \
-                 from a local connection, otherwise you need to set this option in the configuration file, and then \
-                 restart the server."
-            }
             StopWrites => {
                 "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
                  Commands that may modify the data set are disabled, because this instance is configured to report \

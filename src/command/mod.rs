@@ -7,10 +7,12 @@
 //! A handler reads top to bottom: take the arguments, check everything, look up, act, tell (`db.changed`), reply. It
 //! fails before it has changed anything, or not at all.
 
+mod acl;
 mod bitmap;
 mod blocking;
 pub mod call;
 mod client;
+mod cluster;
 mod config;
 mod connection;
 mod debug;
@@ -27,6 +29,7 @@ mod introspection;
 mod lcs;
 mod list;
 mod memory;
+mod module;
 mod monitor;
 mod persistence;
 mod pieces;

@@ -1,22 +1,35 @@
-//! A dump over the connection: what `redis-cli --rdb` asks for. The transfer itself is in `server/transfer.rs`.
+//! Replication, as far as it goes without replicas: ROLE, WAIT and WAITAOF, and a dump over the connection, which is what
+//! `redis-cli --rdb` asks for. The transfer itself is in `server/transfer.rs`.
 //!
 //! ```text
 //! client   REPLCONF capa eof, REPLCONF rdb-only 1, SYNC
 //! server   $EOF:<mark of 40 bytes>\r\n <RDB file> <mark>          then it closes the connection
 //! ```
 //!
-//! Replication proper, where the changes follow the dump, is not built: who does not say `rdb-only` gets an error.
+//! Replication proper, where the changes follow the dump, is not built: a client that does not say `rdb-only` gets an error.
 
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::table::*;
+use super::waiting::timeout_ms;
+use crate::keyspace::db::Db;
+use crate::keyspace::space::Key;
+use crate::resp::reply::Reply;
+use crate::state::waiting::Wish;
 use crate::util::quoting::split_arguments;
+use std::time::Instant;
 
 /// The longest address that Redis takes: a name of a host.
 const MAX_ADDRESS_BYTES: usize = 255;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "role", arity: 1, handler: Handler::NoLock(role), flags: NOSCRIPT | LOADING | STALE | FAST | CAT_ADMIN | CAT_DANGEROUS, group: Group::Server, since: "2.8.12",
+        syntax: "", summary: "Returns the replication role.", ..BASE },
+    CommandSpec { name: "wait", arity: 3, handler: Handler::Wait(wait), flags: BLOCKING | CAT_CONNECTION, group: Group::Generic, since: "3.0.0",
+        syntax: "numreplicas:integer timeout:integer", summary: "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.", tips: &["request_policy:all_shards", "response_policy:agg_min"], ..BASE },
+    CommandSpec { name: "waitaof", arity: 4, handler: Handler::Wait(waitaof), flags: BLOCKING | CAT_CONNECTION, group: Group::Generic, since: "7.2.0",
+        syntax: "numlocal:integer numreplicas:integer timeout:integer", summary: "Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas.", tips: &["request_policy:all_shards", "response_policy:agg_min"], ..BASE },
     CommandSpec { name: "replconf", arity: -1, handler: Handler::NoLock(replconf), flags: ADMIN | NOSCRIPT | LOADING | STALE | ALLOW_BUSY, group: Group::Server, since: "3.0.0",
         syntax: "", summary: "An internal command for configuring the replication stream.", ..BASE },
     CommandSpec { name: "sync", arity: 1, handler: Handler::NoLock(sync), flags: ADMIN | NOSCRIPT | NO_ASYNC_LOADING | NO_MULTI, group: Group::Server, since: "1.0.0",
@@ -34,6 +47,81 @@ pub struct SyncOptions {
     pub knows_eof_mark: bool,
     /// It wants no keys.
     pub without_keys: bool,
+}
+
+/// This server is a master; its stream of changes has no offset yet, and no replica reads it.
+///
+/// ```text
+/// > ROLE
+/// 1) "master"
+/// 2) (integer) 0
+/// 3) (empty array)
+/// ```
+fn role(call: &mut Call) -> CommandResult {
+    call.reply.array(3);
+    call.reply.bulk(b"master");
+    call.reply.integer(0);
+    call.reply.array(0);
+    Ok(())
+}
+
+/// How many replicas have what the client has written. There is none, so one that wants some waits until its time is up.
+///
+/// ```text
+/// > WAIT 0 0
+/// (integer) 0
+/// > WAIT 1 10
+/// (integer) 0
+/// ```
+fn wait(call: &mut Call) -> Result<Wish, CommandError> {
+    let replicas = call.integer(1)?;
+    let until = timeout_ms(call, 2)?;
+    Ok(wish_for_replicas(replicas, until, |reply| reply.integer(0)))
+}
+
+/// New in 7.2: whether the append-only file of this server, and those of how many replicas, have what the client has written.
+///
+/// ```text
+/// > WAITAOF 0 1 10
+/// 1) (integer) 0
+/// 2) (integer) 0
+/// > WAITAOF 1 0 10
+/// (error) ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.
+/// ```
+fn waitaof(call: &mut Call) -> Result<Wish, CommandError> {
+    let local = call.integer_in(1, 0..=1)?;
+    let replicas = call.count(2)?;
+    let until = timeout_ms(call, 3)?;
+    if local > 0 {
+        return Err(CommandError::err(
+            "WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+        ));
+    }
+    let replicas = replicas as i64;
+    Ok(wish_for_replicas(replicas, until, |reply| {
+        reply.array(2);
+        reply.integer(0);
+        reply.integer(0);
+    }))
+}
+
+/// A wish for so many replicas; `none` writes the reply that there are none. It names no key: only time ends the wait.
+fn wish_for_replicas(replicas: i64, until: Option<Instant>, none: fn(&mut Reply)) -> Wish {
+    let attempt = move |_: &mut Db<'_>, _: &[Key<'_>], reply: &mut Reply| {
+        let is_enough = replicas <= 0;
+        if is_enough {
+            none(reply);
+        }
+        Ok(is_enough)
+    };
+    Wish {
+        type_name: "",
+        destination: None,
+        attempt: Box::new(attempt),
+        until,
+        not_waited: none,
+        timed_out: none,
+    }
 }
 
 /// ```text

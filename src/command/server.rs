@@ -19,6 +19,8 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         syntax: "[ASYNC | SYNC]", summary: "Remove all keys from the current database.", tips: &["request_policy:all_shards", "response_policy:all_succeeded"], ..BASE },
     CommandSpec { name: "swapdb", arity: 3, handler: Handler::WriteAll(swapdb), flags: WRITE | FAST | CAT_DANGEROUS | CAT_KEYSPACE, group: Group::Server, since: "4.0.0",
         syntax: "index1 index2", summary: "Swaps two databases.", ..BASE },
+    CommandSpec { name: "lolwut", arity: -1, handler: Handler::NoLock(lolwut), flags: READONLY | FAST, group: Group::Server, since: "5.0.0",
+        syntax: "[VERSION version:integer]", summary: "Displays computer art and the Redis version", ..BASE },
 ];
 
 /// Seconds of Unix time, and the microseconds of the current second.
@@ -102,5 +104,22 @@ fn swapdb(call: &mut Call, db: &mut Db) -> CommandResult {
     }
     db.swap_databases(first as usize, second as usize);
     call.reply.ok();
+    Ok(())
+}
+
+/// The version. Redis draws a picture with `VERSION 5` and another with `VERSION 6`; we draw none.
+///
+/// ```text
+/// > LOLWUT
+/// "Redis ver. 7.2.6\n"
+/// > LOLWUT VERSION seven
+/// (error) ERR value is not an integer or out of range
+/// ```
+fn lolwut(call: &mut Call) -> CommandResult {
+    if call.arguments.len() > 2 && call.is_word(1, "VERSION") {
+        call.integer(2)?;
+    }
+    let text = format!("Redis ver. {}\n", crate::REDIS_VERSION);
+    call.reply.verbatim(text.as_bytes());
     Ok(())
 }

@@ -6,9 +6,9 @@
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::{
-    bitmap, blocking, client, config, connection, debug, dump, expiry, generic, geo, hash,
-    hyperloglog, info, introspection, lcs, list, memory, monitor, persistence, pubsub, replication,
-    server, set, sort, sorted_set, string, transaction,
+    acl, bitmap, blocking, client, cluster, config, connection, debug, dump, expiry, generic, geo,
+    hash, hyperloglog, info, introspection, lcs, list, memory, module, monitor, persistence,
+    pubsub, replication, server, set, sort, sorted_set, string, transaction,
 };
 use crate::keyspace::db::Db;
 use crate::keyspace::survey::Survey;
@@ -249,7 +249,9 @@ flags! { KEY_FLAGS, "What happens to a key: <https://redis.io/docs/reference/key
     DELETE 7 "delete", NOT_KEY 8 "not_key", INCOMPLETE 9 "incomplete", VARIABLE 10 "variable_flags",
 }
 
-/// Only for those whom the configuration names; a flag that COMMAND does not tell.
+/// Only for clients that `enable-module-command` names; a flag that COMMAND does not tell.
+pub const MODULES: u32 = 1 << 23;
+/// Only for clients that `enable-debug-command` names; COMMAND does not tell it either.
 pub const PROTECTED: u32 = 1 << 26;
 /// Carried out at once between MULTI and EXEC too, instead of being queued; COMMAND does not tell it either.
 pub const UNQUEUED: u32 = 1 << 24;
@@ -260,7 +262,7 @@ pub const WHILE_SUBSCRIBED: u32 = 1 << 25;
 /// ACL categories that follow neither from the flags nor from the group, among the flags of commands.
 #[allow(missing_docs)]
 pub const CAT_KEYSPACE: u32 = 1 << 28;
-#[allow(missing_docs)]
+/// The category of connections, instead of that of the group.
 pub const CAT_CONNECTION: u32 = 1 << 29;
 #[allow(missing_docs)]
 pub const CAT_ADMIN: u32 = 1 << 30;
@@ -274,6 +276,7 @@ pub const CAT_COLLECTIONS: u32 = 1 << 27;
 #[allow(missing_docs)]
 pub enum Group {
     Bitmap,
+    Cluster,
     Connection,
     Generic,
     Geo,
@@ -293,6 +296,7 @@ impl Group {
     pub fn name(self) -> &'static str {
         match self {
             Group::Bitmap => "bitmap",
+            Group::Cluster => "cluster",
             Group::Connection => "connection",
             Group::Generic => "generic",
             Group::Geo => "geo",
@@ -318,7 +322,7 @@ impl Group {
             Group::Hash => Some("@hash"),
             Group::HyperLogLog => Some("@hyperloglog"),
             Group::List => Some("@list"),
-            Group::PubSub | Group::Server => None,
+            Group::Cluster | Group::PubSub | Group::Server => None,
             Group::Set => Some("@set"),
             Group::SortedSet => Some("@sortedset"),
             Group::String => Some("@string"),
@@ -367,7 +371,8 @@ impl CommandSpec {
         let is_container = matches!(self.handler, Handler::Container(_));
         let is_of_collections = self.has(CAT_COLLECTIONS);
         let group = self.group.category();
-        let group = group.filter(|_| !is_container && !is_of_collections);
+        let group =
+            group.filter(|_| !is_container && !is_of_collections && !self.has(CAT_CONNECTION));
         let is = |name, condition| Some(name).filter(|_| condition);
         let keyspace = is(
             "@keyspace",
@@ -424,6 +429,9 @@ impl Command {
 const FAMILIES: &[&[CommandSpec]] = &[
     connection::COMMANDS,
     client::COMMANDS,
+    acl::COMMANDS,
+    cluster::COMMANDS,
+    module::COMMANDS,
     introspection::COMMANDS,
     server::COMMANDS,
     config::COMMANDS,

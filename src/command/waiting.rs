@@ -13,6 +13,7 @@ use crate::state::Server;
 use crate::state::waiting::{Outcome, Wait, Wish};
 use crate::util::clock;
 use crate::util::long_double::LongDouble;
+use crate::util::number;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,8 +26,8 @@ pub struct Waiting {
     wants_reply: bool,
 }
 
-/// Serves the caller from the first of its keys that is there, or lets it wait for all of them; in a transaction it gets
-/// null instead.
+/// Serves the caller from the first of its keys that is there, or lets it wait for all of them; in a transaction it does not
+/// wait.
 pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> CommandResult {
     let keys = match wish.destination {
         Some(_) => &call.keys[..1],
@@ -37,11 +38,8 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
     }
     let session = &mut *call.session;
     if session.is_in_exec {
-        // Nobody else could fill the key meanwhile.
-        match wish.destination {
-            Some(_) => call.reply.null(),
-            None => call.reply.null_array(),
-        }
+        // No other client could fill the key meanwhile.
+        (wish.not_waited)(call.reply);
         return Ok(());
     }
     let doorbell = session.doorbell()?;
@@ -66,7 +64,7 @@ impl Waiting {
         }
         match outcome {
             Outcome::Served(served) => reply.append(served),
-            Outcome::TimedOut => reply.null_array(),
+            Outcome::TimedOut => (self.wait.wish.timed_out)(reply),
             Outcome::Unblocked => reply.error(&CommandError::Unblocked.text()),
             Outcome::Pending | Outcome::Gone => {}
         }
@@ -76,7 +74,16 @@ impl Waiting {
 /// The timeout of a call: when to give up, or never if it is 0. Seconds, with a fraction.
 pub(super) fn timeout(call: &Call, index: usize) -> Result<Option<Instant>, CommandError> {
     let seconds = LongDouble::parse(call.argument(index)).ok_or(CommandError::TimeoutNotAFloat)?;
-    let ms = seconds.ceil_thousandths();
+    until(seconds.ceil_thousandths())
+}
+
+/// The same in whole milliseconds.
+pub(super) fn timeout_ms(call: &Call, index: usize) -> Result<Option<Instant>, CommandError> {
+    let ms = number::parse_i64(call.argument(index)).ok_or(CommandError::TimeoutNotAnInteger)?;
+    until(ms)
+}
+
+fn until(ms: i64) -> Result<Option<Instant>, CommandError> {
     if ms < 0 {
         return Err(CommandError::TimeoutNegative);
     }

@@ -18,7 +18,7 @@ pub type Attempt =
 
 /// What a client waits for.
 pub struct Wish {
-    /// The type of value, as TYPE has it.
+    /// The type of value, as TYPE has it; empty if it waits for no key.
     pub type_name: &'static str,
     /// The key that is filled when it is served: BLMOVE.
     pub destination: Option<Vec<u8>>,
@@ -26,6 +26,10 @@ pub struct Wish {
     pub attempt: Attempt,
     /// When it gives up.
     pub until: Option<Instant>,
+    /// Writes the reply in a transaction, where no client waits.
+    pub not_waited: fn(&mut Reply),
+    /// Writes the reply when the time is up.
+    pub timed_out: fn(&mut Reply),
 }
 
 /// One wait of one client.

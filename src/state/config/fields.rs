@@ -71,6 +71,8 @@ pub struct Fields {
     pub enable_protected_configs: Number,
     /// See [`Permission`](super::Permission).
     pub enable_debug_command: Number,
+    /// See [`Permission`](super::Permission).
+    pub enable_module_command: Number,
     /// Bits of [`class`](crate::keyspace::events::class).
     pub notify_keyspace_events: Number,
     /// Microseconds; negative for never.

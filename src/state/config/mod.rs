@@ -415,6 +415,11 @@ impl Config {
     pub fn enable_debug_command(&self) -> Permission {
         Permission::from(self.fields.enable_debug_command.get())
     }
+
+    /// Who may load modules, or try to.
+    pub fn enable_module_command(&self) -> Permission {
+        Permission::from(self.fields.enable_module_command.get())
+    }
 }
 
 /// How much is logged: this and everything more important.

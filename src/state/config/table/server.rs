@@ -36,7 +36,9 @@ pub(super) const TABLE: &[Directive] = &[
     word("enable-debug-command", PERMISSION, "no")
         .immutable()
         .number(|fields| &fields.enable_debug_command),
-    word("enable-module-command", PERMISSION, "no").immutable(),
+    word("enable-module-command", PERMISSION, "no")
+        .immutable()
+        .number(|fields| &fields.enable_module_command),
     optional_text("requirepass").sensitive().refused(),
     text("aclfile", "").immutable().refused(),
     integer("acllog-max-len", 0, LONG_MAX, "128"),
