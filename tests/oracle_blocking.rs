@@ -155,6 +155,34 @@ fn waiting_clients_are_served_in_order() {
          B: RPUSH k 1
          B: GET done
          B: RPUSH k 2",
+        // Keys are served in the order in which each first held what can be waited for.
+        "A: BLMOVE k1 d LEFT RIGHT 0
+         B: BLMOVE k2 d LEFT RIGHT 0
+         C: MULTI
+         C: SET k1 v
+         C: RPUSH k2 2
+         C: DEL k1
+         C: RPUSH k1 1
+         C: EXEC
+         C: LRANGE d 0 -1
+         C: SET k1 v
+         A: BLMOVE k1 d LEFT RIGHT 0
+         B: BLMOVE k2 d LEFT RIGHT 0
+         C: MULTI
+         C: DEL k1
+         C: RPUSH k2 4
+         C: RPUSH k1 3
+         C: EXEC
+         C: LRANGE d 0 -1
+         A: BLMOVE k1 d LEFT RIGHT 0
+         B: BLMOVE k2 d LEFT RIGHT 0
+         C: MULTI
+         C: RPUSH k1 x
+         C: DEL k1
+         C: RPUSH k2 6
+         C: RPUSH k1 5
+         C: EXEC
+         C: LRANGE d 0 -1",
         // BLMPOP takes several.
         "A: BLMPOP 0 2 a b LEFT COUNT 2
          B: BLMPOP 0 1 b RIGHT COUNT 10
@@ -320,6 +348,14 @@ fn a_wait_can_be_ended_otherwise() {
          A: BLMPOP 0 1 n LEFT
          B: CLIENT UNBLOCK $A
          B: CLIENT UNBLOCK $B",
+        // The errors that end a wait are counted.
+        "B: CONFIG RESETSTAT
+         A: BLPOP k 0
+         B: CLIENT UNBLOCK $A error
+         A: BLMOVE k s LEFT LEFT 0
+         B: SET s v
+         B: RPUSH k x
+         B: INFO errorstats",
         "A: BLPOP k 0
          B: BLPOP k 0
          C: BLPOP k 0

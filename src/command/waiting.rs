@@ -10,11 +10,13 @@ use crate::keyspace::db::Db;
 use crate::keyspace::waiters::{SharedWaiter, Ticket};
 use crate::resp::reply::Reply;
 use crate::state::Server;
+use crate::state::clients::Client;
 use crate::state::waiting::{Outcome, Wait, Wish};
 use crate::util::clock;
 use crate::util::long_double::LongDouble;
 use crate::util::number;
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 /// A client that stands in the queues of some keys.
@@ -55,18 +57,26 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
 
 impl Waiting {
     /// Takes the client, whose wait has ended, out of the queues, and writes its reply.
-    pub fn finish(self, server: &Server, reply: &mut Reply) {
+    pub fn finish(self, server: &Server, client: &Client, reply: &mut Reply) {
         let wait = &self.wait;
         super::dispatch::leave_waiters(server, wait.database, &wait.keys(), self.ticket);
         let outcome = std::mem::take(&mut *self.wait.outcome());
-        if !self.wants_reply {
-            return;
-        }
+        let mark = reply.mark();
+        let mut fail = |text: &[u8]| {
+            let command = client.last_command.load(Relaxed);
+            let statistics = &server.statistics;
+            statistics.note_error(client.id, Some(command), true, text);
+            reply.error(text);
+        };
         match outcome {
             Outcome::Served(served) => reply.append(served),
+            Outcome::Failed(text) => fail(&text),
+            Outcome::Unblocked => fail(&CommandError::Unblocked.text()),
             Outcome::TimedOut => (self.wait.wish.timed_out)(reply),
-            Outcome::Unblocked => reply.error(&CommandError::Unblocked.text()),
             Outcome::Pending | Outcome::Gone => {}
+        }
+        if !self.wants_reply {
+            reply.take_back(mark);
         }
     }
 }

@@ -21,7 +21,7 @@ use super::shard_lock::Guards;
 use super::snapshot::{DatabaseSize, SnapshotId};
 use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS, shards_of_database};
 use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
-use super::waiters::Served;
+use super::waiters::{Served, can_be_awaited};
 use crate::types::dict::Position;
 use std::cell::Cell;
 use std::ops::{Deref, DerefMut};
@@ -274,7 +274,10 @@ impl Db<'_> {
         if !shard.watchers.is_empty() {
             shard.watchers.spoil(key.bytes);
         }
-        if !shard.waiters.is_empty() && shard.waiters.note_change(key.bytes) {
+        if !shard.waiters.is_empty()
+            && shard.get(key.hash, key.bytes).is_some_and(can_be_awaited)
+            && shard.waiters.note_change(key.bytes)
+        {
             self.ready.push((key.shard / SHARDS, key.bytes.into()));
         }
     }

@@ -41,6 +41,12 @@ pub trait Waiter: Debug + Send + Sync {
     fn wake(&self);
 }
 
+/// Whether commands wait for values of this type. Only such a value makes a key ready; that moment counts for the order in which
+/// the keys are served.
+pub(super) fn can_be_awaited(entry: Entry<'_>) -> bool {
+    matches!(entry.value().type_name(), "list" | "zset")
+}
+
 /// The queues of a shard's keys.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {

@@ -209,7 +209,7 @@ impl<'a> Connection<'a> {
         }
         self.session.client.set_waiting(None);
         let is_gone = matches!(*wait.outcome(), Outcome::Gone);
-        waiting.finish(self.server, &mut self.reply);
+        waiting.finish(self.server, &self.session.client, &mut self.reply);
         flushed.map(|()| !is_gone)
     }
 

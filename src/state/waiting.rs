@@ -55,6 +55,8 @@ pub enum Outcome {
     Pending,
     /// The client was served, and this is the reply.
     Served(Reply),
+    /// It could not be served, and this is the text of the error.
+    Failed(Vec<u8>),
     /// The time is up, or CLIENT UNBLOCK says so.
     TimedOut,
     /// CLIENT UNBLOCK ERROR.
@@ -130,13 +132,11 @@ impl Waiter for Wait {
         let mut outcome = self.outcome();
         if matches!(*outcome, Outcome::Pending) {
             let mut reply = Reply::new(self.protocol);
-            let mark = reply.mark();
             keys.iter().for_each(|key| db.remove_if_expired(key));
-            if let Err(text) = (self.wish.attempt)(db, &keys, &mut reply) {
-                reply.take_back(mark);
-                reply.error(&text);
-            }
-            *outcome = Outcome::Served(reply);
+            *outcome = match (self.wish.attempt)(db, &keys, &mut reply) {
+                Ok(_) => Outcome::Served(reply),
+                Err(text) => Outcome::Failed(text),
+            };
         }
     }
 
