@@ -212,10 +212,12 @@ fn messages_come_after_the_replies_of_a_transaction() {
             "SUBSCRIBE d",
             "PUBLISH c x",
             "EXEC",
-            "PING",
+            // The next client shall be alone again.
+            "UNSUBSCRIBE c",
         ],
         &format!(
-            "{listens} +QUEUED +QUEUED +QUEUED *3 :1 >3 $9 subscribe $1 d :2 :1 >{message} >{message} +PONG"
+            "{listens} +QUEUED +QUEUED +QUEUED *3 :1 >3 $9 subscribe $1 d :2 :1 >{message} >{message} \
+             >3 $11 unsubscribe $1 c :1"
         ),
     );
     // Outside of one, what was told before the client leaves comes before it hears that it has left.

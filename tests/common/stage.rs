@@ -12,7 +12,7 @@
 //! of channels and the lines of MONITOR answer no request; they are sent before whoever caused them gets an answer.
 
 use super::oracle::{RawClient, words};
-use super::{Client, Folder, PATIENCE, Server, request};
+use super::{Client, Folder, PATIENCE, Server, request, wait_until};
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::util::quoting::{quote, split_arguments};
 use std::collections::BTreeMap;
@@ -98,7 +98,12 @@ fn play(server: &Server, protocol: u8, script: &str) -> Vec<String> {
 impl Stage<'_> {
     fn act(&mut self, name: &str, line: &str) {
         if line == "(leaves)" {
-            self.actors.remove(name);
+            let actor = self.actors.remove(name);
+            let id = actor.expect("it has entered").id.to_string();
+            // The server may take notice of it only after it has answered others.
+            wait_until("the server knows that the client is gone", || {
+                self.director.call(&["CLIENT", "LIST", "ID", &id]) == Value::Bulk(Vec::new())
+            });
             return;
         }
         if !self.actors.contains_key(name) {
