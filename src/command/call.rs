@@ -226,7 +226,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Puts what others have told the client before its reply, since it ends listening to them. Within a transaction, messages
+    /// Puts what other threads have told the client before its reply, since the command ends its listening. Within a transaction, messages
     /// wait for the end: they are none of its replies, which the client counts.
     pub fn hear_out(&mut self) {
         if !self.session.is_in_exec {

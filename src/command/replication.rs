@@ -105,7 +105,7 @@ fn waitaof(call: &mut Call) -> Result<Wish, CommandError> {
     }))
 }
 
-/// A wish for so many replicas; `none` writes the reply that there are none. It names no key: only time ends the wait.
+/// A wish for this many replicas; `none` writes the reply that there are none. It names no key: only time ends the wait.
 fn wish_for_replicas(replicas: i64, until: Option<Instant>, none: fn(&mut Reply)) -> Wish {
     let attempt = move |_: &mut Db<'_>, _: &[Key<'_>], reply: &mut Reply| {
         let is_enough = replicas <= 0;

@@ -61,7 +61,7 @@ pub(super) struct Queue {
     destinations: Counted<Box<[u8]>>,
     /// The shards of the keys that their commands name before this one.
     earlier_shards: Counted<usize>,
-    /// How many of them name [so many](Earlier::Many) that all shards count.
+    /// How many waiters name [too many](Earlier::Many) keys before this one: for them, all shards of the database count.
     with_many_earlier: usize,
     /// Whether the key is on the list of those to be served.
     is_ready: bool,
@@ -200,7 +200,7 @@ impl Waiters {
         destinations.into_iter().flatten().map(|key| &**key)
     }
 
-    /// The shards that serving those who wait for `key` may look into; `all` are those of the key's database.
+    /// The shards that serving the waiters of `key` may look into; `all` are those of the key's database.
     pub(super) fn earlier_shards(
         &self,
         key: &[u8],
@@ -251,5 +251,54 @@ impl Served {
 impl Drop for Served {
     fn drop(&mut self) {
         self.0.iter().for_each(|waiter| waiter.wake());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug)]
+    struct Mover;
+
+    impl Waiter for Mover {
+        fn wants(&self, _: Entry<'_>) -> bool {
+            true
+        }
+
+        fn destination(&self) -> Option<&[u8]> {
+            Some(b"to")
+        }
+
+        fn serve(&self, _: &mut Db<'_>, _: &Key<'_>) {}
+
+        fn wake(&self) {}
+    }
+
+    /// What is locked for a waiter is not locked any more when it has left.
+    #[test]
+    fn a_queue_needs_what_its_waiters_need() {
+        let mut waiters = Waiters::default();
+        let earlier = |shards: std::ops::Range<usize>| {
+            let mut earlier = Earlier::none();
+            shards.chain([8]).for_each(|shard| earlier.add(shard));
+            earlier
+        };
+        let needed = |waiters: &Waiters| {
+            let shards = waiters.earlier_shards(b"k", 100..103).collect::<Vec<_>>();
+            (shards, waiters.destinations(b"k").count())
+        };
+        for (ticket, shards) in [(1, 8..10), (2, 7..9), (2, 20..21), (3, 0..17)] {
+            waiters.join(b"k", ticket, Arc::new(Mover), earlier(shards));
+        }
+        assert_eq!(needed(&waiters), (vec![7, 8, 9, 100, 101, 102], 1));
+        waiters.leave(b"k", 3);
+        assert_eq!(needed(&waiters), (vec![7, 8, 9], 1));
+        waiters.leave(b"k", 1);
+        waiters.leave(b"k", 1);
+        assert_eq!(needed(&waiters), (vec![7, 8], 1));
+        waiters.leave(b"k", 2);
+        assert_eq!(needed(&waiters), (vec![], 0));
+        assert!(waiters.is_empty());
     }
 }

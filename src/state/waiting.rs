@@ -124,13 +124,13 @@ impl Waiter for Wait {
     }
 
     fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) {
-        // The client's command runs as if it had come now. It may find a key that it names before this one, but no key
-        // that it names after it, whose shard may not be locked.
-        let mut keys = self.keys();
-        let place = keys.iter().position(|own| own.bytes == key.bytes);
-        keys.truncate(place.map_or(0, |place| place + 1));
         let mut outcome = self.outcome();
         if matches!(*outcome, Outcome::Pending) {
+            // The client's command runs as if it had come now. It may find a key that it names before this one, but no key
+            // that it names after it, whose shard may not be locked.
+            let mut keys = self.keys();
+            let place = keys.iter().position(|own| own.bytes == key.bytes);
+            keys.truncate(place.map_or(0, |place| place + 1));
             let mut reply = Reply::new(self.protocol);
             keys.iter().for_each(|key| db.remove_if_expired(key));
             *outcome = match (self.wish.attempt)(db, &keys, &mut reply) {

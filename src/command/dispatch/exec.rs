@@ -120,7 +120,7 @@ fn exec_queue(call: &mut Call, queue: &Queue, mut laps: Stopwatch) {
     let mut commands = all.steps.iter().map(|step| step.command);
     let is_closing = call.session.client.closes_after_reply.load(Relaxed);
     if !is_closing && commands.any(is_about_subscriptions) {
-        // The client may not listen any more, but it did when it was told this.
+        // A client that has unsubscribed still gets the messages that came before.
         call.hear_out();
     }
 }

@@ -59,8 +59,8 @@ impl Db<'_> {
     }
 
     /// The shards that are not locked, but are needed to serve those who wait for these keys, and then those who wait for
-    /// the keys that are filled by that, and so on. What is only taken from leads no further: a key that the command does not
-    /// change is none that somebody waits for, or it is of a type that these do not want.
+    /// the keys that are filled by that, and so on. A key that is only taken from leads no further: the command does not
+    /// change it, so if it is there, its waiters want a value of another type.
     pub(in crate::keyspace) fn missing_shards(&self, keys: &[Key<'_>]) -> Vec<usize> {
         let mut missing = Vec::new();
         if self
