@@ -319,7 +319,7 @@ fn config_set_answers_what_redis_answers() {
     let failed = |name: &str, reason: &str| {
         format!("CONFIG SET failed (possibly related to argument '{name}') - {reason}")
     };
-    check(&[("MaxMemory", "100"), ("timeout", "5")], "OK");
+    check(&[("Repl-Backlog-Size", "100"), ("timeout", "5")], "OK");
     check(
         &[("nope", "1"), ("port", "6")],
         "Unknown option or number of arguments for CONFIG SET - 'nope'",
