@@ -12,9 +12,9 @@
 //!
 //! # Invariants
 //! 1. A client joins only a round that has not begun, so it gets everything that was acknowledged before it asked.
-//! 2. At most [`MOST_ROUNDS`] are under way: however many clients ask and do not read, only so many snapshots cost memory, and
+//! 2. At most `MOST_ROUNDS` are under way: however many clients ask and do not read, only so many snapshots cost memory, and
 //!    so many files a place on the disk.
-//! 3. A round holds at most [`MOST_WAITING_BYTES`] that not all of its clients have sent.
+//! 3. A round holds at most `MOST_WAITING_BYTES` that not all of its clients have sent.
 //!
 //! The two kinds of locks, of the book and of a round, are never held together.
 

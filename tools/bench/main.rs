@@ -9,7 +9,7 @@
 //! | `main`, `options` | the rounds; the words of the command line |
 //! | `subject` | what can be measured, and the cases of it |
 //! | `throughput`, `redis_benchmark` | redis-benchmark's tests, each sized to last a second |
-//! | `mixed`, `readers`, `memory`, `connections`, `start` | clients of our own, where redis-benchmark does not reach |
+//! | `mixed`, `readers`, `memory`, `connections`, `freed`, `start` | clients of our own, where redis-benchmark does not reach |
 //! | `saves`, `huge` | what clients notice of a save |
 //! | `peer`, `clients`, `waits`, `data` | a server, its clients, how long they wait, what they send |
 //! | `results`, `table`, `chart` | figures, and the forms in which they are told |
@@ -22,6 +22,7 @@ mod chart;
 mod clients;
 mod connections;
 mod data;
+mod freed;
 mod huge;
 mod large;
 mod memory;

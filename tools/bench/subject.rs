@@ -6,7 +6,9 @@ use std::error::Error;
 use crate::options::Options;
 use crate::peer::{Peer, Program};
 use crate::results::Sample;
-use crate::{connections, huge, large, memory, mixed, pubsub, readers, saves, start, throughput};
+use crate::{
+    connections, freed, huge, large, memory, mixed, pubsub, readers, saves, start, throughput,
+};
 
 pub struct Subject {
     pub name: &'static str,
@@ -29,7 +31,7 @@ pub struct Case {
 }
 
 #[rustfmt::skip] // a line a subject
-pub const SUBJECTS: [Subject; 10] = [
+pub const SUBJECTS: [Subject; 11] = [
     Subject { name: "throughput", about: "redis-benchmark's tests under several loads", steady: false, cases: throughput::cases },
     Subject { name: "mixed", about: "nine reads and one write in ten, of many keys", steady: false, cases: mixed::cases },
     Subject { name: "readers", about: "fast readers beside a slow one", steady: false, cases: readers::cases },
@@ -39,6 +41,7 @@ pub const SUBJECTS: [Subject; 10] = [
     Subject { name: "saves", about: "many small keys, saved while writers change them; then loaded again", steady: false, cases: saves::cases },
     Subject { name: "huge", about: "one huge hash and one huge list, changed in place while they are saved", steady: false, cases: huge::cases },
     Subject { name: "connections", about: "memory and threads of idle connections", steady: true, cases: connections::cases },
+    Subject { name: "freed", about: "resident memory after clients and keys are gone", steady: true, cases: freed::cases },
     Subject { name: "start", about: "the time until an empty server answers", steady: true, cases: start::cases },
 ];
 
