@@ -1,10 +1,11 @@
-//! MEMORY: its errors are compared with a real redis-server, its estimates with the memory that keys really take.
+//! MEMORY and INFO: errors and fields are compared with a real redis-server, estimates with the memory that keys really take.
 
 mod common;
 
 use common::oracle::Oracle;
-use common::{Client, Folder, Server};
+use common::{Client, Folder, Server, wait_until};
 use my_redis_server::resp::decoder::Value;
+use std::collections::BTreeSet;
 
 const EDGES: &str = r#"
 MEMORY
@@ -122,4 +123,98 @@ fn small_values_cost_their_bytes() {
     client.call(&["RPUSH", "l", "a"]);
     let list = integer(&mut client, &["MEMORY", "USAGE", "l"]);
     assert!((50..200).contains(&list), "{list}");
+}
+
+/// The names of INFO's fields.
+fn info_fields(client: &mut Client) -> BTreeSet<String> {
+    let Value::Bulk(text) = client.call(&["INFO", "everything"]) else {
+        panic!("INFO gives a string")
+    };
+    let text = String::from_utf8(text).expect("it is text");
+    let names = text.lines().filter_map(|line| line.split_once(':'));
+    names.map(|(name, _)| name.to_string()).collect()
+}
+
+/// Figures of parts that are built differently here, or not at all.
+const WITHOUT_MEANING: &[&str] = &[
+    // How redis-server was compiled, and its loop.
+    "atomicvar_api",
+    "gcc_version",
+    "monotonic_clock",
+    "reply_buffer_expands",
+    "reply_buffer_shrinks",
+    // Defragmentation, CLIENT TRACKING, MIGRATE and replicas with keys that expire.
+    "active_defrag_hits",
+    "active_defrag_key_hits",
+    "active_defrag_key_misses",
+    "active_defrag_misses",
+    "current_active_defrag_time",
+    "migrate_cached_sockets",
+    "slave_expires_tracked_keys",
+    "total_active_defrag_time",
+    "tracking_total_items",
+    "tracking_total_keys",
+    "tracking_total_prefixes",
+];
+
+#[test]
+fn info_has_the_fields_that_exporters_read() {
+    let folders = [Folder::new(), Folder::new()];
+    let servers = [
+        Server::ours(&folders[0], &[]),
+        Server::real(&folders[1], &[]),
+    ];
+    let [ours, real] = servers.each_ref().map(|server| {
+        let mut client = server.client();
+        client.ask("PING");
+        client.ask("GET k");
+        client.ask("nonsense");
+        info_fields(&mut client)
+    });
+    let missing: Vec<&String> = real.difference(&ours).collect();
+    // Percentiles and command statistics name the commands that have run, COMMAND of a client that connects, say.
+    let missing = missing
+        .into_iter()
+        .filter(|name| !name.starts_with("latency_percentiles_") && !name.starts_with("cmdstat_"));
+    let missing: BTreeSet<&str> = missing.map(String::as_str).collect();
+    assert_eq!(missing, WITHOUT_MEANING.iter().copied().collect());
+}
+
+#[test]
+fn infos_figures_are_measured() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut client = server.client();
+    let number = |client: &mut Client, field: &str| {
+        let text = client.info(field);
+        text.trim_end_matches('%')
+            .parse::<f64>()
+            .unwrap_or_else(|_| panic!("{field}: {text}"))
+    };
+    let startup = number(&mut client, "used_memory_startup");
+    assert!((100e3..20e6).contains(&startup), "{startup}");
+    client.call(&[b"SET", &b"k"[..], &vec![b'x'; 10_000_000]]);
+    let dataset = number(&mut client, "used_memory_dataset");
+    assert!((10e6..12e6).contains(&dataset), "{dataset}");
+    assert!(number(&mut client, "used_memory_dataset_perc") > 90.0);
+    let [used, overhead] =
+        ["used_memory", "used_memory_overhead"].map(|field| number(&mut client, field));
+    assert!(
+        overhead > startup && overhead < used,
+        "{startup} {overhead} {used}"
+    );
+    assert!(number(&mut client, "mem_clients_normal") > 0.0);
+    assert!(number(&mut client, "total_reads_processed") >= 7.0);
+    assert!(number(&mut client, "total_writes_processed") >= 7.0);
+    // Until the server has looked twice, it does not know how much happens each second.
+    wait_until("commands are counted each second", || {
+        client.ask("PING");
+        number(&mut client, "instantaneous_ops_per_sec") > 0.0
+    });
+    assert!(number(&mut client, "instantaneous_output_kbps") > 0.0);
+    let listener = format!("name=tcp,bind=127.0.0.1,port={}", server.port);
+    assert_eq!(client.info("listener0"), listener);
+    client.ask("DEBUG SLEEP 0");
+    assert!(number(&mut client, "used_cpu_user") + number(&mut client, "used_cpu_sys") > 0.0);
+    assert_eq!(number(&mut client, "used_cpu_user_children"), 0.0);
 }

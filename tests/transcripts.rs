@@ -39,7 +39,7 @@ const WITHOUT_SESSION: &[&str] = &[
     "generic::object_help",
     "mod::debug_help",
     "mod::unknown",
-    "info::info",
+    "mod::info",
     "introspection::all",
     "introspection::command_help",
     "introspection::count",

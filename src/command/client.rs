@@ -218,9 +218,8 @@ fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
     .map(|figure| figure.load(Relaxed));
     let [channels, patterns, shard_channels] =
         [0, 1, 2].map(|kind| client.subscriptions[kind].load(Relaxed));
-    let (messages, message_bytes) = client.outbox.len_and_bytes();
-    let unread = message_bytes + client.unsent_bytes.load(Relaxed);
-    let total = input + input_free + arguments + queued + output + unread + size_of::<Client>();
+    let (messages, _) = client.outbox.len_and_bytes();
+    let (unread, total) = (client.unread_bytes(), client.memory_bytes());
     let age = (now_ms - client.connected_at_ms).max(0) / 1000;
     let idle = (now_ms - client.last_request_ms.load(Relaxed)).max(0) / 1000;
     let head = format!(

@@ -7,6 +7,7 @@ use crate::keyspace::db::Db;
 use crate::keyspace::survey::Survey;
 use crate::state::memory;
 use std::io::Write;
+use std::sync::atomic::Ordering::Relaxed;
 use tikv_jemalloc_ctl::stats_print::{self, stats_print};
 
 #[rustfmt::skip]
@@ -60,7 +61,7 @@ fn usage(call: &mut Call, db: &Db) -> CommandResult {
     Ok(())
 }
 
-/// Figures under the names that Redis has for them. What Redis alone has, replicas and the like, is left out.
+/// Figures under the names that Redis has for them; what Redis alone has is 0.
 fn stats(call: &mut Call, survey: &Survey) -> CommandResult {
     let server = call.server;
     let used = server.memory_peak.measure();
@@ -69,12 +70,24 @@ fn stats(call: &mut Call, survey: &Survey) -> CommandResult {
         .sum();
     let [allocated, active] = [used.allocated, used.active].map(|bytes| bytes as i64);
     let [held, resident] = [used.allocator_resident, used.resident].map(|bytes| bytes as i64);
-    let per_key = allocated / keys.max(1) as i64;
+    let since_start = allocated - server.startup_bytes.load(Relaxed) as i64;
+    let per_key = since_start / keys.max(1) as i64;
+    let account = server.memory_account(&used);
     let integers = [
         ("peak.allocated", used.peak as i64),
         ("total.allocated", allocated),
+        ("startup.allocated", account.startup as i64),
+        ("replication.backlog", 0),
+        ("clients.slaves", 0),
+        ("clients.normal", account.clients as i64),
+        ("cluster.links", 0),
+        ("aof.buffer", 0),
+        ("lua.caches", 0),
+        ("functions.caches", 0),
+        ("overhead.total", account.overhead as i64),
         ("keys.count", keys as i64),
         ("keys.bytes-per-key", per_key),
+        ("dataset.bytes", account.dataset as i64),
         ("allocator.allocated", allocated),
         ("allocator.active", active),
         ("allocator.resident", held),
@@ -85,6 +98,7 @@ fn stats(call: &mut Call, survey: &Survey) -> CommandResult {
     ];
     let ratio = |part: i64, whole: i64| part as f64 / whole.max(1) as f64;
     let ratios = [
+        ("dataset.percentage", account.dataset_percentage),
         (
             "peak.percentage",
             100.0 * ratio(allocated, used.peak as i64),

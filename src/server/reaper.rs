@@ -14,6 +14,7 @@ pub fn run(server: &Server) {
     loop {
         std::thread::sleep(PERIOD);
         server.memory_peak.measure();
+        server.look_at_rates();
         disconnect_slow(server);
         let timeout_s = server.config.timeout.get();
         if timeout_s > 0 {

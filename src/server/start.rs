@@ -17,6 +17,7 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
 /// Starts the server and returns when it has stopped as it should.
@@ -40,6 +41,8 @@ pub fn run(
     let listeners = bind(&server)?;
     clear_temporaries(&server);
     stop_on_signals(&server)?;
+    let startup = server.memory_peak.measure().allocated;
+    server.startup_bytes.store(startup, Relaxed);
     let accepts = accept_clients(&server, listeners)?;
     if !loader::load(&server, &server.dump_path())? {
         server

@@ -151,6 +151,24 @@ impl Client {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Memory that it takes, in bytes: CLIENT LIST's `tot-mem`.
+    pub fn memory_bytes(&self) -> usize {
+        let figures = [
+            &self.input_bytes,
+            &self.input_free_bytes,
+            &self.argument_bytes,
+            &self.queued_bytes,
+            &self.output_capacity,
+        ];
+        let buffers: usize = figures.iter().map(|figure| figure.load(Relaxed)).sum();
+        buffers + self.unread_bytes() + size_of::<Client>()
+    }
+
+    /// Bytes that wait to be sent to it: replies and messages.
+    pub fn unread_bytes(&self) -> usize {
+        self.outbox.len_and_bytes().1 + self.unsent_bytes.load(Relaxed)
+    }
+
     /// Whether it has subscribed to anything.
     pub fn is_subscriber(&self) -> bool {
         self.subscriptions

@@ -8,6 +8,37 @@ use tikv_jemalloc_ctl::{Access, AsName, arenas, background_thread, epoch, stats}
 #[derive(Debug, Default)]
 pub struct MemoryPeak(AtomicU64);
 
+/// What the memory in use is used for, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct MemoryAccount {
+    /// What was in use before there were clients and data.
+    pub startup: u64,
+    /// Of clients: buffers, messages, transactions.
+    pub clients: u64,
+    /// Both together. Redis counts its tables of keys too; ours hold the keys themselves, and small values.
+    pub overhead: u64,
+    /// Everything else.
+    pub dataset: u64,
+    /// How much of what came after the start is the data.
+    pub dataset_percentage: f64,
+}
+
+impl MemoryAccount {
+    /// The account for so much in use.
+    pub fn new(allocated: u64, startup: u64, clients: u64) -> MemoryAccount {
+        let overhead = startup + clients;
+        let dataset = allocated.saturating_sub(overhead);
+        let since_start = allocated.saturating_sub(startup).max(1);
+        MemoryAccount {
+            startup,
+            clients,
+            overhead,
+            dataset,
+            dataset_percentage: 100.0 * dataset as f64 / since_start as f64,
+        }
+    }
+}
+
 /// Memory of the process, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryUse {
@@ -80,22 +111,39 @@ pub fn machine_bytes() -> u64 {
     kib.unwrap_or(0) * 1024
 }
 
-/// Seconds of processor time the process has taken, in the system and in its own code.
-pub fn processor_seconds() -> (f64, f64) {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    // Behind the program's name, which stands in parentheses, times are the 12th and 13th field, in hundredths.
-    let fields: Vec<&str> = stat
-        .rsplit(')')
-        .next()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let seconds = |index: usize| {
-        fields
-            .get(index)
-            .and_then(|field| field.parse::<f64>().ok())
-            .unwrap_or(0.0)
-            / 100.0
-    };
-    (seconds(12), seconds(11))
+/// Seconds of processor time, each in the system and in own code.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProcessorSeconds {
+    /// Of the process.
+    pub own: (f64, f64),
+    /// Of processes that it has started and that have ended.
+    pub children: (f64, f64),
+    /// Of its first thread.
+    pub main: (f64, f64),
+}
+
+/// The processor time that has been taken so far.
+pub fn processor_seconds() -> ProcessorSeconds {
+    let id = std::process::id();
+    let [own, children] = times("/proc/self/stat");
+    let [main, _] = times(&format!("/proc/self/task/{id}/stat"));
+    ProcessorSeconds {
+        own,
+        children,
+        main,
+    }
+}
+
+/// The times in such a file: own, and those of children.
+fn times(path: &str) -> [(f64, f64); 2] {
+    let stat = fs::read_to_string(path).unwrap_or_default();
+    // Behind the program's name, which stands in parentheses, times are the 12th field and those after it, in hundredths.
+    let behind = stat.rsplit(')').next().unwrap_or_default();
+    let fields = behind.split_whitespace().skip(11);
+    let mut seconds = fields.map(|field| field.parse::<f64>().unwrap_or(0.0) / 100.0);
+    std::array::from_fn(|_| {
+        let user = seconds.next().unwrap_or(0.0);
+        let system = seconds.next().unwrap_or(0.0);
+        (system, user)
+    })
 }

@@ -6,16 +6,18 @@ use clients::{Client, Clients};
 use config::{Changes, Config};
 use loading::Loading;
 use log::Log;
-use memory::MemoryPeak;
+use memory::{MemoryAccount, MemoryPeak, MemoryUse};
 use monitors::Monitors;
 use outbox::{OutputClass, Pushes};
 use pubsub::PubSub;
+use rates::{Rates, Totals};
 use saves::Saves;
 use shutdown::Shutdown;
 use statistics::Statistics;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 use transfers::Transfers;
 
 pub mod clients;
@@ -26,6 +28,7 @@ pub mod memory;
 pub mod monitors;
 pub mod outbox;
 pub mod pubsub;
+pub mod rates;
 pub mod saves;
 pub mod shutdown;
 pub mod statistics;
@@ -76,6 +79,10 @@ pub struct Server {
     pub loading: Loading,
     /// Who is sent the dump.
     pub transfers: Arc<Transfers>,
+    /// How much is going on at present.
+    pub rates: Rates,
+    /// Memory in use before there were clients and data, in bytes.
+    pub startup_bytes: AtomicU64,
 }
 
 impl Server {
@@ -107,6 +114,8 @@ impl Server {
             port,
             loading: Loading::default(),
             transfers: Arc::default(),
+            rates: Rates::default(),
+            startup_bytes: AtomicU64::new(0),
         };
         server.apply_output_limits();
         server
@@ -199,6 +208,25 @@ impl Server {
             ));
             self.config.lower_maxclients(possible as i64);
         }
+    }
+
+    /// What the memory is used for.
+    pub fn memory_account(&self, used: &MemoryUse) -> MemoryAccount {
+        let clients = self.clients.all();
+        let bytes: usize = clients.iter().map(|client| client.memory_bytes()).sum();
+        let startup = self.startup_bytes.load(Relaxed);
+        MemoryAccount::new(used.allocated, startup, bytes as u64)
+    }
+
+    /// Looks how much has happened since the last look.
+    pub fn look_at_rates(&self) {
+        let sums = self.statistics.sums();
+        let totals = Totals {
+            commands: self.statistics.calls(),
+            input_bytes: sums.input_bytes,
+            output_bytes: sums.output_bytes,
+        };
+        self.rates.look(Instant::now(), totals);
     }
 
     /// Where the dump is.

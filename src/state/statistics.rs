@@ -71,6 +71,8 @@ pub struct Statistics {
     pub full_syncs: AtomicU64,
     /// Clients disconnected because they left too much unread.
     pub output_limit_disconnections: AtomicU64,
+    /// Processor time of the expirer, in milliseconds.
+    pub expirer_cpu_ms: AtomicU64,
 }
 
 /// The bytes of an error in which its code ends.
@@ -96,6 +98,7 @@ impl Statistics {
             errors: Mutex::default(),
             full_syncs: AtomicU64::new(0),
             output_limit_disconnections: AtomicU64::new(0),
+            expirer_cpu_ms: AtomicU64::new(0),
         }
     }
 

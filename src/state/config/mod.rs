@@ -268,6 +268,11 @@ impl Config {
         directive.kind.show(&self.value(directive))
     }
 
+    /// The value of the directive with this name, which must be in the table, as CONFIG GET shows it.
+    pub fn show_named(&self, name: &str) -> String {
+        table::find(name).map_or(String::new(), |(directive, _)| self.show(directive))
+    }
+
     /// The value of a directive.
     pub(super) fn value(&self, directive: &Directive) -> Value {
         match directive.slot {

@@ -1,0 +1,100 @@
+//! INFO stats.
+
+use crate::command::call::Call;
+use crate::keyspace::survey::Survey;
+use crate::state::Server;
+use crate::state::pubsub::Kind;
+use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
+
+pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
+    traffic(call.server, out);
+    keys(call.server, out);
+    channels(call.server, out);
+    line!(out, "latest_fork_usec:0");
+    line!(out, "total_forks:0");
+    errors(call.server, out);
+}
+
+/// Clients, commands and bytes.
+fn traffic(server: &Server, out: &mut String) {
+    const KIB: u64 = 1024;
+    let sums = server.statistics.sums();
+    let now = server.rates.per_second();
+    let kib = |bytes: u64| bytes as f64 / KIB as f64;
+    let (received, rejected) = server.clients.received_and_rejected();
+    line!(out, "total_connections_received:{received}");
+    let commands = server.statistics.calls();
+    line!(out, "total_commands_processed:{commands}");
+    line!(out, "instantaneous_ops_per_sec:{}", now.commands);
+    line!(out, "total_net_input_bytes:{}", sums.input_bytes);
+    line!(out, "total_net_output_bytes:{}", sums.output_bytes);
+    line!(out, "total_net_repl_input_bytes:0");
+    line!(out, "total_net_repl_output_bytes:0");
+    line!(out, "instantaneous_input_kbps:{:.2}", kib(now.input_bytes));
+    line!(
+        out,
+        "instantaneous_output_kbps:{:.2}",
+        kib(now.output_bytes)
+    );
+    line!(out, "instantaneous_input_repl_kbps:0.00");
+    line!(out, "instantaneous_output_repl_kbps:0.00");
+    line!(out, "rejected_connections:{rejected}");
+    line!(
+        out,
+        "sync_full:{}",
+        server.statistics.full_syncs.load(Relaxed)
+    );
+    line!(out, "sync_partial_ok:0");
+    line!(out, "sync_partial_err:0");
+    line!(out, "total_reads_processed:{}", sums.reads);
+    line!(out, "total_writes_processed:{}", sums.writes);
+    line!(out, "io_threaded_reads_processed:0");
+    line!(out, "io_threaded_writes_processed:0");
+}
+
+/// Keys that went, and look-ups.
+fn keys(server: &Server, out: &mut String) {
+    let sums = server.statistics.sums();
+    line!(out, "expired_keys:{}", server.keyspace.expired());
+    // The expirer removes each key when it is due, so none waits to be found by chance.
+    line!(out, "expired_stale_perc:0.00");
+    line!(out, "expired_time_cap_reached_count:0");
+    let expirer_ms = server.statistics.expirer_cpu_ms.load(Relaxed);
+    line!(out, "expire_cycle_cpu_milliseconds:{expirer_ms}");
+    line!(out, "evicted_keys:0");
+    line!(out, "evicted_clients:0");
+    line!(out, "total_eviction_exceeded_time:0");
+    line!(out, "current_eviction_exceeded_time:0");
+    line!(out, "keyspace_hits:{}", sums.hits);
+    line!(out, "keyspace_misses:{}", sums.misses);
+}
+
+/// What is subscribed to.
+fn channels(server: &Server, out: &mut String) {
+    for (name, kind) in [
+        ("pubsub_channels", Kind::Channel),
+        ("pubsub_patterns", Kind::Pattern),
+        ("pubsubshard_channels", Kind::ShardChannel),
+    ] {
+        line!(out, "{name}:{}", server.pubsub.count(kind));
+    }
+}
+
+fn errors(server: &Server, out: &mut String) {
+    let statistics = &server.statistics;
+    line!(out, "unexpected_error_replies:0");
+    let errors: u64 = statistics.errors().values().sum();
+    line!(out, "total_error_replies:{errors}");
+    // Every payload is checked as a dump is.
+    line!(out, "dump_payload_sanitizations:0");
+    let disconnections = statistics.output_limit_disconnections.load(Relaxed);
+    line!(
+        out,
+        "client_output_buffer_limit_disconnections:{disconnections}"
+    );
+    line!(out, "acl_access_denied_auth:0");
+    line!(out, "acl_access_denied_cmd:0");
+    line!(out, "acl_access_denied_key:0");
+    line!(out, "acl_access_denied_channel:0");
+}
