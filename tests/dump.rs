@@ -402,10 +402,16 @@ fn a_dump_that_cannot_be_loaded_whole_is_refused_and_kept() {
         let dump = fs::read(fixtures.join(file)).unwrap();
         fs::write(folder.dump(), &dump).unwrap();
         let port = common::free_port().to_string();
-        let status = common::our_command(&folder, &["--port", &port])
-            .status()
+        let mut process = common::our_command(&folder, &["--port", &port])
+            .spawn()
             .unwrap();
-        assert_eq!(status.code(), Some(1), "{file}");
+        // A server that loads the file would never end.
+        common::wait_until("the server has ended or is ready", || {
+            let log = fs::read_to_string(folder.path().join("log")).unwrap_or_default();
+            process.try_wait().unwrap().is_some() || log.contains("Ready to accept")
+        });
+        let _ = process.kill();
+        assert_eq!(process.wait().unwrap().code(), Some(1), "{file}");
         let log = fs::read_to_string(folder.path().join("log")).unwrap();
         assert!(
             log.contains("Can't load dump.my_rdb, which stays as it is: [offset "),
