@@ -642,6 +642,27 @@ mod tests {
     }
 
     #[test]
+    fn a_scan_passes_over_pages_without_entries() {
+        let mut dict = Dict::default();
+        (0..10_000).for_each(|number| insert(&mut dict, number));
+        // All pages whose hashes end in three zeros; the scan begins there.
+        let is_removed = |number: &u32| hash(&key(*number)) & 7 == 0;
+        for number in (0..10_000).filter(is_removed) {
+            assert!(remove(&mut dict, number));
+        }
+        let (mut cursor, mut seen) = (0, 0);
+        loop {
+            let before = seen;
+            cursor = dict.scan(cursor, |_| seen += 1);
+            if cursor == 0 {
+                break;
+            }
+            assert!(seen > before);
+        }
+        assert_eq!(seen, dict.len());
+    }
+
+    #[test]
     fn a_clone_keeps_what_the_table_held() {
         let mut dict = Dict::default();
         (0..5_000).for_each(|number| insert(&mut dict, number));
