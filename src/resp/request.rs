@@ -98,7 +98,7 @@ impl RequestParser {
     ) -> Result<Option<usize>, ProtocolError> {
         if self.position == 0 {
             self.ranges.clear();
-            self.large.clear();
+            debug_assert!(self.large.is_empty(), "they were let go");
             self.is_inline = false;
             match input.first() {
                 None => return Ok(None),
@@ -127,6 +127,18 @@ impl RequestParser {
     /// The arguments of the request that [`parse`](Self::parse) has just completed.
     pub fn arguments<'a>(&'a self, input: &'a [u8]) -> Arguments<'a> {
         let source = if self.is_inline { &self.line } else { input };
+        match self.large.is_empty() {
+            true => self
+                .ranges
+                .iter()
+                .map(|range| &source[range.clone()])
+                .collect(),
+            false => self.with_large_arguments(source),
+        }
+    }
+
+    #[cold]
+    fn with_large_arguments<'a>(&'a self, source: &'a [u8]) -> Arguments<'a> {
         let ranges = self.ranges.iter();
         let mut arguments: Arguments = ranges.map(|range| &source[range.clone()]).collect();
         for (index, argument) in &self.large {
