@@ -53,6 +53,7 @@ const WITHOUT_SESSION: &[&str] = &[
     "pubsub::pubsub_help",
     "replication::sync",
     "server::time",
+    "slowlog::help",
 ];
 
 /// What is typed and what is shown then.

@@ -3,7 +3,7 @@
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::table::*;
-use crate::state::config::rewrite;
+use crate::state::config::{is_sensitive, rewrite};
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
@@ -16,7 +16,8 @@ const CONFIG: &[CommandSpec] = &[
     CommandSpec { name: "get", arity: -3, handler: Handler::NoLock(get), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Server, since: "2.0.0",
         syntax: "parameter [parameter ...]", summary: "Returns the effective values of configuration parameters.", ..BASE },
     CommandSpec { name: "set", arity: -4, handler: Handler::NoLock(set), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Server, since: "2.0.0",
-        syntax: "parameter value [parameter value ...]", summary: "Sets configuration parameters in-flight.", tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
+        syntax: "parameter value [parameter value ...]", summary: "Sets configuration parameters in-flight.", tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+        is_secret: is_secret_of_set, ..BASE },
     CommandSpec { name: "resetstat", arity: 2, handler: Handler::NoLock(resetstat), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Server, since: "2.0.0",
         syntax: "", summary: "Resets the server's statistics.", ..BASE },
     CommandSpec { name: "rewrite", arity: 2, handler: Handler::NoLock(rewrite), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Server, since: "2.8.0",
@@ -78,6 +79,12 @@ fn set(call: &mut Call) -> CommandResult {
     }
     call.reply.ok();
     Ok(())
+}
+
+/// Whether an argument is the value of a directive that is a password.
+fn is_secret_of_set(arguments: &[&[u8]], index: usize) -> bool {
+    let is_value = index > 2 && index % 2 == 1;
+    is_value && std::str::from_utf8(arguments[index - 1]).is_ok_and(is_sensitive)
 }
 
 /// ```text

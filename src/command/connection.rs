@@ -23,9 +23,9 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "select", arity: 2, handler: Handler::NoLock(select), flags: LOADING | STALE | FAST, group: Group::Connection, since: "1.0.0",
         syntax: "index", summary: "Changes the selected database.", ..BASE },
     CommandSpec { name: "hello", arity: -1, handler: Handler::NoLock(hello), flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, group: Group::Connection, since: "6.0.0",
-        syntax: "[protover [AUTH username password] [SETNAME clientname]]", summary: "Handshakes with the server.", ..BASE },
+        syntax: "[protover [AUTH username password] [SETNAME clientname]]", summary: "Handshakes with the server.", is_secret: is_secret_of_hello, ..BASE },
     CommandSpec { name: "auth", arity: -2, handler: Handler::NoLock(auth), flags: NOSCRIPT | LOADING | STALE | FAST | NO_AUTH | ALLOW_BUSY, group: Group::Connection, since: "1.0.0",
-        syntax: "[username] password", summary: "Authenticates the connection.", ..BASE },
+        syntax: "[username] password", summary: "Authenticates the connection.", is_secret: |_, index| index > 0, ..BASE },
 ];
 
 /// ```text
@@ -182,6 +182,12 @@ fn hello(call: &mut Call) -> CommandResult {
     }
     introduce_server(call);
     Ok(())
+}
+
+/// Whether an argument is a user or a password: one of the two that follow AUTH.
+fn is_secret_of_hello(arguments: &[&[u8]], index: usize) -> bool {
+    let is_auth = |index: usize| index > 1 && arguments[index].eq_ignore_ascii_case(b"auth");
+    index > 2 && (is_auth(index - 1) || is_auth(index - 2))
 }
 
 fn introduce_server(call: &mut Call) {

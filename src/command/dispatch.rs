@@ -12,7 +12,7 @@ use super::table::{
     WHILE_SUBSCRIBED, WRITE,
 };
 use super::transaction::{self, discard_queue};
-use super::{monitor, waiting};
+use super::{monitor, slowlog, waiting};
 use crate::keyspace::db::{Db, Lookups, WriteDb};
 use crate::keyspace::space::{FETCHED_TOGETHER, Key, Keyspace, Place};
 use crate::keyspace::survey::Survey;
@@ -115,9 +115,7 @@ pub fn execute<'a>(
     let result = run(server, session, command, arguments, reply, stopwatch, lock);
     let has_failed = result.is_err();
     conclude(server, session, command, arguments, reply, mark, result);
-    server
-        .statistics
-        .note_call(session.client.id, command.number, stopwatch.lap_ns());
+    note_call(server, session, command, arguments, stopwatch.lap_ns());
     if session.reply_mode != ReplyMode::On {
         // Of a transaction, what is not to be heard has been dropped command by command.
         let is_transaction = matches!(command.spec.handler, Handler::Exec) && !has_failed;
@@ -179,6 +177,20 @@ fn conclude(
         answer_error(server, session, reply, &error, Some(command.number), true);
     }
     monitor::show(server, session, command.spec, arguments);
+}
+
+/// Counts a call that has run, and logs it if it was slow.
+#[inline]
+fn note_call(
+    server: &Server,
+    session: &Session,
+    command: &Command,
+    arguments: &[&[u8]],
+    duration_ns: u64,
+) {
+    let (statistics, client) = (&server.statistics, session.client.id);
+    statistics.note_call(client, command.number, duration_ns);
+    slowlog::note(server, session, command.spec, arguments, duration_ns);
 }
 
 /// Whether this begins a line of HTTP. A page in a browser can make it send a request here, with commands in its body;

@@ -113,7 +113,11 @@ fn reply_info(call: &mut Call, command: &Command) {
     call.reply.set(spec.keys.len());
     spec.keys.iter().for_each(|keys| reply_key_spec(call, keys));
     let subcommands = subcommands(spec);
-    call.reply.set(subcommands.len());
+    // As in Redis, an empty set, or an array.
+    match subcommands.len() {
+        0 => call.reply.set(0),
+        count => call.reply.array(count),
+    }
     subcommands
         .iter()
         .for_each(|subcommand| reply_info(call, subcommand));

@@ -38,6 +38,7 @@ pub mod replication;
 mod scan;
 mod server;
 mod set;
+mod slowlog;
 mod sort;
 mod sorted_set;
 mod string;

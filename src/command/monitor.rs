@@ -38,14 +38,7 @@ pub(super) fn show(server: &Server, session: &Session, spec: &CommandSpec, argum
     if !server.monitors.is_any() || spec.has(ADMIN | SKIP_MONITOR) {
         return;
     }
-    let is_secret = |index: usize| match spec.name {
-        "auth" => index > 0,
-        "hello" => {
-            let is_auth = |index: usize| arguments[index].eq_ignore_ascii_case(b"auth");
-            index > 2 && (is_auth(index - 1) || (index > 3 && is_auth(index - 2)))
-        }
-        _ => false,
-    };
+    let is_secret = |index: usize| (spec.is_secret)(arguments, index);
     server
         .monitors
         .show(&session.client, session.database, arguments, is_secret);

@@ -8,7 +8,7 @@ use super::error::{CommandError, CommandResult};
 use super::{
     acl, bitmap, blocking, client, cluster, config, connection, debug, dump, expiry, generic, geo,
     hash, hyperloglog, info, introspection, lcs, list, memory, module, monitor, persistence,
-    pubsub, replication, server, set, sort, sorted_set, string, transaction,
+    pubsub, replication, server, set, slowlog, sort, sorted_set, string, transaction,
 };
 use crate::keyspace::db::Db;
 use crate::keyspace::survey::Survey;
@@ -41,6 +41,8 @@ pub struct CommandSpec {
     pub tips: &'static [&'static str],
     /// The version that deprecated it, and what to use instead.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// Whether the argument at an index is a password or the like, which MONITOR and the slow log must not show.
+    pub is_secret: fn(&[&[u8]], usize) -> bool,
 }
 
 /// The rest of an entry, for `..BASE`.
@@ -56,6 +58,7 @@ pub const BASE: CommandSpec = CommandSpec {
     summary: "",
     tips: &[],
     deprecated: None,
+    is_secret: |_, _| false,
 };
 
 /// What runs a command. The signature says which locks dispatch takes for it: a handler cannot see a lock, and one that
@@ -434,6 +437,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     module::COMMANDS,
     introspection::COMMANDS,
     server::COMMANDS,
+    slowlog::COMMANDS,
     config::COMMANDS,
     info::COMMANDS,
     memory::COMMANDS,

@@ -13,6 +13,7 @@ use pubsub::PubSub;
 use rates::{Rates, Totals};
 use saves::Saves;
 use shutdown::Shutdown;
+use slow_log::SlowLog;
 use statistics::Statistics;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -31,6 +32,7 @@ pub mod pubsub;
 pub mod rates;
 pub mod saves;
 pub mod shutdown;
+pub mod slow_log;
 pub mod statistics;
 pub mod transfers;
 pub mod values;
@@ -61,6 +63,8 @@ pub struct Server {
     pub monitors: Arc<Monitors>,
     /// What INFO counts.
     pub statistics: Statistics,
+    /// Which commands took long.
+    pub slow_log: SlowLog,
     /// How the dump fares.
     pub saves: Saves,
     /// Whether the server is to stop.
@@ -103,6 +107,7 @@ impl Server {
             monitors: Arc::new(Monitors::new(pushes.clone())),
             pushes,
             statistics: Statistics::new(commands),
+            slow_log: SlowLog::default(),
             saves: Saves::new(now_ms),
             shutdown: Shutdown::default(),
             log: Log::default(),
@@ -136,6 +141,7 @@ impl Server {
                     (name, format!("{text} {most}"))
                 })?,
                 "client-output-buffer-limit" => self.apply_output_limits(),
+                "slowlog-max-len" => self.slow_log.trim(self.slow_log_len()),
                 "jemalloc-bg-thread" => self.apply_background_purge(),
                 // Redis moves its sockets; ours stay where they are, and the client is told so in Redis' words.
                 "port" => return Err((name, "Unable to listen on this port. Check server logs.".to_string())),
@@ -144,6 +150,11 @@ impl Server {
             }
         }
         Ok(())
+    }
+
+    /// How many entries the slow log may have.
+    pub fn slow_log_len(&self) -> usize {
+        usize::try_from(self.config.slowlog_max_len.get()).unwrap_or(usize::MAX)
     }
 
     /// Lets `jemalloc-bg-thread` take effect.

@@ -2,6 +2,7 @@
 
 use super::clients::Client;
 use super::outbox::Pushes;
+use super::slow_log::REDACTED;
 use crate::util::{clock, quoting};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -69,11 +70,7 @@ impl Monitors {
         );
         for (index, argument) in arguments.iter().enumerate() {
             line.push(b' ');
-            let shown: &[u8] = if is_secret(index) {
-                b"(redacted)"
-            } else {
-                argument
-            };
+            let shown: &[u8] = if is_secret(index) { REDACTED } else { argument };
             quoting::quote(shown, &mut line);
         }
         line.extend_from_slice(b"\r\n");

@@ -5,7 +5,8 @@
 //! in a circle. No handler can take a lock (`Db`, `Survey`), so none waits for one that its own transaction holds.
 
 use super::{
-    conclude, drop_unheard, handler_of, is_about_subscriptions, keys, run_locked, unwatch,
+    conclude, drop_unheard, handler_of, is_about_subscriptions, keys, note_call, run_locked,
+    unwatch,
 };
 use crate::command::call::{Call, database_number};
 use crate::command::error::{CommandError, CommandResult};
@@ -172,9 +173,7 @@ fn run_step(call: &mut Call, db: &mut Db, all: &Steps, step: &Step, laps: &mut S
     let (server, session, reply) = (call.server, &*call.session, &mut *call.reply);
     let command = step.command;
     conclude(server, session, command, arguments, reply, mark, result);
-    server
-        .statistics
-        .note_call(session.client.id, command.number, laps.lap_ns());
+    note_call(server, session, command, arguments, laps.lap_ns());
     if is_closing {
         reply.take_back(mark);
     } else if !is_about_subscriptions(command) {

@@ -38,6 +38,11 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use table::{Directive, Mutability, Slot, Standing};
 use value::{Kind, Value};
 
+/// Whether this names a directive whose value must not appear in MONITOR or the slow log.
+pub fn is_sensitive(name: &str) -> bool {
+    table::find(name).is_some_and(|(directive, _)| directive.sensitive)
+}
+
 /// The configuration of a server.
 #[derive(Debug)]
 pub struct Config {
