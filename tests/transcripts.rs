@@ -43,6 +43,8 @@ const WITHOUT_SESSION: &[&str] = &[
     "introspection::all",
     "introspection::command_help",
     "introspection::count",
+    "mod::doctor",
+    "mod::help",
     "memory::doctor",
     "memory::malloc_stats",
     "memory::memory_help",

@@ -12,7 +12,7 @@ use super::table::{
     WHILE_SUBSCRIBED, WRITE,
 };
 use super::transaction::{self, discard_queue};
-use super::{monitor, slowlog, waiting};
+use super::{latency, monitor, slowlog, waiting};
 use crate::keyspace::db::{Db, Lookups, WriteDb};
 use crate::keyspace::space::{FETCHED_TOGETHER, Key, Keyspace, Place};
 use crate::keyspace::survey::Survey;
@@ -189,7 +189,9 @@ fn note_call(
     duration_ns: u64,
 ) {
     let (statistics, client) = (&server.statistics, session.client.id);
-    statistics.note_call(client, command.number, duration_ns);
+    let tracks_latency = server.config.latency_tracking.get();
+    statistics.note_call(client, command.number, duration_ns, tracks_latency);
+    latency::note(server, command.spec, duration_ns);
     slowlog::note(server, session, command.spec, arguments, duration_ns);
 }
 

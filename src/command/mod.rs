@@ -26,6 +26,7 @@ mod hash;
 mod hyperloglog;
 mod info;
 mod introspection;
+mod latency;
 mod lcs;
 mod list;
 mod memory;

@@ -7,8 +7,8 @@ use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use super::{
     acl, bitmap, blocking, client, cluster, config, connection, debug, dump, expiry, generic, geo,
-    hash, hyperloglog, info, introspection, lcs, list, memory, module, monitor, persistence,
-    pubsub, replication, server, set, slowlog, sort, sorted_set, string, transaction,
+    hash, hyperloglog, info, introspection, latency, lcs, list, memory, module, monitor,
+    persistence, pubsub, replication, server, set, slowlog, sort, sorted_set, string, transaction,
 };
 use crate::keyspace::db::Db;
 use crate::keyspace::survey::Survey;
@@ -438,6 +438,7 @@ const FAMILIES: &[&[CommandSpec]] = &[
     introspection::COMMANDS,
     server::COMMANDS,
     slowlog::COMMANDS,
+    latency::COMMANDS,
     config::COMMANDS,
     info::COMMANDS,
     memory::COMMANDS,

@@ -4,6 +4,7 @@ use crate::keyspace::space::Keyspace;
 use crate::util::{clock, doorbell};
 use clients::{Client, Clients};
 use config::{Changes, Config};
+use latency::LatencyEvents;
 use loading::Loading;
 use log::Log;
 use memory::{MemoryAccount, MemoryPeak, MemoryUse};
@@ -23,6 +24,7 @@ use transfers::Transfers;
 
 pub mod clients;
 pub mod config;
+pub mod latency;
 pub mod loading;
 pub mod log;
 pub mod memory;
@@ -65,6 +67,8 @@ pub struct Server {
     pub statistics: Statistics,
     /// Which commands took long.
     pub slow_log: SlowLog,
+    /// When commands took long.
+    pub latency_events: LatencyEvents,
     /// How the dump fares.
     pub saves: Saves,
     /// Whether the server is to stop.
@@ -108,6 +112,7 @@ impl Server {
             pushes,
             statistics: Statistics::new(commands),
             slow_log: SlowLog::default(),
+            latency_events: LatencyEvents::default(),
             saves: Saves::new(now_ms),
             shutdown: Shutdown::default(),
             log: Log::default(),

@@ -3,9 +3,10 @@
 //! Every command adds to these figures, from every thread. So that threads do not fight for cache lines, the figures
 //! exist several times over; each client adds to one copy, INFO sums them up.
 
+use crate::util::histogram::{Distribution, Histogram};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Copies of the figures; more than cores that could add at once would not help.
 const STRIPES: usize = 16;
@@ -17,6 +18,8 @@ pub struct CommandCounts {
     nanoseconds: AtomicU64,
     rejected: AtomicU64,
     failed: AtomicU64,
+    /// How long calls took; made by the first.
+    durations: OnceLock<Box<Histogram>>,
 }
 
 /// The sums for one command.
@@ -102,11 +105,17 @@ impl Statistics {
         }
     }
 
-    /// Counts a call that ran.
-    pub fn note_call(&self, client: u64, command: usize, nanoseconds: u64) {
+    /// Counts a call that ran, and if `tracks_latency` also how long it took.
+    pub fn note_call(&self, client: u64, command: usize, nanoseconds: u64, tracks_latency: bool) {
         let counts = &self.stripe(client).commands[command];
         counts.calls.fetch_add(1, Relaxed);
         counts.nanoseconds.fetch_add(nanoseconds, Relaxed);
+        if tracks_latency {
+            counts
+                .durations
+                .get_or_init(Box::default)
+                .record(nanoseconds);
+        }
     }
 
     /// Counts the look-ups of a reading command.
@@ -168,6 +177,15 @@ impl Statistics {
         }
     }
 
+    /// How long the calls of a command took, if any was measured. Redis measures microseconds, here they are nanoseconds.
+    pub fn latencies(&self, command: usize) -> Option<Distribution> {
+        let counts = self.stripes.iter().map(|stripe| &stripe.commands[command]);
+        let histograms = || counts.clone().filter_map(|counts| counts.durations.get());
+        histograms().next()?;
+        let distribution = Distribution::of(histograms().map(|histogram| &**histogram));
+        Some(distribution).filter(|distribution| distribution.total() > 0)
+    }
+
     /// How many commands have run.
     pub fn calls(&self) -> u64 {
         self.stripes
@@ -216,6 +234,9 @@ impl Statistics {
                     &counts.failed,
                 ] {
                     figure.store(0, Relaxed);
+                }
+                if let Some(durations) = counts.durations.get() {
+                    durations.reset();
                 }
             }
             for figure in [

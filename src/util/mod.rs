@@ -4,6 +4,7 @@ pub mod clock;
 pub mod doorbell;
 pub mod glob;
 pub mod grisu;
+pub mod histogram;
 pub mod long_double;
 pub mod lzf;
 pub mod memory_size;

@@ -44,6 +44,7 @@ const SECTIONS: &[Section] = &[
     ("Modules", true, |_, _, _| {}),
     ("Commandstats", false, command_stats),
     ("Errorstats", true, error_stats),
+    ("Latencystats", false, latency_stats),
     ("Cluster", true, cluster),
     ("Keyspace", true, keyspace),
 ];
@@ -212,6 +213,27 @@ fn error_stats(call: &Call, _: &Survey, out: &mut String) {
     for (code, count) in call.server.statistics.errors() {
         let code = code.replace(['#', ':', '\n', '\r'], "_");
         line!(out, "errorstat_{code}:count={count}");
+    }
+}
+
+/// Percentiles of the durations of each command, in microseconds.
+fn latency_stats(call: &Call, _: &Survey, out: &mut String) {
+    let config = &call.server.config;
+    if !config.latency_tracking.get() {
+        return;
+    }
+    let percentiles = config.latency_tracking_info_percentiles.get();
+    for command in table::all() {
+        let Some(latencies) = call.server.statistics.latencies(command.number) else {
+            continue;
+        };
+        let figure = |percentile: &str| {
+            let duration_ns = latencies.percentile_ns(percentile.parse().unwrap_or(0.0));
+            format!("p{percentile}={:.3}", duration_ns as f64 / 1000.0)
+        };
+        let figures: Vec<String> = percentiles.split_whitespace().map(figure).collect();
+        let name = command.full_name();
+        line!(out, "latency_percentiles_usec_{name}:{}", figures.join(","));
     }
 }
 

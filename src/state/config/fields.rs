@@ -78,6 +78,11 @@ pub struct Fields {
     /// Microseconds; negative for never.
     pub slowlog_log_slower_than: Number,
     pub slowlog_max_len: Number,
+    /// Milliseconds; 0 for never.
+    pub latency_monitor_threshold: Number,
+    pub latency_tracking: Flag,
+    /// Numbers with blanks between them.
+    pub latency_tracking_info_percentiles: Text,
 }
 
 /// A number of the configuration.

@@ -49,13 +49,15 @@ pub(super) const TABLE: &[Directive] = &[
     integer("slowlog-log-slower-than", -1, LONG_MAX, "10000")
         .number(|fields| &fields.slowlog_log_slower_than),
     integer("slowlog-max-len", 0, LONG_MAX, "128").number(|fields| &fields.slowlog_max_len),
-    integer("latency-monitor-threshold", 0, LONG_MAX, "0"),
-    boolean("latency-tracking", "yes"),
+    integer("latency-monitor-threshold", 0, LONG_MAX, "0")
+        .number(|fields| &fields.latency_monitor_threshold),
+    boolean("latency-tracking", "yes").flag(|fields| &fields.latency_tracking),
     special(
         "latency-tracking-info-percentiles",
         Kind::Percentiles,
         "50 99 99.9",
-    ),
+    )
+    .text(|fields| &fields.latency_tracking_info_percentiles),
     integer("hz", 0, INT_MAX, "10"),
     boolean("dynamic-hz", "yes"),
     integer("shutdown-timeout", 0, INT_MAX, "10"),
