@@ -14,6 +14,7 @@ use super::connection;
 use super::socket::Socket;
 use crate::state::Server;
 use crate::state::clients::Registration;
+use crate::state::memory;
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
@@ -21,6 +22,10 @@ use threadpool::ThreadPool;
 
 /// Stack of a worker: commands do not recurse. Only pages that are touched take memory.
 const STACK_BYTES: usize = 256 * 1024;
+
+/// Clients whose workers have a cache of the allocator. It takes up to 400 KiB, which is much where there are thousands, each
+/// of which does little.
+const CACHED_CLIENTS: usize = 128;
 
 /// Workers that stay without a client: clients that come and go find one.
 const SPARE_WORKERS: usize = 4;
@@ -54,12 +59,14 @@ impl Workers {
         registration: Registration,
     ) -> bool {
         let mut pool = self.lock();
-        if !grow(&mut pool, server.clients.count()) {
+        let clients = server.clients.count();
+        if !grow(&mut pool, clients) {
             return false;
         }
         let (workers, server, socket) = (self.clone(), server.clone(), socket.clone());
         pool.execute(move || {
             wake_without_preempting();
+            memory::cache_for_thread(clients <= CACHED_CLIENTS);
             connection::serve(&server, &socket, &registration.client);
             drop(registration);
             workers.shrink(&server);
@@ -67,13 +74,16 @@ impl Workers {
         true
     }
 
-    /// Lets the calling worker end if there are enough others.
+    /// Lets the calling worker end if there are enough others; if not, it gives back what the allocator keeps for it, as it
+    /// would by ending.
     fn shrink(&self, server: &Server) {
         let mut pool = self.lock();
         let enough = server.clients.count().max(SPARE_WORKERS);
         if pool.max_count() > enough {
-            pool.set_num_threads(enough);
+            return pool.set_num_threads(enough);
         }
+        drop(pool);
+        memory::cache_for_thread(false);
     }
 
     fn lock(&self) -> MutexGuard<'_, ThreadPool> {

@@ -78,6 +78,13 @@ pub fn purge_in_background(is_on: bool) {
     let _ = background_thread::write(is_on);
 }
 
+/// Whether the allocator keeps freed memory for the running thread, to hand it out again without a lock. What it has kept
+/// goes back when that ends.
+pub fn cache_for_thread(is_on: bool) {
+    // An allocator built without such caches works too.
+    let _ = "thread.tcache.enabled\0".name().write(is_on);
+}
+
 /// Gives all free pages back to the system now; `false` if the allocator refuses.
 pub fn purge() -> bool {
     let Ok(count) = arenas::narenas::read() else {

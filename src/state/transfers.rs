@@ -16,7 +16,7 @@
 //!    so many files a place on the disk.
 //! 3. A round holds at most `MOST_WAITING_BYTES` that not all of its clients have sent.
 //!
-//! The two kinds of locks, of the book and of a round, are never held together.
+//! A round is locked under the book when a client joins, never the other way round; nothing else is done under both.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
