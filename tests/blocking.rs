@@ -104,3 +104,91 @@ fn every_element_goes_to_exactly_one_client() {
         client.info("total_blocking_keys") == "0" && client.info("blocked_clients") == "0"
     });
 }
+
+/// During a pause, a key that expires is hidden, and stays; its end is told when the pause is over.
+#[test]
+fn keys_expire_after_a_pause() {
+    let folders = [Folder::new(), Folder::new()];
+    let servers = [
+        Server::ours(&folders[0], &["--save", ""]),
+        Server::real(&folders[1], &["--save", ""]),
+    ];
+    for server in servers {
+        let mut client = server.client();
+        for line in [
+            "MULTI",
+            "SET e v PX 20",
+            "CLIENT PAUSE 100000 WRITE",
+            "EXEC",
+        ] {
+            client.ask(line);
+        }
+        wait_until("it is hidden", || client.integer(&["EXISTS", "e"]) == 0);
+        assert_eq!(client.integer(&["TTL", "e"]), -2);
+        for line in ["WATCH e", "MULTI", "GET e", "EXEC"] {
+            client.ask(line);
+        }
+        assert_eq!(client.info("expired_keys"), "0");
+        client.ask("CLIENT UNPAUSE");
+        wait_until("it is gone", || client.info("expired_keys") == "1");
+    }
+}
+
+/// A key that expires while it is watched has changed, also during a pause.
+#[test]
+fn a_watched_key_expires_during_a_pause() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let (mut client, mut other) = (server.client(), server.client());
+    client.ask("SET e v PX 200");
+    client.ask("WATCH e");
+    client.ask("CLIENT PAUSE 100000 WRITE");
+    client.ask("MULTI");
+    client.ask("GET e");
+    wait_until("it is hidden", || other.integer(&["EXISTS", "e"]) == 0);
+    assert_eq!(client.call(&["EXEC"]), Value::Null);
+    assert_eq!(client.info("expired_keys"), "0");
+}
+
+/// Requests that came together are carried out in order after the pause, however large they are.
+#[test]
+fn a_pipeline_goes_on_after_a_pause() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let (mut pausing, mut paused) = (server.client(), server.client());
+    for unpauses in [true, false] {
+        let timeout = if unpauses { "100000" } else { "100" };
+        pausing.call(&["CLIENT", "PAUSE", timeout, "WRITE"]);
+        let large = "x".repeat(300_000);
+        paused.send(&["PING"]);
+        paused.send(&["SET", "k", "small"]);
+        paused.send(&["SET", "k", &large]);
+        paused.send(&["STRLEN", "k"]);
+        assert_eq!(paused.receive(), Value::Simple("PONG".into()));
+        if unpauses {
+            wait_until("it waits", || pausing.info("blocked_clients") == "1");
+            let list = pausing.ask("CLIENT LIST");
+            assert!(
+                list.contains(" flags=b ") && list.contains(" cmd=set "),
+                "{list}"
+            );
+            pausing.call(&["CLIENT", "UNPAUSE"]);
+        }
+        for expected in [Value::Simple("OK".into()), Value::Simple("OK".into())] {
+            assert_eq!(paused.receive(), expected);
+        }
+        assert_eq!(paused.receive(), Value::Integer(300_000));
+        assert_eq!(pausing.info("blocked_clients"), "0");
+    }
+}
+
+#[test]
+fn a_paused_server_stops_on_a_signal() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut paused = server.client();
+    paused.call(&["CLIENT", "PAUSE", "100000"]);
+    paused.send(&["PING"]);
+    server.signal("TERM");
+    assert!(server.wait().success());
+}

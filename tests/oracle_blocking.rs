@@ -512,3 +512,79 @@ fn waitaof_waits_for_replicas_alone() {
         to A: "-ERR wrong number of arguments for 'waitaof' command\r\n"
     "#]);
 }
+
+/// CLIENT PAUSE: what waits, what is answered, and how it ends.
+#[test]
+fn pauses() {
+    stage::compare(&[
+        "A: CLIENT PAUSE 100000 WRITE
+         A: GET k
+         A: PING
+         B: SET k v
+         A: GET k
+         C: PUBLISH c x
+         D: PFCOUNT h
+         E: MULTI
+         E: GET j
+         E: SET j 1
+         F: BLPOP l 0
+         G: SET k
+         G: NOTHING
+         G: SUBSCRIBE c2
+         A: CLIENT UNPAUSE
+         E: EXEC
+         A: RPUSH l x",
+        "A: MULTI
+         A: SET q 1
+         A: CLIENT PAUSE 100000 WRITE
+         A: SET q 2
+         A: EXEC
+         B: SET q 3
+         A: GET q
+         A: CLIENT UNPAUSE
+         A: GET q",
+        "B: MULTI
+         B: INCR x
+         C: MULTI
+         C: GET x
+         A: CLIENT PAUSE 100000 WRITE
+         C: EXEC
+         B: EXEC
+         A: CLIENT UNPAUSE
+         A: GET x",
+        "A: CLIENT PAUSE 100000 WRITE
+         A: CLIENT PAUSE 1 WRITE
+         A: CLIENT PAUSE 0 WRITE
+         B: SET k v
+         A: GET k
+         B: (leaves)
+         A: CLIENT UNPAUSE
+         A: GET k",
+        "A: CLIENT PAUSE 100 ALL
+         B: PING
+         C: SET
+         D: CLIENT UNPAUSE",
+        "A: CLIENT PAUSE 0
+         B: PING
+         A: CLIENT PAUSE 100 ALL
+         A: CLIENT PAUSE 100 WRITE
+         B: SET k v",
+    ]);
+}
+
+/// Redis 7.0 stops when it is told to unblock a client that is paused.
+#[test]
+fn a_paused_client_can_be_disconnected_but_not_unblocked() {
+    stage::check(&[r#"
+        A: CLIENT PAUSE 100000 WRITE
+        B: SET k v
+        A: CLIENT UNBLOCK $B
+        to A: ":0\r\n"
+        A: CLIENT KILL ID $B
+        to A: ":1\r\n"
+        B is disconnected
+        A: CLIENT UNPAUSE
+        A: EXISTS k
+        to A: ":0\r\n"
+    "#]);
+}

@@ -52,6 +52,8 @@ pub struct Session {
     pub awaits_dump: bool,
     /// What it waits for from now on, if the last command waits.
     pub waiting: Option<Waiting>,
+    /// Whether the last command did not run, since CLIENT PAUSE makes it wait.
+    pub is_postponed: bool,
     /// What it has subscribed to.
     pub subscriptions: Subscriptions,
     /// Lets it look on while others work.
@@ -79,6 +81,7 @@ impl Session {
             sync: SyncOptions::default(),
             awaits_dump: false,
             waiting: None,
+            is_postponed: false,
             subscriptions: Subscriptions::new(server.pubsub.clone(), client.clone()),
             monitoring: None,
             queue: None,

@@ -3,9 +3,11 @@
 use super::call::{Call, ReplyMode};
 use super::error::{CommandError, CommandResult, c_string};
 use super::table::{self, *};
+use super::waiting;
 use crate::state::clients::Client;
+use crate::state::pause::Extent;
 use crate::state::waiting::Outcome;
-use crate::util::number;
+use crate::util::{clock, number};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -33,6 +35,10 @@ const CLIENT: &[CommandSpec] = &[
         syntax: "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> [...]>", summary: "Terminates open connections.", ..BASE },
     CommandSpec { name: "unblock", arity: -3, handler: Handler::NoLock(unblock), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "5.0.0",
         syntax: "client-id [TIMEOUT | ERROR]", summary: "Unblocks a client blocked by a blocking command from a different connection.", ..BASE },
+    CommandSpec { name: "pause", arity: -3, handler: Handler::NoLock(pause), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "2.9.50",
+        syntax: "timeout [WRITE | ALL]", summary: "Suspends commands processing.", ..BASE },
+    CommandSpec { name: "unpause", arity: 2, handler: Handler::NoLock(unpause), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "6.2.0",
+        syntax: "", summary: "Resumes processing commands from paused clients.", ..BASE },
     CommandSpec { name: "no-evict", arity: 3, handler: Handler::NoLock(no_evict), flags: ADMIN | NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "7.0.0",
         syntax: "<ON | OFF>", summary: "Sets the client eviction mode of the connection.", ..BASE },
     CommandSpec { name: "no-touch", arity: 3, handler: Handler::NoLock(no_touch), flags: NOSCRIPT | LOADING | STALE, group: Group::Connection, since: "7.2.0",
@@ -376,6 +382,62 @@ fn unblock(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
+/// Lets commands wait: see [`crate::state::pause`]. Meanwhile no key is removed because it has expired. A client that has waited for a
+/// key before is still served; in Redis it waits for the end of the pause too.
+///
+/// ```text
+/// > CLIENT PAUSE 0
+/// OK
+/// > CLIENT PAUSE 60000 WRITE
+/// OK
+/// > GET name
+/// (nil)
+/// > CLIENT UNPAUSE
+/// OK
+/// > CLIENT PAUSE 1000 READ
+/// (error) ERR CLIENT PAUSE mode must be WRITE or ALL
+/// > CLIENT PAUSE soon
+/// (error) ERR timeout is not an integer or out of range
+/// > CLIENT PAUSE -1
+/// (error) ERR timeout is negative
+/// ```
+fn pause(call: &mut Call) -> CommandResult {
+    let extent = match call.arguments.len() {
+        3 => Extent::All,
+        4 if call.is_word(3, "WRITE") => Extent::Writes,
+        4 if call.is_word(3, "ALL") => Extent::All,
+        4 => {
+            return Err(CommandError::err("CLIENT PAUSE mode must be WRITE or ALL"));
+        }
+        _ => {
+            let problem = "unknown subcommand or wrong number of arguments for '";
+            let typed = call.argument(1);
+            return Err(CommandError::quoting(problem, typed, "'. Try CLIENT HELP."));
+        }
+    };
+    let now_ms = clock::unix_ms();
+    let timeout_ms = waiting::parse_timeout_ms(call, 2)?;
+    let until_ms = match timeout_ms {
+        0 => 0,
+        timeout_ms => now_ms.saturating_add(timeout_ms),
+    };
+    let until_ms = call.server.pause.begin(extent, until_ms, now_ms);
+    call.server.keyspace.alarm.rest_until(until_ms);
+    call.reply.ok();
+    Ok(())
+}
+
+/// ```text
+/// > CLIENT UNPAUSE
+/// OK
+/// ```
+fn unpause(call: &mut Call) -> CommandResult {
+    call.server.pause.end();
+    call.server.keyspace.alarm.rest_until(0);
+    call.reply.ok();
+    Ok(())
+}
+
 /// ```text
 /// > CLIENT NO-EVICT on
 /// OK
@@ -455,6 +517,10 @@ fn client_help(call: &mut Call) -> CommandResult {
         "    Return information about client connections. Options:",
         "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
         "      Return clients of specified type.",
+        "UNPAUSE",
+        "    Stop the current client pause, resuming traffic.",
+        "PAUSE <timeout> [WRITE|ALL]",
+        "    Suspend all, or just write, clients for <timeout> milliseconds.",
         "REPLY (ON|OFF|SKIP)",
         "    Control the replies sent to the current connection.",
         "SETNAME <name>",

@@ -8,8 +8,8 @@ mod exec;
 use super::call::{Call, ReplyMode, Session};
 use super::error::{CommandError, CommandResult, c_string};
 use super::table::{
-    self, Command, Handler, LOADING, MODULES, NO_MULTI, PROTECTED, PUBSUB, READONLY, UNQUEUED,
-    WHILE_SUBSCRIBED, WRITE,
+    self, Command, Handler, LOADING, MAY_REPLICATE, MODULES, NO_MULTI, PROTECTED, PUBSUB, READONLY,
+    UNQUEUED, WHILE_SUBSCRIBED, WRITE,
 };
 use super::transaction::{self, discard_queue};
 use super::{latency, monitor, slowlog, waiting};
@@ -19,6 +19,7 @@ use crate::keyspace::survey::Survey;
 use crate::keyspace::waiters::Ticket;
 use crate::resp::reply::{Mark, Reply};
 use crate::state::Server;
+use crate::state::pause::Extent;
 use crate::util::clock::{self, Stopwatch};
 use smallvec::SmallVec;
 use std::sync::atomic::Ordering::Relaxed;
@@ -79,7 +80,8 @@ impl<'a> LockInHand<'a> {
     }
 }
 
-/// Carries out one request and writes its reply. `stopwatch` was last read when the request before ended.
+/// Carries out one request and writes its reply, unless CLIENT PAUSE postpones it. `stopwatch` was last read when the request before
+/// ended.
 pub fn execute<'a>(
     server: &'a Server,
     session: &mut Session,
@@ -106,6 +108,12 @@ pub fn execute<'a>(
         }
     };
     session.client.last_command.store(command.number, Relaxed);
+    if let Some(extent) = server.pause.at(stopwatch.now_ms())
+        && has_to_wait(session, command, extent)
+    {
+        session.is_postponed = true;
+        return;
+    }
     if session.queue.is_some() && !command.spec.has(UNQUEUED) {
         lock.release();
         enqueue(session, command, arguments);
@@ -259,7 +267,7 @@ fn check(
         return Err(CommandError::Monitoring);
     }
     // PING is refused too, so that health checks notice; as in Redis.
-    if server.refuses_writes() && (writes(session, command) || command.spec.name == "ping") {
+    if server.refuses_writes() && (does(session, command, WRITE) || command.spec.name == "ping") {
         return Err(CommandError::StopWrites);
     }
     if server.loading.is_under_way() && !command.spec.has(LOADING) {
@@ -289,13 +297,20 @@ fn check_permission(server: &Server, session: &Session, command: &Command) -> Co
     }
 }
 
-/// Whether a command may change data, itself or by what is queued.
-fn writes(session: &Session, command: &Command) -> bool {
+/// Whether a command has one of these flags, itself or by what is queued.
+fn does(session: &Session, command: &Command, flags: u32) -> bool {
     let queue = session.queue.as_ref();
     match command.spec.handler {
-        Handler::Exec => queue.is_some_and(|queue| queue.has(WRITE)),
-        _ => command.spec.has(WRITE),
+        Handler::Exec => queue.is_some_and(|queue| queue.has(flags)),
+        _ => command.spec.has(flags),
     }
+}
+
+/// Whether a pause of this extent makes a command wait. As in Redis, a command that only is to be queued waits too, and under a
+/// pause of all commands even CLIENT UNPAUSE does.
+#[cold]
+fn has_to_wait(session: &Session, command: &Command, extent: Extent) -> bool {
+    extent == Extent::All || does(session, command, WRITE | MAY_REPLICATE)
 }
 
 /// Runs a command under the locks that its handler's type asks for.

@@ -14,7 +14,7 @@ use crate::types::hyperloglog::{self, Encoding, HyperLogLog, HyperLogLogMut, Mis
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "pfadd", arity: -2, handler: Handler::Write(pfadd), keys: &[key(1, RW | INSERT)], flags: WRITE | DENYOOM | FAST, group: Group::HyperLogLog, since: "2.8.9",
         syntax: "key [element [element ...]]", summary: "Adds elements to a HyperLogLog key. Creates the key if it doesn't exist.", ..BASE },
-    CommandSpec { name: "pfcount", arity: -2, handler: Handler::Write(pfcount), keys: &[keys(1, -1, 1, RW | ACCESS).noting("RW because it may change the internal representation of the key, and propagate to replicas")], flags: READONLY, group: Group::HyperLogLog, since: "2.8.9",
+    CommandSpec { name: "pfcount", arity: -2, handler: Handler::Write(pfcount), keys: &[keys(1, -1, 1, RW | ACCESS).noting("RW because it may change the internal representation of the key, and propagate to replicas")], flags: READONLY | MAY_REPLICATE, group: Group::HyperLogLog, since: "2.8.9",
         syntax: "key [key ...]", summary: "Returns the approximated cardinality of the set(s) observed by the HyperLogLog key(s).", ..BASE },
     CommandSpec { name: "pfmerge", arity: -2, handler: Handler::Write(pfmerge), keys: &[key(1, RW | ACCESS | INSERT), keys(2, -1, 1, RO | ACCESS)], flags: WRITE | DENYOOM, group: Group::HyperLogLog, since: "2.8.9",
         syntax: "destkey [sourcekey [sourcekey ...]]", summary: "Merges one or more HyperLogLog values into a single key.", ..BASE },

@@ -242,7 +242,7 @@ flags! { COMMAND_FLAGS, "Flags of commands: <https://redis.io/commands/command/#
     WRITE 0 "write", READONLY 1 "readonly", DENYOOM 2 "denyoom", ADMIN 3 "admin", PUBSUB 4 "pubsub",
     NOSCRIPT 5 "noscript", BLOCKING 6 "blocking", LOADING 7 "loading", STALE 8 "stale",
     SKIP_MONITOR 9 "skip_monitor", SKIP_SLOWLOG 10 "skip_slowlog", ASKING 11 "asking", FAST 12 "fast",
-    NO_AUTH 13 "no_auth", MAY_REPLICATE 14 "may_replicate", NO_MANDATORY_KEYS 15 "no_mandatory_keys",
+    NO_AUTH 13 "no_auth", NO_MANDATORY_KEYS 15 "no_mandatory_keys",
     NO_ASYNC_LOADING 16 "no_async_loading", NO_MULTI 17 "no_multi", MOVABLE_KEYS 18 "movablekeys",
     ALLOW_BUSY 19 "allow_busy",
 }
@@ -252,6 +252,9 @@ flags! { KEY_FLAGS, "What happens to a key: <https://redis.io/docs/reference/key
     DELETE 7 "delete", NOT_KEY 8 "not_key", INCOMPLETE 9 "incomplete", VARIABLE 10 "variable_flags",
 }
 
+/// Changes no data, and yet replicas have to hear of it, so CLIENT PAUSE WRITE makes it wait. COMMAND does not tell it, as in
+/// Redis.
+pub const MAY_REPLICATE: u32 = 1 << 14;
 /// Only for clients that `enable-module-command` names; a flag that COMMAND does not tell.
 pub const MODULES: u32 = 1 << 23;
 /// Only for clients that `enable-debug-command` names; COMMAND does not tell it either.

@@ -89,18 +89,29 @@ pub(super) fn timeout(call: &Call, index: usize) -> Result<Option<Instant>, Comm
 
 /// The same in whole milliseconds.
 pub(super) fn timeout_ms(call: &Call, index: usize) -> Result<Option<Instant>, CommandError> {
+    until(parse_timeout_ms(call, index)?)
+}
+
+/// The timeout of a call in whole milliseconds, 0 or more.
+pub(super) fn parse_timeout_ms(call: &Call, index: usize) -> Result<i64, CommandError> {
     let ms = number::parse_i64(call.argument(index)).ok_or(CommandError::TimeoutNotAnInteger)?;
-    until(ms)
+    check_timeout_ms(ms)?;
+    Ok(ms)
 }
 
 fn until(ms: i64) -> Result<Option<Instant>, CommandError> {
+    check_timeout_ms(ms)?;
+    // A moment that the clock cannot tell never comes.
+    let until = Instant::now().checked_add(Duration::from_millis(ms as u64));
+    Ok(until.filter(|_| ms > 0))
+}
+
+fn check_timeout_ms(ms: i64) -> CommandResult {
     if ms < 0 {
         return Err(CommandError::TimeoutNegative);
     }
     if ms > 0 && ms.checked_add(clock::unix_ms()).is_none() {
         return Err(CommandError::TimeoutOutOfRange);
     }
-    // A moment that the clock cannot tell never comes.
-    let until = Instant::now().checked_add(Duration::from_millis(ms as u64));
-    Ok(until.filter(|_| ms > 0))
+    Ok(())
 }

@@ -450,21 +450,29 @@ impl Db<'_> {
         sizes
     }
 
-    /// Removes a key if it has expired. Dispatch has done that for the keys that a command declares.
+    /// Removes a key if it has expired, unless clients are paused. Dispatch has done that for the keys that a command declares.
     pub fn remove_if_expired(&mut self, key: &Key<'_>) {
+        let rests = |db: &Db| db.keyspace.alarm.rests_at(db.now_ms);
+        if self.is_expired(key) && !rests(self) {
+            self.expire(key);
+        }
+    }
+
+    /// Whether a key is still there although it has expired.
+    pub fn is_expired(&mut self, key: &Key<'_>) -> bool {
         let now_ms = self.now_ms;
         let shard = self.shard(key);
         // Not what the cell says: the command before under the same lock may have set an earlier deadline.
-        if shard
-            .earliest_deadline_ms()
-            .is_none_or(|earliest| earliest > now_ms)
-        {
-            return;
-        }
-        if shard
-            .get(key.hash, key.bytes)
-            .is_some_and(|entry| entry.is_expired(now_ms))
-        {
+        let earliest_ms = shard.earliest_deadline_ms();
+        earliest_ms.is_some_and(|earliest_ms| earliest_ms <= now_ms)
+            && shard
+                .get(key.hash, key.bytes)
+                .is_some_and(|entry| entry.is_expired(now_ms))
+    }
+
+    /// Removes a key that has expired, also while clients are paused: a command that is going to change it has begun before.
+    pub fn expire(&mut self, key: &Key<'_>) {
+        if self.is_expired(key) {
             self.remove(key);
             self.keyspace.note_expired();
             self.changed(key, "expired", 1);
@@ -477,7 +485,7 @@ impl Db<'_> {
             let due = self.guards[0].1.exclusive().due_key(self.now_ms);
             let Some(bytes) = due else { return };
             let key = Key::new(shard / SHARDS, &bytes);
-            self.remove_if_expired(&key);
+            self.expire(&key);
         }
     }
 

@@ -3,6 +3,8 @@
 //! Under a shared lock an expired key is simply absent; under an exclusive one it is removed, and so it is before a command
 //! reads it. Keys that nobody asks for are removed by the expirer, a thread that sleeps until the earliest deadline and is
 //! woken when an earlier one is set.
+//!
+//! During CLIENT PAUSE no key is removed: an expired key is absent, and goes without a trace until the pause is over.
 
 use super::space::{Keyspace, NO_DEADLINE};
 use std::sync::atomic::{
@@ -24,6 +26,8 @@ pub struct Alarm {
     bell: Condvar,
     /// Whether keys that nobody asks for are removed at all.
     is_active: AtomicBool,
+    /// Unix time in milliseconds before which no key is removed because it has expired; it is absent all the same.
+    rests_until_ms: AtomicI64,
 }
 
 impl Default for Alarm {
@@ -33,6 +37,7 @@ impl Default for Alarm {
             is_rung: Mutex::new(false),
             bell: Condvar::new(),
             is_active: AtomicBool::new(true),
+            rests_until_ms: AtomicI64::new(0),
         }
     }
 }
@@ -57,6 +62,17 @@ impl Alarm {
         self.ring();
     }
 
+    /// Removes no key until this Unix time in milliseconds: CLIENT PAUSE.
+    pub fn rest_until(&self, unix_ms: i64) {
+        self.rests_until_ms.store(unix_ms, SeqCst);
+        self.ring();
+    }
+
+    /// Whether no key is removed at this time.
+    pub(super) fn rests_at(&self, now_ms: i64) -> bool {
+        now_ms < self.rests_until_ms.load(SeqCst)
+    }
+
     fn sleep_until(&self, deadline_ms: i64, now_us: i64) {
         let longest = Duration::from_secs(3600);
         let time = deadline_ms.saturating_mul(1000).saturating_sub(now_us);
@@ -76,6 +92,10 @@ impl Keyspace {
         if !self.alarm.is_active.load(SeqCst) {
             return self.alarm.sleep_until(NO_DEADLINE, now_us());
         }
+        if self.alarm.rests_at(now_us() / 1000) {
+            let end_ms = self.alarm.rests_until_ms.load(SeqCst);
+            return self.alarm.sleep_until(end_ms, now_us());
+        }
         self.remove_due(now_us() / 1000, told);
         // First the alarm is set as late as can be, then the deadlines are read: a deadline set in between is seen
         // by one of the two, because it is published before the alarm is compared with it.
@@ -89,7 +109,8 @@ impl Keyspace {
     /// Removes all keys that are due at this time.
     pub fn remove_due(&self, now_ms: i64, told: impl Fn()) {
         for (shard, cell) in self.cells().iter().enumerate() {
-            while cell.earliest_deadline_ms.load(Relaxed) <= now_ms {
+            let is_due = || cell.earliest_deadline_ms.load(Relaxed) <= now_ms;
+            while is_due() && !self.alarm.rests_at(now_ms) {
                 self.write_shard(shard, now_ms).remove_due(shard, BATCH);
                 told();
             }

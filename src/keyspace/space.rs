@@ -205,7 +205,8 @@ impl Keyspace {
     /// here all keys of a command that are due go before it runs.
     pub fn remove_expired(&self, keys: &[Key<'_>], now_ms: i64) {
         for key in keys {
-            if self.cells[key.shard].earliest_deadline_ms.load(Relaxed) <= now_ms {
+            let is_due = self.cells[key.shard].earliest_deadline_ms.load(Relaxed) <= now_ms;
+            if is_due && !self.alarm.rests_at(now_ms) {
                 drop(self.write(key.shard / SHARDS, &[*key], now_ms));
             }
         }

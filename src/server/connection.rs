@@ -27,7 +27,7 @@ use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The input buffer of a client that sends little. It lies on the stack of the client's thread, in memory that is used
 /// for each request anyway: to fetch a page that has not been used lately takes longer than most commands.
@@ -163,6 +163,14 @@ impl<'a> Connection<'a> {
             };
             self.answered_in_turn += 1;
             self.execute(len, &mut stopwatch, &mut lock);
+            while std::mem::take(&mut self.session.is_postponed) {
+                lock.release();
+                if !self.wait_for_end_of_pause()? {
+                    return Ok(false);
+                }
+                stopwatch = Stopwatch::start();
+                self.execute(len, &mut stopwatch, &mut lock);
+            }
             self.input.start += len;
             if self.session.awaits_dump {
                 self.send_all()?;
@@ -211,6 +219,31 @@ impl<'a> Connection<'a> {
         let is_gone = matches!(*wait.outcome(), Outcome::Gone);
         waiting.finish(self.server, &self.session.client, &mut self.reply);
         flushed.map(|()| !is_gone)
+    }
+
+    /// Sleeps until CLIENT PAUSE is over, or somebody has rung; `false` if the client is gone.
+    fn wait_for_end_of_pause(&mut self) -> io::Result<bool> {
+        self.flush()?;
+        let client = self.session.client.clone();
+        let pause = &self.server.pause;
+        // Without a bell, CLIENT UNPAUSE is noticed after a while.
+        let bell = self.session.doorbell().ok();
+        let longest_ms = if bell.is_some() { i64::MAX } else { 100 };
+        if let Some(bell) = &bell {
+            pause.join(client.id, bell.clone());
+        }
+        // The moment itself belongs to the time after.
+        let left_ms = (pause.until_ms() - clock::unix_ms()).saturating_add(1);
+        let left = Duration::from_millis(left_ms.clamp(0, longest_ms) as u64);
+        client.is_paused.store(true, Relaxed);
+        let woken = self.sleep(
+            bell.as_deref(),
+            Until::HangUp,
+            Instant::now().checked_add(left),
+        );
+        client.is_paused.store(false, Relaxed);
+        pause.leave(client.id);
+        Ok(woken? != Woken::HungUp)
     }
 
     /// Passes on what other threads tell the client, and what the socket did not take before, until the client itself says
@@ -281,7 +314,7 @@ impl<'a> Connection<'a> {
             );
         }
         drop(arguments);
-        if has_large {
+        if has_large && !self.session.is_postponed {
             self.session.large_arguments.clear();
             self.parser.drop_large_arguments();
         }

@@ -61,6 +61,8 @@ pub struct Client {
     pub no_evict: AtomicBool,
     /// CLIENT NO-TOUCH.
     pub no_touch: AtomicBool,
+    /// Whether its command waits for the end of CLIENT PAUSE.
+    pub is_paused: AtomicBool,
     /// The connection is to be closed once the reply to the current command is out.
     pub closes_after_reply: AtomicBool,
     labels: Mutex<Labels>,
@@ -133,9 +135,9 @@ impl Client {
         self.waiting().clone().filter(|wait| wait.is_pending())
     }
 
-    /// Whether the client waits for a key.
+    /// Whether the client waits for a key, or for the end of CLIENT PAUSE.
     pub fn is_waiting(&self) -> bool {
-        self.wait().is_some()
+        self.is_paused.load(Relaxed) || self.wait().is_some()
     }
 
     /// Ends the client's wait, from any thread; `false` if there is none that has not ended.
@@ -258,6 +260,7 @@ impl Clients {
             watch: Arc::new(Watch::new(id)),
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
+            is_paused: AtomicBool::new(false),
             closes_after_reply: AtomicBool::new(false),
             labels: Mutex::default(),
             waiting: Mutex::default(),

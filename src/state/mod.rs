@@ -10,6 +10,7 @@ use log::Log;
 use memory::{MemoryAccount, MemoryPeak, MemoryUse};
 use monitors::Monitors;
 use outbox::{OutputClass, Pushes};
+use pause::Pause;
 use pubsub::PubSub;
 use rates::{Rates, Totals};
 use saves::Saves;
@@ -30,6 +31,7 @@ pub mod log;
 pub mod memory;
 pub mod monitors;
 pub mod outbox;
+pub mod pause;
 pub mod pubsub;
 pub mod rates;
 pub mod saves;
@@ -57,6 +59,8 @@ pub struct Server {
     pub config_file: Option<PathBuf>,
     /// Who is connected.
     pub clients: Arc<Clients>,
+    /// Whether clients have to wait before they may do something.
+    pub pause: Pause,
     /// What was pushed to clients and is yet to go out.
     pub pushes: Arc<Pushes>,
     /// Who listens to which channels.
@@ -107,6 +111,7 @@ impl Server {
             config,
             config_file,
             clients: Arc::default(),
+            pause: Pause::default(),
             pubsub: Arc::new(PubSub::new(pushes.clone())),
             monitors: Arc::new(Monitors::new(pushes.clone())),
             pushes,

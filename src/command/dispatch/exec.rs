@@ -10,7 +10,7 @@ use super::{
 };
 use crate::command::call::{Call, database_number};
 use crate::command::error::{CommandError, CommandResult};
-use crate::command::table::{Command, Handler};
+use crate::command::table::{Command, Handler, WRITE};
 use crate::command::transaction::{self, Queue, Watched};
 use crate::keyspace::db::{Db, WriteDb};
 use crate::keyspace::space::Key;
@@ -142,10 +142,11 @@ fn lock<'a>(call: &Call<'a>, all: &Steps, watched: &Watched) -> WriteDb<'a> {
 fn end_watch(call: &Call, db: &mut Db, watched: &Watched) -> bool {
     let watch = &call.session.client.watch;
     let keys: Vec<Key> = watched.keys().collect();
-    // What has expired has changed.
+    // What has expired has changed; during a pause it is still there.
     keys.iter().for_each(|key| db.remove_if_expired(key));
+    let has_expired = keys.iter().any(|key| db.is_expired(key));
     db.leave_watchers(&keys, watch);
-    let is_spoilt = watch.is_spoilt();
+    let is_spoilt = watch.is_spoilt() || has_expired;
     watch.renew();
     is_spoilt
 }
@@ -155,7 +156,12 @@ fn run_step(call: &mut Call, db: &mut Db, all: &Steps, step: &Step, laps: &mut S
     db.database = call.session.database;
     db.touches = !call.session.client.no_touch.load(Relaxed);
     // The locks may have been taken without a look at the keys, and a command before may have let one of them expire.
-    keys.iter().for_each(|key| db.remove_if_expired(key));
+    keys.iter()
+        .for_each(|key| match step.command.spec.has(WRITE) {
+            // The pause may have begun in this transaction.
+            true => db.expire(key),
+            false => db.remove_if_expired(key),
+        });
     // CLIENT KILL has ended the connection: its reply is the last.
     let is_closing = call.session.client.closes_after_reply.load(Relaxed);
     let mark = call.reply.mark();

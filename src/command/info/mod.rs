@@ -154,7 +154,10 @@ fn clients(call: &Call, survey: &Survey, out: &mut String) {
     );
     let waits: Vec<_> = clients.iter().filter_map(|client| client.wait()).collect();
     let with_timeout = waits.iter().filter(|wait| wait.wish.until.is_some());
-    line!(out, "blocked_clients:{}", waits.len());
+    let paused = clients
+        .iter()
+        .filter(|client| client.is_paused.load(Relaxed));
+    line!(out, "blocked_clients:{}", waits.len() + paused.count());
     line!(out, "tracking_clients:0");
     line!(out, "clients_in_timeout_table:{}", with_timeout.count());
     line!(out, "total_blocking_keys:{}", survey.keys_waited_for());
