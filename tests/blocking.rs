@@ -161,9 +161,8 @@ fn a_pipeline_goes_on_after_a_pause() {
         pausing.call(&["CLIENT", "PAUSE", timeout, "WRITE"]);
         let large = "x".repeat(300_000);
         paused.send(&["PING"]);
-        paused.send(&["SET", "k", "small"]);
         paused.send(&["SET", "k", &large]);
-        paused.send(&["STRLEN", "k"]);
+        paused.send(&["APPEND", "k", "small"]);
         assert_eq!(paused.receive(), Value::Simple("PONG".into()));
         if unpauses {
             wait_until("it waits", || pausing.info("blocked_clients") == "1");
@@ -174,10 +173,8 @@ fn a_pipeline_goes_on_after_a_pause() {
             );
             pausing.call(&["CLIENT", "UNPAUSE"]);
         }
-        for expected in [Value::Simple("OK".into()), Value::Simple("OK".into())] {
-            assert_eq!(paused.receive(), expected);
-        }
-        assert_eq!(paused.receive(), Value::Integer(300_000));
+        assert_eq!(paused.receive(), Value::Simple("OK".into()));
+        assert_eq!(paused.receive(), Value::Integer(300_005));
         assert_eq!(pausing.info("blocked_clients"), "0");
     }
 }
