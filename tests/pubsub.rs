@@ -277,3 +277,21 @@ fn client_list_tells_who_listens() {
     let real = figures(&Server::real(&folders[1], &[]));
     assert_eq!(ours, real);
 }
+
+/// A message that the socket does not take at once waits in the server, and counts once, not as message and as reply.
+#[test]
+fn a_large_message_reaches_a_subscriber_that_reads() {
+    let folder = Folder::new();
+    let limit = "pubsub 32mb 0 0";
+    let server = Server::ours(&folder, &["--client-output-buffer-limit", limit]);
+    let mut listener = subscriber(&server, &["channel"]);
+    let text = "x".repeat(20 << 20);
+    let mut publisher = server.client();
+    assert_eq!(publisher.integer(&["PUBLISH", "channel", &text]), 1);
+    assert_eq!(
+        message(listener.receive()),
+        ("channel".to_string(), text.clone())
+    );
+    assert_eq!(publisher.integer(&["PUBLISH", "channel", "again"]), 1);
+    assert_eq!(message(listener.receive()).1, "again");
+}

@@ -139,8 +139,9 @@ impl<'a> Call<'a> {
 
     /// The argument at `index` as memory that can be shared, if it is large enough to have been received into such.
     pub fn shared_argument(&self, index: usize) -> Option<&Shared<Vec<u8>>> {
-        let mut large = self.session.large_arguments.iter();
-        large.find_map(|(place, argument)| (*place == index).then_some(argument))
+        let large = &self.session.large_arguments;
+        let found = large.binary_search_by_key(&index, |(place, _)| *place);
+        found.ok().map(|found| &large[found].1)
     }
 
     /// The first key.

@@ -198,6 +198,7 @@ fn client_id(call: &Call, index: usize) -> Result<u64, CommandError> {
 fn describe(client: &Client, now_ms: i64) -> Vec<u8> {
     let labels = client.labels().clone();
     let flags: String = [
+        ('S', client.is_replica.load(Relaxed)),
         ('O', client.is_monitor.load(Relaxed)),
         ('P', client.is_subscriber()),
         ('x', client.queued_commands.load(Relaxed) >= 0),

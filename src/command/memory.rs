@@ -71,7 +71,7 @@ fn stats(call: &mut Call, survey: &Survey) -> CommandResult {
     let [allocated, active] = [used.allocated, used.active].map(|bytes| bytes as i64);
     let [held, resident] = [used.allocator_resident, used.resident].map(|bytes| bytes as i64);
     let since_start = allocated - server.startup_bytes.load(Relaxed) as i64;
-    let per_key = since_start / keys.max(1) as i64;
+    let per_key = since_start.max(0) / keys.max(1) as i64;
     let account = server.memory_account(&used);
     let integers = [
         ("peak.allocated", used.peak as i64),

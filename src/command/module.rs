@@ -41,7 +41,7 @@ fn list(call: &mut Call) -> CommandResult {
 /// ```
 fn load(call: &mut Call) -> CommandResult {
     let path = String::from_utf8_lossy(call.argument(2));
-    call.server.log.warning(format_args!(
+    call.server.log.warning_of_clients(format_args!(
         "Module {path} failed to load: this server loads no modules"
     ));
     Err(CommandError::err(

@@ -60,7 +60,8 @@ impl Waiting {
     pub fn finish(self, server: &Server, client: &Client, reply: &mut Reply) {
         let wait = &self.wait;
         super::dispatch::leave_waiters(server, wait.database, &wait.keys(), self.ticket);
-        let outcome = std::mem::take(&mut *self.wait.outcome());
+        // Whatever ends the wait from now on comes too late.
+        let outcome = std::mem::replace(&mut *self.wait.outcome(), Outcome::Gone);
         let mark = reply.mark();
         let mut fail = |text: &[u8]| {
             let command = client.last_command.load(Relaxed);

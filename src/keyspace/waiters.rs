@@ -34,8 +34,8 @@ pub trait Waiter: Debug + Send + Sync {
     fn destination(&self) -> Option<&[u8]>;
 
     /// Serves it, unless it no longer waits, because this key is there and is what it wants: from this key, or from one that its
-    /// command names before it.
-    fn serve(&self, db: &mut Db<'_>, key: &Key<'_>);
+    /// command names before it. `false` if it found nothing to take, and waits on.
+    fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) -> bool;
 
     /// Tells it that it was served; called when the locks are gone.
     fn wake(&self);
@@ -270,7 +270,9 @@ mod tests {
             Some(b"to")
         }
 
-        fn serve(&self, _: &mut Db<'_>, _: &Key<'_>) {}
+        fn serve(&self, _: &mut Db<'_>, _: &Key<'_>) -> bool {
+            true
+        }
 
         fn wake(&self) {}
     }

@@ -29,7 +29,7 @@ const KEPT_ARGUMENTS: usize = 64;
 /// The arguments of one request, the command's name first.
 pub type Arguments<'a> = SmallVec<[&'a [u8]; USUAL_ARGUMENTS]>;
 
-/// The large arguments of a request, each with its index.
+/// The large arguments of a request, each with its index, in ascending order.
 pub type LargeArguments = Vec<(usize, Arc<Vec<u8>>)>;
 
 /// The client does not speak the protocol; it gets the reason, and the connection is closed.

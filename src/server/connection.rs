@@ -5,8 +5,9 @@
 //!
 //! # Where the thread waits
 //! In `read`, when there is nothing to do. In `poll`, when there is more than one thing to wait for: the client's next
-//! request, messages of other threads, room for replies that the socket did not take ([`Backlog`]). It waits to write at
-//! the end of a connection only: a client that sends all its requests before it reads the first reply is served.
+//! request, messages of other threads, room for replies that the socket did not take ([`Backlog`]). It waits for room alone
+//! at the end of a connection only, and while it sends a dump: a client that sends all its requests before it reads the
+//! first reply is served.
 
 use super::lookahead::LookAhead;
 use super::socket::{Socket, WithoutWaiting};
@@ -38,6 +39,8 @@ const LARGE_INPUT_BYTES: usize = 64 * 1024;
 const REQUESTS_A_ROUND: usize = 400;
 /// Replies are written when they have grown to this size, even if there is more input.
 const FLUSH_BYTES: usize = 64 * 1024;
+/// How long a client that is to go may take nothing of the replies that are left.
+const FAREWELL: Duration = Duration::from_secs(60);
 /// Replies of this size may have to wait for the client to read.
 const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
 
@@ -151,10 +154,9 @@ impl<'a> Connection<'a> {
             let len = match self.parser.parse(input, max_bulk_bytes) {
                 Ok(Some(len)) => len,
                 Ok(None) => {
-                    let unfinished_bytes = input.len();
                     self.input.end -= self.parser.begin_large_argument(input);
                     lock.release();
-                    return Ok(self.is_within_limit(unfinished_bytes));
+                    return Ok(self.is_within_limit(self.input.end - self.input.start));
                 }
                 Err(error) => {
                     self.reply.error(&error.text());
@@ -361,19 +363,33 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// As the last thing, or before a dump: sends everything, and waits for that.
+    /// As the last thing, or before a dump: sends everything, and waits for that as long as the client takes something now and
+    /// then. What the client sends meanwhile is not read.
     fn send_all(&mut self) -> io::Result<()> {
         self.flush()?;
-        let sent = self.backlog.write_to(&mut &*self.socket)?;
-        self.note_sent(sent);
+        while !self.backlog.is_empty() {
+            let sleep = Sleep {
+                bell: None,
+                until: Until::Broken,
+                for_room: true,
+                deadline: Instant::now().checked_add(FAREWELL),
+            };
+            if sleep.sleep(self.socket)? == Woken::TimedOut {
+                return Err(ErrorKind::TimedOut.into());
+            }
+            self.flush()?;
+        }
         Ok(())
     }
 
     fn note_sent(&self, sent: usize) {
         let client = &self.session.client;
         self.server.statistics.note_output(client.id, sent);
-        if client.unsent_bytes.load(Relaxed) != self.backlog.len() {
+        let before = client.unsent_bytes.load(Relaxed);
+        if before != self.backlog.len() {
             client.unsent_bytes.store(self.backlog.len(), Relaxed);
+            // A client that reads what it asked for long ago is not idle.
+            client.last_request_ms.store(clock::unix_ms(), Relaxed);
         }
     }
 

@@ -71,11 +71,14 @@ impl Listener {
         remove_old_socket(path)?;
         let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
         socket.bind(&SockAddr::unix(path)?)?;
-        if mode != 0 {
-            fs::set_permissions(path, Permissions::from_mode(mode))?;
+        let permitted = match mode {
+            0 => Ok(()),
+            mode => fs::set_permissions(path, Permissions::from_mode(mode)),
+        };
+        match permitted.and_then(|()| socket.listen(backlog)) {
+            Ok(()) => Ok(Listener::Unix(socket.into(), path.to_string())),
+            Err(error) => fs::remove_file(path).and(Err(error)),
         }
-        socket.listen(backlog)?;
-        Ok(Listener::Unix(socket.into(), path.to_string()))
     }
 
     /// What the log calls it.
@@ -119,7 +122,7 @@ impl Listener {
     }
 }
 
-/// Removes the socket of a server that has ended; one that somebody listens to, and a file of any other kind, stays.
+/// Removes the socket of a server that has ended; one of a server that runs, and a file of any other kind, stays.
 fn remove_old_socket(path: &str) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -127,9 +130,19 @@ fn remove_old_socket(path: &str) -> io::Result<()> {
         Ok(metadata) if !metadata.file_type().is_socket() => {
             Err(io::Error::other("there is a file that is not a socket"))
         }
-        Ok(_) if UnixStream::connect(path).is_ok() => Err(io::ErrorKind::AddrInUse.into()),
-        Ok(_) => fs::remove_file(path),
+        Ok(_) => match connect_without_waiting(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
+            // It was accepted, or has to wait for that.
+            Ok(()) | Err(_) => Err(io::ErrorKind::AddrInUse.into()),
+        },
     }
+}
+
+fn connect_without_waiting(path: &str) -> io::Result<()> {
+    let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
 }
 
 fn listen_on(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {

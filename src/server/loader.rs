@@ -29,6 +29,8 @@ const BATCH_KEYS: usize = 1024;
 const BATCH_BYTES: u64 = 64 * 1024;
 /// How often a line in the log says how far it is.
 const REPORT_PERIOD: Duration = Duration::from_secs(2);
+/// Keys left out because they are empty that the log names, as in Redis.
+const NAMED_EMPTY_KEYS: u64 = 10;
 /// Keys between two looks at the clock.
 const KEYS_PER_LOOK: u64 = 4096;
 
@@ -117,6 +119,7 @@ struct Sorter<'a> {
     due_keys: Vec<usize>,
     inserters: Vec<SyncSender<Batch>>,
     keys: u64,
+    empty_keys: u64,
     next_report: Instant,
 }
 
@@ -132,6 +135,7 @@ impl<'a> Sorter<'a> {
             due_keys: (1..=SHARDS).map(|nth| BATCH_KEYS * nth / SHARDS).collect(),
             inserters,
             keys: 0,
+            empty_keys: 0,
             next_report: Instant::now() + REPORT_PERIOD,
         }
     }
@@ -195,8 +199,11 @@ impl<'a> Sorter<'a> {
             Fate::Kept => {}
             Fate::Empty => {
                 let name = String::from_utf8_lossy(&record.key);
-                let log = &self.server.log;
-                log.notice(format_args!("rdbLoadObject skipping empty key: {name}"));
+                self.empty_keys += 1;
+                if self.empty_keys <= NAMED_EMPTY_KEYS {
+                    let log = &self.server.log;
+                    log.notice(format_args!("rdbLoadObject skipping empty key: {name}"));
+                }
                 return Ok(());
             }
             Fate::Expired => {

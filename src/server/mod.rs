@@ -21,6 +21,7 @@ pub mod inserter;
 pub mod listener;
 pub mod loader;
 pub mod lookahead;
+pub mod own_files;
 pub mod reaper;
 pub mod saver;
 pub mod socket;

@@ -1,5 +1,5 @@
-//! Disconnects clients that have been idle for longer than the directive `timeout` or leave too much unread, and keeps an eye
-//! on memory.
+//! Once a second: disconnects clients that have been idle for longer than the directive `timeout` or leave too much unread, and
+//! looks at memory and at how much is going on.
 
 use crate::state::Server;
 use crate::util::clock;
@@ -38,8 +38,10 @@ fn disconnect_slow(server: &Server) {
 
 fn disconnect_idle(server: &Server, last_request_before_ms: i64) {
     for client in server.clients.all() {
-        let has_reason =
-            client.is_waiting() || client.is_subscriber() || client.is_monitor.load(Relaxed);
+        let has_reason = client.is_waiting()
+            || client.is_subscriber()
+            || client.is_monitor.load(Relaxed)
+            || client.is_replica.load(Relaxed);
         if client.last_request_ms.load(Relaxed) < last_request_before_ms && !has_reason {
             server
                 .log

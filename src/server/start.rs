@@ -1,6 +1,7 @@
 //! The life of the server as a whole: start, wait, stop.
 
 use super::listener::Listener;
+use super::own_files::OwnFiles;
 use super::workers::Workers;
 use super::{expirer, loader, reaper, saver, supervisor};
 use crate::REDIS_VERSION;
@@ -29,6 +30,18 @@ pub fn run(
     config_file: Option<PathBuf>,
     warnings: &[String],
 ) -> Result<(), String> {
+    let own_files = OwnFiles::default();
+    let result = run_until_stopped(config, config_file, warnings, &own_files);
+    own_files.remove();
+    result
+}
+
+fn run_until_stopped(
+    config: Config,
+    config_file: Option<PathBuf>,
+    warnings: &[String],
+    own_files: &OwnFiles,
+) -> Result<(), String> {
     let server = Arc::new(Server::new(config, config_file, table::all().len()));
     open_log(&server)?;
     greet(&server);
@@ -38,9 +51,9 @@ pub fn run(
     server.apply_initial_maxclients();
     server.apply_background_purge();
     check_dump(&server)?;
-    let listeners = bind(&server)?;
+    let listeners = bind(&server, own_files)?;
     clear_temporaries(&server);
-    stop_on_signals(&server)?;
+    stop_on_signals(&server, own_files)?;
     let startup = server.memory_peak.measure().allocated;
     server.startup_bytes.store(startup, Relaxed);
     let accepts = accept_clients(&server, listeners)?;
@@ -58,11 +71,10 @@ pub fn run(
             .log
             .notice(format_args!("Ready to accept connections {kind}"));
     }
-    write_pid_file(&server);
+    write_pid_file(&server, own_files);
     supervisor::note_ready(&server);
     stop_when_asked(&server);
     supervisor::note_stopping(&server);
-    remove_own_files(&server);
     Ok(())
 }
 
@@ -133,7 +145,7 @@ fn hint_at_other_dump(server: &Server, path: &Path) {
 }
 
 /// What to listen to. An address that begins with `-` may be missing on this machine, as in Redis.
-fn bind(server: &Server) -> Result<Vec<Listener>, String> {
+fn bind(server: &Server, own_files: &OwnFiles) -> Result<Vec<Listener>, String> {
     let backlog = server.config.tcp_backlog.get() as i32;
     let mut listeners = Vec::new();
     if server.port != 0 {
@@ -152,6 +164,7 @@ fn bind(server: &Server) -> Result<Vec<Listener>, String> {
         let mode = server.config.unixsocketperm.get() as u32;
         let listener = Listener::unix(&path, mode, backlog);
         listeners.push(listener.map_err(|error| format!("Could not listen on {path}: {error}"))?);
+        own_files.add(&path);
     }
     match listeners.is_empty() {
         true => Err("Configured to not listen anywhere, exiting.".to_string()),
@@ -207,12 +220,12 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), String>
 
 /// SIGINT and SIGTERM ask the server to stop. A second SIGINT ends it at once, without a dump; SIGHUP is ignored: the server
 /// outlives the terminal it was started from.
-fn stop_on_signals(server: &Arc<Server>) -> Result<(), String> {
+fn stop_on_signals(server: &Arc<Server>, own_files: &OwnFiles) -> Result<(), String> {
     let failed = |error: &dyn fmt::Display| format!("Could not handle signals: {error}");
-    let for_interrupt = server.clone();
+    let (for_interrupt, own_files) = (server.clone(), own_files.clone());
     let on_interrupt = move || match for_interrupt.shutdown.is_under_way() {
         false => request_shutdown(&for_interrupt, "SIGINT"),
-        true => end_at_once(&for_interrupt),
+        true => end_at_once(&for_interrupt, &own_files),
     };
     ctrlc::set_handler(on_interrupt).map_err(|error| failed(&error))?;
     let mut signals = Signals::new([SIGTERM, SIGHUP]).map_err(|error| failed(&error))?;
@@ -237,32 +250,24 @@ fn request_shutdown(server: &Server, signal: &str) {
     server.shutdown.request(ShutdownMode::from_directive(flags));
 }
 
-fn end_at_once(server: &Server) {
+fn end_at_once(server: &Server, own_files: &OwnFiles) {
     server.log.warning("You insist... exiting now.");
     file::abandon(&server.dump_path());
-    remove_own_files(server);
+    own_files.remove();
     std::process::exit(1);
 }
 
 /// As in Redis, a file that cannot be written keeps the server from nothing.
-fn write_pid_file(server: &Server) {
+fn write_pid_file(server: &Server, own_files: &OwnFiles) {
     let path = server.config.pidfile.get();
-    if !path.is_empty()
-        && let Err(error) = fs::write(&*path, format!("{}\n", std::process::id()))
-    {
-        server
-            .log
-            .warning(format_args!("Failed to write PID file {path}: {error}"));
+    if path.is_empty() {
+        return;
     }
-}
-
-/// The files that are there only while the server runs: `pidfile` and `unixsocket`.
-fn remove_own_files(server: &Server) {
-    for path in [server.config.pidfile.get(), server.config.unixsocket.get()] {
-        if !path.is_empty() {
-            // A path that is gone already is as good.
-            let _ = fs::remove_file(&*path);
-        }
+    match fs::write(&*path, format!("{}\n", std::process::id())) {
+        Ok(()) => own_files.add(&path),
+        Err(error) => server
+            .log
+            .warning(format_args!("Failed to write PID file {path}: {error}")),
     }
 }
 

@@ -32,6 +32,7 @@ pub fn send_dump(server: &Arc<Server>, socket: &Socket, session: &Session) -> io
         .log
         .notice_of_clients(format_args!("Sending a dump to {address}"));
     server.statistics.full_syncs.fetch_add(1, Relaxed);
+    session.client.is_replica.store(true, Relaxed);
     let began = Instant::now();
     let needs_length = !session.sync.knows_eof_mark;
     let sent = match session.sync.without_keys {
@@ -118,7 +119,13 @@ fn write_round(server: &Server, writer: &Membership) -> io::Result<Option<File>>
     let snapshot = server.keyspace.snapshot(false);
     let output = RoundOutput::new(round.clone(), file);
     let output = dump::write(server, &snapshot, output, &AtomicU64::new(0))?;
-    Ok(output.into_file())
+    let file = output.into_file();
+    Ok(file.unwrap_or_else(|error| {
+        // Clients that wait for the file find none.
+        let text = format_args!("Writing a dump for clients: {error}");
+        server.log.warning_of_clients(text);
+        None
+    }))
 }
 
 fn send_blocks(mut socket: &Socket, member: &mut Membership) -> io::Result<()> {

@@ -27,7 +27,7 @@ pub struct Client {
     pub is_of_unix_socket: bool,
     /// Unix time of the connection, in milliseconds.
     pub connected_at_ms: i64,
-    /// Unix time of the last request, in milliseconds.
+    /// Unix time of the last request, or when the client last took something of many replies, in milliseconds.
     pub last_request_ms: AtomicI64,
     /// The selected database.
     pub database: AtomicUsize,
@@ -49,6 +49,8 @@ pub struct Client {
     pub subscriptions: [AtomicUsize; 3],
     /// Whether the client looks on while others work: MONITOR.
     pub is_monitor: AtomicBool,
+    /// Whether it is sent a dump: as a replica is, in Redis' words.
+    pub is_replica: AtomicBool,
     /// What other threads have to tell it.
     pub outbox: Outbox,
     /// Commands queued since MULTI; -1 if it is not in a transaction.
@@ -254,6 +256,7 @@ impl Clients {
             unsent_bytes: AtomicUsize::new(0),
             subscriptions: Default::default(),
             is_monitor: AtomicBool::new(false),
+            is_replica: AtomicBool::new(false),
             outbox: Outbox::default(),
             queued_commands: AtomicI64::new(-1),
             queued_bytes: AtomicUsize::new(0),

@@ -77,6 +77,9 @@ impl Log {
     }
 
     fn write_of_clients(&self, level: LogLevel, text: &dyn fmt::Display) {
+        if !self.has(level) {
+            return;
+        }
         let mut quota = self
             .of_clients
             .lock()
@@ -99,8 +102,13 @@ impl Log {
         self.write(LogLevel::Verbose, &text);
     }
 
+    /// Whether lines of this level are written.
+    fn has(&self, level: LogLevel) -> bool {
+        level as u8 >= self.least.load(Relaxed)
+    }
+
     fn write(&self, level: LogLevel, text: &dyn fmt::Display) {
-        if (level as u8) < self.least.load(Relaxed) {
+        if !self.has(level) {
             return;
         }
         let mark = match level {

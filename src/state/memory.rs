@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
 use tikv_jemalloc_ctl::{Access, AsName, arenas, background_thread, epoch, stats};
 
 /// The highest use of memory seen so far.
@@ -87,13 +88,16 @@ pub fn cache_for_thread(is_on: bool) {
 
 /// Gives all free pages back to the system now; `false` if the allocator refuses.
 pub fn purge() -> bool {
+    // Two at once would take each other's value for the usual one.
+    static PURGING: Mutex<()> = Mutex::new(());
+    let _purging = PURGING.lock().unwrap_or_else(PoisonError::into_inner);
     let Ok(count) = arenas::narenas::read() else {
         return false;
     };
     let purged = |arena: u32| {
         let name = format!("arena.{arena}.dirty_decay_ms\0");
         let decay_ms = name.name();
-        // To let pages decay at once gives back those that are free now.
+        // Writing 0 makes the allocator give back the pages of this arena that are free now.
         let usual: isize = decay_ms.read()?;
         decay_ms.write(0_isize)?;
         decay_ms.write(usual)

@@ -36,9 +36,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Queue {
     messages: VecDeque<Message>,
-    /// Of the messages, and of those taken out that may not have been sent yet.
+    /// Of the messages.
     bytes: usize,
-    taken_bytes: usize,
     writer: Writer,
     /// Whether the client is on the list of those to whom something is to be delivered.
     is_due: bool,
@@ -93,12 +92,10 @@ impl Outbox {
 
     fn take_until(&self, reply: &mut Reply, most_bytes: usize) -> bool {
         let mut queue = self.lock();
-        queue.bytes -= std::mem::take(&mut queue.taken_bytes);
         let mut is_any = false;
         while reply.len() < most_bytes
-            && let Some(message) = queue.messages.pop_front()
+            && let Some(message) = queue.pop()
         {
-            queue.taken_bytes += weight(&message);
             reply.encoded(&message);
             is_any = true;
         }
@@ -110,7 +107,6 @@ impl Outbox {
         let mut queue = self.lock();
         if queue.messages.is_empty() {
             queue.bytes = 0;
-            queue.taken_bytes = 0;
             queue.writer = Writer::Anybody;
         }
         queue.messages.is_empty()
@@ -222,7 +218,7 @@ impl Queue {
         if reaches(&limit.hard_bytes) || is_above {
             self.is_closed = true;
             self.messages = VecDeque::new();
-            self.bytes = self.taken_bytes;
+            self.bytes = 0;
         }
         self.is_closed
     }
@@ -340,7 +336,7 @@ mod tests {
         assert!(outbox.begin_delivery().is_none());
         assert!(!outbox.fall_asleep());
         assert_eq!(taken(&outbox), "ab");
-        assert_eq!(outbox.len_and_bytes(), (0, 2 * MESSAGE_OVERHEAD_BYTES + 2));
+        assert_eq!(outbox.len_and_bytes(), (0, 0));
         assert!(outbox.fall_asleep());
         assert_eq!(outbox.len_and_bytes(), (0, 0));
     }

@@ -3,6 +3,7 @@
 //! The saver is one thread (`server/saver.rs`) and owns every save, so that two never overlap. Everyone else asks here
 //! and, if need be, waits for the answer.
 
+use crate::util::clock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -138,7 +139,11 @@ impl Saves {
     }
 
     fn request(&self, book: &mut Book, request: Request) {
-        book.record.in_progress = true;
+        let record = &mut book.record;
+        record.in_progress = true;
+        record.began_at_ms = clock::unix_ms();
+        record.keys_total = 0;
+        self.keys_written.store(0, Relaxed);
         book.request = Some(request);
         self.wanted.notify_all();
     }
@@ -169,7 +174,6 @@ impl Saves {
     /// Notes when a save has really begun, and how many keys it is to write. For the saver.
     pub fn note_begin(&self, keys_total: u64, now_ms: i64) {
         let mut book = self.lock();
-        self.keys_written.store(0, Relaxed);
         book.record.keys_total = keys_total;
         book.record.began_at_ms = now_ms;
         book.record.last_try_ms = now_ms;

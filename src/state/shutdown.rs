@@ -57,19 +57,21 @@ struct Wish {
 impl Shutdown {
     /// Asks for the server to stop. If that is under way already, nothing changes.
     pub fn request(&self, mode: ShutdownMode) {
-        self.lock().mode.get_or_insert(mode);
+        self.note(&mut self.lock(), mode);
+    }
+
+    fn note(&self, wish: &mut Wish, mode: ShutdownMode) {
+        wish.mode.get_or_insert(mode);
         self.is_under_way.store(true, SeqCst);
         self.changed.notify_all();
     }
 
     /// Asks for the server to stop, and returns only if that could not be done.
     pub fn request_and_wait(&self, mode: ShutdownMode) {
-        let before = self.lock().refused;
-        self.request(mode);
-        drop(
-            self.changed
-                .wait_while(self.lock(), |wish| wish.refused == before),
-        );
+        let mut wish = self.lock();
+        let before = wish.refused;
+        self.note(&mut wish, mode);
+        drop(self.changed.wait_while(wish, |wish| wish.refused == before));
     }
 
     /// Waits until the server is to stop. For the main thread.

@@ -70,6 +70,8 @@ pub struct Statistics {
     stripes: Box<[Stripe]>,
     /// Error replies by their first word.
     errors: Mutex<BTreeMap<String, u64>>,
+    /// Error replies of all codes, those not counted apart too.
+    pub error_replies: AtomicU64,
     /// Dumps sent to clients.
     pub full_syncs: AtomicU64,
     /// Clients disconnected because they left too much unread.
@@ -99,6 +101,7 @@ impl Statistics {
         Statistics {
             stripes: (0..STRIPES).map(|_| stripe()).collect(),
             errors: Mutex::default(),
+            error_replies: AtomicU64::new(0),
             full_syncs: AtomicU64::new(0),
             output_limit_disconnections: AtomicU64::new(0),
             expirer_cpu_ms: AtomicU64::new(0),
@@ -154,6 +157,7 @@ impl Statistics {
             }
             .fetch_add(1, Relaxed);
         }
+        self.error_replies.fetch_add(1, Relaxed);
         let code = String::from_utf8_lossy(code(text)).into_owned();
         let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
         if errors.len() < MOST_ERROR_CODES || errors.contains_key(&code) {
@@ -223,6 +227,7 @@ impl Statistics {
 
     /// Sets all figures to zero: CONFIG RESETSTAT.
     pub fn reset(&self) {
+        self.error_replies.store(0, Relaxed);
         self.full_syncs.store(0, Relaxed);
         self.output_limit_disconnections.store(0, Relaxed);
         for stripe in &self.stripes {

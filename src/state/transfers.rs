@@ -14,7 +14,7 @@
 //! 1. A client joins only a round that has not begun, so it gets everything that was acknowledged before it asked.
 //! 2. At most `MOST_ROUNDS` are under way: however many clients ask and do not read, only so many snapshots cost memory, and
 //!    so many files a place on the disk.
-//! 3. A round holds at most `MOST_WAITING_BYTES` that not all of its clients have sent.
+//! 3. A round holds at most `MOST_WAITING_BYTES` that not all of its clients have sent, and one block more.
 //!
 //! A round is locked under the book when a client joins, never the other way round; nothing else is done under both.
 
@@ -24,7 +24,7 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Rounds that may be under way at the same time. With two, a client that does not read delays no other.
+/// Rounds that may be under way at the same time. With two, a client that does not read delays those of its own round alone.
 const MOST_ROUNDS: usize = 2;
 /// Bytes of a round that may wait for its slowest client.
 const MOST_WAITING_BYTES: usize = 8 << 20;
@@ -66,7 +66,7 @@ struct Progress {
     /// For each client that sends blocks, the number of the next one.
     senders: BTreeMap<usize, usize>,
     last_sender: usize,
-    /// Those that not all have sent; the first of them has the number `sent_by_all`.
+    /// Blocks that at least one client has not sent; the first of them has the number `sent_by_all`.
     blocks: VecDeque<Arc<Vec<u8>>>,
     sent_by_all: usize,
     waiting_bytes: usize,
@@ -90,6 +90,7 @@ pub struct Membership {
     pub round: Arc<Round>,
     /// For a client that sends blocks.
     sender: Option<usize>,
+    is_writer: bool,
 }
 
 /// What the thread of a client that has joined a round is to do.
@@ -129,6 +130,7 @@ impl Transfers {
             transfers: self.clone(),
             round,
             sender,
+            is_writer: false,
         }
     }
 
@@ -171,6 +173,7 @@ impl Membership {
             transfers: self.transfers.clone(),
             round: self.round.clone(),
             sender: None,
+            is_writer: true,
         })
     }
 
@@ -204,6 +207,10 @@ impl Drop for Membership {
     fn drop(&mut self) {
         let mut progress = self.round.lock();
         progress.members -= 1;
+        if self.is_writer {
+            // A writer that ends without a word has failed.
+            progress.end.get_or_insert(End::Failed);
+        }
         if let Some(sender) = self.sender {
             progress.senders.remove(&sender);
             progress.drop_sent();
@@ -291,17 +298,28 @@ impl Progress {
 pub struct RoundOutput {
     round: Arc<Round>,
     file: Option<File>,
+    file_error: Option<io::Error>,
 }
 
 impl RoundOutput {
     /// The output of a round; `file` gets a copy for the clients that need the length first.
     pub fn new(round: Arc<Round>, file: Option<File>) -> RoundOutput {
-        RoundOutput { round, file }
+        RoundOutput {
+            round,
+            file,
+            file_error: None,
+        }
     }
 
-    /// The file.
-    pub fn into_file(self) -> Option<File> {
-        self.file
+    /// The file, if there was to be one.
+    ///
+    /// # Errors
+    /// It could not be written. The clients that need no file have got the dump all the same.
+    pub fn into_file(self) -> io::Result<Option<File>> {
+        match self.file_error {
+            Some(error) => Err(error),
+            None => Ok(self.file),
+        }
     }
 }
 
@@ -309,12 +327,14 @@ impl Write for RoundOutput {
     /// Waits for the slowest client.
     ///
     /// # Errors
-    /// No client is left, or the file cannot be written.
+    /// No client is left.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(file) = &mut self.file {
-            file.write_all(bytes)?;
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.write_all(bytes)
+        {
+            self.file = None;
+            self.file_error = Some(error);
         }
-        let block = Arc::new(bytes.to_vec());
         let is_full = |progress: &mut Progress| {
             !progress.senders.is_empty() && progress.waiting_bytes >= MOST_WAITING_BYTES
         };
@@ -325,8 +345,8 @@ impl Write for RoundOutput {
             return Err(ErrorKind::BrokenPipe.into());
         }
         if !progress.senders.is_empty() {
-            progress.waiting_bytes += block.len();
-            progress.blocks.push_back(block);
+            progress.waiting_bytes += bytes.len();
+            progress.blocks.push_back(Arc::new(bytes.to_vec()));
         }
         drop(progress);
         self.round.changed.notify_all();

@@ -123,7 +123,7 @@ impl Waiter for Wait {
         self.wish.destination.as_deref()
     }
 
-    fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) {
+    fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) -> bool {
         let mut outcome = self.outcome();
         if matches!(*outcome, Outcome::Pending) {
             // The client's command runs as if it had come now. It may find a key that it names before this one, but no key
@@ -134,10 +134,12 @@ impl Waiter for Wait {
             let mut reply = Reply::new(self.protocol);
             keys.iter().for_each(|key| db.remove_if_expired(key));
             *outcome = match (self.wish.attempt)(db, &keys, &mut reply) {
-                Ok(_) => Outcome::Served(reply),
+                Ok(true) => Outcome::Served(reply),
+                Ok(false) => return false,
                 Err(text) => Outcome::Failed(text),
             };
         }
+        true
     }
 
     fn wake(&self) {

@@ -31,6 +31,8 @@ pub enum Until {
     HangUp,
     /// There is something to read, if only that it is closed.
     Input,
+    /// It is closed in both directions: the client may have ended its sending half, and still read.
+    Broken,
 }
 
 /// Why a sleep has ended.
@@ -85,6 +87,8 @@ impl Sleep<'_> {
         let (mut flags, woken) = match self.until {
             Until::HangUp => (HANGS_UP, Woken::HungUp),
             Until::Input => (PollFlags::IN, Woken::Input),
+            // That is always told.
+            Until::Broken => (PollFlags::empty(), Woken::HungUp),
         };
         flags.set(PollFlags::OUT, self.for_room);
         loop {

@@ -84,7 +84,7 @@ fn channels(server: &Server, out: &mut String) {
 fn errors(server: &Server, out: &mut String) {
     let statistics = &server.statistics;
     line!(out, "unexpected_error_replies:0");
-    let errors: u64 = statistics.errors().values().sum();
+    let errors = statistics.error_replies.load(Relaxed);
     line!(out, "total_error_replies:{errors}");
     // Every payload is checked as a dump is.
     line!(out, "dump_payload_sanitizations:0");

@@ -51,9 +51,10 @@ impl Db<'_> {
                     // Of the command's own keys, those that had expired are gone since it took the locks.
                     self.remove_if_expired(&Key::new(key.shard / SHARDS, destination));
                 }
-                waiter.serve(self, key);
-                self.guard_mut(key).waiters.leave(key.bytes, ticket);
-                self.served.push(waiter);
+                if waiter.serve(self, key) {
+                    self.guard_mut(key).waiters.leave(key.bytes, ticket);
+                    self.served.push(waiter);
+                }
             }
         }
     }
