@@ -37,6 +37,172 @@ fn edges() {
     oracle.finish();
 }
 
+/// With a factor of 0 every access counts one, so that the real server must have the same numbers. Small integers would not
+/// do: they are shared in Redis, and so are their counters.
+const FREQUENCIES: &str = r#"
+SET k v
+OBJECT FREQ k
+CONFIG SET maxmemory-policy allkeys-lfu lfu-log-factor 0 lfu-decay-time 0
+DEL k
+SET k v
+OBJECT IDLETIME k
+OBJECT IDLETIME nothing
+OBJECT FREQ nothing
+OBJECT FREQ k
+OBJECT FREQ k
+GET k
+GET k
+OBJECT FREQ k
+MGET k k
+EXISTS k
+TYPE k
+TTL k
+SCAN 0
+KEYS *
+RANDOMKEY
+DEBUG OBJECT nothing
+MEMORY USAGE nothing
+DUMP nothing
+OBJECT FREQ k
+TOUCH k
+OBJECT FREQ k
+SET k w
+OBJECT FREQ k
+SET k w NX
+OBJECT FREQ k
+SET k w XX
+OBJECT FREQ k
+APPEND k x
+OBJECT FREQ k
+SETRANGE k 0 abc
+OBJECT FREQ k
+MSET k 70000
+OBJECT FREQ k
+INCR k
+OBJECT FREQ k
+EXPIRE k 1000
+OBJECT FREQ k
+STRLEN k
+OBJECT FREQ k
+RPUSH l a
+OBJECT FREQ l
+RPUSH l a b c
+OBJECT FREQ l
+LRANGE l 0 -1
+LPOP l
+OBJECT FREQ l
+HSET h f v
+HSET h g v
+HINCRBY h n 1
+HGET h f
+OBJECT FREQ h
+SADD s a
+SADD s b
+SREM s a
+SISMEMBER s a
+OBJECT FREQ s
+ZADD z 1 a
+ZADD z 2 b
+ZINCRBY z 3 a
+ZSCORE z a
+OBJECT FREQ z
+MULTI
+GET k
+SET k eight
+SET k nine
+EXEC
+OBJECT FREQ k
+SET r v
+RESTORE r 0 "\x00\x01v\n\x00\x91\b\xce\xb2\x198\x8a\xce" REPLACE FREQ 77
+OBJECT FREQ r
+RESTORE r 0 "\x00\x01v\n\x00\x91\b\xce\xb2\x198\x8a\xce" REPLACE IDLETIME 77
+OBJECT FREQ r
+RESTORE r 0 "\x00\x01v\n\x00\x91\b\xce\xb2\x198\x8a\xce" REPLACE FREQ 256
+RESTORE r 0 "\x00\x01v\n\x00\x91\b\xce\xb2\x198\x8a\xce" REPLACE FREQ 7 IDLETIME 1
+CONFIG SET maxmemory-policy volatile-lfu
+GET k
+OBJECT FREQ k
+CONFIG SET maxmemory-policy noeviction
+OBJECT FREQ k
+RESTORE r 0 "\x00\x01v\n\x00\x91\b\xce\xb2\x198\x8a\xce" REPLACE FREQ 77
+OBJECT IDLETIME r
+"#;
+
+#[test]
+fn accesses_are_counted_as_in_redis() {
+    let mut oracle = Oracle::start();
+    oracle.scripts(&[FREQUENCIES]);
+    oracle.finish();
+}
+
+/// A real dump tells how often keys were used.
+#[test]
+fn frequencies_are_loaded_if_they_fit_the_policy() {
+    let folder = Folder::new();
+    let policy = ["--save", "", "--maxmemory-policy", "allkeys-lfu"];
+    let options = [
+        &policy[..],
+        &[
+            "--lfu-decay-time",
+            "0",
+            "--lfu-log-factor",
+            "0",
+            "--dbfilename",
+            "dump.my_rdb",
+        ],
+    ]
+    .concat();
+    let real = Server::real(&folder, &options);
+    let mut client = real.client();
+    for line in [
+        "SET k v",
+        "GET k",
+        "GET k",
+        "RPUSH l a",
+        "RPUSH l b",
+        "SAVE",
+    ] {
+        client.ask(line);
+    }
+    drop(real);
+    let ours = Server::ours(&folder, &options);
+    let mut client = ours.client();
+    assert_eq!(integer(&mut client, &["OBJECT", "FREQ", "k"]), 7);
+    assert_eq!(integer(&mut client, &["OBJECT", "FREQ", "l"]), 6);
+    drop(ours);
+    let ours = Server::ours(&folder, &["--save", ""]);
+    let idle = integer(&mut ours.client(), &["OBJECT", "IDLETIME", "k"]);
+    assert!(idle < 600, "{idle}");
+}
+
+/// Redis' own table says 25 after so many accesses as a rule; the bounds are those of its worst luck and then some.
+#[test]
+fn the_counter_grows_as_a_logarithm() {
+    let folder = Folder::new();
+    let server = Server::ours(
+        &folder,
+        &["--save", "", "--maxmemory-policy", "allkeys-lfu"],
+    );
+    let mut client = server.client();
+    client.ask("SET k v");
+    for _ in 0..3000 {
+        client.ask("GET k");
+    }
+    let frequency = integer(&mut client, &["OBJECT", "FREQ", "k"]);
+    assert!((15..45).contains(&frequency), "{frequency}");
+    client.ask("CLIENT NO-TOUCH ON");
+    client.ask("CONFIG SET lfu-log-factor 0");
+    client.ask("GET k");
+    client.ask("SET k w");
+    assert_eq!(integer(&mut client, &["OBJECT", "FREQ", "k"]), frequency);
+    // As in Redis 7.2, that is what TOUCH is for.
+    client.ask("TOUCH k");
+    assert_eq!(
+        integer(&mut client, &["OBJECT", "FREQ", "k"]),
+        frequency + 1
+    );
+}
+
 fn integer(client: &mut Client, request: &[&str]) -> i64 {
     match client.call(request) {
         Value::Integer(integer) => integer,

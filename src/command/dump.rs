@@ -79,8 +79,9 @@ fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
         return Ok(());
     }
     db.put_anew(&key, object, deadline_ms);
-    if let (Some(idle_s), Some(entry)) = (options.idle_s, db.look(&key)) {
-        entry.clock().set_idle_s(idle_s, call.now_ms);
+    if let Some(entry) = db.look(&key) {
+        let clock = entry.clock();
+        clock.restore(options.frequency, options.idle_s, db.access());
     }
     db.changed(&key, "restore", 1);
     call.reply.ok();
@@ -93,19 +94,19 @@ struct Options {
     replaces: bool,
     is_absolute: bool,
     idle_s: Option<u32>,
+    frequency: Option<u8>,
 }
 
 impl Options {
     fn parse(call: &Call) -> Result<Options, CommandError> {
         let mut options = Options::default();
-        let mut has_frequency = false;
         let mut index = 4;
         while index < call.arguments.len() {
             let has_more = index + 1 < call.arguments.len();
             match call.word(index).as_str() {
                 "REPLACE" => options.replaces = true,
                 "ABSTTL" => options.is_absolute = true,
-                "IDLETIME" if has_more && !has_frequency => {
+                "IDLETIME" if has_more && options.frequency.is_none() => {
                     index += 1;
                     let idle_s = call.integer(index)?;
                     if idle_s < 0 {
@@ -113,15 +114,12 @@ impl Options {
                     }
                     options.idle_s = Some(u32::try_from(idle_s).unwrap_or(u32::MAX));
                 }
-                // Accesses are not counted here (see OBJECT FREQ), so the number is checked and left alone.
                 "FREQ" if has_more && options.idle_s.is_none() => {
                     index += 1;
-                    if !(0..=255).contains(&call.integer(index)?) {
-                        return Err(CommandError::err(
-                            "Invalid FREQ value, must be >= 0 and <= 255",
-                        ));
-                    }
-                    has_frequency = true;
+                    let frequency = u8::try_from(call.integer(index)?).map_err(|_| {
+                        CommandError::err("Invalid FREQ value, must be >= 0 and <= 255")
+                    })?;
+                    options.frequency = Some(frequency);
                 }
                 _ => return Err(CommandError::Syntax),
             }

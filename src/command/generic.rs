@@ -129,6 +129,8 @@ fn exists(call: &mut Call, db: &Db) -> CommandResult {
     Ok(())
 }
 
+/// It counts as an access even after CLIENT NO-TOUCH: that is what it is for.
+///
 /// ```text
 /// > SET a 1
 /// OK
@@ -136,7 +138,9 @@ fn exists(call: &mut Call, db: &Db) -> CommandResult {
 /// (integer) 1
 /// ```
 fn touch(call: &mut Call, db: &Db) -> CommandResult {
-    let count = call.keys.iter().filter(|key| db.get(key).is_some()).count();
+    let access = db.access();
+    let found = call.keys.iter().filter_map(|key| db.peek(key));
+    let count = found.map(|entry| entry.clock().touch(access)).count();
     call.reply.count(count);
     Ok(())
 }
@@ -353,7 +357,7 @@ fn idletime(call: &mut Call, db: &Db) -> CommandResult {
         call.reply.null();
         return Ok(());
     };
-    if is_lfu(call) {
+    if call.server.keyspace.access_rules.counts() {
         return Err(CommandError::err(
             "An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between \
              policies at runtime LRU and LFU data will take some time to adjust.",
@@ -370,27 +374,19 @@ fn idletime(call: &mut Call, db: &Db) -> CommandResult {
 /// (error) ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.
 /// ```
 fn freq(call: &mut Call, db: &Db) -> CommandResult {
-    if db.inspect(&call.key()).is_none() {
+    let Some(entry) = db.inspect(&call.key()) else {
         call.reply.null();
         return Ok(());
-    }
-    if is_lfu(call) {
-        // Access frequencies come with eviction; until then every key is as rarely used as Redis says of new ones.
-        call.reply.integer(5);
+    };
+    if call.server.keyspace.access_rules.counts() {
+        let frequency = entry.clock().frequency(db.access());
+        call.reply.integer(frequency.into());
         return Ok(());
     }
     Err(CommandError::err(
         "An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
          between policies at runtime LRU and LFU data will take some time to adjust.",
     ))
-}
-
-fn is_lfu(call: &Call) -> bool {
-    call.server
-        .config
-        .get_matching(&[b"maxmemory-policy"])
-        .iter()
-        .any(|(_, policy)| policy.contains("lfu"))
 }
 
 fn object_help(call: &mut Call) -> CommandResult {

@@ -43,6 +43,8 @@ pub struct Db<'a> {
     /// Whether reading a key counts as an access for its idle time: not after CLIENT NO-TOUCH.
     pub touches: bool,
     lookups: Cell<Lookups>,
+    /// The hash of the key to be changed that was counted last, under a policy that counts accesses.
+    counted: Cell<Option<u64>>,
     garbage: Vec<Garbage>,
     /// Keys that somebody waits for and that have changed, each with its database.
     ready: Vec<(usize, Box<[u8]>)>,
@@ -90,6 +92,7 @@ impl<'a> WriteDb<'a> {
         } && self.0.missing_shards(keys).is_empty();
         if serves {
             self.0.now_ms = now_ms;
+            self.0.forget_counted();
             keys.iter().for_each(|key| self.0.remove_if_expired(key));
         }
         serves
@@ -148,6 +151,7 @@ impl<'a> Db<'a> {
             now_ms,
             touches: true,
             lookups,
+            counted: Cell::new(None),
             garbage: Vec::new(),
             ready: Vec::new(),
             served: Served::default(),
@@ -260,7 +264,7 @@ impl<'a> Db<'a> {
 }
 
 /// Writing.
-impl Db<'_> {
+impl<'a> Db<'a> {
     /// Tells everyone concerned that a command changed a key: called once per key and event, after the change and before
     /// the reply. `event` is the event's name in <https://redis.io/docs/manual/keyspace-notifications/>, or empty if there
     /// is none; `count` is what the change adds to `rdb_changes_since_last_save`.
@@ -295,10 +299,10 @@ impl Db<'_> {
             form,
             expires_at_ms,
         };
-        let now_ms = self.now_ms;
+        let access = self.changing_access(key);
         let replaced = self
             .shard_mut(key)
-            .put_string(key.hash, key.bytes, string, now_ms);
+            .put_string(key.hash, key.bytes, string, access);
         self.replaced(key, replaced)
     }
 
@@ -323,8 +327,8 @@ impl Db<'_> {
             return self.put_string(key, value, *form, expires_at_ms);
         }
         let entry = ObjectEntry::new(key.bytes, object, expires_at_ms);
-        let now_ms = self.now_ms;
-        let replaced = self.shard_mut(key).put_object(key.hash, entry, now_ms);
+        let access = self.changing_access(key);
+        let replaced = self.shard_mut(key).put_object(key.hash, entry, access);
         self.replaced(key, replaced)
     }
 
@@ -387,9 +391,8 @@ impl Db<'_> {
         key: &Key<'_>,
         position: Position,
     ) -> Result<&mut C, WrongType> {
-        if self.touches {
-            self.shard(key).entry(position).clock().touch(self.now_ms);
-        }
+        let access = self.changing_access(key);
+        self.shard(key).entry(position).clock().touch(access);
         let object = self.shard_mut(key).object_mut(position);
         object.and_then(C::of_mut).ok_or(WrongType)
     }

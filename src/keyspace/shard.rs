@@ -2,7 +2,7 @@
 //!
 //! Invariant: `deadlines` knows the deadlines of exactly the entries of `table`.
 
-use super::access::AccessClock;
+use super::access::{Access, AccessClock};
 use super::deadlines::Deadlines;
 use super::entry::{Entry, Table};
 use super::kept::{Kept, ShardImage};
@@ -158,44 +158,49 @@ impl Shard {
         hash: u64,
         key: &[u8],
         string: StringEntry<'_>,
-        now_ms: i64,
+        access: Access<'_>,
     ) -> Option<Removed> {
         if string.value.len() > INLINE_BYTES {
             let object = Object::String(Arc::new(string.value.to_vec()), string.form);
             let entry = ObjectEntry::new(key, object, string.expires_at_ms);
-            return self.put_object(hash, entry, now_ms);
+            return self.put_object(hash, entry, access);
         }
         let Some(position) = self.table.position(hash, key) else {
-            let clock = AccessClock::new(now_ms);
+            let clock = AccessClock::new(access);
             string.with_parts(|parts| self.table.insert_pair(hash, key, parts, clock));
             self.move_deadline(hash, None, string.expires_at_ms);
             return None;
         };
-        let old_deadline = self.touch(position, now_ms);
+        let old_deadline = self.touch(position, access);
         let replaced = string.with_parts(|parts| self.table.set_pair(position, key, parts));
         self.move_deadline(hash, old_deadline, string.expires_at_ms);
         Some(Removed::new(replaced))
     }
 
     /// Puts in an entry, and returns what it replaces.
-    pub fn put_object(&mut self, hash: u64, entry: ObjectEntry, now_ms: i64) -> Option<Removed> {
+    pub fn put_object(
+        &mut self,
+        hash: u64,
+        entry: ObjectEntry,
+        access: Access<'_>,
+    ) -> Option<Removed> {
         let deadline = entry.expires_at_ms();
         let Some(position) = self.table.position(hash, entry.key()) else {
-            let clock = AccessClock::new(now_ms);
+            let clock = AccessClock::new(access);
             self.table.insert_reference(hash, entry, clock);
             self.move_deadline(hash, None, deadline);
             return None;
         };
-        let old_deadline = self.touch(position, now_ms);
+        let old_deadline = self.touch(position, access);
         let replaced = self.table.set_reference(position, entry);
         self.move_deadline(hash, old_deadline, deadline);
         Some(Removed::new(replaced))
     }
 
     /// Notes an access to an entry that will be replaced, and returns its deadline.
-    fn touch(&self, position: Position, now_ms: i64) -> Option<i64> {
+    fn touch(&self, position: Position, access: Access<'_>) -> Option<i64> {
         let entry = self.entry(position);
-        entry.clock().touch(now_ms);
+        entry.clock().touch(access);
         entry.expires_at_ms()
     }
 
@@ -273,6 +278,7 @@ impl Shard {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyspace::access::AccessRules;
     use crate::keyspace::string_entry::StringForm;
     use crate::types::dict;
     use crate::types::list::List;
@@ -281,6 +287,8 @@ mod tests {
     /// Runs random changes on a shard and on a plain map from keys to what they hold.
     #[test]
     fn behaves_like_a_map_and_keeps_its_deadlines() {
+        let rules = AccessRules::new();
+        let access = rules.access(0);
         let mut shard = Shard::default();
         let mut model: BTreeMap<String, (String, Option<i64>)> = BTreeMap::new();
         let mut state = 1u64;
@@ -302,13 +310,13 @@ mod tests {
                         form: StringForm::Natural,
                         expires_at_ms: deadline,
                     };
-                    shard.put_string(hash, key.as_bytes(), string, 0);
+                    shard.put_string(hash, key.as_bytes(), string, access);
                     model.insert(key, (value, deadline));
                 }
                 2 => {
                     let entry =
                         ObjectEntry::new(key.as_bytes(), Object::List(List::default()), deadline);
-                    let replaced = shard.put_object(hash, entry, 0);
+                    let replaced = shard.put_object(hash, entry, access);
                     let old = model.insert(key, ("list".to_string(), deadline));
                     assert_eq!(replaced.is_some(), old.is_some());
                 }

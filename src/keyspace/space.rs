@@ -7,6 +7,7 @@
 //! Who may call the locking functions: `command::dispatch` and the background threads of `server`, nobody else
 //! (`tests/tidy.rs` looks).
 
+use super::access::AccessRules;
 use super::db::{Db, ReadDb, WriteDb};
 use super::entry::Table;
 use super::events::Events;
@@ -67,6 +68,8 @@ pub struct Keyspace {
     pub events: Events,
     /// Holds back every change while it is closed.
     pub gate: Gate,
+    /// How accesses to keys are noted.
+    pub access_rules: AccessRules,
     expired: AtomicU64,
     snapshots: AtomicU64,
     tickets: AtomicU64,
@@ -134,6 +137,7 @@ impl Keyspace {
             alarm: Alarm::default(),
             events: Events::default(),
             gate: Gate::default(),
+            access_rules: AccessRules::default(),
             expired: AtomicU64::new(0),
             snapshots: AtomicU64::new(0),
             tickets: AtomicU64::new(0),

@@ -28,8 +28,8 @@ struct Record {
     place: Place,
     /// [`NEVER`] if it does not expire.
     expires_at_ms: i64,
-    /// [`NOT_KNOWN`] if the file does not say.
-    idle_s: u32,
+    /// What the file says of accesses.
+    usage: Usage,
     /// The name lies in the batch's bytes from here to `name_end`...
     start: usize,
     name_end: usize,
@@ -37,9 +37,34 @@ struct Record {
     value_end: usize,
 }
 
+/// How a key was used before it was saved. A dump says one of both, as the policy was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Usage {
+    Unknown,
+    IdleSeconds(u32),
+    Frequency(u8),
+}
+
+impl Usage {
+    fn of(key: &KeyRecord) -> Usage {
+        match (key.freq, key.idle_seconds) {
+            (Some(frequency), _) => Usage::Frequency(frequency),
+            (None, Some(idle_s)) => Usage::IdleSeconds(u32::try_from(idle_s).unwrap_or(u32::MAX)),
+            (None, None) => Usage::Unknown,
+        }
+    }
+
+    fn parts(self) -> (Option<u8>, Option<u32>) {
+        match self {
+            Usage::Unknown => (None, None),
+            Usage::IdleSeconds(idle_s) => (None, Some(idle_s)),
+            Usage::Frequency(frequency) => (Some(frequency), None),
+        }
+    }
+}
+
 /// A deadline that no dump can have: the key would have expired before it was written.
 const NEVER: i64 = i64::MIN;
-const NOT_KNOWN: u32 = u32::MAX;
 const IS_LARGE: usize = usize::MAX;
 
 impl Batch {
@@ -50,6 +75,7 @@ impl Batch {
 
     /// Adds a key that the file has at this offset.
     pub fn push(&mut self, offset: u64, place: Place, key: KeyRecord) {
+        let usage = Usage::of(&key);
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&key.key);
         let name_end = self.bytes.len();
@@ -63,12 +89,11 @@ impl Batch {
                 IS_LARGE
             }
         };
-        let idle_s = key.idle_seconds.map(u32::try_from);
         self.records.push(Record {
             offset,
             place,
             expires_at_ms: key.expires_at_ms.unwrap_or(NEVER),
-            idle_s: idle_s.map_or(NOT_KNOWN, |idle_s| idle_s.unwrap_or(NOT_KNOWN - 1)),
+            usage,
             start,
             name_end,
             value_end,
@@ -138,10 +163,12 @@ impl<'a> Inserter<'a> {
             if was_there {
                 return Err(RdbError::key_twice(record.offset, key.bytes).to_string());
             }
-            if record.idle_s != NOT_KNOWN
+            if record.usage != Usage::Unknown
                 && let Some(entry) = db.look(key)
             {
-                entry.clock().set_idle_s(record.idle_s, self.now_ms);
+                let (frequency, idle_s) = record.usage.parts();
+                let access = keyspace.access_rules.access(self.now_ms);
+                entry.clock().restore(frequency, idle_s, access);
             }
         }
         self.server

@@ -133,6 +133,7 @@ impl Server {
             startup_bytes: AtomicU64::new(0),
         };
         server.apply_output_limits();
+        server.apply_access_rules();
         server
     }
 
@@ -150,6 +151,7 @@ impl Server {
                     let text = "The operating system is not able to handle the specified number of clients, try with";
                     (name, format!("{text} {most}"))
                 })?,
+                "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => self.apply_access_rules(),
                 "client-output-buffer-limit" => self.apply_output_limits(),
                 "slowlog-max-len" => self.slow_log.trim(self.slow_log_len()),
                 "jemalloc-bg-thread" => self.apply_background_purge(),
@@ -170,6 +172,15 @@ impl Server {
     /// Lets `jemalloc-bg-thread` take effect.
     pub fn apply_background_purge(&self) {
         memory::purge_in_background(self.config.jemalloc_bg_thread.get());
+    }
+
+    /// Lets the policy of eviction take effect as far as there is one: on what is noted of accesses.
+    fn apply_access_rules(&self) {
+        let [log_factor, decay_minutes] =
+            [&self.config.lfu_log_factor, &self.config.lfu_decay_time]
+                .map(|number| u32::try_from(number.get()).unwrap_or(0));
+        let rules = &self.keyspace.access_rules;
+        rules.set(self.config.counts_accesses(), log_factor, decay_minutes);
     }
 
     /// Lets the limits of `client-output-buffer-limit` take effect.

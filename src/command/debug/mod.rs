@@ -135,8 +135,6 @@ fn log(call: &mut Call) -> CommandResult {
 fn object(call: &mut Call, db: &Db) -> CommandResult {
     /// What a payload has beside the value: its type, and behind it version and checksum.
     const PAYLOAD_OVERHEAD: usize = 11;
-    /// Redis counts seconds with so many bits.
-    const CLOCK_MASK: i64 = (1 << 24) - 1;
     let key = Key::new(db.database, call.argument(2));
     let entry = db.look(&key).ok_or(CommandError::NoSuchKey)?;
     let mut encoder = Encoder::new(call.server.config.rdbcompression.get());
@@ -149,7 +147,7 @@ fn object(call: &mut Call, db: &Db) -> CommandResult {
         entry.clock(),
         entry.encoding(),
         payload.len() - PAYLOAD_OVERHEAD,
-        (call.now_ms / 1000 - i64::from(idle_s)) & CLOCK_MASK,
+        entry.clock().bits(),
     ));
     Ok(())
 }

@@ -155,6 +155,7 @@ fn run_step(call: &mut Call, db: &mut Db, all: &Steps, step: &Step, laps: &mut S
     let keys = &all.keys[step.keys.clone()];
     db.database = call.session.database;
     db.touches = !call.session.client.no_touch.load(Relaxed);
+    db.forget_counted();
     // The locks may have been taken without a look at the keys, and a command before may have let one of them expire.
     keys.iter()
         .for_each(|key| match step.command.spec.has(WRITE) {

@@ -9,6 +9,7 @@
 //! | [`look`](Db::look) | whoever is to leave no trace | | | |
 
 use super::Db;
+use crate::keyspace::access::Access;
 use crate::keyspace::entry::{Entry, WrongType};
 use crate::keyspace::object::Collection;
 use crate::keyspace::space::{Key, SHARDS};
@@ -22,10 +23,12 @@ pub struct Lookups {
     pub misses: u32,
 }
 
-impl Db<'_> {
+impl<'a> Db<'a> {
     /// The entry of a key, if it is there and has not expired. All look-ups return that.
     pub fn get(&self, key: &Key<'_>) -> Option<Entry<'_>> {
-        self.touch(self.peek(key))
+        let entry = self.peek(key)?;
+        entry.clock().touch(self.reading_access());
+        Some(entry)
     }
 
     /// The same for a command that does not use the value.
@@ -56,7 +59,9 @@ impl Db<'_> {
 
     /// The same for a command that is about to change the value, or to find out whether it may.
     pub fn find(&self, key: &Key<'_>) -> Option<Entry<'_>> {
-        self.touch(self.look(key))
+        let entry = self.look(key)?;
+        entry.clock().touch(self.changing_access(key));
+        Some(entry)
     }
 
     /// The same without a trace.
@@ -91,13 +96,32 @@ impl Db<'_> {
         self.lookups.take()
     }
 
-    fn touch<'a>(&self, entry: Option<Entry<'a>>) -> Option<Entry<'a>> {
-        if self.touches
-            && let Some(entry) = entry
-        {
-            entry.clock().touch(self.now_ms);
+    /// An access at the time of the command.
+    pub fn access(&self) -> Access<'a> {
+        self.keyspace.access_rules.access(self.now_ms)
+    }
+
+    /// An access by a command that reads the value: none after CLIENT NO-TOUCH.
+    fn reading_access(&self) -> Access<'a> {
+        let mut access = self.access();
+        access.is_silent = !self.touches;
+        access
+    }
+
+    /// An access by a command that changes the value. It may come back to the key several times, to see whether it is there,
+    /// what it holds, and to change it, which counts as one access.
+    pub(super) fn changing_access(&self, key: &Key<'_>) -> Access<'a> {
+        let mut access = self.reading_access();
+        if self.keyspace.access_rules.counts() {
+            let counted = self.counted.replace(Some(key.hash));
+            access.is_silent |= counted == Some(key.hash);
         }
-        entry
+        access
+    }
+
+    /// Makes ready for the next command, whose accesses are others.
+    pub fn forget_counted(&self) {
+        self.counted.set(None);
     }
 
     /// Tells those who want to know it that something has happened to a key.

@@ -421,6 +421,12 @@ impl Config {
         self.notify_keyspace_events.get() as u32
     }
 
+    /// Whether accesses to keys are counted: whether `maxmemory-policy` is one of the two that evict what is used least
+    /// frequently.
+    pub fn counts_accesses(&self) -> bool {
+        table::memory::is_lfu(self.maxmemory_policy.get())
+    }
+
     /// Who may use DEBUG.
     pub fn enable_debug_command(&self) -> Permission {
         Permission::from(self.fields.enable_debug_command.get())

@@ -7,7 +7,7 @@
 //! To give a directive an effect: add a field to [`Fields`], name it in the directive's row with `.number(|fields| &fields.name)`
 //! or the like, and read it where it matters with `config.name.get()`. It works from then on; if it was `.refused()`, that goes.
 
-mod memory;
+pub(super) mod memory;
 mod network;
 mod persistence;
 mod replication;

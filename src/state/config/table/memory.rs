@@ -71,6 +71,13 @@ const MAXMEMORY_POLICY: &[Word] = &[
     ("noeviction", 7),
 ];
 
+/// Whether the policy of this number goes by how often keys are used.
+pub(in crate::state::config) fn is_lfu(policy: i64) -> bool {
+    MAXMEMORY_POLICY
+        .iter()
+        .any(|(word, number)| *number == policy && word.ends_with("-lfu"))
+}
+
 fn defragmentation(enabled: &str) -> Result<(), &'static str> {
     if enabled == "no" {
         return Ok(());
