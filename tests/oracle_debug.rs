@@ -3,7 +3,7 @@
 mod common;
 
 use common::oracle::{Oracle, words};
-use common::{Folder, Server, wait_until};
+use common::{Folder, Server, wait_for_exit, wait_until};
 use my_redis_server::resp::decoder::Value;
 
 const ALLOWED: &[&str] = &["--enable-debug-command", "yes"];
@@ -58,6 +58,115 @@ MGET key:0 key:2 p:0 p:1 q:1 r:1
 DBSIZE
 DEBUG DIGEST
 "#;
+
+/// What clients' tests look at, in both protocols.
+const TYPES: &str = r#"
+DEBUG PROTOCOL
+DEBUG PROTOCOL a b
+DEBUG PROTOCOL foo
+DEBUG PROTOCOL string
+DEBUG PROTOCOL integer
+DEBUG PROTOCOL double
+DEBUG PROTOCOL null
+DEBUG PROTOCOL array
+DEBUG PROTOCOL set
+DEBUG PROTOCOL map
+DEBUG PROTOCOL attrib
+DEBUG PROTOCOL verbatim
+DEBUG PROTOCOL true
+DEBUG PROTOCOL false
+DEBUG PROTOCOL bignum
+"#;
+
+/// Values seen from within, and subcommands about what is not there.
+const INSIDES: &str = r#"
+SET k v
+HSET h f v
+ZADD z 1 a
+RPUSH long a b c
+DEBUG LISTPACK
+DEBUG LISTPACK k
+DEBUG LISTPACK h
+DEBUG LISTPACK z
+DEBUG LISTPACK nothing
+DEBUG LISTPACK h x
+DEBUG QUICKLIST
+DEBUG QUICKLIST k
+DEBUG QUICKLIST k 1
+DEBUG QUICKLIST nothing
+DEBUG QUICKLIST k 1 2
+DEBUG LEAK
+DEBUG LEAK x
+DEBUG REPLICATE
+DEBUG REPLICATE x
+DEBUG REPLICATE ALL PING
+DEBUG AOF-FLUSH-SLEEP
+DEBUG AOF-FLUSH-SLEEP x
+DEBUG AOF-FLUSH-SLEEP 0
+DEBUG DROP-CLUSTER-PACKET-FILTER
+DEBUG DROP-CLUSTER-PACKET-FILTER x
+DEBUG DROP-CLUSTER-PACKET-FILTER 1
+DEBUG SET-DISABLE-DENY-SCRIPTS
+DEBUG SET-DISABLE-DENY-SCRIPTS x
+DEBUG SET-DISABLE-DENY-SCRIPTS 0
+DEBUG CLIENT-EVICTION x
+DEBUG CLIENT-EVICTION
+DEBUG REPLYBUFFER
+DEBUG REPLYBUFFER PEAK-RESET-TIME
+DEBUG REPLYBUFFER PEAK-RESET-TIME never
+DEBUG REPLYBUFFER PEAK-RESET-TIME RESET
+DEBUG REPLYBUFFER PEAK-RESET-TIME 10
+DEBUG REPLYBUFFER PEAK-RESET-TIME x
+DEBUG REPLYBUFFER RESIZING 0
+DEBUG REPLYBUFFER RESIZING 1
+DEBUG REPLYBUFFER FOO 1
+DEBUG CLUSTERLINK KILL ALL
+DEBUG JMAP
+DEBUG ZIPLIST h
+DEBUG STRINGMATCH-LEN 10 a*
+DEBUG DICT-RESIZING 1
+"#;
+
+#[test]
+fn types_and_insides() {
+    let mut oracle = Oracle::with_options(ALLOWED);
+    oracle.scripts(&[TYPES, INSIDES]);
+    oracle.finish();
+}
+
+/// What Redis 7.2.4 sends: the message comes behind the reply.
+#[test]
+fn a_push_follows_its_reply() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", "", "--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    let refused = Value::Error(b"ERR RESP2 is not supported by this command".to_vec());
+    assert_eq!(client.call(&["DEBUG", "PROTOCOL", "push"]), refused);
+    client.call(&["HELLO", "3"]);
+    assert_eq!(
+        client.call(&["DEBUG", "PROTOCOL", "push"]),
+        Value::Bulk(b"Some real reply following the push reply".to_vec())
+    );
+    let cpu_usage = Value::Bulk(b"server-cpu-usage".to_vec());
+    assert_eq!(
+        client.try_receive(),
+        Some(Value::Push(vec![cpu_usage, Value::Integer(42)]))
+    );
+}
+
+#[test]
+fn the_server_crashes_when_told_to() {
+    for kind in ["ASSERT", "OOM", "PANIC", "SEGFAULT"] {
+        let folder = Folder::new();
+        let mut server = Server::ours(&folder, &["--enable-debug-command", "yes"]);
+        let mut client = server.client();
+        client.call(&["SET", "k", "v"]);
+        client.send(&["DEBUG", kind]);
+        let status = wait_for_exit(&mut server.process);
+        assert_eq!(status.code(), None, "{kind}: a signal has ended it");
+        assert!(!folder.path().join("dump.my_rdb").exists());
+    }
+}
 
 /// The scores are those that 7.0, which writes 17 digits, and 7.2 write alike.
 const DATA: &str = r#"

@@ -36,6 +36,7 @@ const WITHOUT_SESSION: &[&str] = &[
     "client::id",
     "client::list",
     "config::config_help",
+    "crash::abort",
     "generic::object_help",
     "mod::debug_help",
     "mod::unknown",
@@ -127,7 +128,8 @@ fn handlers() -> BTreeMap<String, Vec<Session>> {
             kind.push(path);
         }
     }
-    let mut found = BTreeMap::new();
+    let mut registered = BTreeSet::new();
+    let mut documented = BTreeMap::new();
     for path in files {
         let text = std::fs::read_to_string(&path).expect("it is text");
         let file = path
@@ -135,13 +137,15 @@ fn handlers() -> BTreeMap<String, Vec<Session>> {
             .expect("it has a name")
             .to_string_lossy()
             .into_owned();
-        let registered = registered_handlers(&text);
+        registered.extend(registered_handlers(&text, &file));
         for (function, sessions) in documented_functions(&text) {
-            if registered.contains(&function) {
-                found.insert(format!("{file}::{function}"), sessions);
-            }
+            documented.insert(format!("{file}::{function}"), sessions);
         }
     }
+    let found: BTreeMap<_, _> = documented
+        .into_iter()
+        .filter(|(function, _)| registered.contains(function))
+        .collect();
     assert!(
         found.len() > 80,
         "the sources are read wrongly: {}",
@@ -150,15 +154,19 @@ fn handlers() -> BTreeMap<String, Vec<Session>> {
     found
 }
 
-/// Names of functions that a table, or a choice by arguments, makes handlers: `Handler::Read(get)`.
-fn registered_handlers(text: &str) -> BTreeSet<String> {
+/// Names of functions that a table, or a choice by arguments, makes handlers: `Handler::Read(get)`, or
+/// `Handler::Read(file::get)` if they stand in another file.
+fn registered_handlers(text: &str, file: &str) -> BTreeSet<String> {
     let entries = text.split("Handler::").skip(1);
     entries
         .filter(|entry| !entry.starts_with("ByArguments"))
         .filter_map(|entry| {
             let inner = entry.split_once('(')?.1.split_once([')', ','])?.0;
             let is_function = inner.starts_with(|first: char| first.is_ascii_lowercase());
-            is_function.then(|| inner.to_string())
+            is_function.then(|| match inner.contains("::") {
+                true => inner.to_string(),
+                false => format!("{file}::{inner}"),
+            })
         })
         .collect()
 }
@@ -170,7 +178,13 @@ fn documented_functions(text: &str) -> Vec<(String, Vec<Session>)> {
     for line in text.lines() {
         if let Some(words) = line.strip_prefix("///") {
             comment.push(words.strip_prefix(' ').unwrap_or(words));
-        } else if let Some(rest) = line.strip_prefix("fn ") {
+        } else if line.starts_with("//") || line.starts_with("#[") {
+            // An attribute and its reason stand between the comment and the function.
+        } else if let Some(rest) = line
+            .strip_prefix("pub(super) ")
+            .unwrap_or(line)
+            .strip_prefix("fn ")
+        {
             let name = rest.split(['(', '<']).next().unwrap_or_default();
             functions.push((name.to_string(), sessions(&comment)));
             comment.clear();

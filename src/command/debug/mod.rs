@@ -1,8 +1,13 @@
 //! DEBUG: what tests and people who look into a server use. `enable-debug-command` says who may.
 //!
-//! Of Redis' subcommands those are here that clients and test suites ask for.
+//! Of Redis' subcommands those are here that clients and test suites ask for. One whose answer would not be true here, like
+//! STRUCTSIZE, is not known.
 
+mod crash;
 mod digest;
+mod idle;
+mod protocol;
+mod value;
 
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
@@ -10,9 +15,6 @@ use super::table::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
 use crate::keyspace::string_entry::StringForm;
-use crate::rdb::Encoder;
-use crate::rdb::payload;
-use crate::state::values;
 use crate::util::{memory_size, number};
 use digest::Digest;
 use std::time::Duration;
@@ -27,16 +29,30 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 fn handler_of(arguments: &[&[u8]]) -> Handler {
     let word = String::from_utf8_lossy(arguments.get(1).copied().unwrap_or_default());
     match (word.to_ascii_uppercase().as_str(), arguments.len()) {
+        ("ASSERT" | "OOM" | "PANIC" | "SEGFAULT", 2..) => Handler::NoLock(crash::abort),
+        ("AOF-FLUSH-SLEEP", 3) => Handler::NoLock(idle::ok),
         ("CHANGE-REPL-ID", 2) => Handler::NoLock(change_repl_id),
+        ("CLIENT-EVICTION", 2) => Handler::NoLock(idle::client_eviction),
+        ("CLUSTERLINK", 5) if arguments[2].eq_ignore_ascii_case(b"kill") => {
+            Handler::NoLock(idle::cluster_link)
+        }
         ("DIGEST", 2) => Handler::WriteAll(digest_of_all),
         ("DIGEST-VALUE", 2..) => Handler::ReadAll(digest_value),
+        ("DROP-CLUSTER-PACKET-FILTER", 3) => Handler::NoLock(idle::packet_filter),
         ("ERROR", 3) => Handler::NoLock(error),
         ("HELP", 2) => Handler::NoLock(debug_help),
+        ("LEAK", 3) => Handler::NoLock(idle::ok),
+        ("LISTPACK", 3) => Handler::ReadAll(value::listpack),
         ("LOG", 3) => Handler::NoLock(log),
-        ("OBJECT", 3) => Handler::ReadAll(object),
+        ("OBJECT", 3) => Handler::ReadAll(value::object),
         ("POPULATE", 3..=5) => Handler::WriteAll(populate),
+        ("PROTOCOL", 3) => Handler::NoLock(protocol::protocol),
+        ("QUICKLIST", 3 | 4) => Handler::ReadAll(value::quicklist),
         ("QUICKLIST-PACKED-THRESHOLD", 3) => Handler::NoLock(quicklist_packed_threshold),
+        ("REPLICATE", 3..) => Handler::NoLock(idle::ok),
+        ("REPLYBUFFER", 4) => Handler::NoLock(idle::reply_buffer),
         ("SET-ACTIVE-EXPIRE", 3) => Handler::NoLock(set_active_expire),
+        ("SET-DISABLE-DENY-SCRIPTS", 3) => Handler::NoLock(idle::ok),
         ("SLEEP", 3) => Handler::WriteAll(sleep),
         _ => Handler::NoLock(unknown),
     }
@@ -129,30 +145,6 @@ fn log(call: &mut Call) -> CommandResult {
 }
 
 /// ```text
-/// > DEBUG OBJECT nothing
-/// (error) ERR no such key
-/// ```
-fn object(call: &mut Call, db: &Db) -> CommandResult {
-    /// What a payload has beside the value: its type, and behind it version and checksum.
-    const PAYLOAD_OVERHEAD: usize = 11;
-    let key = Key::new(db.database, call.argument(2));
-    let entry = db.look(&key).ok_or(CommandError::NoSuchKey)?;
-    let mut encoder = Encoder::new(call.server.config.rdbcompression.get());
-    let payload =
-        values::with_value_ref(entry.value(), |value| payload::encode(value, &mut encoder));
-    let payload = payload.expect("a collection has as many elements as it says");
-    let idle_s = entry.clock().idle_s(call.now_ms);
-    call.reply.simple(&format!(
-        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
-        entry.clock(),
-        entry.encoding(),
-        payload.len() - PAYLOAD_OVERHEAD,
-        entry.clock().bits(),
-    ));
-    Ok(())
-}
-
-/// ```text
 /// > DEBUG POPULATE 2 user 10
 /// OK
 /// > GET user:1
@@ -229,6 +221,10 @@ fn sleep(call: &mut Call, _: &mut Db) -> CommandResult {
 
 fn debug_help(call: &mut Call) -> CommandResult {
     call.help(&[
+        "AOF-FLUSH-SLEEP <microsec>",
+        "    Server will sleep before flushing the AOF, this is used for testing.",
+        "ASSERT",
+        "    Crash by assertion failed.",
         "CHANGE-REPL-ID",
         "    Change the replication IDs of the instance.",
         "    Dangerous: should be used only for testing the replication subsystem.",
@@ -239,15 +235,31 @@ fn debug_help(call: &mut Call) -> CommandResult {
         "ERROR <string>",
         "    Return a Redis protocol error with <string> as message. Useful for clients",
         "    unit tests to simulate Redis errors.",
+        "LEAK <string>",
+        "    Create a memory leak of the input string.",
         "LOG <message>",
         "    Write <message> to the server log.",
+        "REPLICATE <string>",
+        "    Replicates the provided string to replicas, allowing data divergence.",
         "OBJECT <key>",
         "    Show low level info about `key` and associated value.",
+        "DROP-CLUSTER-PACKET-FILTER <packet-type>",
+        "    Drop all packets that match the filtered type. Set to -1 allow all packets.",
+        "OOM",
+        "    Crash the server simulating an out-of-memory error.",
+        "PANIC",
+        "    Crash the server simulating a panic.",
         "POPULATE <count> [<prefix>] [<size>]",
         "    Create <count> string keys named key:<num>. If <prefix> is specified then",
         "    it is used instead of the 'key' prefix. These are not propagated to",
         "    replicas. Cluster slots are not respected so keys not belonging to the",
         "    current node can be created in cluster mode.",
+        "PROTOCOL <type>",
+        "    Reply with a test value of the specified type. <type> can be: string,",
+        "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
+        "    true, false.",
+        "SEGFAULT",
+        "    Crash the server with sigsegv.",
         "SET-ACTIVE-EXPIRE <0|1>",
         "    Setting it to 0 disables expiring keys in background when they are not",
         "    accessed (otherwise the Redis behavior). Setting it to 1 reenables back the",
@@ -257,6 +269,21 @@ fn debug_help(call: &mut Call) -> CommandResult {
         "    Default value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
         "SLEEP <seconds>",
         "    Stop the server for <seconds>. Decimals allowed.",
+        "LISTPACK <key>",
+        "    Show low level info about the listpack encoding of <key>.",
+        "QUICKLIST <key> [<0|1>]",
+        "    Show low level info about the quicklist encoding of <key>.",
+        "    The optional argument (0 by default) sets the level of detail",
+        "CLIENT-EVICTION",
+        "    Show low level client eviction pools info (maxmemory-clients).",
+        "REPLYBUFFER PEAK-RESET-TIME <NEVER||RESET|time>",
+        "    Sets the time (in milliseconds) to wait between client reply buffer peak resets.",
+        "    In case NEVER is provided the last observed peak will never be reset",
+        "    In case RESET is provided the peak reset time will be restored to the default value",
+        "REPLYBUFFER RESIZING <0|1>",
+        "    Enable or disable the reply buffer resize cron job",
+        "CLUSTERLINK KILL <to|from|all> <node-id>",
+        "    Kills the link based on the direction to/from (both) with the provided node.",
     ]);
     Ok(())
 }
