@@ -154,6 +154,65 @@ fn a_push_follows_its_reply() {
     );
 }
 
+const RELOADS: &str = r#"
+DEBUG RELOAD FOO
+DEBUG RELOAD NOSAVE FOO
+SET k v
+SETEX due 100000 v
+RPUSH l a b 3
+HSET h f v
+SADD s 1 2 x
+ZADD z 1.5 a
+SELECT 3
+SET other v
+DEBUG RELOAD
+DEBUG DIGEST
+DBSIZE
+SET new v
+DEBUG RELOAD NOSAVE
+GET new
+SET new v
+SET other changed
+DEBUG RELOAD NOSAVE NOFLUSH MERGE
+GET new
+GET other
+debug reload merge
+DEBUG DIGEST
+SELECT 0
+TTL due
+DEBUG DIGEST
+"#;
+
+#[test]
+fn data_come_back_from_the_dump() {
+    let mut oracle = Oracle::with_options(ALLOWED);
+    oracle.scripts(&[RELOADS]);
+    oracle.finish();
+}
+
+/// Redis would be empty after the first of these, and dead after the last.
+#[test]
+fn a_dump_that_cannot_be_loaded_costs_nothing() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", "", "--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    let text = b"ERR Error trying to load the RDB dump, check server logs.";
+    let refused = Value::Error(text.to_vec());
+    let dump = folder.path().join("dump.my_rdb");
+    client.call(&["SET", "k", "v"]);
+    assert_eq!(client.call(&["DEBUG", "RELOAD", "NOSAVE"]), refused);
+    client.call(&["SAVE"]);
+    let whole = std::fs::read(&dump).expect("it was saved");
+    for bytes in [&whole[..whole.len() - 1], &whole[..20], b"", b"REDIS0011?"] {
+        std::fs::write(&dump, bytes).expect("it can be written");
+        assert_eq!(client.call(&["DEBUG", "RELOAD", "NOSAVE"]), refused);
+    }
+    std::fs::write(&dump, &whole).expect("it can be written");
+    let conflict = ["DEBUG", "RELOAD", "NOSAVE", "NOFLUSH"];
+    assert_eq!(client.call(&conflict), refused);
+    assert_eq!(client.call(&["GET", "k"]), Value::Bulk(b"v".to_vec()));
+}
+
 #[test]
 fn the_server_crashes_when_told_to() {
     for kind in ["ASSERT", "OOM", "PANIC", "SEGFAULT"] {

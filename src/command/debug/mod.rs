@@ -7,6 +7,7 @@ mod crash;
 mod digest;
 mod idle;
 mod protocol;
+mod reload;
 mod value;
 
 use super::call::Call;
@@ -49,6 +50,7 @@ fn handler_of(arguments: &[&[u8]]) -> Handler {
         ("PROTOCOL", 3) => Handler::NoLock(protocol::protocol),
         ("QUICKLIST", 3 | 4) => Handler::ReadAll(value::quicklist),
         ("QUICKLIST-PACKED-THRESHOLD", 3) => Handler::NoLock(quicklist_packed_threshold),
+        ("RELOAD", 2..) => Handler::WriteAll(reload::reload),
         ("REPLICATE", 3..) => Handler::NoLock(idle::ok),
         ("REPLYBUFFER", 4) => Handler::NoLock(idle::reply_buffer),
         ("SET-ACTIVE-EXPIRE", 3) => Handler::NoLock(set_active_expire),
@@ -258,6 +260,19 @@ fn debug_help(call: &mut Call) -> CommandResult {
         "    Reply with a test value of the specified type. <type> can be: string,",
         "    integer, double, bignum, null, array, set, map, attrib, push, verbatim,",
         "    true, false.",
+        "RELOAD [option ...]",
+        "    Save the RDB on disk and reload it back to memory. Valid <option> values:",
+        "    * MERGE: conflicting keys will be loaded from RDB.",
+        "    * NOFLUSH: the existing database will not be removed before load, but",
+        "      conflicting keys will generate an exception and kill the server.",
+        "    * NOSAVE: the database will be loaded from an existing RDB file.",
+        "    Examples:",
+        "    * DEBUG RELOAD: verify that the server is able to persist, flush and reload",
+        "      the database.",
+        "    * DEBUG RELOAD NOSAVE: replace the current database with the contents of an",
+        "      existing RDB file.",
+        "    * DEBUG RELOAD NOSAVE NOFLUSH MERGE: add the contents of an existing RDB",
+        "      file to the database.",
         "SEGFAULT",
         "    Crash the server with sigsegv.",
         "SET-ACTIVE-EXPIRE <0|1>",
