@@ -47,7 +47,7 @@
 //! | the tables of [channels](state::pubsub), the turn to tell, an [outbox](state::outbox), in this order | who hears what | one message; also under a shard's lock, which tells [events](keyspace::events) |
 //! | the [monitors](state::monitors), then an outbox | who looks on | one line for all of them |
 //! | the book of [transfers](state::transfers), then a round of it | who gets which dump | a few lines |
-//! | all other mutexes: clients, workers, pause, saves, shutdown, log, slow log, events of latency, statistics of errors, configuration | what their file says | a few lines; none is held while another lock is taken |
+//! | all other mutexes: clients, workers, pause, saves, shutdown, log, slow log, events of latency, statistics of errors, configuration | what their file says | a few lines; most hold no other lock meanwhile; their files say where one does |
 //!
 //! No socket and no file is touched, and nothing large is freed, while a shard is locked; only what else a
 //! [transaction](command::transaction) does, CONFIG REWRITE for example, it does under its locks.

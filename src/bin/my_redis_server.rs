@@ -12,8 +12,9 @@ use std::process::ExitCode;
 const HELP: &str = "\
 Usage: my_redis_server [FILE] [-] [OPTIONS]
 
-FILE is a configuration file like redis.conf, and - is one on the standard input. Every directive that may stand in it is an option too, and an option
-wins over the file. The most useful ones:
+FILE is a configuration file like redis.conf, and - is one on the standard input.
+Every directive that may stand in it is an option too, and an option wins over the
+file. The most useful ones:
 
   --port PORT               listen on this port (6379)
   --bind ADDRESS ...        listen on these addresses (127.0.0.1)

@@ -52,8 +52,8 @@ fn kind(call: &Call) -> Kind {
     }
 }
 
-/// SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE. In a transaction, the newest of them is refused: each command is to have one reply. The
-/// others are not, because they never were.
+/// SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE. In a transaction, the newest of them is refused: each command is to have one reply.
+/// Redis has always allowed the others there.
 ///
 /// ```text
 /// > SUBSCRIBE news

@@ -88,7 +88,7 @@ pub(super) fn timeout(call: &Call, index: usize) -> Result<Option<Instant>, Comm
     until(seconds.ceil_thousandths())
 }
 
-/// The same in whole milliseconds.
+/// When a call is to give up, or never if the argument is 0: whole milliseconds.
 pub(super) fn timeout_ms(call: &Call, index: usize) -> Result<Option<Instant>, CommandError> {
     until(parse_timeout_ms(call, index)?)
 }

@@ -181,7 +181,7 @@ impl<'a> Db<'a> {
     /// Visits some entries and returns the cursor to go on with, 0 at the end. The low 8 bits of a cursor are the number
     /// of the shard, the others are the place in it: see [`Dict::scan`](crate::types::dict::Dict::scan).
     ///
-    /// A shard without keys is passed over. An entry that is there from the first call to the last is in none of them.
+    /// A shard that is empty now holds no entry that is there from the first call of a scan to the last, so it is passed over.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Entry<'_>)) -> u64 {
         const COUNT: u64 = SHARDS as u64;
         let number = cursor % COUNT;

@@ -297,7 +297,7 @@ impl Keyspace {
         self.changes_in(0..self.cells.len())
     }
 
-    /// The same, of these shards.
+    /// How many changes of these shards there have been since the server started.
     pub(super) fn changes_in(&self, shards: Range<usize>) -> u64 {
         let cells = self.cells[shards].iter();
         cells.map(|cell| cell.changes.load(Relaxed)).sum()

@@ -51,13 +51,6 @@ pub enum RdbError {
         /// The byte.
         type_code: u8,
     },
-    /// Well-formed, but there is nothing here that could hold it.
-    NotSupported {
-        /// Where the value ends.
-        offset: u64,
-        /// Its name: "stream", "module value ReJSON-RL", "function library".
-        what: Cow<'static, str>,
-    },
 }
 
 impl RdbError {
@@ -107,9 +100,6 @@ impl fmt::Display for RdbError {
             RdbError::BadPayload { offset, what } => write!(f, "[offset {offset}] {what}"),
             RdbError::UnknownType { offset, type_code } => {
                 write!(f, "[offset {offset}] Unknown RDB encoding type {type_code}")
-            }
-            RdbError::NotSupported { offset, what } => {
-                write!(f, "[offset {offset}] Not supported here: {what}")
             }
         }
     }

@@ -13,8 +13,8 @@
 //! fsync the directory          or a power cut could bring the old one back, after somebody was told that it is saved
 //! ```
 //!
-//! The temporary name is longer than the name of the dump and ends with it (or with the end of it, if it is very long). So it
-//! is never that of the dump itself, whatever that is called, and a dump with another name is not taken for what a killed
+//! The temporary name begins with `temp-` and a process number and ends with the name of the dump (or with the end of it, if it
+//! is very long). It is never that of the dump itself, whatever that is called, and a dump with another name is not taken for what a killed
 //! saver of this one has left.
 //!
 //! Whoever opens the path at any moment finds the old dump or the new, whole; after a crash or a power cut, too. If a step

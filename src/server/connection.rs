@@ -164,14 +164,16 @@ impl<'a> Connection<'a> {
                 }
             };
             self.answered_in_turn += 1;
-            self.execute(len, &mut stopwatch, &mut lock);
-            while std::mem::take(&mut self.session.is_postponed) {
+            loop {
+                self.execute(len, &mut stopwatch, &mut lock);
+                if !std::mem::take(&mut self.session.is_postponed) {
+                    break;
+                }
                 lock.release();
                 if !self.wait_for_end_of_pause()? {
                     return Ok(false);
                 }
                 stopwatch = Stopwatch::start();
-                self.execute(len, &mut stopwatch, &mut lock);
             }
             self.input.start += len;
             if self.session.awaits_dump {

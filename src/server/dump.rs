@@ -52,7 +52,7 @@ pub fn write<W: Write + Send>(
     writer.unwrap_or_else(PoisonError::into_inner).finish()
 }
 
-/// The same file without the keys.
+/// Writes a dump that says of itself what every dump says, and holds no keys.
 pub fn write_without_keys<W: Write>(server: &Server, output: W) -> io::Result<W> {
     let mut writer = new_writer(server, output)?;
     write_facts(server, &mut writer)?;

@@ -7,7 +7,7 @@
 //! |---|---|---|
 //! | main | [`Shutdown`](crate::state::shutdown::Shutdown) | starts and stops everything; loads the dump, with two [`inserter`]s |
 //! | [`listener`], one an address | `accept` | hands each connection to the pool of [`workers`] |
-//! | worker of the pool, one a client | `read`; `poll`, while its client waits for a key or listens to a channel | runs the [`connection`] loop; a [`transfer`] of the dump, if the client asks for one |
+//! | worker of the pool, one a client | `read`; `poll`, while its client waits for a key, listens to a channel, or leaves replies unread | runs the [`connection`] loop; a [`transfer`] of the dump, if the client asks for one |
 //! | transfer, one a [round](crate::state::transfers) | the slowest client of the round | writes the [`dump`] for the clients that have asked for it |
 //! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes the [`dump`], with one more thread while it does |
 //! | [`expirer`] | the next deadline | removes keys that are due, and sends the events of that |

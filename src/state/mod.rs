@@ -231,7 +231,7 @@ impl Server {
         }
     }
 
-    /// The same at the start: fewer clients are better than none.
+    /// Lets `maxclients` take effect at the start, lowered to what the system allows: fewer clients are better than none.
     pub fn apply_initial_maxclients(&self) {
         if let Err(possible) = self.apply_maxclients() {
             let wanted = self.config.maxclients.get();

@@ -31,7 +31,7 @@ struct Book {
 /// What the saver is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
-    /// A save that nobody waits for: BGSAVE, the timer.
+    /// A save for which no client waits: BGSAVE, the timer.
     Background,
     /// One whose client waits for its end: SAVE.
     Foreground,

@@ -11,8 +11,8 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Carries out the client's command on these keys: takes what the client waits for from the first of them that is there,
-/// writes the reply and returns `true`. Returns `false` if none is there, or changes nothing and returns the text of an error.
+/// Carries out the client's command on these keys, the first of which that is there serves it. `Ok(true)`: it is served, and
+/// the reply is written. `Ok(false)`: none of the keys is there. `Err`: nothing has changed; this is the text of the error.
 pub type Attempt =
     Box<dyn Fn(&mut Db<'_>, &[Key<'_>], &mut Reply) -> Result<bool, Vec<u8>> + Send + Sync>;
 

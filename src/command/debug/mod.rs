@@ -124,7 +124,7 @@ fn digest_value(call: &mut Call, db: &Db) -> CommandResult {
     Ok(())
 }
 
-/// As in Redis, this error is not counted: its code is what the client likes.
+/// As in Redis, this error is not counted: the client chooses its code.
 ///
 /// ```text
 /// > DEBUG ERROR "MY error"

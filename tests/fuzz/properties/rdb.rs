@@ -63,8 +63,7 @@ fn offset_of(error: &RdbError) -> u64 {
         RdbError::Truncated { offset, .. }
         | RdbError::ChecksumMismatch { offset, .. }
         | RdbError::BadPayload { offset, .. }
-        | RdbError::UnknownType { offset, .. }
-        | RdbError::NotSupported { offset, .. } => offset,
+        | RdbError::UnknownType { offset, .. } => offset,
     }
 }
 
