@@ -122,6 +122,7 @@ fn an_existing_configuration_file_starts_the_server() {
         "1) \"maxclients\"\n2) \"77\""
     );
     assert_eq!(client.ask("CONFIG SET maxclients 78"), "OK");
+    assert_eq!(client.ask("CONFIG SET active-expire-effort 5"), "OK");
     assert_eq!(client.ask("CONFIG REWRITE"), "OK");
     let rewritten = fs::read_to_string(folder.path().join("redis.conf")).unwrap();
     assert!(rewritten.contains("\nmaxclients 78\n"), "{rewritten}");
@@ -131,6 +132,9 @@ fn an_existing_configuration_file_starts_the_server() {
         log.contains("The directive 'active-defrag-cycle-max' has no effect in this server yet"),
         "{log}"
     );
+    let told = "The directive 'active-expire-effort' has no effect in this server yet";
+    assert!(log.contains(told), "{log}");
+    assert!(!log.contains("'maxclients'"), "{log}");
 }
 
 /// A server that promised what it cannot keep would be worse than none: it does not start, and touches nothing.

@@ -72,11 +72,15 @@ fn set(call: &mut Call) -> CommandResult {
         .config
         .set(&pairs, is_local)
         .map_err(CommandError::err)?;
+    let warnings: Vec<String> = changes.warnings().collect();
     if let Err((directive, reason)) = call.server.apply_config(&changes) {
         return Err(CommandError::err(
             call.server.config.undo(changes, directive, &reason),
         ));
     }
+    warnings
+        .iter()
+        .for_each(|warning| call.server.log.warning_of_clients(warning));
     call.reply.ok();
     Ok(())
 }

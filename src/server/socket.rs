@@ -4,13 +4,14 @@
 //! close it, and send while its own thread sleeps ([`outbox`](crate::state::outbox)).
 
 use crate::state::clients::Link;
+use crate::util::doorbell::{Sleep, Until, Woken};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
-use std::io::{self, IoSlice, Read, Write};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Slices that the system takes at a time (IOV_MAX).
 const MOST_SLICES: usize = 1024;
@@ -32,11 +33,6 @@ impl From<UnixStream> for Socket {
 }
 
 impl Socket {
-    /// Lets [`Write`] give up after this time.
-    pub fn set_write_timeout(&self, timeout: Duration) -> io::Result<()> {
-        self.0.set_write_timeout(Some(timeout))
-    }
-
     /// The number of its file.
     pub fn file_descriptor(&self) -> i32 {
         self.0.as_raw_fd()
@@ -85,6 +81,40 @@ impl Write for WithoutWaiting<'_> {
             &mut SendAncillaryBuffer::default(),
             FLAGS,
         )?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes, and waits until everything is taken; gives up if nothing is taken for so long.
+pub struct WithPatience<'a> {
+    /// Where to write.
+    pub socket: &'a Socket,
+    /// How long the client may take nothing.
+    pub patience: Duration,
+}
+
+impl Write for WithPatience<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match WithoutWaiting(self.socket).write(bytes) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                result => return result,
+            }
+            let sleep = Sleep {
+                bell: None,
+                until: Until::Broken,
+                for_room: true,
+                deadline: Instant::now().checked_add(self.patience),
+            };
+            if sleep.sleep(self.socket)? == Woken::TimedOut {
+                let seconds = self.patience.as_secs();
+                let text = format!("the client has taken nothing for {seconds} seconds");
+                return Err(io::Error::new(ErrorKind::TimedOut, text));
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {

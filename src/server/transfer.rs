@@ -5,7 +5,7 @@
 //! is given up after `repl-timeout`; until then the round costs what changes meanwhile.
 
 use super::dump;
-use super::socket::Socket;
+use super::socket::{Socket, WithPatience};
 use crate::command::call::Session;
 use crate::state::Server;
 use crate::state::transfers::{End, Membership, Next, RoundOutput, Turn};
@@ -26,8 +26,10 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// Sends the dump. Nothing may be sent after it: redis-cli takes the mark for the end only if it is the last it reads.
 pub fn send_dump(server: &Arc<Server>, socket: &Socket, session: &Session) -> io::Result<()> {
     let address = &session.client.address;
-    let timeout = Duration::from_secs(server.config.repl_timeout.get() as u64);
-    socket.set_write_timeout(timeout)?;
+    let mut output = WithPatience {
+        socket,
+        patience: Duration::from_secs(server.config.repl_timeout.get() as u64),
+    };
     server
         .log
         .notice_of_clients(format_args!("Sending a dump to {address}"));
@@ -36,8 +38,8 @@ pub fn send_dump(server: &Arc<Server>, socket: &Socket, session: &Session) -> io
     let began = Instant::now();
     let needs_length = !session.sync.knows_eof_mark;
     let sent = match session.sync.without_keys {
-        true => send_without_keys(server, socket, needs_length),
-        false => send_round(server, socket, needs_length),
+        true => send_without_keys(server, &mut output, needs_length),
+        false => send_round(server, &mut output, needs_length),
     };
     let seconds = began.elapsed().as_secs_f64();
     match &sent {
@@ -52,24 +54,28 @@ pub fn send_dump(server: &Arc<Server>, socket: &Socket, session: &Session) -> io
 }
 
 /// A dump without keys is small: it needs no round.
-fn send_without_keys(server: &Server, mut socket: &Socket, needs_length: bool) -> io::Result<()> {
+fn send_without_keys(
+    server: &Server,
+    output: &mut impl Write,
+    needs_length: bool,
+) -> io::Result<()> {
     let dump = dump::write_without_keys(server, Vec::new())?;
     match needs_length {
-        true => write!(socket, "${}\r\n", dump.len())?,
-        false => write!(socket, "$EOF:{}\r\n", "0".repeat(40))?,
+        true => write!(output, "${}\r\n", dump.len())?,
+        false => write!(output, "$EOF:{}\r\n", "0".repeat(40))?,
     }
-    socket.write_all(&dump)?;
+    output.write_all(&dump)?;
     match needs_length {
         true => Ok(()),
-        false => socket.write_all("0".repeat(40).as_bytes()),
+        false => output.write_all("0".repeat(40).as_bytes()),
     }
 }
 
-fn send_round(server: &Arc<Server>, socket: &Socket, needs_length: bool) -> io::Result<()> {
+fn send_round(server: &Arc<Server>, output: &mut impl Write, needs_length: bool) -> io::Result<()> {
     let mut member = server.transfers.join(needs_length);
     loop {
         match member.wait_for_turn(SIGN_OF_LIFE) {
-            Turn::Wait => sign_of_life(socket)?,
+            Turn::Wait => sign_of_life(output)?,
             Turn::Send => break,
             Turn::Begin(writer) => {
                 begin(server, writer)?;
@@ -78,14 +84,14 @@ fn send_round(server: &Arc<Server>, socket: &Socket, needs_length: bool) -> io::
         }
     }
     match needs_length {
-        true => send_file(socket, &mut member),
-        false => send_blocks(socket, &mut member),
+        true => send_file(output, &mut member),
+        false => send_blocks(output, &mut member),
     }
 }
 
 /// An empty line, as from Redis.
-fn sign_of_life(mut socket: &Socket) -> io::Result<()> {
-    socket.write_all(b"\n")
+fn sign_of_life(output: &mut impl Write) -> io::Result<()> {
+    output.write_all(b"\n")
 }
 
 /// Has a thread write the dump for all clients of the round.
@@ -128,42 +134,42 @@ fn write_round(server: &Server, writer: &Membership) -> io::Result<Option<File>>
     }))
 }
 
-fn send_blocks(mut socket: &Socket, member: &mut Membership) -> io::Result<()> {
-    write!(socket, "$EOF:{}\r\n", member.round.mark)?;
+fn send_blocks(output: &mut impl Write, member: &mut Membership) -> io::Result<()> {
+    write!(output, "$EOF:{}\r\n", member.round.mark)?;
     loop {
         match member.next(SIGN_OF_LIFE) {
-            Next::Block(block) => socket.write_all(&block)?,
+            Next::Block(block) => output.write_all(&block)?,
             // The writer waits for another client.
             Next::Nothing => {}
-            Next::End(End::Whole(_)) => return socket.write_all(member.round.mark.as_bytes()),
+            Next::End(End::Whole(_)) => return output.write_all(member.round.mark.as_bytes()),
             Next::End(End::Failed) => return Err(failed()),
         }
     }
 }
 
 /// For a client that must know the length first.
-fn send_file(mut socket: &Socket, member: &mut Membership) -> io::Result<()> {
+fn send_file(output: &mut impl Write, member: &mut Membership) -> io::Result<()> {
     loop {
         match member.next(SIGN_OF_LIFE) {
-            Next::Block(_) | Next::Nothing => sign_of_life(socket)?,
-            Next::End(End::Whole(Some(file))) => return send_whole_file(socket, &file),
+            Next::Block(_) | Next::Nothing => sign_of_life(output)?,
+            Next::End(End::Whole(Some(file))) => return send_whole_file(output, &file),
             Next::End(_) => {
-                socket.write_all(b"-ERR BGSAVE failed, replication can't continue\r\n")?;
+                output.write_all(b"-ERR BGSAVE failed, replication can't continue\r\n")?;
                 return Err(failed());
             }
         }
     }
 }
 
-fn send_whole_file(mut socket: &Socket, file: &File) -> io::Result<()> {
-    write!(socket, "${}\r\n", file.metadata()?.len())?;
+fn send_whole_file(output: &mut impl Write, file: &File) -> io::Result<()> {
+    write!(output, "${}\r\n", file.metadata()?.len())?;
     let mut piece = vec![0; PIECE_BYTES];
     let mut offset = 0;
     loop {
         match file.read_at(&mut piece, offset)? {
             0 => return Ok(()),
             len => {
-                socket.write_all(&piece[..len])?;
+                output.write_all(&piece[..len])?;
                 offset += len as u64;
             }
         }

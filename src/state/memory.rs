@@ -1,5 +1,7 @@
 //! What the process takes of the machine: memory and processor time.
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeVal;
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
@@ -136,25 +138,27 @@ pub struct ProcessorSeconds {
 /// The processor time that has been taken so far.
 pub fn processor_seconds() -> ProcessorSeconds {
     let id = std::process::id();
-    let [own, children] = times("/proc/self/stat");
-    let [main, _] = times(&format!("/proc/self/task/{id}/stat"));
     ProcessorSeconds {
-        own,
-        children,
-        main,
+        own: usage(UsageWho::RUSAGE_SELF),
+        children: usage(UsageWho::RUSAGE_CHILDREN),
+        main: times_of_thread(&format!("/proc/self/task/{id}/stat")),
     }
 }
 
-/// The times in such a file: own, and those of children.
-fn times(path: &str) -> [(f64, f64); 2] {
+fn usage(who: UsageWho) -> (f64, f64) {
+    let seconds = |time: TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+    getrusage(who).map_or((0.0, 0.0), |usage| {
+        (seconds(usage.system_time()), seconds(usage.user_time()))
+    })
+}
+
+/// The times in such a file. No thread can ask the system for those of another one.
+fn times_of_thread(path: &str) -> (f64, f64) {
     let stat = fs::read_to_string(path).unwrap_or_default();
-    // Behind the program's name, which stands in parentheses, times are the 12th field and those after it, in hundredths.
+    // Behind the program's name, which stands in parentheses, times are the 12th and 13th field, in hundredths.
     let behind = stat.rsplit(')').next().unwrap_or_default();
     let fields = behind.split_whitespace().skip(11);
     let mut seconds = fields.map(|field| field.parse::<f64>().unwrap_or(0.0) / 100.0);
-    std::array::from_fn(|_| {
-        let user = seconds.next().unwrap_or(0.0);
-        let system = seconds.next().unwrap_or(0.0);
-        (system, user)
-    })
+    let user = seconds.next().unwrap_or(0.0);
+    (seconds.next().unwrap_or(0.0), user)
 }

@@ -94,6 +94,27 @@ fn load_nested(
     load_lines(config, &text, depth, warnings)
 }
 
+/// A path, or a pattern of paths, which may match none.
+fn load_included(
+    config: &Config,
+    path: &str,
+    depth: usize,
+    warnings: &mut Vec<String>,
+) -> Result<(), FileError> {
+    if !path.contains(['*', '?', '[']) {
+        return load_nested(config, path, depth, warnings);
+    }
+    let unreadable = |reason: &dyn fmt::Display| FileError::Unreadable {
+        path: path.to_string(),
+        reason: reason.to_string(),
+    };
+    for found in glob::glob(path).map_err(|error| unreadable(&error))? {
+        let found = found.map_err(|error| unreadable(&error))?;
+        load_nested(config, &found.to_string_lossy(), depth, warnings)?;
+    }
+    Ok(())
+}
+
 fn load_lines(
     config: &Config,
     text: &[u8],
@@ -116,8 +137,7 @@ fn load_lines(
         };
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         if let ("include", [path]) = (name.as_str(), arguments.as_slice()) {
-            // Redis also takes patterns here; we take a path only.
-            load_nested(config, path, depth + 1, warnings)?;
+            load_included(config, path, depth + 1, warnings)?;
         } else {
             warnings.extend(set_line(config, name, &arguments).map_err(wrong)?);
         }
@@ -279,10 +299,17 @@ mod tests {
         )
         .unwrap();
         std::fs::write(path("broken.conf"), "include nope.conf\n").unwrap();
+        std::fs::write(path("some.conf"), format!("include {}\n", path("ot*.conf"))).unwrap();
+        std::fs::write(path("none.conf"), format!("include {}\n", path("x*.conf"))).unwrap();
         let config = Config::default();
         assert_eq!(load(&config, &path("main.conf")), Ok(vec![]));
         assert_eq!(config.port.get(), 2);
         assert!(load(&config, &path("loop.conf")).is_err());
+        let config = Config::default();
+        assert_eq!(load(&config, &path("none.conf")), Ok(vec![]));
+        assert_eq!(config.port.get(), 6379);
+        assert_eq!(load(&config, &path("some.conf")), Ok(vec![]));
+        assert_eq!(config.port.get(), 2);
         assert_eq!(
             load(&config, &path("broken.conf")).unwrap_err().to_string(),
             "Fatal error, can't open config file 'nope.conf': No such file or directory"

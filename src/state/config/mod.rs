@@ -135,12 +135,7 @@ impl Config {
         };
         self.store(directive, &value)?;
         let is_idle = directive.standing == Standing::Idle && value != default_value(directive);
-        Ok(is_idle.then(|| {
-            format!(
-                "The directive '{}' has no effect in this server yet",
-                directive.name
-            )
-        }))
+        Ok(is_idle.then(|| no_effect(directive)))
     }
 
     /// Points add up, except to the default; no points at all take away what was there.
@@ -494,6 +489,13 @@ impl Changes {
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().map(|(directive, _)| directive.name)
     }
+
+    /// What the log is to say of changes that make no difference in this server.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let directives = self.0.iter().map(|(directive, _)| *directive);
+        let idle = directives.filter(|directive| directive.standing == Standing::Idle);
+        idle.map(no_effect)
+    }
 }
 
 impl fmt::Debug for Changes {
@@ -524,6 +526,13 @@ impl From<String> for ConfigError {
     fn from(text: String) -> ConfigError {
         ConfigError(text)
     }
+}
+
+fn no_effect(directive: &Directive) -> String {
+    format!(
+        "The directive '{}' has no effect in this server yet",
+        directive.name
+    )
 }
 
 fn failed(name: &str, reason: &ConfigError) -> ConfigError {
