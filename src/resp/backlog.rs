@@ -23,6 +23,9 @@ pub struct Backlog {
 impl Backlog {
     /// Takes over what an output holds; it is empty afterwards.
     pub fn append(&mut self, output: &mut Reply) {
+        if output.is_empty() {
+            return;
+        }
         self.bytes += output.len();
         let last = self.outputs.back_mut();
         if !last.is_some_and(|last| last.take_over(output, BLOCK_BYTES)) {

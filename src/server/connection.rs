@@ -22,7 +22,7 @@ use crate::state::Server;
 use crate::state::clients::Client;
 use crate::state::waiting::Outcome;
 use crate::util::clock::{self, Stopwatch};
-use crate::util::doorbell::{Doorbell, Sleep, Until, Woken};
+use crate::util::doorbell::{Doorbell, Until, Wakeup, Woken};
 use smallvec::SmallVec;
 use std::io::{self, ErrorKind, Read};
 use std::sync::Arc;
@@ -251,7 +251,7 @@ impl<'a> Connection<'a> {
     }
 
     /// Passes on what other threads tell the client, and what the socket did not take before, until the client itself says
-    /// something. Where there is nothing of that, `read` is left to wait.
+    /// something. A client that listens to nothing and has read all is left to `read`.
     fn wait_for_input(&mut self) -> io::Result<()> {
         let bell = match self.session.listens() {
             true => Some(self.session.doorbell().map_err(|_| ErrorKind::Other)?),
@@ -273,7 +273,7 @@ impl<'a> Connection<'a> {
         until: Until,
         deadline: Option<Instant>,
     ) -> io::Result<Woken> {
-        let mut sleep = Sleep {
+        let mut wakeup = Wakeup {
             bell,
             until,
             for_room: true,
@@ -282,7 +282,7 @@ impl<'a> Connection<'a> {
         let client = self.session.client.clone();
         loop {
             if !self.backlog.is_empty() {
-                let woken = sleep.sleep(self.socket)?;
+                let woken = wakeup.wait(self.socket)?;
                 if woken == Woken::Room {
                     self.flush()?;
                 }
@@ -291,8 +291,8 @@ impl<'a> Connection<'a> {
             if client.outbox.take_into(&mut self.reply) {
                 self.flush()?;
             } else if client.outbox.fall_asleep() {
-                sleep.for_room = false;
-                let woken = sleep.sleep(self.socket);
+                wakeup.for_room = false;
+                let woken = wakeup.wait(self.socket);
                 client.outbox.wake_up();
                 return woken;
             }
@@ -350,17 +350,15 @@ impl<'a> Connection<'a> {
         if unsent >= LARGE_OUTPUT_BYTES {
             self.check_output_limit(unsent)?;
         }
-        let mut sent = 0;
         let mut socket = WithoutWaiting(self.socket);
-        if self.backlog.is_empty() {
-            sent += self.reply.write_to(&mut socket)?;
-        }
-        if !self.reply.is_empty() {
+        let sent = if self.backlog.is_empty() {
+            self.reply.write_to(&mut socket)?
+        } else {
             self.backlog.append(&mut self.reply);
-        }
-        if !self.backlog.is_empty() {
-            sent += self.backlog.write_to(&mut socket)?;
-        }
+            self.backlog.write_to(&mut socket)?
+        };
+        // What is left in the reply, the socket does not take now.
+        self.backlog.append(&mut self.reply);
         self.note_sent(sent);
         Ok(())
     }
@@ -370,13 +368,13 @@ impl<'a> Connection<'a> {
     fn send_all(&mut self) -> io::Result<()> {
         self.flush()?;
         while !self.backlog.is_empty() {
-            let sleep = Sleep {
+            let wakeup = Wakeup {
                 bell: None,
                 until: Until::Broken,
                 for_room: true,
                 deadline: Instant::now().checked_add(FAREWELL),
             };
-            if sleep.sleep(self.socket)? == Woken::TimedOut {
+            if wakeup.wait(self.socket)? == Woken::TimedOut {
                 return Err(ErrorKind::TimedOut.into());
             }
             self.flush()?;

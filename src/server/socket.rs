@@ -4,7 +4,7 @@
 //! close it, and send while its own thread sleeps ([`outbox`](crate::state::outbox)).
 
 use crate::state::clients::Link;
-use crate::util::doorbell::{Sleep, Until, Woken};
+use crate::util::doorbell::{Until, Wakeup, Woken};
 use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -103,13 +103,13 @@ impl Write for WithPatience<'_> {
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                 result => return result,
             }
-            let sleep = Sleep {
+            let wakeup = Wakeup {
                 bell: None,
                 until: Until::Broken,
                 for_room: true,
                 deadline: Instant::now().checked_add(self.patience),
             };
-            if sleep.sleep(self.socket)? == Woken::TimedOut {
+            if wakeup.wait(self.socket)? == Woken::TimedOut {
                 let seconds = self.patience.as_secs();
                 let text = format!("the client has taken nothing for {seconds} seconds");
                 return Err(io::Error::new(ErrorKind::TimedOut, text));

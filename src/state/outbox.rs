@@ -313,7 +313,7 @@ fn deliver_to(client: &Client, disconnected: &impl Fn(&Client)) -> usize {
 mod tests {
     use super::*;
     use crate::resp::reply::Protocol;
-    use crate::util::doorbell::{Sleep, Until, Woken};
+    use crate::util::doorbell::{Until, Wakeup, Woken};
 
     fn message(text: &str) -> Message {
         Shared::new(text.as_bytes().to_vec())
@@ -368,13 +368,13 @@ mod tests {
         assert!(outbox.begin_delivery().is_none(), "one at a time");
         outbox.end_delivery(Some(message("ef")));
         let (socket, _other) = std::os::unix::net::UnixStream::pair().unwrap();
-        let sleep = Sleep {
+        let wakeup = Wakeup {
             bell: Some(&doorbell),
             until: Until::Input,
             for_room: false,
             deadline: None,
         };
-        let woken = sleep.sleep(&socket).unwrap();
+        let woken = wakeup.wait(&socket).unwrap();
         assert_eq!(woken, Woken::Rung);
         outbox.wake_up();
         assert_eq!(taken(&outbox), "efghi");

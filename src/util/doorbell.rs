@@ -50,9 +50,9 @@ pub enum Woken {
     TimedOut,
 }
 
-/// What a thread sleeps for.
+/// What wakes a thread that sleeps.
 #[derive(Clone, Copy, Debug)]
-pub struct Sleep<'a> {
+pub struct Wakeup<'a> {
     /// Wakes it, if other threads may.
     pub bell: Option<&'a Doorbell>,
     /// What of the connection wakes it.
@@ -78,12 +78,12 @@ impl Doorbell {
     }
 }
 
-impl Sleep<'_> {
+impl Wakeup<'_> {
     /// Sleeps.
     ///
     /// # Errors
     /// The system refuses to wait.
-    pub fn sleep(&self, connection: impl AsFd) -> io::Result<Woken> {
+    pub fn wait(&self, connection: impl AsFd) -> io::Result<Woken> {
         let (mut flags, woken) = match self.until {
             Until::HangUp => (HANGS_UP, Woken::HungUp),
             Until::Input => (PollFlags::IN, Woken::Input),
@@ -222,13 +222,13 @@ mod tests {
         until: Until,
         deadline: Option<Instant>,
     ) -> Woken {
-        let sleep = Sleep {
+        let wakeup = Wakeup {
             bell: Some(bell),
             until,
             for_room: false,
             deadline,
         };
-        sleep.sleep(connection).unwrap()
+        wakeup.wait(connection).unwrap()
     }
 
     #[test]
@@ -259,13 +259,13 @@ mod tests {
         let (client, connection) = UnixStream::pair().unwrap();
         connection.set_nonblocking(true).unwrap();
         let sleep = |deadline| {
-            let sleep = Sleep {
+            let wakeup = Wakeup {
                 bell: None,
                 until: Until::Input,
                 for_room: true,
                 deadline,
             };
-            sleep.sleep(&connection).unwrap()
+            wakeup.wait(&connection).unwrap()
         };
         assert_eq!(sleep(None), Woken::Room);
         while (&connection).write(&[0; 4096]).is_ok() {}
