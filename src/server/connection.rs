@@ -225,7 +225,7 @@ impl<'a> Connection<'a> {
         flushed.map(|()| !is_gone)
     }
 
-    /// Sleeps until CLIENT PAUSE is over, or somebody has rung; `false` if the client is gone.
+    /// Sleeps until CLIENT PAUSE is over, or another thread has rung; `false` if the client is gone.
     fn wait_for_end_of_pause(&mut self) -> io::Result<bool> {
         self.flush()?;
         let client = self.session.client.clone();

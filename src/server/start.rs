@@ -109,7 +109,7 @@ fn clear_temporaries(server: &Server) {
     }
 }
 
-/// Refuses a dump that cannot be read and replaced as a file: to open a pipe would wait for somebody who writes.
+/// Refuses a dump that cannot be read and replaced as a file: to open a pipe would wait for a process that writes.
 fn check_dump(server: &Server) -> Result<(), String> {
     let path = server.dump_path();
     let kind = match fs::metadata(&path) {

@@ -118,7 +118,7 @@ impl Workers {
                 continue;
             };
             drop(state);
-            // A client that makes its worker panic, which none should, takes nobody else with it.
+            // A panic ends the connection of its client, and no other.
             let _ = catch_unwind(AssertUnwindSafe(|| visit.run()));
         }
     }

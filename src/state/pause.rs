@@ -4,7 +4,7 @@
 //! doorbell until the pause ends, CLIENT UNPAUSE rings, or its client hangs up; then it looks again.
 //!
 //! # Invariants
-//! A pause ends by itself: nobody has to take it back, since a moment that has passed pauses nothing. Only [`Pause::begin`] and
+//! A pause ends by itself, since a moment that has passed pauses nothing. Only [`Pause::begin`] and
 //! [`Pause::end`] change it, one at a time. The mutex is a leaf.
 
 use crate::util::doorbell::Doorbell;

@@ -74,7 +74,7 @@ pub enum Standing {
     /// It is a promise that the server cannot keep yet: it can only be what it is by default. A server that has accepted
     /// a password, or to write a log to the disk, and does not, would betray the user who relies on it.
     Refused,
-    /// It is about something that the server does otherwise, or the value does nobody harm: accepted, at the start with a
+    /// It is about something that the server does otherwise, or needs not do: accepted, at the start with a
     /// warning.
     Idle,
 }
