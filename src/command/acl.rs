@@ -1,7 +1,7 @@
 //! ACL, as far as it tells something of a server that has one user, `default`, who may do everything.
 
 use super::call::Call;
-use super::error::{CommandError, CommandResult, c_string};
+use super::error::{CommandError, CommandResult, QUOTED_BYTES, c_string};
 use super::table::{self, *};
 
 #[rustfmt::skip]
@@ -26,9 +26,6 @@ const CATEGORIES: &[&str] = &[
     "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo", "stream", "pubsub",
     "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
 ];
-
-/// How much of a category's name its error quotes.
-const QUOTED_BYTES: usize = 128;
 
 /// The categories, or the commands of one of them in any order.
 ///

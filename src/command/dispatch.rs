@@ -6,7 +6,7 @@
 mod exec;
 
 use super::call::{Call, ReplyMode, Session};
-use super::error::{CommandError, CommandResult, c_string};
+use super::error::{CommandError, CommandResult, QUOTED_BYTES, c_string};
 use super::table::{
     self, Command, Handler, LOADING, MAY_REPLICATE, MODULES, NO_MULTI, PROTECTED, PUBSUB, READONLY,
     UNQUEUED, WHILE_SUBSCRIBED, WRITE,
@@ -24,9 +24,6 @@ use crate::util::clock::{self, Stopwatch};
 use smallvec::SmallVec;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-
-/// Bytes of a request that the error text for an unknown command quotes.
-const QUOTED_BYTES: usize = 128;
 
 /// What the log says of HTTP.
 const HTTP_WARNING: &str = "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: \

@@ -4,6 +4,9 @@ use crate::keyspace::entry::WrongType;
 use crate::types::hyperloglog::Corrupted;
 use std::fmt;
 
+/// Bytes of a word or request that an error text quotes, where it quotes a bounded part.
+pub(super) const QUOTED_BYTES: usize = 128;
+
 /// What a handler returns: it has written its reply, or it has changed nothing and this error is the reply.
 pub type CommandResult = Result<(), CommandError>;
 

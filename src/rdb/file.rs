@@ -39,6 +39,7 @@ use std::thread;
 
 use super::disk::{Disk, RealDisk};
 use super::verify::verify;
+use crate::util::system_message;
 
 /// How many keys there are, and how many of them have a time to expire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,9 +142,7 @@ fn read_back(output: &Output<'_>, counts: KeyCounts) -> io::Result<()> {
 
 /// An error with the step and the path before it, for the log: "rename /data/temp-12.dump.my_rdb: Is a directory".
 fn failed(step: &str, path: &Path, error: io::Error) -> io::Error {
-    let text = error.to_string();
-    // Rust appends the number of the error, "(os error 28)", which tells nobody more than its words.
-    let words = text.split(" (os error ").next().unwrap_or_default();
+    let words = system_message(&error);
     io::Error::new(error.kind(), format!("{step} {}: {words}", path.display()))
 }
 

@@ -8,7 +8,7 @@ use super::dump;
 use super::socket::{Socket, WithPatience};
 use crate::command::call::Session;
 use crate::state::Server;
-use crate::state::transfers::{End, Membership, Next, RoundOutput, Turn};
+use crate::state::transfers::{End, Membership, Next, RoundOutput, Turn, new_mark};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -60,15 +60,14 @@ fn send_without_keys(
     needs_length: bool,
 ) -> io::Result<()> {
     let dump = dump::write_without_keys(server, Vec::new())?;
-    match needs_length {
-        true => write!(output, "${}\r\n", dump.len())?,
-        false => write!(output, "$EOF:{}\r\n", "0".repeat(40))?,
+    if needs_length {
+        write!(output, "${}\r\n", dump.len())?;
+        return output.write_all(&dump);
     }
+    let mark = new_mark();
+    write!(output, "$EOF:{mark}\r\n")?;
     output.write_all(&dump)?;
-    match needs_length {
-        true => Ok(()),
-        false => output.write_all("0".repeat(40).as_bytes()),
-    }
+    output.write_all(mark.as_bytes())
 }
 
 fn send_round(server: &Arc<Server>, output: &mut impl Write, needs_length: bool) -> io::Result<()> {

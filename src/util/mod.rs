@@ -11,3 +11,14 @@ pub mod memory_size;
 pub mod number;
 pub mod partial_sort;
 pub mod quoting;
+
+use std::io;
+
+/// What C's `strerror` says, which is Rust's text without the number.
+pub fn system_message(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split(" (os error")
+        .next()
+        .unwrap_or_default()
+        .to_string()
+}

@@ -11,7 +11,7 @@ mod reload;
 mod value;
 
 use super::call::Call;
-use super::error::{CommandError, CommandResult};
+use super::error::{CommandError, CommandResult, QUOTED_BYTES};
 use super::table::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
@@ -61,7 +61,6 @@ fn handler_of(arguments: &[&[u8]]) -> Handler {
 }
 
 fn unknown(call: &mut Call) -> CommandResult {
-    const QUOTED_BYTES: usize = 128;
     let word = call.argument(1);
     Err(CommandError::quoting(
         "unknown subcommand or wrong number of arguments for '",

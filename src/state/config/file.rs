@@ -10,8 +10,8 @@
 //! ```
 
 use crate::REDIS_VERSION;
-use crate::state::config::{Config, ConfigError, system_message};
-use crate::util::quoting;
+use crate::state::config::{Config, ConfigError};
+use crate::util::{quoting, system_message};
 use std::fmt;
 
 /// A file that includes itself must come to an end.

@@ -28,10 +28,9 @@ pub use special::OutputBufferLimit;
 
 use crate::types::limits::{CompactLimits, Limits, SetLimits};
 use crate::types::list::BlockLimit;
-use crate::util::{glob, quoting};
+use crate::util::{glob, quoting, system_message};
 use std::collections::HashMap;
 use std::fmt;
-use std::io;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError, RwLock};
@@ -537,15 +536,6 @@ fn no_effect(directive: &Directive) -> String {
 
 fn failed(name: &str, reason: &ConfigError) -> ConfigError {
     format!("CONFIG SET failed (possibly related to argument '{name}') - {reason}").into()
-}
-
-/// What C's `strerror` says, which is Rust's text without the number.
-pub(super) fn system_message(error: &io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error")
-        .next()
-        .unwrap_or_default()
-        .to_string()
 }
 
 fn split_quoted(text: &str) -> Result<Vec<String>, ConfigError> {
