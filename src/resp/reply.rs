@@ -511,7 +511,7 @@ impl Reply {
         Ok((len, write_slices(output, &mut slices)?))
     }
 
-    /// Notes that so many bytes of the slices are sent.
+    /// Notes that the first `taken` bytes of the slices are sent.
     fn advance(&mut self, mut taken: usize) {
         loop {
             let next = self.parts.get(self.sent.parts);

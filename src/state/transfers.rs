@@ -12,8 +12,8 @@
 //!
 //! # Invariants
 //! 1. A client joins only a round that has not begun, so it gets everything that was acknowledged before it asked.
-//! 2. At most `MOST_ROUNDS` are under way: however many clients ask and do not read, only so many snapshots cost memory, and
-//!    so many files a place on the disk.
+//! 2. At most `MOST_ROUNDS` are under way. Clients that ask and do not read cost no more snapshots in memory, and no more files
+//!    on the disk, than that.
 //! 3. A round holds at most `MOST_WAITING_BYTES` that not all of its clients have sent, and one block more.
 //!
 //! A round is locked under the book when a client joins, never the other way round; nothing else is done under both.

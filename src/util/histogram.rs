@@ -167,7 +167,7 @@ mod tests {
         assert_eq!(next, 1 << LAST_LEVEL);
     }
 
-    /// INFO latencystats of redis-server 7.0.15 after commands that took so many microseconds.
+    /// INFO latencystats of redis-server 7.0.15 after commands whose durations in microseconds are given.
     #[test]
     fn percentiles() {
         let check = |us: u64, percent, expected_ns| {
@@ -189,7 +189,7 @@ mod tests {
         );
     }
 
-    /// LATENCY HISTOGRAM of redis-server 7.0.15 after `DEBUG SLEEP` of so many milliseconds.
+    /// LATENCY HISTOGRAM of redis-server 7.0.15 after a `DEBUG SLEEP` of each of these milliseconds.
     #[test]
     fn cumulative_counts() {
         let check = |durations_ms: &[u64], expected: &[(u64, u64)]| {

@@ -1,4 +1,4 @@
-//! DEBUG PROTOCOL: one reply of each type, for those who write clients.
+//! DEBUG PROTOCOL: one reply of each type, for authors of clients.
 
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};

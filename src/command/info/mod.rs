@@ -94,7 +94,7 @@ fn server(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "server_time_usec:{}", crate::util::clock::unix_us());
     line!(out, "uptime_in_seconds:{uptime_s}");
     line!(out, "uptime_in_days:{}", uptime_s / 86_400);
-    // Nothing here is done so many times a second; these are what tools expect.
+    // No task of this server runs at such a rate; tools expect the fields, with the values that Redis has by default.
     line!(out, "hz:10");
     line!(out, "configured_hz:10");
     line!(out, "lru_clock:{}", (call.now_ms / 1000) & 0xff_ffff);
