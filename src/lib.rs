@@ -12,14 +12,14 @@
 //! | [`keyspace`] | keys to values: shards and their locks, expiry, events, waiters, watchers, snapshots | sockets, replies |
 //! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
 //! | [`state`] | what the server remembers besides data: configuration, clients, channels, saves | sockets |
-//! | [`command`] | the table of commands, dispatch, one file a family | sockets |
+//! | [`command`] | the table of commands, the executor, one file a family | sockets |
 //! | [`server`] | listener, connections, saver, expirer: the only layer that spawns threads | |
 //!
 //! # Where to begin
 //!
 //! 1. [`resp::request`] and [`resp::reply`]: what goes over the wire.
 //! 2. [`server::connection`]: the loop that every client's thread runs.
-//! 3. [`command::dispatch`] and [`command::table`]: from a request to the right code under the right locks.
+//! 3. [`command::execute`] and [`command::spec`]: from a request to the right code under the right locks.
 //! 4. A family, `command/hash.rs` say, and beneath it [`types::hash`] and [`types::dict`].
 //! 5. [`keyspace::db`], [`keyspace::shard`], [`keyspace::space`]: what lies between the two.
 //! 6. [`state::pubsub`] and [`state::outbox`]: how one client hears what another does, and nobody waits for it.
@@ -29,7 +29,7 @@
 //!
 //! `HSET user name ann` arrives. The [connection](server::connection) reads it into its buffer; the
 //! [parser](resp::request) finds four arguments, which stay where they are in the buffer.
-//! [Dispatch](command::dispatch) looks `hset` up in the [table](command::table): the arity fits, the key is argument 1,
+//! The [executor](command::execute) looks `hset` up in the [table](command::registry): the arity fits, the key is argument 1,
 //! and the handler's type is `Write`. So the key is hashed, once; the hash names one of 256 [shards](keyspace::space),
 //! and its lock is taken for writing. The handler gets a [`Db`](keyspace::db::Db) in which just this shard is open. It
 //! looks the hash up, or creates it, inserts the field, tells what has changed, and writes `:1` straight into the
@@ -43,14 +43,14 @@
 //!
 //! | lock | guards | held for |
 //! |---|---|---|
-//! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | one command, or [some](command::dispatch::LockInHand) of one packet, or one transaction; several shards in ascending order |
+//! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | one command, or [some](command::execute) of one packet, or one transaction; several shards in ascending order |
 //! | the tables of [channels](state::pubsub), the turn to tell, an [outbox](state::outbox), in this order | who hears what | one message; also under a shard's lock, which tells [events](keyspace::events) |
 //! | the [monitors](state::monitors), then an outbox | who looks on | one line for all of them |
 //! | the book of [transfers](state::transfers), then a round of it | who gets which dump | a few lines |
 //! | all other mutexes: clients, workers, pause, saves, shutdown, log, slow log, events of latency, statistics of errors, configuration | what their file says | a few lines; most hold no other lock meanwhile; their files say where one does |
 //!
 //! No socket and no file is touched, and nothing large is freed, while a shard is locked; only what else a
-//! [transaction](command::transaction) does, CONFIG REWRITE for example, it does under its locks.
+//! transaction does, CONFIG REWRITE for example, it does under its locks.
 
 #![forbid(unsafe_code)]
 

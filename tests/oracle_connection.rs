@@ -445,7 +445,7 @@ fn wrong_numbers_of_arguments() {
     let mut oracle = Oracle::start();
     for protocol in [2, 3] {
         oracle.reconnect(protocol);
-        for command in my_redis_server::command::table::all() {
+        for command in my_redis_server::command::COMMANDS.all() {
             let name = command.full_name();
             // What 7.0 does not have, and what ends the connection.
             let name = name.as_str();
@@ -588,7 +588,7 @@ fn command_info() {
     let mut oracle = Oracle::start();
     for protocol in [2, 3] {
         oracle.reconnect(protocol);
-        for command in my_redis_server::command::table::all() {
+        for command in my_redis_server::command::COMMANDS.all() {
             let name = command.full_name();
             let answers = oracle.answers(&words(&["COMMAND", "INFO", &name]));
             let [ours, real] = answers.map(|answer| without_subcommands(answer.value));
@@ -653,7 +653,8 @@ fn acl_categories() {
     let Value::Array(categories) = oracle.answers(&words(&["ACL", "CAT"]))[1].value.clone() else {
         panic!("categories are an array")
     };
-    let own: Vec<String> = my_redis_server::command::table::all()
+    let own: Vec<String> = my_redis_server::command::COMMANDS
+        .all()
         .iter()
         .map(|command| command.full_name())
         .filter(|name| !NEW_IN_7_2.contains(&name.as_str()))

@@ -91,33 +91,6 @@ fn layers_use_only_what_lies_beneath_them() {
 }
 
 #[test]
-fn keyspace_locks_are_taken_by_dispatch_and_the_background_threads_alone() {
-    let calls = [
-        "keyspace.read(",
-        "keyspace.write(",
-        "keyspace.read_all(",
-        "keyspace.write_all(",
-        "keyspace.snapshot(",
-    ];
-    let may_lock = |path: &Path| {
-        path == Path::new("src/command/dispatch.rs")
-            || path.starts_with("src/command/dispatch")
-            || path.starts_with("src/server")
-            || path.starts_with("src/keyspace")
-    };
-    for (path, text) in sources("src") {
-        let locks = calls
-            .iter()
-            .any(|call| text.replace(char::is_whitespace, "").contains(call));
-        assert!(
-            !locks || may_lock(&path),
-            "{} takes keyspace locks",
-            path.display()
-        );
-    }
-}
-
-#[test]
 fn the_paths_that_the_readme_names_exist() {
     let readme = fs::read_to_string(root().join("README.md")).expect("there is a README.md");
     let named = readme.split('`').skip(1).step_by(2);

@@ -1,22 +1,16 @@
 //! One call of a command: its arguments, its reply, and who called.
 
 use super::error::CommandError;
-use super::replication::SyncOptions;
-use super::table::CommandSpec;
-use super::transaction::{Queue, Watched};
-use super::waiting::Waiting;
+use super::registry::Registry;
+use super::session::Session;
+use super::spec::CommandSpec;
 use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
 use crate::resp::request::LargeArguments;
 use crate::state::Server;
-use crate::state::clients::Client;
-use crate::state::monitors::Monitoring;
-use crate::state::pubsub::Subscriptions;
-use crate::util::doorbell::Doorbell;
+use crate::state::waiting::Waiting;
 use crate::util::number;
 use std::ops::RangeInclusive;
-use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use triomphe::Arc as Shared;
 
 /// What a handler has to work with.
@@ -29,106 +23,36 @@ pub struct Call<'a> {
     pub spec: &'static CommandSpec,
     /// Where the reply goes.
     pub reply: &'a mut Reply,
-    /// Who called.
+    /// The client that called.
     pub session: &'a mut Session,
     /// Everything else.
     pub server: &'a Server,
+    /// All commands.
+    pub commands: &'static Registry,
+    /// The arguments that were received into memory of their own.
+    pub large: &'a LargeArguments,
     /// Unix time in milliseconds; the same for the whole call.
     pub now_ms: i64,
+    /// What is to be done when the handler has returned.
+    pub then: Then,
 }
 
-/// What the server remembers of a client for its own thread alone.
-#[derive(Debug)]
-pub struct Session {
-    /// What others see of it.
-    pub client: Arc<Client>,
-    /// The selected database.
-    pub database: usize,
-    /// Which replies the client wants.
-    pub reply_mode: ReplyMode,
-    /// What dump it would want.
-    pub sync: SyncOptions,
-    /// Whether it is to get that dump now, as the last thing on this connection.
-    pub awaits_dump: bool,
-    /// What it waits for from now on, if the last command waits.
-    pub waiting: Option<Waiting>,
-    /// Whether the last command did not run, since CLIENT PAUSE makes it wait.
-    pub is_postponed: bool,
-    /// What it has subscribed to.
-    pub subscriptions: Subscriptions,
-    /// Lets it look on while others work.
-    pub monitoring: Option<Monitoring>,
-    /// The commands since MULTI, if it is in a transaction.
-    pub queue: Option<Box<Queue>>,
-    /// Whether they are being carried out.
-    pub is_in_exec: bool,
-    /// The keys it watches.
-    pub watched: Watched,
-    /// Whether a save is to begin when the transaction has ended.
-    pub begins_save: bool,
-    /// The arguments of the present request that have memory of their own.
-    pub large_arguments: LargeArguments,
-    doorbell: Option<Arc<Doorbell>>,
-}
-
-impl Session {
-    /// A client that has just connected.
-    pub fn new(server: &Server, client: &Arc<Client>) -> Session {
-        Session {
-            client: client.clone(),
-            database: 0,
-            reply_mode: ReplyMode::On,
-            sync: SyncOptions::default(),
-            awaits_dump: false,
-            waiting: None,
-            is_postponed: false,
-            subscriptions: Subscriptions::new(server.pubsub.clone(), client.clone()),
-            monitoring: None,
-            queue: None,
-            is_in_exec: false,
-            watched: Watched::default(),
-            begins_save: false,
-            large_arguments: LargeArguments::new(),
-            doorbell: None,
-        }
-    }
-
-    /// Whether other threads may have something to tell the client.
-    pub fn listens(&self) -> bool {
-        !self.subscriptions.is_empty() || self.monitoring.is_some()
-    }
-
-    /// Whether it may give few commands only: in RESP2, whoever has subscribed to something cannot tell replies from messages.
-    pub fn is_restricted(&self) -> bool {
-        !self.subscriptions.is_empty() && self.client.protocol.load(Relaxed) == 2
-    }
-
-    /// What wakes the client's thread when it sleeps for other threads; made when it is first needed.
-    ///
-    /// # Errors
-    /// The process has too many files open.
-    pub fn doorbell(&mut self) -> Result<Arc<Doorbell>, CommandError> {
-        if self.doorbell.is_none() {
-            let new = Doorbell::new().map(Arc::new);
-            let new = new.map_err(|error| CommandError::err(format!("cannot wait: {error}")))?;
-            self.client.outbox.open(new.clone());
-            self.doorbell = Some(new);
-        }
-        Ok(self.doorbell.clone().expect("it was just made"))
-    }
-}
-
-/// CLIENT REPLY.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplyMode {
-    /// All of them.
-    On,
-    /// None.
-    Off,
-    /// None to this command (CLIENT REPLY SKIP itself) and none to the next.
-    SkipNext,
-    /// None to this command.
-    Skip,
+/// What a handler leaves to be done when it has returned, because it takes locks or is up to the connection.
+#[derive(Debug, Default)]
+pub enum Then {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The client watches no key any more.
+    Unwatch,
+    /// A save begins; of a transaction, at its end.
+    BeginSave,
+    /// The connection sends the dump, as the last thing.
+    SendDump,
+    /// The connection sleeps until the client has been served.
+    Wait(Waiting),
+    /// The command did not run, since CLIENT PAUSE makes it wait; the connection gives it again when the pause is over.
+    Retry,
 }
 
 impl<'a> Call<'a> {
@@ -139,7 +63,7 @@ impl<'a> Call<'a> {
 
     /// The argument at `index` as memory that can be shared, if it is large enough to have been received into such.
     pub fn shared_argument(&self, index: usize) -> Option<&Shared<Vec<u8>>> {
-        let large = &self.session.large_arguments;
+        let large = self.large;
         let found = large.binary_search_by_key(&index, |(place, _)| *place);
         found.ok().map(|found| &large[found].1)
     }
@@ -233,7 +157,7 @@ impl<'a> Call<'a> {
     /// Puts what other threads have told the client before its reply, since the command ends its listening. Within a transaction, messages
     /// wait for the end: they are none of its replies, which the client counts.
     pub fn hear_out(&mut self) {
-        if !self.session.is_in_exec {
+        if !self.session.transaction.is_running {
             self.session.client.outbox.take_all_into(self.reply);
         }
     }

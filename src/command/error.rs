@@ -64,6 +64,8 @@ pub enum CommandError {
     // The server's state.
     Unblocked,
     StopWrites,
+    /// A handler has reached for a key that its command does not declare.
+    UndeclaredKey,
     /// The command, and the directive that says which clients may use it.
     NotAllowed(&'static str, &'static str),
     Loading,
@@ -205,6 +207,7 @@ impl fmt::Display for CommandError {
                  errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
                  Redis logs for details about the RDB error."
             }
+            UndeclaredKey => "ERR the command has reached for a key that it does not declare",
             SaveInProgress => "ERR Background save already in progress",
             SaveFailed => "ERR",
             ShutdownFailed => "ERR Errors trying to SHUTDOWN. Check logs.",

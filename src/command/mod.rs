@@ -1,49 +1,36 @@
-//! The commands: one file a family, the table they are listed in, and dispatch.
+//! The commands, from a request to its reply.
 //!
-//! [`table`] says what there is to know about each command, [`dispatch`] takes a request to its reply, [`call`] is what
-//! a handler works with, [`error`] holds all error texts. The other files are families; each opens with its part of the
-//! table, and each handler's comment holds a session that the tests replay.
+//! | where | what |
+//! |---|---|
+//! | [`spec`], [`registry`] | what there is to know about a command, and the table of all of them |
+//! | [`session`], [`call`], [`error`] | what a handler works with: the client, one call, all texts of errors |
+//! | `data` | the families of commands on keys, a file a type |
+//! | `flow` | connection, transactions, channels |
+//! | `admin` | configuration, clients, INFO, DEBUG, and all else that is about the server |
+//! | [`execute`] | from a request to its reply: admitted, planned, run, committed |
 //!
+//! A family's file opens with its part of the table, and each handler's comment holds a session that the tests replay.
 //! A handler reads top to bottom: take the arguments, check everything, look up, act, tell (`db.changed`), reply. It
 //! fails before it has changed anything, or not at all.
 
-mod acl;
-mod bitmap;
-mod blocking;
+mod admin;
 pub mod call;
-mod client;
-mod cluster;
-mod config;
-mod connection;
-mod debug;
-pub mod dispatch;
-mod dump;
+mod data;
 pub mod error;
-mod expiry;
-mod generic;
-mod geo;
-mod hash;
-mod hyperloglog;
-mod info;
-mod introspection;
-mod latency;
-mod lcs;
-mod list;
-mod memory;
-mod module;
-mod monitor;
-mod persistence;
-mod pieces;
-mod pubsub;
-pub mod replication;
-mod scan;
-mod server;
-mod set;
-mod slowlog;
-mod sort;
-mod sorted_set;
-mod string;
-pub mod syntax;
-pub mod table;
-pub mod transaction;
-pub mod waiting;
+pub mod execute;
+mod flow;
+pub mod registry;
+pub mod session;
+pub mod spec;
+mod timeout;
+
+pub use admin::syntax;
+
+use registry::Registry;
+use std::sync::LazyLock;
+
+/// All commands. Handlers find it in their [`Call`](call::Call).
+pub static COMMANDS: LazyLock<Registry> = LazyLock::new(|| {
+    let families = [flow::FAMILIES, admin::FAMILIES, data::FAMILIES].concat();
+    Registry::new(families.into_iter().flatten())
+});

@@ -1,13 +1,16 @@
 //! What a command sees of the keyspace: the shards that were locked for it, and nothing else.
 //!
-//! A [`Db`] cannot be made to lock anything. Dispatch hands a reading command `&Db`, from shared locks, and a writing one
+//! A [`Db`] cannot be made to lock anything. The executor hands a reading command `&Db`, from shared locks, and a writing one
 //! `&mut Db`, from exclusive ones; so a command that changes data and is registered as a reader does not compile. Keys
-//! come as [`Key`]s, which dispatch makes from what the command declared, so that no other key can be reached.
+//! come as [`Key`]s, which the executor makes from what the command declared. A handler that reaches for another key finds nothing there, and its
+//! command ends with an error.
 //!
 //! All changes pass through here. A command that changed something calls [`Db::changed`], once per key and event.
 
 mod databases;
 mod lookup;
+#[cfg(test)]
+mod tests;
 mod waiting;
 mod watching;
 
@@ -21,9 +24,10 @@ use super::shard_lock::Guards;
 use super::snapshot::{DatabaseSize, SnapshotId};
 use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS, shards_of_database};
 use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
+use super::view::{Expired, View};
 use super::waiters::{Served, can_be_awaited};
 use crate::types::dict::Position;
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use triomphe::Arc;
@@ -36,13 +40,11 @@ pub struct Db<'a> {
     /// Ascending by number.
     guards: Guards<'a>,
     keyspace: &'a Keyspace,
-    /// The client's database.
-    pub database: usize,
-    /// Unix time in milliseconds, the same for the whole command.
-    pub now_ms: i64,
-    /// Whether reading a key counts as an access for its idle time: not after CLIENT NO-TOUCH.
-    pub touches: bool,
+    /// How the command sees them.
+    pub view: View,
     lookups: Cell<Lookups>,
+    /// An empty shard in the place of those that are not locked, once a handler has reached for one.
+    strayed: OnceCell<Box<Shard>>,
     /// The hash of the key to be changed that was counted last, under a policy that counts accesses.
     counted: Cell<Option<u64>>,
     garbage: Vec<Garbage>,
@@ -71,11 +73,6 @@ impl<'a> ReadDb<'a> {
     pub(super) fn new(db: Db<'a>) -> Self {
         ReadDb(db)
     }
-
-    /// See [`Db::touches`].
-    pub fn set_touches(&mut self, touches: bool) {
-        self.0.touches = touches;
-    }
 }
 
 impl<'a> WriteDb<'a> {
@@ -83,17 +80,17 @@ impl<'a> WriteDb<'a> {
         WriteDb(db)
     }
 
-    /// Makes ready for another command, which sees the time `now_ms`, if its keys are all in the one shard that is locked;
-    /// else returns `false`.
-    pub fn turn_to(&mut self, keys: &[Key<'_>], now_ms: i64) -> bool {
+    /// Makes ready for another command, if its keys are all in the one shard that is locked; else returns `false`.
+    #[inline]
+    pub fn turn_to(&mut self, view: View, keys: &[Key<'_>]) -> bool {
         let serves = match self.0.guards.as_slice() {
             [(shard, _)] => !keys.is_empty() && keys.iter().all(|key| key.shard == *shard),
             _ => false,
         } && self.0.missing_shards(keys).is_empty();
         if serves {
-            self.0.now_ms = now_ms;
-            self.0.forget_counted();
-            keys.iter().for_each(|key| self.0.remove_if_expired(key));
+            self.0.view = view;
+            self.0.begin_command();
+            self.0.remove_expired(keys);
         }
         serves
     }
@@ -137,20 +134,13 @@ impl Drop for WriteDb<'_> {
 
 /// Reading.
 impl<'a> Db<'a> {
-    pub(super) fn new(
-        keyspace: &'a Keyspace,
-        database: usize,
-        guards: Guards<'a>,
-        now_ms: i64,
-    ) -> Db<'a> {
-        let lookups = Cell::default();
+    pub(super) fn new(keyspace: &'a Keyspace, view: View, guards: Guards<'a>) -> Db<'a> {
         Db {
             guards,
             keyspace,
-            database,
-            now_ms,
-            touches: true,
-            lookups,
+            view,
+            lookups: Cell::default(),
+            strayed: OnceCell::new(),
             counted: Cell::new(None),
             garbage: Vec::new(),
             ready: Vec::new(),
@@ -162,7 +152,7 @@ impl<'a> Db<'a> {
     /// them; here they are never seen.
     pub fn len(&self) -> usize {
         self.own_shards()
-            .map(|shard| shard.len() - shard.due_count(self.now_ms))
+            .map(|shard| shard.len() - shard.due_count(self.view.now_ms))
             .sum()
     }
 
@@ -175,7 +165,7 @@ impl<'a> Db<'a> {
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         self.own_shards()
             .flat_map(Shard::iter)
-            .filter(|entry| !entry.is_expired(self.now_ms))
+            .filter(|entry| !entry.is_expired(self.view.now_ms))
     }
 
     /// Visits some entries and returns the cursor to go on with, 0 at the end. The low 8 bits of a cursor are the number
@@ -185,7 +175,7 @@ impl<'a> Db<'a> {
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Entry<'_>)) -> u64 {
         const COUNT: u64 = SHARDS as u64;
         let number = cursor % COUNT;
-        let own = shards_of_database(self.database);
+        let own = shards_of_database(self.view.database);
         let first = own.start + number as usize;
         let begin = self.guards.partition_point(|(shard, _)| *shard < first);
         let mut filled = self.guards[begin..]
@@ -199,7 +189,7 @@ impl<'a> Db<'a> {
         // A place in a shard that is empty now says nothing of the next one.
         let place = if visited == number { cursor / COUNT } else { 0 };
         let next = shard.scan(place, |entry| {
-            if !entry.is_expired(self.now_ms) {
+            if !entry.is_expired(self.view.now_ms) {
                 visit(entry);
             }
         });
@@ -224,7 +214,7 @@ impl<'a> Db<'a> {
                 None => true,
             };
             let entry = self.own_shards().find(holds_place)?.random(&mut random)?;
-            if !entry.is_expired(self.now_ms) {
+            if !entry.is_expired(self.view.now_ms) {
                 return Some(entry);
             }
         }
@@ -242,23 +232,34 @@ impl<'a> Db<'a> {
     }
 
     fn own_shards(&self) -> impl Iterator<Item = &Shard> {
-        let own = shards_of_database(self.database);
+        let own = shards_of_database(self.view.database);
         self.guards
             .iter()
             .filter(move |(number, _)| own.contains(number))
             .map(|(_, guard)| guard.shard())
     }
 
-    fn shard(&self, key: &Key<'_>) -> &Shard {
-        self.guards[self.position(key.shard)].1.shard()
+    /// Whether a handler has reached for a key whose shard is not locked, because its command did not declare it. What it
+    /// did there is lost.
+    pub fn has_strayed(&self) -> bool {
+        self.strayed.get().is_some()
     }
 
-    fn position(&self, shard: usize) -> usize {
+    fn shard(&self, key: &Key<'_>) -> &Shard {
+        match self.position(key.shard) {
+            Some(position) => self.guards[position].1.shard(),
+            None => self.strayed.get_or_init(Box::default),
+        }
+    }
+
+    /// The position of a shard among those that are locked.
+    #[inline]
+    fn position(&self, shard: usize) -> Option<usize> {
         match self.guards.as_slice() {
-            [(only, _)] if *only == shard => 0,
+            [(only, _)] if *only == shard => Some(0),
             guards => guards
                 .binary_search_by_key(&shard, |(number, _)| *number)
-                .expect("the key's shard was locked for it"),
+                .ok(),
         }
     }
 }
@@ -453,17 +454,39 @@ impl<'a> Db<'a> {
         sizes
     }
 
-    /// Removes a key if it has expired, unless clients are paused. Dispatch has done that for the keys that a command declares.
+    /// Begins another command of a transaction.
+    pub fn begin_step(&mut self, database: usize, touches: bool) {
+        self.view.database = database;
+        self.view.touches = touches;
+        self.begin_command();
+    }
+
+    /// Forgets what concerns the command before.
+    #[inline]
+    fn begin_command(&mut self) {
+        self.counted.set(None);
+        if self.has_strayed() {
+            self.strayed.take();
+        }
+    }
+
+    /// Removes those of a command's keys that have expired.
+    #[inline]
+    pub(super) fn remove_expired(&mut self, keys: &[Key<'_>]) {
+        keys.iter().for_each(|key| self.remove_if_expired(key));
+    }
+
+    /// Removes a key if it has expired and is not merely to be hidden. That is done for the keys that a command declares
+    /// before it runs.
     pub fn remove_if_expired(&mut self, key: &Key<'_>) {
-        let rests = |db: &Db| db.keyspace.alarm.rests_at(db.now_ms);
-        if self.is_expired(key) && !rests(self) {
+        if self.view.expired == Expired::Remove && self.is_expired(key) {
             self.expire(key);
         }
     }
 
     /// Whether a key is still there although it has expired.
     pub fn is_expired(&mut self, key: &Key<'_>) -> bool {
-        let now_ms = self.now_ms;
+        let now_ms = self.view.now_ms;
         let shard = self.shard(key);
         // Not what the cell says: the command before under the same lock may have set an earlier deadline.
         let earliest_ms = shard.earliest_deadline_ms();
@@ -485,7 +508,7 @@ impl<'a> Db<'a> {
     /// Removes up to `most` keys of a shard that are due.
     pub(super) fn remove_due(&mut self, shard: usize, most: usize) {
         for _ in 0..most {
-            let due = self.guards[0].1.exclusive().due_key(self.now_ms);
+            let due = self.guards[0].1.exclusive().due_key(self.view.now_ms);
             let Some(bytes) = due else { return };
             let key = Key::new(shard / SHARDS, &bytes);
             self.expire(&key);
@@ -500,8 +523,13 @@ impl<'a> Db<'a> {
     }
 
     fn guard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
-        let position = self.position(key.shard);
-        self.guards[position].1.exclusive()
+        match self.position(key.shard) {
+            Some(position) => self.guards[position].1.exclusive(),
+            None => {
+                self.strayed.get_or_init(Box::default);
+                self.strayed.get_mut().expect("it was just made")
+            }
+        }
     }
 
     /// A key has been put in, in the place of what was there, if anything was. Returns whether there was a key.
@@ -520,177 +548,5 @@ impl<'a> Db<'a> {
             self.garbage.push(Garbage::Entry(entry));
         }
         was_there
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::keyspace::survey::Survey;
-    use std::collections::BTreeSet;
-
-    fn put(
-        keyspace: &Keyspace,
-        database: usize,
-        name: &str,
-        value: &str,
-        expires_at_ms: Option<i64>,
-    ) {
-        let key = Key::new(database, name.as_bytes());
-        let mut db = keyspace.write(database, &[key], 0);
-        db.put_string(&key, value.as_bytes(), StringForm::Natural, expires_at_ms);
-    }
-
-    fn get(keyspace: &Keyspace, database: usize, name: &str, now_ms: i64) -> Option<String> {
-        let key = Key::new(database, name.as_bytes());
-        let db = keyspace.read(database, &[key], now_ms);
-        db.string(&key)
-            .unwrap()
-            .map(|value| String::from_utf8_lossy(value).into_owned())
-    }
-
-    #[test]
-    fn an_expired_key_is_absent_for_readers_and_removed_for_writers() {
-        let keyspace = Keyspace::new(1);
-        put(&keyspace, 0, "k", "v", Some(100));
-        assert_eq!(get(&keyspace, 0, "k", 99).as_deref(), Some("v"));
-        assert_eq!(get(&keyspace, 0, "k", 100), None);
-        assert_eq!(Survey::Unlocked(&keyspace).count(0, 100).0, 1);
-        drop(keyspace.write(0, &[Key::new(0, b"k")], 100));
-        assert_eq!(
-            (
-                Survey::Unlocked(&keyspace).count(0, 100).0,
-                keyspace.expired()
-            ),
-            (0, 1)
-        );
-    }
-
-    #[test]
-    fn the_expirer_removes_what_is_due_and_nothing_else() {
-        let keyspace = Keyspace::new(2);
-        for number in 0..1000 {
-            put(
-                &keyspace,
-                number % 2,
-                &format!("k{number}"),
-                "v",
-                Some(number as i64),
-            );
-        }
-        keyspace.remove_due(499, || {});
-        assert_eq!(
-            (
-                Survey::Unlocked(&keyspace).count(0, 0).0,
-                Survey::Unlocked(&keyspace).count(1, 0).0
-            ),
-            (250, 250)
-        );
-        assert_eq!(keyspace.expired(), 500);
-    }
-
-    #[test]
-    fn a_scan_visits_every_key_once_when_nothing_changes() {
-        let keyspace = Keyspace::new(2);
-        for number in 0..5000 {
-            put(
-                &keyspace,
-                0,
-                &format!("k{number}"),
-                &"v".repeat(1 + number % 2 * 600),
-                None,
-            );
-            put(&keyspace, 1, "other", "v", None);
-        }
-        let db = keyspace.read_all(0, 0);
-        let mut seen = BTreeSet::new();
-        let mut cursor = 0;
-        loop {
-            cursor = db.scan(cursor, |entry| assert!(seen.insert(entry.key().to_vec())));
-            if cursor == 0 {
-                break;
-            }
-        }
-        assert_eq!(seen.len(), 5000);
-    }
-
-    /// With up to 300 keys in 256 shards, most of which are empty with a few. The least COUNT is one key.
-    #[test]
-    fn a_scan_goes_from_one_filled_shard_to_the_next() {
-        for keys in [0, 1, 2, 5, 300] {
-            let keyspace = Keyspace::new(3);
-            for number in 0..keys {
-                put(&keyspace, 1, &format!("k{number}"), "v", None);
-                put(&keyspace, 2, &format!("other{number}"), "v", None);
-            }
-            let db = keyspace.write_all(1, 0);
-            let filled = db.own_shards().filter(|shard| !shard.is_empty()).count();
-            let (mut cursor, mut steps, mut seen) = (0, 0, 0);
-            loop {
-                cursor = db.scan(cursor, |_| seen += 1);
-                steps += 1;
-                if cursor == 0 {
-                    break;
-                }
-            }
-            assert_eq!(seen, keys);
-            assert_eq!(steps, filled.max(1), "{keys} keys");
-        }
-    }
-
-    /// Any number is a cursor, if only a client says so.
-    #[test]
-    fn a_cursor_that_no_scan_gave_ends_somewhere() {
-        let keyspace = Keyspace::new(1);
-        for number in 0..40 {
-            put(&keyspace, 0, &format!("k{number}"), "v", None);
-        }
-        let db = keyspace.read_all(0, 0);
-        for first in (0..2000).chain((0..64).map(|bit| u64::MAX << bit)) {
-            let (mut cursor, mut steps) = (first, 0);
-            loop {
-                cursor = db.scan(cursor, |_| {});
-                steps += 1;
-                assert!(steps <= 300, "{first}");
-                if cursor == 0 {
-                    break;
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn databases_are_exchanged_and_cleared() {
-        let keyspace = Keyspace::new(3);
-        put(&keyspace, 0, "k", "zero", Some(100));
-        put(&keyspace, 2, "k", "two", None);
-        keyspace.write_all(0, 0).swap_databases(2, 0);
-        assert_eq!(get(&keyspace, 0, "k", 0).as_deref(), Some("two"));
-        assert_eq!(get(&keyspace, 2, "k", 0).as_deref(), Some("zero"));
-        // The deadline has moved with its key.
-        keyspace.remove_due(100, || {});
-        assert_eq!(get(&keyspace, 2, "k", 0), None);
-        assert_eq!(keyspace.write_all(0, 0).clear(0), 1);
-        assert_eq!(get(&keyspace, 0, "k", 0), None);
-    }
-
-    #[test]
-    fn random_keys_come_from_all_shards_and_both_tables() {
-        let keyspace = Keyspace::new(1);
-        for number in 0..50 {
-            put(
-                &keyspace,
-                0,
-                &format!("k{number}"),
-                &"v".repeat(1 + number % 2 * 600),
-                None,
-            );
-        }
-        let db = keyspace.read_all(0, 0);
-        let drawn: BTreeSet<_> = (0..5000)
-            .filter_map(|_| db.random_key(|| fastrand::u64(..)).map(Entry::key))
-            .collect();
-        assert_eq!(drawn.len(), 50);
-        assert!(Keyspace::new(1).read_all(0, 0).random_key(|| 7).is_none());
     }
 }

@@ -128,8 +128,10 @@ fn class_of(event: &str) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::space::{Key, Keyspace};
+    use crate::keyspace::locks::Locks;
+    use crate::keyspace::space::Key;
     use crate::keyspace::string_entry::StringForm;
+    use crate::keyspace::view::View;
     use std::collections::BTreeSet;
     use std::path::Path;
     use std::sync::Mutex;
@@ -147,19 +149,24 @@ mod tests {
 
     /// What is told of a key of database 1 that is set, read, and gone, when these classes are wanted.
     fn told(classes: u32) -> String {
-        let keyspace = Keyspace::new(2);
+        let keyspace = Locks::new(2);
         let memory = Arc::new(Memory::default());
         keyspace.events.set_audience(memory.clone());
         keyspace.events.set_classes(classes);
         let key = Key::new(1, b"k");
-        let mut db = keyspace.write(1, &[key], 0);
+        let mut db = keyspace.write(View::from(0).of_database(1), &[key]);
         db.put_string(&key, b"v", StringForm::Natural, Some(100));
         db.changed(&key, "set", 1);
         db.changed(&key, "", 1);
         drop(db);
         keyspace.remove_due(99, || {});
         keyspace.remove_due(100, || {});
-        assert!(keyspace.read(1, &[key], 100).get(&key).is_none());
+        assert!(
+            keyspace
+                .read(View::from(100).of_database(1), &[key])
+                .get(&key)
+                .is_none()
+        );
         let lines = std::mem::take(&mut *memory.0.lock().unwrap());
         lines.join(", ")
     }

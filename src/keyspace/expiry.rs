@@ -6,7 +6,9 @@
 //!
 //! During CLIENT PAUSE no key is removed: an expired key is absent, and goes without a trace until the pause is over.
 
-use super::space::{Keyspace, NO_DEADLINE};
+use super::locks::Locks;
+use super::space::NO_DEADLINE;
+use super::view::View;
 use std::sync::atomic::{
     AtomicBool, AtomicI64,
     Ordering::{Relaxed, SeqCst},
@@ -85,7 +87,7 @@ impl Alarm {
     }
 }
 
-impl Keyspace {
+impl Locks {
     /// Removes all keys that are due and sleeps until the next one is, or until the alarm rings. The expirer's loop. Without
     /// any lock, it calls `told` after each batch of keys: their events are to go out.
     pub fn expire_and_sleep(&self, now_us: impl Fn() -> i64, told: impl Fn()) {
@@ -111,7 +113,9 @@ impl Keyspace {
         for (shard, cell) in self.cells().iter().enumerate() {
             let is_due = || cell.earliest_deadline_ms.load(Relaxed) <= now_ms;
             while is_due() && !self.alarm.rests_at(now_ms) {
-                self.write_shard(shard, now_ms).remove_due(shard, BATCH);
+                let mut db = self.write_shard(View::from(now_ms), shard);
+                db.remove_due(shard, BATCH);
+                drop(db);
                 told();
             }
         }

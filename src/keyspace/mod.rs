@@ -2,12 +2,12 @@
 //!
 //! Reading order: [`object`] (the values), [`string_entry`] and [`object_entry`] with `expiring_key.rs` (a key with its
 //! value, as it lies in memory), [`entry`] (the same as a reader sees it), [`shard`] (a table of entries, with
-//! `deadlines.rs`), `shard_lock.rs`, [`space`] (all shards, and who may lock them), [`db`] (what a command sees: the
-//! shards locked for it), [`expiry`], [`events`], [`snapshot`] with [`kept`], [`gate`], [`waiters`], [`watchers`],
+//! `deadlines.rs`), `shard_lock.rs`, [`space`] (all shards), [`locks`] (how they are locked), [`db`] with [`view`]
+//! (what a command sees: the shards locked for it), [`expiry`], [`events`], [`snapshot`] with [`kept`], [`gate`], [`waiters`], [`watchers`],
 //! [`survey`].
 //!
-//! Locks are taken in ascending order of shards, and only through [`space::Keyspace`], which `command::dispatch` and the
-//! background threads call. A command's handler gets a [`db::Db`] and cannot reach a lock.
+//! Locks are taken through [`locks::Locks`] alone, which the executor (`command::execute`) and the threads of `server` have. A
+//! command's handler gets a [`db::Db`] and has no way to a lock.
 
 pub mod access;
 pub mod db;
@@ -18,6 +18,7 @@ mod expiring_key;
 pub mod expiry;
 pub mod gate;
 pub mod kept;
+pub mod locks;
 pub mod object;
 pub mod object_entry;
 pub mod shard;
@@ -26,5 +27,6 @@ pub mod snapshot;
 pub mod space;
 pub mod string_entry;
 pub mod survey;
+pub mod view;
 pub mod waiters;
 pub mod watchers;

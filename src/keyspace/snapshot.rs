@@ -13,7 +13,9 @@
 
 use super::db::Db;
 use super::kept::ShardImage;
-use super::space::{Keyspace, shards_of_database};
+use super::locks::Locks;
+use super::space::shards_of_database;
+use super::view::View;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -23,9 +25,9 @@ pub(super) type SnapshotId = u64;
 /// All keys and values at one moment. Several threads may take its shards; several snapshots may be under way.
 #[derive(Debug)]
 pub struct Snapshot<'a> {
-    keyspace: &'a Keyspace,
+    locks: &'a Locks,
     id: SnapshotId,
-    /// [`Keyspace::changes`] at that moment, of what it holds.
+    /// [`Keyspace::changes`](super::space::Keyspace::changes) at that moment, of what it holds.
     pub changes: u64,
     /// The databases in order.
     pub sizes: Vec<DatabaseSize>,
@@ -44,10 +46,10 @@ pub struct DatabaseSize {
     pub deadlines: usize,
 }
 
-impl Keyspace {
+impl Locks {
     /// The keyspace as it is now. `closes` holds back all changes from this moment on, until the gate is opened.
     pub fn snapshot(&self, closes: bool) -> Snapshot<'_> {
-        let mut db = self.write_all(0, 0);
+        let mut db = self.write_all(View::from(0));
         if closes {
             self.gate.close();
         }
@@ -57,14 +59,14 @@ impl Keyspace {
     /// One database as it is now.
     pub fn snapshot_of(&self, database: usize) -> Snapshot<'_> {
         let shards = shards_of_database(database);
-        let mut db = self.write_shards(database, shards.clone(), 0);
+        let mut db = self.write_shards(View::from(0), shards.clone());
         self.begin_snapshot(&mut db, shards)
     }
 
     fn begin_snapshot(&self, db: &mut Db, shards: Range<usize>) -> Snapshot<'_> {
         let id = self.next_snapshot_id();
         Snapshot {
-            keyspace: self,
+            locks: self,
             id,
             changes: self.changes_in(shards.clone()),
             sizes: db.begin_snapshot(id),
@@ -84,7 +86,7 @@ impl Snapshot<'_> {
         let next = self
             .next_shard
             .fetch_update(Relaxed, Relaxed, |next| (next < end).then_some(next + 1));
-        self.keyspace.take_snapshot(next.ok()?, self.id)
+        self.locks.take_snapshot(next.ok()?, self.id)
     }
 
     /// Lets go of what nobody has taken yet: the shards need not keep it any longer.
@@ -159,12 +161,12 @@ mod tests {
         (0..snapshot.sizes.len()).map(database).collect()
     }
 
-    fn live(keyspace: &Keyspace) -> Vec<Contents> {
+    fn live(keyspace: &Locks) -> Vec<Contents> {
         let databases = 0..keyspace.databases();
         databases
             .map(|database| {
                 keyspace
-                    .read_all(database, 0)
+                    .read_all(View::from(0).of_database(database))
                     .iter()
                     .map(describe)
                     .collect()
@@ -172,10 +174,10 @@ mod tests {
             .collect()
     }
 
-    fn change(keyspace: &Keyspace, number: usize, round: usize) {
+    fn change(keyspace: &Locks, number: usize, round: usize) {
         let name = format!("key:{number}");
         let key = Key::new(0, name.as_bytes());
-        let mut db = keyspace.write(0, &[key], 0);
+        let mut db = keyspace.write(View::from(0), &[key]);
         let text = format!("{round}:{number}");
         match number % 7 {
             0 => {
@@ -215,7 +217,7 @@ mod tests {
 
     #[test]
     fn later_changes_do_not_reach_it() {
-        let keyspace = Keyspace::new(2);
+        let keyspace = Locks::new(2);
         for round in 0..6 {
             (0..2000).for_each(|number| change(&keyspace, number, round));
             let expected = live(&keyspace);
@@ -224,8 +226,8 @@ mod tests {
             // Every other shard is left unchanged, or changed a little; then all are.
             (0..round * 100).for_each(|number| change(&keyspace, number, round + 1));
             match round {
-                3 => drop(keyspace.write_all(0, 0).clear(0)),
-                4 => keyspace.write_all(0, 0).swap_databases(0, 1),
+                3 => drop(keyspace.write_all(View::from(0)).clear(0)),
+                4 => keyspace.write_all(View::from(0)).swap_databases(0, 1),
                 _ => (0..2000).for_each(|number| change(&keyspace, number, round + 1)),
             }
             assert_eq!(written(snapshot), expected, "round {round}");
@@ -234,7 +236,7 @@ mod tests {
 
     #[test]
     fn several_may_be_under_way() {
-        let keyspace = Keyspace::new(1);
+        let keyspace = Locks::new(1);
         let mut expected = Vec::new();
         let mut snapshots = Vec::new();
         for round in 0..4 {
@@ -253,7 +255,7 @@ mod tests {
 
     #[test]
     fn one_that_is_given_up_leaves_nothing_behind() {
-        let keyspace = Keyspace::new(1);
+        let keyspace = Locks::new(1);
         (0..100).for_each(|number| change(&keyspace, number, 0));
         drop(keyspace.snapshot(false));
         (0..100).for_each(|number| change(&keyspace, number, 1));
@@ -263,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_closed_gate_holds_back_changes_but_no_readers() {
-        let keyspace = Keyspace::new(1);
+        let keyspace = Locks::new(1);
         change(&keyspace, 0, 0);
         let snapshot = keyspace.snapshot(true);
         let expected = live(&keyspace);

@@ -3,9 +3,11 @@
 
 use super::db::Db;
 use super::entry::Entry;
+use super::locks::Locks;
 use super::shard::Shard;
 use super::shard_lock::Access;
-use super::space::{Keyspace, shards_of_database};
+use super::space::shards_of_database;
+use super::view::View;
 use std::ops::Range;
 
 /// Keys that are looked at under one lock on all of them. To have a snapshot of more takes less time than that.
@@ -15,7 +17,7 @@ const FEW: usize = 10_000;
 #[derive(Debug)]
 pub enum Survey<'a, 'k> {
     /// No lock is held by this thread.
-    Unlocked(&'a Keyspace),
+    Unlocked(&'a Locks),
     /// All shards are locked.
     Locked(&'a Db<'k>),
 }
@@ -35,16 +37,16 @@ impl Survey<'_, '_> {
 
     /// Visits the entries of the client's database that have not expired, as they are at one moment.
     pub fn visit_entries(&self, database: usize, now_ms: i64, mut visit: impl FnMut(Entry<'_>)) {
-        let keyspace = match self {
-            Survey::Unlocked(keyspace) => keyspace,
+        let locks = match self {
+            Survey::Unlocked(locks) => locks,
             Survey::Locked(db) => return db.iter().for_each(visit),
         };
-        let db = keyspace.read_all(database, now_ms);
+        let db = locks.read_all(View::from(now_ms).of_database(database));
         if db.len() <= FEW {
             return db.iter().for_each(visit);
         }
         drop(db);
-        let snapshot = keyspace.snapshot_of(database);
+        let snapshot = locks.snapshot_of(database);
         while let Some(shard) = snapshot.next_shard(database) {
             let is_there = |entry: &Entry| !entry.is_expired(now_ms);
             shard.iter().filter(is_there).for_each(&mut visit);
@@ -90,15 +92,17 @@ mod tests {
     use crate::keyspace::string_entry::StringForm;
     use std::collections::BTreeSet;
 
-    fn put(keyspace: &Keyspace, database: usize, name: &str, deadline: Option<i64>) {
+    fn put(keyspace: &Locks, database: usize, name: &str, deadline: Option<i64>) {
         let key = Key::new(database, name.as_bytes());
-        let mut db = keyspace.write(database, &[key], 0);
+        let mut db = keyspace.write(View::from(0).of_database(database), &[key]);
         db.put_string(&key, b"value", StringForm::Natural, deadline);
     }
 
-    fn remove(keyspace: &Keyspace, database: usize, name: &str) {
+    fn remove(keyspace: &Locks, database: usize, name: &str) {
         let key = Key::new(database, name.as_bytes());
-        keyspace.write(database, &[key], 0).remove(&key);
+        keyspace
+            .write(View::from(0).of_database(database), &[key])
+            .remove(&key);
     }
 
     fn name_of(entry: Entry) -> String {
@@ -107,7 +111,7 @@ mod tests {
 
     #[test]
     fn many_entries_are_visited_as_they_were_while_keys_change() {
-        let keyspace = Keyspace::new(2);
+        let keyspace = Locks::new(2);
         let names: BTreeSet<String> = (0..=FEW).map(|number| format!("key:{number}")).collect();
         names.iter().for_each(|name| put(&keyspace, 1, name, None));
         put(&keyspace, 0, "of another database", None);
@@ -126,11 +130,11 @@ mod tests {
 
     #[test]
     fn few_entries_are_visited_too_and_so_are_those_of_a_transaction() {
-        let keyspace = Keyspace::new(2);
+        let keyspace = Locks::new(2);
         put(&keyspace, 1, "there", Some(101));
         put(&keyspace, 1, "due", Some(100));
         put(&keyspace, 0, "of another database", None);
-        let db = keyspace.write_all(1, 100);
+        let db = keyspace.write_all(View::from(100).of_database(1));
         let mut visited = Vec::new();
         Survey::Locked(&db).visit_entries(1, 100, |entry| visited.push(name_of(entry)));
         drop(db);

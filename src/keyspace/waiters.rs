@@ -7,7 +7,7 @@
 //! A client is served as if its command came now: from the first of its keys that is there, which may be another key than
 //! the one whose change has led to its being served. Serving may also fill another key (BLMOVE). Both lie in shards of
 //! their own. The locks of a command therefore include those that serving needs: see `Waiters::destinations` and
-//! `Waiters::earlier_shards`, and [`Keyspace::write`](super::space::Keyspace::write).
+//! `Waiters::earlier_shards`, and [`Locks::write`](super::locks::Locks::write).
 
 use super::db::Db;
 use super::entry::Entry;

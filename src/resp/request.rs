@@ -153,8 +153,11 @@ impl RequestParser {
     }
 
     /// Lets go of the large arguments: the request is carried out.
+    #[inline]
     pub fn drop_large_arguments(&mut self) {
-        self.large = Vec::new();
+        if !self.large.is_empty() {
+            self.large = Vec::new();
+        }
     }
 
     /// After [`parse`](Self::parse) has found a request unfinished: if it waits for a large argument, takes what has arrived

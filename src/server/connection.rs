@@ -12,16 +12,15 @@
 use super::lookahead::LookAhead;
 use super::socket::{Socket, WithoutWaiting};
 use super::transfer;
-use crate::command::call::Session;
-use crate::command::dispatch::{self, LockInHand};
-use crate::command::waiting::Waiting;
+use crate::command::call::Then;
+use crate::command::execute::{Engine, Executor, Request};
+use crate::command::session::Session;
 use crate::resp::backlog::Backlog;
 use crate::resp::reply::Reply;
 use crate::resp::request::RequestParser;
-use crate::state::Server;
 use crate::state::clients::Client;
-use crate::state::waiting::Outcome;
-use crate::util::clock::{self, Stopwatch};
+use crate::state::waiting::{Outcome, Waiting};
+use crate::util::clock;
 use crate::util::doorbell::{Doorbell, Until, Wakeup, Woken};
 use smallvec::SmallVec;
 use std::io::{self, ErrorKind, Read};
@@ -45,11 +44,11 @@ const FAREWELL: Duration = Duration::from_secs(60);
 const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// Serves a client until it is gone.
-pub fn serve(server: &Arc<Server>, socket: &Socket, client: &Arc<Client>) {
+pub fn serve(engine: &Arc<Engine>, socket: &Socket, client: &Arc<Client>) {
     let mut connection = Connection {
-        server,
+        engine,
         socket,
-        session: Session::new(server, client),
+        session: Session::new(engine, client),
         input: Input::default(),
         parser: RequestParser::default(),
         reply: Reply::default(),
@@ -62,7 +61,7 @@ pub fn serve(server: &Arc<Server>, socket: &Socket, client: &Arc<Client>) {
 }
 
 struct Connection<'a> {
-    server: &'a Arc<Server>,
+    engine: &'a Arc<Engine>,
     socket: &'a Socket,
     session: Session,
     input: Input,
@@ -78,7 +77,7 @@ struct Connection<'a> {
 impl Drop for Connection<'_> {
     /// However the connection ends, by a panic too, no shard keeps a trace of it.
     fn drop(&mut self) {
-        dispatch::unwatch(self.server, &mut self.session);
+        self.engine.unwatch(&mut self.session);
     }
 }
 
@@ -100,7 +99,7 @@ impl<'a> Connection<'a> {
                 // The client may have closed its sending half alone, and still read.
                 return self.send_all();
             }
-            self.server
+            self.engine
                 .statistics
                 .note_input(self.session.client.id, received);
             let goes_on = self.execute_all()?;
@@ -132,7 +131,7 @@ impl<'a> Connection<'a> {
     /// To let them run after every request would cost 50 clients 1 µs of 8 (`redis-benchmark -c 50 -t get`); to do it only
     /// after 16 would let one in a hundred requests of 500 clients wait for 10 to 20 ms instead of 6.
     fn take_turns(&mut self) {
-        if self.answered_in_turn * self.server.clients.count() >= REQUESTS_A_ROUND {
+        if self.answered_in_turn * self.engine.clients.count() >= REQUESTS_A_ROUND {
             self.answered_in_turn = 0;
             thread::yield_now();
         }
@@ -140,22 +139,19 @@ impl<'a> Connection<'a> {
 
     /// Carries out every complete request of the input; `false` if the connection is to be closed.
     fn execute_all(&mut self) -> io::Result<bool> {
-        let mut stopwatch = Stopwatch::start();
-        self.session
-            .client
-            .last_request_ms
-            .store(stopwatch.now_ms(), Relaxed);
-        let max_bulk_bytes = self.server.config.proto_max_bulk_len.get() as usize;
-        let mut lock = LockInHand::default();
+        let mut executor = Executor::new(self.engine);
+        let client = self.session.client.clone();
+        client.last_request_ms.store(executor.now_ms(), Relaxed);
+        let max_bulk_bytes = self.engine.config.proto_max_bulk_len.get() as usize;
         let mut look_ahead = LookAhead::default();
         loop {
             let input = &self.input.bytes[self.input.start..self.input.end];
-            look_ahead.before_request(self.server, self.session.database, input);
+            look_ahead.before_request(&self.engine.locks, self.session.database, input);
             let len = match self.parser.parse(input, max_bulk_bytes) {
                 Ok(Some(len)) => len,
                 Ok(None) => {
                     self.input.end -= self.parser.begin_large_argument(input);
-                    lock.release();
+                    executor.release();
                     return Ok(self.is_within_limit(self.input.end - self.input.start));
                 }
                 Err(error) => {
@@ -164,38 +160,40 @@ impl<'a> Connection<'a> {
                 }
             };
             self.answered_in_turn += 1;
-            loop {
-                self.execute(len, &mut stopwatch, &mut lock);
-                if !std::mem::take(&mut self.session.is_postponed) {
-                    break;
-                }
-                lock.release();
+            let mut then = self.execute(len, &mut executor);
+            while matches!(then, Then::Retry) {
+                executor.release();
                 if !self.wait_for_end_of_pause()? {
                     return Ok(false);
                 }
-                stopwatch = Stopwatch::start();
+                executor.resume();
+                then = self.execute(len, &mut executor);
             }
+            self.parser.drop_large_arguments();
             self.input.start += len;
-            if self.session.awaits_dump {
-                self.send_all()?;
-                transfer::send_dump(self.server, self.socket, &self.session)?;
-                return Ok(false);
-            }
-            if let Some(waiting) = self.session.waiting.take() {
-                lock.release();
-                if !self.wait(waiting)? {
+            match then {
+                Then::SendDump => {
+                    self.send_all()?;
+                    transfer::send_dump(self.engine, self.socket, &self.session)?;
                     return Ok(false);
                 }
-                stopwatch = Stopwatch::start();
+                Then::Wait(waiting) => {
+                    executor.release();
+                    if !self.wait(waiting)? {
+                        return Ok(false);
+                    }
+                    executor.resume();
+                }
+                _ => {}
             }
-            if self.session.client.closes_after_reply.load(Relaxed) {
+            if client.closes_after_reply.load(Relaxed) {
                 return Ok(false);
             }
             if self.session.listens() && self.backlog.is_empty() {
-                self.session.client.outbox.take_into(&mut self.reply);
+                client.outbox.take_into(&mut self.reply);
             }
             if self.reply.len() >= FLUSH_BYTES {
-                lock.release();
+                executor.release();
                 self.flush()?;
             }
         }
@@ -221,7 +219,8 @@ impl<'a> Connection<'a> {
         }
         self.session.client.set_waiting(None);
         let is_gone = matches!(*wait.outcome(), Outcome::Gone);
-        waiting.finish(self.server, &self.session.client, &mut self.reply);
+        self.engine
+            .end_wait(waiting, &self.session.client, &mut self.reply);
         flushed.map(|()| !is_gone)
     }
 
@@ -229,7 +228,7 @@ impl<'a> Connection<'a> {
     fn wait_for_end_of_pause(&mut self) -> io::Result<bool> {
         self.flush()?;
         let client = self.session.client.clone();
-        let pause = &self.server.pause;
+        let pause = &self.engine.pause;
         // Without a bell, CLIENT UNPAUSE is noticed after a while.
         let bell = self.session.doorbell().ok();
         let longest_ms = if bell.is_some() { i64::MAX } else { 100 };
@@ -300,38 +299,28 @@ impl<'a> Connection<'a> {
     }
 
     /// Carries out the request that the parser has just completed.
-    fn execute(&mut self, len: usize, stopwatch: &mut Stopwatch, lock: &mut LockInHand<'a>) {
+    #[inline]
+    fn execute(&mut self, len: usize, executor: &mut Executor) -> Then {
         let input = &self.input.bytes[self.input.start..self.input.start + len];
         let arguments = self.parser.arguments(input);
-        let has_large = !self.parser.large_arguments().is_empty();
-        if has_large {
-            self.session.large_arguments = self.parser.large_arguments().clone();
+        if arguments.is_empty() {
+            return Then::Nothing;
         }
-        if !arguments.is_empty() {
-            dispatch::execute(
-                self.server,
-                &mut self.session,
-                &arguments,
-                &mut self.reply,
-                stopwatch,
-                lock,
-            );
-        }
-        drop(arguments);
-        if has_large && !self.session.is_postponed {
-            self.session.large_arguments.clear();
-            self.parser.drop_large_arguments();
-        }
+        let request = Request {
+            arguments: &arguments,
+            large: self.parser.large_arguments(),
+        };
+        executor.execute(&mut self.session, request, &mut self.reply)
     }
 
     /// Whether an unfinished request, with those that wait for EXEC, is still smaller than `client-query-buffer-limit`.
     fn is_within_limit(&self, unfinished_bytes: usize) -> bool {
-        let queue = self.session.queue.as_ref();
+        let queue = self.session.transaction.queue.as_ref();
         let queued_bytes = queue.map_or(0, |queue| queue.argument_bytes());
         let unfinished_bytes = unfinished_bytes + self.parser.pending_bytes() + queued_bytes;
-        let limit = self.server.config.client_query_buffer_limit.get() as usize;
+        let limit = self.engine.config.client_query_buffer_limit.get() as usize;
         if unfinished_bytes > limit {
-            self.server.log.warning_of_clients(format_args!(
+            self.engine.log.warning_of_clients(format_args!(
                 "Closing client that reached max query buffer length: {unfinished_bytes} bytes from {}",
                 self.session.client.address
             ));
@@ -342,7 +331,7 @@ impl<'a> Connection<'a> {
     /// Sends what other clients are to hear of the commands, then the replies, as far as the socket takes them without
     /// waiting; the rest is kept in the backlog.
     fn flush(&mut self) -> io::Result<()> {
-        self.server.deliver_pushes();
+        self.engine.deliver_pushes();
         let unsent = self.backlog.len() + self.reply.len();
         if unsent == 0 {
             return Ok(());
@@ -384,7 +373,7 @@ impl<'a> Connection<'a> {
 
     fn note_sent(&self, sent: usize) {
         let client = &self.session.client;
-        self.server.statistics.note_output(client.id, sent);
+        self.engine.statistics.note_output(client.id, sent);
         let before = client.unsent_bytes.load(Relaxed);
         if before != self.backlog.len() {
             client.unsent_bytes.store(self.backlog.len(), Relaxed);
@@ -397,11 +386,11 @@ impl<'a> Connection<'a> {
     /// [`reaper`](super::reaper) finds out.
     fn check_output_limit(&self, unsent: usize) -> io::Result<()> {
         let client = &self.session.client;
-        let limit = self.server.pushes.limit(client);
+        let limit = self.engine.pushes.limit(client);
         if !client.outbox.must_go(limit, unsent, clock::unix_ms()) {
             return Ok(());
         }
-        self.server.note_over_limit(client);
+        self.engine.note_over_limit(client);
         Err(ErrorKind::ConnectionAborted.into())
     }
 

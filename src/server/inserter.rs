@@ -1,11 +1,13 @@
 //! Puts the keys of a dump into the keyspace, a batch of one shard under one lock. The loader has several of these, each
 //! a thread with shards of its own.
 
+use crate::command::execute::Engine;
 use crate::keyspace::object::Object;
 use crate::keyspace::space::{Key, Place};
 use crate::keyspace::string_entry::{INLINE_BYTES, StringForm};
+use crate::keyspace::view::View;
 use crate::rdb::{KeyRecord, RdbError, Value};
-use crate::state::{Server, values};
+use crate::state::values;
 use crate::types::limits::Limits;
 use crate::util::clock;
 use std::sync::atomic::Ordering::Relaxed;
@@ -108,18 +110,18 @@ impl Batch {
 
 /// What a thread needs to put batches in.
 pub struct Inserter<'a> {
-    server: &'a Server,
+    engine: &'a Engine,
     now_ms: i64,
     limits: Limits,
 }
 
 impl<'a> Inserter<'a> {
     /// For the data of this server, with the limits it is configured with now.
-    pub fn new(server: &'a Server) -> Inserter<'a> {
+    pub fn new(engine: &'a Engine) -> Inserter<'a> {
         Inserter {
-            server,
+            engine,
             now_ms: clock::unix_ms(),
-            limits: server.config.limits(),
+            limits: engine.config.limits(),
         }
     }
 
@@ -144,9 +146,12 @@ impl<'a> Inserter<'a> {
         let Some(first) = keys.first() else {
             return Ok(());
         };
-        let keyspace = &self.server.keyspace;
+        let locks = &self.engine.locks;
         // One key stands for the shard of all.
-        let mut db = keyspace.write(first.database(), &keys[..1], self.now_ms);
+        let mut db = locks.write(
+            View::from(self.now_ms).of_database(first.database()),
+            &keys[..1],
+        );
         db.fetch(&keys);
         for (record, key) in batch.records.iter().zip(&keys) {
             let deadline = Some(record.expires_at_ms).filter(|deadline| *deadline != NEVER);
@@ -167,11 +172,11 @@ impl<'a> Inserter<'a> {
                 && let Some(entry) = db.look(key)
             {
                 let (frequency, idle_s) = record.usage.parts();
-                let access = keyspace.access_rules.access(self.now_ms);
+                let access = locks.access_rules.access(self.now_ms);
                 entry.clock().restore(frequency, idle_s, access);
             }
         }
-        self.server
+        self.engine
             .loading
             .keys
             .fetch_add(keys.len() as u64, Relaxed);

@@ -2,6 +2,7 @@
 
 use super::socket::Socket;
 use super::workers::Workers;
+use crate::command::execute::Engine;
 use crate::state::Server;
 use crate::state::clients::Connection;
 use crate::util::clock;
@@ -90,7 +91,7 @@ impl Listener {
     }
 
     /// Accepts connections until the process ends.
-    pub fn run(&self, server: &Arc<Server>, workers: &Arc<Workers>) {
+    pub fn run(&self, server: &Arc<Engine>, workers: &Arc<Workers>) {
         loop {
             match self.accept(server) {
                 // What this client sends now would be lost; if the server goes on after all, it may come again.
@@ -197,7 +198,7 @@ fn unix_arrival(stream: UnixStream, path: &str) -> Arrival {
 }
 
 /// Hands a connection to a worker, unless it is to be refused.
-fn receive(server: &Arc<Server>, workers: &Arc<Workers>, arrival: Arrival) {
+fn receive(server: &Arc<Engine>, workers: &Arc<Workers>, arrival: Arrival) {
     let Arrival { socket, connection } = arrival;
     let refuse = |text: &[u8]| {
         let _ = { &*socket }.write_all(text);

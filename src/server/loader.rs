@@ -5,6 +5,7 @@
 //! refused until the end of the file and its checksum have been seen, so nobody is served from a damaged dump.
 
 use super::inserter::{Batch, Inserter};
+use crate::command::execute::Engine;
 use crate::keyspace::space::{Key, SHARDS};
 use crate::rdb::function::library_name;
 use crate::rdb::{Fate, Item, KeyRecord, Reader};
@@ -48,7 +49,7 @@ enum Stop {
 ///
 /// # Errors
 /// A line that says which file it is, where the fault lies, and what it is.
-pub fn load(server: &Server, path: &Path) -> Result<bool, String> {
+pub fn load(server: &Engine, path: &Path) -> Result<bool, String> {
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -84,7 +85,7 @@ pub fn load(server: &Server, path: &Path) -> Result<bool, String> {
     Ok(true)
 }
 
-fn load_file(server: &Server, file: File) -> Result<(), Stop> {
+fn load_file(server: &Engine, file: File) -> Result<(), Stop> {
     thread::scope(|scope| {
         let mut channels = Vec::new();
         let mut inserters = Vec::new();

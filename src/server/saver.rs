@@ -4,6 +4,7 @@
 //! be written leaves the old one as it was.
 
 use super::dump;
+use crate::command::execute::Engine;
 use crate::keyspace::snapshot::Snapshot;
 use crate::rdb::file::{self, KeyCounts};
 use crate::state::Server;
@@ -17,12 +18,12 @@ const PERIOD: Duration = Duration::from_secs(1);
 const RETRY_AFTER_MS: i64 = 5_000;
 
 /// Runs until the process ends.
-pub fn run(server: &Server) {
+pub fn run(engine: &Engine) {
     loop {
-        match server.saves.wait_for_request(PERIOD) {
-            Some(Request::Final) => save_finally(server),
-            Some(request) => save(server, request, server.keyspace.snapshot(false)),
-            None => begin_if_due(server),
+        match engine.saves.wait_for_request(PERIOD) {
+            Some(Request::Final) => save_finally(engine),
+            Some(request) => save(engine, request, engine.locks.snapshot(false)),
+            None => begin_if_due(engine),
         }
     }
 }
@@ -50,10 +51,10 @@ fn begin_if_due(server: &Server) {
 }
 
 /// Saves, and if that goes well holds back all changes until the process ends: they would be lost.
-fn save_finally(server: &Server) {
-    save(server, Request::Final, server.keyspace.snapshot(true));
-    if !server.saves.record().last_is_ok {
-        server.keyspace.gate.open();
+fn save_finally(engine: &Engine) {
+    save(engine, Request::Final, engine.locks.snapshot(true));
+    if !engine.saves.record().last_is_ok {
+        engine.keyspace.gate.open();
     }
 }
 

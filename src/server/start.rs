@@ -5,7 +5,7 @@ use super::own_files::OwnFiles;
 use super::workers::Workers;
 use super::{expirer, loader, reaper, saver, supervisor};
 use crate::REDIS_VERSION;
-use crate::command::table;
+use crate::command::execute::Engine;
 use crate::rdb::file;
 use crate::state::Server;
 use crate::state::config::Config;
@@ -42,7 +42,7 @@ fn run_until_stopped(
     warnings: &[String],
     own_files: &OwnFiles,
 ) -> Result<(), String> {
-    let server = Arc::new(Server::new(config, config_file, table::all().len()));
+    let server = Arc::new(Engine::new(config, config_file));
     open_log(&server)?;
     greet(&server);
     warnings
@@ -186,7 +186,7 @@ fn bind_address(address: &str, port: u16, backlog: i32) -> Result<Option<Listene
 
 /// From now on clients are answered; until the dump is loaded, mostly that it is not. Returns what can be connected to.
 fn accept_clients(
-    server: &Arc<Server>,
+    server: &Arc<Engine>,
     listeners: Vec<Listener>,
 ) -> Result<Vec<&'static str>, String> {
     server.loading.begin();
@@ -204,7 +204,7 @@ fn accept_clients(
 }
 
 /// The threads that change or save data, so not before it is there.
-fn spawn_keepers(server: &Arc<Server>) -> Result<(), String> {
+fn spawn_keepers(server: &Arc<Engine>) -> Result<(), String> {
     let for_saver = server.clone();
     spawn("saver", move || saver::run(&for_saver))?;
     let for_expirer = server.clone();
@@ -220,7 +220,7 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), String>
 
 /// SIGINT and SIGTERM ask the server to stop. A second SIGINT ends it at once, without a dump; SIGHUP is ignored: the server
 /// outlives the terminal it was started from.
-fn stop_on_signals(server: &Arc<Server>, own_files: &OwnFiles) -> Result<(), String> {
+fn stop_on_signals(server: &Arc<Engine>, own_files: &OwnFiles) -> Result<(), String> {
     let failed = |error: &dyn fmt::Display| format!("Could not handle signals: {error}");
     let (for_interrupt, own_files) = (server.clone(), own_files.clone());
     let on_interrupt = move || match for_interrupt.shutdown.is_under_way() {

@@ -6,7 +6,8 @@
 
 use super::dump;
 use super::socket::{Socket, WithPatience};
-use crate::command::call::Session;
+use crate::command::execute::Engine;
+use crate::command::session::Session;
 use crate::state::Server;
 use crate::state::transfers::{End, Membership, Next, RoundOutput, Turn, new_mark};
 use std::fs::File;
@@ -24,7 +25,7 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// Sends the dump. Nothing may be sent after it: redis-cli takes the mark for the end only if it is the last it reads.
-pub fn send_dump(server: &Arc<Server>, socket: &Socket, session: &Session) -> io::Result<()> {
+pub fn send_dump(server: &Arc<Engine>, socket: &Socket, session: &Session) -> io::Result<()> {
     let address = &session.client.address;
     let mut output = WithPatience {
         socket,
@@ -70,7 +71,7 @@ fn send_without_keys(
     output.write_all(mark.as_bytes())
 }
 
-fn send_round(server: &Arc<Server>, output: &mut impl Write, needs_length: bool) -> io::Result<()> {
+fn send_round(server: &Arc<Engine>, output: &mut impl Write, needs_length: bool) -> io::Result<()> {
     let mut member = server.transfers.join(needs_length);
     loop {
         match member.wait_for_turn(SIGN_OF_LIFE) {
@@ -94,7 +95,7 @@ fn sign_of_life(output: &mut impl Write) -> io::Result<()> {
 }
 
 /// Has a thread write the dump for all clients of the round.
-fn begin(server: &Arc<Server>, writer: Membership) -> io::Result<()> {
+fn begin(server: &Arc<Engine>, writer: Membership) -> io::Result<()> {
     let round = writer.round.clone();
     let for_thread = server.clone();
     let write = move || {
@@ -114,21 +115,21 @@ fn begin(server: &Arc<Server>, writer: Membership) -> io::Result<()> {
     spawned.map(drop).inspect_err(|_| round.finish(End::Failed))
 }
 
-fn write_round(server: &Server, writer: &Membership) -> io::Result<Option<File>> {
+fn write_round(engine: &Engine, writer: &Membership) -> io::Result<Option<File>> {
     let round = &writer.round;
     let file = match round.needs_file() {
         // Without a name, so that no crash can leave it behind.
         true => Some(tempfile::tempfile_in(Path::new("."))?),
         false => None,
     };
-    let snapshot = server.keyspace.snapshot(false);
+    let snapshot = engine.locks.snapshot(false);
     let output = RoundOutput::new(round.clone(), file);
-    let output = dump::write(server, &snapshot, output, &AtomicU64::new(0))?;
+    let output = dump::write(engine, &snapshot, output, &AtomicU64::new(0))?;
     let file = output.into_file();
     Ok(file.unwrap_or_else(|error| {
         // Clients that wait for the file find none.
         let text = format_args!("Writing a dump for clients: {error}");
-        server.log.warning_of_clients(text);
+        engine.log.warning_of_clients(text);
         None
     }))
 }

@@ -11,7 +11,7 @@
 
 use super::connection;
 use super::socket::Socket;
-use crate::state::Server;
+use crate::command::execute::Engine;
 use crate::state::clients::Registration;
 use crate::state::memory;
 use std::cell::Cell;
@@ -50,7 +50,7 @@ struct State {
 /// A client to be served.
 #[derive(Debug)]
 struct Visit {
-    server: Arc<Server>,
+    server: Arc<Engine>,
     socket: Arc<Socket>,
     registration: Registration,
 }
@@ -80,7 +80,7 @@ impl Workers {
     /// Has a worker serve a client; `false` if the system has no thread for it.
     pub fn serve(
         self: &Arc<Self>,
-        server: &Arc<Server>,
+        server: &Arc<Engine>,
         socket: &Arc<Socket>,
         registration: Registration,
     ) -> bool {

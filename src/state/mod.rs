@@ -51,8 +51,8 @@ const FILES_OF_A_CLIENT: u64 = 1 + doorbell::FILES;
 /// Everything that the threads of one server share.
 #[derive(Debug)]
 pub struct Server {
-    /// Keys and values.
-    pub keyspace: Keyspace,
+    /// What can be done with the keys and values without locking them.
+    pub keyspace: Arc<Keyspace>,
     /// The directives.
     pub config: Config,
     /// The file the directives were read from.
@@ -98,13 +98,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server without data. `commands` is the size of the command table.
-    pub fn new(config: Config, config_file: Option<PathBuf>, commands: usize) -> Server {
+    /// A server of this keyspace. `commands` is the size of the command table.
+    pub fn new(
+        config: Config,
+        config_file: Option<PathBuf>,
+        commands: usize,
+        keyspace: Arc<Keyspace>,
+    ) -> Server {
         let now_ms = clock::unix_ms();
-        let databases = config.databases.get().max(1) as usize;
         let port = config.port.get() as u16;
         let pushes = Arc::new(Pushes::default());
-        let keyspace = Keyspace::new(databases);
         keyspace.events.set_classes(config.event_classes());
         let server = Server {
             keyspace,

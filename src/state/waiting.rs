@@ -4,7 +4,7 @@
 use crate::keyspace::db::Db;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::space::Key;
-use crate::keyspace::waiters::Waiter;
+use crate::keyspace::waiters::{Ticket, Waiter};
 use crate::resp::reply::{Protocol, Reply};
 use crate::util::doorbell::Doorbell;
 use std::fmt;
@@ -45,6 +45,17 @@ pub struct Wait {
     /// Wakes the client's thread.
     pub doorbell: Arc<Doorbell>,
     outcome: Mutex<Outcome>,
+}
+
+/// A wait as the client's own thread holds it.
+#[derive(Debug)]
+pub struct Waiting {
+    /// What the client waits for, and how that ends.
+    pub wait: Arc<Wait>,
+    /// Its place in the queues of the keys.
+    pub ticket: Ticket,
+    /// Whether the client wants the reply (CLIENT REPLY).
+    pub wants_reply: bool,
 }
 
 /// How a wait has ended.

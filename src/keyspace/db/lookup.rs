@@ -68,7 +68,7 @@ impl<'a> Db<'a> {
     pub fn look(&self, key: &Key<'_>) -> Option<Entry<'_>> {
         self.shard(key)
             .get(key.hash, key.bytes)
-            .filter(|entry| !entry.is_expired(self.now_ms))
+            .filter(|entry| !entry.is_expired(self.view.now_ms))
     }
 
     /// The string of a key that is [read](Db::get).
@@ -98,13 +98,13 @@ impl<'a> Db<'a> {
 
     /// An access at the time of the command.
     pub fn access(&self) -> Access<'a> {
-        self.keyspace.access_rules.access(self.now_ms)
+        self.keyspace.access_rules.access(self.view.now_ms)
     }
 
     /// An access by a command that reads the value: none after CLIENT NO-TOUCH.
     fn reading_access(&self) -> Access<'a> {
         let mut access = self.access();
-        access.is_silent = !self.touches;
+        access.is_silent = !self.view.touches;
         access
     }
 
@@ -117,11 +117,6 @@ impl<'a> Db<'a> {
             access.is_silent |= counted == Some(key.hash);
         }
         access
-    }
-
-    /// Makes ready for the next command, whose accesses are others.
-    pub fn forget_counted(&self) {
-        self.counted.set(None);
     }
 
     /// Tells those who want to know it that something has happened to a key.

@@ -75,27 +75,21 @@ impl Db<'_> {
         let mut to_follow: Vec<(usize, &[u8])> = Vec::new();
         to_follow.extend(keys.iter().map(|key| (key.shard, key.bytes)));
         while let Some((shard, bytes)) = to_follow.pop() {
-            match self.locked(shard) {
-                Err(_) => missing.push(shard),
-                Ok(position) if seen.insert((shard, bytes)) => {
+            match self.position(shard) {
+                None => missing.push(shard),
+                Some(position) if seen.insert((shard, bytes)) => {
                     let database = shard / SHARDS;
                     let waiters = &self.guards[position].1.shard().waiters;
                     let in_database = |bytes| Key::new(database, bytes).shard;
                     let filled = waiters.destinations(bytes);
                     to_follow.extend(filled.map(|bytes| (in_database(bytes), bytes)));
                     let earlier = waiters.earlier_shards(bytes, shards_of_database(database));
-                    missing.extend(earlier.filter(|shard| self.locked(*shard).is_err()));
+                    missing.extend(earlier.filter(|shard| self.position(*shard).is_none()));
                 }
-                Ok(_) => {}
+                Some(_) => {}
             }
         }
         missing
-    }
-
-    /// The position of a shard among those that are locked.
-    fn locked(&self, shard: usize) -> Result<usize, usize> {
-        self.guards
-            .binary_search_by_key(&shard, |(number, _)| *number)
     }
 
     /// Any key that somebody waits for may have appeared.

@@ -1,0 +1,544 @@
+//! CLIENT: the connected clients, and what the calling one wants.
+
+use crate::command::call::Call;
+use crate::command::error::{CommandError, CommandResult, c_string};
+use crate::command::registry::{Command, Registry};
+use crate::command::session::ReplyMode;
+use crate::command::spec::*;
+use crate::command::timeout;
+use crate::state::clients::Client;
+use crate::state::pause::Extent;
+use crate::state::waiting::Outcome;
+use crate::util::{clock, number};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "client", arity: -2, handler: Handler::Container(CLIENT), flags: flags(&[]), group: Group::Connection, since: "2.4.0",
+        syntax: "", summary: "A container for client connection commands.", ..BASE },
+];
+
+#[rustfmt::skip]
+const CLIENT: &[CommandSpec] = &[
+    CommandSpec { name: "id", arity: 2, handler: Handler::NoLock(id), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "5.0.0",
+        syntax: "", summary: "Returns the unique client ID of the connection.", ..BASE },
+    CommandSpec { name: "getname", arity: 2, handler: Handler::NoLock(getname), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.6.9",
+        syntax: "", summary: "Returns the name of the connection.", ..BASE },
+    CommandSpec { name: "setname", arity: 3, handler: Handler::NoLock(setname), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.6.9",
+        syntax: "connection-name", summary: "Sets the connection name.", ..BASE },
+    CommandSpec { name: "setinfo", arity: 4, handler: Handler::NoLock(setinfo), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.2.0",
+        syntax: "<LIB-NAME libname | LIB-VER libver>", summary: "Sets information specific to the client or connection.", tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
+    CommandSpec { name: "list", arity: -2, handler: Handler::NoLock(list), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.4.0",
+        syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]", summary: "Lists open connections.", tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "info", arity: 2, handler: Handler::NoLock(client_info), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.2.0",
+        syntax: "", summary: "Returns information about the connection.", tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "kill", arity: -3, handler: Handler::NoLock(kill), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.4.0",
+        syntax: "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> [...]>", summary: "Terminates open connections.", ..BASE },
+    CommandSpec { name: "unblock", arity: -3, handler: Handler::NoLock(unblock), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "5.0.0",
+        syntax: "client-id [TIMEOUT | ERROR]", summary: "Unblocks a client blocked by a blocking command from a different connection.", ..BASE },
+    CommandSpec { name: "pause", arity: -3, handler: Handler::NoLock(pause), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.9.50",
+        syntax: "timeout [WRITE | ALL]", summary: "Suspends commands processing.", ..BASE },
+    CommandSpec { name: "unpause", arity: 2, handler: Handler::NoLock(unpause), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.2.0",
+        syntax: "", summary: "Resumes processing commands from paused clients.", ..BASE },
+    CommandSpec { name: "no-evict", arity: 3, handler: Handler::NoLock(no_evict), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.0.0",
+        syntax: "<ON | OFF>", summary: "Sets the client eviction mode of the connection.", ..BASE },
+    CommandSpec { name: "no-touch", arity: 3, handler: Handler::NoLock(no_touch), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.2.0",
+        syntax: "<ON | OFF>", summary: "Controls whether commands sent by the client affect the LRU/LFU of accessed keys.", ..BASE },
+    CommandSpec { name: "reply", arity: 3, handler: Handler::NoLock(reply), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "3.2.0",
+        syntax: "<ON | OFF | SKIP>", summary: "Instructs the server whether to reply to commands.", ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(client_help), flags: flags(&[LOADING, STALE]), group: Group::Connection, since: "5.0.0",
+        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+];
+
+fn id(call: &mut Call) -> CommandResult {
+    let id = call.session.client.id;
+    call.reply.integer(id as i64);
+    Ok(())
+}
+
+/// ```text
+/// > CLIENT GETNAME
+/// (nil)
+/// > CLIENT SETNAME ann
+/// OK
+/// > CLIENT GETNAME
+/// "ann"
+/// ```
+fn getname(call: &mut Call) -> CommandResult {
+    let labels = call.session.client.labels();
+    let name = Some(labels.name.as_slice()).filter(|name| !name.is_empty());
+    call.reply.bulk_or_null(name);
+    Ok(())
+}
+
+/// ```text
+/// > CLIENT SETNAME "two words"
+/// (error) ERR Client names cannot contain spaces, newlines or special characters.
+/// ```
+fn setname(call: &mut Call) -> CommandResult {
+    let name = call.argument(2);
+    check_name(name)?;
+    call.session.client.labels().name = name.to_vec();
+    call.reply.ok();
+    Ok(())
+}
+
+/// A name stands between blanks in CLIENT LIST, so it cannot hold any.
+pub(in crate::command) fn check_name(name: &[u8]) -> CommandResult {
+    if is_label(name) {
+        return Ok(());
+    }
+    Err(CommandError::err(
+        "Client names cannot contain spaces, newlines or special characters.",
+    ))
+}
+
+/// Whether this can stand in a row of CLIENT LIST. As in Redis, what follows a zero byte is not looked at; it is not shown
+/// there either.
+fn is_label(text: &[u8]) -> bool {
+    c_string(text)
+        .iter()
+        .all(|byte| (b'!'..=b'~').contains(byte))
+}
+
+/// ```text
+/// > CLIENT SETINFO LIB-NAME redis-py
+/// OK
+/// > CLIENT SETINFO COLOUR red
+/// (error) ERR Unrecognized option 'COLOUR'
+/// ```
+fn setinfo(call: &mut Call) -> CommandResult {
+    let (attribute, value) = (call.argument(2), call.argument(3));
+    let name = call.word(2);
+    if !matches!(name.as_str(), "LIB-NAME" | "LIB-VER") {
+        return Err(CommandError::quoting(
+            "Unrecognized option '",
+            attribute,
+            "'",
+        ));
+    }
+    if !is_label(value) {
+        let problem = " cannot contain spaces, newlines or special characters.";
+        return Err(CommandError::quoting("", attribute, problem));
+    }
+    let mut labels = call.session.client.labels();
+    match name.as_str() {
+        "LIB-NAME" => labels.lib_name = value.to_vec(),
+        _ => labels.lib_ver = value.to_vec(),
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// All clients, or those of a type, or those with given numbers.
+fn list(call: &mut Call) -> CommandResult {
+    let mut clients = call.server.clients.all();
+    match call.arguments.len() {
+        2 => {}
+        4 if call.is_word(2, "TYPE") => {
+            let wanted = client_type(call.argument(3))?;
+            clients.retain(|client| wanted == ClientType::of(client));
+        }
+        4.. if call.is_word(2, "ID") => {
+            let ids: Result<Vec<i64>, _> = (3..call.arguments.len())
+                .map(|index| call.integer(index))
+                .collect();
+            let ids = ids.map_err(|_| CommandError::err("Invalid client ID"))?;
+            clients.retain(|client| ids.contains(&(client.id as i64)));
+        }
+        _ => return Err(CommandError::Syntax),
+    }
+    let text: Vec<u8> = clients
+        .iter()
+        .flat_map(|client| describe(call.commands, client, call.now_ms))
+        .collect();
+    call.reply.verbatim(&text);
+    Ok(())
+}
+
+/// The calling client's line of CLIENT LIST.
+fn client_info(call: &mut Call) -> CommandResult {
+    let line = describe(call.commands, &call.session.client, call.now_ms);
+    call.reply.verbatim(&line);
+    Ok(())
+}
+
+/// What kind of client it is. Replicas and masters come with the commands that make them.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum ClientType {
+    Normal,
+    Subscriber,
+    Other,
+}
+
+impl ClientType {
+    fn of(client: &Client) -> ClientType {
+        match client.is_subscriber() {
+            true => ClientType::Subscriber,
+            false => ClientType::Normal,
+        }
+    }
+}
+
+fn client_type(name: &[u8]) -> Result<ClientType, CommandError> {
+    match name.to_ascii_lowercase().as_slice() {
+        b"normal" => Ok(ClientType::Normal),
+        b"pubsub" => Ok(ClientType::Subscriber),
+        b"slave" | b"replica" | b"master" => Ok(ClientType::Other),
+        _ => Err(CommandError::quoting("Unknown client type '", name, "'")),
+    }
+}
+
+fn client_id(call: &Call, index: usize) -> Result<u64, CommandError> {
+    let id = number::parse_i64(call.argument(index)).filter(|id| *id > 0);
+    id.map(|id| id as u64)
+        .ok_or_else(|| CommandError::err("client-id should be greater than 0"))
+}
+
+/// One line of CLIENT LIST: <https://redis.io/commands/client-list/>. What the server does not have is 0 or -1.
+fn describe(commands: &Registry, client: &Client, now_ms: i64) -> Vec<u8> {
+    let labels = client.labels().clone();
+    let flags: String = [
+        ('S', client.is_replica.load(Relaxed)),
+        ('O', client.is_monitor.load(Relaxed)),
+        ('P', client.is_subscriber()),
+        ('x', client.queued_commands.load(Relaxed) >= 0),
+        ('b', client.is_waiting()),
+        ('d', client.watch.is_spoilt()),
+        ('U', client.is_of_unix_socket),
+        ('e', client.no_evict.load(Relaxed)),
+        ('T', client.no_touch.load(Relaxed)),
+    ]
+    .iter()
+    .filter_map(|(flag, is_set)| is_set.then_some(*flag))
+    .collect();
+    let flags = if flags.is_empty() { "N" } else { &flags };
+    let command = commands
+        .all()
+        .get(client.last_command.load(Relaxed))
+        .map_or("NULL".to_string(), Command::full_name);
+    let [input, input_free, arguments, queued, output] = [
+        &client.input_bytes,
+        &client.input_free_bytes,
+        &client.argument_bytes,
+        &client.queued_bytes,
+        &client.output_capacity,
+    ]
+    .map(|figure| figure.load(Relaxed));
+    let [channels, patterns, shard_channels] =
+        [0, 1, 2].map(|kind| client.subscriptions[kind].load(Relaxed));
+    let (messages, _) = client.outbox.len_and_bytes();
+    let (unread, total) = (client.unread_bytes(), client.memory_bytes());
+    let age = (now_ms - client.connected_at_ms).max(0) / 1000;
+    let idle = (now_ms - client.last_request_ms.load(Relaxed)).max(0) / 1000;
+    let head = format!(
+        "id={} addr={} laddr={} fd={}",
+        client.id, client.address, client.local_address, client.file_descriptor
+    );
+    let middle = format!(
+        "age={age} idle={idle} flags={flags} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} \
+         qbuf={input} qbuf-free={input_free} argv-mem={arguments} multi-mem={queued} rbs={output} rbp={output} \
+         obl=0 oll={messages} omem={unread} tot-mem={total} events=r \
+         cmd={command} user=default redir=-1 resp={}",
+        client.database.load(Relaxed),
+        client.queued_commands.load(Relaxed),
+        client.protocol.load(Relaxed),
+    );
+    [
+        head.as_bytes(),
+        b" name=",
+        c_string(&labels.name),
+        b" ",
+        middle.as_bytes(),
+        b" lib-name=",
+        c_string(&labels.lib_name),
+        b" lib-ver=",
+        c_string(&labels.lib_ver),
+        b"\n",
+    ]
+    .concat()
+}
+
+/// Which clients are to be disconnected.
+#[derive(Default)]
+struct Filter {
+    id: Option<u64>,
+    address: Option<Vec<u8>>,
+    local_address: Option<Vec<u8>>,
+    user: Option<Vec<u8>>,
+    client_type: Option<ClientType>,
+    spares_caller: bool,
+}
+
+/// ```text
+/// > CLIENT KILL 1.2.3.4:5
+/// (error) ERR No such client
+/// > CLIENT KILL ID 1000000
+/// (integer) 0
+/// ```
+fn kill(call: &mut Call) -> CommandResult {
+    let is_old_style = call.arguments.len() == 3;
+    let filter = match is_old_style {
+        true => Filter {
+            address: Some(call.argument(2).to_vec()),
+            ..Filter::default()
+        },
+        false => kill_filter(call)?,
+    };
+    let clients = call.server.clients.all();
+    let killed: Vec<_> = clients
+        .iter()
+        .filter(|client| filter.matches(client, call.session.client.id))
+        .collect();
+    for client in &killed {
+        // The caller still gets its answer.
+        if Arc::ptr_eq(client, &call.session.client) {
+            client.closes_after_reply.store(true, Relaxed);
+        } else {
+            client.disconnect();
+        }
+    }
+    match (is_old_style, killed.is_empty()) {
+        (true, true) => return Err(CommandError::err("No such client")),
+        (true, false) => call.reply.ok(),
+        (false, _) => call.reply.count(killed.len()),
+    }
+    Ok(())
+}
+
+fn kill_filter(call: &Call) -> Result<Filter, CommandError> {
+    let mut filter = Filter {
+        spares_caller: true,
+        ..Filter::default()
+    };
+    let mut index = 2;
+    while index < call.arguments.len() {
+        if index + 1 == call.arguments.len() {
+            return Err(CommandError::Syntax);
+        }
+        let value = call.argument(index + 1);
+        match call.word(index).as_str() {
+            "ID" => filter.id = Some(client_id(call, index + 1)?),
+            "TYPE" => filter.client_type = Some(client_type(value)?),
+            "ADDR" => filter.address = Some(value.to_vec()),
+            "LADDR" => filter.local_address = Some(value.to_vec()),
+            "USER" if value == b"default" => filter.user = Some(value.to_vec()),
+            "USER" => return Err(CommandError::quoting("No such user '", value, "'")),
+            "SKIPME" => {
+                filter.spares_caller = match call.word(index + 1).as_str() {
+                    "YES" => true,
+                    "NO" => false,
+                    _ => return Err(CommandError::Syntax),
+                }
+            }
+            _ => return Err(CommandError::Syntax),
+        }
+        index += 2;
+    }
+    Ok(filter)
+}
+
+impl Filter {
+    fn matches(&self, client: &Client, caller: u64) -> bool {
+        let is = |wanted: &Option<Vec<u8>>, address: &str| {
+            wanted.as_ref().is_none_or(|it| it == address.as_bytes())
+        };
+        self.id.is_none_or(|id| id == client.id)
+            && is(&self.address, &client.address)
+            && is(&self.local_address, &client.local_address)
+            && self
+                .client_type
+                .is_none_or(|wanted| wanted == ClientType::of(client))
+            && !(self.spares_caller && client.id == caller)
+    }
+}
+
+/// ```text
+/// > CLIENT UNBLOCK 1000000
+/// (integer) 0
+/// > CLIENT UNBLOCK 1000000 gently
+/// (error) ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR
+/// ```
+fn unblock(call: &mut Call) -> CommandResult {
+    let outcome = match call.arguments.get(3) {
+        None => Outcome::TimedOut,
+        Some(_) if call.arguments.len() > 4 => {
+            let problem = "unknown subcommand or wrong number of arguments for '";
+            let typed = call.argument(1);
+            return Err(CommandError::quoting(problem, typed, "'. Try CLIENT HELP."));
+        }
+        Some(_) => match call.word(3).as_str() {
+            "TIMEOUT" => Outcome::TimedOut,
+            "ERROR" => Outcome::Unblocked,
+            _ => {
+                return Err(CommandError::err(
+                    "CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+                ));
+            }
+        },
+    };
+    let id = call.integer(2)?;
+    let clients = call.server.clients.all();
+    let client = clients.iter().find(|client| client.id as i64 == id);
+    let is_unblocked = client.is_some_and(|client| client.end_wait(outcome));
+    call.reply.integer(is_unblocked.into());
+    Ok(())
+}
+
+/// Lets commands wait: see [`crate::state::pause`]. Meanwhile no key is removed because it has expired. A client that has waited for a
+/// key before is still served; in Redis it waits for the end of the pause too.
+///
+/// ```text
+/// > CLIENT PAUSE 0
+/// OK
+/// > CLIENT PAUSE 60000 WRITE
+/// OK
+/// > GET name
+/// (nil)
+/// > CLIENT UNPAUSE
+/// OK
+/// > CLIENT PAUSE 1000 READ
+/// (error) ERR CLIENT PAUSE mode must be WRITE or ALL
+/// > CLIENT PAUSE soon
+/// (error) ERR timeout is not an integer or out of range
+/// > CLIENT PAUSE -1
+/// (error) ERR timeout is negative
+/// ```
+fn pause(call: &mut Call) -> CommandResult {
+    let extent = match call.arguments.len() {
+        3 => Extent::All,
+        4 if call.is_word(3, "WRITE") => Extent::Writes,
+        4 if call.is_word(3, "ALL") => Extent::All,
+        4 => {
+            return Err(CommandError::err("CLIENT PAUSE mode must be WRITE or ALL"));
+        }
+        _ => {
+            let problem = "unknown subcommand or wrong number of arguments for '";
+            let typed = call.argument(1);
+            return Err(CommandError::quoting(problem, typed, "'. Try CLIENT HELP."));
+        }
+    };
+    let now_ms = clock::unix_ms();
+    let timeout_ms = timeout::parse_timeout_ms(call, 2)?;
+    let until_ms = match timeout_ms {
+        0 => 0,
+        timeout_ms => now_ms.saturating_add(timeout_ms),
+    };
+    let until_ms = call.server.pause.begin(extent, until_ms, now_ms);
+    call.server.keyspace.alarm.rest_until(until_ms);
+    call.reply.ok();
+    Ok(())
+}
+
+/// ```text
+/// > CLIENT UNPAUSE
+/// OK
+/// ```
+fn unpause(call: &mut Call) -> CommandResult {
+    call.server.pause.end();
+    call.server.keyspace.alarm.rest_until(0);
+    call.reply.ok();
+    Ok(())
+}
+
+/// ```text
+/// > CLIENT NO-EVICT on
+/// OK
+/// > CLIENT NO-EVICT maybe
+/// (error) ERR syntax error
+/// ```
+fn no_evict(call: &mut Call) -> CommandResult {
+    let is_on = on_or_off(call)?;
+    call.session.client.no_evict.store(is_on, Relaxed);
+    call.reply.ok();
+    Ok(())
+}
+
+/// New in 7.2: reads of this client no longer count as accesses.
+///
+/// ```text
+/// > CLIENT NO-TOUCH on
+/// OK
+/// ```
+fn no_touch(call: &mut Call) -> CommandResult {
+    let is_on = on_or_off(call)?;
+    call.session.client.no_touch.store(is_on, Relaxed);
+    call.reply.ok();
+    Ok(())
+}
+
+fn on_or_off(call: &Call) -> Result<bool, CommandError> {
+    match call.word(2).as_str() {
+        "ON" => Ok(true),
+        "OFF" => Ok(false),
+        _ => Err(CommandError::Syntax),
+    }
+}
+
+/// ```text
+/// > CLIENT REPLY ON
+/// OK
+/// ```
+fn reply(call: &mut Call) -> CommandResult {
+    match call.word(2).as_str() {
+        "ON" => {
+            call.session.reply_mode = ReplyMode::On;
+            call.reply.ok();
+        }
+        "OFF" => call.session.reply_mode = ReplyMode::Off,
+        // Only a client that hears something can ask for a skip.
+        "SKIP" if call.session.reply_mode == ReplyMode::Off => {}
+        "SKIP" => call.session.reply_mode = ReplyMode::SkipNext,
+        _ => return Err(CommandError::Syntax),
+    }
+    Ok(())
+}
+
+fn client_help(call: &mut Call) -> CommandResult {
+    call.help(&[
+        "GETNAME",
+        "    Return the name of the current connection.",
+        "ID",
+        "    Return the ID of the current connection.",
+        "INFO",
+        "    Return information about the current client connection.",
+        "KILL <ip:port>",
+        "    Kill connection made from <ip:port>.",
+        "KILL <option> <value> [<option> <value> [...]]",
+        "    Kill connections. Options are:",
+        "    * ADDR (<ip:port>|<unixsocket>:0)",
+        "      Kill connections made from the specified address",
+        "    * LADDR (<ip:port>|<unixsocket>:0)",
+        "      Kill connections made to specified local address",
+        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+        "      Kill connections by type.",
+        "    * USER <username>",
+        "      Kill connections authenticated by <username>.",
+        "    * SKIPME (YES|NO)",
+        "      Skip killing current connection (default: yes).",
+        "LIST [options ...]",
+        "    Return information about client connections. Options:",
+        "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB)",
+        "      Return clients of specified type.",
+        "UNPAUSE",
+        "    Stop the current client pause, resuming traffic.",
+        "PAUSE <timeout> [WRITE|ALL]",
+        "    Suspend all, or just write, clients for <timeout> milliseconds.",
+        "REPLY (ON|OFF|SKIP)",
+        "    Control the replies sent to the current connection.",
+        "SETNAME <name>",
+        "    Assign the name <name> to the current connection.",
+        "SETINFO <option> <value>",
+        "    Set client meta attr. Options are:",
+        "    * LIB-NAME: the client lib name.",
+        "    * LIB-VER: the client lib version.",
+        "UNBLOCK <clientid> [TIMEOUT|ERROR]",
+        "    Unblock the specified blocked client.",
+        "NO-EVICT (ON|OFF)",
+        "    Protect current client connection from eviction.",
+        "NO-TOUCH (ON|OFF)",
+        "    Will not touch LRU/LFU stats when this mode is on.",
+    ]);
+    Ok(())
+}

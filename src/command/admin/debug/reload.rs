@@ -1,0 +1,190 @@
+//! DEBUG RELOAD: the data go to the dump and come back. All data are locked from the first key that is saved to the last
+//! that is loaded, so that no change is lost in between.
+//!
+//! The file is read to its end before a key is touched. In Redis a dump that cannot be loaded costs the data.
+
+use crate::command::call::Call;
+use crate::command::error::{CommandError, CommandResult};
+use crate::keyspace::db::Db;
+use crate::keyspace::object::Object;
+use crate::keyspace::space::Key;
+use crate::rdb::file::{self, KeyCounts};
+use crate::rdb::{Fate, Item, KeyRecord, Reader, Writer, WriterOptions};
+use crate::state::{Server, values};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io;
+
+/// ```text
+/// > SET k v
+/// OK
+/// > DEBUG RELOAD
+/// OK
+/// > GET k
+/// "v"
+/// > DEBUG RELOAD FOO
+/// (error) ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.
+/// ```
+pub(super) fn reload(call: &mut Call, db: &mut Db) -> CommandResult {
+    let [mut saves, mut empties, mut merges] = [true, true, false];
+    for index in 2..call.arguments.len() {
+        match call.word(index).as_str() {
+            "MERGE" => merges = true,
+            "NOFLUSH" => empties = false,
+            "NOSAVE" => saves = false,
+            _ => {
+                return Err(CommandError::err(
+                    "DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
+                ));
+            }
+        }
+    }
+    // A save that has not begun yet waits for the locks, and so for the end of this command.
+    if call.server.saves.record().in_progress {
+        return Err(CommandError::err("Background save already in progress"));
+    }
+    if saves {
+        save(call.server, db).map_err(|error| failed(call, "save", &error.to_string()))?;
+    }
+    let loaded = load(call.server, call.now_ms).and_then(|keys| {
+        let conflict = keys.iter().find(|loaded| db.look(&loaded.key()).is_some());
+        match conflict {
+            Some(loaded) if !empties && !merges => Err(format!(
+                "the key '{}' is there already",
+                String::from_utf8_lossy(&loaded.name)
+            )),
+            _ => Ok(keys),
+        }
+    });
+    let loaded = loaded.map_err(|reason| failed(call, "load", &reason))?;
+    if empties {
+        (0..call.server.keyspace.databases()).for_each(|database| {
+            db.clear(database);
+        });
+    }
+    loaded.into_iter().for_each(|key| put(db, key));
+    if empties {
+        let changes = call.server.keyspace.changes();
+        call.server.saves.note_loaded(changes);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+fn failed(call: &Call, what: &str, reason: &str) -> CommandError {
+    let log = &call.server.log;
+    log.warning(format_args!(
+        "DEBUG RELOAD cannot {what} the dump: {reason}"
+    ));
+    CommandError::err(format!(
+        "Error trying to {what} the RDB dump, check server logs."
+    ))
+}
+
+fn save(server: &Server, db: &mut Db) -> io::Result<()> {
+    let options = WriterOptions {
+        compression: server.config.rdbcompression.get(),
+        checksum: server.config.rdbchecksum.get(),
+    };
+    let reads_back = server.config.rdb_read_back.get();
+    file::replace(&server.dump_path(), reads_back, |output| {
+        let mut writer = Writer::new(output, options)?;
+        let mut counts = KeyCounts {
+            keys: 0,
+            expires: 0,
+        };
+        for database in 0..server.keyspace.databases() {
+            db.view.database = database;
+            let keys = db.iter().count() as u64;
+            let has_deadline = db.iter().filter(|entry| entry.expires_at_ms().is_some());
+            let expires = has_deadline.count() as u64;
+            if keys > 0 {
+                writer.select_db(database as u64, keys, expires)?;
+            }
+            for entry in db.iter() {
+                values::with_value_ref(entry.value(), |value| {
+                    writer.key(entry.key(), entry.expires_at_ms(), value)
+                })?;
+            }
+            counts.keys += keys;
+            counts.expires += expires;
+        }
+        writer.finish()?;
+        Ok(counts)
+    })?;
+    Ok(())
+}
+
+/// A key of the dump, ready to be put in.
+struct Loaded {
+    database: usize,
+    name: Vec<u8>,
+    object: Object,
+    expires_at_ms: Option<i64>,
+    frequency: Option<u8>,
+    idle_s: Option<u32>,
+}
+
+impl Loaded {
+    fn key(&self) -> Key<'_> {
+        Key::new(self.database, &self.name)
+    }
+}
+
+/// All keys of the dump, or why it cannot be loaded.
+fn load(server: &Server, now_ms: i64) -> Result<Vec<Loaded>, String> {
+    let file = File::open(server.dump_path()).map_err(|error| error.to_string())?;
+    let mut reader = Reader::new(file).map_err(|error| error.to_string())?;
+    let mut keys = Vec::new();
+    let mut names = HashSet::new();
+    let mut database = 0;
+    while let Some(item) = reader.next().map_err(|error| error.to_string())? {
+        match item {
+            Item::SelectDb(number) => {
+                let known = usize::try_from(number).ok();
+                database = known
+                    .filter(|number| *number < server.keyspace.databases())
+                    .ok_or_else(|| format!("there are keys in database {number}"))?;
+            }
+            Item::Key(record) if record.fate(now_ms) == Fate::Kept => {
+                if !names.insert((database, record.key.clone())) {
+                    let name = String::from_utf8_lossy(&record.key);
+                    return Err(format!("the key '{name}' comes twice"));
+                }
+                keys.push(loaded(server, database, record)?);
+            }
+            Item::Function(_) | Item::ModuleAux { .. } => {
+                return Err("it holds functions or data of modules".to_string());
+            }
+            Item::Key(_) | Item::Aux { .. } | Item::ResizeDb { .. } => {}
+        }
+    }
+    Ok(keys)
+}
+
+fn loaded(server: &Server, database: usize, record: KeyRecord) -> Result<Loaded, String> {
+    if let Some(kind) = values::unknown_kind(&record.value) {
+        let name = String::from_utf8_lossy(&record.key);
+        return Err(format!("the value of the key '{name}' is {kind}"));
+    }
+    let object = values::object(record.value, &server.config.limits());
+    let idle_s = record.idle_seconds;
+    Ok(Loaded {
+        database,
+        name: record.key,
+        object: object.ok_or("a value cannot be held")?,
+        expires_at_ms: record.expires_at_ms,
+        frequency: record.freq,
+        idle_s: idle_s.map(|idle_s| u32::try_from(idle_s).unwrap_or(u32::MAX)),
+    })
+}
+
+fn put(db: &mut Db, loaded: Loaded) {
+    let key = Key::new(loaded.database, &loaded.name);
+    db.put_anew(&key, loaded.object, loaded.expires_at_ms);
+    if let Some(entry) = db.look(&key) {
+        let clock = entry.clock();
+        clock.restore(loaded.frequency, loaded.idle_s, db.access());
+    }
+    db.changed(&key, "", 0);
+}

@@ -1,0 +1,488 @@
+//! COMMAND: what there is to know about the commands, from the table.
+
+use crate::command::admin::syntax::{self, Argument, ArgumentKind};
+use crate::command::call::Call;
+use crate::command::error::{CommandError, CommandResult};
+use crate::command::registry::Command;
+use crate::command::spec::*;
+use crate::util::glob;
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "command", arity: -1, handler: Handler::CallableContainer(all, COMMAND), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
+        syntax: "", summary: "Returns detailed information about all commands.", tips: &["nondeterministic_output_order"], ..BASE },
+];
+
+#[rustfmt::skip]
+const COMMAND: &[CommandSpec] = &[
+    CommandSpec { name: "count", arity: 2, handler: Handler::NoLock(count), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
+        syntax: "", summary: "Returns a count of commands.", ..BASE },
+    CommandSpec { name: "docs", arity: -2, handler: Handler::NoLock(docs), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
+        syntax: "[command-name [command-name ...]]", summary: "Returns documentary information about one, multiple or all commands.", tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "info", arity: -2, handler: Handler::NoLock(info), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
+        syntax: "[command-name [command-name ...]]", summary: "Returns information about one, multiple or all commands.", tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "list", arity: -2, handler: Handler::NoLock(list), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
+        syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]", summary: "Returns a list of command names.", tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "getkeys", arity: -3, handler: Handler::NoLock(getkeys), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
+        syntax: "command [arg [arg ...]]", summary: "Extracts the key names from an arbitrary command.", ..BASE },
+    CommandSpec { name: "getkeysandflags", arity: -3, handler: Handler::NoLock(getkeysandflags), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
+        syntax: "command [arg [arg ...]]", summary: "Extracts the key names and access flags for an arbitrary command.", ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(command_help), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "5.0.0",
+        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+];
+
+/// COMMAND alone: what INFO says of each command.
+fn all(call: &mut Call) -> CommandResult {
+    let commands = call.commands.top_level();
+    call.reply.array(commands.len());
+    commands.for_each(|command| reply_info(call, command));
+    Ok(())
+}
+
+/// How many commands there are, subcommands not counted.
+fn count(call: &mut Call) -> CommandResult {
+    call.reply.count(call.commands.top_level().len());
+    Ok(())
+}
+
+/// ```text
+/// > COMMAND INFO get nothing
+/// 1)  1) "get"
+///     2) (integer) 2
+///     3) 1) readonly
+///        2) fast
+///     4) (integer) 1
+///     5) (integer) 1
+///     6) (integer) 1
+///     7) 1) @read
+///        2) @string
+///        3) @fast
+///     8) (empty array)
+///     9) 1) 1) "flags"
+///           2) 1) RO
+///              2) access
+///           3) "begin_search"
+///           4) 1) "type"
+///              2) "index"
+///              3) "spec"
+///              4) 1) "index"
+///                 2) (integer) 1
+///           5) "find_keys"
+///           6) 1) "type"
+///              2) "range"
+///              3) "spec"
+///              4) 1) "lastkey"
+///                 2) (integer) 0
+///                 3) "keystep"
+///                 4) (integer) 1
+///                 5) "limit"
+///                 6) (integer) 0
+///    10) (empty array)
+/// 2) (nil)
+/// ```
+fn info(call: &mut Call) -> CommandResult {
+    if call.arguments.len() == 2 {
+        return all(call);
+    }
+    call.reply.array(call.arguments.len() - 2);
+    for name in &call.arguments[2..] {
+        match call.commands.find_full_name(name) {
+            Some(command) => reply_info(call, command),
+            None => call.reply.null(),
+        }
+    }
+    Ok(())
+}
+
+fn reply_info(call: &mut Call, command: &Command) {
+    let spec = command.spec;
+    let (first, last, step) = key_range(spec);
+    call.reply.array(10);
+    call.reply.bulk(command.full_name().as_bytes());
+    call.reply.integer(spec.arity.into());
+    reply_statuses(call, spec.all_flags().names());
+    call.reply.integer(first);
+    call.reply.integer(last);
+    call.reply.integer(step);
+    reply_statuses(call, spec.categories().into_iter());
+    call.reply.set(spec.tips.len());
+    spec.tips
+        .iter()
+        .for_each(|tip| call.reply.bulk(tip.as_bytes()));
+    call.reply.set(spec.keys.len());
+    spec.keys.iter().for_each(|keys| reply_key_spec(call, keys));
+    let subcommands = call.commands.subcommands(spec);
+    // As in Redis, an empty set, or an array.
+    match subcommands.len() {
+        0 => call.reply.set(0),
+        count => call.reply.array(count),
+    }
+    subcommands
+        .iter()
+        .for_each(|subcommand| reply_info(call, subcommand));
+}
+
+/// The places of the keys as clients from before key specifications know them: index of the first, index of the last, and
+/// the step between them. Several ranges that adjoin are one; others are not told.
+fn key_range(spec: &CommandSpec) -> (i64, i64, i64) {
+    let ranges = spec.keys.iter().filter_map(|keys| match keys.places {
+        KeyPlaces::Range { first, last, step } => Some((first as i64, last as i64, step as i64)),
+        _ => None,
+    });
+    ranges
+        .reduce(|range, next| (range.0, next.1, 1))
+        .unwrap_or((0, 0, 0))
+}
+
+/// <https://redis.io/docs/reference/key-specs/>
+fn reply_key_spec(call: &mut Call, keys: &KeySpec) {
+    let has_notes = !keys.notes.is_empty();
+    call.reply.map(3 + usize::from(has_notes));
+    if has_notes {
+        call.reply.bulk(b"notes");
+        call.reply.bulk(keys.notes.as_bytes());
+    }
+    call.reply.bulk(b"flags");
+    reply_statuses(call, keys.flags.names());
+    call.reply.bulk(b"begin_search");
+    match keys.places {
+        KeyPlaces::Range { first: index, .. } | KeyPlaces::Counted { count: index } => {
+            reply_search(call, "index", 1);
+            reply_number(call, "index", index as i32);
+        }
+        KeyPlaces::AfterWord { word, from } => {
+            reply_search(call, "keyword", 2);
+            reply_text(call, "keyword", word);
+            reply_number(call, "startfrom", from as i32);
+        }
+        KeyPlaces::Patterns | KeyPlaces::Sought(_) => reply_search(call, "unknown", 0),
+    }
+    call.reply.bulk(b"find_keys");
+    // The numbers count from where the search begins.
+    let (kind, numbers) = match keys.places {
+        KeyPlaces::Range { first, last, step } => {
+            let last = if last < 0 { last } else { last - first as i32 };
+            let numbers = vec![("lastkey", last), ("keystep", step as i32), ("limit", 0)];
+            ("range", numbers)
+        }
+        KeyPlaces::AfterWord { .. } => {
+            let numbers = vec![("lastkey", 0), ("keystep", 1), ("limit", 0)];
+            ("range", numbers)
+        }
+        KeyPlaces::Counted { .. } => {
+            let numbers = vec![("keynumidx", 0), ("firstkey", 1), ("keystep", 1)];
+            ("keynum", numbers)
+        }
+        KeyPlaces::Patterns | KeyPlaces::Sought(_) => ("unknown", Vec::new()),
+    };
+    reply_search(call, kind, numbers.len());
+    for (name, number) in numbers {
+        reply_number(call, name, number);
+    }
+}
+
+/// How a search works, but for its parameters, of which there are so many.
+fn reply_search(call: &mut Call, kind: &str, parameters: usize) {
+    call.reply.map(2);
+    reply_text(call, "type", kind);
+    call.reply.bulk(b"spec");
+    call.reply.map(parameters);
+}
+
+fn reply_number(call: &mut Call, name: &str, number: i32) {
+    call.reply.bulk(name.as_bytes());
+    call.reply.integer(number.into());
+}
+
+fn reply_statuses(call: &mut Call, names: impl Iterator<Item = &'static str>) {
+    let names: Vec<&str> = names.collect();
+    call.reply.set(names.len());
+    names.iter().for_each(|name| call.reply.simple(name));
+}
+
+/// What people should know. The complexity is left out, and so is the history of the command.
+///
+/// ```text
+/// > COMMAND DOCS hdel nothing
+/// 1) "hdel"
+/// 2) 1) "summary"
+///    2) "Deletes one or more fields and their values from a hash. Deletes the hash if no fields remain."
+///    3) "since"
+///    4) "2.0.0"
+///    5) "group"
+///    6) "hash"
+///    7) "arguments"
+///    8) 1) 1) "name"
+///          2) "key"
+///          3) "type"
+///          4) "key"
+///          5) "display_text"
+///          6) "key"
+///          7) "key_spec_index"
+///          8) (integer) 0
+///       2) 1) "name"
+///          2) "field"
+///          3) "type"
+///          4) "string"
+///          5) "display_text"
+///          6) "field"
+///          7) "flags"
+///          8) 1) multiple
+/// ```
+fn docs(call: &mut Call) -> CommandResult {
+    let commands: Vec<&Command> = match &call.arguments[2..] {
+        [] => call.commands.top_level().collect(),
+        names => names
+            .iter()
+            .filter_map(|name| call.commands.find_full_name(name))
+            .collect(),
+    };
+    call.reply.map(commands.len());
+    commands
+        .into_iter()
+        .for_each(|command| reply_docs(call, command));
+    Ok(())
+}
+
+fn reply_docs(call: &mut Call, command: &Command) {
+    let spec = command.spec;
+    let arguments = syntax::parse(spec.syntax);
+    let subcommands = call.commands.subcommands(spec);
+    let optional_entries = [!arguments.is_empty(), !subcommands.is_empty()];
+    let entries = 3
+        + 3 * usize::from(spec.deprecated.is_some())
+        + optional_entries
+            .iter()
+            .filter(|is_there| **is_there)
+            .count();
+    call.reply.bulk(command.full_name().as_bytes());
+    call.reply.map(entries);
+    reply_text(call, "summary", spec.summary);
+    reply_text(call, "since", spec.since);
+    reply_text(call, "group", spec.group.name());
+    if let Some((version, replacement)) = spec.deprecated {
+        call.reply.bulk(b"doc_flags");
+        reply_statuses(call, ["deprecated"].into_iter());
+        reply_text(call, "deprecated_since", version);
+        reply_text(call, "replaced_by", replacement);
+    }
+    if !arguments.is_empty() {
+        call.reply.bulk(b"arguments");
+        reply_arguments(call, &arguments, &mut KeySpecs::new(spec));
+    }
+    if !subcommands.is_empty() {
+        call.reply.bulk(b"subcommands");
+        call.reply.map(subcommands.len());
+        subcommands
+            .into_iter()
+            .for_each(|subcommand| reply_docs(call, subcommand));
+    }
+}
+
+fn reply_text(call: &mut Call, name: &str, text: &str) {
+    call.reply.bulk(name.as_bytes());
+    call.reply.bulk(text.as_bytes());
+}
+
+/// The numbers of the key specifications that describe the keys among the arguments.
+struct KeySpecs {
+    /// Of the next key. Each is described by the specification at its place; the last one may describe several.
+    next: usize,
+    last: Option<usize>,
+    /// Of all patterns that make names of keys.
+    patterns: Option<usize>,
+}
+
+impl KeySpecs {
+    fn new(spec: &CommandSpec) -> KeySpecs {
+        let is_pattern = |keys: &KeySpec| matches!(keys.places, KeyPlaces::Patterns);
+        KeySpecs {
+            next: 0,
+            last: spec.keys.len().checked_sub(1),
+            patterns: spec.keys.iter().position(is_pattern),
+        }
+    }
+
+    fn of(&mut self, kind: ArgumentKind) -> Option<usize> {
+        match kind {
+            ArgumentKind::Pattern => self.patterns,
+            ArgumentKind::Key => {
+                let number = self.last?.min(self.next);
+                self.next = number + 1 + usize::from(self.patterns == Some(number + 1));
+                Some(number)
+            }
+            _ => None,
+        }
+    }
+}
+
+fn reply_arguments(call: &mut Call, arguments: &[Argument], key_specs: &mut KeySpecs) {
+    call.reply.array(arguments.len());
+    for argument in arguments {
+        let is_simple = argument.arguments.is_empty();
+        let key_spec = key_specs.of(argument.kind);
+        let flags = argument.flags();
+        // An argument of several has these instead of a text.
+        let entries = [
+            key_spec.is_some(),
+            argument.token.is_some(),
+            !flags.is_empty(),
+        ];
+        call.reply
+            .map(3 + entries.iter().filter(|is_there| **is_there).count());
+        reply_text(call, "name", &argument.name);
+        reply_text(call, "type", argument.kind.name());
+        if is_simple {
+            reply_text(call, "display_text", &argument.name);
+        }
+        if let Some(index) = key_spec {
+            call.reply.bulk(b"key_spec_index");
+            call.reply.count(index);
+        }
+        if let Some(token) = &argument.token {
+            reply_text(call, "token", token);
+        }
+        if !flags.is_empty() {
+            call.reply.bulk(b"flags");
+            reply_statuses(call, flags.into_iter());
+        }
+        if !is_simple {
+            call.reply.bulk(b"arguments");
+            reply_arguments(call, &argument.arguments, key_specs);
+        }
+    }
+}
+
+/// Names of commands and subcommands.
+///
+/// ```text
+/// > COMMAND LIST FILTERBY PATTERN hsetn*
+/// 1) "hsetnx"
+/// > COMMAND LIST FILTERBY COLOUR red
+/// (error) ERR syntax error
+/// ```
+fn list(call: &mut Call) -> CommandResult {
+    let is_listed: Box<dyn Fn(&Command) -> bool> = match call.arguments.len() {
+        2 => Box::new(|_| true),
+        5 if call.is_word(2, "FILTERBY") => {
+            let value = call.argument(4);
+            match call.word(3).as_str() {
+                // There are no modules, so no command is of one.
+                "MODULE" => Box::new(|_| false),
+                "ACLCAT" => Box::new(|command| {
+                    let categories = command.spec.categories();
+                    let mut names = categories.iter().map(|category| &category.as_bytes()[1..]);
+                    names.any(|name| name.eq_ignore_ascii_case(value))
+                }),
+                "PATTERN" => Box::new(|command| {
+                    let name = command.full_name();
+                    glob::matches_ignore_case(value, name.as_bytes())
+                }),
+                _ => return Err(CommandError::Syntax),
+            }
+        }
+        _ => return Err(CommandError::Syntax),
+    };
+    let names = call
+        .commands
+        .all()
+        .iter()
+        .filter(|command| is_listed(command));
+    let names: Vec<String> = names.map(Command::full_name).collect();
+    call.reply.array(names.len());
+    names
+        .iter()
+        .for_each(|name| call.reply.bulk(name.as_bytes()));
+    Ok(())
+}
+
+/// ```text
+/// > COMMAND GETKEYS MSET a 1 b 2
+/// 1) "a"
+/// 2) "b"
+/// > COMMAND GETKEYS PING hello
+/// (error) ERR The command has no key arguments
+/// > COMMAND GETKEYS NOTHING k
+/// (error) ERR Invalid command specified
+/// ```
+fn getkeys(call: &mut Call) -> CommandResult {
+    let keys = keys_of_request(call)?;
+    call.reply.array(keys.len());
+    keys.into_iter().for_each(|(key, _)| call.reply.bulk(key));
+    Ok(())
+}
+
+/// ```text
+/// > COMMAND GETKEYSANDFLAGS SET k v GET
+/// 1) 1) "k"
+///    2) 1) RW
+///       2) access
+///       3) update
+/// ```
+fn getkeysandflags(call: &mut Call) -> CommandResult {
+    let keys = keys_of_request(call)?;
+    call.reply.array(keys.len());
+    for (key, flags) in keys {
+        call.reply.array(2);
+        call.reply.bulk(key);
+        reply_statuses(call, flags.names());
+    }
+    Ok(())
+}
+
+/// The keys in the request that the arguments are, each with what will happen to it.
+fn keys_of_request<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], KeyFlags)>, CommandError> {
+    let request = &call.arguments[2..];
+    let command = call.commands.of_request(request);
+    let command = command.map_err(|_| CommandError::err("Invalid command specified"))?;
+    let spec = command.spec;
+    if spec.keys.is_empty() {
+        return Err(CommandError::err("The command has no key arguments"));
+    }
+    if !spec.accepts(request.len()) {
+        return Err(CommandError::err(
+            "Invalid number of arguments specified for command",
+        ));
+    }
+    let invalid = || CommandError::err("Invalid arguments specified for command");
+    let mut found = Vec::new();
+    for keys in spec.keys {
+        let indexes = keys.indexes(request).ok_or_else(invalid)?;
+        let flags = keys.flags_in(request);
+        // A word may come with every key again, or not at all.
+        let (least, most) = match keys.places {
+            KeyPlaces::Range { .. } | KeyPlaces::Counted { .. } => (1, usize::MAX),
+            _ => (0, 1),
+        };
+        let before = found.len();
+        found.extend(indexes.take(most).map(|index| (request[index], flags)));
+        if found.len() < before + least {
+            return Err(invalid());
+        }
+    }
+    Ok(found)
+}
+
+fn command_help(call: &mut Call) -> CommandResult {
+    call.help(&[
+        "(no subcommand)",
+        "    Return details about all Redis commands.",
+        "COUNT",
+        "    Return the total number of commands in this Redis server.",
+        "LIST",
+        "    Return a list of all commands in this Redis server.",
+        "INFO [<command-name> ...]",
+        "    Return details about multiple Redis commands.",
+        "    If no command names are given, documentation details for all",
+        "    commands are returned.",
+        "DOCS [<command-name> ...]",
+        "    Return documentation details about multiple Redis commands.",
+        "    If no command names are given, documentation details for all",
+        "    commands are returned.",
+        "GETKEYS <full-command>",
+        "    Return the keys from a full Redis command.",
+        "GETKEYSANDFLAGS <full-command>",
+        "    Return the keys and the access flags from a full Redis command.",
+    ]);
+    Ok(())
+}

@@ -1,0 +1,185 @@
+//! MEMORY: what keys and the whole server take.
+
+use crate::command::call::Call;
+use crate::command::error::{CommandError, CommandResult};
+use crate::command::spec::*;
+use crate::keyspace::db::Db;
+use crate::keyspace::survey::Survey;
+use crate::state::memory;
+use std::io::Write;
+use std::sync::atomic::Ordering::Relaxed;
+use tikv_jemalloc_ctl::stats_print::{self, stats_print};
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "memory", arity: -2, handler: Handler::Container(MEMORY), group: Group::Server, since: "4.0.0",
+        syntax: "", summary: "A container for memory diagnostics commands.", ..BASE },
+];
+
+#[rustfmt::skip]
+const MEMORY: &[CommandSpec] = &[
+    CommandSpec { name: "doctor", arity: 2, handler: Handler::NoLock(doctor), group: Group::Server, since: "4.0.0",
+        syntax: "", summary: "Outputs a memory problems report.", tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(memory_help), flags: flags(&[LOADING, STALE]), group: Group::Server, since: "4.0.0",
+        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+    CommandSpec { name: "malloc-stats", arity: 2, handler: Handler::NoLock(malloc_stats), group: Group::Server, since: "4.0.0",
+        syntax: "", summary: "Returns the allocator statistics.", tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
+    CommandSpec { name: "purge", arity: 2, handler: Handler::NoLock(purge), group: Group::Server, since: "4.0.0",
+        syntax: "", summary: "Asks the allocator to release memory.", tips: &["request_policy:all_shards", "response_policy:all_succeeded"], ..BASE },
+    CommandSpec { name: "stats", arity: 2, handler: Handler::Survey(stats), group: Group::Server, since: "4.0.0",
+        syntax: "", summary: "Returns details about memory usage.", tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
+    CommandSpec { name: "usage", arity: -3, handler: Handler::Read(usage), keys: &[key(2, &[RO])], flags: flags(&[READONLY]), group: Group::Server, since: "4.0.0",
+        syntax: "key [SAMPLES count]", summary: "Estimates the memory usage of a key.", ..BASE },
+];
+
+/// Bytes that a key and its value take in this server, not in Redis. Of a string in the table that is its part of a page;
+/// of a collection it is the blocks of memory, where there are many estimated from SAMPLES of them (5; 0 means all).
+///
+/// ```text
+/// > MEMORY USAGE nothing
+/// (nil)
+/// > MEMORY USAGE nothing SAMPLES -1
+/// (error) ERR syntax error
+/// ```
+fn usage(call: &mut Call, db: &Db) -> CommandResult {
+    const SAMPLES: usize = 5;
+    let mut samples = SAMPLES;
+    let mut index = 3;
+    while index < call.arguments.len() {
+        if !call.is_word(index, "SAMPLES") || index + 1 == call.arguments.len() {
+            return Err(CommandError::Syntax);
+        }
+        let given = call.integer(index + 1)?;
+        let given = usize::try_from(given).map_err(|_| CommandError::Syntax)?;
+        samples = if given == 0 { usize::MAX } else { given };
+        index += 2;
+    }
+    match db.look(&call.key()) {
+        Some(entry) => call.reply.count(entry.memory_bytes(samples)),
+        None => call.reply.null(),
+    }
+    Ok(())
+}
+
+/// Figures under the names that Redis has for them; what Redis alone has is 0.
+fn stats(call: &mut Call, survey: &Survey) -> CommandResult {
+    let server = call.server;
+    let used = server.memory_peak.measure();
+    let keys: usize = (0..server.keyspace.databases())
+        .map(|database| survey.count(database, call.now_ms).0)
+        .sum();
+    let [allocated, active] = [used.allocated, used.active].map(|bytes| bytes as i64);
+    let [held, resident] = [used.allocator_resident, used.resident].map(|bytes| bytes as i64);
+    let since_start = allocated - server.startup_bytes.load(Relaxed) as i64;
+    let per_key = since_start.max(0) / keys.max(1) as i64;
+    let account = server.memory_account(&used);
+    let integers = [
+        ("peak.allocated", used.peak as i64),
+        ("total.allocated", allocated),
+        ("startup.allocated", account.startup as i64),
+        ("replication.backlog", 0),
+        ("clients.slaves", 0),
+        ("clients.normal", account.clients as i64),
+        ("cluster.links", 0),
+        ("aof.buffer", 0),
+        ("lua.caches", 0),
+        ("functions.caches", 0),
+        ("overhead.total", account.overhead as i64),
+        ("keys.count", keys as i64),
+        ("keys.bytes-per-key", per_key),
+        ("dataset.bytes", account.dataset as i64),
+        ("allocator.allocated", allocated),
+        ("allocator.active", active),
+        ("allocator.resident", held),
+        ("allocator-fragmentation.bytes", active - allocated),
+        ("allocator-rss.bytes", held - active),
+        ("rss-overhead.bytes", resident - held),
+        ("fragmentation.bytes", resident - allocated),
+    ];
+    let ratio = |part: i64, whole: i64| part as f64 / whole.max(1) as f64;
+    let ratios = [
+        ("dataset.percentage", account.dataset_percentage),
+        (
+            "peak.percentage",
+            100.0 * ratio(allocated, used.peak as i64),
+        ),
+        ("allocator-fragmentation.ratio", ratio(active, allocated)),
+        ("allocator-rss.ratio", ratio(held, active)),
+        ("rss-overhead.ratio", ratio(resident, held)),
+        ("fragmentation", ratio(resident, allocated)),
+    ];
+    call.reply.map(integers.len() + ratios.len());
+    for (name, number) in integers {
+        call.reply.bulk(name.as_bytes());
+        call.reply.integer(number);
+    }
+    for (name, number) in ratios {
+        call.reply.bulk(name.as_bytes());
+        call.reply.double(number);
+    }
+    Ok(())
+}
+
+/// Advice on the two things that can be wrong here: memory that is held for a peak long past, and fragmentation.
+fn doctor(call: &mut Call) -> CommandResult {
+    const LITTLE_BYTES: u64 = 5 << 20;
+    let used = call.server.memory_peak.measure();
+    let mut advice = String::new();
+    if used.allocated < LITTLE_BYTES {
+        advice += "This instance holds so little that there is nothing to look for.\n";
+    } else {
+        if used.peak > used.allocated / 2 * 3 {
+            advice += "The peak was more than 1.5 times what is in use now; pages of that time may still be resident.\n";
+        }
+        if used.resident > used.allocated / 5 * 7 {
+            advice += "More than 1.4 times the memory in use is resident: it is fragmented, or not yet given back.\n";
+        }
+        if advice.is_empty() {
+            advice += "No problem found.\n";
+        }
+    }
+    call.reply.verbatim(advice.as_bytes());
+    Ok(())
+}
+
+/// What the allocator tells about itself.
+fn malloc_stats(call: &mut Call) -> CommandResult {
+    let mut text = Vec::new();
+    let told = stats_print(&mut text, stats_print::Options::default());
+    if told.is_err() {
+        let _ = write!(text, "The allocator cannot be asked.");
+    }
+    call.reply.verbatim(&text);
+    Ok(())
+}
+
+/// Free pages go back to the system now, instead of some ten seconds after they were freed.
+///
+/// ```text
+/// > MEMORY PURGE
+/// OK
+/// ```
+fn purge(call: &mut Call) -> CommandResult {
+    match memory::purge() {
+        true => call.reply.ok(),
+        false => return Err(CommandError::err("Error purging dirty pages")),
+    }
+    Ok(())
+}
+
+fn memory_help(call: &mut Call) -> CommandResult {
+    call.help(&[
+        "DOCTOR",
+        "    Return memory problems reports.",
+        "MALLOC-STATS",
+        "    Return internal statistics report from the memory allocator.",
+        "PURGE",
+        "    Attempt to purge dirty pages for reclamation by the allocator.",
+        "STATS",
+        "    Return information about the memory usage of the server.",
+        "USAGE <key> [SAMPLES <count>]",
+        "    Return memory in bytes used by <key> and its value. Nested values are",
+        "    sampled up to <count> times (default: 5, 0 means sample all).",
+    ]);
+    Ok(())
+}

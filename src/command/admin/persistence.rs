@@ -1,0 +1,94 @@
+//! When the dump is written, and the end of the server. The saver itself is in `server/saver.rs`.
+
+use crate::command::call::{Call, Then};
+use crate::command::error::{CommandError, CommandResult};
+use crate::command::spec::*;
+use crate::state::shutdown::{SaveMode, ShutdownMode};
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "save", arity: 1, handler: Handler::NoLock(save), flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI]), group: Group::Server, since: "1.0.0",
+        syntax: "", summary: "Synchronously saves the database(s) to disk.", ..BASE },
+    CommandSpec { name: "bgsave", arity: -1, handler: Handler::NoLock(bgsave), flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING]), group: Group::Server, since: "1.0.0",
+        syntax: "[SCHEDULE]", summary: "Asynchronously saves the database(s) to disk.", ..BASE },
+    CommandSpec { name: "lastsave", arity: 1, handler: Handler::NoLock(lastsave), flags: flags(&[LOADING, STALE, FAST, CAT_ADMIN, CAT_DANGEROUS]), group: Group::Server, since: "1.0.0",
+        syntax: "", summary: "Returns the Unix timestamp of the last successful save to disk.", tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "shutdown", arity: -1, handler: Handler::NoLock(shutdown), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY]), group: Group::Server, since: "1.0.0",
+        syntax: "[[NOSAVE | SAVE] [NOW] [FORCE] | ABORT]", summary: "Synchronously saves the database(s) to disk and shuts down the server.", ..BASE },
+];
+
+/// Waits for the dump; other clients go on meanwhile, which they cannot in Redis.
+///
+/// ```text
+/// > SAVE
+/// OK
+/// ```
+fn save(call: &mut Call) -> CommandResult {
+    match call.server.saves.begin_and_wait() {
+        Some(true) => {
+            call.reply.ok();
+            Ok(())
+        }
+        Some(false) => Err(CommandError::SaveFailed),
+        None => Err(CommandError::SaveInProgress),
+    }
+}
+
+/// SCHEDULE waits for an append-only rewrite to end, and there is none. In a transaction the save begins at the end, so
+/// that the dump does not show half of it.
+fn bgsave(call: &mut Call) -> CommandResult {
+    match call.arguments.len() {
+        1 => {}
+        2 if call.is_word(1, "SCHEDULE") => {}
+        _ => return Err(CommandError::Syntax),
+    }
+    if call.session.transaction.is_running && !call.server.saves.record().in_progress {
+        call.then = Then::BeginSave;
+        call.reply.simple("Background saving scheduled");
+        return Ok(());
+    }
+    if !call.server.saves.begin() {
+        return Err(CommandError::SaveInProgress);
+    }
+    call.reply.simple("Background saving started");
+    Ok(())
+}
+
+/// When the last good dump was written, in seconds of Unix time.
+fn lastsave(call: &mut Call) -> CommandResult {
+    call.reply.integer(call.server.saves.record().last_good_s);
+    Ok(())
+}
+
+/// Answers only if the server cannot stop.
+///
+/// ```text
+/// > SHUTDOWN LATER
+/// (error) ERR syntax error
+/// ```
+fn shutdown(call: &mut Call) -> CommandResult {
+    let mut mode = None;
+    let (mut aborts, mut is_forced, mut is_qualified) = (false, false, false);
+    for index in 1..call.arguments.len() {
+        match call.word(index).as_str() {
+            "NOSAVE" if mode.is_none() => mode = Some(SaveMode::Never),
+            "SAVE" if mode.is_none() => mode = Some(SaveMode::Always),
+            // There are no replicas to wait for.
+            "NOW" => is_qualified = true,
+            "FORCE" => (is_forced, is_qualified) = (true, true),
+            "ABORT" => aborts = true,
+            _ => return Err(CommandError::Syntax),
+        }
+    }
+    if aborts {
+        if mode.is_some() || is_qualified {
+            return Err(CommandError::Syntax);
+        }
+        return Err(CommandError::err("No shutdown in progress."));
+    }
+    call.server.shutdown.request_and_wait(ShutdownMode {
+        save: mode.unwrap_or(SaveMode::IfConfigured),
+        is_forced,
+    });
+    Err(CommandError::ShutdownFailed)
+}

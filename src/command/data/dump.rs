@@ -1,0 +1,130 @@
+//! Single values from server to server: DUMP and RESTORE.
+
+use crate::command::call::Call;
+use crate::command::error::{CommandError, CommandResult};
+use crate::command::spec::*;
+use crate::keyspace::db::Db;
+use crate::rdb::Encoder;
+use crate::rdb::payload::{self, PayloadError};
+use crate::state::values;
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "dump", arity: 2, handler: Handler::Read(dump), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Generic, since: "2.6.0",
+        syntax: "key", summary: "Returns a serialized representation of the value stored at a key.", tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "restore", arity: -4, handler: Handler::Write(restore), keys: &[key(1, &[OW, UPDATE])], flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS]), group: Group::Generic, since: "2.6.0",
+        syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]", summary: "Creates a key from the serialized representation of a value.", ..BASE },
+    CommandSpec { name: "restore-asking", arity: -4, handler: Handler::Write(restore), keys: &[key(1, &[OW, UPDATE])], flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS, ASKING, CAT_KEYSPACE]), group: Group::Server, since: "3.0.0",
+        syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]", summary: "An internal command for migrating keys in a cluster.", ..BASE },
+];
+
+/// The value as bytes that RESTORE takes, here or in another server.
+///
+/// ```text
+/// > DUMP nothing
+/// (nil)
+/// ```
+fn dump(call: &mut Call, db: &Db) -> CommandResult {
+    let Some(entry) = db.get(&call.key()) else {
+        call.reply.null();
+        return Ok(());
+    };
+    let mut encoder = Encoder::new(call.server.config.rdbcompression.get());
+    let payload =
+        values::with_value_ref(entry.value(), |value| payload::encode(value, &mut encoder));
+    call.reply
+        .bulk(&payload.expect("a collection has as many elements as it says"));
+    Ok(())
+}
+
+/// ```text
+/// > RESTORE k 0 "\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n"
+/// OK
+/// > GET k
+/// "10"
+/// > RESTORE k 0 "\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n"
+/// (error) BUSYKEY Target key name already exists.
+/// > RESTORE k 0 damaged REPLACE
+/// (error) ERR DUMP payload version or checksum are wrong
+/// ```
+fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
+    let options = Options::parse(call)?;
+    let key = call.key();
+    if !options.replaces && db.find(&key).is_some() {
+        return Err(CommandError::BusyKey);
+    }
+    let ttl_ms = call.integer(2)?;
+    if ttl_ms < 0 {
+        return Err(CommandError::err("Invalid TTL value, must be >= 0"));
+    }
+    let value = payload::decode(call.argument(3)).map_err(|error| match error {
+        PayloadError::Footer => CommandError::PayloadFooter,
+        PayloadError::Value(_) => CommandError::PayloadValue,
+    })?;
+    let is_known = values::unknown_kind(&value).is_none() && !value.is_empty_collection();
+    let object = values::object(value, &call.server.config.limits());
+    let object = object
+        .filter(|_| is_known)
+        .ok_or(CommandError::PayloadValue)?;
+    let deadline_ms = match options.is_absolute {
+        true => ttl_ms,
+        false => call.now_ms.saturating_add(ttl_ms),
+    };
+    let deadline_ms = Some(deadline_ms).filter(|_| ttl_ms > 0);
+    if deadline_ms.is_some_and(|deadline| deadline <= call.now_ms) {
+        if db.remove(&key) {
+            db.changed(&key, "del", 1);
+        }
+        call.reply.ok();
+        return Ok(());
+    }
+    db.put_anew(&key, object, deadline_ms);
+    if let Some(entry) = db.look(&key) {
+        let clock = entry.clock();
+        clock.restore(options.frequency, options.idle_s, db.access());
+    }
+    db.changed(&key, "restore", 1);
+    call.reply.ok();
+    Ok(())
+}
+
+/// What follows the payload.
+#[derive(Default)]
+struct Options {
+    replaces: bool,
+    is_absolute: bool,
+    idle_s: Option<u32>,
+    frequency: Option<u8>,
+}
+
+impl Options {
+    fn parse(call: &Call) -> Result<Options, CommandError> {
+        let mut options = Options::default();
+        let mut index = 4;
+        while index < call.arguments.len() {
+            let has_more = index + 1 < call.arguments.len();
+            match call.word(index).as_str() {
+                "REPLACE" => options.replaces = true,
+                "ABSTTL" => options.is_absolute = true,
+                "IDLETIME" if has_more && options.frequency.is_none() => {
+                    index += 1;
+                    let idle_s = call.integer(index)?;
+                    if idle_s < 0 {
+                        return Err(CommandError::err("Invalid IDLETIME value, must be >= 0"));
+                    }
+                    options.idle_s = Some(u32::try_from(idle_s).unwrap_or(u32::MAX));
+                }
+                "FREQ" if has_more && options.idle_s.is_none() => {
+                    index += 1;
+                    let frequency = u8::try_from(call.integer(index)?).map_err(|_| {
+                        CommandError::err("Invalid FREQ value, must be >= 0 and <= 255")
+                    })?;
+                    options.frequency = Some(frequency);
+                }
+                _ => return Err(CommandError::Syntax),
+            }
+            index += 1;
+        }
+        Ok(options)
+    }
+}

@@ -1,0 +1,142 @@
+//! Whether a command may run at all, now and for this client.
+
+use super::account;
+use crate::command::COMMANDS;
+use crate::command::admin::monitor;
+use crate::command::error::{CommandError, CommandResult};
+use crate::command::registry::Command;
+use crate::command::session::Session;
+use crate::command::spec::{
+    CommandFlags, HEALTH_CHECK, Handler, LOADING, MAY_REPLICATE, MODULES, NO_MULTI, PROTECTED,
+    READONLY, WHILE_SUBSCRIBED, WRITE,
+};
+use crate::resp::reply::Reply;
+use crate::state::Server;
+use crate::state::pause::Extent;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What the log says of HTTP.
+const HTTP_WARNING: &str = "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: \
+     commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your \
+     Redis instance. Connection aborted.";
+
+/// The command that a request names, if it may run.
+#[inline]
+pub(super) fn admit(
+    server: &Server,
+    session: &Session,
+    arguments: &[&[u8]],
+) -> Result<&'static Command, CommandError> {
+    let command = COMMANDS.of_request(arguments)?;
+    check(server, session, command, arguments)?;
+    Ok(command)
+}
+
+/// What may keep a command from running.
+fn check(
+    server: &Server,
+    session: &Session,
+    command: &Command,
+    arguments: &[&[u8]],
+) -> CommandResult {
+    let spec = command.spec;
+    if !spec.accepts(arguments.len()) {
+        return Err(CommandError::WrongArity(command.full_name()));
+    }
+    if spec.has(PROTECTED | MODULES) {
+        check_permission(server, session, command)?;
+    }
+    if spec.has(NO_MULTI) && session.transaction.queue.is_some() {
+        return Err(CommandError::NotInMulti);
+    }
+    if session.is_restricted() && !spec.has(WHILE_SUBSCRIBED) {
+        return Err(CommandError::Subscribed(command.full_name()));
+    }
+    if session.monitoring.is_some() && spec.has(WRITE | READONLY) {
+        return Err(CommandError::Monitoring);
+    }
+    if server.refuses_writes() && (does(session, command, WRITE) || spec.has(HEALTH_CHECK)) {
+        return Err(CommandError::StopWrites);
+    }
+    if server.loading.is_under_way() && !spec.has(LOADING) {
+        return Err(CommandError::Loading);
+    }
+    Ok(())
+}
+
+/// Commands for those clients alone that a directive names.
+fn check_permission(server: &Server, session: &Session, command: &Command) -> CommandResult {
+    let config = &server.config;
+    let (permission, name, directive) = match command.spec.has(MODULES) {
+        true => (
+            config.enable_module_command(),
+            "MODULE",
+            "enable-module-command",
+        ),
+        false => (
+            config.enable_debug_command(),
+            "DEBUG",
+            "enable-debug-command",
+        ),
+    };
+    match permission.includes(session.client.is_local) {
+        true => Ok(()),
+        false => Err(CommandError::NotAllowed(name, directive)),
+    }
+}
+
+/// Whether a pause of this extent makes a command wait. As in Redis, a command that only is to be queued waits too, and
+/// under a pause of all commands even CLIENT UNPAUSE does.
+#[cold]
+pub(super) fn has_to_wait(session: &Session, command: &Command, extent: Extent) -> bool {
+    extent == Extent::All || does(session, command, WRITE | MAY_REPLICATE)
+}
+
+/// Whether a command has one of these flags, itself or by what is queued.
+fn does(session: &Session, command: &Command, flags: CommandFlags) -> bool {
+    let queue = session.transaction.queue.as_ref();
+    match is_exec(command) {
+        true => queue.is_some_and(|queue| queue.has(flags)),
+        false => command.spec.has(flags),
+    }
+}
+
+fn is_exec(command: &Command) -> bool {
+    matches!(command.spec.handler, Handler::Exec)
+}
+
+/// Answers a request that may not run. `true`: its transaction has ended by that, so the client watches nothing any more.
+#[cold]
+pub(super) fn refuse(
+    server: &Server,
+    session: &mut Session,
+    arguments: &[&[u8]],
+    reply: &mut Reply,
+    mut error: CommandError,
+) -> bool {
+    let command = COMMANDS.of_request(arguments).ok();
+    if is_http(arguments[0]) {
+        server.log.warning_of_clients(HTTP_WARNING);
+        session.client.closes_after_reply.store(true, Relaxed);
+        return false;
+    }
+    if let Some(queue) = &mut session.transaction.queue {
+        queue.is_spoilt = true;
+    }
+    let exec = command.filter(|command| is_exec(command));
+    if let Some(exec) = exec {
+        session.discard_queue();
+        error = error.aborting();
+        // The monitors have seen MULTI.
+        monitor::show(server, session, exec.spec, arguments);
+    }
+    let number = command.map(|command| command.number);
+    account::answer_error(server, session, reply, &error, number, false);
+    exec.is_some()
+}
+
+/// Whether this begins a line of HTTP. A page in a browser can make it send a request here, with commands in its body;
+/// before those are reached, the connection is closed.
+fn is_http(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
+}

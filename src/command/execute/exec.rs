@@ -1,0 +1,189 @@
+//! EXEC: from the queue of a transaction to its locks, its commands, its replies.
+//!
+//! All locks of all commands are taken once, exclusively and in the usual order, with those of the watched keys. So no other
+//! thread, be it a reader of all shards or the saver, sees a transaction half done, and two transactions never wait for each
+//! other in a circle. No handler can take a lock, so none waits for one that its own transaction holds.
+
+use super::Engine;
+use super::account::{Account, is_about_subscriptions};
+use super::plan::Plan;
+use super::run::run_locked;
+use crate::command::call::{Call, Then, database_number};
+use crate::command::error::{CommandError, CommandResult};
+use crate::command::session::transaction::{Queue, Watched};
+use crate::command::spec::{SELECTS, WRITE};
+use crate::keyspace::db::{Db, WriteDb};
+use crate::keyspace::space::Key;
+use crate::keyspace::view::View;
+use crate::util::clock::Stopwatch;
+use std::ops::Range;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// Carries out the commands of a transaction, unless one could not be queued.
+pub(super) fn exec(
+    call: &mut Call,
+    engine: &Engine,
+    view: View,
+    stopwatch: Stopwatch,
+) -> CommandResult {
+    let queue = call.session.transaction.queue.take();
+    let queue = queue.ok_or(CommandError::WithoutMulti("EXEC"))?;
+    let result = match queue.is_spoilt {
+        true => {
+            engine.unwatch(call.session);
+            Err(CommandError::ExecAborted)
+        }
+        false => {
+            exec_queue(call, engine, view, &queue, stopwatch);
+            Ok(())
+        }
+    };
+    // Not before: the transaction sees itself in CLIENT LIST.
+    call.session.publish_queue();
+    result
+}
+
+/// The commands of a transaction, ready to run.
+struct Steps<'a> {
+    steps: Vec<Step<'a>>,
+    /// The arguments of all, one after the other.
+    arguments: Vec<&'a [u8]>,
+    /// Whether all shards must be locked.
+    needs_all: bool,
+}
+
+/// A command of a transaction.
+struct Step<'a> {
+    plan: Plan<'a>,
+    arguments: Range<usize>,
+}
+
+impl<'a> Steps<'a> {
+    /// `database` is the one that is selected before the first of them.
+    fn new(queue: &'a Queue, mut database: usize, databases: usize) -> Steps<'a> {
+        let arguments: Vec<&[u8]> = queue.arguments().collect();
+        let mut steps = Vec::with_capacity(queue.len());
+        let mut needs_all = false;
+        let mut start = 0;
+        for (command, count) in queue.commands() {
+            let place = start..start + count;
+            start = place.end;
+            let own = &arguments[place.clone()];
+            let plan = Plan::new(command, own, database);
+            needs_all |= plan.body.needs_all();
+            if command.spec.has(SELECTS) {
+                database = database_number(own[1], databases).unwrap_or(database);
+            }
+            steps.push(Step {
+                plan,
+                arguments: place,
+            });
+        }
+        Steps {
+            steps,
+            arguments,
+            needs_all,
+        }
+    }
+}
+
+/// Carries out the commands of a transaction, or none if a watched key has changed. Nothing is sent, and nothing large is
+/// freed, before the locks are gone.
+fn exec_queue(call: &mut Call, engine: &Engine, view: View, queue: &Queue, mut laps: Stopwatch) {
+    let watched = std::mem::take(&mut call.session.transaction.watched);
+    let databases = call.server.keyspace.databases();
+    let all = Steps::new(queue, call.session.database, databases);
+    let mut db = lock(engine, view, &all, &watched);
+    let is_spoilt = end_watch(call, &mut db, &watched);
+    let account = Account::begin(call.reply);
+    match is_spoilt {
+        true => call.reply.null_array(),
+        false => call.reply.array(all.steps.len()),
+    }
+    account.drop_unheard(call.session, call.reply);
+    if is_spoilt {
+        return;
+    }
+    call.session.transaction.is_running = true;
+    laps.lap_ns();
+    for step in &all.steps {
+        run_step(call, &mut db, &all, step, &mut laps);
+    }
+    call.session.transaction.is_running = false;
+    // The clients that are served see the transaction as a whole.
+    db.serve_waiters();
+    let mut commands = all.steps.iter().map(|step| step.plan.command);
+    let is_closing = call.session.client.closes_after_reply.load(Relaxed);
+    if !is_closing && commands.any(is_about_subscriptions) {
+        // A client that has unsubscribed still gets the messages that came before.
+        call.hear_out();
+    }
+}
+
+/// All locks: those of the watched keys too, so that what was seen of them stays true to the end.
+fn lock<'a>(engine: &'a Engine, view: View, all: &Steps, watched: &Watched) -> WriteDb<'a> {
+    if all.needs_all {
+        return engine.locks.write_all(view);
+    }
+    let keys = all
+        .steps
+        .iter()
+        .flat_map(|step| step.plan.keys.iter().copied());
+    let keys: Vec<Key> = keys.chain(watched.keys()).collect();
+    engine.locks.write(view, &keys)
+}
+
+/// Takes the client off all keys that it watched; whether one of them has changed.
+fn end_watch(call: &Call, db: &mut Db, watched: &Watched) -> bool {
+    let watch = &call.session.client.watch;
+    let keys: Vec<Key> = watched.keys().collect();
+    // What has expired has changed; during a pause it is still there.
+    keys.iter().for_each(|key| db.remove_if_expired(key));
+    let has_expired = keys.iter().any(|key| db.is_expired(key));
+    db.leave_watchers(&keys, watch);
+    let is_spoilt = watch.is_spoilt() || has_expired;
+    watch.renew();
+    is_spoilt
+}
+
+fn run_step(call: &mut Call, db: &mut Db, all: &Steps, step: &Step, laps: &mut Stopwatch) {
+    let plan = &step.plan;
+    let command = plan.command;
+    db.begin_step(
+        call.session.database,
+        !call.session.client.no_touch.load(Relaxed),
+    );
+    // The locks may have been taken without a look at the keys, and a command before may have let one of them expire.
+    for key in &plan.keys {
+        match command.spec.has(WRITE) {
+            // The pause may have begun in this transaction.
+            true => db.expire(key),
+            false => db.remove_if_expired(key),
+        }
+    }
+    // CLIENT KILL has ended the connection: its reply is the last.
+    let is_closing = call.session.client.closes_after_reply.load(Relaxed);
+    let account = Account::begin(call.reply);
+    let arguments = &all.arguments[step.arguments.clone()];
+    let mut own = Call {
+        arguments,
+        keys: &plan.keys,
+        spec: command.spec,
+        reply: call.reply,
+        session: call.session,
+        then: Then::Nothing,
+        ..*call
+    };
+    let result = run_locked(&mut own, plan.body, db);
+    if matches!(own.then, Then::BeginSave) {
+        call.then = Then::BeginSave;
+    }
+    let (server, session, reply) = (call.server, &*call.session, &mut *call.reply);
+    account.conclude(server, session, command, arguments, reply, result);
+    account.note_call(server, session, command, arguments, laps.lap_ns());
+    if is_closing {
+        account.take_back(reply);
+    } else if !is_about_subscriptions(command) {
+        account.drop_unheard(session, reply);
+    }
+}

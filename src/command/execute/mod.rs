@@ -1,0 +1,174 @@
+//! From a request to its reply. A request goes down through these files once:
+//!
+//! 1. `admit`: whether the command may run at all, now and for this client.
+//! 2. `plan`: what runs it, on which keys, and so under which locks.
+//! 3. `run`: the handler runs under the locks, and what it did is committed.
+//! 4. `account`: the reply or the error, statistics, slow log, monitors.
+//!
+//! EXEC (`exec`) takes the locks of all its commands at once and then runs each as step 3 does; a client that waits for a
+//! key (`wait`) is served by the thread that fills it, under that thread's locks. Here, and in the threads of
+//! [`server`](crate::server), are all places that lock the keyspace: nothing else has an [`Engine`].
+
+mod account;
+mod admit;
+mod exec;
+mod lock_in_hand;
+mod plan;
+mod run;
+pub mod wait;
+
+use super::call::Then;
+use super::session::Session;
+use super::spec::UNQUEUED;
+use crate::keyspace::locks::Locks;
+use crate::keyspace::space::Key;
+use crate::resp::reply::Reply;
+use crate::resp::request::LargeArguments;
+use crate::state::Server;
+use crate::state::config::Config;
+use crate::util::clock::{self, Stopwatch};
+use account::Account;
+use lock_in_hand::LockInHand;
+use plan::Plan;
+use std::ops::Deref;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// The server with the locks of its keyspace. Handlers are given the [`Server`] alone, so that none of them can lock.
+#[derive(Debug)]
+pub struct Engine {
+    server: Server,
+    /// The only way to the keys and values.
+    pub locks: Locks,
+}
+
+/// What a client has sent: one command.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The command's name and its arguments; at least the name.
+    pub arguments: &'a [&'a [u8]],
+    /// Those of them that were received into memory of their own.
+    pub large: &'a LargeArguments,
+}
+
+/// Carries out the requests of one packet.
+pub struct Executor<'a> {
+    engine: &'a Engine,
+    lock: LockInHand<'a>,
+    stopwatch: Stopwatch,
+}
+
+impl Engine {
+    /// A server without data.
+    pub fn new(config: Config, config_file: Option<PathBuf>) -> Engine {
+        let locks = Locks::new(config.databases.get().max(1) as usize);
+        let keyspace = locks.keyspace().clone();
+        Engine {
+            server: Server::new(config, config_file, super::COMMANDS.all().len(), keyspace),
+            locks,
+        }
+    }
+
+    /// Lets a client watch no key any more. The thread must hold no lock.
+    pub fn unwatch(&self, session: &mut Session) {
+        let watched = std::mem::take(&mut session.transaction.watched);
+        if watched.is_empty() {
+            return;
+        }
+        let keys: Vec<Key> = watched.keys().collect();
+        let watch = &session.client.watch;
+        let mut db = self.locks.write(clock::unix_ms().into(), &keys);
+        db.leave_watchers(&keys, watch);
+        watch.renew();
+    }
+}
+
+impl Deref for Engine {
+    type Target = Server;
+
+    fn deref(&self) -> &Server {
+        &self.server
+    }
+}
+
+impl<'a> Executor<'a> {
+    /// Begins with the first request of a packet.
+    pub fn new(engine: &'a Engine) -> Executor<'a> {
+        Executor {
+            engine,
+            lock: LockInHand::default(),
+            stopwatch: Stopwatch::start(),
+        }
+    }
+
+    /// Unix time in milliseconds of the request that runs, or ran last.
+    pub fn now_ms(&self) -> i64 {
+        self.stopwatch.now_ms()
+    }
+
+    /// Lets the lock go that the next request might have used. Called before anything that may take time.
+    pub fn release(&mut self) {
+        self.lock.release();
+    }
+
+    /// Starts the clock anew after the thread has waited for something.
+    pub fn resume(&mut self) {
+        self.stopwatch = Stopwatch::start();
+    }
+
+    /// Carries out one request and writes its reply; says what is left to the connection:
+    /// [`Then::Wait`], [`Then::SendDump`], [`Then::Retry`] or nothing.
+    pub fn execute(&mut self, session: &mut Session, request: Request, reply: &mut Reply) -> Then {
+        let server = &self.engine.server;
+        let account = Account::begin(reply);
+        let command = match admit::admit(server, session, request.arguments) {
+            Ok(command) => command,
+            Err(refusal) => {
+                self.lock.release();
+                let unwatches = admit::refuse(server, session, request.arguments, reply, refusal);
+                if unwatches {
+                    self.engine.unwatch(session);
+                }
+                account.end_request(session, reply);
+                return Then::Nothing;
+            }
+        };
+        session.client.last_command.store(command.number, Relaxed);
+        if let Some(extent) = server.pause.at(self.stopwatch.now_ms())
+            && admit::has_to_wait(session, command, extent)
+        {
+            return Then::Retry;
+        }
+        if session.transaction.queue.is_some() && !command.spec.has(UNQUEUED) {
+            self.lock.release();
+            session.enqueue(command, request.arguments);
+            reply.simple("QUEUED");
+            account.end_request(session, reply);
+            return Then::Nothing;
+        }
+        let plan = Plan::new(command, request.arguments, session.database);
+        let (result, then) = self.run(session, &plan, request, reply);
+        let has_run = result.is_ok();
+        account.conclude(server, session, command, request.arguments, reply, result);
+        account.note_call(
+            server,
+            session,
+            command,
+            request.arguments,
+            self.stopwatch.lap_ns(),
+        );
+        account.end_call(session, &plan, has_run, reply);
+        self.follow(session, then)
+    }
+
+    /// Does what a handler has left to be done, but for what is left to the connection.
+    #[inline]
+    fn follow(&mut self, session: &mut Session, then: Then) -> Then {
+        match then {
+            Then::Unwatch => self.engine.unwatch(session),
+            Then::BeginSave => drop(self.engine.server.saves.begin()),
+            then => return then,
+        }
+        Then::Nothing
+    }
+}

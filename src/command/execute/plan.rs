@@ -1,0 +1,101 @@
+//! What runs a command with its arguments, on which keys, and so under which locks.
+
+use crate::command::call::Call;
+use crate::command::error::{CommandError, CommandResult};
+use crate::command::registry::Command;
+use crate::command::spec::Handler;
+use crate::keyspace::db::Db;
+use crate::keyspace::space::Key;
+use crate::keyspace::survey::Survey;
+use crate::state::waiting::Wish;
+use smallvec::SmallVec;
+
+/// Keys of a command; more take an allocation.
+pub(super) type Keys<'a> = SmallVec<[Key<'a>; 2]>;
+
+/// How a command is to run.
+pub(super) struct Plan<'a> {
+    pub(super) command: &'static Command,
+    pub(super) body: Body,
+    pub(super) keys: Keys<'a>,
+}
+
+/// A [`Handler`] of which the arguments leave one kind.
+#[derive(Clone, Copy)]
+pub(super) enum Body {
+    NoLock(fn(&mut Call) -> CommandResult),
+    Survey(fn(&mut Call, &Survey) -> CommandResult),
+    Read(fn(&mut Call, &Db) -> CommandResult, Extent),
+    Write(fn(&mut Call, &mut Db) -> CommandResult, Extent),
+    Wait(fn(&mut Call) -> Result<Wish, CommandError>),
+    Exec,
+}
+
+/// Which shards a command needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Extent {
+    /// Those of its keys.
+    Keys,
+    /// All.
+    All,
+}
+
+impl<'a> Plan<'a> {
+    /// `database` is the one that is selected when the command runs.
+    #[inline]
+    pub(super) fn new(
+        command: &'static Command,
+        arguments: &[&'a [u8]],
+        database: usize,
+    ) -> Plan<'a> {
+        Plan {
+            command,
+            body: Body::new(command.spec.handler, arguments),
+            keys: keys(command, arguments, database),
+        }
+    }
+}
+
+impl Body {
+    fn new(handler: Handler, arguments: &[&[u8]]) -> Body {
+        match handler {
+            Handler::NoLock(run) | Handler::CallableContainer(run, _) => Body::NoLock(run),
+            Handler::Survey(run) => Body::Survey(run),
+            Handler::Read(run) => Body::Read(run, Extent::Keys),
+            Handler::ReadAll(run) => Body::Read(run, Extent::All),
+            Handler::Write(run) => Body::Write(run, Extent::Keys),
+            Handler::WriteAll(run) => Body::Write(run, Extent::All),
+            Handler::Wait(wish) => Body::Wait(wish),
+            Handler::Exec => Body::Exec,
+            Handler::ByArguments(choose) => Body::new(choose(arguments), arguments),
+            Handler::Container(_) => Body::NoLock(without_subcommand),
+        }
+    }
+
+    /// Whether it needs all shards, if locks are to be taken for it beforehand.
+    pub(super) fn needs_all(self) -> bool {
+        match self {
+            Body::Read(_, extent) | Body::Write(_, extent) => extent == Extent::All,
+            Body::Survey(_) => true,
+            Body::NoLock(_) | Body::Wait(_) | Body::Exec => false,
+        }
+    }
+}
+
+/// Its arity asks for a second word, so that the command is one of its subcommands.
+fn without_subcommand(call: &mut Call) -> CommandResult {
+    Err(CommandError::WrongArity(call.spec.name.to_string()))
+}
+
+/// The keys of a request; none if the arguments contradict what the command declares. Its handler then finds the fault,
+/// and has no lock.
+fn keys<'a>(command: &Command, arguments: &[&'a [u8]], database: usize) -> Keys<'a> {
+    let mut keys = Keys::new();
+    for spec in command.spec.keys {
+        match spec.indexes(arguments) {
+            Some(indexes) => keys.extend(indexes.map(|index| Key::new(database, arguments[index]))),
+            None => return Keys::new(),
+        }
+    }
+    keys
+}

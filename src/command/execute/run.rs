@@ -1,0 +1,122 @@
+//! Runs a command: takes the locks that its plan asks for, lets the handler work, and commits what it did.
+
+use super::plan::{Body, Extent, Plan};
+use super::{Executor, Request, exec, wait};
+use crate::command::COMMANDS;
+use crate::command::call::{Call, Then};
+use crate::command::error::{CommandError, CommandResult};
+use crate::command::session::Session;
+use crate::keyspace::db::{Db, Lookups};
+use crate::keyspace::locks::FETCHED_TOGETHER;
+use crate::keyspace::space::{Key, Place};
+use crate::keyspace::survey::Survey;
+use crate::keyspace::view::View;
+use crate::resp::reply::Reply;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// For more keys than this a command looks ahead: see [`Locks::fetch`](crate::keyspace::locks::Locks::fetch).
+const MANY_KEYS: usize = 4;
+
+impl Executor<'_> {
+    /// Runs a command under the locks that its plan asks for.
+    #[inline]
+    pub(super) fn run(
+        &mut self,
+        session: &mut Session,
+        plan: &Plan,
+        request: Request,
+        reply: &mut Reply,
+    ) -> (CommandResult, Then) {
+        let engine = self.engine;
+        let locks = &engine.locks;
+        let keys = &*plan.keys;
+        let view = View {
+            touches: !session.client.no_touch.load(Relaxed),
+            ..locks.view(session.database, self.stopwatch.now_ms())
+        };
+        if keys.len() > MANY_KEYS {
+            self.fetch(keys);
+        }
+        let mut call = Call {
+            arguments: request.arguments,
+            keys,
+            spec: plan.command.spec,
+            reply,
+            session,
+            server: &engine.server,
+            commands: &COMMANDS,
+            large: request.large,
+            now_ms: view.now_ms,
+            then: Then::Nothing,
+        };
+        if !matches!(plan.body, Body::Write(_, Extent::Keys) | Body::Wait(_)) {
+            self.lock.release();
+        }
+        let result = match plan.body {
+            Body::NoLock(handler) => handler(&mut call),
+            Body::Survey(handler) => handler(&mut call, &Survey::Unlocked(locks)),
+            Body::Read(handler, extent) => {
+                locks.remove_expired(view, keys);
+                let db = match extent {
+                    Extent::Keys => locks.read(view, keys),
+                    Extent::All => locks.read_all(view),
+                };
+                let result = handler(&mut call, &db);
+                after_handler(&call, &db, result)
+            }
+            Body::Write(_, Extent::Keys) | Body::Wait(_) => {
+                let db = self.lock.write(locks, view, keys);
+                let result = run_locked(&mut call, plan.body, db);
+                db.serve_waiters();
+                result
+            }
+            Body::Write(_, Extent::All) => {
+                locks.remove_expired(view, keys);
+                let mut db = locks.write_all(view);
+                let result = run_locked(&mut call, plan.body, &mut db);
+                db.serve_waiters();
+                result
+            }
+            Body::Exec => exec::exec(&mut call, engine, view, self.stopwatch.clone()),
+        };
+        (result, call.then)
+    }
+
+    /// Fetches from memory what belongs to these keys, if there is so much that it pays.
+    #[cold]
+    fn fetch(&self, keys: &[Key]) {
+        let locks = &self.engine.locks;
+        if locks.is_large(&keys[0].place()) {
+            let places: Vec<Place> = keys.iter().map(Key::place).collect();
+            let together = places.chunks(FETCHED_TOGETHER);
+            together.for_each(|places| locks.fetch(places));
+        }
+    }
+}
+
+/// Runs a command all of whose locks are held, exclusively: one that writes, or any in a transaction. Commits what it did.
+#[inline]
+pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut Db) -> CommandResult {
+    let result = match body {
+        Body::Write(handler, _) => handler(call, db),
+        Body::Wait(handler) => handler(call).and_then(|wish| wait::serve_or_wait(call, db, wish)),
+        Body::Read(handler, _) => handler(call, db),
+        Body::NoLock(handler) => handler(call),
+        Body::Survey(handler) => handler(call, &Survey::Locked(db)),
+        // It is never queued.
+        Body::Exec => Err(CommandError::WithoutMulti("EXEC")),
+    };
+    after_handler(call, db, result)
+}
+
+/// Counts the look-ups of a command, and refuses one that has reached for a key that was not locked for it.
+#[inline]
+fn after_handler(call: &Call, db: &Db, result: CommandResult) -> CommandResult {
+    let Lookups { hits, misses } = db.take_lookups();
+    let client = call.session.client.id;
+    call.server.statistics.note_lookups(client, hits, misses);
+    match db.has_strayed() {
+        true => Err(CommandError::UndeclaredKey),
+        false => result,
+    }
+}

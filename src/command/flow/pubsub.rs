@@ -1,0 +1,217 @@
+//! Channels: <https://redis.io/commands/?group=pubsub>. Who listens is kept in [`crate::state::pubsub`].
+
+use crate::command::call::Call;
+use crate::command::error::{CommandError, CommandResult};
+use crate::command::spec::*;
+use crate::state::pubsub::Kind;
+
+#[rustfmt::skip]
+pub(super) const COMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "subscribe", arity: -2, handler: Handler::NoLock(subscribe), flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
+        syntax: "channel [channel ...]", summary: "Listens for messages published to channels.", ..BASE },
+    CommandSpec { name: "unsubscribe", arity: -1, handler: Handler::NoLock(unsubscribe), flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
+        syntax: "[channel [channel ...]]", summary: "Stops listening to messages posted to channels.", ..BASE },
+    CommandSpec { name: "psubscribe", arity: -2, handler: Handler::NoLock(subscribe), flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
+        syntax: "pattern{pattern} [pattern{pattern} ...]", summary: "Listens for messages published to channels that match one or more patterns.", ..BASE },
+    CommandSpec { name: "punsubscribe", arity: -1, handler: Handler::NoLock(unsubscribe), flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
+        syntax: "[pattern{pattern} [pattern{pattern} ...]]", summary: "Stops listening to messages published to channels that match one or more patterns.", ..BASE },
+    CommandSpec { name: "ssubscribe", arity: -2, handler: Handler::NoLock(subscribe), keys: &[keys(1, -1, 1, &[NOT_KEY])], flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "7.0.0",
+        syntax: "shardchannel [shardchannel ...]", summary: "Listens for messages published to shard channels.", ..BASE },
+    CommandSpec { name: "sunsubscribe", arity: -1, handler: Handler::NoLock(unsubscribe), keys: &[keys(1, -1, 1, &[NOT_KEY])], flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "7.0.0",
+        syntax: "[shardchannel [shardchannel ...]]", summary: "Stops listening to messages posted to shard channels.", ..BASE },
+    CommandSpec { name: "publish", arity: 3, handler: Handler::NoLock(publish), flags: flags(&[PUBSUB, LOADING, STALE, FAST, MAY_REPLICATE]), group: Group::PubSub, since: "2.0.0",
+        syntax: "channel message", summary: "Posts a message to a channel.", ..BASE },
+    CommandSpec { name: "spublish", arity: 3, handler: Handler::NoLock(spublish), keys: &[key(1, &[NOT_KEY])], flags: flags(&[PUBSUB, LOADING, STALE, FAST, MAY_REPLICATE]), group: Group::PubSub, since: "7.0.0",
+        syntax: "shardchannel message", summary: "Post a message to a shard channel", ..BASE },
+    CommandSpec { name: "pubsub", arity: -2, handler: Handler::Container(PUBSUB_SUBCOMMANDS), flags: flags(&[]), group: Group::PubSub, since: "2.8.0",
+        syntax: "", summary: "A container for Pub/Sub commands.", ..BASE },
+];
+
+#[rustfmt::skip]
+const PUBSUB_SUBCOMMANDS: &[CommandSpec] = &[
+    CommandSpec { name: "channels", arity: -2, handler: Handler::NoLock(channels), flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "2.8.0",
+        syntax: "[pattern{pattern}]", summary: "Returns the active channels.", ..BASE },
+    CommandSpec { name: "numsub", arity: -2, handler: Handler::NoLock(numsub), flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "2.8.0",
+        syntax: "[channel [channel ...]]", summary: "Returns a count of subscribers to channels.", ..BASE },
+    CommandSpec { name: "numpat", arity: 2, handler: Handler::NoLock(numpat), flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "2.8.0",
+        syntax: "", summary: "Returns a count of unique pattern subscriptions.", ..BASE },
+    CommandSpec { name: "shardchannels", arity: -2, handler: Handler::NoLock(channels), flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "7.0.0",
+        syntax: "[pattern{pattern}]", summary: "Returns the active shard channels.", ..BASE },
+    CommandSpec { name: "shardnumsub", arity: -2, handler: Handler::NoLock(numsub), flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "7.0.0",
+        syntax: "[shardchannel [shardchannel ...]]", summary: "Returns the count of subscribers of shard channels.", ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(pubsub_help), flags: flags(&[LOADING, STALE]), group: Group::PubSub, since: "6.2.0",
+        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+];
+
+/// What kind of channel a command is about.
+fn kind(call: &Call) -> Kind {
+    match call.spec.name.as_bytes()[0] {
+        b'p' => Kind::Pattern,
+        b's' if call.spec.name != "subscribe" => Kind::ShardChannel,
+        _ => Kind::Channel,
+    }
+}
+
+/// SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE. In a transaction, the newest of them is refused: each command is to have one reply.
+/// Redis has always allowed the others there.
+///
+/// ```text
+/// > SUBSCRIBE news
+/// 1) "subscribe"
+/// 2) "news"
+/// 3) (integer) 1
+/// > GET news
+/// (error) ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context
+/// > UNSUBSCRIBE news
+/// 1) "unsubscribe"
+/// 2) "news"
+/// 3) (integer) 0
+/// ```
+fn subscribe(call: &mut Call) -> CommandResult {
+    let kind = kind(call);
+    if call.session.transaction.is_running && kind == Kind::ShardChannel {
+        return Err(CommandError::err(
+            "SSUBSCRIBE isn't allowed for a DENY BLOCKING client",
+        ));
+    }
+    call.session.doorbell()?;
+    for name in &call.arguments[1..] {
+        call.session.subscriptions.subscribe(kind, name);
+        confirm(call, kind, Some(name));
+    }
+    Ok(())
+}
+
+/// UNSUBSCRIBE, PUNSUBSCRIBE and SUNSUBSCRIBE: from the names given, or from all of the kind.
+///
+/// ```text
+/// > PUNSUBSCRIBE
+/// 1) "punsubscribe"
+/// 2) (nil)
+/// 3) (integer) 0
+/// ```
+fn unsubscribe(call: &mut Call) -> CommandResult {
+    let kind = kind(call);
+    let all = call.session.subscriptions.names(kind);
+    let names: Vec<&[u8]> = match &call.arguments[1..] {
+        [] => all.iter().map(|name| &**name).collect(),
+        names => names.to_vec(),
+    };
+    for name in &names {
+        call.session.subscriptions.unsubscribe(kind, name);
+        call.hear_out();
+        confirm(call, kind, Some(name));
+    }
+    if names.is_empty() {
+        confirm(call, kind, None);
+    }
+    Ok(())
+}
+
+/// Tells the client what it has subscribed to, or no longer has, and how many subscriptions it has now.
+fn confirm(call: &mut Call, kind: Kind, name: Option<&[u8]>) {
+    let subscriptions = &call.session.subscriptions;
+    let count = match kind {
+        Kind::ShardChannel => subscriptions.count(kind),
+        _ => subscriptions.count(Kind::Channel) + subscriptions.count(Kind::Pattern),
+    };
+    call.reply.push(3);
+    call.reply.bulk(call.spec.name.as_bytes());
+    call.reply.bulk_or_null(name);
+    call.reply.count(count);
+}
+
+/// ```text
+/// > PUBLISH news hello
+/// (integer) 0
+/// ```
+fn publish(call: &mut Call) -> CommandResult {
+    let receivers = call
+        .server
+        .pubsub
+        .publish(call.argument(1), call.argument(2));
+    call.reply.count(receivers);
+    Ok(())
+}
+
+/// ```text
+/// > SPUBLISH news hello
+/// (integer) 0
+/// ```
+fn spublish(call: &mut Call) -> CommandResult {
+    let pubsub = &call.server.pubsub;
+    let receivers = pubsub.publish_to_shard(call.argument(1), call.argument(2));
+    call.reply.count(receivers);
+    Ok(())
+}
+
+/// What kind of channel a subcommand of PUBSUB is about.
+fn listed_kind(call: &Call) -> Kind {
+    match call.spec.name.starts_with("shard") {
+        true => Kind::ShardChannel,
+        false => Kind::Channel,
+    }
+}
+
+/// PUBSUB CHANNELS and SHARDCHANNELS.
+///
+/// ```text
+/// > PUBSUB CHANNELS n*
+/// (empty array)
+/// ```
+fn channels(call: &mut Call) -> CommandResult {
+    if call.arguments.len() > 3 {
+        let problem = "unknown subcommand or wrong number of arguments for '";
+        let typed = call.argument(1);
+        return Err(CommandError::quoting(problem, typed, "'. Try PUBSUB HELP."));
+    }
+    let pattern = call.arguments.get(2).copied();
+    let names = call.server.pubsub.names(listed_kind(call), pattern);
+    call.reply.array(names.len());
+    names.iter().for_each(|name| call.reply.bulk(name));
+    Ok(())
+}
+
+/// PUBSUB NUMSUB and SHARDNUMSUB.
+///
+/// ```text
+/// > PUBSUB NUMSUB news
+/// 1) "news"
+/// 2) (integer) 0
+/// ```
+fn numsub(call: &mut Call) -> CommandResult {
+    let kind = listed_kind(call);
+    let names = &call.arguments[2..];
+    call.reply.array(2 * names.len());
+    for name in names {
+        call.reply.bulk(name);
+        call.reply.count(call.server.pubsub.subscribers(kind, name));
+    }
+    Ok(())
+}
+
+/// ```text
+/// > PUBSUB NUMPAT
+/// (integer) 0
+/// ```
+fn numpat(call: &mut Call) -> CommandResult {
+    call.reply.count(call.server.pubsub.count(Kind::Pattern));
+    Ok(())
+}
+
+fn pubsub_help(call: &mut Call) -> CommandResult {
+    call.help(&[
+        "CHANNELS [<pattern>]",
+        "    Return the currently active channels matching a <pattern> (default: '*').",
+        "NUMPAT",
+        "    Return number of subscriptions to patterns.",
+        "NUMSUB [<channel> ...]",
+        "    Return the number of subscribers for the specified channels, excluding",
+        "    pattern subscriptions(default: no channels).",
+        "SHARDCHANNELS [<pattern>]",
+        "    Return the currently active shard level channels matching a <pattern> (default: '*').",
+        "SHARDNUMSUB [<shardchannel> ...]",
+        "    Return the number of subscribers for the specified shard level channel(s)",
+    ]);
+    Ok(())
+}

@@ -1,0 +1,158 @@
+//! All commands, by name: what look-up, COMMAND, ACL CAT and the statistics of INFO go through.
+
+use super::error::{CommandError, QUOTED_BYTES, c_string};
+use super::spec::CommandSpec;
+use std::collections::HashMap;
+
+/// A command with its place in the registry.
+#[derive(Clone, Copy, Debug)]
+pub struct Command {
+    /// Counts commands and subcommands from 0.
+    pub number: usize,
+    /// The entry.
+    pub spec: &'static CommandSpec,
+    /// The container it belongs to.
+    pub container: Option<&'static CommandSpec>,
+}
+
+impl Command {
+    /// The full name: `get`, `config|get`.
+    pub fn full_name(&self) -> String {
+        match self.container {
+            Some(container) => format!("{}|{}", container.name, self.spec.name),
+            None => self.spec.name.to_string(),
+        }
+    }
+}
+
+/// All commands and subcommands.
+#[derive(Debug, Default)]
+pub struct Registry {
+    commands: Vec<Command>,
+    /// Numbers by full name.
+    by_name: HashMap<String, usize, foldhash::fast::RandomState>,
+}
+
+impl Registry {
+    /// Collects the entries of all families.
+    ///
+    /// # Panics
+    /// Two entries have one name.
+    pub fn new(entries: impl Iterator<Item = &'static CommandSpec>) -> Registry {
+        let mut registry = Registry::default();
+        for spec in entries {
+            registry.add(spec, None);
+            let subcommands = spec.subcommands().iter();
+            subcommands.for_each(|subcommand| registry.add(subcommand, Some(spec)));
+        }
+        registry
+    }
+
+    fn add(&mut self, spec: &'static CommandSpec, container: Option<&'static CommandSpec>) {
+        let command = Command {
+            number: self.commands.len(),
+            spec,
+            container,
+        };
+        let name = command.full_name();
+        let replaced = self.by_name.insert(name, command.number);
+        assert!(
+            replaced.is_none(),
+            "{} stands in the table twice",
+            command.full_name()
+        );
+        self.commands.push(command);
+    }
+
+    /// All commands and subcommands, by number.
+    pub fn all(&self) -> &[Command] {
+        &self.commands
+    }
+
+    /// The commands, without subcommands.
+    pub fn top_level(&self) -> impl ExactSizeIterator<Item = &Command> {
+        let commands = self
+            .commands
+            .iter()
+            .filter(|command| command.container.is_none());
+        commands.collect::<Vec<_>>().into_iter()
+    }
+
+    /// The command of this name, in any case.
+    pub fn find(&self, name: &[u8]) -> Option<&Command> {
+        self.find_full(&[name])
+            .filter(|command| command.container.is_none())
+    }
+
+    /// The command or subcommand of this full name, such as `config|get`, in any case.
+    pub fn find_full_name(&self, name: &[u8]) -> Option<&Command> {
+        self.find_full(&[name])
+    }
+
+    /// The subcommand of this name, in any case.
+    pub fn find_subcommand(&self, container: &CommandSpec, name: &[u8]) -> Option<&Command> {
+        self.find_full(&[container.name.as_bytes(), b"|", name])
+    }
+
+    /// The subcommands of a container.
+    pub fn subcommands(&self, container: &CommandSpec) -> Vec<&Command> {
+        let names = container.subcommands().iter().map(|spec| spec.name);
+        names
+            .filter_map(|name| self.find_subcommand(container, name.as_bytes()))
+            .collect()
+    }
+
+    /// The command or subcommand that a request names.
+    ///
+    /// # Errors
+    /// There is none, with the text that quotes what came.
+    pub fn of_request(&self, arguments: &[&[u8]]) -> Result<&Command, CommandError> {
+        let name = arguments[0];
+        let command = self.find(name).ok_or_else(|| unknown_command(arguments))?;
+        // A container that cannot stand alone says so by its arity.
+        let subcommand = match arguments.get(1) {
+            Some(word) if !command.spec.subcommands().is_empty() => word,
+            _ => return Ok(command),
+        };
+        let found = self.find_subcommand(command.spec, subcommand);
+        found.ok_or_else(|| {
+            let name = c_string(subcommand);
+            CommandError::UnknownSubcommand {
+                container: command.spec.name.to_ascii_uppercase(),
+                name: name[..name.len().min(QUOTED_BYTES)].to_vec(),
+            }
+        })
+    }
+
+    /// The command or subcommand of this full name, in parts.
+    fn find_full(&self, parts: &[&[u8]]) -> Option<&Command> {
+        const LONGEST: usize = 40;
+        let mut name = [0; LONGEST];
+        let mut len = 0;
+        for part in parts {
+            name.get_mut(len..len + part.len())?.copy_from_slice(part);
+            len += part.len();
+        }
+        name[..len].make_ascii_lowercase();
+        let name = std::str::from_utf8(&name[..len]).ok()?;
+        self.by_name.get(name).map(|number| &self.commands[*number])
+    }
+}
+
+/// The error for a request whose first word is no command; it quotes what came.
+fn unknown_command(arguments: &[&[u8]]) -> CommandError {
+    let mut quoted = Vec::new();
+    let (name, arguments) = arguments.split_first().expect("a request has a name");
+    for argument in arguments.iter().map(|argument| c_string(argument)) {
+        if quoted.len() >= QUOTED_BYTES {
+            break;
+        }
+        let rest = QUOTED_BYTES - quoted.len();
+        quoted.push(b'\'');
+        quoted.extend_from_slice(&argument[..argument.len().min(rest)]);
+        quoted.extend_from_slice(b"' ");
+    }
+    let name = c_string(name);
+    let name = &name[..name.len().min(QUOTED_BYTES)];
+    CommandError::UnknownCommand([b"'", name, b"', with args beginning with: ", &quoted].concat())
+}

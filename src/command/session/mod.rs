@@ -1,0 +1,125 @@
+//! What the server remembers of a client for its own thread alone. What other threads may see of it is the
+//! [`Client`].
+
+pub mod transaction;
+
+use super::error::CommandError;
+use super::registry::Command;
+use crate::state::Server;
+use crate::state::clients::Client;
+use crate::state::monitors::Monitoring;
+use crate::state::pubsub::Subscriptions;
+use crate::util::doorbell::Doorbell;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use transaction::{Queue, Transaction};
+
+/// One client's side of the conversation.
+#[derive(Debug)]
+pub struct Session {
+    /// What other threads see of the client.
+    pub client: Arc<Client>,
+    /// The selected database.
+    pub database: usize,
+    /// Which replies the client wants.
+    pub reply_mode: ReplyMode,
+    /// What it has watched and queued.
+    pub transaction: Transaction,
+    /// What it has subscribed to.
+    pub subscriptions: Subscriptions,
+    /// Its place among the monitors, after MONITOR.
+    pub monitoring: Option<Monitoring>,
+    /// What dump it would want.
+    pub sync: SyncOptions,
+    doorbell: Option<Arc<Doorbell>>,
+}
+
+/// CLIENT REPLY.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// All of them.
+    On,
+    /// None.
+    Off,
+    /// None to this command (CLIENT REPLY SKIP itself) and none to the next.
+    SkipNext,
+    /// None to this command.
+    Skip,
+}
+
+/// What a client says of itself before it asks for a dump.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SyncOptions {
+    /// It wants the dump alone, and no changes after it.
+    pub rdb_only: bool,
+    /// It finds the end by a mark, so the length need not be known before.
+    pub knows_eof_mark: bool,
+    /// It wants no keys.
+    pub without_keys: bool,
+}
+
+impl Session {
+    /// A client that has just connected.
+    pub fn new(server: &Server, client: &Arc<Client>) -> Session {
+        Session {
+            client: client.clone(),
+            database: 0,
+            reply_mode: ReplyMode::On,
+            transaction: Transaction::default(),
+            subscriptions: Subscriptions::new(server.pubsub.clone(), client.clone()),
+            monitoring: None,
+            sync: SyncOptions::default(),
+            doorbell: None,
+        }
+    }
+
+    /// Whether other threads may have messages for the client.
+    pub fn listens(&self) -> bool {
+        !self.subscriptions.is_empty() || self.monitoring.is_some()
+    }
+
+    /// Whether the client may give few commands only: in RESP2, a subscriber cannot tell replies from messages.
+    pub fn is_restricted(&self) -> bool {
+        !self.subscriptions.is_empty() && self.client.protocol.load(Relaxed) == 2
+    }
+
+    /// Lets a command wait for EXEC, unless it is known already that EXEC will do nothing.
+    pub fn enqueue(&mut self, command: &'static Command, arguments: &[&[u8]]) {
+        let will_run = !self.client.watch.is_spoilt();
+        let queue = self.transaction.queue.as_mut();
+        if let Some(queue) = queue.filter(|queue| will_run && !queue.is_spoilt) {
+            queue.push(command, arguments);
+            self.publish_queue();
+        }
+    }
+
+    /// Lets go of the commands that wait for EXEC; returns them, if the client is in a transaction.
+    pub fn discard_queue(&mut self) -> Option<Box<Queue>> {
+        let queue = self.transaction.queue.take();
+        self.publish_queue();
+        queue
+    }
+
+    /// Notes for CLIENT LIST how long the queue of the transaction is.
+    pub fn publish_queue(&self) {
+        let queue = self.transaction.queue.as_ref();
+        let commands = queue.map_or(-1, |queue| queue.len() as i64);
+        self.client.queued_commands.store(commands, Relaxed);
+        let bytes = queue.map_or(0, |queue| queue.memory_bytes());
+        self.client.queued_bytes.store(bytes, Relaxed);
+    }
+
+    /// What wakes the client's thread when it sleeps for other threads; made when it is first needed.
+    ///
+    /// # Errors
+    /// The process has too many files open.
+    pub fn doorbell(&mut self) -> Result<Arc<Doorbell>, CommandError> {
+        if self.doorbell.is_none() {
+            let new = Doorbell::new().map(Arc::new);
+            let new = new.map_err(|error| CommandError::err(format!("cannot wait: {error}")))?;
+            self.client.outbox.open(new.clone());
+            self.doorbell = Some(new);
+        }
+        Ok(self.doorbell.clone().expect("it was just made"))
+    }
+}

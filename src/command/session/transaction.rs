@@ -1,0 +1,145 @@
+//! A client's transaction: the commands since MULTI and the keys since WATCH.
+
+use crate::command::registry::Command;
+use crate::command::spec::CommandFlags;
+use crate::keyspace::space::Key;
+use std::collections::BTreeSet;
+
+/// What a client has watched and queued.
+#[derive(Debug, Default)]
+pub struct Transaction {
+    /// The commands since MULTI, if it is in a transaction.
+    pub queue: Option<Box<Queue>>,
+    /// The keys it watches.
+    pub watched: Watched,
+    /// Whether EXEC is carrying the commands out.
+    pub is_running: bool,
+}
+
+/// The commands that wait for EXEC. Their arguments lie one behind the other in one block of memory, so that a command
+/// takes little more than it was received with.
+#[derive(Debug, Default)]
+pub struct Queue {
+    commands: Vec<Queued>,
+    bytes: Vec<u8>,
+    /// Where in `bytes` each argument ends.
+    ends: Vec<usize>,
+    /// Whether a command could not be queued, so that EXEC will do nothing.
+    pub is_spoilt: bool,
+}
+
+/// A command in the queue.
+#[derive(Debug)]
+struct Queued {
+    command: &'static Command,
+    /// How many arguments it has, its name included.
+    arguments: usize,
+}
+
+impl Queue {
+    /// Adds a command.
+    pub fn push(&mut self, command: &'static Command, arguments: &[&[u8]]) {
+        for argument in arguments {
+            self.bytes.extend_from_slice(argument);
+            self.ends.push(self.bytes.len());
+        }
+        self.commands.push(Queued {
+            command,
+            arguments: arguments.len(),
+        });
+    }
+
+    /// How many commands there are.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    /// Whether one of the commands has one of these flags.
+    pub fn has(&self, flags: CommandFlags) -> bool {
+        self.commands().any(|(command, _)| command.spec.has(flags))
+    }
+
+    /// The commands with how many arguments they have.
+    pub fn commands(&self) -> impl Iterator<Item = (&'static Command, usize)> {
+        self.commands
+            .iter()
+            .map(|queued| (queued.command, queued.arguments))
+    }
+
+    /// The arguments of all commands, one after the other.
+    pub fn arguments(&self) -> impl Iterator<Item = &[u8]> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts
+            .zip(&self.ends)
+            .map(|(start, end)| &self.bytes[start..*end])
+    }
+
+    /// Bytes of all arguments.
+    pub fn argument_bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Memory held, in bytes.
+    pub fn memory_bytes(&self) -> usize {
+        self.bytes.capacity()
+            + self.ends.capacity() * size_of::<usize>()
+            + self.commands.capacity() * size_of::<Queued>()
+    }
+}
+
+/// The keys that a client watches, each with its database.
+#[derive(Debug, Default)]
+pub struct Watched(BTreeSet<(usize, Box<[u8]>)>);
+
+impl Watched {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> impl Iterator<Item = Key<'_>> {
+        let keys = self.0.iter();
+        keys.map(|(database, bytes)| Key::new(*database, bytes))
+    }
+
+    /// Adds a key; `false` if it is watched already.
+    pub fn insert(&mut self, key: &Key<'_>) -> bool {
+        self.0.insert((key.database(), key.bytes.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::COMMANDS;
+    use crate::command::spec::{ADMIN, WRITE};
+
+    #[test]
+    fn a_queue_keeps_its_commands_in_order() {
+        let requests: [&[&[u8]]; 4] = [
+            &[b"PING"],
+            &[b"SET", b"", b"v"],
+            &[b"ECHO", b""],
+            &[b"PING"],
+        ];
+        let mut queue = Queue::default();
+        for request in requests {
+            queue.push(COMMANDS.of_request(request).unwrap(), request);
+        }
+        let mut arguments = queue.arguments();
+        let kept = queue.commands().map(|(command, count)| {
+            let words: Vec<&[u8]> = arguments.by_ref().take(count).collect();
+            assert_eq!(command.number, COMMANDS.of_request(&words).unwrap().number);
+            words
+        });
+        assert!(kept.eq(requests));
+        assert_eq!((queue.len(), queue.argument_bytes()), (4, 16));
+        assert!(queue.has(WRITE) && !queue.has(ADMIN));
+    }
+}

@@ -1,0 +1,480 @@
+//! What there is to know about a command: its entry in the table.
+//!
+//! Look-up, arity check, the choice of locks, COMMAND INFO, DOCS, LIST and GETKEYS, and ACL categories all read it.
+//! Nothing about a command is said a second time anywhere. Each family's file opens with its entries; the
+//! [`registry`](super::registry) holds them all.
+
+use super::call::Call;
+use super::error::{CommandError, CommandResult};
+use crate::keyspace::db::Db;
+use crate::keyspace::survey::Survey;
+use crate::state::waiting::Wish;
+use std::ops::BitOr;
+
+/// What there is to know about a command.
+#[derive(Debug)]
+pub struct CommandSpec {
+    /// In lower case; of a subcommand, its own word alone.
+    pub name: &'static str,
+    /// How many arguments there must be, the name (of a subcommand: both words) included; negative: that many or more.
+    pub arity: i32,
+    /// What runs it, and under which locks.
+    pub handler: Handler,
+    /// Where its keys are.
+    pub keys: &'static [KeySpec],
+    /// What kind of command it is.
+    pub flags: CommandFlags,
+    /// The group it is documented in.
+    pub group: Group,
+    /// The version of Redis that brought it.
+    pub since: &'static str,
+    /// Its arguments: `[optional]`, `<this | that>`, `repeated [repeated ...]`, TOKENS in capitals.
+    pub syntax: &'static str,
+    /// What it does, in one sentence of <https://redis.io/commands/>.
+    pub summary: &'static str,
+    /// Hints for clients and proxies: <https://redis.io/docs/reference/command-tips/>.
+    pub tips: &'static [&'static str],
+    /// The version that deprecated it, and what to use instead.
+    pub deprecated: Option<(&'static str, &'static str)>,
+    /// Whether the argument at an index is a password or the like, which MONITOR and the slow log must not show.
+    pub is_secret: fn(&[&[u8]], usize) -> bool,
+}
+
+/// The rest of an entry, for `..BASE`.
+pub const BASE: CommandSpec = CommandSpec {
+    name: "",
+    arity: 0,
+    handler: Handler::Container(&[]),
+    keys: &[],
+    flags: flags(&[]),
+    group: Group::Generic,
+    since: "",
+    syntax: "",
+    summary: "",
+    tips: &[],
+    deprecated: None,
+    is_secret: |_, _| false,
+};
+
+/// What runs a command. The signature says which locks the executor takes for it: a handler cannot lock, and one that
+/// changes data needs `&mut Db`, which only exclusive locks give.
+#[derive(Clone, Copy, Debug)]
+pub enum Handler {
+    /// Needs no data: PING, CLIENT, CONFIG.
+    NoLock(fn(&mut Call) -> CommandResult),
+    /// Shared locks on the shards of its keys.
+    Read(fn(&mut Call, &Db) -> CommandResult),
+    /// Exclusive locks on the shards of its keys.
+    Write(fn(&mut Call, &mut Db) -> CommandResult),
+    /// Exclusive locks on the shards of its keys; it says what it waits for, and
+    /// [`execute::wait`](super::execute::wait) serves it: BLPOP.
+    Wait(fn(&mut Call) -> Result<Wish, CommandError>),
+    /// Shared locks on all shards of the client's database: RANDOMKEY, DBSIZE.
+    ReadAll(fn(&mut Call, &Db) -> CommandResult),
+    /// Exclusive locks on all shards of all databases: FLUSHALL, SWAPDB.
+    WriteAll(fn(&mut Call, &mut Db) -> CommandResult),
+    /// Looks at one shard after the other: INFO, KEYS.
+    Survey(fn(&mut Call, &Survey) -> CommandResult),
+    /// Exclusive locks on the shards of all keys of all commands that were queued, and of the watched keys: EXEC.
+    Exec,
+    /// The arguments say which of the others it is: SORT.
+    ByArguments(fn(&[&[u8]]) -> Handler),
+    /// The second word says which command it is: CONFIG GET.
+    Container(&'static [CommandSpec]),
+    /// The same, but it does something without a second word too, and needs no data for it: COMMAND.
+    CallableContainer(fn(&mut Call) -> CommandResult, &'static [CommandSpec]),
+}
+
+/// Where a command's keys are among its arguments, and what happens to them. One entry for keys of one kind.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    /// See [`KeyPlaces`].
+    pub places: KeyPlaces,
+    /// What happens to the keys.
+    pub flags: KeyFlags,
+    /// What happens to the keys of a certain request, where that depends on its other arguments.
+    pub flags_in_request: Option<FlagsInRequest>,
+    /// What flags cannot say; usually nothing.
+    pub notes: &'static str,
+}
+
+/// What happens to the keys of a request with these arguments.
+pub type FlagsInRequest = fn(&[&[u8]]) -> KeyFlags;
+
+/// Where keys are. Indexes count the command's name as 0.
+#[derive(Clone, Copy, Debug)]
+pub enum KeyPlaces {
+    /// From `first` to `last` in steps of `step`; a negative `last` counts from the end, -1 being the last argument.
+    Range {
+        /// Index of the first key.
+        first: usize,
+        /// Index of the last key.
+        last: i32,
+        /// From one key to the next.
+        step: usize,
+    },
+    /// The argument at `count` says how many keys follow it.
+    Counted {
+        /// Index of the number.
+        count: usize,
+    },
+    /// The argument behind a word, if the word is there. What looks like the word may be something else: the executor locks
+    /// whatever stands behind one, and COMMAND GETKEYS tells, as Redis does, the first.
+    AfterWord {
+        /// In capitals.
+        word: &'static str,
+        /// Index of the first argument that may be the word.
+        from: usize,
+    },
+    /// Nowhere: the names of the keys follow from data, by a pattern. Nobody can tell them before the command runs.
+    Patterns,
+    /// At the index that the command finds by reading all its arguments, if it finds one.
+    Sought(fn(&[&[u8]]) -> Option<usize>),
+}
+
+/// One key at this index.
+pub const fn key(index: usize, flags: &[KeyFlags]) -> KeySpec {
+    keys(index, index as i32, 1, flags)
+}
+
+/// Keys at several indexes, see [`KeyPlaces::Range`].
+pub const fn keys(first: usize, last: i32, step: usize, flags: &[KeyFlags]) -> KeySpec {
+    KeySpec {
+        places: KeyPlaces::Range { first, last, step },
+        flags: KeyFlags::of(flags),
+        flags_in_request: None,
+        notes: "",
+    }
+}
+
+/// As many keys as the argument at `count` says.
+pub const fn counted_keys(count: usize, flags: &[KeyFlags]) -> KeySpec {
+    KeySpec {
+        places: KeyPlaces::Counted { count },
+        flags: KeyFlags::of(flags),
+        flags_in_request: None,
+        notes: "",
+    }
+}
+
+/// A key behind this word, at the index `from` or later.
+pub const fn key_after(word: &'static str, from: usize, flags: &[KeyFlags]) -> KeySpec {
+    KeySpec {
+        places: KeyPlaces::AfterWord { word, from },
+        flags: KeyFlags::of(flags),
+        flags_in_request: None,
+        notes: "",
+    }
+}
+
+/// Keys that follow from data, see [`KeyPlaces::Patterns`].
+pub const fn keys_by_pattern(flags: &[KeyFlags]) -> KeySpec {
+    KeySpec {
+        places: KeyPlaces::Patterns,
+        flags: KeyFlags::of(flags),
+        flags_in_request: None,
+        notes: "",
+    }
+}
+
+/// A key that the command itself finds, see [`KeyPlaces::Sought`].
+pub const fn sought_key(find: fn(&[&[u8]]) -> Option<usize>, flags: &[KeyFlags]) -> KeySpec {
+    KeySpec {
+        places: KeyPlaces::Sought(find),
+        flags: KeyFlags::of(flags),
+        flags_in_request: None,
+        notes: "",
+    }
+}
+
+impl KeySpec {
+    /// With flags that depend on the other arguments.
+    pub const fn varying(self, flags_in_request: FlagsInRequest) -> KeySpec {
+        KeySpec {
+            flags_in_request: Some(flags_in_request),
+            ..self
+        }
+    }
+
+    /// What happens to the keys of this request.
+    pub fn flags_in(&self, request: &[&[u8]]) -> KeyFlags {
+        self.flags_in_request
+            .map_or(self.flags, |flags| flags(request))
+    }
+
+    /// With something that flags cannot say.
+    pub const fn noting(self, notes: &'static str) -> KeySpec {
+        KeySpec { notes, ..self }
+    }
+
+    /// The indexes of the keys among `arguments`; `None` if the arguments contradict the specification.
+    pub fn indexes<'a>(&self, arguments: &'a [&'a [u8]]) -> Option<impl Iterator<Item = usize>> {
+        let len = arguments.len();
+        let (first, end, step) = match self.places {
+            KeyPlaces::Range { first, last, step } => {
+                let last = if last < 0 {
+                    len.checked_sub(last.unsigned_abs() as usize)?
+                } else {
+                    last as usize
+                };
+                (first, last + 1, step)
+            }
+            KeyPlaces::Counted { count } => {
+                let number = crate::util::number::parse_u64(arguments.get(count)?)?;
+                let number = usize::try_from(number)
+                    .ok()
+                    .filter(|number| (1..len - count).contains(number))?;
+                (count + 1, count + 1 + number, 1)
+            }
+            KeyPlaces::AfterWord { from, .. } => (from + 1, len, 1),
+            KeyPlaces::Patterns => (0, 0, 1),
+            KeyPlaces::Sought(find) => match find(arguments) {
+                Some(index) => (index, index + 1, 1),
+                None => (0, 0, 1),
+            },
+        };
+        let word = match self.places {
+            KeyPlaces::AfterWord { word, .. } => Some(word),
+            _ => None,
+        };
+        let is_key = move |index: &usize| match word {
+            Some(word) => arguments[index - 1].eq_ignore_ascii_case(word.as_bytes()),
+            None => true,
+        };
+        // There may be none: PFMERGE with its destination alone.
+        let is_possible = word.is_some() || (first <= end && end <= len);
+        is_possible.then(|| (first..end).step_by(step).filter(is_key))
+    }
+}
+
+macro_rules! flags {
+    ($(#[$comment:meta])* $type:ident:
+     $($(#[$flag_comment:meta])* $flag:ident $bit:literal $($text:literal)?),* $(,)?) => {
+        $(#[$comment])*
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct $type(u32);
+
+        $($(#[$flag_comment])* #[allow(missing_docs)] pub const $flag: $type = $type(1 << $bit);)*
+
+        impl $type {
+            /// The flags that Redis knows, with their names, in the order in which it lists them.
+            const NAMED: &[($type, &str)] = &[$($(($flag, $text),)?)*];
+
+            /// All of these flags.
+            pub const fn of(flags: &[$type]) -> $type {
+                let (mut bits, mut index) = (0, 0);
+                while index < flags.len() {
+                    bits |= flags[index].0;
+                    index += 1;
+                }
+                $type(bits)
+            }
+
+            /// Whether one of these flags is among them.
+            pub const fn has(self, flags: $type) -> bool {
+                self.0 & flags.0 != 0
+            }
+
+            /// These flags without some.
+            pub const fn without(self, flags: $type) -> $type {
+                $type(self.0 & !flags.0)
+            }
+
+            /// The names of those that Redis knows.
+            pub fn names(self) -> impl Iterator<Item = &'static str> {
+                let named = $type::NAMED.iter();
+                named.filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| *name)
+            }
+        }
+
+        impl BitOr for $type {
+            type Output = $type;
+
+            fn bitor(self, other: $type) -> $type {
+                $type(self.0 | other.0)
+            }
+        }
+    };
+}
+
+flags! {
+    /// Flags of commands: those of <https://redis.io/commands/command/#flags>, with the names that COMMAND gives them, and
+    /// our own, which it does not tell.
+    CommandFlags:
+    WRITE 0 "write", READONLY 1 "readonly", DENYOOM 2 "denyoom", ADMIN 3 "admin", PUBSUB 4 "pubsub",
+    NOSCRIPT 5 "noscript", BLOCKING 6 "blocking", LOADING 7 "loading", STALE 8 "stale",
+    SKIP_MONITOR 9 "skip_monitor", SKIP_SLOWLOG 10 "skip_slowlog", ASKING 11 "asking", FAST 12 "fast",
+    NO_AUTH 13 "no_auth", NO_MANDATORY_KEYS 15 "no_mandatory_keys",
+    NO_ASYNC_LOADING 16 "no_async_loading", NO_MULTI 17 "no_multi", MOVABLE_KEYS 18 "movablekeys",
+    ALLOW_BUSY 19 "allow_busy",
+    /// Changes no data, and yet replicas have to hear of it, so CLIENT PAUSE WRITE makes it wait.
+    MAY_REPLICATE 14,
+    /// Selects the database that its argument names, so that the commands behind it in a transaction are on that.
+    SELECTS 20,
+    /// Refused where commands that write are, so that health checks notice that no dump can be written; as in Redis.
+    HEALTH_CHECK 21,
+    /// Only for clients that `enable-module-command` names.
+    MODULES 23,
+    /// Carried out at once between MULTI and EXEC too, instead of being queued.
+    UNQUEUED 24,
+    /// Also for clients that have subscribed to something and speak RESP2.
+    WHILE_SUBSCRIBED 25,
+    /// Only for clients that `enable-debug-command` names.
+    PROTECTED 26,
+    /// In the ACL categories of sets, sorted sets and lists, instead of that of the group.
+    CAT_COLLECTIONS 27,
+    /// In the ACL category `@keyspace`, which follows neither from the other flags nor from the group.
+    CAT_KEYSPACE 28,
+    /// In the ACL category `@connection`, instead of that of the group.
+    CAT_CONNECTION 29,
+    /// In the ACL category `@admin`, without the flag.
+    CAT_ADMIN 30,
+    /// In the ACL category `@dangerous`, without being in `@admin`.
+    CAT_DANGEROUS 31,
+}
+
+flags! {
+    /// What happens to a key: <https://redis.io/docs/reference/key-specs/#flags>.
+    KeyFlags:
+    RO 0 "RO", RW 1 "RW", OW 2 "OW", RM 3 "RM", ACCESS 4 "access", UPDATE 5 "update", INSERT 6 "insert",
+    DELETE 7 "delete", NOT_KEY 8 "not_key", INCOMPLETE 9 "incomplete", VARIABLE 10 "variable_flags",
+}
+
+/// All of these flags: what an entry of the table says of its command.
+pub const fn flags(flags: &[CommandFlags]) -> CommandFlags {
+    CommandFlags::of(flags)
+}
+
+/// The groups of the documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub enum Group {
+    Bitmap,
+    Cluster,
+    Connection,
+    Generic,
+    Geo,
+    Hash,
+    HyperLogLog,
+    List,
+    PubSub,
+    Server,
+    Set,
+    SortedSet,
+    String,
+    Transactions,
+}
+
+impl Group {
+    /// The name in COMMAND DOCS.
+    pub fn name(self) -> &'static str {
+        match self {
+            Group::Bitmap => "bitmap",
+            Group::Cluster => "cluster",
+            Group::Connection => "connection",
+            Group::Generic => "generic",
+            Group::Geo => "geo",
+            Group::Hash => "hash",
+            Group::HyperLogLog => "hyperloglog",
+            Group::List => "list",
+            Group::PubSub => "pubsub",
+            Group::Server => "server",
+            Group::Set => "set",
+            Group::SortedSet => "sorted-set",
+            Group::String => "string",
+            Group::Transactions => "transactions",
+        }
+    }
+
+    /// The ACL category that commands of the group belong to.
+    fn category(self) -> Option<&'static str> {
+        match self {
+            Group::Bitmap => Some("@bitmap"),
+            Group::Connection => Some("@connection"),
+            Group::Generic => Some("@keyspace"),
+            Group::Geo => Some("@geo"),
+            Group::Hash => Some("@hash"),
+            Group::HyperLogLog => Some("@hyperloglog"),
+            Group::List => Some("@list"),
+            Group::Cluster | Group::PubSub | Group::Server => None,
+            Group::Set => Some("@set"),
+            Group::SortedSet => Some("@sortedset"),
+            Group::String => Some("@string"),
+            Group::Transactions => Some("@transaction"),
+        }
+    }
+}
+
+impl CommandSpec {
+    /// Whether this many arguments, the name included, are acceptable.
+    pub fn accepts(&self, arguments: usize) -> bool {
+        let arity = self.arity.unsigned_abs() as usize;
+        if self.arity < 0 {
+            arguments >= arity
+        } else {
+            arguments == arity
+        }
+    }
+
+    /// Whether the command has one of these flags.
+    #[inline]
+    pub fn has(&self, flags: CommandFlags) -> bool {
+        self.flags.has(flags)
+    }
+
+    /// Its subcommands.
+    pub fn subcommands(&self) -> &'static [CommandSpec] {
+        match self.handler {
+            Handler::Container(subcommands) | Handler::CallableContainer(_, subcommands) => {
+                subcommands
+            }
+            _ => &[],
+        }
+    }
+
+    /// Its flags and those that follow from the rest of the entry.
+    pub fn all_flags(&self) -> CommandFlags {
+        let is_movable = |spec: &KeySpec| !matches!(spec.places, KeyPlaces::Range { .. });
+        match self.keys.iter().any(is_movable) {
+            true => self.flags | MOVABLE_KEYS,
+            false => self.flags,
+        }
+    }
+
+    /// Its ACL categories: <https://redis.io/docs/management/security/acl/#command-categories>.
+    pub fn categories(&self) -> Vec<&'static str> {
+        let is_container = matches!(self.handler, Handler::Container(_));
+        let is_of_collections = self.has(CAT_COLLECTIONS);
+        let group = self.group.category();
+        let group =
+            group.filter(|_| !is_container && !is_of_collections && !self.has(CAT_CONNECTION));
+        let is = |name, condition| Some(name).filter(|_| condition);
+        let keyspace = is(
+            "@keyspace",
+            self.has(CAT_KEYSPACE) || group == Some("@keyspace"),
+        );
+        [
+            keyspace,
+            is("@read", self.has(READONLY)),
+            is("@write", self.has(WRITE)),
+            group.filter(|group| !matches!(*group, "@keyspace" | "@connection" | "@transaction")),
+            is("@pubsub", self.has(PUBSUB)),
+            is("@set", is_of_collections),
+            is("@sortedset", is_of_collections),
+            is("@list", is_of_collections),
+            is("@admin", self.has(ADMIN | CAT_ADMIN)),
+            is("@fast", self.has(FAST)),
+            is("@slow", !self.has(FAST)),
+            is("@blocking", self.has(BLOCKING)),
+            is("@dangerous", self.has(ADMIN | CAT_DANGEROUS)),
+            is(
+                "@connection",
+                self.has(CAT_CONNECTION) || group == Some("@connection"),
+            ),
+            is("@transaction", group == Some("@transaction")),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+}

@@ -1,0 +1,170 @@
+//! Tests of what lies between shards and commands.
+
+use super::*;
+use crate::keyspace::locks::Locks;
+use crate::keyspace::survey::Survey;
+use std::collections::BTreeSet;
+
+fn put(keyspace: &Locks, database: usize, name: &str, value: &str, expires_at_ms: Option<i64>) {
+    let key = Key::new(database, name.as_bytes());
+    let mut db = keyspace.write(View::from(0).of_database(database), &[key]);
+    db.put_string(&key, value.as_bytes(), StringForm::Natural, expires_at_ms);
+}
+
+fn get(keyspace: &Locks, database: usize, name: &str, now_ms: i64) -> Option<String> {
+    let key = Key::new(database, name.as_bytes());
+    let db = keyspace.read(View::from(now_ms).of_database(database), &[key]);
+    db.string(&key)
+        .unwrap()
+        .map(|value| String::from_utf8_lossy(value).into_owned())
+}
+
+#[test]
+fn an_expired_key_is_absent_for_readers_and_removed_for_writers() {
+    let keyspace = Locks::new(1);
+    put(&keyspace, 0, "k", "v", Some(100));
+    assert_eq!(get(&keyspace, 0, "k", 99).as_deref(), Some("v"));
+    assert_eq!(get(&keyspace, 0, "k", 100), None);
+    assert_eq!(Survey::Unlocked(&keyspace).count(0, 100).0, 1);
+    drop(keyspace.write(View::from(100), &[Key::new(0, b"k")]));
+    assert_eq!(
+        (
+            Survey::Unlocked(&keyspace).count(0, 100).0,
+            keyspace.expired()
+        ),
+        (0, 1)
+    );
+}
+
+#[test]
+fn the_expirer_removes_what_is_due_and_nothing_else() {
+    let keyspace = Locks::new(2);
+    for number in 0..1000 {
+        put(
+            &keyspace,
+            number % 2,
+            &format!("k{number}"),
+            "v",
+            Some(number as i64),
+        );
+    }
+    keyspace.remove_due(499, || {});
+    assert_eq!(
+        (
+            Survey::Unlocked(&keyspace).count(0, 0).0,
+            Survey::Unlocked(&keyspace).count(1, 0).0
+        ),
+        (250, 250)
+    );
+    assert_eq!(keyspace.expired(), 500);
+}
+
+#[test]
+fn a_scan_visits_every_key_once_when_nothing_changes() {
+    let keyspace = Locks::new(2);
+    for number in 0..5000 {
+        put(
+            &keyspace,
+            0,
+            &format!("k{number}"),
+            &"v".repeat(1 + number % 2 * 600),
+            None,
+        );
+        put(&keyspace, 1, "other", "v", None);
+    }
+    let db = keyspace.read_all(View::from(0));
+    let mut seen = BTreeSet::new();
+    let mut cursor = 0;
+    loop {
+        cursor = db.scan(cursor, |entry| assert!(seen.insert(entry.key().to_vec())));
+        if cursor == 0 {
+            break;
+        }
+    }
+    assert_eq!(seen.len(), 5000);
+}
+
+/// With up to 300 keys in 256 shards, most of which are empty with a few. The least COUNT is one key.
+#[test]
+fn a_scan_goes_from_one_filled_shard_to_the_next() {
+    for keys in [0, 1, 2, 5, 300] {
+        let keyspace = Locks::new(3);
+        for number in 0..keys {
+            put(&keyspace, 1, &format!("k{number}"), "v", None);
+            put(&keyspace, 2, &format!("other{number}"), "v", None);
+        }
+        let db = keyspace.write_all(View::from(0).of_database(1));
+        let filled = db.own_shards().filter(|shard| !shard.is_empty()).count();
+        let (mut cursor, mut steps, mut seen) = (0, 0, 0);
+        loop {
+            cursor = db.scan(cursor, |_| seen += 1);
+            steps += 1;
+            if cursor == 0 {
+                break;
+            }
+        }
+        assert_eq!(seen, keys);
+        assert_eq!(steps, filled.max(1), "{keys} keys");
+    }
+}
+
+/// Any number is a cursor, if only a client says so.
+#[test]
+fn a_cursor_that_no_scan_gave_ends_somewhere() {
+    let keyspace = Locks::new(1);
+    for number in 0..40 {
+        put(&keyspace, 0, &format!("k{number}"), "v", None);
+    }
+    let db = keyspace.read_all(View::from(0));
+    for first in (0..2000).chain((0..64).map(|bit| u64::MAX << bit)) {
+        let (mut cursor, mut steps) = (first, 0);
+        loop {
+            cursor = db.scan(cursor, |_| {});
+            steps += 1;
+            assert!(steps <= 300, "{first}");
+            if cursor == 0 {
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn databases_are_exchanged_and_cleared() {
+    let keyspace = Locks::new(3);
+    put(&keyspace, 0, "k", "zero", Some(100));
+    put(&keyspace, 2, "k", "two", None);
+    keyspace.write_all(View::from(0)).swap_databases(2, 0);
+    assert_eq!(get(&keyspace, 0, "k", 0).as_deref(), Some("two"));
+    assert_eq!(get(&keyspace, 2, "k", 0).as_deref(), Some("zero"));
+    // The deadline has moved with its key.
+    keyspace.remove_due(100, || {});
+    assert_eq!(get(&keyspace, 2, "k", 0), None);
+    assert_eq!(keyspace.write_all(View::from(0)).clear(0), 1);
+    assert_eq!(get(&keyspace, 0, "k", 0), None);
+}
+
+#[test]
+fn random_keys_come_from_all_shards_and_both_tables() {
+    let keyspace = Locks::new(1);
+    for number in 0..50 {
+        put(
+            &keyspace,
+            0,
+            &format!("k{number}"),
+            &"v".repeat(1 + number % 2 * 600),
+            None,
+        );
+    }
+    let db = keyspace.read_all(View::from(0));
+    let drawn: BTreeSet<_> = (0..5000)
+        .filter_map(|_| db.random_key(|| fastrand::u64(..)).map(Entry::key))
+        .collect();
+    assert_eq!(drawn.len(), 50);
+    assert!(
+        Locks::new(1)
+            .read_all(View::from(0))
+            .random_key(|| 7)
+            .is_none()
+    );
+}
