@@ -5,7 +5,8 @@
 //! come as [`Key`]s, which the executor makes from what the command declared. A handler that reaches for another key finds nothing there, and its
 //! command ends with an error.
 //!
-//! All changes pass through here. A command that changed something calls [`Db::changed`], once per key and event.
+//! All changes pass through here. A command that changed something calls [`Db::changed`], once per key and event; what
+//! comes of that is in [`change`](super::change).
 
 mod databases;
 mod lookup;
@@ -16,6 +17,8 @@ mod watching;
 
 pub use lookup::Lookups;
 
+use super::change::Change;
+use super::effect::Effects;
 use super::entry::{Entry, Table, WrongType};
 use super::object::{Collection, Object};
 use super::object_entry::ObjectEntry;
@@ -25,9 +28,9 @@ use super::snapshot::{DatabaseSize, SnapshotId};
 use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS, shards_of_database};
 use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
 use super::view::{Expired, View};
-use super::waiters::{Served, can_be_awaited};
+use super::waiters::Served;
 use crate::types::dict::Position;
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
 use triomphe::Arc;
@@ -39,7 +42,7 @@ pub struct Db<'a> {
     // a lock is held.
     /// Ascending by number.
     guards: Guards<'a>,
-    keyspace: &'a Keyspace,
+    pub(super) keyspace: &'a Keyspace,
     /// How the command sees them.
     pub view: View,
     lookups: Cell<Lookups>,
@@ -48,6 +51,10 @@ pub struct Db<'a> {
     /// The hash of the key to be changed that was counted last, under a policy that counts accesses.
     counted: Cell<Option<u64>>,
     garbage: Vec<Garbage>,
+    /// What has been done since the last commit, as far as anything listens.
+    pub(super) change: RefCell<Option<Box<Change>>>,
+    /// The effects of the commands of a transaction that is being carried out.
+    pub(super) block: Option<Box<Effects>>,
     /// Keys that somebody waits for and that have changed, each with its database.
     ready: Vec<(usize, Box<[u8]>)>,
     served: Served,
@@ -118,9 +125,19 @@ impl<'a> DerefMut for WriteDb<'a> {
     }
 }
 
-impl Drop for WriteDb<'_> {
-    /// Publishes the earliest deadlines while the locks are still held, and wakes the expirer if need be.
+impl Drop for ReadDb<'_> {
+    /// Tells what reading has caused.
     fn drop(&mut self) {
+        self.0.commit_reading();
+    }
+}
+
+impl Drop for WriteDb<'_> {
+    /// Commits what has not been committed, publishes the earliest deadlines while the locks are still held, and wakes the
+    /// expirer if need be.
+    fn drop(&mut self) {
+        self.0.commit(&[]);
+        self.0.end_block();
         for (number, guard) in &self.0.guards {
             let cell = self.0.keyspace.cell(*number);
             let earliest = guard.shard().earliest_deadline_ms().unwrap_or(NO_DEADLINE);
@@ -143,6 +160,8 @@ impl<'a> Db<'a> {
             strayed: OnceCell::new(),
             counted: Cell::new(None),
             garbage: Vec::new(),
+            change: RefCell::new(None),
+            block: None,
             ready: Vec::new(),
             served: Served::default(),
         }
@@ -231,6 +250,12 @@ impl<'a> Db<'a> {
         self.guards.len()
     }
 
+    /// Adds to the changes that INFO and the save points count.
+    pub(super) fn count_changes(&self, shard: usize, count: usize) {
+        let changes = &self.keyspace.cell(shard).changes;
+        changes.fetch_add(count as u64, Relaxed);
+    }
+
     fn own_shards(&self) -> impl Iterator<Item = &Shard> {
         let own = shards_of_database(self.view.database);
         self.guards
@@ -245,7 +270,7 @@ impl<'a> Db<'a> {
         self.strayed.get().is_some()
     }
 
-    fn shard(&self, key: &Key<'_>) -> &Shard {
+    pub(super) fn shard(&self, key: &Key<'_>) -> &Shard {
         match self.position(key.shard) {
             Some(position) => self.guards[position].1.shard(),
             None => self.strayed.get_or_init(Box::default),
@@ -266,27 +291,6 @@ impl<'a> Db<'a> {
 
 /// Writing.
 impl<'a> Db<'a> {
-    /// Tells everyone concerned that a command changed a key: called once per key and event, after the change and before
-    /// the reply. `event` is the event's name in <https://redis.io/docs/manual/keyspace-notifications/>, or empty if there
-    /// is none; `count` is what the change adds to `rdb_changes_since_last_save`.
-    pub fn changed(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
-        self.tell(key, event);
-        self.keyspace
-            .cell(key.shard)
-            .changes
-            .fetch_add(count as u64, Relaxed);
-        let shard = self.guard_mut(key);
-        if !shard.watchers.is_empty() {
-            shard.watchers.spoil(key.bytes);
-        }
-        if !shard.waiters.is_empty()
-            && shard.get(key.hash, key.bytes).is_some_and(can_be_awaited)
-            && shard.waiters.note_change(key.bytes)
-        {
-            self.ready.push((key.shard / SHARDS, key.bytes.into()));
-        }
-    }
-
     /// Sets a key to a string; a deadline it had is replaced too. Returns whether the key was there.
     pub fn put_string(
         &mut self,
@@ -470,10 +474,11 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// Removes those of a command's keys that have expired.
+    /// Removes those of these keys that have expired, and commits that: it is no doing of the command that comes next.
     #[inline]
-    pub(super) fn remove_expired(&mut self, keys: &[Key<'_>]) {
+    pub fn remove_expired(&mut self, keys: &[Key<'_>]) {
         keys.iter().for_each(|key| self.remove_if_expired(key));
+        self.commit(&[]);
     }
 
     /// Removes a key if it has expired and is not merely to be hidden. That is done for the keys that a command declares
@@ -500,8 +505,8 @@ impl<'a> Db<'a> {
     pub fn expire(&mut self, key: &Key<'_>) {
         if self.is_expired(key) {
             self.remove(key);
-            self.keyspace.note_expired();
-            self.changed(key, "expired", 1);
+            self.keyspace.count_expired();
+            self.note_expired(key);
         }
     }
 
@@ -522,7 +527,7 @@ impl<'a> Db<'a> {
         shard
     }
 
-    fn guard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
+    pub(super) fn guard_mut(&mut self, key: &Key<'_>) -> &mut Shard {
         match self.position(key.shard) {
             Some(position) => self.guards[position].1.exclusive(),
             None => {
@@ -536,7 +541,7 @@ impl<'a> Db<'a> {
     fn replaced(&mut self, key: &Key<'_>, old: Option<Removed>) -> bool {
         let was_there = self.discard(old);
         if !was_there {
-            self.tell(key, "new");
+            self.note_event(key, "new");
         }
         was_there
     }

@@ -70,23 +70,17 @@ impl Events {
         debug_assert!(already.is_ok(), "a keyspace has one audience");
     }
 
-    /// Tells that something has happened to a key.
-    #[inline]
-    pub(super) fn tell(&self, database: usize, event: &str, key: &[u8]) {
-        let classes = self.classes.load(Relaxed);
-        if classes != 0 {
-            self.tell_if_wanted(classes, database, event, key);
-        }
+    /// Whether an event of this name is told.
+    pub(super) fn are_told(&self, event: &str) -> bool {
+        self.classes.load(Relaxed) & class_of(event) != 0
     }
 
-    #[cold]
-    fn tell_if_wanted(&self, classes: u32, database: usize, event: &str, key: &[u8]) {
-        let Some(audience) = self.audience.get() else {
+    /// Tells that something has happened to a key, if it is to be told.
+    pub(super) fn tell(&self, database: usize, event: &str, key: &[u8]) {
+        let Some(audience) = self.audience.get().filter(|_| self.are_told(event)) else {
             return;
         };
-        if classes & class_of(event) == 0 {
-            return;
-        }
+        let classes = self.classes.load(Relaxed);
         if classes & class::KEYSPACE != 0 {
             let prefix = format!("__keyspace@{database}__:");
             audience.hear(&[prefix.as_bytes(), key].concat(), event.as_bytes());
@@ -151,8 +145,8 @@ mod tests {
     fn told(classes: u32) -> String {
         let keyspace = Locks::new(2);
         let memory = Arc::new(Memory::default());
-        keyspace.events.set_audience(memory.clone());
-        keyspace.events.set_classes(classes);
+        keyspace.listeners.set_audience(memory.clone());
+        keyspace.listeners.set_event_classes(classes);
         let key = Key::new(1, b"k");
         let mut db = keyspace.write(View::from(0).of_database(1), &[key]);
         db.put_string(&key, b"v", StringForm::Natural, Some(100));

@@ -115,6 +115,7 @@ impl Locks {
             while is_due() && !self.alarm.rests_at(now_ms) {
                 let mut db = self.write_shard(View::from(now_ms), shard);
                 db.remove_due(shard, BATCH);
+                db.settle();
                 drop(db);
                 told();
             }

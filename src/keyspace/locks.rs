@@ -128,7 +128,7 @@ impl Locks {
         for key in keys {
             let is_due = self.cell(key.shard).earliest_deadline_ms.load(Relaxed) <= view.now_ms;
             if is_due && view.expired == Expired::Remove {
-                self.write(view, &[*key]).serve_waiters();
+                self.write(view, &[*key]).settle();
             }
         }
     }

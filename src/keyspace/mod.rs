@@ -10,14 +10,17 @@
 //! command's handler gets a [`db::Db`] and has no way to a lock.
 
 pub mod access;
+pub mod change;
 pub mod db;
 mod deadlines;
+pub mod effect;
 pub mod entry;
 pub mod events;
 mod expiring_key;
 pub mod expiry;
 pub mod gate;
 pub mod kept;
+pub mod listeners;
 pub mod locks;
 pub mod object;
 pub mod object_entry;

@@ -2,9 +2,9 @@
 //! entry in it. How shards are locked is in [`locks`](super::locks).
 
 use super::access::AccessRules;
-use super::events::Events;
 use super::expiry::Alarm;
 use super::gate::Gate;
+use super::listeners::Listeners;
 use super::shard_lock::ShardLock;
 use super::snapshot::SnapshotId;
 use super::waiters::Ticket;
@@ -44,8 +44,8 @@ pub struct Keyspace {
     databases: usize,
     /// Wakes the expirer.
     pub alarm: Alarm,
-    /// Tells what happens to keys.
-    pub events: Events,
+    /// Who hears of changes.
+    pub listeners: Listeners,
     /// Holds back every change while it is closed.
     pub gate: Gate,
     /// How accesses to keys are noted.
@@ -115,7 +115,7 @@ impl Keyspace {
             cells: (0..databases * SHARDS).map(|_| cell()).collect(),
             databases,
             alarm: Alarm::default(),
-            events: Events::default(),
+            listeners: Listeners::default(),
             gate: Gate::default(),
             access_rules: AccessRules::default(),
             expired: AtomicU64::new(0),
@@ -153,7 +153,7 @@ impl Keyspace {
         self.expired.load(Relaxed)
     }
 
-    pub(super) fn note_expired(&self) {
+    pub(super) fn count_expired(&self) {
         self.expired.fetch_add(1, Relaxed);
     }
 

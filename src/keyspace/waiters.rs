@@ -27,24 +27,55 @@ pub type SharedWaiter = Arc<dyn Waiter>;
 
 /// Somebody who waits for a key.
 pub trait Waiter: Debug + Send + Sync {
-    /// Whether it can be served from this entry.
-    fn wants(&self, entry: Entry<'_>) -> bool;
+    /// In which states the key serves it, or ends its wait by an error.
+    fn wants(&self) -> States;
 
     /// The key that it fills when it is served.
     fn destination(&self) -> Option<&[u8]>;
 
-    /// Serves it, unless it no longer waits, because this key is there and is what it wants: from this key, or from one that its
-    /// command names before it. `false` if it found nothing to take, and waits on.
+    /// Serves it, unless it no longer waits, because this key is in a state that it wants: from this key, or from one that its
+    /// command names before it. `false` if it waits on.
     fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) -> bool;
 
     /// Tells it that it was served; called when the locks are gone.
     fn wake(&self);
 }
 
-/// Whether commands wait for values of this type. Only such a value makes a key ready; that moment counts for the order in which
-/// the keys are served.
-pub(super) fn can_be_awaited(entry: Entry<'_>) -> bool {
-    matches!(entry.value().type_name(), "list" | "zset")
+/// States of a key, as a set: those in which it serves a waiter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct States(u8);
+
+impl States {
+    /// It holds a list.
+    pub const LIST: States = States(1 << 0);
+    /// It holds a sorted set.
+    pub const SORTED_SET: States = States(1 << 1);
+    /// It holds a value for which no command waits.
+    pub const OTHER: States = States(1 << 2);
+    /// It is not there.
+    pub const ABSENT: States = States(1 << 3);
+    /// How many there are.
+    const COUNT: usize = 4;
+
+    /// The state of a key of which this is the entry.
+    pub fn of(entry: Option<Entry<'_>>) -> States {
+        match entry.map(|entry| entry.value().type_name()) {
+            None => States::ABSENT,
+            Some("list") => States::LIST,
+            Some("zset") => States::SORTED_SET,
+            Some(_) => States::OTHER,
+        }
+    }
+
+    /// Whether one of these states is among them.
+    pub fn has(self, states: States) -> bool {
+        self.0 & states.0 != 0
+    }
+
+    /// The numbers of the states in the set.
+    fn numbers(self) -> impl Iterator<Item = usize> {
+        (0..Self::COUNT).filter(move |number| self.0 & (1 << number) != 0)
+    }
 }
 
 /// The queues of a shard's keys.
@@ -63,6 +94,8 @@ pub(super) struct Queue {
     earlier_shards: Counted<usize>,
     /// How many waiters name [too many](Earlier::Many) keys before this one: for them, all shards of the database count.
     with_many_earlier: usize,
+    /// How many waiters want each of the states.
+    wanted: [usize; States::COUNT],
     /// Whether the key is on the list of those to be served.
     is_ready: bool,
 }
@@ -155,6 +188,8 @@ impl Waiters {
                 .for_each(|shard| queue.earlier_shards.add(*shard)),
             Earlier::Many => queue.with_many_earlier += 1,
         }
+        let wanted = waiter.wants().numbers();
+        wanted.for_each(|state| queue.wanted[state] += 1);
         queue.waiting.insert(ticket, Place { waiter, earlier });
     }
 
@@ -167,12 +202,18 @@ impl Waiters {
         }
     }
 
-    /// Notes that a key has changed; `true` if somebody waits for it and it was not known to be ready.
-    pub(super) fn note_change(&mut self, key: &[u8]) -> bool {
+    /// Notes that a key has changed; `true` if its new state serves somebody and it was not known to be ready. That moment
+    /// counts for the order in which keys are served.
+    pub(super) fn note_change(&mut self, key: &[u8], state: States) -> bool {
         match self.queues.get_mut(key) {
-            Some(queue) => !std::mem::replace(&mut queue.is_ready, true),
-            None => false,
+            Some(queue) if queue.wants(state) => !std::mem::replace(&mut queue.is_ready, true),
+            _ => false,
         }
+    }
+
+    /// Whether this state serves somebody who waits for the key.
+    pub(super) fn want(&self, key: &[u8], state: States) -> bool {
+        self.queues.get(key).is_some_and(|queue| queue.wants(state))
     }
 
     /// The first who waits for this key and came after the one with this ticket.
@@ -222,10 +263,16 @@ impl Waiters {
 }
 
 impl Queue {
+    fn wants(&self, state: States) -> bool {
+        state.numbers().any(|state| self.wanted[state] > 0)
+    }
+
     fn remove(&mut self, ticket: Ticket) {
         let Some(place) = self.waiting.remove(&ticket) else {
             return;
         };
+        let wanted = place.waiter.wants().numbers();
+        wanted.for_each(|state| self.wanted[state] -= 1);
         if let Some(destination) = place.waiter.destination() {
             self.destinations.remove(destination);
         }
@@ -262,8 +309,8 @@ mod tests {
     struct Mover;
 
     impl Waiter for Mover {
-        fn wants(&self, _: Entry<'_>) -> bool {
-            true
+        fn wants(&self) -> States {
+            States::LIST
         }
 
         fn destination(&self) -> Option<&[u8]> {

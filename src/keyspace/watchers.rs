@@ -75,15 +75,9 @@ impl Watchers {
         }
     }
 
-    /// Notes that those keys have changed which `is_changed` names.
-    pub(super) fn spoil_where(&mut self, is_changed: impl Fn(&[u8]) -> bool) {
-        let changed: Vec<Box<[u8]>> = self.keys().filter(|key| is_changed(key)).collect();
-        changed.iter().for_each(|key| self.spoil(key));
-    }
-
     /// The keys that somebody watches.
-    pub(super) fn keys(&self) -> impl Iterator<Item = Box<[u8]>> {
-        self.of_key.keys().cloned()
+    pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        self.of_key.keys().map(|key| &**key)
     }
 }
 
@@ -103,7 +97,7 @@ mod tests {
         watchers.spoil(b"c");
         assert_eq!((spoilt(), watchers.len()), ([false; 3], 2));
         watchers.leave(b"a", &watches[0]);
-        watchers.spoil_where(|key| key == b"a");
+        watchers.spoil(b"a");
         assert_eq!((spoilt(), watchers.len()), ([false, true, false], 1));
         watches[1].renew();
         watchers.spoil(b"a");

@@ -64,7 +64,10 @@ fn run_until_stopped(
         return Ok(());
     }
     // Not before the dump is loaded: its keys are no news.
-    server.keyspace.events.set_audience(server.pubsub.clone());
+    server
+        .keyspace
+        .listeners
+        .set_audience(server.pubsub.clone());
     spawn_keepers(&server)?;
     for kind in accepts {
         server

@@ -108,7 +108,7 @@ impl Server {
         let now_ms = clock::unix_ms();
         let port = config.port.get() as u16;
         let pushes = Arc::new(Pushes::default());
-        keyspace.events.set_classes(config.event_classes());
+        keyspace.listeners.set_event_classes(config.event_classes());
         let server = Server {
             keyspace,
             config,
@@ -148,7 +148,7 @@ impl Server {
                 "loglevel" => self.log.set_level(self.config.log_level()),
                 "notify-keyspace-events" => {
                     let classes = self.config.event_classes();
-                    self.keyspace.events.set_classes(classes);
+                    self.keyspace.listeners.set_event_classes(classes);
                 }
                 "maxclients" => self.apply_maxclients().map_err(|most| {
                     let text = "The operating system is not able to handle the specified number of clients, try with";

@@ -2,9 +2,8 @@
 //! thread when the time is up or the client is gone. Exactly one of them does.
 
 use crate::keyspace::db::Db;
-use crate::keyspace::entry::Entry;
 use crate::keyspace::space::Key;
-use crate::keyspace::waiters::{Ticket, Waiter};
+use crate::keyspace::waiters::{States, Ticket, Waiter};
 use crate::resp::reply::{Protocol, Reply};
 use crate::util::doorbell::Doorbell;
 use std::fmt;
@@ -18,8 +17,8 @@ pub type Attempt =
 
 /// What a client waits for.
 pub struct Wish {
-    /// The type of value, as TYPE has it; empty if it waits for no key.
-    pub type_name: &'static str,
+    /// The states of a key that end the wait; none if it waits for no key.
+    pub states: States,
     /// The key that is filled when it is served: BLMOVE.
     pub destination: Option<Vec<u8>>,
     /// How it is served.
@@ -79,7 +78,7 @@ pub enum Outcome {
 impl fmt::Debug for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Wait")
-            .field("type_name", &self.wish.type_name)
+            .field("states", &self.wish.states)
             .field("outcome", &self.outcome())
             .finish_non_exhaustive()
     }
@@ -126,8 +125,8 @@ impl Wait {
 }
 
 impl Waiter for Wait {
-    fn wants(&self, entry: Entry<'_>) -> bool {
-        entry.value().type_name() == self.wish.type_name
+    fn wants(&self) -> States {
+        self.wish.states
     }
 
     fn destination(&self) -> Option<&[u8]> {

@@ -14,6 +14,7 @@ use crate::command::spec::*;
 use crate::command::timeout::timeout_ms;
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
+use crate::keyspace::waiters::States;
 use crate::resp::reply::Reply;
 use crate::state::waiting::Wish;
 use crate::util::quoting::split_arguments;
@@ -104,7 +105,7 @@ fn wish_for_replicas(replicas: i64, until: Option<Instant>, none: fn(&mut Reply)
         Ok(is_enough)
     };
     Wish {
-        type_name: "",
+        states: States::default(),
         destination: None,
         attempt: Box::new(attempt),
         until,

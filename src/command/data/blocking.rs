@@ -11,6 +11,7 @@ use crate::command::spec::*;
 use crate::command::timeout::timeout;
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
+use crate::keyspace::waiters::States;
 use crate::resp::reply::Reply;
 use crate::state::waiting::Wish;
 use crate::types::list::End;
@@ -63,10 +64,12 @@ fn brpop(call: &mut Call) -> Result<Wish, CommandError> {
 fn pop(call: &Call, end: End) -> Result<Wish, CommandError> {
     let until = timeout(call, call.arguments.len() - 1)?;
     let limit = call.server.config.list_block_limit();
-    Ok(wish("list", until, move |db, key, reply| {
+    Ok(wish(States::LIST, until, move |db, key, reply| {
         reply.array(2);
         reply.bulk(key.bytes);
-        list::pop_to_reply(reply, db, key, end, None, limit).map(drop)
+        list::pop_to_reply(reply, db, key, end, None, limit)?;
+        db.replay_as(|replay| replay.command(&[list::pop_command(end), key.bytes]));
+        Ok(())
     }))
 }
 
@@ -84,7 +87,7 @@ fn blmpop(call: &mut Call) -> Result<Wish, CommandError> {
     let until = timeout(call, 1)?;
     let (end, count) = call.pop_options(2, list::end)?;
     let limit = call.server.config.list_block_limit();
-    Ok(wish("list", until, move |db, key, reply| {
+    Ok(wish(States::LIST, until, move |db, key, reply| {
         list::pop_with_key(reply, db, key, end, count, limit).map(drop)
     }))
 }
@@ -117,9 +120,13 @@ fn move_element(call: &Call, ends: (End, End), timeout_index: usize) -> Result<W
     let limit = call.server.config.list_block_limit();
     let (database, destination) = (call.session.database, call.argument(2).to_vec());
     let to = destination.clone();
-    let wish = wish("list", until, move |db, key, reply| {
+    let wish = wish(States::LIST, until, move |db, key, reply| {
         let to = Key::new(database, &to);
-        list::move_element(reply, db, *key, to, ends, limit).map(drop)
+        list::move_element(reply, db, *key, to, ends, limit)?;
+        let [from_end, to_end] = [ends.0, ends.1].map(list::word);
+        let command = [b"LMOVE", key.bytes, to.bytes, from_end, to_end];
+        db.replay_as(|replay| replay.command(&command));
+        Ok(())
     });
     Ok(Wish {
         destination: Some(destination),
@@ -156,7 +163,7 @@ fn bzpopmax(call: &mut Call) -> Result<Wish, CommandError> {
 
 fn pop_scored(call: &Call, end: sorted_set::End) -> Result<Wish, CommandError> {
     let until = timeout(call, call.arguments.len() - 1)?;
-    Ok(wish("zset", until, move |db, key, reply| {
+    Ok(wish(States::SORTED_SET, until, move |db, key, reply| {
         sorted_set::pop_first(reply, db, key, end)
     }))
 }
@@ -174,22 +181,22 @@ fn pop_scored(call: &Call, end: sorted_set::End) -> Result<Wish, CommandError> {
 fn bzmpop(call: &mut Call) -> Result<Wish, CommandError> {
     let until = timeout(call, 1)?;
     let (end, count) = call.pop_options(2, sorted_set::end)?;
-    Ok(wish("zset", until, move |db, key, reply| {
+    Ok(wish(States::SORTED_SET, until, move |db, key, reply| {
         sorted_set::pop_with_key(reply, db, key, end, count).map(drop)
     }))
 }
 
-/// A wish for a value of this type, from which `attempt` serves the client. As in Redis, the first key that is there decides,
+/// A wish for a key in one of these states, from which `attempt` serves the client. As in Redis, the first key that is there decides,
 /// be it of another type.
 fn wish(
-    type_name: &'static str,
+    states: States,
     until: Option<Instant>,
     attempt: impl Fn(&mut Db, &Key, &mut Reply) -> CommandResult + Send + Sync + 'static,
 ) -> Wish {
     let attempt = move |db: &mut Db<'_>, keys: &[Key<'_>], reply: &mut Reply| {
         for key in keys {
             let Some(entry) = db.find(key) else { continue };
-            if entry.value().type_name() != type_name {
+            if !states.has(States::of(Some(entry))) {
                 return Err(CommandError::WrongType.text());
             }
             let served = attempt(db, key, reply);
@@ -198,7 +205,7 @@ fn wish(
         Ok(false)
     };
     Wish {
-        type_name,
+        states,
         destination: None,
         attempt: Box::new(attempt),
         until,

@@ -74,6 +74,7 @@ fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
     if deadline_ms.is_some_and(|deadline| deadline <= call.now_ms) {
         if db.remove(&key) {
             db.changed(&key, "del", 1);
+            db.replay_as(|replay| replay.command(&[b"DEL", key.bytes]));
         }
         call.reply.ok();
         return Ok(());
@@ -84,6 +85,13 @@ fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
         clock.restore(options.frequency, options.idle_s, db.access());
     }
     db.changed(&key, "restore", 1);
+    if let Some(deadline_ms) = deadline_ms.filter(|_| !options.is_absolute) {
+        let deadline_ms = deadline_ms.to_string();
+        let mut arguments = call.arguments.to_vec();
+        arguments[2] = deadline_ms.as_bytes();
+        arguments.push(b"ABSTTL");
+        db.replay_as(|replay| replay.command(&arguments));
+    }
     call.reply.ok();
     Ok(())
 }

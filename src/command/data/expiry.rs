@@ -66,9 +66,11 @@ pub(super) fn expire_at(db: &mut Db, key: &Key, deadline_ms: i64) {
     if deadline_ms <= db.view.now_ms {
         db.remove(key);
         db.changed(key, "del", 1);
+        db.replay_as(|replay| replay.command(&[b"DEL", key.bytes]));
     } else {
         db.set_expires_at_ms(key, Some(deadline_ms));
         db.changed(key, "expire", 1);
+        db.replay_as(|replay| replay.command_with_number(&[b"PEXPIREAT", key.bytes], deadline_ms));
     }
 }
 

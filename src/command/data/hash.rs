@@ -340,6 +340,7 @@ fn hincrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
     let limits = call.server.config.hash_limits();
     db.get_or_create::<Hash>(&key)?.insert(field, &text, limits);
     db.changed(&key, "hincrbyfloat", 1);
+    db.replay_as(|replay| replay.command(&[b"HSET", key.bytes, field, &text]));
     call.reply.bulk(&text);
     Ok(())
 }

@@ -515,6 +515,22 @@ pub(super) fn end(call: &Call, index: usize) -> Result<End, CommandError> {
     }
 }
 
+/// The word for an end.
+pub(super) fn word(end: End) -> &'static [u8] {
+    match end {
+        End::Left => b"LEFT",
+        End::Right => b"RIGHT",
+    }
+}
+
+/// The command that pops at an end.
+pub(super) fn pop_command(end: End) -> &'static [u8] {
+    match end {
+        End::Left => b"LPOP",
+        End::Right => b"RPOP",
+    }
+}
+
 fn move_between_keys(call: &mut Call, db: &mut Db, from: End, to: End) -> CommandResult {
     let limit = call.server.config.list_block_limit();
     if !move_element(
@@ -605,5 +621,8 @@ pub(super) fn pop_with_key(
     }
     reply.array(2);
     reply.bulk(key.bytes);
-    pop_to_reply(reply, db, key, end, Some(count), limit)
+    let popped = pop_to_reply(reply, db, key, end, Some(count), limit)?;
+    let pop = [pop_command(end), key.bytes];
+    db.replay_as(|replay| replay.command_with_number(&pop, count as i64));
+    Ok(popped)
 }

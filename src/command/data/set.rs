@@ -210,16 +210,55 @@ fn spop(call: &mut Call, db: &mut Db) -> CommandResult {
         call.reply.null();
         return Ok(());
     };
+    let mut popped = Vec::new();
     set.pop(
         || fastrand::u64(..),
-        |member| reply_member(call.reply, member),
+        |member| {
+            popped.extend_from_slice(member.text(&mut itoa::Buffer::new()));
+            reply_member(call.reply, member);
+        },
     );
     let is_empty = set.is_empty();
     db.changed(&key, "spop", 1);
+    db.replay_as(|replay| replay.command(&[b"SREM", key.bytes, &popped]));
     if is_empty {
         remove_emptied(db, &key);
     }
     Ok(())
+}
+
+/// The members that SPOP has drawn, if they are to be replayed.
+struct Popped {
+    is_replayed: bool,
+    members: Vec<Vec<u8>>,
+}
+
+impl Popped {
+    fn new(is_replayed: bool) -> Popped {
+        Popped {
+            is_replayed,
+            members: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, member: Member) {
+        if self.is_replayed {
+            let text = member.text(&mut itoa::Buffer::new()).to_vec();
+            self.members.push(text);
+        }
+    }
+
+    /// Has them replayed as removals, of as many at a time as Redis puts into one.
+    fn replay(&self, db: &mut Db, key: &Key) {
+        const MOST_AT_ONCE: usize = 1024;
+        db.replay_as(|replay| {
+            for members in self.members.chunks(MOST_AT_ONCE) {
+                let members = members.iter().map(|member| &member[..]);
+                let command = [&b"SREM"[..], key.bytes].into_iter();
+                replay.command(&command.chain(members).collect::<Vec<_>>());
+            }
+        });
+    }
 }
 
 /// Whatever is less work: the drawn members are taken out, or the set goes and those that stay become a new one.
@@ -230,6 +269,7 @@ fn spop_several(call: &mut Call, db: &mut Db) -> CommandResult {
     let count = call.count(2)?;
     let limits = call.server.config.set_limits();
     let random = || fastrand::u64(..);
+    let is_replayed = db.is_replayed();
     let Some(set) = db.collection_mut::<Set>(&key)?.filter(|_| count > 0) else {
         call.reply.set(0);
         return Ok(());
@@ -237,9 +277,14 @@ fn spop_several(call: &mut Call, db: &mut Db) -> CommandResult {
     let count = count.min(set.len());
     let staying = set.len() - count;
     call.reply.set(count);
+    let mut popped = Popped::new(is_replayed);
     if staying * REMOVALS_PER_MOVE > count {
-        set.pop_several(count, random, |member| reply_member(call.reply, member));
+        set.pop_several(count, random, |member| {
+            popped.note(member);
+            reply_member(call.reply, member);
+        });
         db.changed(&key, "spop", count);
+        popped.replay(db, &key);
         return Ok(());
     }
     let mut kept = match set.integers() {
@@ -249,16 +294,20 @@ fn spop_several(call: &mut Call, db: &mut Db) -> CommandResult {
     set.pop_several(staying, random, |member| {
         kept.insert(member, limits);
     });
-    set.iter()
-        .for_each(|member| reply_member(call.reply, member));
+    for member in set.iter() {
+        popped.note(member);
+        reply_member(call.reply, member);
+    }
     if staying > 0 {
         let deadline = db.look(&key).and_then(|entry| entry.expires_at_ms());
         db.put_object(&key, Object::Set(kept), deadline);
         db.changed(&key, "spop", count);
+        popped.replay(db, &key);
     } else {
         // Redis answers this as it answers SUNION, and so counts it as reading.
         db.inspect(&key);
         db.changed(&key, "spop", count);
+        db.replay_as(|replay| replay.command(&[b"DEL", key.bytes]));
         remove_emptied(db, &key);
     }
     Ok(())

@@ -121,8 +121,11 @@ fn set(call: &mut Call, db: &mut Db) -> CommandResult {
         };
         put(call, db, &key, 2, expires_at_ms);
         db.changed(&key, "set", 1);
-        if new_deadline.is_some() {
+        if let Some(deadline_ms) = new_deadline {
             db.changed(&key, "expire", 0);
+            replay_with_deadline(db, &key, call.argument(2), deadline_ms);
+        } else if options.gets {
+            db.replay_as(|replay| replay.command(&without_get(call.arguments)));
         }
     }
     match (options.gets, is_set) {
@@ -131,6 +134,22 @@ fn set(call: &mut Call, db: &mut Db) -> CommandResult {
         (false, false) => call.reply.null(),
     }
     Ok(())
+}
+
+/// A value with a deadline is replayed with the time at which it ends, whenever that may be.
+fn replay_with_deadline(db: &mut Db, key: &Key, value: &[u8], deadline_ms: i64) {
+    let set = [b"SET", key.bytes, value, b"PXAT"];
+    db.replay_as(|replay| replay.command_with_number(&set, deadline_ms));
+}
+
+/// The arguments of a SET without the option GET.
+fn without_get<'a>(arguments: &[&'a [u8]]) -> Vec<&'a [u8]> {
+    let (set, options) = arguments.split_at(3);
+    let is_kept = |option: &&&[u8]| !option.eq_ignore_ascii_case(b"GET");
+    set.iter()
+        .chain(options.iter().filter(is_kept))
+        .copied()
+        .collect()
 }
 
 /// What happens to the key of a SET request: GET reads the old value.
@@ -314,6 +333,7 @@ fn set_with_deadline(call: &mut Call, db: &mut Db, unit: TimeUnit) -> CommandRes
     put(call, db, &key, 3, Some(deadline));
     db.changed(&key, "set", 1);
     db.changed(&key, "expire", 0);
+    replay_with_deadline(db, &key, call.argument(3), deadline);
     call.reply.ok();
     Ok(())
 }
@@ -331,6 +351,7 @@ fn getset(call: &mut Call, db: &mut Db) -> CommandResult {
     reply_string(call, db.get(&key))?;
     put(call, db, &key, 2, None);
     db.changed(&key, "set", 1);
+    db.replay_as(|replay| replay.command(&[b"SET", key.bytes, call.argument(2)]));
     Ok(())
 }
 
@@ -347,6 +368,7 @@ fn getdel(call: &mut Call, db: &mut Db) -> CommandResult {
     reply_string(call, db.get(&key))?;
     if db.remove(&key) {
         db.changed(&key, "del", 1);
+        db.replay_as(|replay| replay.command(&[b"DEL", key.bytes]));
     }
     Ok(())
 }
@@ -378,6 +400,7 @@ fn getex(call: &mut Call, db: &mut Db) -> CommandResult {
     } else if options.deadline == DeadlineOption::Remove && has_deadline {
         db.set_expires_at_ms(&key, None);
         db.changed(&key, "persist", 1);
+        db.replay_as(|replay| replay.command(&[b"PERSIST", key.bytes]));
     }
     Ok(())
 }
@@ -580,6 +603,7 @@ fn incrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
     let expires_at_ms = entry.and_then(Entry::expires_at_ms);
     db.put_string(&key, &text, StringForm::Text, expires_at_ms);
     db.changed(&key, "incrbyfloat", 1);
+    db.replay_as(|replay| replay.command(&[b"SET", key.bytes, &text, b"KEEPTTL"]));
     call.reply.bulk(&text);
     Ok(())
 }

@@ -106,10 +106,12 @@ fn exec_queue(call: &mut Call, engine: &Engine, view: View, queue: &Queue, mut l
     }
     call.session.transaction.is_running = true;
     laps.lap_ns();
+    db.begin_block();
     for step in &all.steps {
         run_step(call, &mut db, &all, step, &mut laps);
     }
     call.session.transaction.is_running = false;
+    db.end_block();
     // The clients that are served see the transaction as a whole.
     db.serve_waiters();
     let mut commands = all.steps.iter().map(|step| step.plan.command);
@@ -138,7 +140,7 @@ fn end_watch(call: &Call, db: &mut Db, watched: &Watched) -> bool {
     let watch = &call.session.client.watch;
     let keys: Vec<Key> = watched.keys().collect();
     // What has expired has changed; during a pause it is still there.
-    keys.iter().for_each(|key| db.remove_if_expired(key));
+    db.remove_expired(&keys);
     let has_expired = keys.iter().any(|key| db.is_expired(key));
     db.leave_watchers(&keys, watch);
     let is_spoilt = watch.is_spoilt() || has_expired;
@@ -154,13 +156,11 @@ fn run_step(call: &mut Call, db: &mut Db, all: &Steps, step: &Step, laps: &mut S
         !call.session.client.no_touch.load(Relaxed),
     );
     // The locks may have been taken without a look at the keys, and a command before may have let one of them expire.
-    for key in &plan.keys {
-        match command.spec.has(WRITE) {
-            // The pause may have begun in this transaction.
-            true => db.expire(key),
-            false => db.remove_if_expired(key),
-        }
+    if command.spec.has(WRITE) {
+        // Even if a pause has begun in this transaction.
+        plan.keys.iter().for_each(|key| db.expire(key));
     }
+    db.remove_expired(&plan.keys);
     // CLIENT KILL has ended the connection: its reply is the last.
     let is_closing = call.session.client.closes_after_reply.load(Relaxed);
     let account = Account::begin(call.reply);

@@ -106,6 +106,7 @@ pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut Db) -> CommandRes
         // It is never queued.
         Body::Exec => Err(CommandError::WithoutMulti("EXEC")),
     };
+    db.commit(call.arguments);
     after_handler(call, db, result)
 }
 

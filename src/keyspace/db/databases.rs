@@ -2,24 +2,25 @@
 
 use super::{Db, Garbage};
 use crate::keyspace::space::{Key, SHARDS, shards_of_database};
-use crate::types::dict;
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Db<'_> {
     /// Removes all keys of a database; returns how many there were. They are freed when the locks are gone.
     pub fn clear(&mut self, database: usize) -> usize {
+        self.changed_all();
+        for name in self.listened_keys(database) {
+            let key = Key::new(database, &name);
+            if self.shard(&key).get(key.hash, key.bytes).is_some() {
+                self.changed(&key, "", 0);
+            }
+        }
         let mut removed = 0;
         for (number, guard) in &mut self.guards {
             if *number / SHARDS == database && !guard.shard().is_empty() {
-                let shard = guard.exclusive();
-                let table = shard.take_all();
-                let was_there = |key: &[u8]| table.get(dict::hash(key), key).is_some();
-                shard.watchers.spoil_where(was_there);
+                let table = guard.exclusive().take_all();
                 removed += table.len();
-                self.keyspace
-                    .cell(*number)
-                    .changes
-                    .fetch_add(table.len() as u64, Relaxed);
+                let changes = &self.keyspace.cell(*number).changes;
+                changes.fetch_add(table.len() as u64, Relaxed);
                 self.garbage.push(Garbage::Table(table));
             }
         }
@@ -28,33 +29,45 @@ impl Db<'_> {
 
     /// Exchanges the keys of two databases, all of whose shards are locked.
     pub fn swap_databases(&mut self, first: usize, second: usize) {
+        self.changed_all();
         if first == second {
             return;
         }
-        self.spoil_watches_of_exchanged(first, second);
+        self.note_exchanged_keys(first, second);
         let (first, second) = (first.min(second) * SHARDS, first.max(second) * SHARDS);
         let (low, high) = self.guards.split_at_mut(second);
         let pairs = low[first..first + SHARDS]
             .iter_mut()
             .zip(&mut high[..SHARDS]);
         pairs.for_each(|((_, low), (_, high))| low.exclusive().swap_keys(high.exclusive()));
-        self.note_keys_waited_for();
     }
 
-    /// A watched key changes if it is there before or after the exchange, be it with the same value.
-    fn spoil_watches_of_exchanged(&mut self, first: usize, second: usize) {
+    /// A key that a client watches or waits for changes if it is there before or after the exchange, be it with an equal
+    /// value.
+    fn note_exchanged_keys(&mut self, first: usize, second: usize) {
         for database in [first, second] {
-            let shards = shards_of_database(database);
-            let watched = shards.flat_map(|shard| self.guards[shard].1.shard().watchers.keys());
-            for bytes in watched.collect::<Vec<_>>() {
-                let keys = [first, second].map(|database| Key::new(database, &bytes));
+            for name in self.listened_keys(database) {
+                let keys = [first, second].map(|database| Key::new(database, &name));
                 // What has expired is not there, and is not to be seen to expire after the exchange.
                 keys.iter().for_each(|key| self.remove_if_expired(key));
                 if keys.iter().any(|key| self.look(key).is_some()) {
-                    let watched = Key::new(database, &bytes);
-                    self.guard_mut(&watched).watchers.spoil(&bytes);
+                    self.changed(&Key::new(database, &name), "", 0);
                 }
             }
         }
+    }
+
+    /// The keys of a database that clients watch or wait for, whether they are there or not.
+    fn listened_keys(&self, database: usize) -> Vec<Box<[u8]>> {
+        let own = shards_of_database(database);
+        let shards = self
+            .guards
+            .iter()
+            .filter(|(number, _)| own.contains(number));
+        let keys = shards.flat_map(|(_, guard)| {
+            let shard = guard.shard();
+            shard.watchers.keys().chain(shard.waiters.keys())
+        });
+        keys.map(Into::into).collect()
     }
 }

@@ -12,7 +12,7 @@ use super::Db;
 use crate::keyspace::access::Access;
 use crate::keyspace::entry::{Entry, WrongType};
 use crate::keyspace::object::Collection;
-use crate::keyspace::space::{Key, SHARDS};
+use crate::keyspace::space::Key;
 
 /// How many keys a command looked up to read them.
 #[derive(Clone, Copy, Debug, Default)]
@@ -35,7 +35,7 @@ impl<'a> Db<'a> {
     pub fn peek(&self, key: &Key<'_>) -> Option<Entry<'_>> {
         let entry = self.inspect(key);
         if entry.is_none() {
-            self.tell(key, "keymiss");
+            self.note_event(key, "keymiss");
         }
         entry
     }
@@ -117,11 +117,5 @@ impl<'a> Db<'a> {
             access.is_silent |= counted == Some(key.hash);
         }
         access
-    }
-
-    /// Tells those who want to know it that something has happened to a key.
-    pub(super) fn tell(&self, key: &Key<'_>, event: &str) {
-        let database = key.shard / SHARDS;
-        self.keyspace.events.tell(database, event, key.bytes);
     }
 }

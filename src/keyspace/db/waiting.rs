@@ -2,7 +2,7 @@
 
 use super::Db;
 use crate::keyspace::space::{Key, SHARDS, shards_of_database};
-use crate::keyspace::waiters::{Earlier, SharedWaiter, Ticket};
+use crate::keyspace::waiters::{Earlier, SharedWaiter, States, Ticket};
 use std::collections::BTreeSet;
 
 impl Db<'_> {
@@ -39,24 +39,37 @@ impl Db<'_> {
     }
 
     fn serve_key(&mut self, key: &Key<'_>) {
+        let own_database = std::mem::replace(&mut self.view.database, key.database());
         self.guard_mut(key).waiters.begin_serving(key.bytes);
         let mut last = None;
-        while let Some(entry) = self.look(key)
-            && let Some((ticket, waiter)) = self.shard(key).waiters.next(key.bytes, last)
+        while let state = States::of(self.look(key))
+            && let waiters = &self.shard(key).waiters
+            && waiters.want(key.bytes, state)
+            && let Some((ticket, waiter)) = waiters.next(key.bytes, last)
         {
             last = Some(ticket);
-            if waiter.wants(entry) {
+            if waiter.wants().has(state) {
                 let waiter = waiter.clone();
                 if let Some(destination) = waiter.destination() {
                     // Of the command's own keys, those that had expired are gone since it took the locks.
-                    self.remove_if_expired(&Key::new(key.shard / SHARDS, destination));
+                    self.remove_if_expired(&Key::new(key.database(), destination));
                 }
-                if waiter.serve(self, key) {
+                let is_served = waiter.serve(self, key);
+                // What serving has done to it is said by the waiter's command.
+                self.commit(&[]);
+                if is_served {
                     self.guard_mut(key).waiters.leave(key.bytes, ticket);
                     self.served.push(waiter);
                 }
             }
         }
+        self.view.database = own_database;
+    }
+
+    /// Commits what no command has asked for, the removal of keys that had expired, and serves those who waited for that.
+    pub fn settle(&mut self) {
+        self.commit(&[]);
+        self.serve_waiters();
     }
 
     /// The shards that are not locked, but are needed to serve those who wait for these keys, and then those who wait for
@@ -92,16 +105,12 @@ impl Db<'_> {
         missing
     }
 
-    /// Any key that somebody waits for may have appeared.
-    pub(super) fn note_keys_waited_for(&mut self) {
-        for (number, guard) in &mut self.guards {
-            let waiters = &mut guard.exclusive().waiters;
-            let keys: Vec<Box<[u8]>> = waiters.keys().map(Into::into).collect();
-            for key in keys {
-                if waiters.note_change(&key) {
-                    self.ready.push((*number / SHARDS, key));
-                }
-            }
+    /// Notes that a key has changed, if its new state serves somebody who waits for it.
+    pub(in crate::keyspace) fn note_for_waiters(&mut self, key: &Key<'_>) {
+        let shard = self.guard_mut(key);
+        let state = States::of(shard.get(key.hash, key.bytes));
+        if shard.waiters.note_change(key.bytes, state) {
+            self.ready.push((key.database(), key.bytes.into()));
         }
     }
 }

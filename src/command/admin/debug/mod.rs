@@ -170,6 +170,7 @@ fn populate(call: &mut Call, db: &mut Db) -> CommandResult {
         }
         db.put_string(&key, &value, StringForm::Natural, None);
         db.changed(&key, "", 1);
+        db.replay_as(|replay| replay.command(&[b"SET", key.bytes, &value]));
     }
     call.reply.ok();
     Ok(())

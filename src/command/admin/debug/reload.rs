@@ -63,6 +63,8 @@ pub(super) fn reload(call: &mut Call, db: &mut Db) -> CommandResult {
         });
     }
     loaded.into_iter().for_each(|key| put(db, key));
+    // What was loaded is what was saved; after NOSAVE, as in Redis, the replicas are on their own.
+    db.replay_as(|_| {});
     if empties {
         let changes = call.server.keyspace.changes();
         call.server.saves.note_loaded(changes);

@@ -26,6 +26,16 @@ pub(in crate::command) enum End {
     Max,
 }
 
+impl End {
+    /// The command that pops at this end.
+    fn pop_command(self) -> &'static [u8] {
+        match self {
+            End::Min => b"ZPOPMIN",
+            End::Max => b"ZPOPMAX",
+        }
+    }
+}
+
 /// ```text
 /// > ZADD board 10 ann 20 bob 30 cid
 /// (integer) 3
@@ -112,7 +122,10 @@ pub(in crate::command) fn pop_with_key(
     }
     reply.array(2);
     reply.bulk(key.bytes);
-    pop(reply, db, key, end, count, Shape::Pairs)
+    let popped = pop(reply, db, key, end, count, Shape::Pairs)?;
+    let command = [end.pop_command(), key.bytes];
+    db.replay_as(|replay| replay.command_with_number(&command, count as i64));
+    Ok(popped)
 }
 
 /// Replies with a key, the member that goes first, and its score, and takes the member out.
@@ -129,8 +142,9 @@ pub(in crate::command) fn pop_first(
             reply.bulk(member);
             reply.double(score);
         }
-    })
-    .map(drop)
+    })?;
+    db.replay_as(|replay| replay.command(&[end.pop_command(), key.bytes]));
+    Ok(())
 }
 
 /// Replies with up to `count` members of a key and takes them out; `false`, without a reply, if there is no key.

@@ -1,0 +1,234 @@
+//! What a command has done, from its first change to its commit.
+//!
+//! A handler changes keys by the mutators of [`Db`], and says of each change what it was ([`Db::changed`]). That is noted
+//! here, if anything listens. When the handler has returned, still under the locks, the executor commits: in this one place
+//! the change becomes known, to the journal as effects, to the audience as events, to watchers and to waiters.
+//!
+//! ```text
+//! handler        changed("spop") ─┐           replay_as(SREM) ─┐
+//! expired key    "expired", DEL ─┐│                            │
+//!                                ▼▼                            ▼
+//!                Change { news: expired, spop;  expired: DEL;  own: SREM }
+//!                           │                            │
+//! commit                    └▶ events, watchers, waiters └▶ journal (of a transaction: when it ends)
+//! ```
+//!
+//! Invariants:
+//! 1. What is noted is committed before the locks are gone: whoever drops a [`WriteDb`](super::db::WriteDb) commits the rest.
+//! 2. News come in the order of the changes; effects too.
+//! 3. The effect of a command that changed nothing is nothing, however it describes itself.
+
+use super::db::Db;
+use super::effect::Effects;
+use super::space::{Key, Place, SHARDS};
+
+/// What has been noted since the last commit.
+#[derive(Debug, Default)]
+pub(super) struct Change {
+    news: Vec<News>,
+    /// The removal of keys that had expired.
+    expired: Effects,
+    /// Whether the command itself has changed anything.
+    is_by_command: bool,
+    /// What the command is to be replayed as, if it has said so.
+    own: Option<Effects>,
+}
+
+/// Something that has happened to a key.
+#[derive(Debug)]
+struct News {
+    key: Box<[u8]>,
+    place: Place,
+    event: &'static str,
+    is_change: bool,
+}
+
+impl Db<'_> {
+    /// Says what a command did to a key: called once per key and event, after the change. `event` is the event's name in
+    /// <https://redis.io/docs/manual/keyspace-notifications/>, or empty if there is none; `count` is what the change adds
+    /// to `rdb_changes_since_last_save`.
+    pub fn changed(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
+        self.count_changes(key.shard, count);
+        if self.is_noted(key) {
+            let mut change = self.change.borrow_mut();
+            let change = change.get_or_insert_default();
+            change.is_by_command = true;
+            change.note(key, event, true);
+        }
+    }
+
+    /// Says that a command changed more than the keys that it names: a whole database.
+    pub(super) fn changed_all(&mut self) {
+        if self.keyspace.listeners.is_any() {
+            self.change.get_mut().get_or_insert_default().is_by_command = true;
+        }
+    }
+
+    /// Says that a key is gone because its time was over.
+    pub(super) fn note_expired(&mut self, key: &Key<'_>) {
+        self.count_changes(key.shard, 1);
+        if self.is_noted(key) {
+            let mut change = self.change.borrow_mut();
+            let change = change.get_or_insert_default();
+            change.note(key, "expired", true);
+            if self.keyspace.listeners.has_journal() {
+                change.expired.push(key.database(), &[b"DEL", key.bytes]);
+            }
+        }
+    }
+
+    /// Notes an event that is no change of its own: `new`, `keymiss`.
+    pub(super) fn note_event(&self, key: &Key<'_>, event: &'static str) {
+        if self.keyspace.listeners.is_any() && self.keyspace.listeners.events.are_told(event) {
+            let mut change = self.change.borrow_mut();
+            change.get_or_insert_default().note(key, event, false);
+        }
+    }
+
+    /// Says what the running command is to be replayed as, if not as it came; `describe` is asked only if there is a journal,
+    /// and adds one command or several.
+    #[inline]
+    pub fn replay_as(&mut self, describe: impl FnOnce(&mut Replay)) {
+        if self.keyspace.listeners.is_any() && self.keyspace.listeners.has_journal() {
+            let change = self.change.get_mut().get_or_insert_default();
+            describe(&mut Replay {
+                database: self.view.database,
+                effects: change.own.get_or_insert_default(),
+            });
+        }
+    }
+
+    /// Whether effects are noted, so that it pays to remember what to say in [`replay_as`](Self::replay_as).
+    pub fn is_replayed(&self) -> bool {
+        self.keyspace.listeners.has_journal()
+    }
+
+    /// Whether anything listens to what happens to a key.
+    #[inline]
+    fn is_noted(&self, key: &Key<'_>) -> bool {
+        let shard = self.shard(key);
+        self.keyspace.listeners.is_any() || !shard.watchers.is_empty() || !shard.waiters.is_empty()
+    }
+
+    /// Commits what has been done since the last commit. `request` is what the client asked for, with the command's name, and
+    /// is replayed unless the command has said something else; empty if no command of its own did it.
+    #[inline]
+    pub fn commit(&mut self, request: &[&[u8]]) {
+        if let Some(change) = self.change.get_mut().take() {
+            self.publish(*change, request);
+        }
+    }
+
+    #[cold]
+    fn publish(&mut self, mut change: Change, request: &[&[u8]]) {
+        if self.keyspace.listeners.has_journal() {
+            let effects = change.take_effects(self.view.database, request);
+            match &mut self.block {
+                Some(block) => block.append(&effects),
+                None => self.keyspace.listeners.append(&effects),
+            }
+        }
+        for News {
+            key,
+            place,
+            event,
+            is_change,
+        } in &change.news
+        {
+            let key = Key::at(*place, key);
+            let database = key.shard / SHARDS;
+            self.keyspace
+                .listeners
+                .events
+                .tell(database, event, key.bytes);
+            if *is_change {
+                self.tell_watchers_and_waiters(&key);
+            }
+        }
+    }
+
+    /// Tells the events that reading has caused. The shards are locked for reading, so nothing else can have happened.
+    pub fn commit_reading(&self) {
+        let Some(change) = self.change.take() else {
+            return;
+        };
+        for news in &change.news {
+            let database = news.place.shard / SHARDS;
+            self.keyspace
+                .listeners
+                .events
+                .tell(database, news.event, &news.key);
+        }
+    }
+
+    fn tell_watchers_and_waiters(&mut self, key: &Key<'_>) {
+        let shard = self.guard_mut(key);
+        if !shard.watchers.is_empty() {
+            shard.watchers.spoil(key.bytes);
+        }
+        if !shard.waiters.is_empty() {
+            self.note_for_waiters(key);
+        }
+    }
+
+    /// From now on, the effects of all commands belong together: a transaction begins.
+    pub fn begin_block(&mut self) {
+        if self.keyspace.listeners.has_journal() {
+            self.block = Some(Box::default());
+        }
+    }
+
+    /// Ends what [`begin_block`](Self::begin_block) began.
+    pub fn end_block(&mut self) {
+        if let Some(mut effects) = self.block.take() {
+            effects.is_transaction = true;
+            self.keyspace.listeners.append(&effects);
+        }
+    }
+}
+
+impl Change {
+    /// All that is to be replayed: expired keys first, as they had to go before the command ran.
+    fn take_effects(&mut self, database: usize, request: &[&[u8]]) -> Effects {
+        let mut effects = std::mem::take(&mut self.expired);
+        match self.own.take() {
+            _ if !self.is_by_command => {}
+            Some(own) => {
+                effects.is_transaction = own.len() > 1;
+                effects.append(&own);
+            }
+            None if !request.is_empty() => effects.push(database, request),
+            None => {}
+        }
+        effects
+    }
+
+    fn note(&mut self, key: &Key<'_>, event: &'static str, is_change: bool) {
+        self.news.push(News {
+            key: key.bytes.into(),
+            place: key.place(),
+            event,
+            is_change,
+        });
+    }
+}
+
+/// Takes down what a command is to be replayed as.
+pub struct Replay<'a> {
+    database: usize,
+    effects: &'a mut Effects,
+}
+
+impl Replay<'_> {
+    /// Adds a command with its arguments, in the client's database.
+    pub fn command(&mut self, arguments: &[&[u8]]) {
+        self.effects.push(self.database, arguments);
+    }
+
+    /// Adds a command of which the last argument is a number.
+    pub fn command_with_number(&mut self, arguments: &[&[u8]], number: i64) {
+        let mut buffer = itoa::Buffer::new();
+        let number = buffer.format(number).as_bytes();
+        self.command(&[arguments, &[number]].concat());
+    }
+}

@@ -1,0 +1,100 @@
+//! The effect of a command: what is to be replayed so that another keyspace comes to hold what this one holds now. An
+//! append-only file and replicas are made of effects.
+//!
+//! Most commands are replayed as they came. Those whose outcome depends on chance, on the clock or on what other clients
+//! wait for say what they came to: see [`Db::replay_as`](super::db::Db::replay_as).
+
+use std::fmt::Debug;
+use std::ops::Range;
+
+/// Commands to be replayed, in order, each in its database. They are kept as they go over the wire: RESP arrays of bulk
+/// strings.
+#[derive(Clone, Debug, Default)]
+pub struct Effects {
+    bytes: Vec<u8>,
+    commands: Vec<Effect>,
+    /// Whether they are to be replayed as one: a transaction, or a command that became several.
+    pub is_transaction: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Effect {
+    database: usize,
+    bytes: Range<usize>,
+}
+
+/// Hears of all effects, in the order in which they became visible.
+pub trait Journal: Debug + Send + Sync {
+    /// Takes note of the effects of one command, or of one transaction. Called under the locks of the command, hence in the
+    /// order of the changes of each shard: it must neither wait nor do input or output.
+    fn append(&self, effects: &Effects);
+}
+
+impl Effects {
+    /// Adds a command.
+    pub fn push(&mut self, database: usize, arguments: &[&[u8]]) {
+        let start = self.bytes.len();
+        self.header(b'*', arguments.len());
+        for argument in arguments {
+            self.header(b'$', argument.len());
+            self.bytes.extend_from_slice(argument);
+            self.bytes.extend_from_slice(b"\r\n");
+        }
+        self.commands.push(Effect {
+            database,
+            bytes: start..self.bytes.len(),
+        });
+    }
+
+    /// Adds all commands of `others`.
+    pub(super) fn append(&mut self, others: &Effects) {
+        for (database, bytes) in others.iter() {
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(bytes);
+            self.commands.push(Effect {
+                database,
+                bytes: start..self.bytes.len(),
+            });
+        }
+    }
+
+    /// The commands, each with its database.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (usize, &[u8])> {
+        let commands = self.commands.iter();
+        commands.map(|effect| (effect.database, &self.bytes[effect.bytes.clone()]))
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.commands.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.commands.is_empty()
+    }
+
+    fn header(&mut self, kind: u8, number: usize) {
+        self.bytes.push(kind);
+        self.bytes
+            .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effects_are_kept_as_they_go_over_the_wire() {
+        let mut effects = Effects::default();
+        effects.push(0, &[b"DEL", b""]);
+        let mut all = Effects::default();
+        all.push(3, &[b"SET", b"k", b"0123456789"]);
+        all.append(&effects);
+        let all: Vec<(usize, &[u8])> = all.iter().collect();
+        let set = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$10\r\n0123456789\r\n";
+        assert_eq!(all, [(3, &set[..]), (0, b"*2\r\n$3\r\nDEL\r\n$0\r\n\r\n")]);
+    }
+}

@@ -1,0 +1,56 @@
+//! Who hears of changes beside those who watch or wait for certain keys: the audience of keyspace events, and the journal.
+//!
+//! With none of them, which is the usual case, a change costs one relaxed load.
+
+use super::effect::{Effects, Journal};
+use super::events::{Audience, Events};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+
+/// The listeners of a keyspace.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// Whether there is one.
+    is_any: AtomicBool,
+    pub(super) events: Events,
+    journal: OnceLock<Arc<dyn Journal>>,
+}
+
+impl Listeners {
+    /// From now on, these classes of [events](super::events::class) are told.
+    pub fn set_event_classes(&self, classes: u32) {
+        self.events.set_classes(classes);
+        self.is_any
+            .store(classes != 0 || self.has_journal(), Relaxed);
+    }
+
+    /// Says who hears of events, once and for all.
+    pub fn set_audience(&self, audience: Arc<dyn Audience>) {
+        self.events.set_audience(audience);
+    }
+
+    /// Says who hears of effects, once and for all. What changes meanwhile may be missed.
+    pub fn set_journal(&self, journal: Arc<dyn Journal>) {
+        let already = self.journal.set(journal);
+        debug_assert!(already.is_ok(), "a keyspace has one journal");
+        self.is_any.store(true, Relaxed);
+    }
+
+    /// Whether anything is to be noted of changes.
+    #[inline]
+    pub(super) fn is_any(&self) -> bool {
+        self.is_any.load(Relaxed)
+    }
+
+    /// Whether effects are to be noted.
+    pub(super) fn has_journal(&self) -> bool {
+        self.journal.get().is_some()
+    }
+
+    /// Hands effects to the journal.
+    pub(super) fn append(&self, effects: &Effects) {
+        if let Some(journal) = self.journal.get().filter(|_| !effects.is_empty()) {
+            journal.append(effects);
+        }
+    }
+}
