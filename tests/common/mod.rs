@@ -1,5 +1,4 @@
 //! What the tests over TCP share: servers on free ports, and a client.
-#![allow(dead_code)] // every test file uses a part
 
 pub mod oracle;
 pub mod stage;

@@ -1,0 +1,10 @@
+//! Saving and loading: what tools read, what is left by kills and full disks, transfers, and the tool `my_redis_rdb`.
+
+mod disk_faults;
+mod fixtures;
+mod kills;
+mod loading;
+mod moments;
+mod my_redis_rdb;
+mod tools;
+mod transfer;

@@ -1,0 +1,16 @@
+//! The tests that run our programs, as modules of one binary: 40 binaries would each link the whole library.
+//!
+//! | folder | what it holds |
+//! |---|---|
+//! | `common` | servers on free ports, clients, the real redis-server as an oracle |
+//! | `oracle` | our replies compared with those of a real redis-server, a file for each family of commands |
+//! | `server` | our server over TCP: many clients at once, limits, starting and stopping |
+//! | `dump` | saving and loading: what tools read, what is left by kills and full disks, transfers, `my_redis_rdb` |
+//!
+//! Two binaries stand beside this one, because they need no server: `properties.rs` (what the fuzz targets check too) and
+//! `tidy.rs` (house rules). `cargo test --test main oracle::sets` runs a part.
+
+mod common;
+mod dump;
+mod oracle;
+mod server;
