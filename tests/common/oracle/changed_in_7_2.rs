@@ -1,0 +1,77 @@
+//! What Redis 7.2 answers where 7.0, which the oracle speaks, answers something else.
+
+/// Where 7.2 answers differently from 7.0: the words that the request begins with, and what is written in its reply now
+/// instead of what was.
+struct Change {
+    request: &'static str,
+    in_7_0: &'static str,
+    in_7_2: &'static str,
+}
+
+const CHANGED_IN_7_2: &[Change] = &[
+    // A list that fits into one listpack is no quicklist any more.
+    Change {
+        request: "OBJECT ENCODING",
+        in_7_0: "$9\r\nquicklist\r\n",
+        in_7_2: "$8\r\nlistpack\r\n",
+    },
+    // A small set is a listpack.
+    Change {
+        request: "OBJECT ENCODING",
+        in_7_0: "$9\r\nhashtable\r\n",
+        in_7_2: "$8\r\nlistpack\r\n",
+    },
+    // 7.0 changes the sign of a number that has no opposite.
+    Change {
+        request: "LPOS K C RANK -9223372036854775808",
+        in_7_0: ":7\r\n",
+        in_7_2: "-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807\r\n",
+    },
+    // HELLO looks at all its options before it carries out the first.
+    Change {
+        request: "HELLO 2 AUTH NOBODY SECRET SETNAME A B",
+        in_7_0: "-WRONGPASS invalid username-password pair or user is disabled.\r\n",
+        in_7_2: "-ERR Client names cannot contain spaces, newlines or special characters.\r\n",
+    },
+    // A zero byte ends the name that is checked.
+    Change {
+        request: "CLIENT SETNAME \0",
+        in_7_0: "-ERR Client names cannot contain spaces, newlines or special characters.\r\n",
+        in_7_2: "+OK\r\n",
+    },
+    // 7.2 can switch the log off.
+    Change {
+        request: "CONFIG SET LOGLEVEL",
+        in_7_0: "debug, verbose, notice, warning\r\n",
+        in_7_2: "debug, verbose, notice, warning, nothing\r\n",
+    },
+    // HELP of every command.
+    Change {
+        request: "",
+        in_7_0: "+    Prints this help.\r\n",
+        in_7_2: "+    Print this help.\r\n",
+    },
+];
+
+/// The reply of 7.0 with what has changed since.
+pub fn as_7_2_says(arguments: &[Vec<u8>], real: &[u8]) -> Vec<u8> {
+    let line = String::from_utf8_lossy(&arguments.join(&b' ')).to_ascii_uppercase();
+    let changes = CHANGED_IN_7_2
+        .iter()
+        .filter(|change| line.starts_with(change.request));
+    changes.fold(real.to_vec(), |reply, change| {
+        replace(&reply, change.in_7_0.as_bytes(), change.in_7_2.as_bytes())
+    })
+}
+
+fn replace(bytes: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    match bytes.windows(old.len()).position(|part| part == old) {
+        None => bytes.to_vec(),
+        Some(place) => [
+            &bytes[..place],
+            new,
+            &replace(&bytes[place + old.len()..], old, new),
+        ]
+        .concat(),
+    }
+}

@@ -1,0 +1,152 @@
+//! Servers, ours and real ones, on free ports.
+
+use super::{Client, Folder, PATIENCE, redis_tool};
+use my_redis_server::resp::decoder::Value;
+use std::net::TcpListener;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+/// A running server, killed when it is dropped.
+pub struct Server {
+    pub port: u16,
+    pub process: Child,
+}
+
+/// Our binary in a folder, with its output in the file `log`.
+pub fn our_command(folder: &Folder, options: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_my_redis_server"));
+    let log = std::fs::File::create(folder.path().join("log")).expect("the log can be made");
+    command
+        .current_dir(folder.path())
+        .args(options)
+        .stdin(Stdio::null());
+    command
+        .stdout(log.try_clone().expect("a handle can be copied"))
+        .stderr(log);
+    command
+}
+
+impl Server {
+    /// Our server in a folder.
+    pub fn ours(folder: &Folder, options: &[&str]) -> Server {
+        Server::start(|port| {
+            let port = port.to_string();
+            let options: Vec<&str> = ["--port", &port].iter().chain(options).copied().collect();
+            our_command(folder, &options)
+        })
+    }
+
+    /// A real redis-server in a folder.
+    pub fn real(folder: &Folder, options: &[&str]) -> Server {
+        Server::start(|port| {
+            let mut command = redis_tool("redis-server");
+            command
+                .args(["--port", &port.to_string(), "--save", ""])
+                .args(options);
+            command
+                .current_dir(folder.path())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null());
+            command
+        })
+    }
+
+    /// Starts a server on a free port; between finding the port and using it somebody else may take it, so it is tried
+    /// again.
+    pub fn start(command: impl Fn(u16) -> Command) -> Server {
+        for _ in 0..20 {
+            let port = free_port();
+            let process = command(port).spawn().expect("the server can be started");
+            let mut server = Server { port, process };
+            if server.becomes_ready() {
+                return server;
+            }
+        }
+        panic!("the server does not start");
+    }
+
+    fn becomes_ready(&mut self) -> bool {
+        let began = Instant::now();
+        while began.elapsed() < PATIENCE {
+            if self
+                .process
+                .try_wait()
+                .expect("the process can be asked")
+                .is_some()
+            {
+                return false;
+            }
+            if self.answers() {
+                return true;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
+    /// Whether it is this process that answers, and has loaded its dump. A test beside this one may have started a server
+    /// on the same port a moment before; then ours is about to end.
+    fn answers(&self) -> bool {
+        let Ok(mut client) = Client::try_connect(self.port) else {
+            return false;
+        };
+        let mut ask = |request: &[&str]| {
+            client.try_send(request).ok()?;
+            client.try_receive()
+        };
+        if !matches!(ask(&["PING"]), Some(Value::Simple(_))) {
+            return false;
+        }
+        let Some(Value::Bulk(text)) = ask(&["INFO", "server"]) else {
+            return false;
+        };
+        let process = format!("process_id:{}", self.process.id());
+        String::from_utf8_lossy(&text)
+            .lines()
+            .any(|line| line == process)
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(self.port)
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.process.id().to_string()])
+            .status();
+        assert!(sent.expect("kill can be run").success());
+    }
+
+    /// Waits for the end of the process.
+    pub fn wait(mut self) -> ExitStatus {
+        wait_for_exit(&mut self.process)
+    }
+}
+
+pub fn wait_for_exit(process: &mut Child) -> ExitStatus {
+    let began = Instant::now();
+    loop {
+        if let Some(status) = process.try_wait().expect("the process can be asked") {
+            return status;
+        }
+        assert!(began.elapsed() < PATIENCE, "the process does not end");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+    listener
+        .local_addr()
+        .expect("a listener has an address")
+        .port()
+}
