@@ -1,4 +1,5 @@
-//! Sorted sets, compared with a real redis-server: the edges of every command. (`sorted_sets_random.rs` has random ones.)
+//! Sorted sets, compared with a real redis-server: the edges of every command. (`sorted_sets_combined.rs` has
+//! unions and their kin, `sorted_sets_random.rs` random commands.)
 //!
 //! Redis 7.0 prints scores with 17 digits, 7.2 with as few as tell them apart. The scores here are numbers of which both
 //! make the same; how 7.2 prints others is in [`scores_are_printed_as_7_2_does`].
@@ -423,151 +424,6 @@ ZMPOP 2 z s MAX COUNT 100
 EXISTS z
 "#;
 
-const COMBINE: &str = r#"
-SET s v
-ZADD a 1 x 2 y 3 z
-ZADD b 10 y 20 z 30 w
-ZADD i inf x -inf y 0 z
-ZADD j -inf x inf y 5 z
-ZUNION
-ZUNION 1
-ZUNION x a
-ZUNION 0 a
-ZUNION -1 a
-ZUNION 2 a
-ZUNION 9223372036854775807 a
-ZUNION 1 a
-ZUNION 1 a FOO
-ZUNION 1 s
-ZUNION 1 s FOO
-ZUNION 2 a s
-ZUNION 1 nothing
-ZUNION 2 a b
-ZUNION 2 a b WITHSCORES
-ZUNION 2 a nothing WITHSCORES
-ZUNION 2 a a WITHSCORES
-ZUNION 2 a b WEIGHTS 2 3 WITHSCORES
-ZUNION 2 a b WEIGHTS 2
-ZUNION 2 a b WEIGHTS 2 x
-ZUNION 2 a b WEIGHTS 2 nan
-ZUNION 2 a b WEIGHTS 2 3 4
-ZUNION 2 a b AGGREGATE
-ZUNION 2 a b AGGREGATE FOO
-ZUNION 2 a b AGGREGATE MIN WITHSCORES
-ZUNION 2 a b AGGREGATE max WITHSCORES
-ZUNION 2 a b aggregate sum WITHSCORES WEIGHTS 0.5 -1
-ZUNION 2 a b LIMIT 1
-ZUNION 2 i j WITHSCORES
-ZUNION 2 i j WITHSCORES AGGREGATE MIN
-ZUNION 2 i j WITHSCORES AGGREGATE MAX
-ZUNION 2 i j WEIGHTS 0 1 WITHSCORES
-ZUNION 2 i j WEIGHTS 0 0 WITHSCORES AGGREGATE MIN
-ZUNION 1 a WEIGHTS -1 WITHSCORES
-ZINTER
-ZINTER 1 a
-ZINTER 0 a
-ZINTER 2 a b
-ZINTER 2 a b WITHSCORES
-ZINTER 2 a a WITHSCORES WEIGHTS 1 10
-ZINTER 3 a b a WITHSCORES WEIGHTS 1 10 100
-ZINTER 2 a nothing
-ZINTER 2 a s
-ZINTER 2 nothing s
-ZINTER 2 i j WITHSCORES
-ZINTER 2 i j WEIGHTS 0 1 WITHSCORES
-ZINTER 2 i j WEIGHTS 1 0 WITHSCORES
-ZINTER 2 i j WEIGHTS 1 0 WITHSCORES AGGREGATE MIN
-ZINTER 2 i j WEIGHTS 1 0 WITHSCORES AGGREGATE MAX
-ZINTER 2 a b AGGREGATE MAX WITHSCORES
-ZDIFF
-ZDIFF 0 a
-ZDIFF 1 a
-ZDIFF 2 a b
-ZDIFF 2 a b WITHSCORES
-ZDIFF 2 a a
-ZDIFF 2 a nothing WITHSCORES
-ZDIFF 2 nothing a
-ZDIFF 2 a s
-ZDIFF 2 a b WEIGHTS 1 2
-ZDIFF 2 a b AGGREGATE SUM
-ZDIFF 3 b a nothing WITHSCORES
-ZUNIONSTORE
-ZUNIONSTORE d
-ZUNIONSTORE d 1
-ZUNIONSTORE d 0 a
-ZUNIONSTORE d x a
-ZUNIONSTORE d 3 a b
-ZUNIONSTORE d 2 a b
-ZRANGE d 0 -1 WITHSCORES
-ZUNIONSTORE d 2 a b WITHSCORES
-ZUNIONSTORE d 2 a b WEIGHTS 2 3 AGGREGATE MAX
-ZRANGE d 0 -1 WITHSCORES
-ZUNIONSTORE d 2 d a
-ZRANGE d 0 -1 WITHSCORES
-EXPIRE d 100
-ZUNIONSTORE d 2 a b
-TTL d
-ZUNIONSTORE d 2 nothing nothing
-EXISTS d
-ZUNIONSTORE d 2 a s
-ZINTERSTORE d 2 a b
-ZRANGE d 0 -1 WITHSCORES
-ZINTERSTORE d 2 a nothing
-EXISTS d
-ZINTERSTORE d 0 a
-ZINTERSTORE d 2 a b WEIGHTS 1
-ZDIFFSTORE d 2 a b
-ZRANGE d 0 -1 WITHSCORES
-ZDIFFSTORE d 2 a b WITHSCORES
-ZDIFFSTORE d 0 a
-ZDIFFSTORE s 2 a a
-EXISTS s
-SET s v
-ZUNIONSTORE s 1 a
-TYPE s
-SET s v
-ZINTERCARD
-ZINTERCARD 0 a
-ZINTERCARD x a
-ZINTERCARD 2 a
-ZINTERCARD 1 a
-ZINTERCARD 2 a b
-ZINTERCARD 2 a b LIMIT
-ZINTERCARD 2 a b LIMIT 1
-ZINTERCARD 2 a b LIMIT 0
-ZINTERCARD 2 a b LIMIT -1
-ZINTERCARD 2 a b LIMIT x
-ZINTERCARD 2 a b LIMIT 5 LIMIT 1
-ZINTERCARD 2 a b WEIGHTS 1 2
-ZINTERCARD 2 a b WITHSCORES
-ZINTERCARD 2 a nothing
-ZINTERCARD 2 a s
-"#;
-
-/// Sets take part in combinations, each member with the score 1.
-const COMBINE_WITH_SETS: &str = r#"
-SADD numbers 1 2 3 -7
-SADD words one two 3
-ZADD board 10 one 2.5 3 7 2 inf x
-ZUNION 3 numbers words board WITHSCORES
-ZUNION 2 numbers board WEIGHTS 3 0.5 AGGREGATE MAX WITHSCORES
-ZUNION 2 numbers words AGGREGATE MIN WITHSCORES
-ZINTER 2 numbers board WITHSCORES
-ZINTER 2 words board WEIGHTS 2 2 WITHSCORES
-ZINTER 2 numbers words WITHSCORES
-ZDIFF 2 numbers board WITHSCORES
-ZDIFF 2 board numbers WITHSCORES
-ZDIFF 2 words numbers WITHSCORES
-ZINTERCARD 2 numbers board
-ZUNIONSTORE out 2 numbers words
-ZRANGE out 0 -1 WITHSCORES
-ZINTERSTORE out 2 words board WEIGHTS 1 -1
-ZRANGE out 0 -1 WITHSCORES
-ZDIFFSTORE numbers 2 numbers board
-TYPE numbers
-ZRANGE numbers 0 -1 WITHSCORES
-"#;
-
 const RANDOM_AND_SCAN: &str = r#"
 ZADD one 1.5 a
 SET s v
@@ -627,15 +483,7 @@ ZSCAN large 0 COUNT 100 MATCH [a-c]
 #[test]
 fn edges_of_sorted_sets() {
     let mut oracle = Oracle::listening(&[]);
-    oracle.scripts(&[
-        ADD,
-        LOOKUP,
-        RANGE,
-        REMOVE,
-        COMBINE,
-        COMBINE_WITH_SETS,
-        RANDOM_AND_SCAN,
-    ]);
+    oracle.scripts(&[ADD, LOOKUP, RANGE, REMOVE, RANDOM_AND_SCAN]);
     oracle.finish();
 }
 
@@ -643,7 +491,7 @@ fn edges_of_sorted_sets() {
 #[test]
 fn edges_of_large_sorted_sets() {
     let mut oracle = Oracle::listening(&["--zset-max-listpack-entries", "0"]);
-    oracle.scripts(&[ADD, LOOKUP, RANGE, REMOVE, COMBINE, RANDOM_AND_SCAN]);
+    oracle.scripts(&[ADD, LOOKUP, RANGE, REMOVE, RANDOM_AND_SCAN]);
     oracle.finish();
 }
 
