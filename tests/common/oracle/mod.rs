@@ -1,4 +1,5 @@
 //! The real redis-server as an oracle: both servers get the same requests, and their replies must be the same bytes.
+//! The tests are written for the version of it that `tools/redis_version` names, and fail with any other.
 //!
 //! | file | what it holds |
 //! |---|---|
