@@ -4,6 +4,7 @@ use super::{Client, Folder, PATIENCE, redis_tool};
 use my_redis_server::resp::decoder::Value;
 use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 /// A running server, killed when it is dropped.
@@ -143,10 +144,20 @@ impl Drop for Server {
     }
 }
 
+/// A port that is free now, and that no other test of this process is given. It lies below the ports that the system gives
+/// to clients (`ip_local_port_range` begins at 32768), so no connection of another test takes it either.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
-    listener
-        .local_addr()
-        .expect("a listener has an address")
-        .port()
+    const FIRST: u32 = 10_000;
+    const PORTS: u32 = 20_000;
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    // Processes that run at the same time have neighbouring numbers, and begin far from each other.
+    let begin = std::process::id().wrapping_mul(997);
+    loop {
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        assert!(given < PORTS, "there is no free port");
+        let port = (FIRST + begin.wrapping_add(given) % PORTS) as u16;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -565,8 +565,9 @@ fn pauses() {
         "A: CLIENT PAUSE 0
          B: PING
          A: CLIENT PAUSE 100 ALL
-         A: CLIENT PAUSE 100 WRITE
-         B: SET k v",
+         A: CLIENT PAUSE 100000 WRITE
+         B: SET k v
+         A: CLIENT UNPAUSE",
     ]);
 }
 
