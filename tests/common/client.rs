@@ -85,7 +85,12 @@ impl Client {
 
     /// A field of INFO.
     pub fn info(&mut self, field: &str) -> String {
-        let Value::Bulk(text) = self.call(&["INFO", "everything"]) else {
+        self.info_of("everything", field)
+    }
+
+    /// A field in a section of INFO: cheaper than looking for it in all sections.
+    pub fn info_of(&mut self, section: &str, field: &str) -> String {
+        let Value::Bulk(text) = self.call(&["INFO", section]) else {
             panic!("INFO gives a string")
         };
         let text = String::from_utf8(text).expect("INFO is text");

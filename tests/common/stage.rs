@@ -189,7 +189,7 @@ impl Stage<'_> {
             }
             let expecting = self.actors.values().filter(|actor| actor.expected > 0);
             let expecting = expecting.count().to_string();
-            rests = match self.director.info("blocked_clients") == expecting {
+            rests = match self.director.info_of("clients", "blocked_clients") == expecting {
                 true => (rests + 1).min(2),
                 false => 0,
             };
@@ -219,7 +219,7 @@ fn is_shown(bytes: &[u8]) -> bool {
 
 /// Whether this is a line of MONITOR that shows what the director asks.
 fn is_director(bytes: &[u8]) -> bool {
-    is_shown(bytes) && bytes.ends_with(b"] \"INFO\" \"everything\"\r\n")
+    is_shown(bytes) && bytes.ends_with(b"] \"INFO\" \"clients\"\r\n")
 }
 
 /// A line of MONITOR without its time and its client's port, the answer to HELLO without what differs between servers.

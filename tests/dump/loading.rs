@@ -6,9 +6,11 @@ use std::fs;
 use std::net::TcpStream;
 use std::process::Child;
 
-/// Enough keys that the loader looks around several times, and has some in before it has seen the end: each of 256 shards
-/// gets more than a batch.
-const KEYS: usize = 300_000;
+/// Enough keys that the loader looks around several times, and is far from the end when a client has seen the first.
+const KEYS: usize = 100_000;
+
+/// A key whose value is so large that the loader puts it in at once, after the loader has looked around.
+const LARGE_KEY: usize = 5_000;
 
 /// Microseconds that no test lasts.
 const FOR_EVER: &str = "600000000";
@@ -67,8 +69,12 @@ fn dump() -> Vec<u8> {
         .expect("memory takes everything");
     for number in 0..KEYS {
         let key = format!("key:{number}");
+        let value = match number {
+            LARGE_KEY => &[b'x'; 100_000][..],
+            _ => &[b'x'; 10],
+        };
         writer
-            .key(key.as_bytes(), None, ValueRef::String(&[b'x'; 10]))
+            .key(key.as_bytes(), None, ValueRef::String(value))
             .expect("memory takes everything");
     }
     writer.finish().expect("memory takes everything")
@@ -108,7 +114,8 @@ fn clients_are_told_to_wait_until_the_dump_is_whole() {
             "OK"
         );
     };
-    delay(client, "1");
+    // Some seconds for all keys.
+    delay(client, "50");
     wait_until("some keys are loaded", || {
         client.info("rdb_last_load_keys_loaded") != "0"
     });

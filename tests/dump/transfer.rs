@@ -216,12 +216,13 @@ fn check_is_one_moment(dump: &[u8], pairs: usize) {
 #[test]
 fn a_client_that_does_not_read_its_dump_holds_up_nobody() {
     let folder = Folder::new();
-    let server = Server::ours(&folder, &["--save", ""]);
+    let server = Server::ours(&folder, &["--save", "", "--rdbcompression", "no"]);
     let mut client = server.client();
     // More than the buffers of the connection take, and nothing to compress.
     let mut random = fastrand::Rng::with_seed(1);
+    let mut value = vec![0; 1_000_000];
     for number in 0..30 {
-        let value: Vec<u8> = (0..1_000_000).map(|_| random.u8(..)).collect();
+        random.fill(&mut value);
         client.call(&[&b"SET"[..], format!("large:{number}").as_bytes(), &value]);
     }
     let mut lazy = server.client();
@@ -248,12 +249,23 @@ fn a_client_that_does_not_read_its_dump_holds_up_nobody() {
 fn clients_that_do_not_read_share_snapshots_and_are_given_up() {
     const KEYS: usize = 30;
     let folder = Folder::new();
-    let server = Server::ours(&folder, &["--save", "", "--repl-timeout", "2"]);
+    let server = Server::ours(
+        &folder,
+        &[
+            "--save",
+            "",
+            "--rdbcompression",
+            "no",
+            "--repl-timeout",
+            "2",
+        ],
+    );
     let mut client = server.client();
     let mut random = fastrand::Rng::with_seed(2);
+    let mut value = vec![0; 1_000_000];
     let mut overwrite = |client: &mut Client| {
         for number in 0..KEYS {
-            let value: Vec<u8> = (0..1_000_000).map(|_| random.u8(..)).collect();
+            random.fill(&mut value);
             client.call(&[&b"SET"[..], format!("large:{number}").as_bytes(), &value]);
         }
     };

@@ -572,7 +572,7 @@ fn set_with_pairs_of_options() {
     for before in ["DEL k", "SET k old", "SETEX k 500 old", "RPUSH k old"] {
         for first in options {
             for second in options {
-                script += &format!("FLUSHALL\n{before}\nSET k v {first} {second}\nTYPE k\nTTL k\n");
+                script += &format!("DEL k\n{before}\nSET k v {first} {second}\nTYPE k\nTTL k\n");
             }
         }
     }

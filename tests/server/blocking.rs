@@ -7,7 +7,7 @@ use std::thread;
 
 const PRODUCERS: usize = 2;
 const CONSUMERS: usize = 24;
-const ELEMENTS: usize = 100_000;
+const ELEMENTS: usize = 20_000;
 /// They lie in different shards.
 const KEYS: [&str; 4] = ["a", "b", "c", "d"];
 

@@ -85,15 +85,16 @@ fn they_are_of_the_moment_of_the_request() {
     let server = Server::ours(&folder, &["--save", ""]);
     let mut client = server.client();
     fill(&mut client);
-    let mut readers: Vec<Client> = requests().iter().map(|_| server.client()).collect();
-    for (reader, (request, ..)) in readers.iter_mut().zip(requests()) {
-        reader.send(&request);
+    let requests = requests();
+    let mut readers: Vec<Client> = requests.iter().map(|_| server.client()).collect();
+    for (reader, (request, ..)) in readers.iter_mut().zip(&requests) {
+        reader.send(request);
         // What follows in the pipeline comes after the whole.
         reader.send(&["ECHO", "end"]);
     }
     // Nobody reads, and the server serves others all the same.
-    let commands = requests()
-        .into_iter()
+    let commands = requests
+        .iter()
         .map(|(request, ..)| request[0].to_lowercase());
     let commands: BTreeSet<String> = commands.collect();
     crate::common::wait_until("the requests have been carried out", || {
@@ -111,7 +112,7 @@ fn they_are_of_the_moment_of_the_request() {
     client.call(&["SREM", "set", &member(9)]);
     client.call(&["ZADD", "zset", "-1", &member(10)]);
     assert_eq!(client.integer(&["DEL", "list", "hash", "set", "zset"]), 4);
-    for (mut reader, (request, is_ordered, expected)) in readers.into_iter().zip(requests()) {
+    for (mut reader, (request, is_ordered, expected)) in readers.into_iter().zip(requests) {
         let found = items(reader.receive());
         match is_ordered {
             true => assert!(found == expected, "{request:?}"),
