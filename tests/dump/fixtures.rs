@@ -281,6 +281,7 @@ fn check_key(name: &str, record: &KeyRecord, expected: &Json) {
 mod digest {
     use my_redis_server::rdb::Value;
     use my_redis_server::util::number;
+    use sha1::Sha1;
 
     type Digest = [u8; 20];
 
@@ -360,57 +361,8 @@ mod digest {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// SHA-1, FIPS 180-4.
     pub fn sha1(message: &[u8]) -> Digest {
-        let mut state: [u32; 5] = [
-            0x6745_2301,
-            0xEFCD_AB89,
-            0x98BA_DCFE,
-            0x1032_5476,
-            0xC3D2_E1F0,
-        ];
-        let mut padded = message.to_vec();
-        padded.push(0x80);
-        padded.resize(padded.len().next_multiple_of(64), 0);
-        if padded.len() - message.len() < 9 {
-            padded.resize(padded.len() + 64, 0);
-        }
-        let length_at = padded.len() - 8;
-        padded[length_at..].copy_from_slice(&(8 * message.len() as u64).to_be_bytes());
-        for block in padded.chunks_exact(64) {
-            let mut words = [0_u32; 80];
-            for (word, bytes) in words.iter_mut().zip(block.chunks_exact(4)) {
-                *word = u32::from_be_bytes(bytes.try_into().expect("4 bytes"));
-            }
-            for t in 16..80 {
-                words[t] =
-                    (words[t - 3] ^ words[t - 8] ^ words[t - 14] ^ words[t - 16]).rotate_left(1);
-            }
-            let [mut a, mut b, mut c, mut d, mut e] = state;
-            for (t, word) in words.into_iter().enumerate() {
-                let (f, k) = match t {
-                    0..20 => (b & c | !b & d, 0x5A82_7999),
-                    20..40 => (b ^ c ^ d, 0x6ED9_EBA1),
-                    40..60 => (b & c | b & d | c & d, 0x8F1B_BCDC),
-                    _ => (b ^ c ^ d, 0xCA62_C1D6_u32),
-                };
-                let next = a
-                    .rotate_left(5)
-                    .wrapping_add(f)
-                    .wrapping_add(e)
-                    .wrapping_add(k)
-                    .wrapping_add(word);
-                (e, d, c, b, a) = (d, c, b.rotate_left(30), a, next);
-            }
-            for (into, from) in state.iter_mut().zip([a, b, c, d, e]) {
-                *into = into.wrapping_add(from);
-            }
-        }
-        let mut digest = [0; 20];
-        for (bytes, word) in digest.chunks_exact_mut(4).zip(state) {
-            bytes.copy_from_slice(&word.to_be_bytes());
-        }
-        digest
+        <Sha1 as sha1::Digest>::digest(message).into()
     }
 
     #[test]

@@ -5,6 +5,7 @@ use super::text::lines;
 use crate::common::request;
 use fastrand::Rng;
 use my_redis_server::util::quoting::split_arguments;
+use std::collections::HashMap;
 
 /// Requests that are sent before their replies are read.
 const BATCH: usize = 64;
@@ -18,12 +19,20 @@ const ENOUGH: usize = 5;
 /// Names of things and what there is to choose from, separated by ` | `. A choice may name other pools.
 pub type Pools<'a> = &'a [(&'a str, &'a str)];
 
+/// The choices of each pool, by its name.
+type Choices<'a> = HashMap<&'a str, Vec<&'a str>>;
+
 impl Oracle {
     /// Random requests in both versions of the protocol, and then the data that they left. Each is made from a line of
     /// `commands`: `{key}` is one of the pool `key`, `{key}+3` are one to three, `{key}*3` are none to three.
     ///
     /// `ORACLE_SEED=7 ORACLE_COMMANDS=100000 cargo test random` tries more than the tests usually do.
     pub fn random(&mut self, commands: &str, pools: Pools) {
+        // Some pools are large.
+        let pools: Choices = pools
+            .iter()
+            .map(|(name, choices)| (*name, choices.split('|').collect()))
+            .collect();
         let commands: Vec<&str> = commands
             .lines()
             .map(str::trim)
@@ -41,7 +50,7 @@ impl Oracle {
                 let first = sent.len();
                 sent.extend((0..BATCH).map(|_| {
                     let command = random.choice(&commands).expect("there are some");
-                    expand(command, pools, &mut random)
+                    expand(command, &pools, &mut random)
                 }));
                 let batch: Vec<u8> = sent[first..].iter().flat_map(|it| request(it)).collect();
                 self.clients
@@ -64,7 +73,7 @@ impl Oracle {
 }
 
 /// A random request of the form that the template says.
-fn expand(template: &str, pools: Pools, random: &mut Rng) -> Vec<Vec<u8>> {
+fn expand(template: &str, pools: &Choices, random: &mut Rng) -> Vec<Vec<u8>> {
     let mut request = Vec::new();
     for word in split_arguments(template.as_bytes()).expect("the quotes are balanced") {
         let inner = std::str::from_utf8(&word)
@@ -80,13 +89,9 @@ fn expand(template: &str, pools: Pools, random: &mut Rng) -> Vec<Vec<u8>> {
             Some(b'+') => random.usize(1..=most()),
             _ => random.usize(0..=most()),
         };
-        let pool = pools
-            .iter()
-            .find(|pool| pool.0 == name)
-            .unwrap_or_else(|| panic!("no pool {name}"));
-        let choices: Vec<&str> = pool.1.split('|').collect();
+        let choices = pools.get(name).unwrap_or_else(|| panic!("no pool {name}"));
         for _ in 0..times {
-            let choice = random.choice(&choices).expect("there are some");
+            let choice = random.choice(choices).expect("there are some");
             request.extend(expand(choice, pools, random));
         }
     }
