@@ -252,13 +252,15 @@ fn check(command: &str, count: usize, element: impl Fn(usize) -> String) {
 #[test]
 fn estimates_are_near_what_is_taken() {
     let long = "x".repeat(2000);
-    check("RPUSH", 30_000, |number| format!("element:{number}"));
-    check("HSET", 30_000, |number| {
+    check("RPUSH", 100_000, |number| format!("element:{number}"));
+    check("HSET", 100_000, |number| {
         format!("field:{number} value:{number}")
     });
-    check("SADD", 30_000, |number| format!("member:{number}"));
-    check("ZADD", 30_000, |number| format!("{number} member:{number}"));
-    check("ZADD", 30_000, |number| {
+    check("SADD", 100_000, |number| format!("member:{number}"));
+    check("ZADD", 100_000, |number| {
+        format!("{number} member:{number}")
+    });
+    check("ZADD", 100_000, |number| {
         format!("{} member:{number}", number * 7919 % 100_003)
     });
     check("HSET", 5000, |number| format!("field:{number} {long}"));
