@@ -25,6 +25,10 @@ const NOT_IN_7_0: &[(&str, &str)] = &[
     ("server::lolwut", "it tells the version"),
 ];
 
+/// The exception that one start of the real server in 120 does not need: its hash table happens to hold the five commands
+/// of the session in our order.
+const SAME_BY_CHANCE: &str = "acl::cat";
+
 /// Handlers without a session, because their replies depend on the time, the machine or the history of the server, or are
 /// long tables; the other tests compare them with the real server.
 const WITHOUT_SESSION: &[&str] = &[
@@ -249,7 +253,8 @@ fn redis_answers_as_the_comments_say() {
     let differences = play_all(start, is_new);
     assert!(differences.is_empty(), "{differences}");
     // No exception is made that is not needed.
-    for (name, _) in NOT_IN_7_0 {
+    let always_differ = |(name, _): &&(&str, &str)| *name != SAME_BY_CHANCE;
+    for (name, _) in NOT_IN_7_0.iter().filter(always_differ) {
         let differences = play_all(start, |handler| handler != *name);
         assert!(!differences.is_empty(), "{name} is the same in 7.0");
     }

@@ -94,7 +94,8 @@ fn threads_end_with_their_clients() {
                 Value::Bulk(number.to_string().into_bytes())
             );
         }
-        assert!(status(&server, "Threads") >= before + 200);
+        // Up to four idle workers were counted before, and have clients now.
+        assert!(status(&server, "Threads") >= before + 196);
         // While some go, others come.
         let stay = clients.split_off(150);
         drop(clients);
