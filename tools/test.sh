@@ -23,4 +23,6 @@ install_python_tools
 cargo fmt --check
 cargo clippy --all-targets --quiet -- -D warnings
 RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
-cargo test --quiet
+# Many tests wait for servers most of the time, so few processors can run more tests at once than there are processors.
+threads=$(nproc)
+RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((threads > 4 ? threads : 4))} cargo test --quiet
