@@ -193,7 +193,8 @@ fn acl_categories() {
     let Value::Array(categories) = oracle.answers(&words(&["ACL", "CAT"]))[1].value.clone() else {
         panic!("categories are an array")
     };
-    let own: Vec<String> = my_redis_server::command::COMMANDS.all()
+    let own: Vec<String> = my_redis_server::command::COMMANDS
+        .all()
         .iter()
         .map(|command| command.full_name())
         .filter(|name| !NEW_IN_7_2.contains(&name.as_str()))
