@@ -2,13 +2,18 @@
 //!
 //! ```sh
 //! cargo run --release --example locks
+//! cargo run --release --example locks -- convoys
 //! ```
+//!
+//! With `convoys` it shows how threads fare beside one that wants many shards: see `convoys.rs`.
 //!
 //! It is the keyspace with nothing around it: no sockets, no protocol, so that threads meet at the locks far more often
 //! than clients can. Each thread changes a random key of a million, again and again, with the shard of the key locked as
 //! a command would; the first table has the changes of all threads per second, the second what part of their time the
 //! threads waited for locks, the third how long it takes to lock all shards for an instant, as FLUSHALL and the beginning
 //! of a save do, while nobody else does anything.
+
+mod convoys;
 
 use my_redis_server::types::dict;
 use my_redis_server::types::hash::Hash;
@@ -56,6 +61,9 @@ struct Figures {
 }
 
 fn main() {
+    if std::env::args().nth(1).as_deref() == Some("convoys") {
+        return convoys::show();
+    }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     println!("{cores} cores, {KEYS} keys\n");
     let measured = SHARDS.map(|shards| {
