@@ -43,11 +43,17 @@
 //!
 //! | lock | guards | held for |
 //! |---|---|---|
-//! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | one command, or [some](command::execute) of one packet, or one transaction; several shards in ascending order |
+//! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | one command, or [some](command::execute) of one packet, or one transaction; how several are taken: `keyspace/lock_set.rs` |
 //! | the tables of [channels](state::pubsub), the turn to tell, an [outbox](state::outbox), in this order | who hears what | one message; also under a shard's lock, which tells [events](keyspace::events) |
 //! | the [monitors](state::monitors), then an outbox | who looks on | one line for all of them |
 //! | the book of [transfers](state::transfers), then a round of it | who gets which dump | a few lines |
 //! | all other mutexes: clients, workers, pause, saves, shutdown, log, slow log, events of latency, statistics of errors, configuration | what their file says | a few lines; most hold no other lock meanwhile; their files say where one does |
+//!
+//! A slow command delays its own client and the commands on the shards of its keys, a 256th of all keys for each; of two
+//! that only read, one waits for the other only if a command that changes keys waits between them. A slow command that
+//! locks all shards, as KEYS does in a transaction, delays every other command. Commands on other shards are delayed for
+//! a millisecond at most, also when a command on many keys or a snapshot waits for the slow one: no thread waits for a
+//! shard for longer than that with another in hand. `keyspace/lock_set.rs` tells how, and names the one exception.
 //!
 //! No socket and no file is touched, and nothing large is freed, while a shard is locked; only what else a
 //! transaction does, CONFIG REWRITE for example, it does under its locks.

@@ -7,6 +7,7 @@
 use super::db::{Db, ReadDb, WriteDb};
 use super::entry::Table;
 use super::kept::ShardImage;
+use super::lock_set;
 use super::shard_lock::{Access, Guards};
 use super::snapshot::SnapshotId;
 use super::space::{Key, Keyspace, Place, SHARDS, shards_of_database};
@@ -16,12 +17,6 @@ use std::hint::black_box;
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
-
-/// How often a thread that wants locks lets others run before it sleeps. Whoever has them needs them for microseconds:
-/// less than to sleep and to be woken takes. 50 clients that push to one list served themselves 1.5 times as fast with it
-/// (`tools/bench.sh throughput --tests lpush --loads 50x16`).
-const YIELDS: usize = 16;
 
 /// Places that it is worth while to fetch at once, see [`Locks::fetch`]; more wait for each other.
 pub const FETCHED_TOGETHER: usize = 16;
@@ -171,22 +166,8 @@ impl Locks {
     }
 
     /// Locks on these shards, which ascend.
-    ///
-    /// As long as one of them is taken, this holds none: if it let others run, or slept, with some in hand, they would wait
-    /// for it to come back, with locks in hand themselves. 500 clients that set ten keys at a time waited up to a second so,
-    /// and wait 45 ms at most (`redis-benchmark -c 500 -t mset`). Only after that it waits for one after the other, so that
-    /// it comes to an end.
     fn lock(&self, access: Access, shards: impl Iterator<Item = usize> + Clone) -> Guards<'_> {
-        for _ in 0..YIELDS {
-            let attempt = |shard: usize| Some((shard, self.cell(shard).shard.try_lock(access)?));
-            match shards.clone().map(attempt).collect() {
-                Some(guards) => return guards,
-                None => thread::yield_now(),
-            }
-        }
-        shards
-            .map(|shard| (shard, self.cell(shard).shard.lock(access)))
-            .collect()
+        lock_set::lock(self.cells(), access, shards)
     }
 
     /// What a shard held when a snapshot began; `None` if it has been taken already.

@@ -1,16 +1,21 @@
 //! A shard behind its lock.
 //!
+//! A thread that finds the lock taken joins its [queue](super::lock_queue). Several locks at once are taken by
+//! [`lock_set`](super::lock_set).
+//!
 //! A command that panicked may have left a shard with a change done by half, but never with a broken table: the tables are
 //! safe code. Going on serves the clients better than refusing a 256th of the keys for ever, so poison is ignored.
 
+use super::lock_queue::{LockQueue, Place};
 use super::shard::Shard;
 use smallvec::SmallVec;
 use std::sync::{
     PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, TryLockResult,
 };
+use std::time::Instant;
 
 /// What somebody wants a lock for.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     Shared,
     Exclusive,
@@ -18,7 +23,12 @@ pub(super) enum Access {
 
 /// A shard that is reached through its lock alone.
 #[derive(Debug, Default)]
-pub(super) struct ShardLock(RwLock<Shard>);
+// The queue's state lies beside the lock's, in one cache line.
+#[repr(C)]
+pub(super) struct ShardLock {
+    queue: LockQueue,
+    shard: RwLock<Shard>,
+}
 
 /// A held lock.
 #[derive(Debug)]
@@ -27,28 +37,95 @@ pub(super) enum Guard<'a> {
     Exclusive(RwLockWriteGuard<'a, Shard>),
 }
 
+/// A wait for a lock that has not ended yet.
+#[derive(Debug)]
+pub(super) struct Wait<'a> {
+    lock: &'a ShardLock,
+    access: Access,
+    place: Place<'a>,
+}
+
 /// The locks of a command, each with the number of its shard, ascending.
 pub(super) type Guards<'a> = SmallVec<[(usize, Guard<'a>); 1]>;
 
 impl ShardLock {
-    /// Takes the lock, and sleeps until it is free.
+    /// Takes the lock, however long it takes. The thread must hold no other one, unless [`lock_set`](super::lock_set) says
+    /// so.
     pub(super) fn lock(&self, access: Access) -> Guard<'_> {
-        let ShardLock(lock) = self;
-        match access {
-            Access::Shared => Guard::Shared(lock.read().unwrap_or_else(PoisonError::into_inner)),
-            Access::Exclusive => {
-                Guard::Exclusive(lock.write().unwrap_or_else(PoisonError::into_inner))
-            }
+        match self.try_lock(access) {
+            Some(guard) => guard,
+            None => self.wait(access, false).finish(),
+        }
+    }
+
+    /// Takes the lock, or returns at this time with the [`Wait`], which can be finished later.
+    pub(super) fn lock_until(
+        &self,
+        access: Access,
+        deadline: Instant,
+    ) -> Result<Guard<'_>, Wait<'_>> {
+        match self.try_lock(access) {
+            Some(guard) => Ok(guard),
+            None => self.wait(access, true).until(deadline),
+        }
+    }
+
+    /// Takes the lock if it is free and no thread has a better right to it.
+    #[inline]
+    pub(super) fn try_lock(&self, access: Access) -> Option<Guard<'_>> {
+        if self.queue.is_reserved() {
+            return None;
+        }
+        self.attempt(access)
+    }
+
+    fn wait(&self, access: Access, is_pressing: bool) -> Wait<'_> {
+        Wait {
+            lock: self,
+            access,
+            place: self.queue.join(is_pressing),
         }
     }
 
     /// Takes the lock if it is free.
-    pub(super) fn try_lock(&self, access: Access) -> Option<Guard<'_>> {
-        let ShardLock(lock) = self;
+    #[inline]
+    fn attempt(&self, access: Access) -> Option<Guard<'_>> {
         match access {
-            Access::Shared => unless_locked(lock.try_read()).map(Guard::Shared),
-            Access::Exclusive => unless_locked(lock.try_write()).map(Guard::Exclusive),
+            Access::Shared => unless_locked(self.shard.try_read()).map(Guard::Shared),
+            Access::Exclusive => unless_locked(self.shard.try_write()).map(Guard::Exclusive),
         }
+    }
+
+    /// Takes the lock, and sleeps on it until it is free.
+    fn sleep_on(&self, access: Access) -> Guard<'_> {
+        match access {
+            Access::Shared => {
+                Guard::Shared(self.shard.read().unwrap_or_else(PoisonError::into_inner))
+            }
+            Access::Exclusive => {
+                Guard::Exclusive(self.shard.write().unwrap_or_else(PoisonError::into_inner))
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting_threads(&self) -> usize {
+        self.queue.waiting_threads()
+    }
+}
+
+impl<'a> Wait<'a> {
+    /// Waits as long as it takes.
+    pub(super) fn finish(self) -> Guard<'a> {
+        let Wait { lock, access, .. } = self;
+        let attempt = || lock.attempt(access);
+        self.place.wait(attempt, || lock.sleep_on(access))
+    }
+
+    fn until(self, deadline: Instant) -> Result<Guard<'a>, Wait<'a>> {
+        let Wait { lock, access, .. } = self;
+        let guard = self.place.wait_until(deadline, || lock.attempt(access));
+        guard.ok_or(self)
     }
 }
 

@@ -8,8 +8,10 @@
 //! The second table is about the opposite fault, that a thread never gets its locks: some threads never pause, and one wants
 //! many shards again and again.
 
-use my_redis_server::keyspace::space::{Key, Keyspace};
+use my_redis_server::keyspace::locks::Locks;
+use my_redis_server::keyspace::space::Key;
 use my_redis_server::keyspace::string_entry::StringForm;
+use my_redis_server::keyspace::view::View;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -24,7 +26,7 @@ const BUSY_THREADS: [usize; 3] = [1, 8, 64];
 /// Something that takes many locks, and lets them go at once.
 struct Taker {
     name: &'static str,
-    take: fn(&Keyspace),
+    take: fn(&Locks),
 }
 
 const TAKERS: [Taker; 5] = [
@@ -37,7 +39,7 @@ const TAKERS: [Taker; 5] = [
                 .map(|name| Key::new(0, name.as_bytes()))
                 .chain([Key::new(0, HELD_KEY)])
                 .collect();
-            drop(keyspace.write(0, &keys, 0));
+            drop(keyspace.write(View::from(0), &keys));
         },
     },
     Taker {
@@ -49,11 +51,11 @@ const TAKERS: [Taker; 5] = [
     },
     Taker {
         name: "write_all",
-        take: |keyspace| drop(keyspace.write_all(0, 0)),
+        take: |keyspace| drop(keyspace.write_all(View::from(0))),
     },
     Taker {
         name: "read_all",
-        take: |keyspace| drop(keyspace.read_all(0, 0)),
+        take: |keyspace| drop(keyspace.read_all(View::from(0))),
     },
     Taker {
         name: "nothing",
@@ -104,7 +106,7 @@ struct Figures {
 }
 
 fn beside_a_holder(taker: &Taker) -> Figures {
-    let keyspace = Keyspace::new(1);
+    let keyspace = Locks::new(1);
     let held = Key::new(0, HELD_KEY);
     let ends = AtomicBool::new(false);
     let names: Vec<String> = (0..WATCHED_KEYS)
@@ -119,7 +121,7 @@ fn beside_a_holder(taker: &Taker) -> Figures {
             .map(|name| scope.spawn(move || longest_wait(keyspace, name, ends)))
             .collect();
         thread::sleep(HELD_FOR / 4);
-        let holder = keyspace.write(0, &[held], 0);
+        let holder = keyspace.write(View::from(0), &[held]);
         let taking = scope.spawn(move || {
             (taker.take)(keyspace);
             Instant::now()
@@ -143,7 +145,7 @@ fn beside_a_holder(taker: &Taker) -> Figures {
 }
 
 /// Changes a key again and again, with pauses; how long it waited for the lock at most.
-fn longest_wait(keyspace: &Keyspace, name: &str, ends: &AtomicBool) -> Duration {
+fn longest_wait(keyspace: &Locks, name: &str, ends: &AtomicBool) -> Duration {
     let mut longest = Duration::ZERO;
     while !ends.load(Relaxed) {
         longest = longest.max(change(keyspace, name));
@@ -153,17 +155,17 @@ fn longest_wait(keyspace: &Keyspace, name: &str, ends: &AtomicBool) -> Duration 
 }
 
 /// Changes a key; how long it waited for the lock.
-fn change(keyspace: &Keyspace, name: &str) -> Duration {
+fn change(keyspace: &Locks, name: &str) -> Duration {
     let key = Key::new(0, name.as_bytes());
     let began = Instant::now();
-    let mut db = keyspace.write(0, &[key], 0);
+    let mut db = keyspace.write(View::from(0), &[key]);
     let waited = began.elapsed();
     db.put_string(&key, b"value", StringForm::Natural, None);
     waited
 }
 
 fn beside_busy_threads(taker: &Taker, threads: usize) {
-    let keyspace = Keyspace::new(1);
+    let keyspace = Locks::new(1);
     let ends = AtomicBool::new(false);
     let changes = AtomicU64::new(0);
     let (mut locked, mut longest) = (0, Duration::ZERO);
@@ -196,7 +198,7 @@ fn beside_busy_threads(taker: &Taker, threads: usize) {
     );
 }
 
-fn change_without_pause(keyspace: &Keyspace, ends: &AtomicBool, changes: &AtomicU64) -> Duration {
+fn change_without_pause(keyspace: &Locks, ends: &AtomicBool, changes: &AtomicU64) -> Duration {
     let mut longest = Duration::ZERO;
     let mut count = 0;
     while !ends.load(Relaxed) {

@@ -1,0 +1,316 @@
+//! The threads that wait for the lock of one shard, first come, first served.
+//!
+//! It is no lock: the shard's `RwLock` is. The queue adds what `RwLock` lacks: a wait with a deadline, and a guarantee that a
+//! thread gets the lock at last. A thread that finds no queue pays one load of `state` for it.
+//!
+//! # Invariants
+//!
+//! 1. Only the first in the queue tries the lock, or sleeps on it. It stays the first until it has the lock or gives up its
+//!    place; then it wakes the next. The others sleep.
+//! 2. A newcomer may take a free lock although others wait: to wake a thread takes longer than most commands, and the lock
+//!    would lie idle meanwhile. But once a thread in the queue is *pressing*, newcomers go to its end. So a pressing thread
+//!    waits for the holder and for those before it in the queue, and for no other thread.
+//! 3. A thread that holds other locks presses from the beginning, and tries the lock until its deadline. A thread that holds
+//!    none presses when it is the first and has waited for a [`MOMENT`]; then it sleeps on the lock itself. So the first
+//!    never stays the first for longer than a moment and what the holder takes.
+//! 4. The queue's mutex is held for a few instructions; under it no other lock is taken and nothing is waited for.
+//!
+//! ```text
+//!            a thread joins               one of them presses
+//!    EMPTY ----------------> WAITED_FOR ----------------------> RESERVED
+//!      ^                        |  ^                               |
+//!      +---- the last leaves ---+  +---- no pressing one is left --+
+//!
+//!    a newcomer may take the free lock     |   it joins the queue
+//! ```
+
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
+
+/// How long a thread waits for a lock before it presses, and how long it may hold others while it waits for one. Most
+/// commands hold their locks for less than a hundredth of that.
+pub(super) const MOMENT: Duration = Duration::from_millis(1);
+
+/// No thread waits.
+const EMPTY: u8 = 0;
+/// Threads wait, and a newcomer may be faster.
+const WAITED_FOR: u8 = 1;
+/// The lock is for a thread in the queue.
+const RESERVED: u8 = 2;
+
+/// The queue for one lock.
+#[derive(Debug, Default)]
+pub(super) struct LockQueue {
+    /// [`EMPTY`], [`WAITED_FOR`] or [`RESERVED`]: what `line` implies. Changed under its mutex, read without it: a newcomer
+    /// that reads an old value is a little more or less polite.
+    state: AtomicU8,
+    line: Mutex<Line>,
+}
+
+#[derive(Debug, Default)]
+struct Line {
+    threads: VecDeque<Waiting>,
+    /// How many of them are pressing.
+    pressing: usize,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    thread: Thread,
+    is_pressing: bool,
+}
+
+/// The place of this thread in a queue; given up when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    queue: &'a LockQueue,
+    joined: Instant,
+}
+
+impl LockQueue {
+    /// Whether a newcomer has to join the queue even if the lock is free.
+    #[inline]
+    pub(super) fn is_reserved(&self) -> bool {
+        self.state.load(Relaxed) == RESERVED
+    }
+
+    #[cfg(test)]
+    pub(super) fn waiting_threads(&self) -> usize {
+        self.line().threads.len()
+    }
+
+    /// Puts this thread at the end.
+    #[cold]
+    pub(super) fn join(&self, is_pressing: bool) -> Place<'_> {
+        let mut line = self.line();
+        line.threads.push_back(Waiting {
+            thread: thread::current(),
+            is_pressing,
+        });
+        line.pressing += usize::from(is_pressing);
+        self.publish(&line);
+        Place {
+            queue: self,
+            joined: Instant::now(),
+        }
+    }
+
+    fn publish(&self, line: &Line) {
+        let state = match (line.threads.is_empty(), line.pressing) {
+            (true, _) => EMPTY,
+            (false, 0) => WAITED_FOR,
+            (false, _) => RESERVED,
+        };
+        self.state.store(state, Relaxed);
+    }
+
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Line {
+    /// Where this thread stands.
+    fn position(&self) -> Option<usize> {
+        let own = thread::current().id();
+        let is_own = |waiting: &Waiting| waiting.thread.id() == own;
+        self.threads.iter().position(is_own)
+    }
+}
+
+impl Place<'_> {
+    /// Tries the lock with `attempt` until the deadline, as soon as it is this thread's turn. After the deadline the place is
+    /// still there, to wait on.
+    pub(super) fn wait_until<G>(
+        &self,
+        deadline: Instant,
+        attempt: impl Fn() -> Option<G>,
+    ) -> Option<G> {
+        self.be_first(Some(deadline)).then_some(())?;
+        loop {
+            if let Some(guard) = attempt() {
+                return Some(guard);
+            }
+            if Instant::now() >= deadline {
+                return None;
+            }
+            // It does not sleep, because the holder wakes only threads that sleep on the `RwLock`, and such a sleep has no
+            // deadline.
+            thread::yield_now();
+        }
+    }
+
+    /// Waits as long as it takes: tries the lock with `attempt`, and after a moment sleeps on it with `lock`.
+    pub(super) fn wait<G>(&self, attempt: impl Fn() -> Option<G>, lock: impl FnOnce() -> G) -> G {
+        self.be_first(None);
+        self.wait_until(self.joined + MOMENT, attempt)
+            .unwrap_or_else(|| {
+                self.press();
+                lock()
+            })
+    }
+
+    /// Sleeps until this thread is the first; `false` if the deadline came earlier.
+    fn be_first(&self, deadline: Option<Instant>) -> bool {
+        while self.queue.line().position() != Some(0) {
+            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
+                None => thread::park(),
+                Some(Duration::ZERO) => return false,
+                Some(left) => thread::park_timeout(left),
+            }
+        }
+        true
+    }
+
+    fn press(&self) {
+        let mut line = self.queue.line();
+        if let Some(position) = line.position()
+            && !std::mem::replace(&mut line.threads[position].is_pressing, true)
+        {
+            line.pressing += 1;
+            self.queue.publish(&line);
+        }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        let mut line = self.queue.line();
+        let position = line.position();
+        if let Some(left) = position.and_then(|position| line.threads.remove(position)) {
+            line.pressing -= usize::from(left.is_pressing);
+        }
+        self.queue.publish(&line);
+        if position == Some(0)
+            && let Some(first) = line.threads.front()
+        {
+            first.thread.unpark();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keyspace::lock_set;
+    use crate::keyspace::shard_lock::{Access, Guards};
+    use crate::keyspace::space::{Cell, Keyspace};
+    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::sync::{Barrier, mpsc};
+
+    /// The lock of the first shard.
+    fn lock(cells: &[Cell], access: Access) -> Guards<'_> {
+        lock_set::lock(cells, access, 0..1)
+    }
+
+    fn is_free(cells: &[Cell]) -> bool {
+        cells[0].shard.try_lock(Access::Exclusive).is_some()
+    }
+
+    #[test]
+    fn newcomers_stand_back_once_a_thread_presses_and_no_earlier() {
+        let queue = LockQueue::default();
+        let place = queue.join(false);
+        assert!(queue.waiting_threads() == 1 && !queue.is_reserved());
+        place.press();
+        assert!(queue.is_reserved());
+        drop(place);
+        assert!(queue.waiting_threads() == 0 && !queue.is_reserved());
+        let place = queue.join(true);
+        assert!(queue.is_reserved());
+        drop(place);
+        assert!(!queue.is_reserved());
+    }
+
+    #[test]
+    fn a_thread_that_has_waited_for_a_moment_presses() {
+        let queue = LockQueue::default();
+        let place = queue.join(false);
+        assert!(place.wait(
+            || queue.is_reserved().then_some(false),
+            || queue.is_reserved()
+        ));
+        assert!(place.joined.elapsed() >= MOMENT);
+    }
+
+    /// A wait that a deadline has ended goes on at its place.
+    #[test]
+    fn the_place_outlasts_the_deadline() {
+        let keyspace = Keyspace::new(1);
+        let (cells, shard) = (keyspace.cells(), &keyspace.cell(0).shard);
+        let held = lock(cells, Access::Exclusive);
+        let (done, order) = mpsc::channel();
+        thread::scope(|scope| {
+            for number in 1..=5 {
+                let done = done.clone();
+                let (joins, joined) = mpsc::channel();
+                scope.spawn(move || {
+                    let late = shard.lock_until(Access::Exclusive, Instant::now());
+                    let wait = late.expect_err("it is held");
+                    joins.send(()).unwrap();
+                    let guard = wait.finish();
+                    done.send(number).unwrap();
+                    drop(guard);
+                });
+                joined.recv().unwrap();
+            }
+            drop((held, done));
+        });
+        assert_eq!(order.iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        assert!(is_free(cells));
+    }
+
+    /// Each keeps its lock until all have theirs.
+    #[test]
+    fn readers_get_in_together() {
+        let keyspace = Keyspace::new(1);
+        let cells = keyspace.cells();
+        let held = lock(cells, Access::Exclusive);
+        let all = Barrier::new(3);
+        thread::scope(|scope| {
+            for _ in 0..3 {
+                scope.spawn(|| {
+                    let guard = lock(cells, Access::Shared);
+                    all.wait();
+                    drop(guard);
+                });
+            }
+            let waiting = || keyspace.cell(0).shard.waiting_threads();
+            while waiting() < 3 {
+                thread::yield_now();
+            }
+            drop(held);
+        });
+        assert!(is_free(cells));
+    }
+
+    /// The reader hands its lock over to itself, so that there is no gap unless the queue makes one.
+    #[test]
+    fn a_writer_gets_in_among_readers_without_a_gap() {
+        let keyspace = Keyspace::new(1);
+        let cells = keyspace.cells();
+        let ends = &AtomicBool::new(false);
+        let (begins, begun) = mpsc::channel();
+        thread::scope(|scope| {
+            scope.spawn(move || {
+                let mut held = lock(cells, Access::Shared);
+                begins.send(()).unwrap();
+                while !ends.load(SeqCst) {
+                    match cells[0].shard.try_lock(Access::Shared) {
+                        Some(next) => held = Guards::from_iter([(0, next)]),
+                        None => {
+                            drop(held);
+                            held = lock(cells, Access::Shared);
+                        }
+                    }
+                }
+            });
+            begun.recv().unwrap();
+            (0..10).for_each(|_| drop(lock(cells, Access::Exclusive)));
+            ends.store(true, SeqCst);
+        });
+    }
+}
