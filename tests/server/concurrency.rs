@@ -1,6 +1,6 @@
 //! Many clients on the same data: every command is atomic, none sees another one half done.
 
-use crate::common::{Client, Folder, Server};
+use crate::common::{Client, Folder, Server, wait_until};
 use my_redis_server::resp::decoder::Value;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -212,13 +212,13 @@ fn keys_expire_by_themselves() {
         client.ask(&format!("SET k{number} v PX {}", 1 + number % 50));
     }
     client.ask("SET later v EX 1000");
-    crate::common::wait_until("all have been removed", || {
+    wait_until("all have been removed", || {
         client.info("expired_keys") == "1000"
     });
     assert_eq!(client.ask("DBSIZE"), "(integer) 1");
     // An earlier deadline wakes the sleeper.
     client.ask("PEXPIRE later 1");
-    crate::common::wait_until("it has been removed", || {
+    wait_until("it has been removed", || {
         client.info("expired_keys") == "1001"
     });
     assert_eq!(client.ask("DBSIZE"), "(integer) 0");
@@ -270,7 +270,7 @@ fn a_command_that_waits_for_a_slow_one_holds_up_no_other() {
         (0..1000).for_each(|_| drop(holder.receive()));
     }
     holder.send(&["EXEC"]);
-    common::wait_until("the transaction has its lock", || {
+    wait_until("the transaction has its lock", || {
         says(&["INFO", "commandstats"], "cmdstat_echo:calls=1")
     });
     let many: Vec<String> = (0..200).map(|number| format!("many:{number}")).collect();
@@ -285,7 +285,7 @@ fn a_command_that_waits_for_a_slow_one_holds_up_no_other() {
         waiting.push(other);
         if request != ["BGSAVE"] {
             let name = format!("cmd={}", request[0].to_lowercase());
-            common::wait_until("it has begun", || says(&["CLIENT", "LIST"], &name));
+            wait_until("it has begun", || says(&["CLIENT", "LIST"], &name));
         }
     }
     let served = &AtomicUsize::new(0);
@@ -303,7 +303,7 @@ fn a_command_that_waits_for_a_slow_one_holds_up_no_other() {
                 }
             });
         }
-        common::wait_until("the others have been served", || {
+        wait_until("the others have been served", || {
             served.load(SeqCst) >= KEYS - UNLUCKY
         });
         server.signal("KILL");
