@@ -5,6 +5,7 @@
 //! | `common` | servers on free ports, clients, the real redis-server as an oracle |
 //! | `oracle` | our replies compared with those of a real redis-server, a file for each family of commands |
 //! | `server` | our server over TCP: many clients at once, limits, starting and stopping |
+//! | `effects` | what commands are replayed as: the stream that an append-only file and replicas are made of |
 //! | `dump` | saving and loading: what tools read, what is left by kills and full disks, transfers, `my_redis_rdb` |
 //!
 //! Two binaries stand beside this one, because they need no server: `properties.rs` (what the fuzz targets check too) and
@@ -12,5 +13,6 @@
 
 mod common;
 mod dump;
+mod effects;
 mod oracle;
 mod server;

@@ -20,7 +20,7 @@ use crate::resp::reply::Reply;
 use crate::resp::request::RequestParser;
 use crate::state::clients::Client;
 use crate::state::waiting::{Outcome, Waiting};
-use crate::util::clock;
+use crate::util::clock::{self, Stopwatch};
 use crate::util::doorbell::{Doorbell, Until, Wakeup, Woken};
 use smallvec::SmallVec;
 use std::io::{self, ErrorKind, Read};
@@ -139,7 +139,7 @@ impl<'a> Connection<'a> {
 
     /// Carries out every complete request of the input; `false` if the connection is to be closed.
     fn execute_all(&mut self) -> io::Result<bool> {
-        let mut executor = Executor::new(self.engine);
+        let mut executor = Executor::new(self.engine, Stopwatch::start());
         let client = self.session.client.clone();
         client.last_request_ms.store(executor.now_ms(), Relaxed);
         let max_bulk_bytes = self.engine.config.proto_max_bulk_len.get() as usize;

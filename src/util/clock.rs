@@ -34,6 +34,14 @@ impl Stopwatch {
         }
     }
 
+    /// Starts now, as if the Unix time were this one, in milliseconds.
+    pub fn start_at(unix_ms: i64) -> Stopwatch {
+        Stopwatch {
+            started_unix_ns: unix_ms * 1_000_000,
+            ..Stopwatch::start()
+        }
+    }
+
     /// Unix time of the last reading, in milliseconds.
     pub fn now_ms(&self) -> i64 {
         (self.started_unix_ns + self.lap as i64) / 1_000_000

@@ -387,7 +387,7 @@ fn arguments_come_before_keys_in_7_2() {
     }
 }
 
-const COMMANDS: &str = r#"
+pub const COMMANDS: &str = r#"
     SETBIT {key} {offset} {bit}
     SETBIT {key} {offset} {bit}
     GETBIT {key} {offset}
@@ -411,7 +411,7 @@ const COMMANDS: &str = r#"
     RPUSH l a
 "#;
 
-const POOLS: Pools = &[
+pub const POOLS: Pools = &[
     (
         "key",
         "{string} | {string} | {string} | {string} | l | nothing",

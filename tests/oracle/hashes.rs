@@ -271,7 +271,7 @@ fn scanning_finds_every_field() {
     );
 }
 
-const COMMANDS: &str = r#"
+pub const COMMANDS: &str = r#"
     HSET {key} {pair}+4
     HSET {key} {pair}+4
     HSET {key} {pair}+9
@@ -301,7 +301,7 @@ const COMMANDS: &str = r#"
     OBJECT ENCODING {key}
 "#;
 
-const POOLS: Pools = &[
+pub const POOLS: Pools = &[
     ("key", "a | b | c | d | e | f | s"),
     ("pair", "{field} {value}"),
     (

@@ -218,7 +218,7 @@ fn type_words(oracle: &mut Oracle, request: &[Vec<u8>]) {
     }
 }
 
-const COMMANDS: &str = r#"
+pub const COMMANDS: &str = r#"
     PFADD {key} {element}+3
     PFADD {key} {element}+9
     PFADD {key} {element}+30
@@ -237,7 +237,7 @@ const COMMANDS: &str = r#"
     SET s hello
 "#;
 
-const POOLS: Pools = &[
+pub const POOLS: Pools = &[
     (
         "key",
         "{string} | {string} | {string} | {string} | l | s | nothing",

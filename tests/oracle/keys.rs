@@ -465,7 +465,7 @@ fn expired_keys() {
     oracle.finish();
 }
 
-const COMMANDS: &str = r#"
+pub const COMMANDS: &str = r#"
     SET {key} {value} {future}*1
     SET {key} {value}
     RPUSH {key} {value}
@@ -502,7 +502,7 @@ const COMMANDS: &str = r#"
     GETEX {key} {deadline}*1
 "#;
 
-const POOLS: Pools = &[
+pub const POOLS: Pools = &[
     ("key", r#"a | b | c | d | e | "" | "\x00\r\n""#),
     (
         "value",

@@ -357,7 +357,7 @@ fn edges_of_lists() {
     oracle.finish();
 }
 
-const COMMANDS: &str = r#"
+pub const COMMANDS: &str = r#"
     LPUSH {key} {element}+4
     RPUSH {key} {element}+4
     LPUSH {key} {element}+4
@@ -386,7 +386,7 @@ const COMMANDS: &str = r#"
     OBJECT ENCODING {key}
 "#;
 
-const POOLS: Pools = &[
+pub const POOLS: Pools = &[
     ("key", "a | b | c | d | e | f | s"),
     (
         "element",

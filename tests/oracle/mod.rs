@@ -1,27 +1,27 @@
 //! Our replies compared with those of a real redis-server, a file for each family of commands.
 
-mod bitmaps;
+pub mod bitmaps;
 mod blocking;
 mod connection;
 mod debug;
 mod dump;
 mod events;
 mod geo;
-mod hashes;
-mod hyperloglog;
+pub mod hashes;
+pub mod hyperloglog;
 mod introspection;
-mod keys;
+pub mod keys;
 mod latency;
-mod lists;
+pub mod lists;
 mod memory;
 mod pubsub;
 mod scan;
-mod sets;
-mod sort;
+pub mod sets;
+pub mod sort;
 mod sorted_sets;
 mod sorted_sets_combined;
-mod sorted_sets_random;
-mod strings;
+pub mod sorted_sets_random;
+pub mod strings;
 mod transactions;
 mod transcripts;
 mod watch;

@@ -512,7 +512,7 @@ fn scanning_finds_every_member() {
 }
 
 /// SPOP comes only where the members are known beforehand: what it leaves must be the same on both sides.
-const COMMANDS: &str = r#"
+pub const COMMANDS: &str = r#"
     SADD {key} {member}+4
     SADD {key} {member}+4
     SADD {key} {member}+9
@@ -543,7 +543,7 @@ const COMMANDS: &str = r#"
     RENAME {key} {key}
 "#;
 
-const POOLS: Pools = &[
+pub const POOLS: Pools = &[
     ("key", "a | b | c | d | e | f | g | s"),
     (
         "member",

@@ -247,7 +247,7 @@ fn counts_the_same_changes() {
 /// Redis makes a compact sorted set a large one to sort it, ours does not; here all are large.
 const SKIPLISTS: &[&str] = &["--zset-max-listpack-entries", "0"];
 
-const COMMANDS: &str = r#"
+pub const COMMANDS: &str = r#"
     RPUSH {list} {number}+6
     LPUSH {list} {number}+3
     LTRIM {list} 0 40
@@ -283,7 +283,7 @@ const COMMANDS: &str = r#"
     LRANGE d 0 -1
 "#;
 
-const POOLS: Pools = &[
+pub const POOLS: Pools = &[
     ("list", "l | m | d"),
     ("set", "s | t"),
     ("texts", "v"),

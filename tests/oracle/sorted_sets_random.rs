@@ -3,7 +3,7 @@
 
 use crate::common::oracle::{Oracle, Pools};
 
-const COMMANDS: &str = r#"
+pub const COMMANDS: &str = r#"
     ZADD {key} {pair}+4
     ZADD {key} {pair}+4
     ZADD {key} {pair}+4
@@ -61,7 +61,7 @@ const COMMANDS: &str = r#"
     TYPE {key}
 "#;
 
-const POOLS: Pools = &[
+pub const POOLS: Pools = &[
     ("key", "a | b | c | d | e | f | s"),
     ("same", "g | h"),
     ("pair", "{score} {member}"),

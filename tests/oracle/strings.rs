@@ -581,7 +581,7 @@ fn set_with_pairs_of_options() {
     oracle.finish();
 }
 
-const COMMANDS: &str = r#"
+pub const COMMANDS: &str = r#"
     SET {key} {value} {set}*2
     SET {key} {value} {set}*2
     SET {key} {value}
@@ -613,7 +613,7 @@ const COMMANDS: &str = r#"
     OBJECT ENCODING {key}
 "#;
 
-const POOLS: Pools = &[
+pub const POOLS: Pools = &[
     ("key", r#"a | b | c | d | """#),
     ("pair", "{key} {value}"),
     (

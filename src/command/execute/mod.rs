@@ -92,12 +92,12 @@ impl Deref for Engine {
 }
 
 impl<'a> Executor<'a> {
-    /// Begins with the first request of a packet.
-    pub fn new(engine: &'a Engine) -> Executor<'a> {
+    /// Begins with the first request of a packet, at the time that the stopwatch shows.
+    pub fn new(engine: &'a Engine, stopwatch: Stopwatch) -> Executor<'a> {
         Executor {
             engine,
             lock: LockInHand::default(),
-            stopwatch: Stopwatch::start(),
+            stopwatch,
         }
     }
 

@@ -20,7 +20,7 @@ mod raw_client;
 mod rule;
 mod text;
 
-pub use random::Pools;
+pub use random::{Pools, Templates};
 pub use raw_client::RawClient;
 pub use text::words;
 

@@ -22,22 +22,39 @@ pub type Pools<'a> = &'a [(&'a str, &'a str)];
 /// The choices of each pool, by its name.
 type Choices<'a> = HashMap<&'a str, Vec<&'a str>>;
 
+/// Makes random requests of the forms that the lines of a text say: `{key}` is one of the pool `key`, `{key}+3` are one to
+/// three, `{key}*3` are none to three.
+pub struct Templates<'a> {
+    commands: Vec<&'a str>,
+    pools: Choices<'a>,
+}
+
+impl<'a> Templates<'a> {
+    pub fn new(commands: &'a str, pools: Pools<'a>) -> Templates<'a> {
+        let lines = commands.lines().map(str::trim);
+        let pools = pools.iter();
+        Templates {
+            commands: lines.filter(|line| !line.is_empty()).collect(),
+            // Some pools are large.
+            pools: pools
+                .map(|(name, choices)| (*name, choices.split('|').collect()))
+                .collect(),
+        }
+    }
+
+    pub fn request(&self, random: &mut Rng) -> Vec<Vec<u8>> {
+        let command = random.choice(&self.commands).expect("there are some");
+        expand(command, &self.pools, random)
+    }
+}
+
 impl Oracle {
-    /// Random requests in both versions of the protocol, and then the data that they left. Each is made from a line of
-    /// `commands`: `{key}` is one of the pool `key`, `{key}+3` are one to three, `{key}*3` are none to three.
+    /// Random requests in both versions of the protocol, each made from a line of `commands` (see [`Templates`]), and then
+    /// the data that they left.
     ///
     /// `ORACLE_SEED=7 ORACLE_COMMANDS=100000 cargo test random` tries more than the tests usually do.
     pub fn random(&mut self, commands: &str, pools: Pools) {
-        // Some pools are large.
-        let pools: Choices = pools
-            .iter()
-            .map(|(name, choices)| (*name, choices.split('|').collect()))
-            .collect();
-        let commands: Vec<&str> = commands
-            .lines()
-            .map(str::trim)
-            .filter(|it| !it.is_empty())
-            .collect();
+        let templates = Templates::new(commands, pools);
         let number = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
         let seed = number("ORACLE_SEED").unwrap_or(1);
         let count = number("ORACLE_COMMANDS").unwrap_or(4000) as usize;
@@ -48,10 +65,7 @@ impl Oracle {
             let mut sent: Vec<Vec<Vec<u8>>> = Vec::new();
             while sent.len() < count && self.differences.len() < ENOUGH {
                 let first = sent.len();
-                sent.extend((0..BATCH).map(|_| {
-                    let command = random.choice(&commands).expect("there are some");
-                    expand(command, &pools, &mut random)
-                }));
+                sent.extend((0..BATCH).map(|_| templates.request(&mut random)));
                 let batch: Vec<u8> = sent[first..].iter().flat_map(|it| request(it)).collect();
                 self.clients
                     .iter_mut()
