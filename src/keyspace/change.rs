@@ -57,8 +57,8 @@ impl Db<'_> {
         }
     }
 
-    /// Says that a command changed more than the keys that it names: a whole database.
-    pub(super) fn changed_all(&mut self) {
+    /// Says that a command changed something of which watchers and subscribers do not hear, only the journal.
+    pub fn changed_silently(&mut self) {
         if self.keyspace.listeners.is_any() {
             self.change.get_mut().get_or_insert_default().is_by_command = true;
         }

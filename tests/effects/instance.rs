@@ -165,9 +165,9 @@ impl Instance {
         }
     }
 
-    /// `DEBUG DIGEST`.
-    pub fn digest(&mut self) -> String {
-        String::from_utf8(self.run(0, &["DEBUG", "DIGEST"])).unwrap()
+    /// What DEBUG DIGEST answers a client.
+    pub fn digest(&mut self, client: usize) -> String {
+        String::from_utf8(self.run(client, &["DEBUG", "DIGEST"])).unwrap()
     }
 }
 

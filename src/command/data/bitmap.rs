@@ -274,9 +274,9 @@ fn bitfield(call: &mut Call, db: &mut Db) -> CommandResult {
     let Some(bits) = written.map(|it| it.offset + it.field.bits).max() else {
         return read_fields(call, db, &operations);
     };
-    let mut changes = 0;
+    let (mut changes, mut has_grown) = (0, false);
     db.edit_string(&key, |string| {
-        let has_grown = grow(string, bits);
+        has_grown = grow(string, bits);
         call.reply.array(operations.len());
         for operation in &operations {
             let Some((answer, differs)) = operation.run(string) else {
@@ -289,6 +289,9 @@ fn bitfield(call: &mut Call, db: &mut Db) -> CommandResult {
     })?;
     if changes > 0 {
         db.changed(&key, "setbit", changes);
+    } else if has_grown {
+        // An increment has failed for its overflow. As in Redis neither watchers nor subscribers hear of the zeros.
+        db.changed_silently();
     }
     Ok(())
 }

@@ -128,19 +128,37 @@ fn sort_and_store(call: &mut Call, db: &mut Db) -> CommandResult {
     let [key, destination] = [call.keys[0], call.keys[1]];
     let mut list = List::default();
     let mut integers = Vec::new();
+    let source = db.look(&key);
+    let is_list = source.is_some_and(|entry| matches!(entry.value(), Value::List(_)));
+    let is_plain = is_list && options.by.is_none() && options.gets.is_empty();
     let elements = sorted(db, &key, &options, &mut integers)?;
     options.visit_results(db, &elements, |result| {
         list.push(End::Right, result.unwrap_or_default(), limit);
     });
     let len = list.len();
     if len > 0 {
+        if !is_plain {
+            replay_result(db, &destination, &list);
+        }
         db.put_object(&destination, Object::List(list), None);
         db.changed(&destination, "sortstore", len);
     } else if db.remove(&destination) {
         db.changed(&destination, "del", 1);
+        db.replay_as(|replay| replay.command(&[b"DEL", destination.bytes]));
     }
     call.reply.count(len);
     Ok(())
+}
+
+/// Has the result replayed instead of the command, unless it follows from a list alone. Elements of a set that are equal by
+/// what they are sorted by come in the order of its hash table, which is another in another server; and a key that BY or GET
+/// names may have expired here, but is still there in a copy. Redis replays the command.
+fn replay_result(db: &mut Db, destination: &Key, list: &List) {
+    db.replay_as(|replay| {
+        replay.command(&[b"DEL", destination.bytes]);
+        let push = [&b"RPUSH"[..], destination.bytes].into_iter();
+        replay.command(&push.chain(list.iter()).collect::<Vec<_>>());
+    });
 }
 
 /// What follows the key.

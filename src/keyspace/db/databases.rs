@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering::Relaxed;
 impl Db<'_> {
     /// Removes all keys of a database; returns how many there were. They are freed when the locks are gone.
     pub fn clear(&mut self, database: usize) -> usize {
-        self.changed_all();
+        self.changed_silently();
         for name in self.listened_keys(database) {
             let key = Key::new(database, &name);
             if self.shard(&key).get(key.hash, key.bytes).is_some() {
@@ -29,7 +29,7 @@ impl Db<'_> {
 
     /// Exchanges the keys of two databases, all of whose shards are locked.
     pub fn swap_databases(&mut self, first: usize, second: usize) {
-        self.changed_all();
+        self.changed_silently();
         if first == second {
             return;
         }

@@ -10,6 +10,7 @@ use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
 use crate::types::geo::{Area, Point};
 use crate::types::sorted_set::{Edge, SortedSet};
+use crate::util::number;
 use crate::util::partial_sort::sort_part;
 use std::cmp::Ordering;
 
@@ -127,6 +128,27 @@ fn reply_found(call: &mut Call, query: &Query, found: &[Found]) {
     }
 }
 
+/// Has the result replayed instead of the command: another server's sines may differ in the last digit, and with them the
+/// distances, and which members lie at the edge. Redis replays the command.
+fn replay_result(db: &mut Db, target: &Key, result: &SortedSet) {
+    db.replay_as(|replay| {
+        replay.command(&[b"DEL", target.bytes]);
+        if result.is_empty() {
+            return;
+        }
+        let scores = result.iter().map(|(_, score)| {
+            let mut text = Vec::new();
+            number::format_f64(score, &mut text);
+            text
+        });
+        let scores: Vec<Vec<u8>> = scores.collect();
+        let entries = scores.iter().zip(result.iter());
+        let entries = entries.flat_map(|(score, (member, _))| [&score[..], member]);
+        let add = [&b"ZADD"[..], target.bytes].into_iter();
+        replay.command(&add.chain(entries).collect::<Vec<_>>());
+    });
+}
+
 /// Searches the sorted set of `source`, and stores what was found, if the call says where.
 fn search_and_store(
     call: &mut Call,
@@ -152,6 +174,7 @@ fn search_and_store(
     let target = keys.find(|key| key.bytes == target);
     let target = *target.expect("the table says where it stands");
     let changes = result.len();
+    replay_result(db, &target, &result);
     sorted_set::store(call, db, &target, result, event, changes);
     Ok(())
 }
