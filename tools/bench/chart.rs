@@ -14,7 +14,7 @@ const SERIES: [(&str, &str, &str); 2] = [
 /// Longer bars are cut off; their number tells how long they would be.
 const LONGEST_RATIO: f64 = 2.0;
 const PANELS_PER_LINE: usize = 5;
-const MARGIN: f64 = 20.0;
+pub const MARGIN: f64 = 20.0;
 const NAMES_WIDTH: f64 = 84.0;
 const PANEL_WIDTH: f64 = 176.0;
 /// The part of a panel that bars take; numbers stand behind them.
@@ -30,9 +30,11 @@ text { font: 11px system-ui, sans-serif; fill: #24292f }
 .title { font-size: 16px; font-weight: 600 } .faint { fill: #57606a } .strong { font-weight: 600 }
 .number { font-size: 9px; paint-order: stroke; stroke: #ffffff; stroke-width: 3px } .end { text-anchor: end }
 .ground { fill: #ffffff } .line { stroke: #8c959f } .rate { fill: #0969da } .cpu { fill: #bf8700 }
+.curve { fill: none; stroke-width: 2px } .first { stroke: #0969da } .second { stroke: #cf222e } .third { stroke: #8250df } .other { stroke: #57606a }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 } .faint { fill: #9198a1 }
   .number { stroke: #0d1117 } .ground { fill: #0d1117 } .line { stroke: #656c76 } .rate { fill: #4493f8 } .cpu { fill: #d29922 }
+  .first { stroke: #4493f8 } .second { stroke: #f85149 } .third { stroke: #ab7df8 } .other { stroke: #9198a1 }
 }";
 
 /// All groups of the throughput as panels of one SVG file.
@@ -50,14 +52,19 @@ pub fn chart(results: &Results) -> String {
     for line in groups.chunks(PANELS_PER_LINE) {
         y += draw_line(&mut drawing, results, line, y);
     }
-    let height = y + MARGIN;
-    let mut svg = format!(
+    let mut head = String::new();
+    draw_head(&mut head, results);
+    file(width, y + MARGIN, &(head + &drawing))
+}
+
+/// The text of an SVG file with this drawing.
+pub fn file(width: f64, height: f64, drawing: &str) -> String {
+    format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\">\n\
          <style>\n{STYLE}\n</style>\n\
-         <rect class=\"ground\" width=\"100%\" height=\"100%\" rx=\"6\"/>\n"
-    );
-    draw_head(&mut svg, results);
-    svg + &drawing + "</svg>\n"
+         <rect class=\"ground\" width=\"100%\" height=\"100%\" rx=\"6\"/>\n\
+         {drawing}</svg>\n"
+    )
 }
 
 fn draw_head(svg: &mut String, results: &Results) {
@@ -74,27 +81,31 @@ fn draw_head(svg: &mut String, results: &Results) {
         results.ours()
     );
     label(svg, "title", MARGIN, MARGIN + 8.0, &title);
-    let versions: Vec<&str> = results
-        .servers
-        .iter()
-        .map(|server| server.version.as_str())
-        .collect();
-    let machine = &results.machine;
-    let about = format!(
-        "{}; {} cores of {}, {}; {}",
-        results.date,
-        machine.cores,
-        machine.processor,
-        machine.kernel,
-        versions.join(" / ")
-    );
-    label(svg, "faint", MARGIN, MARGIN + 26.0, &about);
+    label(svg, "faint", MARGIN, MARGIN + 26.0, &circumstances(results));
     let mut x = MARGIN;
     for (_, name, class) in SERIES {
         bar(svg, class, x, MARGIN + 38.0, 12.0);
         label(svg, "", x + 18.0, MARGIN + 46.0, name);
         x += 150.0;
     }
+}
+
+/// When, where and with which versions the figures were measured.
+pub fn circumstances(results: &Results) -> String {
+    let versions: Vec<&str> = results
+        .servers
+        .iter()
+        .map(|server| server.version.as_str())
+        .collect();
+    let machine = &results.machine;
+    format!(
+        "{}; {} cores of {}, {}; {}",
+        results.date,
+        machine.cores,
+        machine.processor,
+        machine.kernel,
+        versions.join(" / ")
+    )
 }
 
 /// Panels beside each other, with the names of the tests on the left; the height that they take.
@@ -159,7 +170,7 @@ fn bar(svg: &mut String, class: &str, x: f64, y: f64, len: f64) {
     );
 }
 
-fn label(svg: &mut String, class: &str, x: f64, y: f64, text: &str) {
+pub fn label(svg: &mut String, class: &str, x: f64, y: f64, text: &str) {
     let text = text.replace('&', "&amp;").replace('<', "&lt;");
     let _ = writeln!(
         svg,

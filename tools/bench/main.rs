@@ -9,10 +9,11 @@
 //! | `main`, `options` | the rounds; the words of the command line |
 //! | `subject` | what can be measured, and the cases of it |
 //! | `throughput`, `redis_benchmark` | redis-benchmark's tests, each sized to last a second |
+//! | `scaling`, `cores` | some of these tests with the server on more and more cores; which cores those are |
 //! | `mixed`, `readers`, `memory`, `connections`, `freed`, `start` | clients of our own, where redis-benchmark does not reach |
 //! | `saves`, `huge` | what clients notice of a save |
 //! | `peer`, `clients`, `waits`, `data` | a server, its clients, how long they wait, what they send |
-//! | `results`, `table`, `chart` | figures, and the forms in which they are told |
+//! | `results`, `table`, `chart`, `curves` | figures, and the forms in which they are shown |
 //!
 //! Every measurement has a server of its own that holds nothing yet, runs alone, and is gone afterwards with its folder.
 //! In each round a case is measured with all servers, one right after the other, so that what the machine does besides
@@ -21,6 +22,8 @@
 mod chart;
 mod clients;
 mod connections;
+mod cores;
+mod curves;
 mod data;
 mod freed;
 mod huge;
@@ -34,6 +37,7 @@ mod readers;
 mod redis_benchmark;
 mod results;
 mod saves;
+mod scaling;
 mod start;
 mod subject;
 mod table;
@@ -77,6 +81,9 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     }
     if let Some(file) = &options.svg {
         fs::write(file, chart::chart(&results))?;
+    }
+    if let Some(file) = &options.scaling_svg {
+        fs::write(file, curves::chart(&results))?;
     }
     Ok(())
 }
@@ -123,6 +130,9 @@ fn measure(
     results: &mut Results,
 ) -> Result<(), Box<dyn Error>> {
     let mut cases = (subject.cases)(options);
+    if cases.is_empty() {
+        return Ok(());
+    }
     let mut servers = Vec::new();
     for program in &options.programs {
         servers.push((program, subject::known_commands(program, &cases)?));

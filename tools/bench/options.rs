@@ -8,6 +8,7 @@ use std::path::{self, PathBuf};
 use std::process::Command;
 use std::str::FromStr;
 
+use crate::cores;
 use crate::data::MOST_VALUE_BYTES;
 use crate::peer::Program;
 use crate::subject::{SUBJECTS, Subject};
@@ -33,11 +34,13 @@ Options:
   --tests NAMES      of redis-benchmark's tests, separated by commas (all that the servers know)
   --loads LOADS      clients x pipeline, separated by commas (50x1,50x16,1x1,500x1,8x100)
   --sizes BYTES      sizes of values in redis-benchmark's tests, separated by commas (64,4096)
+  --cores LIST       cores that scaling may use, as in 0-7,16 (all that this program may run on)
   --only NAMES       these servers only, of ours, redis, valkey and those of --peer
   --ours PATH        our server (the one built beside this program)
   --peer NAME=PATH   one more server; may be repeated
   --json FILE        keeps the results; those of other subjects that are there already stay
   --svg FILE         draws the throughput
+  --scaling-svg FILE draws the scaling
 ";
 
 /// What is measured, and how long.
@@ -54,8 +57,11 @@ pub struct Options {
     pub tests: Vec<String>,
     pub loads: Vec<Load>,
     pub value_bytes: Vec<usize>,
+    /// None for all that this program may run on.
+    pub cores: Option<Vec<usize>>,
     pub json: Option<PathBuf>,
     pub svg: Option<PathBuf>,
+    pub scaling_svg: Option<PathBuf>,
 }
 
 /// How many clients there are, and how many requests each sends in a packet.
@@ -134,8 +140,10 @@ pub fn parse(mut arguments: Arguments) -> Result<Options, Box<dyn Error>> {
         tests: list(&mut arguments, "--tests", "")?,
         loads: list(&mut arguments, "--loads", loads)?,
         value_bytes: list(&mut arguments, "--sizes", sizes)?,
+        cores: core_list(&mut arguments)?,
         json: arguments.opt_value_from_str("--json")?,
         svg: arguments.opt_value_from_str("--svg")?,
+        scaling_svg: arguments.opt_value_from_str("--scaling-svg")?,
     };
     let is_test = |name: &&String| throughput::test_names().any(|known| known == *name);
     if let Some(name) = options.tests.iter().find(|name| !is_test(name)) {
@@ -159,6 +167,15 @@ pub fn parse(mut arguments: Arguments) -> Result<Options, Box<dyn Error>> {
         options.programs = programs(ours, &peers, &only)?;
     }
     Ok(options)
+}
+
+fn core_list(arguments: &mut Arguments) -> Result<Option<Vec<usize>>, Box<dyn Error>> {
+    let list: Option<String> = arguments.opt_value_from_str("--cores")?;
+    let Some(list) = list else { return Ok(None) };
+    let cores = cores::parse(&list);
+    Ok(Some(cores.ok_or_else(|| {
+        format!("--cores {list}: a list of numbers and ranges is needed, as in 0-7,16")
+    })?))
 }
 
 /// What stands between the commas of an option.

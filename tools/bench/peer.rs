@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::clients::Client;
+use crate::cores;
 
 const DUMP: &str = "dump.rdb";
 /// How long a server may take until it answers.
@@ -52,10 +53,19 @@ pub struct Peer {
 impl Peer {
     /// Starts a server that holds nothing and saves only when it is told to.
     pub fn start(program: &Program, options: &[&str]) -> Result<Peer, Box<dyn Error>> {
+        Peer::start_on(program, options, &[])
+    }
+
+    /// As [`start`](Self::start), on these cores alone, or on any if there are none.
+    pub fn start_on(
+        program: &Program,
+        options: &[&str],
+        cores: &[usize],
+    ) -> Result<Peer, Box<dyn Error>> {
         let folder = tempfile::Builder::new().prefix("bench_").tempdir()?;
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let log = File::create(folder.path().join("log"))?;
-        let mut command = Command::new(&program.path);
+        let mut command = cores::pinned(&program.path, cores);
         command
             .args(["--port", &port.to_string(), "--save", ""])
             .args(["--dbfilename", DUMP])

@@ -1,8 +1,9 @@
 //! redis-benchmark: run once, with what it cost the server.
 
 use std::error::Error;
-use std::process::Command;
+use std::path::Path;
 
+use crate::cores;
 use crate::peer::Peer;
 use crate::results::Better::{Higher, Lower};
 use crate::results::{Metric, Sample};
@@ -29,12 +30,14 @@ pub struct Run<'a> {
     pub requests: usize,
     /// One of redis-benchmark's tests, or a command.
     pub test: &'a [&'a str],
+    /// Those that it has to itself, with a thread on each; none for one thread on any core.
+    pub cores: &'a [usize],
 }
 
 impl Run<'_> {
     pub fn start(&self, peer: &Peer) -> Result<Vec<Sample>, Box<dyn Error>> {
         let before = peer.cpu();
-        let mut command = Command::new("redis-benchmark");
+        let mut command = cores::pinned(Path::new("redis-benchmark"), self.cores);
         command.args(["--csv", "-p", &peer.port.to_string()]);
         let options = [
             ("-c", self.clients),
@@ -45,6 +48,9 @@ impl Run<'_> {
         ];
         for (option, number) in options {
             command.args([option, &number.to_string()]);
+        }
+        if self.cores.len() > 1 {
+            command.args(["--threads", &self.cores.len().to_string()]);
         }
         let output = command
             .args(self.test)

@@ -7,7 +7,8 @@ use crate::options::Options;
 use crate::peer::{Peer, Program};
 use crate::results::Sample;
 use crate::{
-    connections, freed, huge, large, memory, mixed, pubsub, readers, saves, start, throughput,
+    connections, freed, huge, large, memory, mixed, pubsub, readers, saves, scaling, start,
+    throughput,
 };
 
 pub struct Subject {
@@ -31,8 +32,9 @@ pub struct Case {
 }
 
 #[rustfmt::skip] // a line a subject
-pub const SUBJECTS: [Subject; 11] = [
+pub const SUBJECTS: [Subject; 12] = [
     Subject { name: "throughput", about: "redis-benchmark's tests under several loads", steady: false, cases: throughput::cases },
+    Subject { name: scaling::SUBJECT, about: "the server on 1, 2, 4, 8 ... cores, at most half of all, the load on the others", steady: false, cases: scaling::cases },
     Subject { name: "mixed", about: "nine reads and one write in ten, of many keys", steady: false, cases: mixed::cases },
     Subject { name: "readers", about: "fast readers beside a slow one", steady: false, cases: readers::cases },
     Subject { name: "large", about: "commands that go through whole large values", steady: true, cases: large::cases },

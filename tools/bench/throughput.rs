@@ -1,5 +1,6 @@
 //! redis-benchmark's tests under several loads, each on a server of its own.
 
+use crate::cores::Cores;
 use crate::data::{element, fill, request, set, value};
 use crate::options::{Load, Options};
 use crate::peer::{Peer, Program};
@@ -15,18 +16,18 @@ const LIST_LEN: usize = 600;
 /// What a trial must last, as part of the measurement, to tell how many requests that takes.
 const TRIAL: f64 = 0.1;
 
-struct Test {
-    name: &'static str,
-    command: &'static str,
+pub struct Test {
+    pub name: &'static str,
+    pub command: &'static str,
     /// For redis-benchmark. Its own LRANGE tests would push their list meanwhile, so these are given as commands.
-    arguments: &'static [&'static str],
-    needs: Needs,
+    pub arguments: &'static [&'static str],
+    pub needs: Needs,
     /// How many values a reply or a request holds; tests without values are measured once, not for every size.
-    values: usize,
+    pub values: usize,
 }
 
 /// What a server must hold before a test: GET is to find its key, and LPOP an element.
-enum Needs {
+pub enum Needs {
     Nothing,
     Keys,
     List,
@@ -39,7 +40,7 @@ enum Needs {
 }
 
 #[rustfmt::skip] // a line a test
-const TESTS: [Test; 21] = [
+static TESTS: [Test; 21] = [
     Test { name: "ping", command: "PING", arguments: &["-t", "ping_mbulk"], needs: Needs::Nothing, values: 0 },
     Test { name: "set", command: "SET", arguments: &["-t", "set"], needs: Needs::Keys, values: 1 },
     Test { name: "get", command: "GET", arguments: &["-t", "get"], needs: Needs::Keys, values: 1 },
@@ -80,7 +81,17 @@ pub fn cases(options: &Options) -> Vec<Case> {
                 name: test.name.to_string(),
                 commands: vec![test.command],
                 measure: Box::new(move |program| {
-                    measure(program, test, load, bytes, requests, seconds)
+                    let measurement = Measurement {
+                        test,
+                        load,
+                        value_bytes: bytes,
+                        requests,
+                        seconds,
+                        most_requests: MOST_BYTES / (bytes + 64),
+                        cores: Cores::default(),
+                        server_options: &[],
+                    };
+                    measurement.of(program)
                 }),
             }));
         }
@@ -93,45 +104,60 @@ pub fn test_names() -> impl Iterator<Item = &'static str> {
     TESTS.iter().map(|test| test.name)
 }
 
-/// One test, of the given number of requests or else so long.
-fn measure(
-    program: &Program,
-    test: &Test,
-    load: Load,
-    value_bytes: usize,
-    requests: Option<usize>,
-    seconds: f64,
-) -> Measured {
-    let peer = Peer::start(program, &[])?;
-    prepare(&peer, test, value_bytes);
-    let run = |requests| {
-        if let Needs::Elements = test.needs {
-            push(&peer, test, value_bytes, requests);
+/// The test of this name.
+pub fn test(name: &str) -> &'static Test {
+    let test = TESTS.iter().find(|test| test.name == name);
+    test.expect("only tests of the table are asked for")
+}
+
+/// One test under one load.
+pub struct Measurement<'a> {
+    pub test: &'a Test,
+    pub load: Load,
+    pub value_bytes: usize,
+    /// How many requests; without a number as many as the seconds take.
+    pub requests: Option<usize>,
+    pub seconds: f64,
+    pub most_requests: usize,
+    pub cores: Cores,
+    pub server_options: &'a [&'a str],
+}
+
+impl Measurement<'_> {
+    pub fn of(&self, program: &Program) -> Measured {
+        let peer = Peer::start_on(program, self.server_options, &self.cores.server)?;
+        prepare(&peer, self.test, self.value_bytes);
+        if let Some(requests) = self.requests {
+            return self.run(&peer, requests);
+        }
+        // The trials also let the server grow to what the load needs: threads, buffers, memory.
+        let (least, most) = (self.load.clients * self.load.pipeline, self.most_requests);
+        let mut requests = (4 * least).max(200).min(most);
+        let rate = loop {
+            let (_, rate) = self.run(&peer, requests)?[0];
+            if requests as f64 / rate >= self.seconds * TRIAL || requests == most {
+                break rate;
+            }
+            requests = (requests * 8).min(most);
+        };
+        let requests = (rate * self.seconds) as usize;
+        self.run(&peer, requests.max(least).min(most))
+    }
+
+    fn run(&self, peer: &Peer, requests: usize) -> Measured {
+        if let Needs::Elements = self.test.needs {
+            push(peer, self.test, self.value_bytes, requests);
         }
         let run = Run {
-            clients: load.clients,
-            pipeline: load.pipeline,
-            value_bytes,
+            clients: self.load.clients,
+            pipeline: self.load.pipeline,
+            value_bytes: self.value_bytes,
             requests,
-            test: test.arguments,
+            test: self.test.arguments,
+            cores: &self.cores.load,
         };
-        run.start(&peer)
-    };
-    if let Some(requests) = requests {
-        return run(requests);
+        run.start(peer)
     }
-    // The trials also let the server grow to what the load needs: threads, buffers, memory.
-    let most = MOST_BYTES / (value_bytes + 64);
-    let least = load.clients * load.pipeline;
-    let mut requests = (4 * least).max(200).min(most);
-    let rate = loop {
-        let (_, rate) = run(requests)?[0];
-        if requests as f64 / rate >= seconds * TRIAL || requests == most {
-            break rate;
-        }
-        requests = (requests * 8).min(most);
-    };
-    run(((rate * seconds) as usize).max(least).min(most))
 }
 
 /// What is there before the first request.

@@ -1,0 +1,98 @@
+//! How much more a server serves when it has more cores.
+//!
+//! The server is held to the first 1, 2, 4, 8 … cores, and redis-benchmark to the second half of all, with a thread on each
+//! of them. Redis and Valkey get as many `io-threads` as they have cores; ours takes that option and needs none.
+//!
+//! redis-benchmark with several threads ends at a whole quarter of a second, so a rate may be too low by as much as a quarter
+//! of a second is of the time that a test takes: 6 % with the usual 4 s.
+
+use crate::cores::{self, Cores};
+use crate::options::{Load, Options};
+use crate::peer::Program;
+use crate::subject::{Case, Measured};
+use crate::throughput::{Measurement, Needs, Test, test};
+
+pub const SUBJECT: &str = "scaling";
+const VALUE_BYTES: usize = 64;
+/// How much longer than a test of the throughput this lasts.
+const TIMES: f64 = 4.0;
+
+/// All clients change one key.
+const INCR_ONE: Test = Test {
+    name: "incr of one key",
+    command: "INCR",
+    arguments: &["INCR", "counter"],
+    needs: Needs::Nothing,
+    values: 0,
+};
+
+fn tests() -> [(&'static Test, Load); 9] {
+    [
+        (test("set"), Load::new(50, 1)),
+        (test("get"), Load::new(50, 1)),
+        (test("set"), Load::new(400, 1)),
+        (test("get"), Load::new(400, 1)),
+        (test("set"), Load::new(200, 16)),
+        (test("get"), Load::new(200, 16)),
+        (test("lrange_100"), Load::new(50, 1)),
+        (&INCR_ONE, Load::new(50, 1)),
+        (test("zadd"), Load::new(50, 16)),
+    ]
+}
+
+/// A group for every test, and in it a case for every number of cores. None on a machine with too few.
+pub fn cases(options: &Options) -> Vec<Case> {
+    let cores = options.cores.clone().unwrap_or_else(cores::available);
+    let plan = cores::plan(&cores);
+    if plan.is_empty() {
+        eprintln!(
+            "{SUBJECT} is not measured: it needs more than two cores, and there are {}. With fewer, the load \
+             generator would take from the server what is to be measured.",
+            cores.len()
+        );
+    }
+    let mut cases = Vec::new();
+    for (test, load) in tests() {
+        for cores in &plan {
+            let cores = cores.clone();
+            let (seconds, requests) = (options.seconds * TIMES, options.requests);
+            cases.push(Case {
+                group: format!("{}, {load}", test.name),
+                name: match cores.server.len() {
+                    1 => "1 core".to_string(),
+                    several => format!("{several} cores"),
+                },
+                commands: vec![test.command],
+                measure: Box::new(move |program| {
+                    measure(program, test, load, cores.clone(), requests, seconds)
+                }),
+            });
+        }
+    }
+    cases
+}
+
+fn measure(
+    program: &Program,
+    test: &Test,
+    load: Load,
+    cores: Cores,
+    requests: Option<usize>,
+    seconds: f64,
+) -> Measured {
+    let threads = cores.server.len().to_string();
+    let io_threads = ["--io-threads", &threads, "--io-threads-do-reads", "yes"];
+    Measurement {
+        test,
+        load,
+        value_bytes: VALUE_BYTES,
+        requests,
+        seconds,
+        // None of these tests takes more memory the longer it lasts.
+        most_requests: usize::MAX,
+        cores,
+        // One thread is what every server has without the option.
+        server_options: if threads == "1" { &[] } else { &io_threads },
+    }
+    .of(program)
+}
