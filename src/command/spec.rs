@@ -7,9 +7,12 @@
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
 use crate::keyspace::db::Db;
-use crate::keyspace::survey::Survey;
+use crate::keyspace::survey;
 use crate::state::waiting::Wish;
 use std::ops::BitOr;
+
+/// So that an entry can say `handler: Read(get)`.
+pub use Handler::*;
 
 /// What there is to know about a command.
 #[derive(Debug)]
@@ -44,7 +47,7 @@ pub struct CommandSpec {
 pub const BASE: CommandSpec = CommandSpec {
     name: "",
     arity: 0,
-    handler: Handler::Container(&[]),
+    handler: Container(&[]),
     keys: &[],
     flags: flags(&[]),
     group: Group::Generic,
@@ -74,7 +77,7 @@ pub enum Handler {
     /// Exclusive locks on all shards of all databases: FLUSHALL, SWAPDB.
     WriteAll(fn(&mut Call, &mut Db) -> CommandResult),
     /// Looks at one shard after the other: INFO, KEYS.
-    Survey(fn(&mut Call, &Survey) -> CommandResult),
+    Survey(fn(&mut Call, &survey::Survey) -> CommandResult),
     /// Exclusive locks on the shards of all keys of all commands that were queued, and of the watched keys: EXEC.
     Exec,
     /// The arguments say which of the others it is: SORT.
@@ -118,8 +121,8 @@ pub enum KeyPlaces {
         /// Index of the number.
         count: usize,
     },
-    /// The argument behind a word, if the word is there. What looks like the word may be something else: the executor locks
-    /// whatever stands behind one, and COMMAND GETKEYS tells, as Redis does, the first.
+    /// The argument behind a word, if the word is there. What looks like the word may be something else: the executor
+    /// locks whatever stands behind one, and COMMAND GETKEYS tells, as Redis does, the first.
     AfterWord {
         /// In capitals.
         word: &'static str,
@@ -298,8 +301,8 @@ macro_rules! flags {
 }
 
 flags! {
-    /// Flags of commands: those of <https://redis.io/commands/command/#flags>, with the names that COMMAND gives them, and
-    /// our own, which it does not tell.
+    /// Flags of commands: those of <https://redis.io/commands/command/#flags>, with the names that COMMAND gives them,
+    /// and our own, which it does not tell.
     CommandFlags:
     WRITE 0 "write", READONLY 1 "readonly", DENYOOM 2 "denyoom", ADMIN 3 "admin", PUBSUB 4 "pubsub",
     NOSCRIPT 5 "noscript", BLOCKING 6 "blocking", LOADING 7 "loading", STALE 8 "stale",

@@ -1,5 +1,5 @@
-//! Every handler's comment holds a session with redis-cli. Here each is played to our server and to a real redis-server,
-//! and both must answer as the comment says.
+//! Every handler's comment holds a session with redis-cli. Here each is played to our server and to a real
+//! redis-server, and both must answer as the comment says.
 
 use crate::common::{Folder, Server};
 use my_redis_server::resp::pretty::pretty;
@@ -25,12 +25,12 @@ const NOT_IN_7_0: &[(&str, &str)] = &[
     ("server::lolwut", "it tells the version"),
 ];
 
-/// The exception that one start of the real server in 120 does not need: its hash table happens to hold the five commands
-/// of the session in our order.
+/// The exception that one start of the real server in 120 does not need: its hash table happens to hold the five
+/// commands of the session in our order.
 const SAME_BY_CHANCE: &str = "acl::cat";
 
-/// Handlers without a session, because their replies depend on the time, the machine or the history of the server, or are
-/// long tables; the other tests compare them with the real server.
+/// Handlers without a session, because their replies depend on the time, the machine or the history of the server, or
+/// are long tables; the other tests compare them with the real server.
 const WITHOUT_SESSION: &[&str] = &[
     "acl::help",
     "client::client_help",
@@ -68,10 +68,10 @@ struct Session {
 }
 
 impl Session {
-    /// The lines of a block in a comment.
+    /// The lines of a block in a comment. A line too wide for the file goes on in the next, behind ` \`.
     fn parse(lines: &[&str]) -> Session {
         let mut session = Session::default();
-        for line in lines {
+        for line in lines.join("\n").replace(" \\\n", " ").lines() {
             match (line.strip_prefix("> "), session.steps.last_mut()) {
                 (Some(typed), _) => session.steps.push((typed.to_string(), String::new())),
                 (None, Some((_, shown))) => {
@@ -156,11 +156,13 @@ fn handlers() -> BTreeMap<String, Vec<Session>> {
     found
 }
 
-/// Names of functions that a table, or a choice by arguments, makes handlers: `Handler::Read(get)`, or
-/// `Handler::Read(file::get)` if they stand in another file.
+/// Names of functions that a table makes handlers, `handler: Read(get)`, or a choice by arguments,
+/// `Handler::Read(get)`; or `Handler::Read(file::get)` if they stand in another file.
 fn registered_handlers(text: &str, file: &str) -> BTreeSet<String> {
-    let entries = text.split("Handler::").skip(1);
-    entries
+    let in_table = text.split("handler: ").skip(1);
+    let by_arguments = text.split("Handler::").skip(1);
+    in_table
+        .chain(by_arguments)
         .filter(|entry| !entry.starts_with("ByArguments"))
         .filter_map(|entry| {
             let inner = entry.split_once('(')?.1.split_once([')', ','])?.0;

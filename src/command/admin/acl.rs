@@ -7,25 +7,28 @@ use crate::command::spec::*;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "acl", arity: -2, handler: Handler::Container(ACL), flags: flags(&[]), group: Group::Server, since: "6.0.0",
-        syntax: "", summary: "A container for Access List Control commands.", ..BASE },
+    CommandSpec { name: "acl", arity: -2, handler: Container(ACL), group: Group::Server, since: "6.0.0",
+        summary: "A container for Access List Control commands.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const ACL: &[CommandSpec] = &[
-    CommandSpec { name: "cat", arity: -2, handler: Handler::NoLock(cat), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "6.0.0",
+    CommandSpec { name: "cat", arity: -2, handler: NoLock(cat),
+        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "6.0.0",
         syntax: "[category]", summary: "Lists the ACL categories, or the commands inside a category.", ..BASE },
-    CommandSpec { name: "whoami", arity: 2, handler: Handler::NoLock(whoami), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "6.0.0",
-        syntax: "", summary: "Returns the authenticated username of the current connection.", ..BASE },
-    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(help), flags: flags(&[LOADING, STALE]), group: Group::Server, since: "6.0.0",
-        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+    CommandSpec { name: "whoami", arity: 2, handler: NoLock(whoami),
+        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "6.0.0",
+        summary: "Returns the authenticated username of the current connection.", ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: NoLock(help),
+        flags: flags(&[LOADING, STALE]), group: Group::Server, since: "6.0.0",
+        summary: "Returns helpful text about the different subcommands.", ..BASE },
 ];
 
 /// The categories in the order in which Redis lists them, those of commands that we do not have included.
 #[rustfmt::skip]
 const CATEGORIES: &[&str] = &[
-    "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo", "stream", "pubsub",
-    "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
+    "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo", "stream",
+    "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
 ];
 
 /// The categories, or the commands of one of them in any order.

@@ -15,40 +15,63 @@ use std::sync::atomic::Ordering::Relaxed;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "client", arity: -2, handler: Handler::Container(CLIENT), flags: flags(&[]), group: Group::Connection, since: "2.4.0",
-        syntax: "", summary: "A container for client connection commands.", ..BASE },
+    CommandSpec { name: "client", arity: -2, handler: Container(CLIENT), group: Group::Connection, since: "2.4.0",
+        summary: "A container for client connection commands.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const CLIENT: &[CommandSpec] = &[
-    CommandSpec { name: "id", arity: 2, handler: Handler::NoLock(id), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "5.0.0",
-        syntax: "", summary: "Returns the unique client ID of the connection.", ..BASE },
-    CommandSpec { name: "getname", arity: 2, handler: Handler::NoLock(getname), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.6.9",
-        syntax: "", summary: "Returns the name of the connection.", ..BASE },
-    CommandSpec { name: "setname", arity: 3, handler: Handler::NoLock(setname), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.6.9",
+    CommandSpec { name: "id", arity: 2, handler: NoLock(id),
+        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "5.0.0",
+        summary: "Returns the unique client ID of the connection.", ..BASE },
+    CommandSpec { name: "getname", arity: 2, handler: NoLock(getname),
+        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.6.9",
+        summary: "Returns the name of the connection.", ..BASE },
+    CommandSpec { name: "setname", arity: 3, handler: NoLock(setname),
+        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.6.9",
         syntax: "connection-name", summary: "Sets the connection name.", ..BASE },
-    CommandSpec { name: "setinfo", arity: 4, handler: Handler::NoLock(setinfo), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.2.0",
-        syntax: "<LIB-NAME libname | LIB-VER libver>", summary: "Sets information specific to the client or connection.", tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
-    CommandSpec { name: "list", arity: -2, handler: Handler::NoLock(list), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.4.0",
-        syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]", summary: "Lists open connections.", tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "info", arity: 2, handler: Handler::NoLock(client_info), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.2.0",
-        syntax: "", summary: "Returns information about the connection.", tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "kill", arity: -3, handler: Handler::NoLock(kill), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.4.0",
-        syntax: "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> [...]>", summary: "Terminates open connections.", ..BASE },
-    CommandSpec { name: "unblock", arity: -3, handler: Handler::NoLock(unblock), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "5.0.0",
-        syntax: "client-id [TIMEOUT | ERROR]", summary: "Unblocks a client blocked by a blocking command from a different connection.", ..BASE },
-    CommandSpec { name: "pause", arity: -3, handler: Handler::NoLock(pause), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.9.50",
+    CommandSpec { name: "setinfo", arity: 4, handler: NoLock(setinfo),
+        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.2.0",
+        syntax: "<LIB-NAME libname | LIB-VER libver>",
+        summary: "Sets information specific to the client or connection.",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
+    CommandSpec { name: "list", arity: -2, handler: NoLock(list),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.4.0",
+        syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
+        summary: "Lists open connections.",
+        tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "info", arity: 2, handler: NoLock(client_info),
+        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.2.0",
+        summary: "Returns information about the connection.",
+        tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "kill", arity: -3, handler: NoLock(kill),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.4.0",
+        syntax: "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | \
+            [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> [...]>",
+        summary: "Terminates open connections.", ..BASE },
+    CommandSpec { name: "unblock", arity: -3, handler: NoLock(unblock),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "5.0.0",
+        syntax: "client-id [TIMEOUT | ERROR]",
+        summary: "Unblocks a client blocked by a blocking command from a different connection.", ..BASE },
+    CommandSpec { name: "pause", arity: -3, handler: NoLock(pause),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.9.50",
         syntax: "timeout [WRITE | ALL]", summary: "Suspends commands processing.", ..BASE },
-    CommandSpec { name: "unpause", arity: 2, handler: Handler::NoLock(unpause), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.2.0",
-        syntax: "", summary: "Resumes processing commands from paused clients.", ..BASE },
-    CommandSpec { name: "no-evict", arity: 3, handler: Handler::NoLock(no_evict), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.0.0",
+    CommandSpec { name: "unpause", arity: 2, handler: NoLock(unpause),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.2.0",
+        summary: "Resumes processing commands from paused clients.", ..BASE },
+    CommandSpec { name: "no-evict", arity: 3, handler: NoLock(no_evict),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.0.0",
         syntax: "<ON | OFF>", summary: "Sets the client eviction mode of the connection.", ..BASE },
-    CommandSpec { name: "no-touch", arity: 3, handler: Handler::NoLock(no_touch), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.2.0",
-        syntax: "<ON | OFF>", summary: "Controls whether commands sent by the client affect the LRU/LFU of accessed keys.", ..BASE },
-    CommandSpec { name: "reply", arity: 3, handler: Handler::NoLock(reply), flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "3.2.0",
+    CommandSpec { name: "no-touch", arity: 3, handler: NoLock(no_touch),
+        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.2.0",
+        syntax: "<ON | OFF>",
+        summary: "Controls whether commands sent by the client affect the LRU/LFU of accessed keys.", ..BASE },
+    CommandSpec { name: "reply", arity: 3, handler: NoLock(reply),
+        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "3.2.0",
         syntax: "<ON | OFF | SKIP>", summary: "Instructs the server whether to reply to commands.", ..BASE },
-    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(client_help), flags: flags(&[LOADING, STALE]), group: Group::Connection, since: "5.0.0",
-        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: NoLock(client_help),
+        flags: flags(&[LOADING, STALE]), group: Group::Connection, since: "5.0.0",
+        summary: "Returns helpful text about the different subcommands.", ..BASE },
 ];
 
 fn id(call: &mut Call) -> CommandResult {
@@ -94,8 +117,8 @@ pub(in crate::command) fn check_name(name: &[u8]) -> CommandResult {
     ))
 }
 
-/// Whether this can stand in a row of CLIENT LIST. As in Redis, what follows a zero byte is not looked at; it is not shown
-/// there either.
+/// Whether this can stand in a row of CLIENT LIST. As in Redis, what follows a zero byte is not looked at; it is not
+/// shown there either.
 fn is_label(text: &[u8]) -> bool {
     c_string(text)
         .iter()
@@ -386,8 +409,8 @@ fn unblock(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// Lets commands wait: see [`crate::state::pause`]. Meanwhile no key is removed because it has expired. A client that has waited for a
-/// key before is still served; in Redis it waits for the end of the pause too.
+/// Lets commands wait: see [`crate::state::pause`]. Meanwhile no key is removed because it has expired. A client that
+/// has waited for a key before is still served; in Redis it waits for the end of the pause too.
 ///
 /// ```text
 /// > CLIENT PAUSE 0

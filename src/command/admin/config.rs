@@ -7,23 +7,29 @@ use crate::state::config::{is_sensitive, rewrite};
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "config", arity: -2, handler: Handler::Container(CONFIG), flags: flags(&[]), group: Group::Server, since: "2.0.0",
-        syntax: "", summary: "A container for server configuration commands.", ..BASE },
+    CommandSpec { name: "config", arity: -2, handler: Container(CONFIG), group: Group::Server, since: "2.0.0",
+        summary: "A container for server configuration commands.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const CONFIG: &[CommandSpec] = &[
-    CommandSpec { name: "get", arity: -3, handler: Handler::NoLock(get), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.0.0",
-        syntax: "parameter [parameter ...]", summary: "Returns the effective values of configuration parameters.", ..BASE },
-    CommandSpec { name: "set", arity: -4, handler: Handler::NoLock(set), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.0.0",
-        syntax: "parameter value [parameter value ...]", summary: "Sets configuration parameters in-flight.", tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
-        is_secret: is_secret_of_set, ..BASE },
-    CommandSpec { name: "resetstat", arity: 2, handler: Handler::NoLock(resetstat), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.0.0",
-        syntax: "", summary: "Resets the server's statistics.", ..BASE },
-    CommandSpec { name: "rewrite", arity: 2, handler: Handler::NoLock(rewrite), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.0",
-        syntax: "", summary: "Persists the effective configuration to file.", ..BASE },
-    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(config_help), flags: flags(&[LOADING, STALE]), group: Group::Server, since: "5.0.0",
-        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+    CommandSpec { name: "get", arity: -3, handler: NoLock(get),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.0.0",
+        syntax: "parameter [parameter ...]",
+        summary: "Returns the effective values of configuration parameters.", ..BASE },
+    CommandSpec { name: "set", arity: -4, handler: NoLock(set),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.0.0",
+        syntax: "parameter value [parameter value ...]", summary: "Sets configuration parameters in-flight.",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], is_secret: is_secret_of_set, ..BASE },
+    CommandSpec { name: "resetstat", arity: 2, handler: NoLock(resetstat),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.0.0",
+        summary: "Resets the server's statistics.", ..BASE },
+    CommandSpec { name: "rewrite", arity: 2, handler: NoLock(rewrite),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.0",
+        summary: "Persists the effective configuration to file.", ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: NoLock(config_help),
+        flags: flags(&[LOADING, STALE]), group: Group::Server, since: "5.0.0",
+        summary: "Returns helpful text about the different subcommands.", ..BASE },
 ];
 
 /// ```text

@@ -9,26 +9,42 @@ use crate::util::glob;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "command", arity: -1, handler: Handler::CallableContainer(all, COMMAND), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
-        syntax: "", summary: "Returns detailed information about all commands.", tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "command", arity: -1, handler: CallableContainer(all, COMMAND),
+        flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
+        summary: "Returns detailed information about all commands.",
+        tips: &["nondeterministic_output_order"], ..BASE },
 ];
 
 #[rustfmt::skip]
 const COMMAND: &[CommandSpec] = &[
-    CommandSpec { name: "count", arity: 2, handler: Handler::NoLock(count), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
-        syntax: "", summary: "Returns a count of commands.", ..BASE },
-    CommandSpec { name: "docs", arity: -2, handler: Handler::NoLock(docs), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
-        syntax: "[command-name [command-name ...]]", summary: "Returns documentary information about one, multiple or all commands.", tips: &["nondeterministic_output_order"], ..BASE },
-    CommandSpec { name: "info", arity: -2, handler: Handler::NoLock(info), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
-        syntax: "[command-name [command-name ...]]", summary: "Returns information about one, multiple or all commands.", tips: &["nondeterministic_output_order"], ..BASE },
-    CommandSpec { name: "list", arity: -2, handler: Handler::NoLock(list), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
-        syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]", summary: "Returns a list of command names.", tips: &["nondeterministic_output_order"], ..BASE },
-    CommandSpec { name: "getkeys", arity: -3, handler: Handler::NoLock(getkeys), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
+    CommandSpec { name: "count", arity: 2, handler: NoLock(count),
+        flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
+        summary: "Returns a count of commands.", ..BASE },
+    CommandSpec { name: "docs", arity: -2, handler: NoLock(docs),
+        flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
+        syntax: "[command-name [command-name ...]]",
+        summary: "Returns documentary information about one, multiple or all commands.",
+        tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "info", arity: -2, handler: NoLock(info),
+        flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
+        syntax: "[command-name [command-name ...]]",
+        summary: "Returns information about one, multiple or all commands.",
+        tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "list", arity: -2, handler: NoLock(list),
+        flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
+        syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
+        summary: "Returns a list of command names.",
+        tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "getkeys", arity: -3, handler: NoLock(getkeys),
+        flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
         syntax: "command [arg [arg ...]]", summary: "Extracts the key names from an arbitrary command.", ..BASE },
-    CommandSpec { name: "getkeysandflags", arity: -3, handler: Handler::NoLock(getkeysandflags), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
-        syntax: "command [arg [arg ...]]", summary: "Extracts the key names and access flags for an arbitrary command.", ..BASE },
-    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(command_help), flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "5.0.0",
-        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+    CommandSpec { name: "getkeysandflags", arity: -3, handler: NoLock(getkeysandflags),
+        flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
+        syntax: "command [arg [arg ...]]",
+        summary: "Extracts the key names and access flags for an arbitrary command.", ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: NoLock(command_help),
+        flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "5.0.0",
+        summary: "Returns helpful text about the different subcommands.", ..BASE },
 ];
 
 /// COMMAND alone: what INFO says of each command.
@@ -122,8 +138,8 @@ fn reply_info(call: &mut Call, command: &Command) {
         .for_each(|subcommand| reply_info(call, subcommand));
 }
 
-/// The places of the keys as clients from before key specifications know them: index of the first, index of the last, and
-/// the step between them. Several ranges that adjoin are one; others are not told.
+/// The places of the keys as clients from before key specifications know them: index of the first, index of the last,
+/// and the step between them. Several ranges that adjoin are one; others are not told.
 fn key_range(spec: &CommandSpec) -> (i64, i64, i64) {
     let ranges = spec.keys.iter().filter_map(|keys| match keys.places {
         KeyPlaces::Range { first, last, step } => Some((first as i64, last as i64, step as i64)),

@@ -12,28 +12,35 @@ use tikv_jemalloc_ctl::stats_print::{self, stats_print};
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "memory", arity: -2, handler: Handler::Container(MEMORY), group: Group::Server, since: "4.0.0",
-        syntax: "", summary: "A container for memory diagnostics commands.", ..BASE },
+    CommandSpec { name: "memory", arity: -2, handler: Container(MEMORY), group: Group::Server, since: "4.0.0",
+        summary: "A container for memory diagnostics commands.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const MEMORY: &[CommandSpec] = &[
-    CommandSpec { name: "doctor", arity: 2, handler: Handler::NoLock(doctor), group: Group::Server, since: "4.0.0",
-        syntax: "", summary: "Outputs a memory problems report.", tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
-    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(memory_help), flags: flags(&[LOADING, STALE]), group: Group::Server, since: "4.0.0",
-        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
-    CommandSpec { name: "malloc-stats", arity: 2, handler: Handler::NoLock(malloc_stats), group: Group::Server, since: "4.0.0",
-        syntax: "", summary: "Returns the allocator statistics.", tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
-    CommandSpec { name: "purge", arity: 2, handler: Handler::NoLock(purge), group: Group::Server, since: "4.0.0",
-        syntax: "", summary: "Asks the allocator to release memory.", tips: &["request_policy:all_shards", "response_policy:all_succeeded"], ..BASE },
-    CommandSpec { name: "stats", arity: 2, handler: Handler::Survey(stats), group: Group::Server, since: "4.0.0",
-        syntax: "", summary: "Returns details about memory usage.", tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
-    CommandSpec { name: "usage", arity: -3, handler: Handler::Read(usage), keys: &[key(2, &[RO])], flags: flags(&[READONLY]), group: Group::Server, since: "4.0.0",
+    CommandSpec { name: "doctor", arity: 2, handler: NoLock(doctor), group: Group::Server, since: "4.0.0",
+        summary: "Outputs a memory problems report.",
+        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: NoLock(memory_help),
+        flags: flags(&[LOADING, STALE]), group: Group::Server, since: "4.0.0",
+        summary: "Returns helpful text about the different subcommands.", ..BASE },
+    CommandSpec { name: "malloc-stats", arity: 2, handler: NoLock(malloc_stats), group: Group::Server, since: "4.0.0",
+        summary: "Returns the allocator statistics.",
+        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
+    CommandSpec { name: "purge", arity: 2, handler: NoLock(purge), group: Group::Server, since: "4.0.0",
+        summary: "Asks the allocator to release memory.",
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"], ..BASE },
+    CommandSpec { name: "stats", arity: 2, handler: Survey(stats), group: Group::Server, since: "4.0.0",
+        summary: "Returns details about memory usage.",
+        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
+    CommandSpec { name: "usage", arity: -3, handler: Read(usage), keys: &[key(2, &[RO])],
+        flags: flags(&[READONLY]), group: Group::Server, since: "4.0.0",
         syntax: "key [SAMPLES count]", summary: "Estimates the memory usage of a key.", ..BASE },
 ];
 
-/// Bytes that a key and its value take in this server, not in Redis. Of a string in the table that is its part of a page;
-/// of a collection it is the blocks of memory, where there are many estimated from SAMPLES of them (5; 0 means all).
+/// Bytes that a key and its value take in this server, not in Redis. Of a string in the table that is its part of a
+/// page; of a collection it is the blocks of memory, where there are many estimated from SAMPLES of them (5; 0 means
+/// all).
 ///
 /// ```text
 /// > MEMORY USAGE nothing
@@ -129,7 +136,8 @@ fn doctor(call: &mut Call) -> CommandResult {
         advice += "This instance holds so little that there is nothing to look for.\n";
     } else {
         if used.peak > used.allocated / 2 * 3 {
-            advice += "The peak was more than 1.5 times what is in use now; pages of that time may still be resident.\n";
+            advice += "The peak was more than 1.5 times what is in use now; pages of that time may still be \
+                resident.\n";
         }
         if used.resident > used.allocated / 5 * 7 {
             advice += "More than 1.4 times the memory in use is resident: it is fragmented, or not yet given back.\n";

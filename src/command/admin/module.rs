@@ -6,22 +6,29 @@ use crate::command::spec::*;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "module", arity: -2, handler: Handler::Container(MODULE), flags: flags(&[]), group: Group::Server, since: "4.0.0",
-        syntax: "", summary: "A container for module commands.", ..BASE },
+    CommandSpec { name: "module", arity: -2, handler: Container(MODULE), group: Group::Server, since: "4.0.0",
+        summary: "A container for module commands.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const MODULE: &[CommandSpec] = &[
-    CommandSpec { name: "list", arity: 2, handler: Handler::NoLock(list), flags: flags(&[ADMIN, NOSCRIPT]), group: Group::Server, since: "4.0.0",
-        syntax: "", summary: "Returns all loaded modules.", tips: &["nondeterministic_output_order"], ..BASE },
-    CommandSpec { name: "load", arity: -3, handler: Handler::NoLock(load), flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, MODULES]), group: Group::Server, since: "4.0.0",
+    CommandSpec { name: "list", arity: 2, handler: NoLock(list),
+        flags: flags(&[ADMIN, NOSCRIPT]), group: Group::Server, since: "4.0.0",
+        summary: "Returns all loaded modules.",
+        tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "load", arity: -3, handler: NoLock(load),
+        flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, MODULES]), group: Group::Server, since: "4.0.0",
         syntax: "path [arg [arg ...]]", summary: "Loads a module.", ..BASE },
-    CommandSpec { name: "loadex", arity: -3, handler: Handler::NoLock(load), flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, MODULES]), group: Group::Server, since: "7.0.0",
-        syntax: "path [CONFIG name value [CONFIG name value ...]] [ARGS arg [arg ...]]", summary: "Loads a module using extended parameters.", ..BASE },
-    CommandSpec { name: "unload", arity: 3, handler: Handler::NoLock(unload), flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, MODULES]), group: Group::Server, since: "4.0.0",
+    CommandSpec { name: "loadex", arity: -3, handler: NoLock(load),
+        flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, MODULES]), group: Group::Server, since: "7.0.0",
+        syntax: "path [CONFIG name value [CONFIG name value ...]] [ARGS arg [arg ...]]",
+        summary: "Loads a module using extended parameters.", ..BASE },
+    CommandSpec { name: "unload", arity: 3, handler: NoLock(unload),
+        flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, MODULES]), group: Group::Server, since: "4.0.0",
         syntax: "name", summary: "Unloads a module.", ..BASE },
-    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(help), flags: flags(&[LOADING, STALE]), group: Group::Server, since: "5.0.0",
-        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: NoLock(help),
+        flags: flags(&[LOADING, STALE]), group: Group::Server, since: "5.0.0",
+        summary: "Returns helpful text about the different subcommands.", ..BASE },
 ];
 
 /// ```text
@@ -33,11 +40,13 @@ fn list(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// MODULE LOAD and MODULE LOADEX, as if the file were no module. Without `enable-module-command` no client gets as far as here.
+/// MODULE LOAD and MODULE LOADEX, as if the file were no module. Without `enable-module-command` no client gets as far
+/// as here.
 ///
 /// ```text
 /// > MODULE LOAD /usr/lib/search.so
-/// (error) ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.
+/// (error) ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from \
+/// a local connection, otherwise you need to set this option in the configuration file, and then restart the server.
 /// ```
 fn load(call: &mut Call) -> CommandResult {
     let path = String::from_utf8_lossy(call.argument(2));
@@ -51,7 +60,8 @@ fn load(call: &mut Call) -> CommandResult {
 
 /// ```text
 /// > MODULE UNLOAD search
-/// (error) ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server.
+/// (error) ERR MODULE command not allowed. If the enable-module-command option is set to "local", you can run it from \
+/// a local connection, otherwise you need to set this option in the configuration file, and then restart the server.
 /// ```
 fn unload(_: &mut Call) -> CommandResult {
     Err(CommandError::err(

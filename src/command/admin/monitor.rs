@@ -8,8 +8,9 @@ use crate::state::Server;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "monitor", arity: 1, handler: Handler::NoLock(monitor), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "1.0.0",
-        syntax: "", summary: "Listens for all requests received by the server in real-time.", ..BASE },
+    CommandSpec { name: "monitor", arity: 1, handler: NoLock(monitor),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "1.0.0",
+        summary: "Listens for all requests received by the server in real-time.", ..BASE },
 ];
 
 /// ```text

@@ -7,14 +7,20 @@ use crate::state::shutdown::{SaveMode, ShutdownMode};
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "save", arity: 1, handler: Handler::NoLock(save), flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI]), group: Group::Server, since: "1.0.0",
-        syntax: "", summary: "Synchronously saves the database(s) to disk.", ..BASE },
-    CommandSpec { name: "bgsave", arity: -1, handler: Handler::NoLock(bgsave), flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING]), group: Group::Server, since: "1.0.0",
+    CommandSpec { name: "save", arity: 1, handler: NoLock(save),
+        flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI]), group: Group::Server, since: "1.0.0",
+        summary: "Synchronously saves the database(s) to disk.", ..BASE },
+    CommandSpec { name: "bgsave", arity: -1, handler: NoLock(bgsave),
+        flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING]), group: Group::Server, since: "1.0.0",
         syntax: "[SCHEDULE]", summary: "Asynchronously saves the database(s) to disk.", ..BASE },
-    CommandSpec { name: "lastsave", arity: 1, handler: Handler::NoLock(lastsave), flags: flags(&[LOADING, STALE, FAST, CAT_ADMIN, CAT_DANGEROUS]), group: Group::Server, since: "1.0.0",
-        syntax: "", summary: "Returns the Unix timestamp of the last successful save to disk.", tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "shutdown", arity: -1, handler: Handler::NoLock(shutdown), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY]), group: Group::Server, since: "1.0.0",
-        syntax: "[[NOSAVE | SAVE] [NOW] [FORCE] | ABORT]", summary: "Synchronously saves the database(s) to disk and shuts down the server.", ..BASE },
+    CommandSpec { name: "lastsave", arity: 1, handler: NoLock(lastsave),
+        flags: flags(&[LOADING, STALE, FAST, CAT_ADMIN, CAT_DANGEROUS]), group: Group::Server, since: "1.0.0",
+        summary: "Returns the Unix timestamp of the last successful save to disk.",
+        tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "shutdown", arity: -1, handler: NoLock(shutdown),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY]), group: Group::Server, since: "1.0.0",
+        syntax: "[[NOSAVE | SAVE] [NOW] [FORCE] | ABORT]",
+        summary: "Synchronously saves the database(s) to disk and shuts down the server.", ..BASE },
 ];
 
 /// Waits for the dump; other clients go on meanwhile, which they cannot in Redis.

@@ -1,12 +1,13 @@
-//! Replication, as far as it goes without replicas: ROLE, WAIT and WAITAOF, and a dump over the connection, which is what
-//! `redis-cli --rdb` asks for. The transfer itself is in `server/transfer.rs`.
+//! Replication, as far as it goes without replicas: ROLE, WAIT and WAITAOF, and a dump over the connection, which is
+//! what `redis-cli --rdb` asks for. The transfer itself is in `server/transfer.rs`.
 //!
 //! ```text
 //! client   REPLCONF capa eof, REPLCONF rdb-only 1, SYNC
 //! server   $EOF:<mark of 40 bytes>\r\n <RDB file> <mark>          then it closes the connection
 //! ```
 //!
-//! Replication proper, where the changes follow the dump, is not built: a client that does not say `rdb-only` gets an error.
+//! Replication proper, where the changes follow the dump, is not built: a client that does not say `rdb-only` gets an
+//! error.
 
 use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
@@ -25,17 +26,30 @@ const MAX_ADDRESS_BYTES: usize = 255;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "role", arity: 1, handler: Handler::NoLock(role), flags: flags(&[NOSCRIPT, LOADING, STALE, FAST, CAT_ADMIN, CAT_DANGEROUS]), group: Group::Server, since: "2.8.12",
-        syntax: "", summary: "Returns the replication role.", ..BASE },
-    CommandSpec { name: "wait", arity: 3, handler: Handler::Wait(wait), flags: flags(&[BLOCKING, CAT_CONNECTION]), group: Group::Generic, since: "3.0.0",
-        syntax: "numreplicas:integer timeout:integer", summary: "Blocks until the asynchronous replication of all preceding write commands sent by the connection is completed.", tips: &["request_policy:all_shards", "response_policy:agg_min"], ..BASE },
-    CommandSpec { name: "waitaof", arity: 4, handler: Handler::Wait(waitaof), flags: flags(&[BLOCKING, CAT_CONNECTION]), group: Group::Generic, since: "7.2.0",
-        syntax: "numlocal:integer numreplicas:integer timeout:integer", summary: "Blocks until all of the preceding write commands sent by the connection are written to the append-only file of the master and/or replicas.", tips: &["request_policy:all_shards", "response_policy:agg_min"], ..BASE },
-    CommandSpec { name: "replconf", arity: -1, handler: Handler::NoLock(replconf), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE, ALLOW_BUSY]), group: Group::Server, since: "3.0.0",
-        syntax: "", summary: "An internal command for configuring the replication stream.", ..BASE },
-    CommandSpec { name: "sync", arity: 1, handler: Handler::NoLock(sync), flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI]), group: Group::Server, since: "1.0.0",
-        syntax: "", summary: "An internal command used in replication.", ..BASE },
-    CommandSpec { name: "psync", arity: -3, handler: Handler::NoLock(psync), flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI]), group: Group::Server, since: "2.8.0",
+    CommandSpec { name: "role", arity: 1, handler: NoLock(role),
+        flags: flags(&[NOSCRIPT, LOADING, STALE, FAST, CAT_ADMIN, CAT_DANGEROUS]),
+        group: Group::Server, since: "2.8.12",
+        summary: "Returns the replication role.", ..BASE },
+    CommandSpec { name: "wait", arity: 3, handler: Wait(wait),
+        flags: flags(&[BLOCKING, CAT_CONNECTION]), group: Group::Generic, since: "3.0.0",
+        syntax: "numreplicas:integer timeout:integer",
+        summary: "Blocks until the asynchronous replication of all preceding write commands sent by the connection is \
+            completed.",
+        tips: &["request_policy:all_shards", "response_policy:agg_min"], ..BASE },
+    CommandSpec { name: "waitaof", arity: 4, handler: Wait(waitaof),
+        flags: flags(&[BLOCKING, CAT_CONNECTION]), group: Group::Generic, since: "7.2.0",
+        syntax: "numlocal:integer numreplicas:integer timeout:integer",
+        summary: "Blocks until all of the preceding write commands sent by the connection are written to the \
+            append-only file of the master and/or replicas.",
+        tips: &["request_policy:all_shards", "response_policy:agg_min"], ..BASE },
+    CommandSpec { name: "replconf", arity: -1, handler: NoLock(replconf),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE, ALLOW_BUSY]), group: Group::Server, since: "3.0.0",
+        summary: "An internal command for configuring the replication stream.", ..BASE },
+    CommandSpec { name: "sync", arity: 1, handler: NoLock(sync),
+        flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI]), group: Group::Server, since: "1.0.0",
+        summary: "An internal command used in replication.", ..BASE },
+    CommandSpec { name: "psync", arity: -3, handler: NoLock(psync),
+        flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI]), group: Group::Server, since: "2.8.0",
         syntax: "replicationid offset", summary: "An internal command used in replication.", ..BASE },
 ];
 
@@ -55,7 +69,8 @@ fn role(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// How many replicas have what the client has written. There is none, so one that wants some waits until its time is up.
+/// How many replicas have what the client has written. There is none, so one that wants some waits until its time is
+/// up.
 ///
 /// ```text
 /// > WAIT 0 0
@@ -69,7 +84,8 @@ fn wait(call: &mut Call) -> Result<Wish, CommandError> {
     Ok(wish_for_replicas(replicas, until, |reply| reply.integer(0)))
 }
 
-/// New in 7.2: whether the append-only file of this server, and those of how many replicas, have what the client has written.
+/// New in 7.2: whether the append-only file of this server, and those of how many replicas, have what the client has
+/// written.
 ///
 /// ```text
 /// > WAITAOF 0 1 10
@@ -95,7 +111,8 @@ fn waitaof(call: &mut Call) -> Result<Wish, CommandError> {
     }))
 }
 
-/// A wish for this many replicas; `none` writes the reply that there are none. It names no key: only time ends the wait.
+/// A wish for this many replicas; `none` writes the reply that there are none. It names no key: only time ends the
+/// wait.
 fn wish_for_replicas(replicas: i64, until: Option<Instant>, none: fn(&mut Reply)) -> Wish {
     let attempt = move |_: &mut Db<'_>, _: &[Key<'_>], reply: &mut Reply| {
         let is_enough = replicas <= 0;

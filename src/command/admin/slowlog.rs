@@ -10,20 +10,27 @@ use crate::util::clock;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "slowlog", arity: -2, handler: Handler::Container(SLOWLOG), flags: flags(&[]), group: Group::Server, since: "2.2.12",
-        syntax: "", summary: "A container for slow log commands.", ..BASE },
+    CommandSpec { name: "slowlog", arity: -2, handler: Container(SLOWLOG), group: Group::Server, since: "2.2.12",
+        summary: "A container for slow log commands.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const SLOWLOG: &[CommandSpec] = &[
-    CommandSpec { name: "get", arity: -2, handler: Handler::NoLock(get), flags: flags(&[ADMIN, LOADING, STALE]), group: Group::Server, since: "2.2.12",
-        syntax: "[count]", summary: "Returns the slow log's entries.", tips: &["request_policy:all_nodes", "nondeterministic_output"], ..BASE },
-    CommandSpec { name: "len", arity: 2, handler: Handler::NoLock(len), flags: flags(&[ADMIN, LOADING, STALE]), group: Group::Server, since: "2.2.12",
-        syntax: "", summary: "Returns the number of entries in the slow log.", tips: &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"], ..BASE },
-    CommandSpec { name: "reset", arity: 2, handler: Handler::NoLock(reset), flags: flags(&[ADMIN, LOADING, STALE]), group: Group::Server, since: "2.2.12",
-        syntax: "", summary: "Clears all entries from the slow log.", tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
-    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(help), flags: flags(&[LOADING, STALE]), group: Group::Server, since: "6.2.0",
-        syntax: "", summary: "Show helpful text about the different subcommands", ..BASE },
+    CommandSpec { name: "get", arity: -2, handler: NoLock(get),
+        flags: flags(&[ADMIN, LOADING, STALE]), group: Group::Server, since: "2.2.12",
+        syntax: "[count]", summary: "Returns the slow log's entries.",
+        tips: &["request_policy:all_nodes", "nondeterministic_output"], ..BASE },
+    CommandSpec { name: "len", arity: 2, handler: NoLock(len),
+        flags: flags(&[ADMIN, LOADING, STALE]), group: Group::Server, since: "2.2.12",
+        summary: "Returns the number of entries in the slow log.",
+        tips: &["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"], ..BASE },
+    CommandSpec { name: "reset", arity: 2, handler: NoLock(reset),
+        flags: flags(&[ADMIN, LOADING, STALE]), group: Group::Server, since: "2.2.12",
+        summary: "Clears all entries from the slow log.",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: NoLock(help),
+        flags: flags(&[LOADING, STALE]), group: Group::Server, since: "6.2.0",
+        summary: "Show helpful text about the different subcommands", ..BASE },
 ];
 
 /// Entries that SLOWLOG GET shows if it is not told how many.
@@ -118,8 +125,9 @@ fn help(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// Logs a command if it was slow. EXEC is not logged, its commands are, one by one. Redis logs a command that has waited, like BLPOP,
-/// when it has been served; here it is logged when it begins to wait. Neither counts the time of the wait.
+/// Logs a command if it was slow. EXEC is not logged, its commands are, one by one. Redis logs a command that has
+/// waited, like BLPOP, when it has been served; here it is logged when it begins to wait. Neither counts the time of
+/// the wait.
 #[inline]
 pub(in crate::command) fn note(
     server: &Server,

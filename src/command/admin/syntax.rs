@@ -9,8 +9,8 @@
 //! increment:double bit:integer  types that the names do not tell; also `:string`
 //! ```
 //!
-//! The lines are ours, in the table, so a fault in one is a fault in the program: parsing cannot fail, and a test parses
-//! all of them.
+//! The lines are ours, in the table, so a fault in one is a fault in the program: parsing cannot fail, and a test
+//! parses all of them.
 
 use std::iter::Peekable;
 use std::str::SplitWhitespace;

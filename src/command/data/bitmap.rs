@@ -14,21 +14,40 @@ use triomphe::Arc;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "setbit", arity: 4, handler: Handler::Write(setbit), keys: &[key(1, &[RW, ACCESS, UPDATE])], flags: flags(&[WRITE, DENYOOM]), group: Group::Bitmap, since: "2.2.0",
-        syntax: "key offset value:integer", summary: "Sets or clears the bit at offset of the string value. Creates the key if it doesn't exist.", ..BASE },
-    CommandSpec { name: "getbit", arity: 3, handler: Handler::Read(getbit), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY, FAST]), group: Group::Bitmap, since: "2.2.0",
+    CommandSpec { name: "setbit", arity: 4, handler: Write(setbit), keys: &[key(1, &[RW, ACCESS, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::Bitmap, since: "2.2.0",
+        syntax: "key offset value:integer",
+        summary: "Sets or clears the bit at offset of the string value. Creates the key if it doesn't exist.", ..BASE },
+    CommandSpec { name: "getbit", arity: 3, handler: Read(getbit), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY, FAST]), group: Group::Bitmap, since: "2.2.0",
         syntax: "key offset", summary: "Returns a bit value by offset.", ..BASE },
-    CommandSpec { name: "bitcount", arity: -2, handler: Handler::Read(bitcount), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Bitmap, since: "2.6.0",
-        syntax: "key [start end [BYTE | BIT]]", summary: "Counts the number of set bits (population counting) in a string.", ..BASE },
-    CommandSpec { name: "bitpos", arity: -3, handler: Handler::Read(bitpos), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Bitmap, since: "2.8.7",
-        syntax: "key bit:integer [start [end [BYTE | BIT]]]", summary: "Finds the first set (1) or clear (0) bit in a string.", ..BASE },
-    CommandSpec { name: "bitop", arity: -4, handler: Handler::Write(bitop), keys: &[key(2, &[OW, UPDATE]), keys(3, -1, 1, &[RO, ACCESS])], flags: flags(&[WRITE, DENYOOM]), group: Group::Bitmap, since: "2.6.0",
-        syntax: "<AND | OR | XOR | NOT> destkey key [key ...]", summary: "Performs bitwise operations on multiple strings, and stores the result.", ..BASE },
-    CommandSpec { name: "bitfield", arity: -2, handler: Handler::Write(bitfield), keys: &[key(1, &[RW, ACCESS, UPDATE, VARIABLE]).varying(flags_of_bitfield).noting("This command allows both access and modification of the key")], flags: flags(&[WRITE, DENYOOM]), group: Group::Bitmap, since: "3.2.0",
-        syntax: "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value:integer | INCRBY encoding offset increment>> [...]]", summary: "Performs arbitrary bitfield integer operations on strings.", ..BASE },
-    CommandSpec { name: "bitfield_ro", arity: -2, handler: Handler::Read(bitfield_ro), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY, FAST]), group: Group::Bitmap, since: "6.0.0",
-        syntax: "key [GET encoding offset [GET encoding offset ...]]", summary: "Performs arbitrary read-only bitfield integer operations on strings.", ..BASE },
+    CommandSpec { name: "bitcount", arity: -2, handler: Read(bitcount), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Bitmap, since: "2.6.0",
+        syntax: "key [start end [BYTE | BIT]]",
+        summary: "Counts the number of set bits (population counting) in a string.", ..BASE },
+    CommandSpec { name: "bitpos", arity: -3, handler: Read(bitpos), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Bitmap, since: "2.8.7",
+        syntax: "key bit:integer [start [end [BYTE | BIT]]]",
+        summary: "Finds the first set (1) or clear (0) bit in a string.", ..BASE },
+    CommandSpec { name: "bitop", arity: -4, handler: Write(bitop),
+        keys: &[key(2, &[OW, UPDATE]), keys(3, -1, 1, &[RO, ACCESS])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::Bitmap, since: "2.6.0",
+        syntax: "<AND | OR | XOR | NOT> destkey key [key ...]",
+        summary: "Performs bitwise operations on multiple strings, and stores the result.", ..BASE },
+    CommandSpec { name: "bitfield", arity: -2, handler: Write(bitfield), keys: &[KEY_OF_BITFIELD],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::Bitmap, since: "3.2.0",
+        syntax: "key [<GET encoding offset | [OVERFLOW <WRAP | SAT | FAIL>] <SET encoding offset value:integer | \
+            INCRBY encoding offset increment>> [...]]",
+        summary: "Performs arbitrary bitfield integer operations on strings.", ..BASE },
+    CommandSpec { name: "bitfield_ro", arity: -2, handler: Read(bitfield_ro), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY, FAST]), group: Group::Bitmap, since: "6.0.0",
+        syntax: "key [GET encoding offset [GET encoding offset ...]]",
+        summary: "Performs arbitrary read-only bitfield integer operations on strings.", ..BASE },
 ];
+
+const KEY_OF_BITFIELD: KeySpec = key(1, &[RW, ACCESS, UPDATE, VARIABLE])
+    .varying(flags_of_bitfield)
+    .noting("This command allows both access and modification of the key");
 
 /// ```text
 /// > SETBIT seen 7 1

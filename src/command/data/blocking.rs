@@ -1,7 +1,7 @@
 //! Commands that wait until there is something to take: <https://redis.io/commands/blpop/> and its kin.
 //!
-//! Each says what it waits for; [`waiting`](crate::command::execute::wait) does the rest. To add one: give it the handler type `Wait`, and
-//! return a [`Wish`].
+//! Each says what it waits for; [`waiting`](crate::command::execute::wait) does the rest. To add one: give it the
+//! handler type `Wait`, and return a [`Wish`].
 
 use crate::command::call::Call;
 use crate::command::data::list;
@@ -19,22 +19,49 @@ use std::time::Instant;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "blpop", arity: -3, handler: Handler::Wait(blpop), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, NOSCRIPT, BLOCKING]), group: Group::List, since: "2.0.0",
-        syntax: "key [key ...] timeout", summary: "Removes and returns the first element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.", ..BASE },
-    CommandSpec { name: "brpop", arity: -3, handler: Handler::Wait(brpop), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, NOSCRIPT, BLOCKING]), group: Group::List, since: "2.0.0",
-        syntax: "key [key ...] timeout", summary: "Removes and returns the last element in a list. Blocks until an element is available otherwise. Deletes the list if the last element was popped.", ..BASE },
-    CommandSpec { name: "blmove", arity: 6, handler: Handler::Wait(blmove), keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM, NOSCRIPT, BLOCKING]), group: Group::List, since: "6.2.0",
-        syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout", summary: "Pops an element from a list, pushes it to another list and returns it. Blocks until an element is available otherwise. Deletes the list if the last element was moved.", ..BASE },
-    CommandSpec { name: "brpoplpush", arity: 4, handler: Handler::Wait(brpoplpush), keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM, NOSCRIPT, BLOCKING]), group: Group::List, since: "2.2.0",
-        syntax: "source destination timeout", summary: "Pops an element from a list, pushes it to another list and returns it. Block until an element is available otherwise. Deletes the list if the last element was popped.", deprecated: Some(("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments")), ..BASE },
-    CommandSpec { name: "blmpop", arity: -5, handler: Handler::Wait(blmpop), keys: &[counted_keys(2, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, BLOCKING]), group: Group::List, since: "7.0.0",
-        syntax: "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]", summary: "Pops the first element from one of multiple lists. Blocks until an element is available otherwise. Deletes the list if the last element was popped.", ..BASE },
-    CommandSpec { name: "bzpopmin", arity: -3, handler: Handler::Wait(bzpopmin), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, NOSCRIPT, BLOCKING, FAST]), group: Group::SortedSet, since: "5.0.0",
-        syntax: "key [key ...] timeout", summary: "Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.", ..BASE },
-    CommandSpec { name: "bzpopmax", arity: -3, handler: Handler::Wait(bzpopmax), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, NOSCRIPT, BLOCKING, FAST]), group: Group::SortedSet, since: "5.0.0",
-        syntax: "key [key ...] timeout", summary: "Removes and returns the member with the highest score from one or more sorted sets. Blocks until a member available otherwise.  Deletes the sorted set if the last element was popped.", ..BASE },
-    CommandSpec { name: "bzmpop", arity: -5, handler: Handler::Wait(bzmpop), keys: &[counted_keys(2, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, BLOCKING]), group: Group::SortedSet, since: "7.0.0",
-        syntax: "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]", summary: "Removes and returns a member by score from one or more sorted sets. Blocks until a member is available otherwise. Deletes the sorted set if the last element was popped.", ..BASE },
+    CommandSpec { name: "blpop", arity: -3, handler: Wait(blpop), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, NOSCRIPT, BLOCKING]), group: Group::List, since: "2.0.0",
+        syntax: "key [key ...] timeout",
+        summary: "Removes and returns the first element in a list. Blocks until an element is available otherwise. \
+            Deletes the list if the last element was popped.", ..BASE },
+    CommandSpec { name: "brpop", arity: -3, handler: Wait(brpop), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, NOSCRIPT, BLOCKING]), group: Group::List, since: "2.0.0",
+        syntax: "key [key ...] timeout",
+        summary: "Removes and returns the last element in a list. Blocks until an element is available otherwise. \
+            Deletes the list if the last element was popped.", ..BASE },
+    CommandSpec { name: "blmove", arity: 6, handler: Wait(blmove),
+        keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM, NOSCRIPT, BLOCKING]), group: Group::List, since: "6.2.0",
+        syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
+        summary: "Pops an element from a list, pushes it to another list and returns it. Blocks until an element is \
+            available otherwise. Deletes the list if the last element was moved.", ..BASE },
+    CommandSpec { name: "brpoplpush", arity: 4, handler: Wait(brpoplpush),
+        keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM, NOSCRIPT, BLOCKING]), group: Group::List, since: "2.2.0",
+        syntax: "source destination timeout",
+        summary: "Pops an element from a list, pushes it to another list and returns it. Block until an element is \
+            available otherwise. Deletes the list if the last element was popped.",
+        deprecated: Some(("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments")), ..BASE },
+    CommandSpec { name: "blmpop", arity: -5, handler: Wait(blmpop), keys: &[counted_keys(2, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, BLOCKING]), group: Group::List, since: "7.0.0",
+        syntax: "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
+        summary: "Pops the first element from one of multiple lists. Blocks until an element is available otherwise. \
+            Deletes the list if the last element was popped.", ..BASE },
+    CommandSpec { name: "bzpopmin", arity: -3, handler: Wait(bzpopmin), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, NOSCRIPT, BLOCKING, FAST]), group: Group::SortedSet, since: "5.0.0",
+        syntax: "key [key ...] timeout",
+        summary: "Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a \
+            member is available otherwise. Deletes the sorted set if the last element was popped.", ..BASE },
+    CommandSpec { name: "bzpopmax", arity: -3, handler: Wait(bzpopmax), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, NOSCRIPT, BLOCKING, FAST]), group: Group::SortedSet, since: "5.0.0",
+        syntax: "key [key ...] timeout",
+        summary: "Removes and returns the member with the highest score from one or more sorted sets. Blocks until a \
+            member available otherwise.  Deletes the sorted set if the last element was popped.", ..BASE },
+    CommandSpec { name: "bzmpop", arity: -5, handler: Wait(bzmpop), keys: &[counted_keys(2, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, BLOCKING]), group: Group::SortedSet, since: "7.0.0",
+        syntax: "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
+        summary: "Removes and returns a member by score from one or more sorted sets. Blocks until a member is \
+            available otherwise. Deletes the sorted set if the last element was popped.", ..BASE },
 ];
 
 /// ```text
@@ -186,8 +213,8 @@ fn bzmpop(call: &mut Call) -> Result<Wish, CommandError> {
     }))
 }
 
-/// A wish for a key in one of these states, from which `attempt` serves the client. As in Redis, the first key that is there decides,
-/// be it of another type.
+/// A wish for a key in one of these states, from which `attempt` serves the client. As in Redis, the first key that is
+/// there decides, be it of another type.
 fn wish(
     states: States,
     until: Option<Instant>,

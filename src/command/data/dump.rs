@@ -10,12 +10,18 @@ use crate::state::values;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "dump", arity: 2, handler: Handler::Read(dump), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Generic, since: "2.6.0",
-        syntax: "key", summary: "Returns a serialized representation of the value stored at a key.", tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "restore", arity: -4, handler: Handler::Write(restore), keys: &[key(1, &[OW, UPDATE])], flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS]), group: Group::Generic, since: "2.6.0",
-        syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]", summary: "Creates a key from the serialized representation of a value.", ..BASE },
-    CommandSpec { name: "restore-asking", arity: -4, handler: Handler::Write(restore), keys: &[key(1, &[OW, UPDATE])], flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS, ASKING, CAT_KEYSPACE]), group: Group::Server, since: "3.0.0",
-        syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]", summary: "An internal command for migrating keys in a cluster.", ..BASE },
+    CommandSpec { name: "dump", arity: 2, handler: Read(dump), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Generic, since: "2.6.0",
+        syntax: "key", summary: "Returns a serialized representation of the value stored at a key.",
+        tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "restore", arity: -4, handler: Write(restore), keys: &[key(1, &[OW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS]), group: Group::Generic, since: "2.6.0",
+        syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+        summary: "Creates a key from the serialized representation of a value.", ..BASE },
+    CommandSpec { name: "restore-asking", arity: -4, handler: Write(restore), keys: &[key(1, &[OW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS, ASKING, CAT_KEYSPACE]), group: Group::Server, since: "3.0.0",
+        syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
+        summary: "An internal command for migrating keys in a cluster.", ..BASE },
 ];
 
 /// The value as bytes that RESTORE takes, here or in another server.

@@ -1,4 +1,5 @@
-//! Commands on keys of any type: <https://redis.io/commands/?group=generic>. Deadlines are in [`crate::command::data::expiry`].
+//! Commands on keys of any type: <https://redis.io/commands/?group=generic>. Deadlines are in
+//! [`crate::command::data::expiry`].
 
 use crate::command::call::Call;
 use crate::command::data::scan::{self, ScanOptions};
@@ -14,46 +15,81 @@ use triomphe::Arc;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "keys", arity: 2, handler: Handler::Survey(keys_matching), flags: flags(&[READONLY, CAT_DANGEROUS]), group: Group::Generic, since: "1.0.0",
-        syntax: "pattern", summary: "Returns all key names that match a pattern.", tips: &["request_policy:all_shards", "nondeterministic_output_order"], ..BASE },
-    CommandSpec { name: "type", arity: 2, handler: Handler::Read(type_of), keys: &[key(1, &[RO])], flags: flags(&[READONLY, FAST]), group: Group::Generic, since: "1.0.0",
+    CommandSpec { name: "keys", arity: 2, handler: Survey(keys_matching),
+        flags: flags(&[READONLY, CAT_DANGEROUS]), group: Group::Generic, since: "1.0.0",
+        syntax: "pattern", summary: "Returns all key names that match a pattern.",
+        tips: &["request_policy:all_shards", "nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "type", arity: 2, handler: Read(type_of), keys: &[key(1, &[RO])],
+        flags: flags(&[READONLY, FAST]), group: Group::Generic, since: "1.0.0",
         syntax: "key", summary: "Determines the type of value stored at a key.", ..BASE },
-    CommandSpec { name: "del", arity: -2, handler: Handler::Write(del), keys: &[keys(1, -1, 1, &[RM, DELETE])], flags: flags(&[WRITE]), group: Group::Generic, since: "1.0.0",
-        syntax: "key [key ...]", summary: "Deletes one or more keys.", tips: &["request_policy:multi_shard", "response_policy:agg_sum"], ..BASE },
-    CommandSpec { name: "unlink", arity: -2, handler: Handler::Write(del), keys: &[keys(1, -1, 1, &[RM, DELETE])], flags: flags(&[WRITE, FAST]), group: Group::Generic, since: "4.0.0",
-        syntax: "key [key ...]", summary: "Asynchronously deletes one or more keys.", tips: &["request_policy:multi_shard", "response_policy:agg_sum"], ..BASE },
-    CommandSpec { name: "exists", arity: -2, handler: Handler::Read(exists), keys: &[keys(1, -1, 1, &[RO])], flags: flags(&[READONLY, FAST]), group: Group::Generic, since: "1.0.0",
-        syntax: "key [key ...]", summary: "Determines whether one or more keys exist.", tips: &["request_policy:multi_shard", "response_policy:agg_sum"], ..BASE },
-    CommandSpec { name: "touch", arity: -2, handler: Handler::Read(touch), keys: &[keys(1, -1, 1, &[RO])], flags: flags(&[READONLY, FAST]), group: Group::Generic, since: "3.2.1",
-        syntax: "key [key ...]", summary: "Returns the number of existing keys out of those specified after updating the time they were last accessed.", tips: &["request_policy:multi_shard", "response_policy:agg_sum"], ..BASE },
-    CommandSpec { name: "rename", arity: 3, handler: Handler::Write(rename), keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[OW, UPDATE])], flags: flags(&[WRITE]), group: Group::Generic, since: "1.0.0",
+    CommandSpec { name: "del", arity: -2, handler: Write(del), keys: &[keys(1, -1, 1, &[RM, DELETE])],
+        flags: flags(&[WRITE]), group: Group::Generic, since: "1.0.0",
+        syntax: "key [key ...]", summary: "Deletes one or more keys.",
+        tips: &["request_policy:multi_shard", "response_policy:agg_sum"], ..BASE },
+    CommandSpec { name: "unlink", arity: -2, handler: Write(del), keys: &[keys(1, -1, 1, &[RM, DELETE])],
+        flags: flags(&[WRITE, FAST]), group: Group::Generic, since: "4.0.0",
+        syntax: "key [key ...]", summary: "Asynchronously deletes one or more keys.",
+        tips: &["request_policy:multi_shard", "response_policy:agg_sum"], ..BASE },
+    CommandSpec { name: "exists", arity: -2, handler: Read(exists), keys: &[keys(1, -1, 1, &[RO])],
+        flags: flags(&[READONLY, FAST]), group: Group::Generic, since: "1.0.0",
+        syntax: "key [key ...]", summary: "Determines whether one or more keys exist.",
+        tips: &["request_policy:multi_shard", "response_policy:agg_sum"], ..BASE },
+    CommandSpec { name: "touch", arity: -2, handler: Read(touch), keys: &[keys(1, -1, 1, &[RO])],
+        flags: flags(&[READONLY, FAST]), group: Group::Generic, since: "3.2.1",
+        syntax: "key [key ...]",
+        summary: "Returns the number of existing keys out of those specified after updating the time they were last \
+            accessed.",
+        tips: &["request_policy:multi_shard", "response_policy:agg_sum"], ..BASE },
+    CommandSpec { name: "rename", arity: 3, handler: Write(rename),
+        keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[OW, UPDATE])],
+        flags: flags(&[WRITE]), group: Group::Generic, since: "1.0.0",
         syntax: "key newkey", summary: "Renames a key and overwrites the destination.", ..BASE },
-    CommandSpec { name: "renamenx", arity: 3, handler: Handler::Write(renamenx), keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[OW, INSERT])], flags: flags(&[WRITE, FAST]), group: Group::Generic, since: "1.0.0",
+    CommandSpec { name: "renamenx", arity: 3, handler: Write(renamenx),
+        keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[OW, INSERT])],
+        flags: flags(&[WRITE, FAST]), group: Group::Generic, since: "1.0.0",
         syntax: "key newkey", summary: "Renames a key only when the target key name doesn't exist.", ..BASE },
-    CommandSpec { name: "copy", arity: -3, handler: Handler::WriteAll(copy), keys: &[key(1, &[RO, ACCESS]), key(2, &[OW, UPDATE])], flags: flags(&[WRITE, DENYOOM]), group: Group::Generic, since: "6.2.0",
-        syntax: "source destination [DB destination-db] [REPLACE]", summary: "Copies the value of a key to a new key.", ..BASE },
-    CommandSpec { name: "move", arity: 3, handler: Handler::WriteAll(move_to_database), keys: &[key(1, &[RW, ACCESS, UPDATE])], flags: flags(&[WRITE, FAST]), group: Group::Generic, since: "1.0.0",
+    CommandSpec { name: "copy", arity: -3, handler: WriteAll(copy),
+        keys: &[key(1, &[RO, ACCESS]), key(2, &[OW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::Generic, since: "6.2.0",
+        syntax: "source destination [DB destination-db] [REPLACE]",
+        summary: "Copies the value of a key to a new key.", ..BASE },
+    CommandSpec { name: "move", arity: 3, handler: WriteAll(move_to_database), keys: &[key(1, &[RW, ACCESS, UPDATE])],
+        flags: flags(&[WRITE, FAST]), group: Group::Generic, since: "1.0.0",
         syntax: "key db", summary: "Moves a key to another database.", ..BASE },
-    CommandSpec { name: "randomkey", arity: 1, handler: Handler::ReadAll(randomkey), flags: flags(&[READONLY]), group: Group::Generic, since: "1.0.0",
-        syntax: "", summary: "Returns a random key name from the database.", tips: &["request_policy:all_shards", "nondeterministic_output"], ..BASE },
-    CommandSpec { name: "scan", arity: -2, handler: Handler::ReadAll(scan_keys), flags: flags(&[READONLY]), group: Group::Generic, since: "2.8.0",
-        syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]", summary: "Iterates over the key names in the database.", tips: &["nondeterministic_output", "request_policy:special"], ..BASE },
-    CommandSpec { name: "object", arity: -2, handler: Handler::Container(OBJECT), flags: flags(&[]), group: Group::Generic, since: "2.2.3",
-        syntax: "", summary: "A container for object introspection commands.", ..BASE },
+    CommandSpec { name: "randomkey", arity: 1, handler: ReadAll(randomkey),
+        flags: flags(&[READONLY]), group: Group::Generic, since: "1.0.0",
+        summary: "Returns a random key name from the database.",
+        tips: &["request_policy:all_shards", "nondeterministic_output"], ..BASE },
+    CommandSpec { name: "scan", arity: -2, handler: ReadAll(scan_keys),
+        flags: flags(&[READONLY]), group: Group::Generic, since: "2.8.0",
+        syntax: "cursor [MATCH pattern] [COUNT count] [TYPE type]",
+        summary: "Iterates over the key names in the database.",
+        tips: &["nondeterministic_output", "request_policy:special"], ..BASE },
+    CommandSpec { name: "object", arity: -2, handler: Container(OBJECT), group: Group::Generic, since: "2.2.3",
+        summary: "A container for object introspection commands.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const OBJECT: &[CommandSpec] = &[
-    CommandSpec { name: "encoding", arity: 3, handler: Handler::Read(encoding), keys: &[key(2, &[RO])], flags: flags(&[READONLY]), group: Group::Generic, since: "2.2.3",
-        syntax: "key", summary: "Returns the internal encoding of an object.", tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "freq", arity: 3, handler: Handler::Read(freq), keys: &[key(2, &[RO])], flags: flags(&[READONLY]), group: Group::Generic, since: "4.0.0",
-        syntax: "key", summary: "Returns the logarithmic access frequency counter of an object.", tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "idletime", arity: 3, handler: Handler::Read(idletime), keys: &[key(2, &[RO])], flags: flags(&[READONLY]), group: Group::Generic, since: "2.2.3",
-        syntax: "key", summary: "Returns the time since the last access to an object.", tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "refcount", arity: 3, handler: Handler::Read(refcount), keys: &[key(2, &[RO])], flags: flags(&[READONLY]), group: Group::Generic, since: "2.2.3",
-        syntax: "key", summary: "Returns the reference count of a value of a key.", tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(object_help), flags: flags(&[LOADING, STALE]), group: Group::Generic, since: "6.2.0",
-        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+    CommandSpec { name: "encoding", arity: 3, handler: Read(encoding), keys: &[key(2, &[RO])],
+        flags: flags(&[READONLY]), group: Group::Generic, since: "2.2.3",
+        syntax: "key", summary: "Returns the internal encoding of an object.",
+        tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "freq", arity: 3, handler: Read(freq), keys: &[key(2, &[RO])],
+        flags: flags(&[READONLY]), group: Group::Generic, since: "4.0.0",
+        syntax: "key", summary: "Returns the logarithmic access frequency counter of an object.",
+        tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "idletime", arity: 3, handler: Read(idletime), keys: &[key(2, &[RO])],
+        flags: flags(&[READONLY]), group: Group::Generic, since: "2.2.3",
+        syntax: "key", summary: "Returns the time since the last access to an object.",
+        tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "refcount", arity: 3, handler: Read(refcount), keys: &[key(2, &[RO])],
+        flags: flags(&[READONLY]), group: Group::Generic, since: "2.2.3",
+        syntax: "key", summary: "Returns the reference count of a value of a key.",
+        tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: NoLock(object_help),
+        flags: flags(&[LOADING, STALE]), group: Group::Generic, since: "6.2.0",
+        summary: "Returns helpful text about the different subcommands.", ..BASE },
 ];
 
 /// ```text
@@ -371,7 +407,8 @@ fn idletime(call: &mut Call, db: &Db) -> CommandResult {
 /// > SET k v
 /// OK
 /// > OBJECT FREQ k
-/// (error) ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.
+/// (error) ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching \
+/// between policies at runtime LRU and LFU data will take some time to adjust.
 /// ```
 fn freq(call: &mut Call, db: &Db) -> CommandResult {
     let Some(entry) = db.inspect(&call.key()) else {

@@ -1,7 +1,8 @@
 //! HyperLogLogs: <https://redis.io/commands/?group=hyperloglog>.
 //!
 //! PFCOUNT writes the count that it has found into the string, as in Redis, so that the next one need not look at the
-//! registers; therefore it takes the locks of a writer, and mostly holds them for a glance. COMMAND still calls it a reader.
+//! registers; therefore it takes the locks of a writer, and mostly holds them for a glance. COMMAND still calls it a
+//! reader.
 
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
@@ -12,17 +13,30 @@ use crate::types::hyperloglog::{self, Encoding, HyperLogLog, HyperLogLogMut, Mis
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "pfadd", arity: -2, handler: Handler::Write(pfadd), keys: &[key(1, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::HyperLogLog, since: "2.8.9",
-        syntax: "key [element [element ...]]", summary: "Adds elements to a HyperLogLog key. Creates the key if it doesn't exist.", ..BASE },
-    CommandSpec { name: "pfcount", arity: -2, handler: Handler::Write(pfcount), keys: &[keys(1, -1, 1, &[RW, ACCESS]).noting("RW because it may change the internal representation of the key, and propagate to replicas")], flags: flags(&[READONLY, MAY_REPLICATE]), group: Group::HyperLogLog, since: "2.8.9",
-        syntax: "key [key ...]", summary: "Returns the approximated cardinality of the set(s) observed by the HyperLogLog key(s).", ..BASE },
-    CommandSpec { name: "pfmerge", arity: -2, handler: Handler::Write(pfmerge), keys: &[key(1, &[RW, ACCESS, INSERT]), keys(2, -1, 1, &[RO, ACCESS])], flags: flags(&[WRITE, DENYOOM]), group: Group::HyperLogLog, since: "2.8.9",
-        syntax: "destkey [sourcekey [sourcekey ...]]", summary: "Merges one or more HyperLogLog values into a single key.", ..BASE },
-    CommandSpec { name: "pfdebug", arity: 3, handler: Handler::Write(pfdebug), keys: &[key(2, &[RW, ACCESS])], flags: flags(&[WRITE, DENYOOM, ADMIN]), group: Group::HyperLogLog, since: "2.8.9",
+    CommandSpec { name: "pfadd", arity: -2, handler: Write(pfadd), keys: &[key(1, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::HyperLogLog, since: "2.8.9",
+        syntax: "key [element [element ...]]",
+        summary: "Adds elements to a HyperLogLog key. Creates the key if it doesn't exist.", ..BASE },
+    CommandSpec { name: "pfcount", arity: -2, handler: Write(pfcount), keys: &[KEYS_OF_PFCOUNT],
+        flags: flags(&[READONLY, MAY_REPLICATE]), group: Group::HyperLogLog, since: "2.8.9",
+        syntax: "key [key ...]",
+        summary: "Returns the approximated cardinality of the set(s) observed by the HyperLogLog key(s).", ..BASE },
+    CommandSpec { name: "pfmerge", arity: -2, handler: Write(pfmerge),
+        keys: &[key(1, &[RW, ACCESS, INSERT]), keys(2, -1, 1, &[RO, ACCESS])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::HyperLogLog, since: "2.8.9",
+        syntax: "destkey [sourcekey [sourcekey ...]]",
+        summary: "Merges one or more HyperLogLog values into a single key.", ..BASE },
+    CommandSpec { name: "pfdebug", arity: 3, handler: Write(pfdebug), keys: &[key(2, &[RW, ACCESS])],
+        flags: flags(&[WRITE, DENYOOM, ADMIN]), group: Group::HyperLogLog, since: "2.8.9",
         syntax: "subcommand key", summary: "Internal commands for debugging HyperLogLog values.", ..BASE },
-    CommandSpec { name: "pfselftest", arity: 1, handler: Handler::NoLock(pfselftest), keys: &[], flags: flags(&[ADMIN]), group: Group::HyperLogLog, since: "2.8.9",
-        syntax: "", summary: "An internal command for testing HyperLogLog values.", ..BASE },
+    CommandSpec { name: "pfselftest", arity: 1, handler: NoLock(pfselftest), keys: &[],
+        flags: flags(&[ADMIN]), group: Group::HyperLogLog, since: "2.8.9",
+        summary: "An internal command for testing HyperLogLog values.", ..BASE },
 ];
+
+const KEYS_OF_PFCOUNT: KeySpec = keys(1, -1, 1, &[RW, ACCESS]).noting(
+    "RW because it may change the internal representation of the key, and propagate to replicas",
+);
 
 /// ```text
 /// > PFADD visitors ann bob

@@ -9,8 +9,10 @@ use crate::types::string::{Match, longest_common_subsequence};
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "lcs", arity: -3, handler: Handler::Read(lcs), keys: &[keys(1, 2, 1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::String, since: "7.0.0",
-        syntax: "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]", summary: "Finds the longest common substring.", ..BASE },
+    CommandSpec { name: "lcs", arity: -3, handler: Read(lcs), keys: &[keys(1, 2, 1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::String, since: "7.0.0",
+        syntax: "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
+        summary: "Finds the longest common substring.", ..BASE },
 ];
 
 /// ```text

@@ -11,40 +11,78 @@ use crate::types::list::{BlockLimit, End, List};
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "lpush", arity: -3, handler: Handler::Write(lpush), keys: &[key(1, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::List, since: "1.0.0",
-        syntax: "key element [element ...]", summary: "Prepends one or more elements to a list. Creates the key if it doesn't exist.", ..BASE },
-    CommandSpec { name: "rpush", arity: -3, handler: Handler::Write(rpush), keys: &[key(1, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::List, since: "1.0.0",
-        syntax: "key element [element ...]", summary: "Appends one or more elements to a list. Creates the key if it doesn't exist.", ..BASE },
-    CommandSpec { name: "lpushx", arity: -3, handler: Handler::Write(lpushx), keys: &[key(1, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::List, since: "2.2.0",
-        syntax: "key element [element ...]", summary: "Prepends one or more elements to a list only when the list exists.", ..BASE },
-    CommandSpec { name: "rpushx", arity: -3, handler: Handler::Write(rpushx), keys: &[key(1, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::List, since: "2.2.0",
-        syntax: "key element [element ...]", summary: "Appends an element to a list only when the list exists.", ..BASE },
-    CommandSpec { name: "lpop", arity: -2, handler: Handler::Write(lpop), keys: &[key(1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, FAST]), group: Group::List, since: "1.0.0",
-        syntax: "key [count]", summary: "Returns the first elements in a list after removing it. Deletes the list if the last element was popped.", ..BASE },
-    CommandSpec { name: "rpop", arity: -2, handler: Handler::Write(rpop), keys: &[key(1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, FAST]), group: Group::List, since: "1.0.0",
-        syntax: "key [count]", summary: "Returns and removes the last elements of a list. Deletes the list if the last element was popped.", ..BASE },
-    CommandSpec { name: "llen", arity: 2, handler: Handler::Read(llen), keys: &[key(1, &[RO])], flags: flags(&[READONLY, FAST]), group: Group::List, since: "1.0.0",
+    CommandSpec { name: "lpush", arity: -3, handler: Write(lpush), keys: &[key(1, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::List, since: "1.0.0",
+        syntax: "key element [element ...]",
+        summary: "Prepends one or more elements to a list. Creates the key if it doesn't exist.", ..BASE },
+    CommandSpec { name: "rpush", arity: -3, handler: Write(rpush), keys: &[key(1, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::List, since: "1.0.0",
+        syntax: "key element [element ...]",
+        summary: "Appends one or more elements to a list. Creates the key if it doesn't exist.", ..BASE },
+    CommandSpec { name: "lpushx", arity: -3, handler: Write(lpushx), keys: &[key(1, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::List, since: "2.2.0",
+        syntax: "key element [element ...]",
+        summary: "Prepends one or more elements to a list only when the list exists.", ..BASE },
+    CommandSpec { name: "rpushx", arity: -3, handler: Write(rpushx), keys: &[key(1, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::List, since: "2.2.0",
+        syntax: "key element [element ...]",
+        summary: "Appends an element to a list only when the list exists.", ..BASE },
+    CommandSpec { name: "lpop", arity: -2, handler: Write(lpop), keys: &[key(1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, FAST]), group: Group::List, since: "1.0.0",
+        syntax: "key [count]",
+        summary: "Returns the first elements in a list after removing it. Deletes the list if the last element was \
+            popped.", ..BASE },
+    CommandSpec { name: "rpop", arity: -2, handler: Write(rpop), keys: &[key(1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, FAST]), group: Group::List, since: "1.0.0",
+        syntax: "key [count]",
+        summary: "Returns and removes the last elements of a list. Deletes the list if the last element was \
+            popped.", ..BASE },
+    CommandSpec { name: "llen", arity: 2, handler: Read(llen), keys: &[key(1, &[RO])],
+        flags: flags(&[READONLY, FAST]), group: Group::List, since: "1.0.0",
         syntax: "key", summary: "Returns the length of a list.", ..BASE },
-    CommandSpec { name: "lrange", arity: 4, handler: Handler::Read(lrange), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::List, since: "1.0.0",
+    CommandSpec { name: "lrange", arity: 4, handler: Read(lrange), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::List, since: "1.0.0",
         syntax: "key start stop", summary: "Returns a range of elements from a list.", ..BASE },
-    CommandSpec { name: "lindex", arity: 3, handler: Handler::Read(lindex), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::List, since: "1.0.0",
+    CommandSpec { name: "lindex", arity: 3, handler: Read(lindex), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::List, since: "1.0.0",
         syntax: "key index", summary: "Returns an element from a list by its index.", ..BASE },
-    CommandSpec { name: "lset", arity: 4, handler: Handler::Write(lset), keys: &[key(1, &[RW, UPDATE])], flags: flags(&[WRITE, DENYOOM]), group: Group::List, since: "1.0.0",
+    CommandSpec { name: "lset", arity: 4, handler: Write(lset), keys: &[key(1, &[RW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::List, since: "1.0.0",
         syntax: "key index element", summary: "Sets the value of an element in a list by its index.", ..BASE },
-    CommandSpec { name: "lrem", arity: 4, handler: Handler::Write(lrem), keys: &[key(1, &[RW, DELETE])], flags: flags(&[WRITE]), group: Group::List, since: "1.0.0",
-        syntax: "key count element", summary: "Removes elements from a list. Deletes the list if the last element was removed.", ..BASE },
-    CommandSpec { name: "linsert", arity: 5, handler: Handler::Write(linsert), keys: &[key(1, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM]), group: Group::List, since: "2.2.0",
-        syntax: "key <BEFORE | AFTER> pivot element", summary: "Inserts an element before or after another element in a list.", ..BASE },
-    CommandSpec { name: "ltrim", arity: 4, handler: Handler::Write(ltrim), keys: &[key(1, &[RW, DELETE])], flags: flags(&[WRITE]), group: Group::List, since: "1.0.0",
-        syntax: "key start stop", summary: "Removes elements from both ends a list. Deletes the list if all elements were trimmed.", ..BASE },
-    CommandSpec { name: "lpos", arity: -3, handler: Handler::Read(lpos), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::List, since: "6.0.6",
-        syntax: "key element [RANK rank] [COUNT num-matches] [MAXLEN len]", summary: "Returns the index of matching elements in a list.", ..BASE },
-    CommandSpec { name: "lmove", arity: 5, handler: Handler::Write(lmove), keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM]), group: Group::List, since: "6.2.0",
-        syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT>", summary: "Returns an element after popping it from one list and pushing it to another. Deletes the list if the last element was moved.", ..BASE },
-    CommandSpec { name: "rpoplpush", arity: 3, handler: Handler::Write(rpoplpush), keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM]), group: Group::List, since: "1.2.0",
-        syntax: "source destination", summary: "Returns the last element of a list after removing and pushing it to another list. Deletes the list if the last element was popped.", deprecated: Some(("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments")), ..BASE },
-    CommandSpec { name: "lmpop", arity: -4, handler: Handler::Write(lmpop), keys: &[counted_keys(1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE]), group: Group::List, since: "7.0.0",
-        syntax: "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]", summary: "Returns multiple elements from a list after removing them. Deletes the list if the last element was popped.", ..BASE },
+    CommandSpec { name: "lrem", arity: 4, handler: Write(lrem), keys: &[key(1, &[RW, DELETE])],
+        flags: flags(&[WRITE]), group: Group::List, since: "1.0.0",
+        syntax: "key count element",
+        summary: "Removes elements from a list. Deletes the list if the last element was removed.", ..BASE },
+    CommandSpec { name: "linsert", arity: 5, handler: Write(linsert), keys: &[key(1, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::List, since: "2.2.0",
+        syntax: "key <BEFORE | AFTER> pivot element",
+        summary: "Inserts an element before or after another element in a list.", ..BASE },
+    CommandSpec { name: "ltrim", arity: 4, handler: Write(ltrim), keys: &[key(1, &[RW, DELETE])],
+        flags: flags(&[WRITE]), group: Group::List, since: "1.0.0",
+        syntax: "key start stop",
+        summary: "Removes elements from both ends a list. Deletes the list if all elements were trimmed.", ..BASE },
+    CommandSpec { name: "lpos", arity: -3, handler: Read(lpos), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::List, since: "6.0.6",
+        syntax: "key element [RANK rank] [COUNT num-matches] [MAXLEN len]",
+        summary: "Returns the index of matching elements in a list.", ..BASE },
+    CommandSpec { name: "lmove", arity: 5, handler: Write(lmove),
+        keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::List, since: "6.2.0",
+        syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT>",
+        summary: "Returns an element after popping it from one list and pushing it to another. Deletes the list if the \
+            last element was moved.", ..BASE },
+    CommandSpec { name: "rpoplpush", arity: 3, handler: Write(rpoplpush),
+        keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::List, since: "1.2.0",
+        syntax: "source destination",
+        summary: "Returns the last element of a list after removing and pushing it to another list. Deletes the list \
+            if the last element was popped.",
+        deprecated: Some(("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments")), ..BASE },
+    CommandSpec { name: "lmpop", arity: -4, handler: Write(lmpop), keys: &[counted_keys(1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE]), group: Group::List, since: "7.0.0",
+        syntax: "numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
+        summary: "Returns multiple elements from a list after removing them. Deletes the list if the last element was \
+            popped.", ..BASE },
 ];
 
 /// ```text
@@ -153,8 +191,8 @@ fn pop(call: &mut Call, db: &mut Db, end: End) -> CommandResult {
     Ok(())
 }
 
-/// Moves elements from an end of a key's list to the reply, as an array if there is a count, and tells. `false`, without a
-/// reply, if there is no key.
+/// Moves elements from an end of a key's list to the reply, as an array if there is a count, and tells. `false`,
+/// without a reply, if there is no key.
 pub(super) fn pop_to_reply(
     reply: &mut Reply,
     db: &mut Db,
@@ -546,8 +584,8 @@ fn move_between_keys(call: &mut Call, db: &mut Db, from: End, to: End) -> Comman
     Ok(())
 }
 
-/// Moves an element from one end to another of two lists or one, replies with it and tells. `false`, without a reply, if
-/// there is none.
+/// Moves an element from one end to another of two lists or one, replies with it and tells. `false`, without a reply,
+/// if there is none.
 pub(super) fn move_element(
     reply: &mut Reply,
     db: &mut Db,

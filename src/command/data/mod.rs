@@ -2,6 +2,7 @@
 
 mod bitmap;
 mod blocking;
+mod counter;
 mod dump;
 mod expiry;
 mod generic;
@@ -23,6 +24,7 @@ use super::spec::CommandSpec;
 pub(super) const FAMILIES: &[&[CommandSpec]] = &[
     bitmap::COMMANDS,
     blocking::COMMANDS,
+    counter::COMMANDS,
     dump::COMMANDS,
     expiry::COMMANDS,
     generic::COMMANDS,

@@ -1,5 +1,5 @@
-//! Replies with whole collections. A large one is cloned, which copies next to nothing (see [`types`](crate::types)), and
-//! sent piece by piece when the lock is gone: no second copy of it is made, and nobody waits for its length.
+//! Replies with whole collections. A large one is cloned, which copies next to nothing (see [`types`](crate::types)),
+//! and sent piece by piece when the lock is gone: no second copy of it is made, and nobody waits for its length.
 
 use crate::resp::reply::Reply;
 use std::ops::Range;
@@ -9,8 +9,8 @@ const LARGE: usize = 10_000;
 /// Elements of a piece.
 const PIECE: usize = 256;
 
-/// Replies with a part of a collection: `len` elements, which `write` writes when it gets the numbers of elements, or those
-/// of the [parts](crate::types::hash::Hash::part) that they lie in.
+/// Replies with a part of a collection: `len` elements, which `write` writes when it gets the numbers of elements, or
+/// those of the [parts](crate::types::hash::Hash::part) that they lie in.
 pub(super) fn reply_with<C: Clone + Send + 'static>(
     reply: &mut Reply,
     collection: &C,

@@ -84,9 +84,9 @@ impl ScanOptions {
             .is_none_or(|pattern| glob::matches(pattern, element))
     }
 
-    /// Calls `step` with a cursor, and again with the one it returns, until it has seen COUNT elements or all: so one call
-    /// returns all if there are no more. A step passes over empty places, but expired keys are not seen either, and must not
-    /// keep the call busy for ever; hence the bound on the steps, as in Redis.
+    /// Calls `step` with a cursor, and again with the one it returns, until it has seen COUNT elements or all: so one
+    /// call returns all if there are no more. A step passes over empty places, but expired keys are not seen either,
+    /// and must not keep the call busy for ever; hence the bound on the steps, as in Redis.
     pub(super) fn run(&self, mut cursor: u64, mut step: impl FnMut(u64, &mut usize) -> u64) -> u64 {
         let mut seen = 0;
         for _ in 0..self.count.saturating_mul(10) {

@@ -14,40 +14,73 @@ use crate::util::number;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "sadd", arity: -3, handler: Handler::Write(sadd), keys: &[key(1, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::Set, since: "1.0.0",
-        syntax: "key member [member ...]", summary: "Adds one or more members to a set. Creates the key if it doesn't exist.", ..BASE },
-    CommandSpec { name: "srem", arity: -3, handler: Handler::Write(srem), keys: &[key(1, &[RW, DELETE])], flags: flags(&[WRITE, FAST]), group: Group::Set, since: "1.0.0",
-        syntax: "key member [member ...]", summary: "Removes one or more members from a set. Deletes the set if the last member was removed.", ..BASE },
-    CommandSpec { name: "smembers", arity: 2, handler: Handler::Read(smembers), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Set, since: "1.0.0",
-        syntax: "key", summary: "Returns all members of a set.", tips: &["nondeterministic_output_order"], ..BASE },
-    CommandSpec { name: "sismember", arity: 3, handler: Handler::Read(sismember), keys: &[key(1, &[RO])], flags: flags(&[READONLY, FAST]), group: Group::Set, since: "1.0.0",
+    CommandSpec { name: "sadd", arity: -3, handler: Write(sadd), keys: &[key(1, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::Set, since: "1.0.0",
+        syntax: "key member [member ...]",
+        summary: "Adds one or more members to a set. Creates the key if it doesn't exist.", ..BASE },
+    CommandSpec { name: "srem", arity: -3, handler: Write(srem), keys: &[key(1, &[RW, DELETE])],
+        flags: flags(&[WRITE, FAST]), group: Group::Set, since: "1.0.0",
+        syntax: "key member [member ...]",
+        summary: "Removes one or more members from a set. Deletes the set if the last member was removed.", ..BASE },
+    CommandSpec { name: "smembers", arity: 2, handler: Read(smembers), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Set, since: "1.0.0",
+        syntax: "key", summary: "Returns all members of a set.",
+        tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "sismember", arity: 3, handler: Read(sismember), keys: &[key(1, &[RO])],
+        flags: flags(&[READONLY, FAST]), group: Group::Set, since: "1.0.0",
         syntax: "key member", summary: "Determines whether a member belongs to a set.", ..BASE },
-    CommandSpec { name: "smismember", arity: -3, handler: Handler::Read(smismember), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY, FAST]), group: Group::Set, since: "6.2.0",
+    CommandSpec { name: "smismember", arity: -3, handler: Read(smismember), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY, FAST]), group: Group::Set, since: "6.2.0",
         syntax: "key member [member ...]", summary: "Determines whether multiple members belong to a set.", ..BASE },
-    CommandSpec { name: "scard", arity: 2, handler: Handler::Read(scard), keys: &[key(1, &[RO])], flags: flags(&[READONLY, FAST]), group: Group::Set, since: "1.0.0",
+    CommandSpec { name: "scard", arity: 2, handler: Read(scard), keys: &[key(1, &[RO])],
+        flags: flags(&[READONLY, FAST]), group: Group::Set, since: "1.0.0",
         syntax: "key", summary: "Returns the number of members in a set.", ..BASE },
-    CommandSpec { name: "spop", arity: -2, handler: Handler::Write(spop), keys: &[key(1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, FAST]), group: Group::Set, since: "1.0.0",
-        syntax: "key [count]", summary: "Returns one or more random members from a set after removing them. Deletes the set if the last member was popped.", tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "srandmember", arity: -2, handler: Handler::Read(srandmember), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Set, since: "1.0.0",
-        syntax: "key [count]", summary: "Get one or multiple random members from a set", tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "smove", arity: 4, handler: Handler::Write(smove), keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])], flags: flags(&[WRITE, FAST]), group: Group::Set, since: "1.0.0",
+    CommandSpec { name: "spop", arity: -2, handler: Write(spop), keys: &[key(1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, FAST]), group: Group::Set, since: "1.0.0",
+        syntax: "key [count]",
+        summary: "Returns one or more random members from a set after removing them. Deletes the set if the last \
+            member was popped.",
+        tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "srandmember", arity: -2, handler: Read(srandmember), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Set, since: "1.0.0",
+        syntax: "key [count]", summary: "Get one or multiple random members from a set",
+        tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "smove", arity: 4, handler: Write(smove),
+        keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])],
+        flags: flags(&[WRITE, FAST]), group: Group::Set, since: "1.0.0",
         syntax: "source destination member", summary: "Moves a member from one set to another.", ..BASE },
-    CommandSpec { name: "sinter", arity: -2, handler: Handler::Read(sinter), keys: &[keys(1, -1, 1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Set, since: "1.0.0",
-        syntax: "key [key ...]", summary: "Returns the intersect of multiple sets.", tips: &["nondeterministic_output_order"], ..BASE },
-    CommandSpec { name: "sinterstore", arity: -3, handler: Handler::Write(sinterstore), keys: &[key(1, &[RW, UPDATE]), keys(2, -1, 1, &[RO, ACCESS])], flags: flags(&[WRITE, DENYOOM]), group: Group::Set, since: "1.0.0",
+    CommandSpec { name: "sinter", arity: -2, handler: Read(sinter), keys: &[keys(1, -1, 1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Set, since: "1.0.0",
+        syntax: "key [key ...]", summary: "Returns the intersect of multiple sets.",
+        tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "sinterstore", arity: -3, handler: Write(sinterstore),
+        keys: &[key(1, &[RW, UPDATE]), keys(2, -1, 1, &[RO, ACCESS])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::Set, since: "1.0.0",
         syntax: "destination key [key ...]", summary: "Stores the intersect of multiple sets in a key.", ..BASE },
-    CommandSpec { name: "sintercard", arity: -3, handler: Handler::Read(sintercard), keys: &[counted_keys(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Set, since: "7.0.0",
-        syntax: "numkeys key [key ...] [LIMIT limit]", summary: "Returns the number of members of the intersect of multiple sets.", ..BASE },
-    CommandSpec { name: "sunion", arity: -2, handler: Handler::Read(sunion), keys: &[keys(1, -1, 1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Set, since: "1.0.0",
-        syntax: "key [key ...]", summary: "Returns the union of multiple sets.", tips: &["nondeterministic_output_order"], ..BASE },
-    CommandSpec { name: "sunionstore", arity: -3, handler: Handler::Write(sunionstore), keys: &[key(1, &[OW, UPDATE]), keys(2, -1, 1, &[RO, ACCESS])], flags: flags(&[WRITE, DENYOOM]), group: Group::Set, since: "1.0.0",
+    CommandSpec { name: "sintercard", arity: -3, handler: Read(sintercard), keys: &[counted_keys(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Set, since: "7.0.0",
+        syntax: "numkeys key [key ...] [LIMIT limit]",
+        summary: "Returns the number of members of the intersect of multiple sets.", ..BASE },
+    CommandSpec { name: "sunion", arity: -2, handler: Read(sunion), keys: &[keys(1, -1, 1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Set, since: "1.0.0",
+        syntax: "key [key ...]", summary: "Returns the union of multiple sets.",
+        tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "sunionstore", arity: -3, handler: Write(sunionstore),
+        keys: &[key(1, &[OW, UPDATE]), keys(2, -1, 1, &[RO, ACCESS])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::Set, since: "1.0.0",
         syntax: "destination key [key ...]", summary: "Stores the union of multiple sets in a key.", ..BASE },
-    CommandSpec { name: "sdiff", arity: -2, handler: Handler::Read(sdiff), keys: &[keys(1, -1, 1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Set, since: "1.0.0",
-        syntax: "key [key ...]", summary: "Returns the difference of multiple sets.", tips: &["nondeterministic_output_order"], ..BASE },
-    CommandSpec { name: "sdiffstore", arity: -3, handler: Handler::Write(sdiffstore), keys: &[key(1, &[OW, UPDATE]), keys(2, -1, 1, &[RO, ACCESS])], flags: flags(&[WRITE, DENYOOM]), group: Group::Set, since: "1.0.0",
+    CommandSpec { name: "sdiff", arity: -2, handler: Read(sdiff), keys: &[keys(1, -1, 1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Set, since: "1.0.0",
+        syntax: "key [key ...]", summary: "Returns the difference of multiple sets.",
+        tips: &["nondeterministic_output_order"], ..BASE },
+    CommandSpec { name: "sdiffstore", arity: -3, handler: Write(sdiffstore),
+        keys: &[key(1, &[OW, UPDATE]), keys(2, -1, 1, &[RO, ACCESS])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::Set, since: "1.0.0",
         syntax: "destination key [key ...]", summary: "Stores the difference of multiple sets in a key.", ..BASE },
-    CommandSpec { name: "sscan", arity: -3, handler: Handler::Read(sscan), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Set, since: "2.8.0",
-        syntax: "key cursor [MATCH pattern] [COUNT count]", summary: "Iterates over members of a set.", tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "sscan", arity: -3, handler: Read(sscan), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Set, since: "2.8.0",
+        syntax: "key cursor [MATCH pattern] [COUNT count]", summary: "Iterates over members of a set.",
+        tips: &["nondeterministic_output"], ..BASE },
 ];
 
 /// How many of the given members are new.
@@ -263,7 +296,8 @@ impl Popped {
 
 /// Whatever is less work: the drawn members are taken out, or the set goes and those that stay become a new one.
 fn spop_several(call: &mut Call, db: &mut Db) -> CommandResult {
-    /// To move a member is as much work as to take out so many; decides on the form that is left, so it is Redis' number.
+    /// To move a member is as much work as to take out so many; decides on the form that is left, so it is Redis'
+    /// number.
     const REMOVALS_PER_MOVE: usize = 5;
     let key = call.key();
     let count = call.count(2)?;
@@ -542,7 +576,8 @@ fn sdiffstore(call: &mut Call, db: &mut Db) -> CommandResult {
     Ok(())
 }
 
-/// The sets of these keys, or nothing if one of them is missing. All are looked at: a wrong type is an error before that.
+/// The sets of these keys, or nothing if one of them is missing. All are looked at: a wrong type is an error before
+/// that.
 fn all_sets<'a>(db: &'a Db, keys: &[Key]) -> Result<Option<Vec<&'a Set>>, CommandError> {
     let sets = present_sets(db, keys)?;
     Ok(Some(sets).filter(|sets| sets.len() == keys.len()))

@@ -1,7 +1,8 @@
-//! SORT and SORT_RO: the elements of a list, a set or a sorted set, in their own order or in that of what other keys hold.
+//! SORT and SORT_RO: the elements of a list, a set or a sorted set, in their own order or in that of what other keys
+//! hold.
 //!
-//! The keys that BY and GET name are known only when the elements are, so all shards are locked then, for reading unless
-//! the result is stored. Without them SORT locks its key and its destination alone.
+//! The keys that BY and GET name are known only when the elements are, so all shards are locked then, for reading
+//! unless the result is stored. Without them SORT locks its key and its destination alone.
 //!
 //! Redis turns a compact sorted set into a large one before it sorts it; here it stays as it is.
 
@@ -21,18 +22,27 @@ use std::ops::Range;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "sort", arity: -2, handler: Handler::ByArguments(handler_of_sort), keys: &[key(1, &[RO, ACCESS]), BY_AND_GET, STORE], flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS, CAT_COLLECTIONS]), group: Group::Generic, since: "1.0.0",
-        syntax: "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] [STORE destination]", summary: "Sorts the elements in a list, a set, or a sorted set, optionally storing the result.", ..BASE },
-    CommandSpec { name: "sort_ro", arity: -2, handler: Handler::ByArguments(handler_of_sort_ro), keys: &[key(1, &[RO, ACCESS]), BY_AND_GET], flags: flags(&[READONLY, CAT_DANGEROUS, CAT_COLLECTIONS]), group: Group::Generic, since: "7.0.0",
-        syntax: "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]", summary: "Returns the sorted elements of a list, a set, or a sorted set.", ..BASE },
+    CommandSpec { name: "sort", arity: -2, handler: ByArguments(handler_of_sort),
+        keys: &[key(1, &[RO, ACCESS]), BY_AND_GET, STORE],
+        flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS, CAT_COLLECTIONS]), group: Group::Generic, since: "1.0.0",
+        syntax: "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] [STORE \
+            destination]",
+        summary: "Sorts the elements in a list, a set, or a sorted set, optionally storing the result.", ..BASE },
+    CommandSpec { name: "sort_ro", arity: -2, handler: ByArguments(handler_of_sort_ro),
+        keys: &[key(1, &[RO, ACCESS]), BY_AND_GET],
+        flags: flags(&[READONLY, CAT_DANGEROUS, CAT_COLLECTIONS]), group: Group::Generic, since: "7.0.0",
+        syntax: "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]",
+        summary: "Returns the sorted elements of a list, a set, or a sorted set.", ..BASE },
 ];
 
 const BY_AND_GET: KeySpec = keys_by_pattern(&[RO, ACCESS]).noting(
-    "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key we sort",
+    "For the optional BY/GET keyword. It is marked 'unknown' because the key names derive from the content of the key \
+    we sort",
 );
 
 const STORE: KeySpec = sought_key(destination, &[OW, UPDATE]).noting(
-    "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument array",
+    "For the optional STORE keyword. It is marked 'unknown' because the keyword can appear anywhere in the argument \
+    array",
 );
 
 /// The index of the key that the result is stored in.
@@ -401,7 +411,8 @@ fn elements<'a>(
         .collect())
 }
 
-/// Orders elements by the numbers that they or their weights spell, 0 where there is no weight; equal ones by their bytes.
+/// Orders elements by the numbers that they or their weights spell, 0 where there is no weight; equal ones by their
+/// bytes.
 fn by_numbers<'a>(
     db: &Db,
     elements: Vec<&'a [u8]>,
@@ -430,8 +441,8 @@ fn by_numbers<'a>(
         .collect())
 }
 
-/// The number that a weight spells, as C's `strtod` sees it: up to a zero byte, blanks before it, nothing being 0. `None` if
-/// it is none, or too large or too small to be told precisely.
+/// The number that a weight spells, as C's `strtod` sees it: up to a zero byte, blanks before it, nothing being 0.
+/// `None` if it is none, or too large or too small to be told precisely.
 fn number_of(weight: &[u8]) -> Option<f64> {
     if let Some(integer) = number::parse_i64(weight) {
         return Some(integer as f64);

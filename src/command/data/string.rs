@@ -1,4 +1,4 @@
-//! Strings: <https://redis.io/commands/?group=string>.
+//! Strings: <https://redis.io/commands/?group=string>. Those that count stand in `counter`.
 
 use crate::command::call::{Call, clamp_range};
 use crate::command::data::expiry::{self, TimeUnit};
@@ -9,54 +9,83 @@ use crate::keyspace::entry::Entry;
 use crate::keyspace::object::Object;
 use crate::keyspace::space::Key;
 use crate::keyspace::string_entry::StringForm;
-use crate::util::long_double::LongDouble;
-use crate::util::number;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "set", arity: -3, handler: Handler::Write(set), keys: &[key(1, &[RW, ACCESS, UPDATE, VARIABLE]).varying(flags_of_set).noting("RW and ACCESS due to the optional `GET` argument")], flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "1.0.0",
-        syntax: "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | KEEPTTL]", summary: "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.", ..BASE },
-    CommandSpec { name: "get", arity: 2, handler: Handler::Read(get), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY, FAST]), group: Group::String, since: "1.0.0",
+    CommandSpec { name: "set", arity: -3, handler: Write(set), keys: &[KEY_OF_SET],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "1.0.0",
+        syntax: "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT \
+            unix-time-milliseconds | KEEPTTL]",
+        summary: "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.", ..BASE },
+    CommandSpec { name: "get", arity: 2, handler: Read(get), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY, FAST]), group: Group::String, since: "1.0.0",
         syntax: "key", summary: "Returns the string value of a key.", ..BASE },
-    CommandSpec { name: "setnx", arity: 3, handler: Handler::Write(setnx), keys: &[key(1, &[OW, INSERT])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "1.0.0",
-        syntax: "key value", summary: "Set the string value of a key only when the key doesn't exist.", deprecated: Some(("2.6.12", "`SET` with the `NX` argument")), ..BASE },
-    CommandSpec { name: "setex", arity: 4, handler: Handler::Write(setex), keys: &[key(1, &[OW, UPDATE])], flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "2.0.0",
-        syntax: "key seconds value", summary: "Sets the string value and expiration time of a key. Creates the key if it doesn't exist.", deprecated: Some(("2.6.12", "`SET` with the `EX` argument")), ..BASE },
-    CommandSpec { name: "psetex", arity: 4, handler: Handler::Write(psetex), keys: &[key(1, &[OW, UPDATE])], flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "2.6.0",
-        syntax: "key milliseconds value", summary: "Sets both string value and expiration time in milliseconds of a key. The key is created if it doesn't exist.", deprecated: Some(("2.6.12", "`SET` with the `PX` argument")), ..BASE },
-    CommandSpec { name: "getset", arity: 3, handler: Handler::Write(getset), keys: &[key(1, &[RW, ACCESS, UPDATE])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "1.0.0",
-        syntax: "key value", summary: "Returns the previous string value of a key after setting it to a new value.", deprecated: Some(("6.2.0", "`SET` with the `!GET` argument")), ..BASE },
-    CommandSpec { name: "getdel", arity: 2, handler: Handler::Write(getdel), keys: &[key(1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, FAST]), group: Group::String, since: "6.2.0",
+    CommandSpec { name: "setnx", arity: 3, handler: Write(setnx), keys: &[key(1, &[OW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "1.0.0",
+        syntax: "key value", summary: "Set the string value of a key only when the key doesn't exist.",
+        deprecated: Some(("2.6.12", "`SET` with the `NX` argument")), ..BASE },
+    CommandSpec { name: "setex", arity: 4, handler: Write(setex), keys: &[key(1, &[OW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "2.0.0",
+        syntax: "key seconds value",
+        summary: "Sets the string value and expiration time of a key. Creates the key if it doesn't exist.",
+        deprecated: Some(("2.6.12", "`SET` with the `EX` argument")), ..BASE },
+    CommandSpec { name: "psetex", arity: 4, handler: Write(psetex), keys: &[key(1, &[OW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "2.6.0",
+        syntax: "key milliseconds value",
+        summary: "Sets both string value and expiration time in milliseconds of a key. The key is created if it \
+            doesn't exist.",
+        deprecated: Some(("2.6.12", "`SET` with the `PX` argument")), ..BASE },
+    CommandSpec { name: "getset", arity: 3, handler: Write(getset), keys: &[key(1, &[RW, ACCESS, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "1.0.0",
+        syntax: "key value",
+        summary: "Returns the previous string value of a key after setting it to a new value.",
+        deprecated: Some(("6.2.0", "`SET` with the `!GET` argument")), ..BASE },
+    CommandSpec { name: "getdel", arity: 2, handler: Write(getdel), keys: &[key(1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, FAST]), group: Group::String, since: "6.2.0",
         syntax: "key", summary: "Returns the string value of a key after deleting the key.", ..BASE },
-    CommandSpec { name: "getex", arity: -2, handler: Handler::Write(getex), keys: &[key(1, &[RW, ACCESS, UPDATE]).noting("RW and UPDATE because it changes the TTL")], flags: flags(&[WRITE, FAST]), group: Group::String, since: "6.2.0",
-        syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]", summary: "Returns the string value of a key after setting its expiration time.", ..BASE },
-    CommandSpec { name: "mget", arity: -2, handler: Handler::Read(mget), keys: &[keys(1, -1, 1, &[RO, ACCESS])], flags: flags(&[READONLY, FAST]), group: Group::String, since: "1.0.0",
-        syntax: "key [key ...]", summary: "Atomically returns the string values of one or more keys.", tips: &["request_policy:multi_shard"], ..BASE },
-    CommandSpec { name: "mset", arity: -3, handler: Handler::Write(mset), keys: &[keys(1, -1, 2, &[OW, UPDATE])], flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "1.0.1",
-        syntax: "key value [key value ...]", summary: "Atomically creates or modifies the string values of one or more keys.", tips: &["request_policy:multi_shard", "response_policy:all_succeeded"], ..BASE },
-    CommandSpec { name: "msetnx", arity: -3, handler: Handler::Write(msetnx), keys: &[keys(1, -1, 2, &[OW, INSERT])], flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "1.0.1",
-        syntax: "key value [key value ...]", summary: "Atomically modifies the string values of one or more keys only when all keys don't exist.", tips: &["request_policy:multi_shard", "response_policy:agg_min"], ..BASE },
-    CommandSpec { name: "append", arity: 3, handler: Handler::Write(append), keys: &[key(1, &[RW, INSERT])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "2.0.0",
-        syntax: "key value", summary: "Appends a string to the value of a key. Creates the key if it doesn't exist.", ..BASE },
-    CommandSpec { name: "strlen", arity: 2, handler: Handler::Read(strlen), keys: &[key(1, &[RO])], flags: flags(&[READONLY, FAST]), group: Group::String, since: "2.2.0",
+    CommandSpec { name: "getex", arity: -2, handler: Write(getex),
+        keys: &[key(1, &[RW, ACCESS, UPDATE]).noting("RW and UPDATE because it changes the TTL")],
+        flags: flags(&[WRITE, FAST]), group: Group::String, since: "6.2.0",
+        syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
+        summary: "Returns the string value of a key after setting its expiration time.", ..BASE },
+    CommandSpec { name: "mget", arity: -2, handler: Read(mget), keys: &[keys(1, -1, 1, &[RO, ACCESS])],
+        flags: flags(&[READONLY, FAST]), group: Group::String, since: "1.0.0",
+        syntax: "key [key ...]", summary: "Atomically returns the string values of one or more keys.",
+        tips: &["request_policy:multi_shard"], ..BASE },
+    CommandSpec { name: "mset", arity: -3, handler: Write(mset), keys: &[keys(1, -1, 2, &[OW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "1.0.1",
+        syntax: "key value [key value ...]",
+        summary: "Atomically creates or modifies the string values of one or more keys.",
+        tips: &["request_policy:multi_shard", "response_policy:all_succeeded"], ..BASE },
+    CommandSpec { name: "msetnx", arity: -3, handler: Write(msetnx), keys: &[keys(1, -1, 2, &[OW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "1.0.1",
+        syntax: "key value [key value ...]",
+        summary: "Atomically modifies the string values of one or more keys only when all keys don't exist.",
+        tips: &["request_policy:multi_shard", "response_policy:agg_min"], ..BASE },
+    CommandSpec { name: "append", arity: 3, handler: Write(append), keys: &[key(1, &[RW, INSERT])],
+        flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "2.0.0",
+        syntax: "key value",
+        summary: "Appends a string to the value of a key. Creates the key if it doesn't exist.", ..BASE },
+    CommandSpec { name: "strlen", arity: 2, handler: Read(strlen), keys: &[key(1, &[RO])],
+        flags: flags(&[READONLY, FAST]), group: Group::String, since: "2.2.0",
         syntax: "key", summary: "Returns the length of a string value.", ..BASE },
-    CommandSpec { name: "incr", arity: 2, handler: Handler::Write(incr), keys: &[key(1, &[RW, ACCESS, UPDATE])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "1.0.0",
-        syntax: "key", summary: "Increments the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.", ..BASE },
-    CommandSpec { name: "decr", arity: 2, handler: Handler::Write(decr), keys: &[key(1, &[RW, ACCESS, UPDATE])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "1.0.0",
-        syntax: "key", summary: "Decrements the integer value of a key by one. Uses 0 as initial value if the key doesn't exist.", ..BASE },
-    CommandSpec { name: "incrby", arity: 3, handler: Handler::Write(incrby), keys: &[key(1, &[RW, ACCESS, UPDATE])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "1.0.0",
-        syntax: "key increment", summary: "Increments the integer value of a key by a number. Uses 0 as initial value if the key doesn't exist.", ..BASE },
-    CommandSpec { name: "decrby", arity: 3, handler: Handler::Write(decrby), keys: &[key(1, &[RW, ACCESS, UPDATE])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "1.0.0",
-        syntax: "key decrement", summary: "Decrements a number from the integer value of a key. Uses 0 as initial value if the key doesn't exist.", ..BASE },
-    CommandSpec { name: "incrbyfloat", arity: 3, handler: Handler::Write(incrbyfloat), keys: &[key(1, &[RW, ACCESS, UPDATE])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "2.6.0",
-        syntax: "key increment:double", summary: "Increment the floating point value of a key by a number. Uses 0 as initial value if the key doesn't exist.", ..BASE },
-    CommandSpec { name: "getrange", arity: 4, handler: Handler::Read(getrange), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::String, since: "2.4.0",
+    CommandSpec { name: "getrange", arity: 4, handler: Read(getrange), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::String, since: "2.4.0",
         syntax: "key start end", summary: "Returns a substring of the string stored at a key.", ..BASE },
-    CommandSpec { name: "substr", arity: 4, handler: Handler::Read(getrange), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::String, since: "1.0.0",
-        syntax: "key start end", summary: "Returns a substring from a string value.", deprecated: Some(("2.0.0", "`GETRANGE`")), ..BASE },
-    CommandSpec { name: "setrange", arity: 4, handler: Handler::Write(setrange), keys: &[key(1, &[RW, UPDATE])], flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "2.2.0",
-        syntax: "key offset value", summary: "Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist.", ..BASE },
+    CommandSpec { name: "substr", arity: 4, handler: Read(getrange), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::String, since: "1.0.0",
+        syntax: "key start end", summary: "Returns a substring from a string value.",
+        deprecated: Some(("2.0.0", "`GETRANGE`")), ..BASE },
+    CommandSpec { name: "setrange", arity: 4, handler: Write(setrange), keys: &[key(1, &[RW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "2.2.0",
+        syntax: "key offset value",
+        summary: "Overwrites a part of a string value with another by an offset. Creates the key if it doesn't \
+            exist.", ..BASE },
 ];
+
+const KEY_OF_SET: KeySpec = key(1, &[RW, ACCESS, UPDATE, VARIABLE])
+    .varying(flags_of_set)
+    .noting("RW and ACCESS due to the optional `GET` argument");
 
 /// When a key is set.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,8 +95,8 @@ enum Condition {
     IfPresent,
 }
 
-/// What is said about the deadline. An option may come twice, and then the last one counts; two different ones contradict
-/// each other.
+/// What is said about the deadline. An option may come twice, and then the last one counts; two different ones
+/// contradict each other.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum DeadlineOption {
     Nothing,
@@ -510,101 +539,6 @@ fn check_string_len(call: &Call, len: usize) -> CommandResult {
 fn strlen(call: &mut Call, db: &Db) -> CommandResult {
     let len = db.string(&call.key())?.map_or(0, <[u8]>::len);
     call.reply.count(len);
-    Ok(())
-}
-
-/// ```text
-/// > INCR n
-/// (integer) 1
-/// > SET n 9223372036854775807
-/// OK
-/// > INCR n
-/// (error) ERR increment or decrement would overflow
-/// ```
-fn incr(call: &mut Call, db: &mut Db) -> CommandResult {
-    increment(call, db, 1)
-}
-
-/// ```text
-/// > DECR n
-/// (integer) -1
-/// ```
-fn decr(call: &mut Call, db: &mut Db) -> CommandResult {
-    increment(call, db, -1)
-}
-
-/// ```text
-/// > INCRBY n 10
-/// (integer) 10
-/// > INCRBY n ten
-/// (error) ERR value is not an integer or out of range
-/// ```
-fn incrby(call: &mut Call, db: &mut Db) -> CommandResult {
-    let by = call.integer(2)?;
-    increment(call, db, by)
-}
-
-/// ```text
-/// > DECRBY n 10
-/// (integer) -10
-/// > DECRBY n -9223372036854775808
-/// (error) ERR decrement would overflow
-/// ```
-fn decrby(call: &mut Call, db: &mut Db) -> CommandResult {
-    let by = call
-        .integer(2)?
-        .checked_neg()
-        .ok_or(CommandError::DecrementOverflow)?;
-    increment(call, db, by)
-}
-
-fn increment(call: &mut Call, db: &mut Db, by: i64) -> CommandResult {
-    let key = call.key();
-    let entry = db.find(&key);
-    let old = match entry {
-        Some(entry) => number::parse_i64(entry.string()?).ok_or(CommandError::NotAnInteger)?,
-        None => 0,
-    };
-    let new = old.checked_add(by).ok_or(CommandError::Overflow)?;
-    let expires_at_ms = entry.and_then(Entry::expires_at_ms);
-    db.put_string(
-        &key,
-        itoa::Buffer::new().format(new).as_bytes(),
-        StringForm::Natural,
-        expires_at_ms,
-    );
-    db.changed(&key, "incrby", 1);
-    call.reply.integer(new);
-    Ok(())
-}
-
-/// ```text
-/// > SET f 10.50
-/// OK
-/// > INCRBYFLOAT f 0.1
-/// "10.6"
-/// > INCRBYFLOAT f -5.0e-1
-/// "10.1"
-/// ```
-fn incrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
-    let key = call.key();
-    let entry = db.find(&key);
-    let old = match entry {
-        Some(entry) => LongDouble::parse(entry.string()?).ok_or(CommandError::NotAFloat)?,
-        None => LongDouble::default(),
-    };
-    let by = LongDouble::parse(call.argument(2)).ok_or(CommandError::NotAFloat)?;
-    let new = old + by;
-    if new.is_nan() || new.is_infinite() {
-        return Err(CommandError::NanOrInfinity);
-    }
-    let mut text = Vec::new();
-    new.format(&mut text);
-    let expires_at_ms = entry.and_then(Entry::expires_at_ms);
-    db.put_string(&key, &text, StringForm::Text, expires_at_ms);
-    db.changed(&key, "incrbyfloat", 1);
-    db.replay_as(|replay| replay.command(&[b"SET", key.bytes, &text, b"KEEPTTL"]));
-    call.reply.bulk(&text);
     Ok(())
 }
 

@@ -1,4 +1,5 @@
-//! The connection itself: <https://redis.io/commands/?group=connection>. CLIENT is in [`crate::command::admin::client`].
+//! The connection itself: <https://redis.io/commands/?group=connection>. CLIENT is in
+//! [`crate::command::admin::client`].
 
 use crate::command::admin::client;
 use crate::command::call::{Call, Then};
@@ -11,20 +12,34 @@ use std::sync::atomic::Ordering::Relaxed;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "ping", arity: -1, handler: Handler::NoLock(ping), flags: flags(&[FAST, WHILE_SUBSCRIBED, HEALTH_CHECK]), group: Group::Connection, since: "1.0.0",
-        syntax: "[message]", summary: "Returns the server's liveliness response.", tips: &["request_policy:all_shards", "response_policy:all_succeeded"], ..BASE },
-    CommandSpec { name: "echo", arity: 2, handler: Handler::NoLock(echo), flags: flags(&[LOADING, STALE, FAST]), group: Group::Connection, since: "1.0.0",
+    CommandSpec { name: "ping", arity: -1, handler: NoLock(ping),
+        flags: flags(&[FAST, WHILE_SUBSCRIBED, HEALTH_CHECK]), group: Group::Connection, since: "1.0.0",
+        syntax: "[message]", summary: "Returns the server's liveliness response.",
+        tips: &["request_policy:all_shards", "response_policy:all_succeeded"], ..BASE },
+    CommandSpec { name: "echo", arity: 2, handler: NoLock(echo),
+        flags: flags(&[LOADING, STALE, FAST]), group: Group::Connection, since: "1.0.0",
         syntax: "message", summary: "Returns the given string.", ..BASE },
-    CommandSpec { name: "quit", arity: -1, handler: Handler::NoLock(quit), flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY, WHILE_SUBSCRIBED]), group: Group::Connection, since: "1.0.0",
-        syntax: "", summary: "Closes the connection.", deprecated: Some(("7.2.0", "just closing the connection")), ..BASE },
-    CommandSpec { name: "reset", arity: 1, handler: Handler::NoLock(reset), flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY, WHILE_SUBSCRIBED]), group: Group::Connection, since: "6.2.0",
-        syntax: "", summary: "Resets the connection.", ..BASE },
-    CommandSpec { name: "select", arity: 2, handler: Handler::NoLock(select), flags: flags(&[LOADING, STALE, FAST, SELECTS]), group: Group::Connection, since: "1.0.0",
+    CommandSpec { name: "quit", arity: -1, handler: NoLock(quit),
+        flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY, WHILE_SUBSCRIBED]),
+        group: Group::Connection, since: "1.0.0",
+        summary: "Closes the connection.",
+        deprecated: Some(("7.2.0", "just closing the connection")), ..BASE },
+    CommandSpec { name: "reset", arity: 1, handler: NoLock(reset),
+        flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY, WHILE_SUBSCRIBED]),
+        group: Group::Connection, since: "6.2.0",
+        summary: "Resets the connection.", ..BASE },
+    CommandSpec { name: "select", arity: 2, handler: NoLock(select),
+        flags: flags(&[LOADING, STALE, FAST, SELECTS]), group: Group::Connection, since: "1.0.0",
         syntax: "index", summary: "Changes the selected database.", ..BASE },
-    CommandSpec { name: "hello", arity: -1, handler: Handler::NoLock(hello), flags: flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY]), group: Group::Connection, since: "6.0.0",
-        syntax: "[protover [AUTH username password] [SETNAME clientname]]", summary: "Handshakes with the server.", is_secret: is_secret_of_hello, ..BASE },
-    CommandSpec { name: "auth", arity: -2, handler: Handler::NoLock(auth), flags: flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY]), group: Group::Connection, since: "1.0.0",
-        syntax: "[username] password", summary: "Authenticates the connection.", is_secret: |_, index| index > 0, ..BASE },
+    CommandSpec { name: "hello", arity: -1, handler: NoLock(hello),
+        flags: flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY]), group: Group::Connection, since: "6.0.0",
+        syntax: "[protover [AUTH username password] [SETNAME clientname]]",
+        summary: "Handshakes with the server.",
+        is_secret: is_secret_of_hello, ..BASE },
+    CommandSpec { name: "auth", arity: -2, handler: NoLock(auth),
+        flags: flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY]), group: Group::Connection, since: "1.0.0",
+        syntax: "[username] password", summary: "Authenticates the connection.",
+        is_secret: |_, index| index > 0, ..BASE },
 ];
 
 /// ```text
@@ -213,7 +228,8 @@ fn introduce_server(call: &mut Call) {
 ///
 /// ```text
 /// > AUTH secret
-/// (error) ERR AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?
+/// (error) ERR AUTH <password> called without any password configured for the default user. Are you sure your \
+/// configuration is correct?
 /// > AUTH default secret
 /// OK
 /// > AUTH somebody secret

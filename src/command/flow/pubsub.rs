@@ -7,40 +7,60 @@ use crate::state::pubsub::Kind;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "subscribe", arity: -2, handler: Handler::NoLock(subscribe), flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
+    CommandSpec { name: "subscribe", arity: -2, handler: NoLock(subscribe),
+        flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
         syntax: "channel [channel ...]", summary: "Listens for messages published to channels.", ..BASE },
-    CommandSpec { name: "unsubscribe", arity: -1, handler: Handler::NoLock(unsubscribe), flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
+    CommandSpec { name: "unsubscribe", arity: -1, handler: NoLock(unsubscribe),
+        flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
         syntax: "[channel [channel ...]]", summary: "Stops listening to messages posted to channels.", ..BASE },
-    CommandSpec { name: "psubscribe", arity: -2, handler: Handler::NoLock(subscribe), flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
-        syntax: "pattern{pattern} [pattern{pattern} ...]", summary: "Listens for messages published to channels that match one or more patterns.", ..BASE },
-    CommandSpec { name: "punsubscribe", arity: -1, handler: Handler::NoLock(unsubscribe), flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
-        syntax: "[pattern{pattern} [pattern{pattern} ...]]", summary: "Stops listening to messages published to channels that match one or more patterns.", ..BASE },
-    CommandSpec { name: "ssubscribe", arity: -2, handler: Handler::NoLock(subscribe), keys: &[keys(1, -1, 1, &[NOT_KEY])], flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "7.0.0",
-        syntax: "shardchannel [shardchannel ...]", summary: "Listens for messages published to shard channels.", ..BASE },
-    CommandSpec { name: "sunsubscribe", arity: -1, handler: Handler::NoLock(unsubscribe), keys: &[keys(1, -1, 1, &[NOT_KEY])], flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "7.0.0",
-        syntax: "[shardchannel [shardchannel ...]]", summary: "Stops listening to messages posted to shard channels.", ..BASE },
-    CommandSpec { name: "publish", arity: 3, handler: Handler::NoLock(publish), flags: flags(&[PUBSUB, LOADING, STALE, FAST, MAY_REPLICATE]), group: Group::PubSub, since: "2.0.0",
+    CommandSpec { name: "psubscribe", arity: -2, handler: NoLock(subscribe),
+        flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
+        syntax: "pattern{pattern} [pattern{pattern} ...]",
+        summary: "Listens for messages published to channels that match one or more patterns.", ..BASE },
+    CommandSpec { name: "punsubscribe", arity: -1, handler: NoLock(unsubscribe),
+        flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
+        syntax: "[pattern{pattern} [pattern{pattern} ...]]",
+        summary: "Stops listening to messages published to channels that match one or more patterns.", ..BASE },
+    CommandSpec { name: "ssubscribe", arity: -2, handler: NoLock(subscribe), keys: &[keys(1, -1, 1, &[NOT_KEY])],
+        flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "7.0.0",
+        syntax: "shardchannel [shardchannel ...]",
+        summary: "Listens for messages published to shard channels.", ..BASE },
+    CommandSpec { name: "sunsubscribe", arity: -1, handler: NoLock(unsubscribe), keys: &[keys(1, -1, 1, &[NOT_KEY])],
+        flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "7.0.0",
+        syntax: "[shardchannel [shardchannel ...]]",
+        summary: "Stops listening to messages posted to shard channels.", ..BASE },
+    CommandSpec { name: "publish", arity: 3, handler: NoLock(publish),
+        flags: flags(&[PUBSUB, LOADING, STALE, FAST, MAY_REPLICATE]), group: Group::PubSub, since: "2.0.0",
         syntax: "channel message", summary: "Posts a message to a channel.", ..BASE },
-    CommandSpec { name: "spublish", arity: 3, handler: Handler::NoLock(spublish), keys: &[key(1, &[NOT_KEY])], flags: flags(&[PUBSUB, LOADING, STALE, FAST, MAY_REPLICATE]), group: Group::PubSub, since: "7.0.0",
+    CommandSpec { name: "spublish", arity: 3, handler: NoLock(spublish), keys: &[key(1, &[NOT_KEY])],
+        flags: flags(&[PUBSUB, LOADING, STALE, FAST, MAY_REPLICATE]), group: Group::PubSub, since: "7.0.0",
         syntax: "shardchannel message", summary: "Post a message to a shard channel", ..BASE },
-    CommandSpec { name: "pubsub", arity: -2, handler: Handler::Container(PUBSUB_SUBCOMMANDS), flags: flags(&[]), group: Group::PubSub, since: "2.8.0",
-        syntax: "", summary: "A container for Pub/Sub commands.", ..BASE },
+    CommandSpec { name: "pubsub", arity: -2, handler: Container(PUBSUB_SUBCOMMANDS),
+        group: Group::PubSub, since: "2.8.0",
+        summary: "A container for Pub/Sub commands.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const PUBSUB_SUBCOMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "channels", arity: -2, handler: Handler::NoLock(channels), flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "2.8.0",
+    CommandSpec { name: "channels", arity: -2, handler: NoLock(channels),
+        flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "2.8.0",
         syntax: "[pattern{pattern}]", summary: "Returns the active channels.", ..BASE },
-    CommandSpec { name: "numsub", arity: -2, handler: Handler::NoLock(numsub), flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "2.8.0",
+    CommandSpec { name: "numsub", arity: -2, handler: NoLock(numsub),
+        flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "2.8.0",
         syntax: "[channel [channel ...]]", summary: "Returns a count of subscribers to channels.", ..BASE },
-    CommandSpec { name: "numpat", arity: 2, handler: Handler::NoLock(numpat), flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "2.8.0",
-        syntax: "", summary: "Returns a count of unique pattern subscriptions.", ..BASE },
-    CommandSpec { name: "shardchannels", arity: -2, handler: Handler::NoLock(channels), flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "7.0.0",
+    CommandSpec { name: "numpat", arity: 2, handler: NoLock(numpat),
+        flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "2.8.0",
+        summary: "Returns a count of unique pattern subscriptions.", ..BASE },
+    CommandSpec { name: "shardchannels", arity: -2, handler: NoLock(channels),
+        flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "7.0.0",
         syntax: "[pattern{pattern}]", summary: "Returns the active shard channels.", ..BASE },
-    CommandSpec { name: "shardnumsub", arity: -2, handler: Handler::NoLock(numsub), flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "7.0.0",
-        syntax: "[shardchannel [shardchannel ...]]", summary: "Returns the count of subscribers of shard channels.", ..BASE },
-    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(pubsub_help), flags: flags(&[LOADING, STALE]), group: Group::PubSub, since: "6.2.0",
-        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+    CommandSpec { name: "shardnumsub", arity: -2, handler: NoLock(numsub),
+        flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "7.0.0",
+        syntax: "[shardchannel [shardchannel ...]]",
+        summary: "Returns the count of subscribers of shard channels.", ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: NoLock(pubsub_help),
+        flags: flags(&[LOADING, STALE]), group: Group::PubSub, since: "6.2.0",
+        summary: "Returns helpful text about the different subcommands.", ..BASE },
 ];
 
 /// What kind of channel a command is about.
@@ -52,8 +72,8 @@ fn kind(call: &Call) -> Kind {
     }
 }
 
-/// SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE. In a transaction, the newest of them is refused: each command is to have one reply.
-/// Redis has always allowed the others there.
+/// SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE. In a transaction, the newest of them is refused: each command is to have one
+/// reply. Redis has always allowed the others there.
 ///
 /// ```text
 /// > SUBSCRIBE news
@@ -61,7 +81,8 @@ fn kind(call: &Call) -> Kind {
 /// 2) "news"
 /// 3) (integer) 1
 /// > GET news
-/// (error) ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context
+/// (error) ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+/// context
 /// > UNSUBSCRIBE news
 /// 1) "unsubscribe"
 /// 2) "news"

@@ -12,16 +12,25 @@ use crate::keyspace::db::Db;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "multi", arity: 1, handler: Handler::NoLock(multi), flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY]), group: Group::Transactions, since: "1.2.0",
-        syntax: "", summary: "Starts a transaction.", ..BASE },
-    CommandSpec { name: "exec", arity: 1, handler: Handler::Exec, flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG]), group: Group::Transactions, since: "1.2.0",
-        syntax: "", summary: "Executes all commands in a transaction.", ..BASE },
-    CommandSpec { name: "discard", arity: 1, handler: Handler::NoLock(discard), flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY]), group: Group::Transactions, since: "2.0.0",
-        syntax: "", summary: "Discards a transaction.", ..BASE },
-    CommandSpec { name: "watch", arity: -2, handler: Handler::Write(watch), keys: &[keys(1, -1, 1, &[RO])], flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY]), group: Group::Transactions, since: "2.2.0",
-        syntax: "key [key ...]", summary: "Monitors changes to keys to determine the execution of a transaction.", ..BASE },
-    CommandSpec { name: "unwatch", arity: 1, handler: Handler::NoLock(unwatch), flags: flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY]), group: Group::Transactions, since: "2.2.0",
-        syntax: "", summary: "Forgets about watched keys of a transaction.", ..BASE },
+    CommandSpec { name: "multi", arity: 1, handler: NoLock(multi),
+        flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY]),
+        group: Group::Transactions, since: "1.2.0",
+        summary: "Starts a transaction.", ..BASE },
+    CommandSpec { name: "exec", arity: 1, handler: Exec,
+        flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, SKIP_SLOWLOG]), group: Group::Transactions, since: "1.2.0",
+        summary: "Executes all commands in a transaction.", ..BASE },
+    CommandSpec { name: "discard", arity: 1, handler: NoLock(discard),
+        flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY]),
+        group: Group::Transactions, since: "2.0.0",
+        summary: "Discards a transaction.", ..BASE },
+    CommandSpec { name: "watch", arity: -2, handler: Write(watch), keys: &[keys(1, -1, 1, &[RO])],
+        flags: flags(&[UNQUEUED, NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY]),
+        group: Group::Transactions, since: "2.2.0",
+        syntax: "key [key ...]",
+        summary: "Monitors changes to keys to determine the execution of a transaction.", ..BASE },
+    CommandSpec { name: "unwatch", arity: 1, handler: NoLock(unwatch),
+        flags: flags(&[NOSCRIPT, LOADING, STALE, FAST, ALLOW_BUSY]), group: Group::Transactions, since: "2.2.0",
+        summary: "Forgets about watched keys of a transaction.", ..BASE },
 ];
 
 /// ```text

@@ -1,8 +1,8 @@
-//! A number of 160 bits that stands for a value, or for all of the data: Redis' own, so that two servers can be compared by
-//! one line whatever they are.
+//! A number of 160 bits that stands for a value, or for all of the data: Redis' own, so that two servers can be
+//! compared by one line whatever they are.
 //!
-//! It is made of SHA-1 hashes. Where order matters, the next part is mixed in: combined by exclusive or with the digest,
-//! which then is hashed itself. Where it does not, as between the members of a set, hashes are only combined.
+//! It is made of SHA-1 hashes. Where order matters, the next part is mixed in: combined by exclusive or with the
+//! digest, which then is hashed itself. Where it does not, as between the members of a set, hashes are only combined.
 
 use crate::keyspace::entry::Entry;
 use crate::keyspace::object::Value;

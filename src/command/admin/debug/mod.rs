@@ -1,7 +1,7 @@
 //! DEBUG: what tests and people who look into a server use. `enable-debug-command` says who may.
 //!
-//! Of Redis' subcommands those are here that clients and test suites ask for. One whose answer would not be true here, like
-//! STRUCTSIZE, is not known.
+//! Of Redis' subcommands those are here that clients and test suites ask for. One whose answer would not be true here,
+//! like STRUCTSIZE, is not known.
 
 mod crash;
 mod digest;
@@ -22,8 +22,9 @@ use std::time::Duration;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "debug", arity: -2, handler: Handler::ByArguments(handler_of), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE, PROTECTED]), group: Group::Server, since: "1.0.0",
-        syntax: "", summary: "A container for debugging commands.", ..BASE },
+    CommandSpec { name: "debug", arity: -2, handler: ByArguments(handler_of),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE, PROTECTED]), group: Group::Server, since: "1.0.0",
+        summary: "A container for debugging commands.", ..BASE },
 ];
 
 /// DEBUG is one command in the table, as in Redis, so the subcommands are told apart here.

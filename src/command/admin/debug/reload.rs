@@ -1,5 +1,5 @@
-//! DEBUG RELOAD: the data go to the dump and come back. All data are locked from the first key that is saved to the last
-//! that is loaded, so that no change is lost in between.
+//! DEBUG RELOAD: the data go to the dump and come back. All data are locked from the first key that is saved to the
+//! last that is loaded, so that no change is lost in between.
 //!
 //! The file is read to its end before a key is touched. In Redis a dump that cannot be loaded costs the data.
 

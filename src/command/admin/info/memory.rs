@@ -65,8 +65,8 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "lazyfreed_objects:0");
 }
 
-/// What is lost between the pages of the system and the bytes that were asked for: within pages in use, between pages that
-/// the allocator holds and those in use, and beside the allocator.
+/// What is lost between the pages of the system and the bytes that were asked for: within pages in use, between pages
+/// that the allocator holds and those in use, and beside the allocator.
 fn fragmentation(used: &memory::MemoryUse, out: &mut String) {
     let ratio = |part: u64, whole: u64| part as f64 / whole.max(1) as f64;
     let difference = |part: u64, whole: u64| part as i64 - whole as i64;

@@ -26,8 +26,10 @@ use std::sync::atomic::Ordering::Relaxed;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "info", arity: -1, handler: Handler::Survey(info), flags: flags(&[LOADING, STALE, CAT_DANGEROUS]), group: Group::Server, since: "1.0.0",
-        syntax: "[section [section ...]]", summary: "Returns information and statistics about the server.", tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
+    CommandSpec { name: "info", arity: -1, handler: Survey(info),
+        flags: flags(&[LOADING, STALE, CAT_DANGEROUS]), group: Group::Server, since: "1.0.0",
+        syntax: "[section [section ...]]", summary: "Returns information and statistics about the server.",
+        tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
 ];
 
 /// A section: its name, whether INFO without arguments shows it, and what writes it.

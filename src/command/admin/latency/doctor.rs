@@ -1,37 +1,37 @@
 //! LATENCY DOCTOR: the words in which Redis reports what took long, and gives advice.
 //!
-//! Redis knows more advice, about forks, its append-only file, the frequency of its housekeeping and huge pages, which make its forks
-//! slow. This server has none of these.
+//! Redis knows more advice, about forks, its append-only file, the frequency of its housekeeping and huge pages, which
+//! make its forks slow. This server has none of these.
 
 use crate::state::Server;
 use crate::state::latency::{COMMAND, FAST_COMMAND, Series};
 use std::fmt::Write;
 
-const DISABLED: &str = "I'm sorry, Dave, I can't do that. Latency monitoring is disabled in this Redis instance. You may use \
-     \"CONFIG SET latency-monitor-threshold <milliseconds>.\" in order to enable it. If we weren't in a deep space mission I'd \
-     suggest to take a look at https://redis.io/topics/latency-monitor.\n";
+const DISABLED: &str = "I'm sorry, Dave, I can't do that. Latency monitoring is disabled in this Redis instance. You \
+     may use \"CONFIG SET latency-monitor-threshold <milliseconds>.\" in order to enable it. If we weren't in a deep \
+     space mission I'd suggest to take a look at https://redis.io/topics/latency-monitor.\n";
 
-const NOTHING_OBSERVED: &str = "Dave, no latency spike was observed during the lifetime of this Redis instance, not in the \
-     slightest bit. I honestly think you ought to sit down calmly, take a stress pill, and think things over.\n";
+const NOTHING_OBSERVED: &str = "Dave, no latency spike was observed during the lifetime of this Redis instance, not in \
+     the slightest bit. I honestly think you ought to sit down calmly, take a stress pill, and think things over.\n";
 
-const OBSERVED: &str = "Dave, I have observed latency spikes in this Redis instance. You don't mind talking about it, do you \
-     Dave?\n\n";
+const OBSERVED: &str = "Dave, I have observed latency spikes in this Redis instance. You don't mind talking about it, \
+     do you Dave?\n\n";
 
-const INSPECT_SLOW_LOG: &str = "- Check your Slow Log to understand what are the commands you are running which are too slow \
-     to execute. Please check https://redis.io/commands/slowlog for more information.\n";
+const INSPECT_SLOW_LOG: &str = "- Check your Slow Log to understand what are the commands you are running which are \
+     too slow to execute. Please check https://redis.io/commands/slowlog for more information.\n";
 
-const SCHEDULER: &str = "- The system is slow to execute Redis code paths not containing system calls. This usually means the \
-     system does not provide Redis CPU time to run for long periods. You should try to:\n  \
+const SCHEDULER: &str = "- The system is slow to execute Redis code paths not containing system calls. This usually \
+     means the system does not provide Redis CPU time to run for long periods. You should try to:\n  \
      1) Lower the system load.\n  \
      2) Use a computer / VM just for Redis if you are running other software in the same system.\n  \
      3) Check if you have a \"noisy neighbour\" problem.\n  \
      4) Check with 'redis-cli --intrinsic-latency 100' what is the intrinsic latency in your system.\n  \
-     5) Check if the problem is allocator-related by recompiling Redis with MALLOC=libc, if you are using Jemalloc. However \
-     this may create fragmentation problems.\n";
+     5) Check if the problem is allocator-related by recompiling Redis with MALLOC=libc, if you are using Jemalloc. \
+     However this may create fragmentation problems.\n";
 
-const LARGE_OBJECTS: &str = "- Deleting, expiring or evicting (because of maxmemory policy) large objects is a blocking \
-     operation. If you have very large objects that are often deleted, expired, or evicted, try to fragment those objects \
-     into multiple smaller objects.\n";
+const LARGE_OBJECTS: &str = "- Deleting, expiring or evicting (because of maxmemory policy) large objects is a \
+     blocking operation. If you have very large objects that are often deleted, expired, or evicted, try to fragment \
+     those objects into multiple smaller objects.\n";
 
 /// The report.
 pub(super) fn report(server: &Server, now_s: i64) -> String {
@@ -54,13 +54,13 @@ pub(super) fn report(server: &Server, now_s: i64) -> String {
     if is_there(COMMAND) {
         report += &match slow_log_us {
             ..0 => format!(
-                "- There are latency issues with potentially slow commands you are using. Try to enable the Slow Log Redis \
-                 feature using the command 'CONFIG SET slowlog-log-slower-than {wanted_us}'. If the Slow log is disabled \
-                 Redis is not able to log slow commands execution for you.\n"
+                "- There are latency issues with potentially slow commands you are using. Try to enable the Slow Log \
+                 Redis feature using the command 'CONFIG SET slowlog-log-slower-than {wanted_us}'. If the Slow log is \
+                 disabled Redis is not able to log slow commands execution for you.\n"
             ),
             _ if slow_log_us / 1000 > threshold_ms => format!(
-                "- Your current Slow Log configuration only logs events that are slower than your configured latency monitor \
-                 threshold. Please use 'CONFIG SET slowlog-log-slower-than {wanted_us}'.\n"
+                "- Your current Slow Log configuration only logs events that are slower than your configured latency \
+                 monitor threshold. Please use 'CONFIG SET slowlog-log-slower-than {wanted_us}'.\n"
             ),
             _ => String::new(),
         };
@@ -86,8 +86,8 @@ fn summary(number: usize, name: &str, series: &Series, now_s: i64) -> String {
     let mut line = String::new();
     let _ = writeln!(
         line,
-        "{number}. {name}: {count} latency spikes (average {average}ms, mean deviation {deviation}ms, period {period:.2} \
-         sec). Worst all time event {}ms.",
+        "{number}. {name}: {count} latency spikes (average {average}ms, mean deviation {deviation}ms, period \
+         {period:.2} sec). Worst all time event {}ms.",
         series.longest_ms
     );
     line

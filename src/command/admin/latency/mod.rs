@@ -15,8 +15,8 @@ use crate::util::histogram::Distribution;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "latency", arity: -2, handler: Handler::Container(LATENCY), flags: flags(&[]), group: Group::Server, since: "2.8.13",
-        syntax: "", summary: "A container for latency diagnostics commands.", ..BASE },
+    CommandSpec { name: "latency", arity: -2, handler: Container(LATENCY), group: Group::Server, since: "2.8.13",
+        summary: "A container for latency diagnostics commands.", ..BASE },
 ];
 
 /// The hints of what answers for the moment.
@@ -28,20 +28,34 @@ const TIPS: &[&str] = &[
 
 #[rustfmt::skip]
 const LATENCY: &[CommandSpec] = &[
-    CommandSpec { name: "doctor", arity: 2, handler: Handler::NoLock(doctor), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
-        syntax: "", summary: "Returns a human-readable latency analysis report.", tips: TIPS, ..BASE },
-    CommandSpec { name: "graph", arity: 3, handler: Handler::NoLock(graph), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
-        syntax: "event", summary: "Returns a latency graph for an event.", tips: TIPS, ..BASE },
-    CommandSpec { name: "histogram", arity: -2, handler: Handler::NoLock(histogram), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "7.0.0",
-        syntax: "[command [command ...]]", summary: "Returns the cumulative distribution of latencies of a subset or all commands.", tips: TIPS, ..BASE },
-    CommandSpec { name: "history", arity: 3, handler: Handler::NoLock(history), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
-        syntax: "event", summary: "Returns timestamp-latency samples for an event.", tips: TIPS, ..BASE },
-    CommandSpec { name: "latest", arity: 2, handler: Handler::NoLock(latest), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
-        syntax: "", summary: "Returns the latest latency samples for all events.", tips: TIPS, ..BASE },
-    CommandSpec { name: "reset", arity: -2, handler: Handler::NoLock(reset), flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
-        syntax: "[event [event ...]]", summary: "Resets the latency data for one or more events.", tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
-    CommandSpec { name: "help", arity: 2, handler: Handler::NoLock(help), flags: flags(&[LOADING, STALE]), group: Group::Server, since: "2.8.13",
-        syntax: "", summary: "Returns helpful text about the different subcommands.", ..BASE },
+    CommandSpec { name: "doctor", arity: 2, handler: NoLock(doctor),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
+        summary: "Returns a human-readable latency analysis report.",
+        tips: TIPS, ..BASE },
+    CommandSpec { name: "graph", arity: 3, handler: NoLock(graph),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
+        syntax: "event", summary: "Returns a latency graph for an event.",
+        tips: TIPS, ..BASE },
+    CommandSpec { name: "histogram", arity: -2, handler: NoLock(histogram),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "7.0.0",
+        syntax: "[command [command ...]]",
+        summary: "Returns the cumulative distribution of latencies of a subset or all commands.",
+        tips: TIPS, ..BASE },
+    CommandSpec { name: "history", arity: 3, handler: NoLock(history),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
+        syntax: "event", summary: "Returns timestamp-latency samples for an event.",
+        tips: TIPS, ..BASE },
+    CommandSpec { name: "latest", arity: 2, handler: NoLock(latest),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
+        summary: "Returns the latest latency samples for all events.",
+        tips: TIPS, ..BASE },
+    CommandSpec { name: "reset", arity: -2, handler: NoLock(reset),
+        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
+        syntax: "[event [event ...]]", summary: "Resets the latency data for one or more events.",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
+    CommandSpec { name: "help", arity: 2, handler: NoLock(help),
+        flags: flags(&[LOADING, STALE]), group: Group::Server, since: "2.8.13",
+        summary: "Returns helpful text about the different subcommands.", ..BASE },
 ];
 
 fn doctor(call: &mut Call) -> CommandResult {
@@ -174,7 +188,8 @@ fn help(call: &mut Call) -> CommandResult {
         "    Reset latency data of one or more <event> classes.",
         "    (default: reset all data for all event classes)",
         "HISTOGRAM [COMMAND ...]",
-        "    Return a cumulative distribution of latencies in the format of a histogram for the specified command names.",
+        "    Return a cumulative distribution of latencies in the format of a histogram for the specified command \
+        names.",
         "    If no commands are specified then all histograms are replied.",
     ]);
     Ok(())

@@ -11,14 +11,23 @@ use crate::types::sorted_set::SortedSet;
 
 #[rustfmt::skip]
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "geoadd", arity: -5, handler: Handler::Write(geoadd), keys: &[key(1, &[RW, UPDATE])], flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "3.2.0",
-        syntax: "key [NX | XX] [CH] longitude:double latitude:double member [longitude:double latitude:double member ...]", summary: "Adds one or more members to a geospatial index. The key is created if it doesn't exist.", ..BASE },
-    CommandSpec { name: "geodist", arity: -4, handler: Handler::Read(geodist), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.0",
-        syntax: "key member1 member2 [M | KM | FT | MI]", summary: "Returns the distance between two members of a geospatial index.", ..BASE },
-    CommandSpec { name: "geohash", arity: -2, handler: Handler::Read(geohash), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.0",
-        syntax: "key [member [member ...]]", summary: "Returns members from a geospatial index as geohash strings.", ..BASE },
-    CommandSpec { name: "geopos", arity: -2, handler: Handler::Read(geopos), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.0",
-        syntax: "key [member [member ...]]", summary: "Returns the longitude and latitude of members from a geospatial index.", ..BASE },
+    CommandSpec { name: "geoadd", arity: -5, handler: Write(geoadd), keys: &[key(1, &[RW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "3.2.0",
+        syntax: "key [NX | XX] [CH] longitude:double latitude:double member [longitude:double latitude:double member \
+            ...]",
+        summary: "Adds one or more members to a geospatial index. The key is created if it doesn't exist.", ..BASE },
+    CommandSpec { name: "geodist", arity: -4, handler: Read(geodist), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.0",
+        syntax: "key member1 member2 [M | KM | FT | MI]",
+        summary: "Returns the distance between two members of a geospatial index.", ..BASE },
+    CommandSpec { name: "geohash", arity: -2, handler: Read(geohash), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.0",
+        syntax: "key [member [member ...]]",
+        summary: "Returns members from a geospatial index as geohash strings.", ..BASE },
+    CommandSpec { name: "geopos", arity: -2, handler: Read(geopos), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.0",
+        syntax: "key [member [member ...]]",
+        summary: "Returns the longitude and latitude of members from a geospatial index.", ..BASE },
 ];
 
 /// How many of the given members are new, or with CH, how many have changed.

@@ -152,8 +152,8 @@ impl<'a> Query<'a> {
         Ok(())
     }
 
-    /// Reads a word that says where to search, and returns how many arguments belong to it. A second word of the same kind
-    /// takes the place of the first; the two ways to say the same do not go together.
+    /// Reads a word that says where to search, and returns how many arguments belong to it. A second word of the same
+    /// kind takes the place of the first; the two ways to say the same do not go together.
     fn parse_area(
         &mut self,
         call: &Call,
@@ -244,8 +244,8 @@ impl<'a> Query<'a> {
     }
 }
 
-/// The place of a member that is to be the centre. If there is no set the rest of the call is still looked at, and any place
-/// will do.
+/// The place of a member that is to be the centre. If there is no set the rest of the call is still looked at, and any
+/// place will do.
 fn centre_of(set: Option<&SortedSet>, member: &[u8]) -> Result<Point, CommandError> {
     match set {
         None => Ok(Point::default()),

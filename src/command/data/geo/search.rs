@@ -16,18 +16,50 @@ use std::cmp::Ordering;
 
 #[rustfmt::skip]
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "geosearch", arity: -7, handler: Handler::Read(geosearch), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Geo, since: "6.2.0",
-        syntax: "key <FROMMEMBER member | FROMLONLAT longitude:double latitude:double> <BYRADIUS radius:double <M | KM | FT | MI> | BYBOX width:double height:double <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]", summary: "Queries a geospatial index for members inside an area of a box or a circle.", ..BASE },
-    CommandSpec { name: "geosearchstore", arity: -8, handler: Handler::Write(geosearchstore), keys: &[key(1, &[OW, UPDATE]), key(2, &[RO, ACCESS])], flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "6.2.0",
-        syntax: "destination source <FROMMEMBER member | FROMLONLAT longitude:double latitude:double> <BYRADIUS radius:double <M | KM | FT | MI> | BYBOX width:double height:double <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] [STOREDIST]", summary: "Queries a geospatial index for members inside an area of a box or a circle, optionally stores the result.", ..BASE },
-    CommandSpec { name: "georadius", arity: -6, handler: Handler::Write(georadius), keys: &[key(1, &[RO, ACCESS]), key_after("STORE", 6, &[OW, UPDATE]), key_after("STOREDIST", 6, &[OW, UPDATE])], flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "3.2.0",
-        syntax: "key longitude:double latitude:double radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE key | STOREDIST key]", summary: "Queries a geospatial index for members within a distance from a coordinate, optionally stores the result.", deprecated: Some(("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument")), ..BASE },
-    CommandSpec { name: "georadius_ro", arity: -6, handler: Handler::Read(georadius_ro), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.10",
-        syntax: "key longitude:double latitude:double radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]", summary: "Returns members from a geospatial index that are within a distance from a coordinate.", deprecated: Some(("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument")), ..BASE },
-    CommandSpec { name: "georadiusbymember", arity: -5, handler: Handler::Write(georadiusbymember), keys: &[key(1, &[RO, ACCESS]), key_after("STORE", 5, &[OW, UPDATE]), key_after("STOREDIST", 5, &[OW, UPDATE])], flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "3.2.0",
-        syntax: "key member radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE key | STOREDIST key]", summary: "Queries a geospatial index for members within a distance from a member, optionally stores the result.", deprecated: Some(("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments")), ..BASE },
-    CommandSpec { name: "georadiusbymember_ro", arity: -5, handler: Handler::Read(georadiusbymember_ro), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.10",
-        syntax: "key member radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]", summary: "Returns members from a geospatial index that are within a distance from a member.", deprecated: Some(("6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments")), ..BASE },
+    CommandSpec { name: "geosearch", arity: -7, handler: Read(geosearch), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Geo, since: "6.2.0",
+        syntax: "key <FROMMEMBER member | FROMLONLAT longitude:double latitude:double> <BYRADIUS radius:double <M | KM \
+            | FT | MI> | BYBOX width:double height:double <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] \
+            [WITHCOORD] [WITHDIST] [WITHHASH]",
+        summary: "Queries a geospatial index for members inside an area of a box or a circle.", ..BASE },
+    CommandSpec { name: "geosearchstore", arity: -8, handler: Write(geosearchstore),
+        keys: &[key(1, &[OW, UPDATE]), key(2, &[RO, ACCESS])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "6.2.0",
+        syntax: "destination source <FROMMEMBER member | FROMLONLAT longitude:double latitude:double> <BYRADIUS \
+            radius:double <M | KM | FT | MI> | BYBOX width:double height:double <M | KM | FT | MI>> [ASC | DESC] \
+            [COUNT count [ANY]] [STOREDIST]",
+        summary: "Queries a geospatial index for members inside an area of a box or a circle, optionally stores the \
+            result.", ..BASE },
+    CommandSpec { name: "georadius", arity: -6, handler: Write(georadius),
+        keys: &[key(1, &[RO, ACCESS]), key_after("STORE", 6, &[OW, UPDATE]), key_after("STOREDIST", 6, &[OW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "3.2.0",
+        syntax: "key longitude:double latitude:double radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] \
+            [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE key | STOREDIST key]",
+        summary: "Queries a geospatial index for members within a distance from a coordinate, optionally stores the \
+            result.",
+        deprecated: Some(("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument")), ..BASE },
+    CommandSpec { name: "georadius_ro", arity: -6, handler: Read(georadius_ro), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.10",
+        syntax: "key longitude:double latitude:double radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] \
+            [WITHHASH] [COUNT count [ANY]] [ASC | DESC]",
+        summary: "Returns members from a geospatial index that are within a distance from a coordinate.",
+        deprecated: Some(("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument")), ..BASE },
+    CommandSpec { name: "georadiusbymember", arity: -5, handler: Write(georadiusbymember),
+        keys: &[key(1, &[RO, ACCESS]), key_after("STORE", 5, &[OW, UPDATE]), key_after("STOREDIST", 5, &[OW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "3.2.0",
+        syntax: "key member radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] \
+            [ASC | DESC] [STORE key | STOREDIST key]",
+        summary: "Queries a geospatial index for members within a distance from a member, optionally stores the \
+            result.",
+        deprecated: Some((
+            "6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments"
+        )), ..BASE },
+    CommandSpec { name: "georadiusbymember_ro", arity: -5, handler: Read(georadiusbymember_ro),
+        keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.10",
+        syntax: "key member radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] \
+            [ASC | DESC]",
+        summary: "Returns members from a geospatial index that are within a distance from a member.",
+        deprecated: Some(("6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments")), ..BASE },
 ];
 
 /// A member that lies in the area.

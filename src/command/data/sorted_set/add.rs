@@ -10,9 +10,13 @@ use smallvec::SmallVec;
 
 #[rustfmt::skip]
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "zadd", arity: -4, handler: Handler::Write(zadd), keys: &[key(1, &[RW, UPDATE])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::SortedSet, since: "1.2.0",
-        syntax: "key [NX | XX] [GT | LT] [CH] [INCR] score:double member [score:double member ...]", summary: "Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't exist.", ..BASE },
-    CommandSpec { name: "zincrby", arity: 4, handler: Handler::Write(zincrby), keys: &[key(1, &[RW, ACCESS, UPDATE])], flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::SortedSet, since: "1.2.0",
+    CommandSpec { name: "zadd", arity: -4, handler: Write(zadd), keys: &[key(1, &[RW, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::SortedSet, since: "1.2.0",
+        syntax: "key [NX | XX] [GT | LT] [CH] [INCR] score:double member [score:double member ...]",
+        summary: "Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't \
+            exist.", ..BASE },
+    CommandSpec { name: "zincrby", arity: 4, handler: Write(zincrby), keys: &[key(1, &[RW, ACCESS, UPDATE])],
+        flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::SortedSet, since: "1.2.0",
         syntax: "key increment member", summary: "Increments the score of a member in a sorted set.", ..BASE },
 ];
 

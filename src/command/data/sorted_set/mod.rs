@@ -84,8 +84,8 @@ fn after_removal(db: &mut Db, key: &Key, event: &'static str, removed: usize, is
     }
 }
 
-/// Sets a key to a result, or removes it if that is empty, and replies with how many members it has. `changes` is what a
-/// result adds to `rdb_changes_since_last_save`.
+/// Sets a key to a result, or removes it if that is empty, and replies with how many members it has. `changes` is what
+/// a result adds to `rdb_changes_since_last_save`.
 pub(super) fn store(
     call: &mut Call,
     db: &mut Db,

@@ -11,12 +11,21 @@ use crate::types::sorted_set::{Entries, SortedSet};
 
 #[rustfmt::skip]
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "zpopmin", arity: -2, handler: Handler::Write(zpopmin), keys: &[key(1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, FAST]), group: Group::SortedSet, since: "5.0.0",
-        syntax: "key [count]", summary: "Returns the lowest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped.", ..BASE },
-    CommandSpec { name: "zpopmax", arity: -2, handler: Handler::Write(zpopmax), keys: &[key(1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE, FAST]), group: Group::SortedSet, since: "5.0.0",
-        syntax: "key [count]", summary: "Returns the highest-scoring members from a sorted set after removing them. Deletes the sorted set if the last member was popped.", ..BASE },
-    CommandSpec { name: "zmpop", arity: -4, handler: Handler::Write(zmpop), keys: &[counted_keys(1, &[RW, ACCESS, DELETE])], flags: flags(&[WRITE]), group: Group::SortedSet, since: "7.0.0",
-        syntax: "numkeys key [key ...] <MIN | MAX> [COUNT count]", summary: "Returns the highest- or lowest-scoring members from one or more sorted sets after removing them. Deletes the sorted set if the last member was popped.", ..BASE },
+    CommandSpec { name: "zpopmin", arity: -2, handler: Write(zpopmin), keys: &[key(1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, FAST]), group: Group::SortedSet, since: "5.0.0",
+        syntax: "key [count]",
+        summary: "Returns the lowest-scoring members from a sorted set after removing them. Deletes the sorted set if \
+            the last member was popped.", ..BASE },
+    CommandSpec { name: "zpopmax", arity: -2, handler: Write(zpopmax), keys: &[key(1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE, FAST]), group: Group::SortedSet, since: "5.0.0",
+        syntax: "key [count]",
+        summary: "Returns the highest-scoring members from a sorted set after removing them. Deletes the sorted set if \
+            the last member was popped.", ..BASE },
+    CommandSpec { name: "zmpop", arity: -4, handler: Write(zmpop), keys: &[counted_keys(1, &[RW, ACCESS, DELETE])],
+        flags: flags(&[WRITE]), group: Group::SortedSet, since: "7.0.0",
+        syntax: "numkeys key [key ...] <MIN | MAX> [COUNT count]",
+        summary: "Returns the highest- or lowest-scoring members from one or more sorted sets after removing them. \
+            Deletes the sorted set if the last member was popped.", ..BASE },
 ];
 
 /// Which members go first.
@@ -109,7 +118,8 @@ pub(in crate::command) fn end(call: &Call, index: usize) -> Result<End, CommandE
     }
 }
 
-/// Replies with a key and up to `count` of its members, and takes these out; `false`, without a reply, if there is no key.
+/// Replies with a key and up to `count` of its members, and takes these out; `false`, without a reply, if there is no
+/// key.
 pub(in crate::command) fn pop_with_key(
     reply: &mut Reply,
     db: &mut Db,

@@ -10,14 +10,26 @@ use std::ops::Range;
 
 #[rustfmt::skip]
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "zrem", arity: -3, handler: Handler::Write(zrem), keys: &[key(1, &[RW, DELETE])], flags: flags(&[WRITE, FAST]), group: Group::SortedSet, since: "1.2.0",
-        syntax: "key member [member ...]", summary: "Removes one or more members from a sorted set. Deletes the sorted set if all members were removed.", ..BASE },
-    CommandSpec { name: "zremrangebyrank", arity: 4, handler: Handler::Write(zremrangebyrank), keys: &[key(1, &[RW, DELETE])], flags: flags(&[WRITE]), group: Group::SortedSet, since: "2.0.0",
-        syntax: "key start stop", summary: "Removes members in a sorted set within a range of indexes. Deletes the sorted set if all members were removed.", ..BASE },
-    CommandSpec { name: "zremrangebyscore", arity: 4, handler: Handler::Write(zremrangebyscore), keys: &[key(1, &[RW, DELETE])], flags: flags(&[WRITE]), group: Group::SortedSet, since: "1.2.0",
-        syntax: "key min:double max:double", summary: "Removes members in a sorted set within a range of scores. Deletes the sorted set if all members were removed.", ..BASE },
-    CommandSpec { name: "zremrangebylex", arity: 4, handler: Handler::Write(zremrangebylex), keys: &[key(1, &[RW, DELETE])], flags: flags(&[WRITE]), group: Group::SortedSet, since: "2.8.9",
-        syntax: "key min max", summary: "Removes members in a sorted set within a lexicographical range. Deletes the sorted set if all members were removed.", ..BASE },
+    CommandSpec { name: "zrem", arity: -3, handler: Write(zrem), keys: &[key(1, &[RW, DELETE])],
+        flags: flags(&[WRITE, FAST]), group: Group::SortedSet, since: "1.2.0",
+        syntax: "key member [member ...]",
+        summary: "Removes one or more members from a sorted set. Deletes the sorted set if all members were \
+            removed.", ..BASE },
+    CommandSpec { name: "zremrangebyrank", arity: 4, handler: Write(zremrangebyrank), keys: &[key(1, &[RW, DELETE])],
+        flags: flags(&[WRITE]), group: Group::SortedSet, since: "2.0.0",
+        syntax: "key start stop",
+        summary: "Removes members in a sorted set within a range of indexes. Deletes the sorted set if all members \
+            were removed.", ..BASE },
+    CommandSpec { name: "zremrangebyscore", arity: 4, handler: Write(zremrangebyscore), keys: &[key(1, &[RW, DELETE])],
+        flags: flags(&[WRITE]), group: Group::SortedSet, since: "1.2.0",
+        syntax: "key min:double max:double",
+        summary: "Removes members in a sorted set within a range of scores. Deletes the sorted set if all members were \
+            removed.", ..BASE },
+    CommandSpec { name: "zremrangebylex", arity: 4, handler: Write(zremrangebylex), keys: &[key(1, &[RW, DELETE])],
+        flags: flags(&[WRITE]), group: Group::SortedSet, since: "2.8.9",
+        syntax: "key min max",
+        summary: "Removes members in a sorted set within a lexicographical range. Deletes the sorted set if all \
+            members were removed.", ..BASE },
 ];
 
 /// ```text

@@ -12,10 +12,15 @@ use std::collections::HashSet;
 
 #[rustfmt::skip]
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
-    CommandSpec { name: "zrandmember", arity: -2, handler: Handler::Read(zrandmember), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::SortedSet, since: "6.2.0",
-        syntax: "key [count [WITHSCORES]]", summary: "Returns one or more random members from a sorted set.", tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "zscan", arity: -3, handler: Handler::Read(zscan), keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::SortedSet, since: "2.8.0",
-        syntax: "key cursor [MATCH pattern] [COUNT count]", summary: "Iterates over members and scores of a sorted set.", tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "zrandmember", arity: -2, handler: Read(zrandmember), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::SortedSet, since: "6.2.0",
+        syntax: "key [count [WITHSCORES]]", summary: "Returns one or more random members from a sorted set.",
+        tips: &["nondeterministic_output"], ..BASE },
+    CommandSpec { name: "zscan", arity: -3, handler: Read(zscan), keys: &[key(1, &[RO, ACCESS])],
+        flags: flags(&[READONLY]), group: Group::SortedSet, since: "2.8.0",
+        syntax: "key cursor [MATCH pattern] [COUNT count]",
+        summary: "Iterates over members and scores of a sorted set.",
+        tips: &["nondeterministic_output"], ..BASE },
 ];
 
 /// ```text
