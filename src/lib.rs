@@ -8,8 +8,8 @@
 //! |---|---|---|
 //! | [`util`] | patterns, numbers as Redis prints them, LZF, the clock, a bell | everything |
 //! | [`resp`] | bytes to protocol and back | commands, keys |
-//! | [`types`] | the data structures, pure: packed block, hash table, list, hash, set, sorted set, bitmap, HyperLogLog, places on the globe | keys, clients |
-//! | [`keyspace`] | keys to values: shards and their locks, expiry, events, waiters, watchers, snapshots | sockets, replies |
+//! | [`types`] | the data structures, pure: hash table, list, set, sorted set, HyperLogLog | keys, clients |
+//! | [`keyspace`] | keys to values: shards, locks, expiry, events, waiters, watchers, snapshots | sockets, replies |
 //! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
 //! | [`state`] | what the server remembers besides data: configuration, clients, channels, saves | sockets |
 //! | [`command`] | the table of commands, the executor, one file a family | sockets |
@@ -29,31 +29,38 @@
 //!
 //! `HSET user name ann` arrives. The [connection](server::connection) reads it into its buffer; the
 //! [parser](resp::request) finds four arguments, which stay where they are in the buffer.
-//! The [executor](command::execute) looks `hset` up in the [table](command::registry): the arity fits, the key is argument 1,
-//! and the handler's type is `Write`. So the key is hashed, once; the hash names one of 256 [shards](keyspace::space),
-//! and its lock is taken for writing. The handler gets a [`Db`](keyspace::db::Db) in which just this shard is open. It
-//! looks the hash up, or creates it, inserts the field, tells what has changed, and writes `:1` straight into the
-//! connection's output. The call is counted, and when the input holds no further request the lock is let go and the output
-//! goes to the client by one write; earlier, if the next request wants another lock.
+//! The [executor](command::execute) looks `hset` up in the [table](command::registry): the arity fits, the key is
+//! argument 1, and the handler's type is `Write`. So the key is hashed, once; the hash names one of 256
+//! [shards](keyspace::space), and its lock is taken for writing. The handler gets a [`Db`](keyspace::db::Db) in which
+//! just this shard is open. It looks the hash up, or creates it, inserts the field, tells what has changed, and writes
+//! `:1` straight into the connection's output. The call is counted, and when the input holds no further request the
+//! lock is let go and the output goes to the client by one write; earlier, if the next request wants another lock.
 //!
 //! # Threads and locks
 //!
-//! The threads are listed in [`server`]. They share one [`state::Server`]. Its locks, in the order in which a thread may
-//! take them:
+//! The threads are listed in [`server`]. They share one [`state::Server`]. Its locks, in the order in which a thread
+//! may take them:
 //!
 //! | lock | guards | held for |
 //! |---|---|---|
-//! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | one command, or [some](command::execute) of one packet, or one transaction; how several are taken: `keyspace/lock_set.rs` |
-//! | the tables of [channels](state::pubsub), the turn to tell, an [outbox](state::outbox), in this order | who hears what | one message; also under a shard's lock, which tells [events](keyspace::events) |
+//! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | a command, some of a packet, a transaction |
+//! | tables of [channels](state::pubsub), the turn to tell, an [outbox](state::outbox) | who hears what | one message |
 //! | the [monitors](state::monitors), then an outbox | who looks on | one line for all of them |
 //! | the book of [transfers](state::transfers), then a round of it | who gets which dump | a few lines |
-//! | all other mutexes: clients, workers, pause, saves, shutdown, log, slow log, events of latency, statistics of errors, configuration | what their file says | a few lines; most hold no other lock meanwhile; their files say where one does |
+//! | all other mutexes | what their file says | a few lines |
 //!
-//! A slow command delays its own client and the commands on the shards of its keys, a 256th of all keys for each; of two
-//! that only read, one waits for the other only if a command that changes keys waits between them. A slow command that
-//! locks all shards, as KEYS does in a transaction, delays every other command. Commands on other shards are delayed for
-//! a millisecond at most, also when a command on many keys or a snapshot waits for the slow one: no thread waits for a
-//! shard for longer than that with another in hand. `keyspace/lock_set.rs` tells how, and names the one exception.
+//! [`command::execute`] tells which commands of a packet share a lock, `keyspace/lock_set.rs` how several locks are
+//! taken. The locks of channels are taken in the order given, also under a shard's lock, which tells
+//! [events](keyspace::events). The other mutexes are those of clients, workers, pause, saves, shutdown, log, slow log,
+//! events of latency, statistics of errors, and configuration; most hold no other lock meanwhile, and their files say
+//! where one does.
+//!
+//! A slow command delays its own client and the commands on the shards of its keys, a 256th of all keys for each; of
+//! two that only read, one waits for the other only if a command that changes keys waits between them. A slow command
+//! that locks all shards, as KEYS does in a transaction, delays every other command. Commands on other shards are
+//! delayed for a millisecond at most, also when a command on many keys or a snapshot waits for the slow one: no thread
+//! waits for a shard for longer than that with another in hand. `keyspace/lock_set.rs` tells how, and names the one
+//! exception.
 //!
 //! No socket and no file is touched, and nothing large is freed, while a shard is locked; only what else a
 //! transaction does, CONFIG REWRITE for example, it does under its locks.

@@ -1,5 +1,5 @@
-//! The properties that the fuzz targets check, for their seeds and for some thousand inputs made from them. The inputs are
-//! the same in every run.
+//! The properties that the fuzz targets check, for their seeds and for some thousand inputs made from them. The inputs
+//! are the same in every run.
 
 #[path = "fuzz/properties/mod.rs"]
 mod properties;

@@ -83,8 +83,8 @@ fn configure_and_run(arguments: pico_args::Arguments) -> Result<(), String> {
     start::run(config, file, &warnings)
 }
 
-/// Whether the configuration is to be read from the standard input too, which `-` says as the first or the last word; and the
-/// other words.
+/// Whether the configuration is to be read from the standard input too, which `-` says as the first or the last word;
+/// and the other words.
 fn standard_input(words: &[String]) -> (bool, &[String]) {
     match words {
         [first, rest @ ..] if first == "-" => (true, rest),

@@ -99,8 +99,8 @@ impl<'a> Call<'a> {
             .ok_or(CommandError::NotPositive)
     }
 
-    /// Refuses to draw elements of which the same may come several times, if the reply could not be a string's size. Redis
-    /// would go on until its memory is gone.
+    /// Refuses to draw elements of which the same may come several times, if the reply could not be a string's size.
+    /// Redis would go on until its memory is gone.
     pub fn check_drawn(&self, count: usize) -> Result<(), CommandError> {
         const LEAST_BYTES: usize = 6;
         let most = self.server.config.proto_max_bulk_len.get() as usize / LEAST_BYTES;
@@ -134,8 +134,8 @@ impl<'a> Call<'a> {
         number.ok_or_else(|| CommandError::err(format!("{name} should be greater than 0")))
     }
 
-    /// Of a command that pops from the first of several keys, which are counted at `index`: from which end, as `end` knows the
-    /// word behind the keys, and how many to pop. LMPOP, ZMPOP and their waiting forms.
+    /// Of a command that pops from the first of several keys, which are counted at `index`: from which end, as `end`
+    /// knows the word behind the keys, and how many to pop. LMPOP, ZMPOP and their waiting forms.
     pub fn pop_options<E>(
         &self,
         index: usize,
@@ -154,8 +154,8 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Puts what other threads have told the client before its reply, since the command ends its listening. Within a transaction, messages
-    /// wait for the end: they are none of its replies, which the client counts.
+    /// Puts what other threads have told the client before its reply, since the command ends its listening. Within a
+    /// transaction, messages wait for the end: they are none of its replies, which the client counts.
     pub fn hear_out(&mut self) {
         if !self.session.transaction.is_running {
             self.session.client.outbox.take_all_into(self.reply);

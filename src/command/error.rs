@@ -153,16 +153,16 @@ impl fmt::Display for CommandError {
             Subscribed(name) => {
                 return write!(
                     f,
-                    "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed \
-                     in this context"
+                    "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+                     allowed in this context"
                 );
             }
             NotAllowed(command, directive) => {
                 return write!(
                     f,
                     "ERR {command} command not allowed. If the {directive} option is set to \"local\", you can run it \
-                     from a local connection, otherwise you need to set this option in the configuration file, and then \
-                     restart the server."
+                     from a local connection, otherwise you need to set this option in the configuration file, and \
+                     then restart the server."
                 );
             }
             Monitoring => "ERR Replica can't interact with the keyspace",

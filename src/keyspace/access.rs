@@ -1,4 +1,5 @@
-//! When a key was last used, for OBJECT IDLETIME and for eviction; or how often, if the policy of eviction asks for that.
+//! When a key was last used, for OBJECT IDLETIME and for eviction; or how often, if the policy of eviction asks for
+//! that.
 //!
 //! Both lie in the same 24 bits, as in Redis, so that a key costs no more for it:
 //!
@@ -7,8 +8,8 @@
 //! least frequently used  | minute of the last access: 16 bits | counter: 8   |
 //! ```
 //!
-//! The policy may change at run time. What the bits said before is then read in the new way; it is wrong until keys have
-//! been used for a while, in Redis too.
+//! The policy may change at run time. What the bits said before is then read in the new way; it is wrong until keys
+//! have been used for a while, in Redis too.
 
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
@@ -121,7 +122,8 @@ impl AccessClock {
         second_of(now_ms).wrapping_sub(self.bits()) & CLOCK_MASK
     }
 
-    /// Notes what a dump says of the key, as far as it fits the policy: how often it was used, or since when it is idle.
+    /// Notes what a dump says of the key, as far as it fits the policy: how often it was used, or since when it is
+    /// idle.
     pub fn restore(&self, frequency: Option<u8>, idle_s: Option<u32>, access: Access<'_>) {
         match (access.rules.counts(), frequency, idle_s) {
             (true, Some(counter), _) => {

@@ -1,8 +1,9 @@
 //! What a command has done, from its first change to its commit.
 //!
-//! A handler changes keys by the mutators of [`Db`], and says of each change what it was ([`Db::changed`]). That is noted
-//! here, if anything listens. When the handler has returned, still under the locks, the executor commits: in this one place
-//! the change becomes known, to the journal as effects, to the audience as events, to watchers and to waiters.
+//! A handler changes keys by the mutators of [`Db`], and says of each change what it was ([`Db::changed`]). That is
+//! noted here, if anything listens. When the handler has returned, still under the locks, the executor commits: in this
+//! one place the change becomes known, to the journal as effects, to the audience as events, to watchers and to
+//! waiters.
 //!
 //! ```text
 //! handler        changed("spop") ─┐           replay_as(SREM) ─┐
@@ -14,7 +15,8 @@
 //! ```
 //!
 //! Invariants:
-//! 1. What is noted is committed before the locks are gone: whoever drops a [`WriteDb`](super::db::WriteDb) commits the rest.
+//! 1. What is noted is committed before the locks are gone: whoever drops a [`WriteDb`](super::db::WriteDb) commits the
+//!    rest.
 //! 2. News come in the order of the changes; effects too.
 //! 3. The effect of a command that changed nothing is nothing, however it describes itself.
 
@@ -44,9 +46,9 @@ struct News {
 }
 
 impl Db<'_> {
-    /// Says what a command did to a key: called once per key and event, after the change. `event` is the event's name in
-    /// <https://redis.io/docs/manual/keyspace-notifications/>, or empty if there is none; `count` is what the change adds
-    /// to `rdb_changes_since_last_save`.
+    /// Says what a command did to a key: called once per key and event, after the change. `event` is the event's name
+    /// in <https://redis.io/docs/manual/keyspace-notifications/>, or empty if there is none; `count` is what the change
+    /// adds to `rdb_changes_since_last_save`.
     pub fn changed(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
         self.count_changes(key.shard, count);
         if self.is_noted(key) {
@@ -85,8 +87,8 @@ impl Db<'_> {
         }
     }
 
-    /// Says what the running command is to be replayed as, if not as it came; `describe` is asked only if there is a journal,
-    /// and adds one command or several.
+    /// Says what the running command is to be replayed as, if not as it came; `describe` is asked only if there is a
+    /// journal, and adds one command or several.
     #[inline]
     pub fn replay_as(&mut self, describe: impl FnOnce(&mut Replay)) {
         if self.keyspace.listeners.is_any() && self.keyspace.listeners.has_journal() {
@@ -110,8 +112,8 @@ impl Db<'_> {
         self.keyspace.listeners.is_any() || !shard.watchers.is_empty() || !shard.waiters.is_empty()
     }
 
-    /// Commits what has been done since the last commit. `request` is what the client asked for, with the command's name, and
-    /// is replayed unless the command has said something else; empty if no command of its own did it.
+    /// Commits what has been done since the last commit. `request` is what the client asked for, with the command's
+    /// name, and is replayed unless the command has said something else; empty if no command of its own did it.
     #[inline]
     pub fn commit(&mut self, request: &[&[u8]]) {
         if let Some(change) = self.change.get_mut().take() {

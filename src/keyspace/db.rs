@@ -1,9 +1,9 @@
 //! What a command sees of the keyspace: the shards that were locked for it, and nothing else.
 //!
-//! A [`Db`] cannot be made to lock anything. The executor hands a reading command `&Db`, from shared locks, and a writing one
-//! `&mut Db`, from exclusive ones; so a command that changes data and is registered as a reader does not compile. Keys
-//! come as [`Key`]s, which the executor makes from what the command declared. A handler that reaches for another key finds nothing there, and its
-//! command ends with an error.
+//! A [`Db`] cannot be made to lock anything. The executor hands a reading command `&Db`, from shared locks, and a
+//! writing one `&mut Db`, from exclusive ones; so a command that changes data and is registered as a reader does not
+//! compile. Keys come as [`Key`]s, which the executor makes from what the command declared. A handler that reaches for
+//! another key finds nothing there, and its command ends with an error.
 //!
 //! All changes pass through here. A command that changed something calls [`Db::changed`], once per key and event; what
 //! comes of that is in [`change`](super::change).
@@ -38,8 +38,8 @@ use triomphe::Arc;
 /// The shards locked for one command.
 #[derive(Debug)]
 pub struct Db<'a> {
-    // Declared before `garbage` and `served`, hence dropped before them: nothing large is freed, and nobody is woken, while
-    // a lock is held.
+    // Declared before `garbage` and `served`, hence dropped before them: nothing large is freed, and nobody is woken,
+    // while a lock is held.
     /// Ascending by number.
     guards: Guards<'a>,
     pub(super) keyspace: &'a Keyspace,
@@ -133,8 +133,8 @@ impl Drop for ReadDb<'_> {
 }
 
 impl Drop for WriteDb<'_> {
-    /// Commits what has not been committed, publishes the earliest deadlines while the locks are still held, and wakes the
-    /// expirer if need be.
+    /// Commits what has not been committed, publishes the earliest deadlines while the locks are still held, and wakes
+    /// the expirer if need be.
     fn drop(&mut self) {
         self.0.commit(&[]);
         self.0.end_block();
@@ -187,10 +187,11 @@ impl<'a> Db<'a> {
             .filter(|entry| !entry.is_expired(self.view.now_ms))
     }
 
-    /// Visits some entries and returns the cursor to go on with, 0 at the end. The low 8 bits of a cursor are the number
-    /// of the shard, the others are the place in it: see [`Dict::scan`](crate::types::dict::Dict::scan).
+    /// Visits some entries and returns the cursor to go on with, 0 at the end. The low 8 bits of a cursor are the
+    /// number of the shard, the others are the place in it: see [`Dict::scan`](crate::types::dict::Dict::scan).
     ///
-    /// A shard that is empty now holds no entry that is there from the first call of a scan to the last, so it is passed over.
+    /// A shard that is empty now holds no entry that is there from the first call of a scan to the last, so it is
+    /// passed over.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(Entry<'_>)) -> u64 {
         const COUNT: u64 = SHARDS as u64;
         let number = cursor % COUNT;
@@ -264,8 +265,8 @@ impl<'a> Db<'a> {
             .map(|(_, guard)| guard.shard())
     }
 
-    /// Whether a handler has reached for a key whose shard is not locked, because its command did not declare it. What it
-    /// did there is lost.
+    /// Whether a handler has reached for a key whose shard is not locked, because its command did not declare it. What
+    /// it did there is lost.
     pub fn has_strayed(&self) -> bool {
         self.strayed.get().is_some()
     }
@@ -311,7 +312,8 @@ impl<'a> Db<'a> {
         self.replaced(key, replaced)
     }
 
-    /// Prepares to put in these keys, all of one shard: faster than going to each place in memory when its turn has come.
+    /// Prepares to put in these keys, all of one shard: faster than going to each place in memory when its turn has
+    /// come.
     pub fn fetch(&self, keys: &[Key<'_>]) {
         if let Some(first) = keys.first() {
             debug_assert!(keys.iter().all(|key| key.shard == first.shard));
@@ -337,8 +339,8 @@ impl<'a> Db<'a> {
         self.replaced(key, replaced)
     }
 
-    /// The same with a key that counts as new even if it was there before: the commands that hand whole values over take
-    /// away first what they replace, as in Redis.
+    /// The same with a key that counts as new even if it was there before: the commands that hand whole values over
+    /// take away first what they replace, as in Redis.
     pub fn put_anew(&mut self, key: &Key<'_>, object: Object, expires_at_ms: Option<i64>) {
         self.remove(key);
         self.put_object(key, object, expires_at_ms);
@@ -481,8 +483,8 @@ impl<'a> Db<'a> {
         self.commit(&[]);
     }
 
-    /// Removes a key if it has expired and is not merely to be hidden. That is done for the keys that a command declares
-    /// before it runs.
+    /// Removes a key if it has expired and is not merely to be hidden. That is done for the keys that a command
+    /// declares before it runs.
     pub fn remove_if_expired(&mut self, key: &Key<'_>) {
         if self.view.expired == Expired::Remove && self.is_expired(key) {
             self.expire(key);
@@ -501,7 +503,8 @@ impl<'a> Db<'a> {
                 .is_some_and(|entry| entry.is_expired(now_ms))
     }
 
-    /// Removes a key that has expired, also while clients are paused: a command that is going to change it has begun before.
+    /// Removes a key that has expired, also while clients are paused: a command that is going to change it has begun
+    /// before.
     pub fn expire(&mut self, key: &Key<'_>) {
         if self.is_expired(key) {
             self.remove(key);

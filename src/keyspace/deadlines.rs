@@ -2,8 +2,8 @@
 //!
 //! A key's deadline stands in its entry. Here stands of each page a moment before which none of its keys is due: so the
 //! earliest deadline of a shard is known at once, and a key with a deadline costs little more than the deadline itself.
-//! The moment may be too early, because the key that was due then is gone or has a later deadline now. Nobody is woken too
-//! late; who is woken too early looks at the page and corrects the moment.
+//! The moment may be too early, because the key that was due then is gone or has a later deadline now. Nobody is woken
+//! too late; who is woken too early looks at the page and corrects the moment.
 
 use crate::types::dict;
 use std::collections::BTreeSet;

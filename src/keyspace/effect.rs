@@ -1,8 +1,8 @@
 //! The effect of a command: what is to be replayed so that another keyspace comes to hold what this one holds now. An
 //! append-only file and replicas are made of effects.
 //!
-//! Most commands are replayed as they came. Those whose outcome depends on chance, on the clock or on what other clients
-//! wait for say what they came to: see [`Db::replay_as`](super::db::Db::replay_as).
+//! Most commands are replayed as they came. Those whose outcome depends on chance, on the clock or on what other
+//! clients wait for say what they came to: see [`Db::replay_as`](super::db::Db::replay_as).
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -25,8 +25,8 @@ struct Effect {
 
 /// Hears of all effects, in the order in which they became visible.
 pub trait Journal: Debug + Send + Sync {
-    /// Takes note of the effects of one command, or of one transaction. Called under the locks of the command, hence in the
-    /// order of the changes of each shard: it must neither wait nor do input or output.
+    /// Takes note of the effects of one command, or of one transaction. Called under the locks of the command, hence in
+    /// the order of the changes of each shard: it must neither wait nor do input or output.
     fn append(&self, effects: &Effects);
 }
 

@@ -9,8 +9,8 @@ use triomphe::Arc;
 
 /// The entries of a shard: small strings are pairs ([`StringEntry`]), everything else is a reference.
 ///
-/// A clone shares the entries and keeps what it saw: it copies the directory, one reference for some 600 keys, and whoever
-/// changes a table later copies the part that it changes.
+/// A clone shares the entries and keeps what it saw: it copies the directory, one reference for some 600 keys, and
+/// whoever changes a table later copies the part that it changes.
 pub type Table = Dict<ObjectEntry, AccessClock>;
 
 /// The value of the key has another type than the command works on.

@@ -1,9 +1,9 @@
 //! Keyspace notifications: somebody is told what happens to which key, as
 //! <https://redis.io/docs/latest/develop/use/keyspace-notifications/> describes it.
 //!
-//! Every event belongs to a class, and `notify-keyspace-events` says which classes are told; usually none is, and then an
-//! event costs one look at a number. Events are told while the key's shard is locked: so those of one key come in the order
-//! in which they happened. The audience must therefore neither wait nor do input or output.
+//! Every event belongs to a class, and `notify-keyspace-events` says which classes are told; usually none is, and then
+//! an event costs one look at a number. Events are told while the key's shard is locked: so those of one key come in
+//! the order in which they happened. The audience must therefore neither wait nor do input or output.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};

@@ -1,8 +1,8 @@
 //! When keys expire.
 //!
-//! Under a shared lock an expired key is simply absent; under an exclusive one it is removed, and so it is before a command
-//! reads it. Keys that nobody asks for are removed by the expirer, a thread that sleeps until the earliest deadline and is
-//! woken when an earlier one is set.
+//! Under a shared lock an expired key is simply absent; under an exclusive one it is removed, and so it is before a
+//! command reads it. Keys that nobody asks for are removed by the expirer, a thread that sleeps until the earliest
+//! deadline and is woken when an earlier one is set.
 //!
 //! During CLIENT PAUSE no key is removed: an expired key is absent, and goes without a trace until the pause is over.
 
@@ -88,8 +88,8 @@ impl Alarm {
 }
 
 impl Locks {
-    /// Removes all keys that are due and sleeps until the next one is, or until the alarm rings. The expirer's loop. Without
-    /// any lock, it calls `told` after each batch of keys: their events are to go out.
+    /// Removes all keys that are due and sleeps until the next one is, or until the alarm rings. The expirer's loop.
+    /// Without any lock, it calls `told` after each batch of keys: their events are to go out.
     pub fn expire_and_sleep(&self, now_us: impl Fn() -> i64, told: impl Fn()) {
         if !self.alarm.is_active.load(SeqCst) {
             return self.alarm.sleep_until(NO_DEADLINE, now_us());

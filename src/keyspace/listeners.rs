@@ -1,4 +1,5 @@
-//! Who hears of changes beside those who watch or wait for certain keys: the audience of keyspace events, and the journal.
+//! Who hears of changes beside those who watch or wait for certain keys: the audience of keyspace events, and the
+//! journal.
 //!
 //! With none of them, which is the usual case, a change costs one relaxed load.
 

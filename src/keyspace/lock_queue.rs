@@ -1,18 +1,18 @@
 //! The threads that wait for the lock of one shard, first come, first served.
 //!
-//! It is no lock: the shard's `RwLock` is. The queue adds what `RwLock` lacks: a wait with a deadline, and a guarantee that a
-//! thread gets the lock at last. A thread that finds no queue pays one load of `state` for it.
+//! It is no lock: the shard's `RwLock` is. The queue adds what `RwLock` lacks: a wait with a deadline, and a guarantee
+//! that a thread gets the lock at last. A thread that finds no queue pays one load of `state` for it.
 //!
 //! # Invariants
 //!
-//! 1. Only the first in the queue tries the lock, or sleeps on it. It stays the first until it has the lock or gives up its
-//!    place; then it wakes the next. The others sleep.
-//! 2. A newcomer may take a free lock although others wait: to wake a thread takes longer than most commands, and the lock
-//!    would lie idle meanwhile. But once a thread in the queue is *pressing*, newcomers go to its end. So a pressing thread
-//!    waits for the holder and for those before it in the queue, and for no other thread.
-//! 3. A thread that holds other locks presses from the beginning, and tries the lock until its deadline. A thread that holds
-//!    none presses when it is the first and has waited for a [`MOMENT`]; then it sleeps on the lock itself. So the first
-//!    never stays the first for longer than a moment and what the holder takes.
+//! 1. Only the first in the queue tries the lock, or sleeps on it. It stays the first until it has the lock or gives up
+//!    its place; then it wakes the next. The others sleep.
+//! 2. A newcomer may take a free lock although others wait: to wake a thread takes longer than most commands, and the
+//!    lock would lie idle meanwhile. But once a thread in the queue is *pressing*, newcomers go to its end. So a
+//!    pressing thread waits for the holder and for those before it in the queue, and for no other thread.
+//! 3. A thread that holds other locks presses from the beginning, and tries the lock until its deadline. A thread that
+//!    holds none presses when it is the first and has waited for a [`MOMENT`]; then it sleeps on the lock itself. So
+//!    the first never stays the first for longer than a moment and what the holder takes.
 //! 4. The queue's mutex is held for a few instructions; under it no other lock is taken and nothing is waited for.
 //!
 //! ```text
@@ -44,8 +44,8 @@ const RESERVED: u8 = 2;
 /// The queue for one lock.
 #[derive(Debug, Default)]
 pub(super) struct LockQueue {
-    /// [`EMPTY`], [`WAITED_FOR`] or [`RESERVED`]: what `line` implies. Changed under its mutex, read without it: a newcomer
-    /// that reads an old value is a little more or less polite.
+    /// [`EMPTY`], [`WAITED_FOR`] or [`RESERVED`]: what `line` implies. Changed under its mutex, read without it: a
+    /// newcomer that reads an old value is a little more or less polite.
     state: AtomicU8,
     line: Mutex<Line>,
 }
@@ -122,8 +122,8 @@ impl Line {
 }
 
 impl Place<'_> {
-    /// Tries the lock with `attempt` until the deadline, as soon as it is this thread's turn. After the deadline the place is
-    /// still there, to wait on.
+    /// Tries the lock with `attempt` until the deadline, as soon as it is this thread's turn. After the deadline the
+    /// place is still there, to wait on.
     pub(super) fn wait_until<G>(
         &self,
         deadline: Instant,
@@ -137,8 +137,8 @@ impl Place<'_> {
             if Instant::now() >= deadline {
                 return None;
             }
-            // It does not sleep, because the holder wakes only threads that sleep on the `RwLock`, and such a sleep has no
-            // deadline.
+            // It does not sleep, because the holder wakes only threads that sleep on the `RwLock`, and such a sleep has
+            // no deadline.
             thread::yield_now();
         }
     }

@@ -7,8 +7,8 @@
 //! # Invariants
 //!
 //! 1. No thread waits for a shard with another in hand for longer than a [`MOMENT`]. The one exception is 3.
-//! 2. When the moment is over, the thread lets everything go and waits for the *late* shard alone, at the place in the queue
-//!    that it has. With that shard in hand it begins anew.
+//! 2. When the moment is over, the thread lets everything go and waits for the *late* shard alone, at the place in the
+//!    queue that it has. With that shard in hand it begins anew.
 //! 3. Slow commands might come so thick that some shard is always late. After [`ROUNDS_ALONE`] such rounds the thread
 //!    begins with all shards that have been late, and waits for each as long as it takes, in ascending order. Then a
 //!    command on a shard where slow commands come again and again waits for longer than a moment. Commands on all other
@@ -39,9 +39,9 @@
 //!
 //! # Why every thread gets its locks
 //!
-//! For one shard the [queue](super::lock_queue) sees to it: after a moment no newcomer gets in before it. For several: in
-//! every round after the eighth, each shard that is late joins those that are waited for to the end; they are at most
-//! all. So the number of rounds is limited, and in each the thread waits for single shards, which it gets.
+//! For one shard the [queue](super::lock_queue) sees to it: after a moment no newcomer gets in before it. For several:
+//! in every round after the eighth, each shard that is late joins those that are waited for to the end; they are at
+//! most all. So the number of rounds is limited, and in each the thread waits for single shards, which it gets.
 
 use super::lock_queue::MOMENT;
 use super::shard_lock::{Access, Guards, Wait};
@@ -52,8 +52,8 @@ use std::thread;
 use std::time::Instant;
 
 /// How often a thread that wants locks lets others run before it sleeps. The threads that hold them need them for
-/// microseconds: less than to sleep and to be woken takes. 50 clients that push to one list served themselves 1.5 times as
-/// fast with it (`tools/bench.sh throughput --tests lpush --loads 50x16`).
+/// microseconds: less than to sleep and to be woken takes. 50 clients that push to one list served themselves 1.5 times
+/// as fast with it (`tools/bench.sh throughput --tests lpush --loads 50x16`).
 const YIELDS: usize = 16;
 
 /// How often a thread waits for one late shard after the other, before it keeps those that it has waited for.
@@ -178,8 +178,8 @@ mod tests {
         }
     }
 
-    /// While one shard is held for ever, a thread that wants it and many others lets all commands on the others pass. If it
-    /// kept one of them, this test would not end.
+    /// While one shard is held for ever, a thread that wants it and many others lets all commands on the others pass.
+    /// If it kept one of them, this test would not end.
     #[test]
     fn a_thread_that_waits_for_a_shard_keeps_no_other() {
         let keyspace = &Locks::new(1);
@@ -205,8 +205,8 @@ mod tests {
         }
     }
 
-    /// Two shards, of which one is always held: a holder lets go only when the other shard has been taken anew, or after a
-    /// time that is long beside a moment.
+    /// Two shards, of which one is always held: a holder lets go only when the other shard has been taken anew, or
+    /// after a time that is long beside a moment.
     #[test]
     fn slow_commands_that_overlap_do_not_keep_a_thread_waiting_for_ever() {
         const SLOW: Duration = Duration::from_millis(200);

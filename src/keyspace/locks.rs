@@ -1,5 +1,5 @@
-//! The locks of the keyspace. To have this value is the right to lock: the executor and the server's threads have it, and
-//! what a command's handler is given does not lead to it.
+//! The locks of the keyspace. To have this value is the right to lock: the executor and the server's threads have it,
+//! and what a command's handler is given does not lead to it.
 //!
 //! Locks are taken in ascending order of shards, so two commands on several keys never wait for each other in a circle.
 //! Readers never wait for readers, and writers meet only on the same shard.
@@ -61,8 +61,8 @@ impl Locks {
         }
     }
 
-    /// Whether there are so many keys that it is worth while to [fetch](Self::fetch) them: whether there are many in the shard of
-    /// this place, and nobody has it locked.
+    /// Whether there are so many keys that it is worth while to [fetch](Self::fetch) them: whether there are many in
+    /// the shard of this place, and nobody has it locked.
     pub fn is_large(&self, place: &Place) -> bool {
         const MANY: usize = 1024;
         let guard = self.cell(place.shard).shard.try_lock(Access::Shared);
@@ -99,8 +99,8 @@ impl Locks {
         self.read_shards(view, shards_of(keys).into_iter())
     }
 
-    /// Exclusive locks on the shards of these keys, and on those that serving who waits for them needs. Keys among them that
-    /// have expired are removed first.
+    /// Exclusive locks on the shards of these keys, and on those that serving who waits for them needs. Keys among them
+    /// that have expired are removed first.
     pub fn write(&self, view: View, keys: &[Key<'_>]) -> WriteDb<'_> {
         let mut shards = shards_of(keys);
         loop {
@@ -116,9 +116,9 @@ impl Locks {
         }
     }
 
-    /// Removes those of these keys that have expired. Called, with no lock in hand, before they are locked in a way that
-    /// does not do it: so that `expired` is told before a reader's `keymiss`. Redis does it for each key when it comes to it;
-    /// here all keys of a command that are due go before it runs.
+    /// Removes those of these keys that have expired. Called, with no lock in hand, before they are locked in a way
+    /// that does not do it: so that `expired` is told before a reader's `keymiss`. Redis does it for each key when it
+    /// comes to it; here all keys of a command that are due go before it runs.
     pub fn remove_expired(&self, view: View, keys: &[Key<'_>]) {
         for key in keys {
             let is_due = self.cell(key.shard).earliest_deadline_ms.load(Relaxed) <= view.now_ms;

@@ -3,13 +3,14 @@
 //! Reading order: [`object`] (the values), [`string_entry`] and [`object_entry`] with `expiring_key.rs` (a key with its
 //! value, as it lies in memory), [`entry`] (the same as a reader sees it), [`shard`] (a table of entries, with
 //! `deadlines.rs`), `shard_lock.rs` with `lock_queue.rs` (the lock of a shard, and the threads that wait for it),
-//! `lock_set.rs` (how several are taken at once), [`space`] (all shards), [`locks`] (the right to lock them), [`db`] with
-//! [`view`] (what a command sees: the shards locked for it), [`change`] with [`effect`] and [`listeners`] (how a change
-//! becomes known), [`expiry`], [`events`], [`snapshot`] with [`kept`], [`gate`], [`waiters`], [`watchers`], [`survey`].
+//! `lock_set.rs` (how several are taken at once), [`space`] (all shards), [`locks`] (the right to lock them), [`db`]
+//! with [`view`] (what a command sees: the shards locked for it), [`change`] with [`effect`] and [`listeners`] (how a
+//! change becomes known), [`expiry`], [`events`], [`snapshot`] with [`kept`], [`gate`], [`waiters`], [`watchers`],
+//! [`survey`].
 //!
 //! Locks are taken through [`locks::Locks`] alone, which the executor (`command::execute`) and the threads of `server`
-//! have; each call takes all that its command needs, because a thread that holds one must not ask for another. A command's
-//! handler gets a [`db::Db`] and has no way to a lock.
+//! have; each call takes all that its command needs, because a thread that holds one must not ask for another. A
+//! command's handler gets a [`db::Db`] and has no way to a lock.
 
 pub mod access;
 pub mod change;

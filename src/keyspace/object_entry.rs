@@ -7,8 +7,8 @@ use crate::types::blocks::shared_bytes;
 use crate::types::dict::Keyed;
 use triomphe::Arc;
 
-/// A key with an [`Object`]: a shared reference, and a shared one is copied before it is changed; collections share their
-/// blocks with the copy.
+/// A key with an [`Object`]: a shared reference, and a shared one is copied before it is changed; collections share
+/// their blocks with the copy.
 #[derive(Clone, Debug)]
 pub struct ObjectEntry(Arc<Parts>);
 

@@ -3,8 +3,8 @@
 //! A thread that finds the lock taken joins its [queue](super::lock_queue). Several locks at once are taken by
 //! [`lock_set`](super::lock_set).
 //!
-//! A command that panicked may have left a shard with a change done by half, but never with a broken table: the tables are
-//! safe code. Going on serves the clients better than refusing a 256th of the keys for ever, so poison is ignored.
+//! A command that panicked may have left a shard with a change done by half, but never with a broken table: the tables
+//! are safe code. Going on serves the clients better than refusing a 256th of the keys for ever, so poison is ignored.
 
 use super::lock_queue::{LockQueue, Place};
 use super::shard::Shard;
@@ -49,8 +49,8 @@ pub(super) struct Wait<'a> {
 pub(super) type Guards<'a> = SmallVec<[(usize, Guard<'a>); 1]>;
 
 impl ShardLock {
-    /// Takes the lock, however long it takes. The thread must hold no other one, unless [`lock_set`](super::lock_set) says
-    /// so.
+    /// Takes the lock, however long it takes. The thread must hold no other one, unless [`lock_set`](super::lock_set)
+    /// says so.
     pub(super) fn lock(&self, access: Access) -> Guard<'_> {
         match self.try_lock(access) {
             Some(guard) => guard,

@@ -1,14 +1,14 @@
 //! The keyspace as it was at one moment, for the saver, for clients that ask for a dump, and for those that ask for all
 //! keys.
 //!
-//! 1. All shards are locked for an instant, some microseconds, and each is told that a snapshot is due. So no command is
-//!    seen half done. If a slow command holds a shard, the snapshot begins after it; other commands go on meanwhile
+//! 1. All shards are locked for an instant, some microseconds, and each is told that a snapshot is due. So no command
+//!    is seen half done. If a slow command holds a shard, the snapshot begins after it; other commands go on meanwhile
 //!    (`lock_set.rs`).
 //! 2. Writers go on. Before a key changes in a shard that has not been taken, its entry, or that there was none, is set
 //!    aside (`kept.rs`); entries are shared references, and whoever changes one that is shared copies it first.
 //! 3. Whoever writes the snapshot takes the shards one by one: the tables as they are, shared, and what was set aside.
-//!    From both it knows what the shard held, and writes that with no lock held. What has been written is dropped and no
-//!    longer costs anybody a copy.
+//!    From both it knows what the shard held, and writes that with no lock held. What has been written is dropped and
+//!    no longer costs anybody a copy.
 //!
 //! No fork, no pause that grows with the data; memory grows by what is changed meanwhile.
 

@@ -13,8 +13,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// Shards of one database; the eight high bits of the hash choose one.
-/// Two threads that do nothing but change keys wait for each other's locks 3 % of their time, with 64 shards 4 %, with one
-/// 48 %; more cores need more. To lock all takes 3 µs (2 cores, `cargo run --release --example locks`).
+/// Two threads that do nothing but change keys wait for each other's locks 3 % of their time, with 64 shards 4 %, with
+/// one 48 %; more cores need more. To lock all takes 3 µs (2 cores, `cargo run --release --example locks`).
 pub const SHARDS: usize = 256;
 
 /// A shard's earliest deadline when it has none.
@@ -55,8 +55,8 @@ pub struct Keyspace {
     tickets: AtomicU64,
 }
 
-/// A shard with what others want to know of it without its lock. Two cache lines of its own, because the prefetcher fetches
-/// pairs: neighbours do not slow each other down.
+/// A shard with what others want to know of it without its lock. Two cache lines of its own, because the prefetcher
+/// fetches pairs: neighbours do not slow each other down.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Cell {

@@ -1,6 +1,6 @@
-//! The keyspace as INFO and KEYS see it, which look at all of it: shard by shard, each locked for an instant and no two at
-//! once, so that a survey that waits for a slow command delays no other command. In a transaction all shards are locked
-//! already; then it looks at what is locked.
+//! The keyspace as INFO and KEYS see it, which look at all of it: shard by shard, each locked for an instant and no two
+//! at once, so that a survey that waits for a slow command delays no other command. In a transaction all shards are
+//! locked already; then it looks at what is locked.
 
 use super::db::Db;
 use super::entry::Entry;

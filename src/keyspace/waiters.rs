@@ -1,13 +1,13 @@
 //! Who waits for a key to appear: the clients of BLPOP and the like, in the order in which they came.
 //!
-//! A shard keeps the queues of its keys, under its lock. So a key cannot be filled between a client's look at it and its
-//! joining the queue; and whoever fills a key serves those who wait for it before letting the lock go, so that nobody else
-//! sees the elements that they take.
+//! A shard keeps the queues of its keys, under its lock. So a key cannot be filled between a client's look at it and
+//! its joining the queue; and whoever fills a key serves those who wait for it before letting the lock go, so that
+//! nobody else sees the elements that they take.
 //!
-//! A client is served as if its command came now: from the first of its keys that is there, which may be another key than
-//! the one whose change has led to its being served. Serving may also fill another key (BLMOVE). Both lie in shards of
-//! their own. The locks of a command therefore include those that serving needs: see `Waiters::destinations` and
-//! `Waiters::earlier_shards`, and [`Locks::write`](super::locks::Locks::write).
+//! A client is served as if its command came now: from the first of its keys that is there, which may be another key
+//! than the one whose change has led to its being served. Serving may also fill another key (BLMOVE). Both lie in
+//! shards of their own. The locks of a command therefore include those that serving needs: see `Waiters::destinations`
+//! and `Waiters::earlier_shards`, and [`Locks::write`](super::locks::Locks::write).
 
 use super::db::Db;
 use super::entry::Entry;
@@ -33,8 +33,8 @@ pub trait Waiter: Debug + Send + Sync {
     /// The key that it fills when it is served.
     fn destination(&self) -> Option<&[u8]>;
 
-    /// Serves it, unless it no longer waits, because this key is in a state that it wants: from this key, or from one that its
-    /// command names before it. `false` if it waits on.
+    /// Serves it, unless it no longer waits, because this key is in a state that it wants: from this key, or from one
+    /// that its command names before it. `false` if it waits on.
     fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) -> bool;
 
     /// Tells it that it was served; called when the locks are gone.
@@ -92,7 +92,8 @@ pub(super) struct Queue {
     destinations: Counted<Box<[u8]>>,
     /// The shards of the keys that their commands name before this one.
     earlier_shards: Counted<usize>,
-    /// How many waiters name [too many](Earlier::Many) keys before this one: for them, all shards of the database count.
+    /// How many waiters name [too many](Earlier::Many) keys before this one: for them, all shards of the database
+    /// count.
     with_many_earlier: usize,
     /// How many waiters want each of the states.
     wanted: [usize; States::COUNT],
@@ -202,8 +203,8 @@ impl Waiters {
         }
     }
 
-    /// Notes that a key has changed; `true` if its new state serves somebody and it was not known to be ready. That moment
-    /// counts for the order in which keys are served.
+    /// Notes that a key has changed; `true` if its new state serves somebody and it was not known to be ready. That
+    /// moment counts for the order in which keys are served.
     pub(super) fn note_change(&mut self, key: &[u8], state: States) -> bool {
         match self.queues.get_mut(key) {
             Some(queue) if queue.wants(state) => !std::mem::replace(&mut queue.is_ready, true),

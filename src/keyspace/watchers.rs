@@ -1,8 +1,8 @@
 //! Who watches a key: the clients of WATCH, who want to hear if anybody has changed it before they EXEC.
 //!
-//! A shard keeps the watchers of its keys, under its lock. A change of a watched key spoils the watch of each of them, and
-//! takes them off the key: a watch that is spoilt needs no second word. So a change costs nothing more, however often a key
-//! changes that many clients watch, and one look at an empty table if nobody watches any key of the shard.
+//! A shard keeps the watchers of its keys, under its lock. A change of a watched key spoils the watch of each of them,
+//! and takes them off the key: a watch that is spoilt needs no second word. So a change costs nothing more, however
+//! often a key changes that many clients watch, and one look at an empty table if nobody watches any key of the shard.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;

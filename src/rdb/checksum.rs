@@ -1,8 +1,8 @@
 //! The CRC-64 of an RDB file, four pieces at a time.
 //!
-//! The crate `crc64` says what the checksum is, and computes it for a few bytes. Over many it waits: each step needs the
-//! result of the one before, and a processor could do four such steps in the same time. So a block is cut in four lanes,
-//! which are computed side by side and then put together:
+//! The crate `crc64` says what the checksum is, and computes it for a few bytes. Over many it waits: each step needs
+//! the result of the one before, and a processor could do four such steps in the same time. So a block is cut in four
+//! lanes, which are computed side by side and then put together:
 //!
 //! ```text
 //! block    AAAAAAAA  BBBBBBBB  CCCCCCCC  DDDDDDDD
@@ -11,9 +11,9 @@
 //! crc of AB = (a passed over as many zeros as B has bytes) xor b            and so on
 //! ```
 //!
-//! That holds because a CRC is linear: the crc of x xor y is that of x xor that of y, and AB is A followed by zeros, xor
-//! zeros followed by B. For the same reason a table of 8 times 256 entries passes any state over a fixed number of zeros, one
-//! entry for each byte of the state.
+//! That holds because a CRC is linear: the crc of x xor y is that of x xor that of y, and AB is A followed by zeros,
+//! xor zeros followed by B. For the same reason a table of 8 times 256 entries passes any state over a fixed number of
+//! zeros, one entry for each byte of the state.
 
 use std::sync::LazyLock;
 

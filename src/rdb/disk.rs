@@ -1,7 +1,7 @@
 //! The operations on files that a save consists of, each a call of the system.
 //!
-//! They go through a trait so that a test can let any one of them fail, or write down their order and ask what a power cut
-//! would leave at each point. Nothing here decides anything: the order of the calls is in `file`.
+//! They go through a trait so that a test can let any one of them fail, or write down their order and ask what a power
+//! cut would leave at each point. Nothing here decides anything: the order of the calls is in `file`.
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
@@ -63,8 +63,8 @@ impl Disk for RealDisk {
     }
 
     fn sync_directory(&self, directory: &File) -> io::Result<()> {
-        /// Bad file descriptor, invalid argument: the file system does not know this operation, as some over a network do
-        /// not. Then it does what it does, and Redis goes on as well.
+        /// Bad file descriptor, invalid argument: the file system does not know this operation, as some over a network
+        /// do not. Then it does what it does, and Redis goes on as well.
         const UNKNOWN_HERE: [i32; 2] = [9, 22];
         match directory.sync_all() {
             Err(error)

@@ -1,7 +1,7 @@
 //! Many byte strings in one piece of memory.
 //!
-//! A collection of a million small elements would be a million small vectors, each with a header of 24 bytes and a call of
-//! the allocator. Here it is two vectors:
+//! A collection of a million small elements would be a million small vectors, each with a header of 24 bytes and a call
+//! of the allocator. Here it is two vectors:
 //!
 //! ```text
 //! bytes   r e d g r e e n b l u e

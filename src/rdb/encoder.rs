@@ -1,7 +1,7 @@
 //! Keys, values and strings as RDB bytes, onto any `io::Write`.
 //!
-//! `Writer` uses this for whole files. A saver can also encode batches of keys into a `Vec<u8>` on its own and hand them
-//! to `Writer::encoded`. An encoder belongs to one thread: it keeps the table of the compressor between strings.
+//! `Writer` uses this for whole files. A saver can also encode batches of keys into a `Vec<u8>` on its own and hand
+//! them to `Writer::encoded`. An encoder belongs to one thread: it keeps the table of the compressor between strings.
 
 use std::io::{self, Write};
 
@@ -16,8 +16,8 @@ const MIN_LEN_TO_COMPRESS: usize = 21;
 
 /// A value to be written: `'d` is the life of its data, `'i` that of the iterator over it.
 ///
-/// The number beside an iterator is how many items it will yield. It is written first, so an iterator that yields another
-/// number is an error of the caller, and reported as one.
+/// The number beside an iterator is how many items it will yield. It is written first, so an iterator that yields
+/// another number is an error of the caller, and reported as one.
 pub enum ValueRef<'i, 'd> {
     /// A string.
     String(&'d [u8]),

@@ -1,34 +1,34 @@
 //! A dump is replaced whole or not at all.
 //!
-//! The new one goes to a temporary file in the same directory, and takes the name of the old one when nothing can happen
-//! to it any more:
+//! The new one goes to a temporary file in the same directory, and takes the name of the old one when nothing can
+//! happen to it any more:
 //!
 //! ```text
 //! open the directory           first, since after the rename nothing should go wrong that could have gone wrong before
 //! create temp-12.dump.my_rdb
 //! write, write, ...
-//! fsync temp-12.dump.my_rdb    or the rename could reach the disk before the content: a power cut would leave an empty dump
+//! fsync temp-12.dump.my_rdb    or the rename could reach the disk first, and a power cut would leave an empty dump
 //!  and read it back meanwhile  a dump that could not be loaded must not take the place of one that can
 //! rename to dump.my_rdb        from here on, whoever opens the dump finds the new one
 //! fsync the directory          or a power cut could bring the old one back, after somebody was told that it is saved
 //! ```
 //!
-//! The temporary name begins with `temp-` and a process number and ends with the name of the dump (or with the end of it, if it
-//! is very long). It is never that of the dump itself, whatever that is called, and a dump with another name is not taken for what a killed
-//! saver of this one has left.
+//! The temporary name begins with `temp-` and a process number and ends with the name of the dump (or with the end of
+//! it, if it is very long). It is never that of the dump itself, whatever that is called, and a dump with another name
+//! is not taken for what a killed saver of this one has left.
 //!
-//! Whoever opens the path at any moment finds the old dump or the new, whole; after a crash or a power cut, too. If a step
-//! fails, the temporary file is removed, the old dump stays, and the error names the step. A failed fsync is not tried
-//! again: Linux may have dropped the pages that it could not write, and would report success about the rest. The next
-//! save begins with an empty file.
+//! Whoever opens the path at any moment finds the old dump or the new, whole; after a crash or a power cut, too. If a
+//! step fails, the temporary file is removed, the old dump stays, and the error names the step. A failed fsync is not
+//! tried again: Linux may have dropped the pages that it could not write, and would report success about the rest. The
+//! next save begins with an empty file.
 //!
 //! The last step is the exception. When it fails, the new dump is in place and readers find it; only what a power cut
 //! leaves is open, and that is the old dump or the new one, whole either way. It is an error all the same, because the
 //! promise of a save is not kept, and there is no way back: the old file is gone with the rename.
 //!
 //! What is read back usually comes from the memory in which the system caches files. So it shows what went wrong on the
-//! way to the system (memory, our own code), not what a disk does to the bytes later; the checksum tells that at the next
-//! start.
+//! way to the system (memory, our own code), not what a disk does to the bytes later; the checksum tells that at the
+//! next start.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -57,8 +57,8 @@ pub struct KeyCounts {
 /// may replace files in a directory, since they share the temporary name.
 ///
 /// # Errors
-/// The step that failed, its path, and what the system or the reader says: `fsync temp-12.dump.my_rdb: No space left on device`.
-/// Errors of `write` itself come as they are. See the head of this file for what then is true.
+/// The step that failed, its path, and what the system or the reader says: `fsync temp-12.dump.my_rdb: No space left on
+/// device`. Errors of `write` itself come as they are. See the head of this file for what then is true.
 pub fn replace(
     path: &Path,
     reads_back: bool,

@@ -38,7 +38,8 @@
 /// The first five bytes of every RDB file. (Valkey 9 and later write `VALKEY`, with their own versions.)
 pub const MAGIC: &[u8; 5] = b"REDIS";
 
-/// The version that we write, that of Redis 5.0 to 6.2: the newest one that rdbtools and all servers since Redis 5 read.
+/// The version that we write, that of Redis 5.0 to 6.2: the newest one that rdbtools and all servers since Redis 5
+/// read.
 pub const VERSION_WRITTEN: u32 = 9;
 
 /// The oldest version that can be read: Redis 2.0.

@@ -1,8 +1,8 @@
 //! An RDB file as a sequence of items, from any `io::Read`.
 //!
-//! The reader knows the format and nothing of the server: what to do with a key that has expired, a database that does not
-//! exist or a type that cannot be stored is for its caller to decide. Every byte is suspect: whatever the input holds,
-//! the answer is an item or an error. The order of the items is that of the file.
+//! The reader knows the format and nothing of the server: what to do with a key that has expired, a database that does
+//! not exist or a type that cannot be stored is for its caller to decide. Every byte is suspect: whatever the input
+//! holds, the answer is an item or an error. The order of the items is that of the file.
 
 use std::io::{Chain, Cursor, Read};
 

@@ -82,8 +82,8 @@ impl<R: Read> Source<R> {
         Cursor::new(self.window[self.start..self.end].to_vec()).chain(self.input)
     }
 
-    /// What comes next and stays: at least `wanted` bytes, unless the input ends before. `wanted` is at most the size of
-    /// the window.
+    /// What comes next and stays: at least `wanted` bytes, unless the input ends before. `wanted` is at most the size
+    /// of the window.
     pub(super) fn peek(&mut self, wanted: usize) -> Result<&[u8], RdbError> {
         if self.end - self.start < wanted {
             match self.fill(wanted, "more") {

@@ -122,8 +122,8 @@ fn set(at: u64, members: Elements) -> Result<Value, RdbError> {
     Ok(Value::Set(members))
 }
 
-/// A hash whose fields differ. Redis 7.2 loads a small one with a field twice as it is, unless `sanitize-dump-payload` is
-/// `yes`, and redis-check-rdb refuses it. Here one of the two values would vanish, so it is refused.
+/// A hash whose fields differ. Redis 7.2 loads a small one with a field twice as it is, unless `sanitize-dump-payload`
+/// is `yes`, and redis-check-rdb refuses it. Here one of the two values would vanish, so it is refused.
 fn hash(at: u64, elements: Elements) -> Result<Value, RdbError> {
     if elements.has_duplicates(2) {
         return Err(RdbError::bad(at, "Duplicate hash fields detected"));

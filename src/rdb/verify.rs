@@ -1,12 +1,12 @@
 //! Whether an RDB file is whole: every key, every value and the checksum are looked at, and nothing is kept.
 //!
-//! It accepts what the reader accepts, with two more demands that every file of ours meets: no bytes after the end, and an
-//! element in every collection. The value types that we write are passed over string by
-//! string, without an allocation for a key or a value; so this takes a small part of the time of writing the file. Other
-//! types are read and dropped.
+//! It accepts what the reader accepts, with two more demands that every file of ours meets: no bytes after the end, and
+//! an element in every collection. The value types that we write are passed over string by string, without an
+//! allocation for a key or a value; so this takes a small part of the time of writing the file. Other types are read
+//! and dropped.
 //!
-//! It does not see that a key is there twice; that would take the memory of all names. Duplicates within a collection are
-//! found among as many elements as `MAX_COMPARED_BYTES` holds.
+//! It does not see that a key is there twice; that would take the memory of all names. Duplicates within a collection
+//! are found among as many elements as `MAX_COMPARED_BYTES` holds.
 
 use std::io::Read;
 

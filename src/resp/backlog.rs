@@ -1,9 +1,9 @@
 //! Replies that a client's socket has not taken yet.
 //!
 //! A client may send many requests before it reads the first reply: `redis-cli --pipe` and every client library that
-//! pipelines do it. If the server stopped reading while its replies are unread, both sides would wait for each other for
-//! ever. So the client's thread never waits to write: what the socket does not take goes in here, and the thread goes on
-//! reading. `client-output-buffer-limit` bounds it.
+//! pipelines do it. If the server stopped reading while its replies are unread, both sides would wait for each other
+//! for ever. So the client's thread never waits to write: what the socket does not take goes in here, and the thread
+//! goes on reading. `client-output-buffer-limit` bounds it.
 
 use super::reply::Reply;
 use std::collections::VecDeque;

@@ -14,8 +14,8 @@
 //! A reply may arrive in any number of pieces. The decoder keeps what it has understood, so each byte is looked at once
 //! however large the reply is (only a string not yet complete is tried again).
 //!
-//! Nothing is allocated on the strength of a length that the server states: strings are copied when all their bytes are there,
-//! and arrays grow as elements arrive.
+//! Nothing is allocated on the strength of a length that the server states: strings are copied when all their bytes are
+//! there, and arrays grow as elements arrive.
 
 use crate::util::number;
 use std::fmt;
@@ -35,7 +35,8 @@ pub enum Value {
     Null,
     /// Values in order.
     Array(Vec<Value>),
-    /// A double, spelled as the server spelled it, because that is how it is shown. It is known to be a number, `inf` or `nan`.
+    /// A double, spelled as the server spelled it, because that is how it is shown. It is known to be a number, `inf`
+    /// or `nan`.
     Double(String),
     /// True or false.
     Boolean(bool),
@@ -154,8 +155,8 @@ enum Item {
 }
 
 impl Decoder {
-    /// Takes what it can from `input`. The caller drops as many bytes as the first result says, and calls again with the rest
-    /// and what has come after; the second result is the reply, if it is complete.
+    /// Takes what it can from `input`. The caller drops as many bytes as the first result says, and calls again with
+    /// the rest and what has come after; the second result is the reply, if it is complete.
     pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Value>), DecodeError> {
         let mut consumed = 0;
         while let Some((item, length)) = take_item(&input[consumed..])? {

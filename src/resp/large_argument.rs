@@ -1,11 +1,11 @@
 //! A large argument of a request, received into memory of its own.
 //!
-//! In the input buffer, which doubles when it is full, a value of 512 MB would take twice its size, and a third time to be
-//! copied into the keyspace. Here its bytes are received where they stay: SET hands this memory to the keyspace.
+//! In the input buffer, which doubles when it is full, a value of 512 MB would take twice its size, and a third time to
+//! be copied into the keyspace. Here its bytes are received where they stay: SET hands this memory to the keyspace.
 //!
 //! # Invariants
-//! The memory grows with what has been received, to four times as much at most: a header that only announces 512 MB costs
-//! nothing.
+//! The memory grows with what has been received, to four times as much at most: a header that only announces 512 MB
+//! costs nothing.
 
 use std::io::{self, ErrorKind, Read};
 

@@ -89,7 +89,8 @@ fn print_pairs(pairs: &[(Value, Value)], indent: &mut Vec<u8>, out: &mut Vec<u8>
     }
 }
 
-/// Whether redis-cli starts the value on a line of its own. It looks at the count of elements, not at line ends in texts.
+/// Whether redis-cli starts the value on a line of its own. It looks at the count of elements, not at line ends in
+/// texts.
 fn takes_several_lines(value: &Value) -> bool {
     match value {
         Value::Array(elements) | Value::Set(elements) | Value::Push(elements) => {
@@ -225,7 +226,8 @@ mod tests {
         );
         check(
             "%2\r\n*2\r\n:1\r\n:2\r\n*2\r\n:3\r\n*1\r\n:4\r\n+k\r\n*0\r\n",
-            "1# 1) (integer) 1\n   2) (integer) 2 => \n   1) (integer) 3\n   2) 1) (integer) 4\n2# k => (empty array)\n",
+            "1# 1) (integer) 1\n   2) (integer) 2 => \n   1) (integer) 3\n   2) 1) (integer) 4\n\
+             2# k => (empty array)\n",
         );
         check(
             "*1\r\n%2\r\n+a\r\n*2\r\n:1\r\n:2\r\n+b\r\n:1\r\n",

@@ -12,7 +12,8 @@ use std::fmt;
 use std::io::{self, ErrorKind, IoSlice, Write};
 use triomphe::Arc;
 
-/// Strings from this length on are referred to instead of copied. Below, copying costs less than one more slice to write.
+/// Strings from this length on are referred to instead of copied. Below, copying costs less than one more slice to
+/// write.
 const SHARED_FROM_BYTES: usize = 16 * 1024;
 
 /// The protocol version a client speaks.
@@ -35,10 +36,10 @@ impl Protocol {
     }
 }
 
-/// The largest output whose memory its client keeps. One that becomes larger gets a large block at once, and gives it back
-/// when it is sent: the allocator hands such blocks from thread to thread, so they are still in the processor's caches.
-/// 500 clients that ask for 42 KiB each take 42 µs of processor time a request so, and took 50 when each had its own block
-/// (`redis-benchmark -c 500 lrange list 0 599`, elements of 64 B).
+/// The largest output whose memory its client keeps. One that becomes larger gets a large block at once, and gives it
+/// back when it is sent: the allocator hands such blocks from thread to thread, so they are still in the processor's
+/// caches. 500 clients that ask for 42 KiB each take 42 µs of processor time a request so, and took 50 when each had
+/// its own block (`redis-benchmark -c 500 lrange list 0 599`, elements of 64 B).
 const SMALL_BYTES: usize = 8 * 1024;
 /// Bytes of a piece of a long reply, at least.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -196,8 +197,8 @@ impl Reply {
         self.bytes.extend_from_slice(b"\r\n");
     }
 
-    /// What follows is written when it is sent: `write` adds a piece of some elements each time, and returns whether there
-    /// are more.
+    /// What follows is written when it is sent: `write` adds a piece of some elements each time, and returns whether
+    /// there are more.
     pub fn later(&mut self, write: impl FnMut(&mut Reply) -> bool + Send + 'static) {
         let long = LongReply {
             piece: Reply::new(self.protocol),
@@ -361,8 +362,8 @@ impl Reply {
         self.bytes.extend_from_slice(&other.bytes);
     }
 
-    /// Takes over the bytes of another output, unless one of them has parts or the result would exceed `most_bytes`; whether it
-    /// has.
+    /// Takes over the bytes of another output, unless one of them has parts or the result would exceed `most_bytes`;
+    /// whether it has.
     pub fn take_over(&mut self, other: &mut Reply, most_bytes: usize) -> bool {
         let fits = self.bytes.len() + other.bytes.len() <= most_bytes;
         if !fits || !self.parts.is_empty() || !other.parts.is_empty() {
@@ -414,8 +415,8 @@ impl Reply {
         self.bytes.capacity() + self.part_bytes
     }
 
-    /// Writes as much as `output` takes without [`ErrorKind::WouldBlock`] and forgets it; the rest stays for the next time.
-    /// Returns how many bytes went out. After an error nothing is kept.
+    /// Writes as much as `output` takes without [`ErrorKind::WouldBlock`] and forgets it; the rest stays for the next
+    /// time. Returns how many bytes went out. After an error nothing is kept.
     pub fn write_to(&mut self, output: &mut impl Write) -> io::Result<usize> {
         let result = self.write_rest(output);
         if result.is_err()
@@ -480,8 +481,8 @@ impl Reply {
         }
     }
 
-    /// Writes what comes next, up to the end or to a long reply; returns how many bytes that is, and how many of them the
-    /// output has taken.
+    /// Writes what comes next, up to the end or to a long reply; returns how many bytes that is, and how many of them
+    /// the output has taken.
     fn write_slices(&self, output: &mut impl Write) -> io::Result<(usize, usize)> {
         if self.parts.is_empty() {
             let bytes = &self.bytes[self.sent.bytes..];

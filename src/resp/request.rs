@@ -6,9 +6,10 @@
 //!   *2\r\n$3\r\nGET\r\n$1\r\nk\r\n          GET k\r\n
 //! ```
 //!
-//! Arguments are not copied: they are ranges of the input buffer, but for [large](LargeArgument) ones, which are received
-//! into memory of their own. A request may arrive byte by byte; the parser keeps what it has understood and goes on there. Memory follows what has been received: a header that announces a million
-//! arguments or 512 MB costs nothing until they come.
+//! Arguments are not copied: they are ranges of the input buffer, but for [large](LargeArgument) ones, which are
+//! received into memory of their own. A request may arrive byte by byte; the parser keeps what it has understood and
+//! goes on there. Memory follows what has been received: a header that announces a million arguments or 512 MB costs
+//! nothing until they come.
 
 use super::large_argument::{LARGE_FROM_BYTES, LargeArgument};
 use crate::util::number;
@@ -160,8 +161,8 @@ impl RequestParser {
         }
     }
 
-    /// After [`parse`](Self::parse) has found a request unfinished: if it waits for a large argument, takes what has arrived
-    /// of that, and returns how many bytes are to be removed from the end of `input`.
+    /// After [`parse`](Self::parse) has found a request unfinished: if it waits for a large argument, takes what has
+    /// arrived of that, and returns how many bytes are to be removed from the end of `input`.
     pub fn begin_large_argument(&mut self, input: &[u8]) -> usize {
         let received = &input[self.position..];
         match self.length {

@@ -1,13 +1,13 @@
 //! One client's connection: read, parse, execute, write, until one side has had enough.
 //!
-//! What arrives together is answered together: all complete requests of the input are carried out, then the replies go out
-//! by one write, unless they have grown large before.
+//! What arrives together is answered together: all complete requests of the input are carried out, then the replies go
+//! out by one write, unless they have grown large before.
 //!
 //! # Where the thread waits
 //! In `read`, when there is nothing to do. In `poll`, when there is more than one thing to wait for: the client's next
-//! request, messages of other threads, room for replies that the socket did not take ([`Backlog`]). It waits for room alone
-//! at the end of a connection only, and while it sends a dump: a client that sends all its requests before it reads the
-//! first reply is served.
+//! request, messages of other threads, room for replies that the socket did not take ([`Backlog`]). It waits for room
+//! alone at the end of a connection only, and while it sends a dump: a client that sends all its requests before it
+//! reads the first reply is served.
 
 use super::lookahead::LookAhead;
 use super::socket::{Socket, WithoutWaiting};
@@ -124,12 +124,12 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Lets others run when this client has had its share of a round. As long as its next request comes before its thread
-    /// sleeps, the system would let it go on to the end of a time slice. Where nobody else wants the processor, this takes no
-    /// time.
+    /// Lets others run when this client has had its share of a round. As long as its next request comes before its
+    /// thread sleeps, the system would let it go on to the end of a time slice. Where nobody else wants the processor,
+    /// this takes no time.
     ///
-    /// To let them run after every request would cost 50 clients 1 µs of 8 (`redis-benchmark -c 50 -t get`); to do it only
-    /// after 16 would let one in a hundred requests of 500 clients wait for 10 to 20 ms instead of 6.
+    /// To let them run after every request would cost 50 clients 1 µs of 8 (`redis-benchmark -c 50 -t get`); to do it
+    /// only after 16 would let one in a hundred requests of 500 clients wait for 10 to 20 ms instead of 6.
     fn take_turns(&mut self) {
         if self.answered_in_turn * self.engine.clients.count() >= REQUESTS_A_ROUND {
             self.answered_in_turn = 0;
@@ -199,8 +199,8 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Sleeps while the client waits for a key, until it has been served, its time is up, or it is gone, and writes the reply;
-    /// `false` if it is gone.
+    /// Sleeps while the client waits for a key, until it has been served, its time is up, or it is gone, and writes the
+    /// reply; `false` if it is gone.
     fn wait(&mut self, waiting: Waiting) -> io::Result<bool> {
         // The replies to what came before in the pipeline are not to wait.
         let flushed = self.flush();
@@ -249,8 +249,8 @@ impl<'a> Connection<'a> {
         Ok(woken? != Woken::HungUp)
     }
 
-    /// Passes on what other threads tell the client, and what the socket did not take before, until the client itself says
-    /// something. A client that listens to nothing and has read all is left to `read`.
+    /// Passes on what other threads tell the client, and what the socket did not take before, until the client itself
+    /// says something. A client that listens to nothing and has read all is left to `read`.
     fn wait_for_input(&mut self) -> io::Result<()> {
         let bell = match self.session.listens() {
             true => Some(self.session.doorbell().map_err(|_| ErrorKind::Other)?),
@@ -264,8 +264,8 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Sleeps until something happens. Meanwhile, other threads may write to the socket, unless there is a backlog: what is in
-    /// there comes first.
+    /// Sleeps until something happens. Meanwhile, other threads may write to the socket, unless there is a backlog:
+    /// what is in there comes first.
     fn sleep(
         &mut self,
         bell: Option<&Doorbell>,
@@ -352,8 +352,8 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// As the last thing, or before a dump: sends everything, and waits for that as long as the client takes something now and
-    /// then. What the client sends meanwhile is not read.
+    /// As the last thing, or before a dump: sends everything, and waits for that as long as the client takes something
+    /// now and then. What the client sends meanwhile is not read.
     fn send_all(&mut self) -> io::Result<()> {
         self.flush()?;
         while !self.backlog.is_empty() {
@@ -382,8 +382,8 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Gives the client up if it leaves more unread than `client-output-buffer-limit` allows. How long it has done so, the
-    /// [`reaper`](super::reaper) finds out.
+    /// Gives the client up if it leaves more unread than `client-output-buffer-limit` allows. How long it has done so,
+    /// the [`reaper`](super::reaper) finds out.
     fn check_output_limit(&self, unsent: usize) -> io::Result<()> {
         let client = &self.session.client;
         let limit = self.engine.pushes.limit(client);

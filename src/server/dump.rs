@@ -1,7 +1,7 @@
 //! Writes a snapshot as an RDB file, to the disk or to a client.
 //!
-//! Several threads encode. Each takes a shard, puts its keys into RDB form in a buffer of its own, and appends the buffer
-//! to the output when it is full, with the output locked for just that long. No keyspace lock is held meanwhile.
+//! Several threads encode. Each takes a shard, puts its keys into RDB form in a buffer of its own, and appends the
+//! buffer to the output when it is full, with the output locked for just that long. No keyspace lock is held meanwhile.
 
 use crate::REDIS_VERSION;
 use crate::keyspace::entry::Entry;
@@ -20,8 +20,8 @@ use std::time::Duration;
 /// the time of a save, and with it the memory that changes meanwhile cost.
 const ENCODERS: usize = 2;
 /// What a thread encodes, a quarter of a millisecond long, before it offers its processor to others and then locks the
-/// output. Without the offer a client whose request comes now waits for a whole time slice of the system: 28 waits a second
-/// of more than 3 ms became 2, with none of them 1 (`tools/bench.sh saves`).
+/// output. Without the offer a client whose request comes now waits for a whole time slice of the system: 28 waits a
+/// second of more than 3 ms became 2, with none of them 1 (`tools/bench.sh saves`).
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Writes the whole file, counting the keys in `written`, and gives the output back. The snapshot is dropped shard by

@@ -1,5 +1,5 @@
-//! Puts the keys of a dump into the keyspace, a batch of one shard under one lock. The loader has several of these, each
-//! a thread with shards of its own.
+//! Puts the keys of a dump into the keyspace, a batch of one shard under one lock. The loader has several of these,
+//! each a thread with shards of its own.
 
 use crate::command::execute::Engine;
 use crate::keyspace::object::Object;
@@ -13,9 +13,9 @@ use crate::util::clock;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
 
-/// Keys of one shard, in the order of the file. Names and small strings lie in one piece of memory, and what else there is to
-/// say of a key in few bytes: blocks by the million that one thread allocates and another frees would cost more than all the
-/// rest, and so would a walk through much memory for each key.
+/// Keys of one shard, in the order of the file. Names and small strings lie in one piece of memory, and what else there
+/// is to say of a key in few bytes: blocks by the million that one thread allocates and another frees would cost more
+/// than all the rest, and so would a walk through much memory for each key.
 #[derive(Default)]
 pub struct Batch {
     bytes: Vec<u8>,

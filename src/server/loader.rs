@@ -1,8 +1,8 @@
 //! Loads the dump when the server starts. A dump that cannot be loaded whole keeps the server from starting, so that it
 //! is never overwritten by what was left out.
 //!
-//! One thread reads the file and sorts the keys by shard; others put them into the keyspace (`inserter.rs`). Clients are
-//! refused until the end of the file and its checksum have been seen, so nobody is served from a damaged dump.
+//! One thread reads the file and sorts the keys by shard; others put them into the keyspace (`inserter.rs`). Clients
+//! are refused until the end of the file and its checksum have been seen, so nobody is served from a damaged dump.
 
 use super::inserter::{Batch, Inserter};
 use crate::command::execute::Engine;
@@ -131,8 +131,8 @@ impl<'a> Sorter<'a> {
             now_ms: clock::unix_ms(),
             database: 0,
             batches: (0..SHARDS).map(|_| Batch::default()).collect(),
-            // The first batches are of all lengths. Else those of all shards would fill at the same time, and the others would
-            // now have too much to do and now nothing.
+            // The first batches are of all lengths. Else those of all shards would fill at the same time, and the
+            // others would now have too much to do and now nothing.
             due_keys: (1..=SHARDS).map(|nth| BATCH_KEYS * nth / SHARDS).collect(),
             inserters,
             keys: 0,
@@ -178,7 +178,8 @@ impl<'a> Sorter<'a> {
             .filter(|number| *number < databases);
         known.ok_or_else(|| {
             let needed = number.saturating_add(1);
-            format!("There are keys in database {number}: start with --databases {needed} or more instead of {databases}")
+            format!("There are keys in database {number}: start with --databases {needed} or more instead of \
+                {databases}")
         })
     }
 

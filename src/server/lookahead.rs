@@ -41,8 +41,8 @@ impl LookAhead {
         self.requests -= 1;
     }
 
-    /// Fetches what the next requests need; returns how many requests later to look again. A first look says whether the
-    /// tables are so large that it is worth while.
+    /// Fetches what the next requests need; returns how many requests later to look again. A first look says whether
+    /// the tables are so large that it is worth while.
     fn look(&mut self, locks: &Locks, database: usize, input: &[u8]) -> usize {
         if !self.is_worth_while {
             let next = places(database, input, 1);
@@ -59,8 +59,8 @@ impl LookAhead {
     }
 }
 
-/// Where the keys of the next requests, so many, belong. The first argument of nearly all commands is a key; where it is not, a
-/// place is fetched that nobody needs.
+/// Where the keys of the next requests, so many, belong. The first argument of nearly all commands is a key; where it
+/// is not, a place is fetched that nobody needs.
 fn places(
     database: usize,
     mut input: &[u8],

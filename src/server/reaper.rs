@@ -1,5 +1,5 @@
-//! Once a second: disconnects clients that have been idle for longer than the directive `timeout` or leave too much unread, and
-//! looks at memory and at how much is going on.
+//! Once a second: disconnects clients that have been idle for longer than the directive `timeout` or leave too much
+//! unread, and looks at memory and at how much is going on.
 
 use crate::state::Server;
 use crate::util::clock;

@@ -1,7 +1,7 @@
 //! The saver: one thread that owns every save, whoever asked for it (timer, BGSAVE, SAVE, the end of the server).
 //!
-//! It takes a snapshot, which delays no command for longer than a moment, and writes it with no lock held. A dump that cannot
-//! be written leaves the old one as it was.
+//! It takes a snapshot, which delays no command for longer than a moment, and writes it with no lock held. A dump that
+//! cannot be written leaves the old one as it was.
 
 use super::dump;
 use crate::command::execute::Engine;

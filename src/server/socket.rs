@@ -1,7 +1,7 @@
 //! A client's socket, of TCP or in the file system.
 //!
-//! Its own thread reads, and waits to write only at the end of a connection or while it sends a dump. Other threads may close
-//! it, and send while its own thread sleeps ([`outbox`](crate::state::outbox)).
+//! Its own thread reads, and waits to write only at the end of a connection or while it sends a dump. Other threads may
+//! close it, and send while its own thread sleeps ([`outbox`](crate::state::outbox)).
 
 use crate::state::clients::Link;
 use crate::util::doorbell::{Until, Wakeup, Woken};

@@ -221,8 +221,8 @@ fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), String>
         .map_err(|error| format!("Could not start the thread '{name}': {error}"))
 }
 
-/// SIGINT and SIGTERM ask the server to stop. A second SIGINT ends it at once, without a dump; SIGHUP is ignored: the server
-/// outlives the terminal it was started from.
+/// SIGINT and SIGTERM ask the server to stop. A second SIGINT ends it at once, without a dump; SIGHUP is ignored: the
+/// server outlives the terminal it was started from.
 fn stop_on_signals(server: &Arc<Engine>, own_files: &OwnFiles) -> Result<(), String> {
     let failed = |error: &dyn fmt::Display| format!("Could not handle signals: {error}");
     let (for_interrupt, own_files) = (server.clone(), own_files.clone());

@@ -1,8 +1,8 @@
-//! Sends the dump to a client that has asked for it, in the client's own thread: as much for `redis-cli --rdb` as SYNC is
-//! built.
+//! Sends the dump to a client that has asked for it, in the client's own thread: as much for `redis-cli --rdb` as SYNC
+//! is built.
 //!
-//! Clients that ask at the same time share a [round](crate::state::transfers) and its snapshot. A client that does not read
-//! is given up after `repl-timeout`; until then the round costs what changes meanwhile.
+//! Clients that ask at the same time share a [round](crate::state::transfers) and its snapshot. A client that does not
+//! read is given up after `repl-timeout`; until then the round costs what changes meanwhile.
 
 use super::dump;
 use super::socket::{Socket, WithPatience};

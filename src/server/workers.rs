@@ -1,13 +1,14 @@
 //! The workers: one thread of the pool for each client.
 //!
-//! There is one worker more when a client comes and no worker is idle, so a client never waits for another one to leave. A
-//! worker whose client leaves ends, unless few are idle: it gives back its stack, and what the allocator keeps for its thread.
-//! When threads stayed, they still held 862 MB after 2,000 clients with values of some KiB.
+//! There is one worker more when a client comes and no worker is idle, so a client never waits for another one to
+//! leave. A worker whose client leaves ends, unless few are idle: it gives back its stack, and what the allocator keeps
+//! for its thread. When threads stayed, they still held 862 MB after 2,000 clients with values of some KiB.
 //!
 //! # Invariants, under the lock
 //! 1. A client that waits for a worker is matched by an idle worker, or by one that has been begun for it.
-//! 2. All workers are jobs of the pool, and `ThreadPool::max_count` is their number (but at least 1). A thread of the pool ends
-//!    when its job has ended and as many others run as `max_count` says. So the thread of a worker that ends does too.
+//! 2. All workers are jobs of the pool, and `ThreadPool::max_count` is their number (but at least 1). A thread of the
+//!    pool ends when its job has ended and as many others run as `max_count` says. So the thread of a worker that ends
+//!    does too.
 
 use super::connection;
 use super::socket::Socket;
@@ -26,8 +27,8 @@ const STACK_BYTES: usize = 256 * 1024;
 /// Workers that may be idle: clients that come and go find one.
 const MOST_IDLE: usize = 4;
 
-/// Clients whose workers have a cache of the allocator. It takes up to 400 KiB, which is much where there are thousands, each
-/// of which does little.
+/// Clients whose workers have a cache of the allocator. It takes up to 400 KiB, which is much where there are
+/// thousands, each of which does little.
 const CACHED_CLIENTS: usize = 128;
 
 /// The workers.
@@ -180,8 +181,8 @@ fn quietly<T>(action: impl FnOnce() -> T) -> T {
 }
 
 /// Asks the system not to take the processor from the running thread each time a request wakes this worker. On a busy
-/// machine, clients then send more requests, and workers answer more, between two switches of threads: a GET takes 6.7 µs of
-/// processor time instead of 8.0 (2 cores, `redis-benchmark -c 50 -t get`).
+/// machine, clients then send more requests, and workers answer more, between two switches of threads: a GET takes 6.7
+/// µs of processor time instead of 8.0 (2 cores, `redis-benchmark -c 50 -t get`).
 #[cfg(target_os = "linux")]
 fn wake_without_preempting() {
     // A system that refuses it serves as well, only not as fast.

@@ -1,10 +1,11 @@
 //! Moments at which something took long: <https://redis.io/docs/management/optimization/latency-monitor/>.
 //!
-//! The thread that has done something compares its duration with `latency-monitor-threshold`, and comes here only if it was
-//! longer. The mutex is a leaf.
+//! The thread that has done something compares its duration with `latency-monitor-threshold`, and comes here only if it
+//! was longer. The mutex is a leaf.
 //!
-//! Redis also notes its forks, its writes of the append-only file, expiry and eviction, which let all clients wait. Here there are no forks and no
-//! append-only file, and expiry keeps one shard from clients for microseconds: commands are what is left.
+//! Redis also notes its forks, its writes of the append-only file, expiry and eviction, which let all clients wait.
+//! Here there are no forks and no append-only file, and expiry keeps one shard from clients for microseconds: commands
+//! are what is left.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

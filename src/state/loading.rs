@@ -1,4 +1,5 @@
-//! How far the loading of the dump has come, for INFO and for the admission of commands. The loader writes, everyone reads.
+//! How far the loading of the dump has come, for INFO and for the admission of commands. The loader writes, everyone
+//! reads.
 
 use crate::util::clock;
 use std::sync::atomic::{

@@ -65,8 +65,8 @@ impl Log {
         self.write(LogLevel::Warning, &text);
     }
 
-    /// A warning that clients can cause as often as they like. Of many in a short time most are left out, so that clients
-    /// cannot fill the disk; the next line says how many.
+    /// A warning that clients can cause as often as they like. Of many in a short time most are left out, so that
+    /// clients cannot fill the disk; the next line says how many.
     pub fn warning_of_clients(&self, text: impl fmt::Display) {
         self.write_of_clients(LogLevel::Warning, &text);
     }
@@ -131,9 +131,9 @@ impl Log {
     }
 }
 
-/// A text with its control characters escaped: part of it may come from a client or from a file, and must neither end the
-/// line, so that the next one looks like the server's own, nor reach a terminal as a command. Redis writes such texts as
-/// they are.
+/// A text with its control characters escaped: part of it may come from a client or from a file, and must neither end
+/// the line, so that the next one looks like the server's own, nor reach a terminal as a command. Redis writes such
+/// texts as they are.
 fn on_one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
@@ -154,7 +154,8 @@ struct Quota {
 }
 
 impl Quota {
-    /// Takes a line of the quota: how many were left out since the last one, or `None` if this one is to be left out too.
+    /// Takes a line of the quota: how many were left out since the last one, or `None` if this one is to be left out
+    /// too.
     fn take(&mut self, now: Instant) -> Option<u64> {
         if self.period_began.is_none_or(|began| now - began >= PERIOD) {
             self.period_began = Some(now);

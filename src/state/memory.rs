@@ -74,15 +74,15 @@ impl MemoryPeak {
     }
 }
 
-/// Whether a thread of the allocator gives pages back to the system some ten seconds after they were freed. Without it they
-/// go back only while other memory is asked for and freed: not in a server that has become idle.
+/// Whether a thread of the allocator gives pages back to the system some ten seconds after they were freed. Without it
+/// they go back only while other memory is asked for and freed: not in a server that has become idle.
 pub fn purge_in_background(is_on: bool) {
     // An allocator built without such threads works too.
     let _ = background_thread::write(is_on);
 }
 
-/// Whether the allocator keeps freed memory for the running thread, to hand it out again without a lock. What it has kept
-/// goes back when that ends.
+/// Whether the allocator keeps freed memory for the running thread, to hand it out again without a lock. What it has
+/// kept goes back when that ends.
 pub fn cache_for_thread(is_on: bool) {
     // An allocator built without such caches works too.
     let _ = "thread.tcache.enabled\0".name().write(is_on);

@@ -223,8 +223,8 @@ impl Server {
     /// Lets the process open as many files as there may be clients need.
     ///
     /// # Errors
-    /// How many clients there can be at most. Redis counts one file a client, we count what each may come to need, so that
-    /// no client is refused to wait, and no save fails, because others took the files.
+    /// How many clients there can be at most. Redis counts one file a client, we count what each may come to need, so
+    /// that no client is refused to wait, and no save fails, because others took the files.
     fn apply_maxclients(&self) -> Result<(), u64> {
         let wanted = self.config.maxclients.get() as u64 * FILES_OF_A_CLIENT + RESERVED_FILES;
         let limit = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
@@ -234,7 +234,8 @@ impl Server {
         }
     }
 
-    /// Lets `maxclients` take effect at the start, lowered to what the system allows: fewer clients are better than none.
+    /// Lets `maxclients` take effect at the start, lowered to what the system allows: fewer clients are better than
+    /// none.
     pub fn apply_initial_maxclients(&self) {
         if let Err(possible) = self.apply_maxclients() {
             let wanted = self.config.maxclients.get();

@@ -51,7 +51,8 @@ impl Monitors {
         self.is_any.load(Relaxed)
     }
 
-    /// Shows a command that this client has given. Of the arguments, those that `is_secret` names by their index are hidden.
+    /// Shows a command that this client has given. Of the arguments, those that `is_secret` names by their index are
+    /// hidden.
     pub fn show(
         &self,
         client: &Client,

@@ -1,10 +1,10 @@
 //! What other threads have to tell a client: messages of channels, lines of MONITOR.
 //!
-//! Whoever has something to tell puts it into the client's outbox, which is a matter of memory alone: nobody is slowed by a
-//! client that does not read. What lies there goes out in one of two ways. While the client's own thread is awake, it
-//! takes the messages between two commands. While it sleeps, it lets another thread write to its socket: the one that has
-//! put something in sends it, as far as the socket takes it without waiting. That spares waking a thread for each message of
-//! each subscriber. What the socket does not take, the client's thread is woken for.
+//! Whoever has something to tell puts it into the client's outbox, which is a matter of memory alone: nobody is slowed
+//! by a client that does not read. What lies there goes out in one of two ways. While the client's own thread is awake,
+//! it takes the messages between two commands. While it sleeps, it lets another thread write to its socket: the one
+//! that has put something in sends it, as far as the socket takes it without waiting. That spares waking a thread for
+//! each message of each subscriber. What the socket does not take, the client's thread is woken for.
 //!
 //! A client that leaves too much unread is disconnected: `client-output-buffer-limit`.
 
@@ -129,8 +129,8 @@ impl Outbox {
         (queue.messages.len(), queue.bytes)
     }
 
-    /// Whether the client is to be disconnected, because it leaves more unread than it may: its messages, and `unsent` bytes of
-    /// replies. Nothing is kept for it then. This is said once.
+    /// Whether the client is to be disconnected, because it leaves more unread than it may: its messages, and `unsent`
+    /// bytes of replies. Nothing is kept for it then. This is said once.
     pub fn must_go(&self, limit: &OutputLimit, unsent: usize, now_ms: i64) -> bool {
         let mut queue = self.lock();
         queue.exceeds(limit, unsent, now_ms) && queue.is_news()
@@ -148,8 +148,8 @@ impl Outbox {
         needs_care && !std::mem::replace(&mut queue.is_due, true)
     }
 
-    /// Begins to write to the socket in place of the client's thread: what is to be sent, or `None` if that thread is awake or
-    /// there is nothing.
+    /// Begins to write to the socket in place of the client's thread: what is to be sent, or `None` if that thread is
+    /// awake or there is nothing.
     fn begin_delivery(&self) -> Option<Message> {
         let mut queue = self.lock();
         if queue.writer != Writer::Anybody {
@@ -249,8 +249,8 @@ pub enum OutputClass {
 }
 
 impl Pushes {
-    /// Puts a message into a client's outbox. It goes out when somebody calls [`deliver`](Self::deliver), who must not hold
-    /// any lock.
+    /// Puts a message into a client's outbox. It goes out when somebody calls [`deliver`](Self::deliver), who must not
+    /// hold any lock.
     pub fn push(&self, client: &Arc<Client>, message: &Message, now_ms: i64) {
         let limit = self.limit(client);
         let unsent = client.unsent_bytes.load(Relaxed);

@@ -1,7 +1,7 @@
 //! CLIENT PAUSE: clients whose commands wait until a moment: <https://redis.io/commands/client-pause/>.
 //!
-//! A client's thread looks here before it runs a command, under no lock. If the command has to wait, the thread sleeps on its
-//! doorbell until the pause ends, CLIENT UNPAUSE rings, or its client hangs up; then it looks again.
+//! A client's thread looks here before it runs a command, under no lock. If the command has to wait, the thread sleeps
+//! on its doorbell until the pause ends, CLIENT UNPAUSE rings, or its client hangs up; then it looks again.
 //!
 //! # Invariants
 //! A pause ends by itself, since a moment that has passed pauses nothing. Only [`Pause::begin`] and
@@ -35,8 +35,8 @@ pub struct Pause {
 }
 
 impl Pause {
-    /// Pauses clients until this Unix time in milliseconds. Where two pauses overlap, the stricter extent and the later end hold.
-    /// Returns when the pause ends now.
+    /// Pauses clients until this Unix time in milliseconds. Where two pauses overlap, the stricter extent and the later
+    /// end hold. Returns when the pause ends now.
     pub fn begin(&self, extent: Extent, until_ms: i64, now_ms: i64) -> i64 {
         let _changing = self.sleepers();
         let before = self.at(now_ms);

@@ -61,8 +61,8 @@ impl PubSub {
         }
     }
 
-    /// Tells a message to all who listen to the channel, by name or by a pattern; returns how many times it was told. It does
-    /// not wait for anybody, and goes out with the next [`Pushes::deliver`].
+    /// Tells a message to all who listen to the channel, by name or by a pattern; returns how many times it was told.
+    /// It does not wait for anybody, and goes out with the next [`Pushes::deliver`].
     pub fn publish(&self, channel: &[u8], message: &[u8]) -> usize {
         let tables = self.read();
         let [channels, patterns, _] = &*tables;

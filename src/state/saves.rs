@@ -52,8 +52,8 @@ pub struct Record {
     pub succeeded: u64,
     /// Whether the last one ended well; true before the first.
     pub last_is_ok: bool,
-    /// Whether one in the background failed, and none has ended well since. As in Redis, the client that asked for one and
-    /// waited knows that it failed; no other is refused to write for it.
+    /// Whether one in the background failed, and none has ended well since. As in Redis, the client that asked for one
+    /// and waited knows that it failed; no other is refused to write for it.
     pub background_failed: bool,
     /// Why the last one failed, in one line; empty if it did not.
     pub last_error: String,

@@ -24,7 +24,8 @@ pub struct ShutdownMode {
 }
 
 impl ShutdownMode {
-    /// What `shutdown-on-sigint` and `shutdown-on-sigterm` say, as bits. `now` is about replicas, which there are none of.
+    /// What `shutdown-on-sigint` and `shutdown-on-sigterm` say, as bits. `now` is about replicas, which there are none
+    /// of.
     pub fn from_directive(flags: i64) -> ShutdownMode {
         const SAVE: i64 = 1;
         const NOSAVE: i64 = 2;

@@ -1,7 +1,7 @@
 //! The commands that took long, the newest of them: <https://redis.io/commands/slowlog-get/>.
 //!
-//! A client's thread compares the time that a command took with `slowlog-log-slower-than`, and comes here only if the command
-//! was slow. The mutex is a leaf: an entry is made before it is taken, and what is removed is freed after it.
+//! A client's thread compares the time that a command took with `slowlog-log-slower-than`, and comes here only if the
+//! command was slow. The mutex is a leaf: an entry is made before it is taken, and what is removed is freed after it.
 //!
 //! # Invariant
 //! There are at most `slowlog-max-len` entries, of at most 32 arguments of little more than 128 bytes each.

@@ -181,7 +181,8 @@ impl Statistics {
         }
     }
 
-    /// How long the calls of a command took, if any was measured. Redis measures microseconds, here they are nanoseconds.
+    /// How long the calls of a command took, if any was measured. Redis measures microseconds, here they are
+    /// nanoseconds.
     pub fn latencies(&self, command: usize) -> Option<Distribution> {
         let counts = self.stripes.iter().map(|stripe| &stripe.commands[command]);
         let histograms = || counts.clone().filter_map(|counts| counts.durations.get());

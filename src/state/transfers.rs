@@ -1,7 +1,7 @@
 //! Rounds in which the dump is sent to clients that ask for it: what SYNC and `redis-cli --rdb` want.
 //!
-//! A round writes one snapshot, and all clients that joined before it began get it. Each client's thread sends at its own
-//! pace from blocks that all of them share; the writer waits for the slowest.
+//! A round writes one snapshot, and all clients that joined before it began get it. Each client's thread sends at its
+//! own pace from blocks that all of them share; the writer waits for the slowest.
 //!
 //! ```text
 //!   join        a client asks: it joins the round that waits to begin, or makes one
@@ -12,8 +12,8 @@
 //!
 //! # Invariants
 //! 1. A client joins only a round that has not begun, so it gets everything that was acknowledged before it asked.
-//! 2. At most `MOST_ROUNDS` are under way. Clients that ask and do not read cost no more snapshots in memory, and no more files
-//!    on the disk, than that.
+//! 2. At most `MOST_ROUNDS` are under way. Clients that ask and do not read cost no more snapshots in memory, and no
+//!    more files on the disk, than that.
 //! 3. A round holds at most `MOST_WAITING_BYTES` that not all of its clients have sent, and one block more.
 //!
 //! A round is locked under the book when a client joins, never the other way round; nothing else is done under both.
@@ -24,7 +24,8 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Rounds that may be under way at the same time. With two, a client that does not read delays those of its own round alone.
+/// Rounds that may be under way at the same time. With two, a client that does not read delays those of its own round
+/// alone.
 const MOST_ROUNDS: usize = 2;
 /// Bytes of a round that may wait for its slowest client.
 const MOST_WAITING_BYTES: usize = 8 << 20;
@@ -116,7 +117,8 @@ pub enum Next {
 }
 
 impl Transfers {
-    /// Joins the round that begins next. `needs_length` says that the client must know the length before the first byte.
+    /// Joins the round that begins next. `needs_length` says that the client must know the length before the first
+    /// byte.
     pub fn join(self: &Arc<Self>, needs_length: bool) -> Membership {
         let mut book = self.lock();
         let round = book

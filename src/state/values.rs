@@ -48,8 +48,8 @@ pub fn object(value: Value, limits: &Limits) -> Option<Object> {
         Value::Set(members) => Some(Object::Set(set(&members, limits.set))),
         Value::SortedSet { members, scores } => {
             let entries = members.iter().zip(scores).collect();
-            // Redis loses the sign of a `-0` that is not text, if the set is small. Ours stays, since our dumps have no other
-            // form for the scores.
+            // Redis loses the sign of a `-0` that is not text, if the set is small. Ours stays, since our dumps have no
+            // other form for the scores.
             let set = SortedSet::from_file(entries, limits.sorted_set);
             Some(Object::SortedSet(set))
         }

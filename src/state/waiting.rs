@@ -1,5 +1,5 @@
-//! A client that waits for a key, as those see it who may end its waiting: who fills the key, CLIENT UNBLOCK, and its own
-//! thread when the time is up or the client is gone. Exactly one of them does.
+//! A client that waits for a key, as those see it who may end its waiting: who fills the key, CLIENT UNBLOCK, and its
+//! own thread when the time is up or the client is gone. Exactly one of them does.
 
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
@@ -10,8 +10,9 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Carries out the client's command on these keys, the first of which that is there serves it. `Ok(true)`: it is served, and
-/// the reply is written. `Ok(false)`: none of the keys is there. `Err`: nothing has changed; this is the text of the error.
+/// Carries out the client's command on these keys, the first of which that is there serves it. `Ok(true)`: it is
+/// served, and the reply is written. `Ok(false)`: none of the keys is there. `Err`: nothing has changed; this is the
+/// text of the error.
 pub type Attempt =
     Box<dyn Fn(&mut Db<'_>, &[Key<'_>], &mut Reply) -> Result<bool, Vec<u8>> + Send + Sync>;
 
@@ -136,8 +137,8 @@ impl Waiter for Wait {
     fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) -> bool {
         let mut outcome = self.outcome();
         if matches!(*outcome, Outcome::Pending) {
-            // The client's command runs as if it had come now. It may find a key that it names before this one, but no key
-            // that it names after it, whose shard may not be locked.
+            // The client's command runs as if it had come now. It may find a key that it names before this one, but no
+            // key that it names after it, whose shard may not be locked.
             let mut keys = self.keys();
             let place = keys.iter().position(|own| own.bytes == key.bytes);
             keys.truncate(place.map_or(0, |place| place + 1));

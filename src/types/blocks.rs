@@ -1,7 +1,7 @@
 //! What blocks of memory cost: the allocator has blocks of certain sizes, and a request gets the next larger one.
 
-/// The block that a request for so many bytes gets: jemalloc has sizes 16 apart up to 128, and four to every doubling from
-/// there on.
+/// The block that a request for so many bytes gets: jemalloc has sizes 16 apart up to 128, and four to every doubling
+/// from there on.
 pub fn block_bytes(requested: usize) -> usize {
     match requested {
         0 => 0,

@@ -1,8 +1,8 @@
 //! Drawing several different elements from a collection by chance, as HRANDFIELD, SRANDMEMBER and SPOP do.
 
 /// Chooses elements one after the other so that in the end as many are chosen as were wanted, every choice of so many
-/// being as likely as any other: each is taken with the chance that as many as are missing have among those that are left
-/// (Knuth, TAOCP 3.4.2, algorithm S).
+/// being as likely as any other: each is taken with the chance that as many as are missing have among those that are
+/// left (Knuth, TAOCP 3.4.2, algorithm S).
 #[derive(Clone, Copy, Debug)]
 pub struct Selection {
     missing: usize,

@@ -50,8 +50,8 @@ impl BlockLimit {
         )
     }
 
-    /// Whether a block is so small that a list of this block alone goes back to the compact form, as in Redis at half the
-    /// limit, so that a list at the limit does not change form at every push and pop.
+    /// Whether a block is so small that a list of this block alone goes back to the compact form, as in Redis at half
+    /// the limit, so that a list at the limit does not change form at every push and pop.
     fn is_half_empty(self, block: &Packed) -> bool {
         match self {
             BlockLimit::Bytes(most) => block.byte_len() <= most / 2,
@@ -97,8 +97,8 @@ impl Default for List {
 }
 
 impl List {
-    /// A row of blocks, even if it is short, until the list shrinks. A block begins at each of `starts`, which ascend, and
-    /// where the limit is reached.
+    /// A row of blocks, even if it is short, until the list shrinks. A block begins at each of `starts`, which ascend,
+    /// and where the limit is reached.
     pub fn of_blocks<'a>(
         elements: impl Iterator<Item = &'a [u8]>,
         starts: &[usize],
@@ -223,8 +223,8 @@ impl List {
         self.make_compact_if_small(limit);
     }
 
-    /// Replaces the element at `index`, which must exist. As in Redis, a compact list leaves its form if the new element
-    /// has no room beside the old one, which may be smaller.
+    /// Replaces the element at `index`, which must exist. As in Redis, a compact list leaves its form if the new
+    /// element has no room beside the old one, which may be smaller.
     pub fn set(&mut self, index: usize, element: &[u8], limit: BlockLimit) {
         if let Form::Compact(block) = &self.form
             && !limit.admits(block, element.len())

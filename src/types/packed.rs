@@ -325,8 +325,8 @@ pub(super) fn length_bytes(len: usize) -> usize {
 }
 
 /// Makes room for so many elements more; not for twice as many as there are, as `Vec` does by itself, but for what the
-/// allocator's next larger block holds. Its blocks are of 16 bytes, 32 and so on to 128, then of a power of two or one, two
-/// or three quarters of the way to the next.
+/// allocator's next larger block holds. Its blocks are of 16 bytes, 32 and so on to 128, then of a power of two or one,
+/// two or three quarters of the way to the next.
 pub(super) fn make_room<T>(vec: &mut Vec<T>, additional: usize) {
     let needed = vec.len() + additional;
     if needed > vec.capacity() {

@@ -21,7 +21,8 @@ pub struct CommonSubsequence {
 }
 
 /// The longest common subsequence, as <https://redis.io/commands/lcs/> gives it; where there are several of the same
-/// length, the one that Redis finds. Takes time and four bytes of memory for each pair of bytes: the caller bounds them.
+/// length, the one that Redis finds. Takes time and four bytes of memory for each pair of bytes: the caller bounds
+/// them.
 pub fn longest_common_subsequence(first: &[u8], second: &[u8]) -> CommonSubsequence {
     let width = second.len() + 1;
     // lengths[i * width + j] is the length for the first i and the first j bytes.

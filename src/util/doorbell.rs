@@ -1,8 +1,8 @@
 //! A bell that wakes a thread which sleeps until its client sends something, takes something, or hangs up.
 //!
-//! A thread that waits for another thread alone sleeps on a condition variable, one that waits for its client alone sleeps in
-//! `read`. A client of BLPOP makes its thread wait for both, and nothing in the standard library does; so the bell is a file
-//! that other threads write to, and the thread sleeps in `poll` with that file and its client's socket.
+//! A thread that waits for another thread alone sleeps on a condition variable, one that waits for its client alone
+//! sleeps in `read`. A client of BLPOP makes its thread wait for both, and nothing in the standard library does; so the
+//! bell is a file that other threads write to, and the thread sleeps in `poll` with that file and its client's socket.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;

@@ -3,12 +3,12 @@
 //!
 //! Grisu2 always gives digits that read back as the same double, and in more than 99 % of all cases the fewest such
 //! digits. In the rest it gives some digit too many or a last digit that is not the nearest: 1e23 comes out as
-//! `9999999999999999e7`. Rust's own printing knows no such cases, so it cannot be used where the bytes of a reply have to be
-//! Redis' bytes.
+//! `9999999999999999e7`. Rust's own printing knows no such cases, so it cannot be used where the bytes of a reply have
+//! to be Redis' bytes.
 //!
 //! The idea: scale the double by a power of ten, correctly rounded to 64 bits, so that its exponent falls into a fixed
-//! small window. Then the digits come out of integer arithmetic, and stop as soon as the number they spell lies safely between
-//! the neighbours of the double.
+//! small window. Then the digits come out of integer arithmetic, and stop as soon as the number they spell lies safely
+//! between the neighbours of the double.
 
 use num_bigint::BigUint;
 use std::sync::LazyLock;
@@ -214,7 +214,8 @@ fn generate(value: Scaled, low: Scaled, high: Scaled, exponent: i32) -> Decimal 
     }
 }
 
-/// Lowers the last digit, worth `unit`, while that brings the digits, which are `rest` below `high`, nearer to `wanted`.
+/// Lowers the last digit, worth `unit`, while that brings the digits, which are `rest` below `high`, nearer to
+/// `wanted`.
 fn approach(decimal: &mut Decimal, mut rest: u64, wanted: u64, allowed: u64, unit: u64) {
     while rest < wanted
         && allowed - rest >= unit

@@ -1,8 +1,8 @@
 //! A histogram of durations: how many took about how long, exact to two decimal digits.
 //!
-//! It counts as the histograms of Redis do (HdrHistogram with 2 significant digits, from 1 ns to 1 s), so the figures derived from
-//! it are the same: <http://hdrhistogram.org>. A value below 256 has a counter of its own; from there on each power of two is
-//! divided into 128 ranges:
+//! It counts as the histograms of Redis do (HdrHistogram with 2 significant digits, from 1 ns to 1 s), so the figures
+//! derived from it are the same: <http://hdrhistogram.org>. A value below 256 has a counter of its own; from there on
+//! each power of two is divided into 128 ranges:
 //!
 //! ```text
 //! value   0 .. 255    256 .. 511   512 .. 1023   1024 .. 2047  ..  2^29 .. 2^30-1
@@ -11,8 +11,8 @@
 //! counter  value      shift * 128 + (value >> shift)
 //! ```
 //!
-//! Any thread records and reads at any time. Memory for 128 counters is allocated when the first of them counts: most commands
-//! need a few kilobytes.
+//! Any thread records and reads at any time. Memory for 128 counters is allocated when the first of them counts: most
+//! commands need a few kilobytes.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -87,8 +87,8 @@ impl Distribution {
         self.total
     }
 
-    /// The duration, in nanoseconds, that this percentage of all durations does not exceed. As in HdrHistogram, it is the longest
-    /// that the counter in question counts; for 0 percent, the shortest.
+    /// The duration, in nanoseconds, that this percentage of all durations does not exceed. As in HdrHistogram, it is
+    /// the longest that the counter in question counts; for 0 percent, the shortest.
     pub fn percentile_ns(&self, percent: f64) -> u64 {
         let wanted = (percent.min(100.0) / 100.0 * self.total as f64 + 0.5) as u64;
         let mut sum = 0;
@@ -103,8 +103,9 @@ impl Distribution {
         }
     }
 
-    /// How many durations there are up to powers of two, each with the longest duration counted among them, in microseconds.
-    /// Those that are the same number as the one before are left out. What is longer than half a second comes last.
+    /// How many durations there are up to powers of two, each with the longest duration counted among them, in
+    /// microseconds. Those that are the same number as the one before are left out. What is longer than half a second
+    /// comes last.
     pub fn cumulative(&self) -> Vec<(u64, u64)> {
         let mut steps: Vec<(u64, u64)> = Vec::new();
         for level in FIRST_LEVEL..=LAST_LEVEL {

@@ -28,7 +28,8 @@ const MIN_SAVED: usize = 4;
 const HASH_BITS: u32 = 15;
 
 /// Where each sequence of three bytes was last seen. Made once and used for many inputs: positions count on from one
-/// input to the next, so what an earlier input left behind lies before the start of the present one, and is recognised by that.
+/// input to the next, so what an earlier input left behind lies before the start of the present one, and is recognised
+/// by that.
 pub struct Table {
     last_seen: Box<[u32; 1 << HASH_BITS]>,
     /// The position that the next input starts at; 0 means "never seen".
@@ -242,8 +243,8 @@ fn walk<'a>(
     }
 }
 
-/// Appends `len` bytes of `out` itself, from `from` on. What overlaps the end is there by the time it is needed: each round
-/// can copy all that the rounds before it have appended.
+/// Appends `len` bytes of `out` itself, from `from` on. What overlaps the end is there by the time it is needed: each
+/// round can copy all that the rounds before it have appended.
 fn copy_within(out: &mut Vec<u8>, from: usize, mut len: usize) {
     while len > 0 {
         let chunk = len.min(out.len() - from);

@@ -1,7 +1,7 @@
 //! Numbers as Redis reads and prints them.
 //!
-//! Reading is strict: what is accepted as an integer is exactly what printing an integer gives, so a string that holds an
-//! integer can be kept as one and no client sees the difference.
+//! Reading is strict: what is accepted as an integer is exactly what printing an integer gives, so a string that holds
+//! an integer can be kept as one and no client sees the difference.
 
 use crate::util::grisu;
 use rustc_apfloat::{Float, ieee::Double};
@@ -60,8 +60,8 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     in_range.then_some(value)
 }
 
-/// A double as C's `strtod` reads it from a text of which nothing else is asked: blanks may come first, no text at all is
-/// 0, and a number out of range becomes infinite or zero. `None` for `nan`, and if anything is left over.
+/// A double as C's `strtod` reads it from a text of which nothing else is asked: blanks may come first, no text at all
+/// is 0, and a number out of range becomes infinite or zero. `None` for `nan`, and if anything is left over.
 pub fn parse_f64_loosely(text: &[u8]) -> Option<f64> {
     if text.is_empty() {
         return Some(0.0);
@@ -130,8 +130,8 @@ pub fn format_f64(number: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `number` in the shapes of [`format_f64`], integers too: `1e+8`. So Redis 7.2 writes the scores that DEBUG DIGEST
-/// hashes.
+/// Appends `number` in the shapes of [`format_f64`], integers too: `1e+8`. So Redis 7.2 writes the scores that DEBUG
+/// DIGEST hashes.
 pub fn format_f64_by_digits(number: f64, out: &mut Vec<u8>) {
     if number.is_nan() {
         out.extend(b"nan");
@@ -150,8 +150,8 @@ pub fn format_f64_by_digits(number: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `number` as C's `printf` writes it with `%.17g`: 17 digits, which tell all doubles apart, less the zeros at the
-/// end.
+/// Appends `number` as C's `printf` writes it with `%.17g`: 17 digits, which tell all doubles apart, less the zeros at
+/// the end.
 pub fn format_f64_17_digits(number: f64, out: &mut Vec<u8>) {
     const DIGITS: i32 = 17;
     if !number.is_finite() {

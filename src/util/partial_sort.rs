@@ -1,8 +1,8 @@
 //! Sorting of which only a part is wanted: GEOSEARCH with COUNT.
 //!
-//! It is quicksort as J. L. Bentley and M. D. McIlroy engineered it ("Engineering a Sort Function", 1993), less the halves
-//! in which nothing is wanted. Any other sort would do but for elements that are equal: in which order those come is decided
-//! by the steps of the algorithm, and this is the one that Redis takes.
+//! It is quicksort as J. L. Bentley and M. D. McIlroy engineered it ("Engineering a Sort Function", 1993), less the
+//! halves in which nothing is wanted. Any other sort would do but for elements that are equal: in which order those
+//! come is decided by the steps of the algorithm, and this is the one that Redis takes.
 
 use std::cmp::Ordering;
 use std::ops::Range;
@@ -18,8 +18,8 @@ pub fn sort_part<T>(
     wanted: Range<usize>,
     mut compare: impl FnMut(&T, &T) -> Ordering,
 ) {
-    // Halves that are no halves again and again are the work of chance once in an age, or of somebody who wants it to take
-    // long.
+    // Halves that are no halves again and again are the work of chance once in an age, or of somebody who wants it to
+    // take long.
     let depth = 16 + 4 * items.len().max(1).ilog2();
     sort(items, wanted, depth, &mut compare);
 }
@@ -90,8 +90,8 @@ fn median<T>(
     }
 }
 
-/// Parts the elements by the first of them: those that are less, those that are equal, those that are greater. Returns how
-/// many are less, and how many greater.
+/// Parts the elements by the first of them: those that are less, those that are equal, those that are greater. Returns
+/// how many are less, and how many greater.
 ///
 /// ```text
 ///   equal | less | not yet seen | greater | equal
@@ -174,8 +174,8 @@ mod tests {
 
     #[test]
     fn hostile_orders_do_not_take_long() {
-        // Each comparison is answered so that the pivot turns out to be among the least: M. D. McIlroy, "A Killer Adversary
-        // for Quicksort", 1999.
+        // Each comparison is answered so that the pivot turns out to be among the least: M. D. McIlroy, "A Killer
+        // Adversary for Quicksort", 1999.
         const LEN: usize = 50_000;
         let gas = LEN;
         let mut values = vec![gas; LEN];

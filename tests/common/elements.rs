@@ -4,7 +4,8 @@ use super::{Folder, Server, strings, wait_until};
 use my_redis_server::resp::decoder::Value;
 use std::collections::BTreeSet;
 
-/// What is drawn from the key `k` are its elements, different ones unless the count is negative, and in time all of them.
+/// What is drawn from the key `k` are its elements, different ones unless the count is negative, and in time all of
+/// them.
 pub fn check_draws(draw: &str, add: impl Fn(&str) -> Vec<&str>) {
     let folder = Folder::new();
     let server = Server::ours(&folder, &["--save", ""]);

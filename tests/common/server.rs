@@ -86,8 +86,8 @@ impl Server {
         false
     }
 
-    /// Whether it is this process that answers, and has loaded its dump. A test beside this one may have started a server
-    /// on the same port a moment before; then ours is about to end.
+    /// Whether it is this process that answers, and has loaded its dump. A test beside this one may have started a
+    /// server on the same port a moment before; then ours is about to end.
     fn answers(&self) -> bool {
         let Ok(mut client) = Client::try_connect(self.port) else {
             return false;
@@ -144,8 +144,8 @@ impl Drop for Server {
     }
 }
 
-/// A port that is free now, and that no other test of this process is given. It lies below the ports that the system gives
-/// to clients (`ip_local_port_range` begins at 32768), so no connection of another test takes it either.
+/// A port that is free now, and that no other test of this process is given. It lies below the ports that the system
+/// gives to clients (`ip_local_port_range` begins at 32768), so no connection of another test takes it either.
 pub fn free_port() -> u16 {
     const FIRST: u32 = 10_000;
     const PORTS: u32 = 20_000;

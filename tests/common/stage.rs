@@ -7,9 +7,10 @@
 //! A: (leaves)               it closes
 //! ```
 //!
-//! A server is at rest when every connection that still expects replies waits for a key (INFO `blocked_clients`). So no step
-//! has to wait for a fixed time, and the same script gives the same transcript on every server that does the same. Messages
-//! of channels and the lines of MONITOR answer no request; they are sent before whoever caused them gets an answer.
+//! A server is at rest when every connection that still expects replies waits for a key (INFO `blocked_clients`). So no
+//! step has to wait for a fixed time, and the same script gives the same transcript on every server that does the same.
+//! Messages of channels and the lines of MONITOR answer no request; they are sent before whoever caused them gets an
+//! answer.
 
 use super::oracle::{RawClient, words};
 use super::{Client, Folder, PATIENCE, Server, request, wait_until};
@@ -56,8 +57,8 @@ pub fn compare(scripts: &[&str]) {
     }
 }
 
-/// Plays scripts on our server alone, in both protocol versions. What comes of a step stands behind it in the script, as in
-/// `to A: ":1\r\n"`, unless it is only OK or QUEUED: what Redis 7.2 does, where 7.0 does something else.
+/// Plays scripts on our server alone, in both protocol versions. What comes of a step stands behind it in the script,
+/// as in `to A: ":1\r\n"`, unless it is only OK or QUEUED: what Redis 7.2 does, where 7.0 does something else.
 pub fn check(scripts: &[&str]) {
     let folder = Folder::new();
     let options = ["--databases", "16", "--enable-debug-command", "yes"];
@@ -152,8 +153,8 @@ impl Stage<'_> {
         let began = Instant::now();
         // Noted by connection: who hears first is left to chance.
         let mut heard: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        // How often in turn it was found to be: a server may answer the director before it sends what it has to send to others,
-        // but it sends all that before it answers the next question.
+        // How often in turn it was found to be: a server may answer the director before it sends what it has to send to
+        // others, but it sends all that before it answers the next question.
         let mut rests = 0;
         loop {
             let mut is_silent = true;

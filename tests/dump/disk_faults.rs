@@ -141,8 +141,8 @@ fn a_directory_in_the_place_of_the_dump() {
     assert_eq!(names(folder.path()), ["dump.my_rdb", "log"]);
 }
 
-/// The server runs in a mount namespace of its own, in which its directory is a file system of one megabyte in memory. It
-/// goes with the server. Where the system does not allow that, nothing is tested.
+/// The server runs in a mount namespace of its own, in which its directory is a file system of one megabyte in memory.
+/// It goes with the server. Where the system does not allow that, nothing is tested.
 #[test]
 fn a_full_disk() {
     let mount = "mount -t tmpfs -o size=1m none disk && cd disk && exec \"$0\" \"$@\"";

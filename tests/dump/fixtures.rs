@@ -89,8 +89,8 @@ fn every_file_holds_what_redis_says() {
 
 /// Why Redis 7.2 refuses the bytes of a file, in words that our error has to contain.
 ///
-/// A file can also be refused for what it holds, which is for the loader to decide: keys that are there twice, values of
-/// modules. The reader reads those.
+/// A file can also be refused for what it holds, which is for the loader to decide: keys that are there twice, values
+/// of modules. The reader reads those.
 fn refusal(name: &str, expected: &Json) -> Option<&'static str> {
     // The server of Redis 7.2 refuses it only with `sanitize-dump-payload yes`; redis-check-rdb always does.
     if name == "edge/x_dup_hashfield.rdb" {
@@ -276,8 +276,8 @@ fn check_key(name: &str, record: &KeyRecord, expected: &Json) {
     assert_eq!(digest, expected["digest"], "{name}: digest");
 }
 
-/// DEBUG DIGEST-VALUE, the way Redis 7.0 computes it (debug.c, xorObjectDigest). Redis 7.2 differs only in that scores are
-/// not written with 17 digits, but with as few as tell them apart.
+/// DEBUG DIGEST-VALUE, the way Redis 7.0 computes it (debug.c, xorObjectDigest). Redis 7.2 differs only in that scores
+/// are not written with 17 digits, but with as few as tell them apart.
 mod digest {
     use my_redis_server::rdb::Value;
     use my_redis_server::util::number;

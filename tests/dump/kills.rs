@@ -1,5 +1,5 @@
-//! Servers killed by SIGKILL while they write and save. What they leave is a dump that had been completed, and never one
-//! older than what a client was told is saved.
+//! Servers killed by SIGKILL while they write and save. What they leave is a dump that had been completed, and never
+//! one older than what a client was told is saved.
 //!
 //! 200 kills are part of every run; for more:
 //!

@@ -65,8 +65,8 @@ fn check_accounts(keys: &Contents) {
     assert_eq!(balances.iter().sum::<i64>(), ACCOUNTS as i64 * BALANCE);
 }
 
-/// Numbers written one after the other, round by round: a dump has one round up to some place, and the round before from
-/// there on.
+/// Numbers written one after the other, round by round: a dump has one round up to some place, and the round before
+/// from there on.
 fn check_order(numbers: &[i64]) {
     let steps = numbers.windows(2).filter(|pair| pair[0] != pair[1]).count();
     let (first, last) = (numbers[0], numbers[numbers.len() - 1]);

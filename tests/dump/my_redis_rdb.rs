@@ -357,7 +357,8 @@ fn explain_fits_120_columns_and_numbers_bytes_without_a_gap() {
 fn explain_prints_offset_bytes_and_meaning() {
     let folder = Folder::new();
     let path = folder.path().join("ziplist.rdb");
-    let data = b"REDIS0009\xFE\x02\x0A\x01k\x12\x12\0\0\0\x0D\0\0\0\x02\0\x00\x01a\x03\xC0\x00\x04\xFF\xFF\0\0\0\0\0\0\0\0";
+    let data = b"\
+        REDIS0009\xFE\x02\x0A\x01k\x12\x12\0\0\0\x0D\0\0\0\x02\0\x00\x01a\x03\xC0\x00\x04\xFF\xFF\0\0\0\0\0\0\0\0";
     fs::write(&path, data).expect("the folder can be written");
     let (output, code) = run(&["explain"], &[&path]);
     let expected = "      offset  bytes                    meaning

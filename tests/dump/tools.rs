@@ -1,5 +1,5 @@
-//! The dump: what we write, the tools of the world read, and what they write, we do. (`kills.rs` is about servers that are
-//! killed while they save, `disk_faults.rs` about disks that fail.)
+//! The dump: what we write, the tools of the world read, and what they write, we do. (`kills.rs` is about servers that
+//! are killed while they save, `disk_faults.rs` about disks that fail.)
 
 use crate::common::{Client, Folder, Server, redis_tool, wait_until};
 use my_redis_server::resp::decoder::Value;
@@ -307,8 +307,8 @@ fn rdbtools_weighs_every_key() {
     }
 }
 
-/// The commands that rdbtools makes of the dump, carried out by a real server, give the same data again; deadlines come in
-/// whole seconds.
+/// The commands that rdbtools makes of the dump, carried out by a real server, give the same data again; deadlines come
+/// in whole seconds.
 #[test]
 fn rdbtools_makes_commands_of_it() {
     let folder = Folder::new();

@@ -153,8 +153,8 @@ fn a_dump_is_not_mixed_with_other_replies() {
     assert_eq!(received, replies);
 }
 
-/// Several clients fetch dumps while a writer changes all keys, always together, and the saver saves: each dump is of one
-/// moment.
+/// Several clients fetch dumps while a writer changes all keys, always together, and the saver saves: each dump is of
+/// one moment.
 #[test]
 fn many_dumps_at_once_are_each_of_one_moment() {
     const PAIRS: usize = 300;

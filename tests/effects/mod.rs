@@ -1,5 +1,5 @@
-//! What commands are replayed as. An append-only file and replicas will be made of these effects, so they must lead another
-//! keyspace, of our server or of a real one, to the same data.
+//! What commands are replayed as. An append-only file and replicas will be made of these effects, so they must lead
+//! another keyspace, of our server or of a real one, to the same data.
 
 mod instance;
 mod random;

@@ -1,5 +1,5 @@
-//! 100,000 random commands of all families, by clients some of which wait, while time goes on and keys expire: replaying
-//! their effects gives the same data, in our server and in a real one.
+//! 100,000 random commands of all families, by clients some of which wait, while time goes on and keys expire:
+//! replaying their effects gives the same data, in our server and in a real one.
 
 use super::instance::{DATABASES, Entry, Instance};
 use crate::common::oracle::{Pools, Templates};
@@ -74,8 +74,8 @@ const POOLS_OF_OTHERS: Pools = &[
     ),
 ];
 
-/// The commands of all families. What a range by names holds is undefined where scores differ, as they do when all families
-/// share their keys.
+/// The commands of all families. What a range by names holds is undefined where scores differ, as they do when all
+/// families share their keys.
 fn all_commands() -> Vec<(String, Pools<'static>)> {
     let families = [
         (OTHERS, POOLS_OF_OTHERS),

@@ -7,9 +7,9 @@ use my_redis_server::resp::request::RequestParser;
 use my_redis_server::util::clock;
 use my_redis_server::util::quoting::split_arguments;
 
-/// Commands, those of a second client behind `B:`; then `--`, and further ones whose effects are, line by line, those behind
-/// `=>`. A time is written as the distance from now, in milliseconds: `<+100000>`. `@gone k` lets the time of a key be over.
-/// What stands behind `real:` is what a real server replays instead, to the same end.
+/// Commands, those of a second client behind `B:`; then `--`, and further ones whose effects are, line by line, those
+/// behind `=>`. A time is written as the distance from now, in milliseconds: `<+100000>`. `@gone k` lets the time of a
+/// key be over. What stands behind `real:` is what a real server replays instead, to the same end.
 const TABLE: &str = r#"
 -- SET k v => SET k v
 -- SET k v EX 100 => SET k v PXAT <+100000>

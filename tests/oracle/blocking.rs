@@ -306,7 +306,7 @@ fn all_ways_to_fill_a_key_serve() {
          B: LRANGE k 0 -1",
         // A list of 1 and 2.
         r#"A: BLPOP k 0
-         B: RESTORE k 0 "\x12\x01\x02\x0b\x0b\x00\x00\x00\x02\x00\x01\x01\x02\x01\xff\x0a\x00\xdd\xe7\x1a\x28\xae\x39\x1b\x98"
+  B: RESTORE k 0 "\x12\x01\x02\x0b\x0b\x00\x00\x00\x02\x00\x01\x01\x02\x01\xff\x0a\x00\xdd\xe7\x1a\x28\xae\x39\x1b\x98"
          B: LRANGE k 0 -1"#,
         "A: BLPOP k 0
          B: LPUSHX k 1
@@ -370,8 +370,8 @@ fn a_wait_can_be_ended_otherwise() {
     ]);
 }
 
-/// When a key is filled, 7.2 carries out the waiting client's command again: it takes from the first of its keys that is
-/// there. 7.0 takes from the key that was filled.
+/// When a key is filled, 7.2 carries out the waiting client's command again: it takes from the first of its keys that
+/// is there. 7.0 takes from the key that was filled.
 #[test]
 fn a_waiting_client_is_served_as_if_its_command_came_now() {
     stage::check(&[
@@ -435,7 +435,8 @@ fn a_waiting_client_is_served_as_if_its_command_came_now() {
         to D: "-WRONGTYPE Operation against a key holding the wrong kind of value\r\n"
         B: ZCARD k2
         to B: ":1\r\n""#,
-        // A key that is named before and cannot be taken from stands in the way, though it was there before the transaction.
+        // A key that is named before and cannot be taken from stands in the way, though it was there before the
+        // transaction.
         r#"A: BLPOP k1 k2 0
         B: SET k1 v
         B: RPUSH k2 1

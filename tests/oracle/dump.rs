@@ -81,8 +81,8 @@ fn what_follows_the_type() {
     oracle.finish();
 }
 
-/// What Redis 7.2.4 refuses with `sanitize-dump-payload yes`, whatever the size of the value. By default it lets some of it
-/// pass, and a hash then has a field twice.
+/// What Redis 7.2.4 refuses with `sanitize-dump-payload yes`, whatever the size of the value. By default it lets some
+/// of it pass, and a hash then has a field twice.
 #[test]
 fn values_are_looked_into() {
     let folder = Folder::new();

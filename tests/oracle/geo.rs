@@ -94,8 +94,10 @@ OBJECT ENCODING g
 EXPIRE g 100
 GEOADD g 1 2 a
 TTL g
-ZADD odd 0 zero -1 minus 1.9 fraction 4503599627370495 last 4503599627370496 behind 9007199254740992 a 18014398509481984 b
-ZADD odd 9223372036854775807 c 9223372036854777856 d 18446744073709549568 e 18446744073709551616 f 1e300 g inf h -inf i -1e300 j
+ZADD odd 0 zero -1 minus 1.9 fraction 4503599627370495 last
+ZADD odd 4503599627370496 behind 9007199254740992 a 18014398509481984 b
+ZADD odd 9223372036854775807 c 9223372036854777856 d 18446744073709549568 e 18446744073709551616 f
+ZADD odd 1e300 g inf h -inf i -1e300 j
 GEOPOS odd zero minus fraction last behind a b c d e f g h i j
 GEOHASH odd zero minus fraction last behind a b c d e f g h i j
 GEODIST odd zero minus
@@ -403,8 +405,8 @@ fn lengths(random: &mut Rng) -> Vec<String> {
     lengths.chain(ends.map(String::from)).collect()
 }
 
-/// Random searches in sets of that many members. Redis 7.2 rounds a distance as a number of ten thousandths, 7.0 from all of
-/// its digits: one in some hundred thousand could be printed differently, and with these seeds none is.
+/// Random searches in sets of that many members. Redis 7.2 rounds a distance as a number of ten thousandths, 7.0 from
+/// all of its digits: one in some hundred thousand could be printed differently, and with these seeds none is.
 fn random_searches(members: usize, options: &[&str]) {
     let mut random = Rng::with_seed(members as u64);
     let places = places(&mut random, 800).join(" | ");
@@ -453,8 +455,8 @@ fn random_searches_in_sets_of_one_block() {
     random_searches(400, &["--zset-max-listpack-entries", "1000"]);
 }
 
-/// STOREDIST stores all digits of a distance, and in another unit. Redis 7.0 prints them in another way than 7.2, so they
-/// are read here.
+/// STOREDIST stores all digits of a distance, and in another unit. Redis 7.0 prints them in another way than 7.2, so
+/// they are read here.
 #[test]
 fn stored_distances() {
     let mut oracle = Oracle::start();

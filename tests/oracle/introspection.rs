@@ -1,4 +1,5 @@
-//! What a server says of its commands, compared with a real redis-server: COMMAND, ACL CAT, and the numbers of arguments.
+//! What a server says of its commands, compared with a real redis-server: COMMAND, ACL CAT, and the numbers of
+//! arguments.
 
 use crate::common::oracle::{Oracle, words};
 use crate::common::strings;

@@ -119,7 +119,8 @@ DEBUG SLEEP 0
 PING
 "#;
 
-/// In RESP3, most lists of COMMAND INFO are sets. Subcommands are an array, unless there are none; they come in no order.
+/// In RESP3, most lists of COMMAND INFO are sets. Subcommands are an array, unless there are none; they come in no
+/// order.
 #[test]
 fn subcommands_are_an_array() {
     let mut oracle = Oracle::start();

@@ -1,4 +1,5 @@
-//! MEMORY and INFO: errors and fields are compared with a real redis-server, estimates with the memory that keys really take.
+//! MEMORY and INFO: errors and fields are compared with a real redis-server, estimates with the memory that keys really
+//! take.
 
 use crate::common::oracle::Oracle;
 use crate::common::{Client, Folder, Server, wait_until};
@@ -35,8 +36,8 @@ fn edges() {
     oracle.finish();
 }
 
-/// With a factor of 0 every access counts one, so that the real server must have the same numbers. Small integers would not
-/// do: they are shared in Redis, and so are their counters.
+/// With a factor of 0 every access counts one, so that the real server must have the same numbers. Small integers would
+/// not do: they are shared in Redis, and so are their counters.
 const FREQUENCIES: &str = r#"
 SET k v
 OBJECT FREQ k
@@ -220,7 +221,8 @@ fn allocated(client: &mut Client) -> i64 {
     }
 }
 
-/// Fills a key with so many elements of the words that `element` gives, and compares the estimates with what it has cost.
+/// Fills a key with so many elements of the words that `element` gives, and compares the estimates with what it has
+/// cost.
 #[track_caller]
 fn check(command: &str, count: usize, element: impl Fn(usize) -> String) {
     let folder = Folder::new();

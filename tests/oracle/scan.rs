@@ -59,7 +59,8 @@ fn edges_of_scan() {
     oracle.finish();
 }
 
-/// What small tools and tests expect, and what Redis does: if there are fewer keys than COUNT, one call returns them all.
+/// What small tools and tests expect, and what Redis does: if there are fewer keys than COUNT, one call returns them
+/// all.
 #[test]
 fn few_keys_are_returned_by_one_scan() {
     let folder = Folder::new();

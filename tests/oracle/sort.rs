@@ -225,8 +225,8 @@ fn sorts_as_redis_does() {
     oracle.finish();
 }
 
-/// A redis-server that has met such a number may refuse good ones too for a while, because it does not clear `errno`; so
-/// each of these has one of its own.
+/// A redis-server that has met such a number may refuse good ones too for a while, because it does not clear `errno`;
+/// so each of these has one of its own.
 #[test]
 fn numbers_out_of_range_are_none() {
     for number in ["1e999", "-1e999", "1e-999", "1e-310"] {
@@ -240,7 +240,10 @@ fn numbers_out_of_range_are_none() {
 #[test]
 fn counts_the_same_changes() {
     let mut oracle = Oracle::start();
-    oracle.changes(&["RPUSH l 3 1 2\nSORT l\nSORT l STORE d\nSORT l GET # GET x STORE d\nSORT n STORE d\nSORT n STORE d\nSORT l BY w_* STORE d\nSORT l LIMIT 0 0 BY w_* STORE d"]);
+    oracle.changes(&[
+        "RPUSH l 3 1 2\nSORT l\nSORT l STORE d\nSORT l GET # GET x STORE d\nSORT n STORE d\n\
+        SORT n STORE d\nSORT l BY w_* STORE d\nSORT l LIMIT 0 0 BY w_* STORE d",
+    ]);
     oracle.finish();
 }
 

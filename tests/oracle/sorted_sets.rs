@@ -1,8 +1,8 @@
 //! Sorted sets, compared with a real redis-server: the edges of every command. (`sorted_sets_combined.rs` has
 //! unions and their kin, `sorted_sets_random.rs` random commands.)
 //!
-//! Redis 7.0 prints scores with 17 digits, 7.2 with as few as tell them apart. The scores here are numbers of which both
-//! make the same; how 7.2 prints others is in [`scores_are_printed_as_7_2_does`].
+//! Redis 7.0 prints scores with 17 digits, 7.2 with as few as tell them apart. The scores here are numbers of which
+//! both make the same; how 7.2 prints others is in [`scores_are_printed_as_7_2_does`].
 
 use crate::common::oracle::{Oracle, RawClient};
 use crate::common::{Folder, Server};

@@ -1,5 +1,5 @@
-//! Random commands on sorted sets, answered by our server and a real redis-server: small sets, sets that become large, and
-//! sets of some hundred members.
+//! Random commands on sorted sets, answered by our server and a real redis-server: small sets, sets that become large,
+//! and sets of some hundred members.
 
 use crate::common::oracle::{Oracle, Pools};
 
@@ -95,7 +95,8 @@ pub const POOLS: Pools = &[
     ("end", "MIN | MAX | MIN | MAX | x"),
     (
         "combine",
-        "WITHSCORES | WITHSCORES | WEIGHTS 2 0.5 | WEIGHTS 0 -1 | AGGREGATE MIN | AGGREGATE MAX | AGGREGATE SUM | LIMIT 1",
+        "WITHSCORES | WITHSCORES | WEIGHTS 2 0.5 | WEIGHTS 0 -1 | AGGREGATE MIN | AGGREGATE MAX | AGGREGATE SUM | \
+        LIMIT 1",
     ),
     (
         "scan",

@@ -231,8 +231,8 @@ fn replies_that_are_not_wanted() {
     oracle.finish();
 }
 
-/// What a client that ends its own connection still hears: of a transaction, the number of replies and those before the end.
-/// (A client that wants no reply is left out: Redis keeps its connection open.)
+/// What a client that ends its own connection still hears: of a transaction, the number of replies and those before the
+/// end. (A client that wants no reply is left out: Redis keeps its connection open.)
 #[test]
 fn a_client_that_kills_itself() {
     let oracle = Oracle::start();
@@ -468,8 +468,8 @@ fn several_connections() {
 /// Calls, failures and refusals are counted for each command, and for EXEC.
 #[test]
 fn statistics() {
-    let script = "CONFIG RESETSTAT|SET k v|MULTI|INCR k|GET k|GET n|SET a b|EXEC|EXEC|EXEC x|DISCARD|MULTI|NOSUCH|GET|MULTI|WATCH a|\
-        SAVE|EXEC|WATCH a|SET a 1|MULTI|GET a|EXEC|MULTI|BLPOP n 0|EXEC";
+    let script = "CONFIG RESETSTAT|SET k v|MULTI|INCR k|GET k|GET n|SET a b|EXEC|EXEC|EXEC x|DISCARD|MULTI|NOSUCH|GET|\
+        MULTI|WATCH a|SAVE|EXEC|WATCH a|SET a 1|MULTI|GET a|EXEC|MULTI|BLPOP n 0|EXEC";
     let fields = [
         "cmdstat_",
         "errorstat_",
@@ -506,7 +506,8 @@ fn statistics() {
 /// What CLIENT LIST shows of a transaction.
 #[test]
 fn client_list() {
-    let script = "WATCH k|A|MULTI|A|SET k v|A|B SET k w|A|SET k x|A|GET|EXEC|A|MULTI|CLIENT INFO|SELECT 0|A|EXEC|A|MULTI|A|RESET|A";
+    let script = "WATCH k|A|MULTI|A|SET k v|A|B SET k w|A|SET k x|A|GET|EXEC|A|MULTI|CLIENT INFO|SELECT 0|A|EXEC|A|\
+        MULTI|A|RESET|A";
     let seen = [true, false].map(|is_ours| {
         let folder = Folder::new();
         let server = match is_ours {

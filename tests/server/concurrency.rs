@@ -250,8 +250,8 @@ fn an_expired_key_is_never_seen() {
 #[test]
 fn a_command_that_waits_for_a_slow_one_holds_up_no_other() {
     const KEYS: usize = 60;
-    // How many of the keys share a shard with the held one is a matter of chance: one in five times one at least, one in 10^8
-    // times more than this.
+    // How many of the keys share a shard with the held one is a matter of chance: one in five times one at least, one
+    // in 10^8 times more than this.
     const UNLUCKY: usize = 6;
     let folder = Folder::new();
     let server = Server::ours(&folder, &["--save", ""]);

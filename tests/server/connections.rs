@@ -186,8 +186,8 @@ fn a_client_can_be_killed_and_can_quit() {
     assert!(quitter.try_receive().is_none());
 }
 
-/// Rows of CLIENT LIST, lines of the log and of INFO begin where the server lets them begin. As in 7.2, a zero byte ends what is
-/// looked at of a name, and what is shown of it to others.
+/// Rows of CLIENT LIST, lines of the log and of INFO begin where the server lets them begin. As in 7.2, a zero byte
+/// ends what is looked at of a name, and what is shown of it to others.
 #[test]
 fn no_client_forges_what_is_shown_to_others() {
     const PROBLEM: &str = "cannot contain spaces, newlines or special characters.";

@@ -1,4 +1,5 @@
-//! What the server takes of the machine: files, threads, memory, addresses, and that it gives back what it no longer needs.
+//! What the server takes of the machine: files, threads, memory, addresses, and that it gives back what it no longer
+//! needs.
 
 use crate::common::{Client, Folder, Server, our_command, request, wait_until};
 use my_redis_server::resp::decoder::{Decoder, Value};
@@ -56,8 +57,8 @@ fn as_many_clients_as_there_are_files_for() {
     );
     assert_eq!(
         first.ask("CONFIG SET maxclients 49"),
-        "(error) ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able to \
-         handle the specified number of clients, try with 48"
+        "(error) ERR CONFIG SET failed (possibly related to argument 'maxclients') - The operating system is not able \
+         to handle the specified number of clients, try with 48"
     );
     let mut waiting: Vec<Client> = (0..47).map(|_| server.client()).collect();
     for (index, client) in waiting.iter_mut().enumerate() {
@@ -123,8 +124,8 @@ fn a_system_without_threads_leaves_a_line() {
     for client in others.iter_mut().chain([&mut first]) {
         assert_eq!(client.ask("PING"), "PONG");
     }
-    // No room for one more stack of 256 KiB. The stacks of threads that have ended are kept and given to new ones, which
-    // need a few KiB more then, for their signal handlers.
+    // No room for one more stack of 256 KiB. The stacks of threads that have ended are kept and given to new ones,
+    // which need a few KiB more then, for their signal handlers.
     let pid = server.process.id().to_string();
     let size = format!("--as={}", 1024 * (status(&server, "VmSize") + 128));
     let limited = Command::new("prlimit")

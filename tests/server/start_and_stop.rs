@@ -40,7 +40,8 @@ fn wrong_options_end_in_one_clear_line() {
         ),
         (
             &["--loglevel", "loud"],
-            "Option '--loglevel loud': argument(s) must be one of the following: debug, verbose, notice, warning, nothing. Try --help\n",
+            "Option '--loglevel loud': argument(s) must be one of the following: debug, verbose, notice, warning, \
+            nothing. Try --help\n",
         ),
         (
             &["--dir", "/nowhere/at/all"],
@@ -98,8 +99,8 @@ fn help_and_version() {
 #[test]
 fn an_existing_configuration_file_starts_the_server() {
     let folder = Folder::new();
-    let text = "# a comment\nport 1\nappendonly no\nactive-defrag-cycle-max 30\ntcp-backlog 511\nsave 900 1\nsave 300 10\n\
-                maxclients 77\nhash-max-ziplist-entries 3\n";
+    let text = "# a comment\nport 1\nappendonly no\nactive-defrag-cycle-max 30\ntcp-backlog 511\n\
+                save 900 1\nsave 300 10\nmaxclients 77\nhash-max-ziplist-entries 3\n";
     fs::write(folder.path().join("redis.conf"), text).unwrap();
     let port = free_port().to_string();
     let mut command = our_command(&folder, &["redis.conf", "--port", &port, "--timeout", "0"]);

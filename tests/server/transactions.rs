@@ -29,7 +29,8 @@ fn numbers(value: Value) -> Vec<i64> {
         .collect()
 }
 
-/// 16 clients transfer between 8 accounts, as the documentation of WATCH says: read, compute, write if nothing has changed.
+/// 16 clients transfer between 8 accounts, as the documentation of WATCH says: read, compute, write if nothing has
+/// changed.
 #[test]
 fn transfers_keep_the_sum_and_lose_no_update() {
     const CLIENTS: usize = 16;
@@ -97,8 +98,8 @@ fn transfers_keep_the_sum_and_lose_no_update() {
     assert_eq!(director.info("total_watched_keys"), "0");
 }
 
-/// Transactions set 40 keys, one command each, to the same number, or remove them all. Readers of some keys, of all shards,
-/// other transactions and dumps see all of it or nothing.
+/// Transactions set 40 keys, one command each, to the same number, or remove them all. Readers of some keys, of all
+/// shards, other transactions and dumps see all of it or nothing.
 #[test]
 fn a_transaction_is_never_seen_half_done() {
     const KEYS: usize = 40;

@@ -30,10 +30,12 @@ text { font: 11px system-ui, sans-serif; fill: #24292f }
 .title { font-size: 16px; font-weight: 600 } .faint { fill: #57606a } .strong { font-weight: 600 }
 .number { font-size: 9px; paint-order: stroke; stroke: #ffffff; stroke-width: 3px } .end { text-anchor: end }
 .ground { fill: #ffffff } .line { stroke: #8c959f } .rate { fill: #0969da } .cpu { fill: #bf8700 }
-.curve { fill: none; stroke-width: 2px } .first { stroke: #0969da } .second { stroke: #cf222e } .third { stroke: #8250df } .other { stroke: #57606a }
+.curve { fill: none; stroke-width: 2px }
+.first { stroke: #0969da } .second { stroke: #cf222e } .third { stroke: #8250df } .other { stroke: #57606a }
 @media (prefers-color-scheme: dark) {
   text { fill: #e6edf3 } .faint { fill: #9198a1 }
-  .number { stroke: #0d1117 } .ground { fill: #0d1117 } .line { stroke: #656c76 } .rate { fill: #4493f8 } .cpu { fill: #d29922 }
+  .number { stroke: #0d1117 } .ground { fill: #0d1117 } .line { stroke: #656c76 }
+  .rate { fill: #4493f8 } .cpu { fill: #d29922 }
   .first { stroke: #4493f8 } .second { stroke: #f85149 } .third { stroke: #ab7df8 } .other { stroke: #9198a1 }
 }";
 
@@ -60,7 +62,8 @@ pub fn chart(results: &Results) -> String {
 /// The text of an SVG file with this drawing.
 pub fn file(width: f64, height: f64, drawing: &str) -> String {
     format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" height=\"{height}\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
+         height=\"{height}\">\n\
          <style>\n{STYLE}\n</style>\n\
          <rect class=\"ground\" width=\"100%\" height=\"100%\" rx=\"6\"/>\n\
          {drawing}</svg>\n"

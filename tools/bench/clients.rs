@@ -51,10 +51,10 @@ impl Client {
         line.trim_end().to_string()
     }
 
-    /// From now on this client, alone in its thread, behaves as if it were on another machine: it takes the processor from
-    /// neither the server nor other clients. Else they would wait for its time slices, whatever the server does. A thread
-    /// of the lowest priority that happens to run still keeps its slice of 3 ms from who wakes up, so after each piece of a
-    /// reply it also offers to stop.
+    /// From now on this client, alone in its thread, behaves as if it were on another machine: it takes the processor
+    /// from neither the server nor other clients. Else they would wait for its time slices, whatever the server does. A
+    /// thread of the lowest priority that happens to run still keeps its slice of 3 ms from who wakes up, so after each
+    /// piece of a reply it also offers to stop.
     pub fn stand_back(&mut self) {
         self.stands_back = true;
         #[cfg(target_os = "linux")]

@@ -1,4 +1,5 @@
-//! Which cores a server has to itself, and which the load generator has. `taskset` of util-linux holds a program to them.
+//! Which cores a server has to itself, and which the load generator has. `taskset` of util-linux holds a program to
+//! them.
 
 use std::fs;
 use std::path::Path;

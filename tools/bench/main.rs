@@ -10,14 +10,14 @@
 //! | `subject` | what can be measured, and the cases of it |
 //! | `throughput`, `redis_benchmark` | redis-benchmark's tests, each sized to last a second |
 //! | `scaling`, `cores` | some of these tests with the server on more and more cores; which cores those are |
-//! | `mixed`, `readers`, `memory`, `connections`, `freed`, `start` | clients of our own, where redis-benchmark does not reach |
+//! | `mixed`, `readers`, `memory`, `connections`, `freed`, `start` | clients of our own |
 //! | `saves`, `huge` | what clients notice of a save |
 //! | `peer`, `clients`, `waits`, `data` | a server, its clients, how long they wait, what they send |
 //! | `results`, `table`, `chart`, `curves` | figures, and the forms in which they are shown |
 //!
-//! Every measurement has a server of its own that holds nothing yet, runs alone, and is gone afterwards with its folder.
-//! In each round a case is measured with all servers, one right after the other, so that what the machine does besides
-//! meets all of them. Needs redis-server and redis-benchmark on the PATH, and Linux' /proc.
+//! Every measurement has a server of its own that holds nothing yet, runs alone, and is gone afterwards with its
+//! folder. In each round a case is measured with all servers, one right after the other, so that what the machine does
+//! besides meets all of them. Needs redis-server and redis-benchmark on the PATH, and Linux' /proc.
 
 mod chart;
 mod clients;
@@ -123,7 +123,8 @@ fn begin(options: &Options) -> Result<Results, Box<dyn Error>> {
     Ok(results)
 }
 
-/// All rounds of a subject, with those servers that know what its cases need; a case that ours does not know is left out.
+/// All rounds of a subject, with those servers that know what its cases need; a case that ours does not know is left
+/// out.
 fn measure(
     subject: &Subject,
     options: &Options,

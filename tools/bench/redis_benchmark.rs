@@ -88,9 +88,13 @@ mod tests {
     #[test]
     fn the_figures_of_a_test_are_those_behind_its_name() {
         // From redis-benchmark 7.0.15.
-        let csv = r#""test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
-"LRANGE, mylist","27777.78","0.117","0.008","0.039","0.159","2.159","8.431"
-"#;
+        let csv = concat!(
+            r#""test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","#,
+            r#""p95_latency_ms","p99_latency_ms","max_latency_ms""#,
+            "\n",
+            r#""LRANGE, mylist","27777.78","0.117","0.008","0.039","0.159","2.159","8.431""#,
+            "\n",
+        );
         let samples = parse(csv).expect("the line is whole");
         let values: Vec<f64> = samples.iter().map(|(_, value)| *value).collect();
         assert_eq!(values, [27777.78, 0.117, 0.039, 0.159, 2.159, 8.431]);

@@ -31,19 +31,26 @@ pub struct Case {
     pub measure: Box<dyn Fn(&Program) -> Measured>,
 }
 
-#[rustfmt::skip] // a line a subject
+#[rustfmt::skip] // an entry a subject
 pub const SUBJECTS: [Subject; 12] = [
-    Subject { name: "throughput", about: "redis-benchmark's tests under several loads", steady: false, cases: throughput::cases },
-    Subject { name: scaling::SUBJECT, about: "the server on 1, 2, 4, 8 ... cores, at most half of all, the load on the others", steady: false, cases: scaling::cases },
-    Subject { name: "mixed", about: "nine reads and one write in ten, of many keys", steady: false, cases: mixed::cases },
+    Subject { name: "throughput", about: "redis-benchmark's tests under several loads",
+        steady: false, cases: throughput::cases },
+    Subject { name: scaling::SUBJECT, about: "the server on 1, 2, 4, 8 ... cores, at most half of all, the load on the others",
+        steady: false, cases: scaling::cases },
+    Subject { name: "mixed", about: "nine reads and one write in ten, of many keys",
+        steady: false, cases: mixed::cases },
     Subject { name: "readers", about: "fast readers beside a slow one", steady: false, cases: readers::cases },
     Subject { name: "large", about: "commands that go through whole large values", steady: true, cases: large::cases },
     Subject { name: "pubsub", about: "messages to subscribers", steady: false, cases: pubsub::cases },
     Subject { name: "memory", about: "bytes per key and per element", steady: true, cases: memory::cases },
-    Subject { name: "saves", about: "many small keys, saved while writers change them; then loaded again", steady: false, cases: saves::cases },
-    Subject { name: "huge", about: "one huge hash and one huge list, changed in place while they are saved", steady: false, cases: huge::cases },
-    Subject { name: "connections", about: "memory and threads of idle connections", steady: true, cases: connections::cases },
-    Subject { name: "freed", about: "resident memory after clients and keys are gone", steady: true, cases: freed::cases },
+    Subject { name: "saves", about: "many small keys, saved while writers change them; then loaded again",
+        steady: false, cases: saves::cases },
+    Subject { name: "huge", about: "one huge hash and one huge list, changed in place while they are saved",
+        steady: false, cases: huge::cases },
+    Subject { name: "connections", about: "memory and threads of idle connections",
+        steady: true, cases: connections::cases },
+    Subject { name: "freed", about: "resident memory after clients and keys are gone",
+        steady: true, cases: freed::cases },
     Subject { name: "start", about: "the time until an empty server answers", steady: true, cases: start::cases },
 ];
 

@@ -39,7 +39,7 @@ pub enum Needs {
     Elements,
 }
 
-#[rustfmt::skip] // a line a test
+#[rustfmt::skip] // an entry a test
 static TESTS: [Test; 21] = [
     Test { name: "ping", command: "PING", arguments: &["-t", "ping_mbulk"], needs: Needs::Nothing, values: 0 },
     Test { name: "set", command: "SET", arguments: &["-t", "set"], needs: Needs::Keys, values: 1 },
@@ -54,14 +54,28 @@ static TESTS: [Test; 21] = [
     Test { name: "spop", command: "SPOP", arguments: &["-t", "spop"], needs: Needs::Elements, values: 0 },
     Test { name: "zadd", command: "ZADD", arguments: &["-t", "zadd"], needs: Needs::Nothing, values: 0 },
     Test { name: "zpopmin", command: "ZPOPMIN", arguments: &["-t", "zpopmin"], needs: Needs::Elements, values: 0 },
-    Test { name: "zrank", command: "ZRANK", arguments: &["ZRANK", "myzset", "element:__rand_int__"], needs: Needs::SortedSet, values: 0 },
-    Test { name: "zrange_10", command: "ZRANGEBYSCORE", arguments: &["ZRANGEBYSCORE", "myzset", "__rand_int__", "+inf", "LIMIT", "0", "10"], needs: Needs::SortedSet, values: 0 },
-    Test { name: "zrevrange_100", command: "ZREVRANGE", arguments: &["ZREVRANGE", "myzset", "0", "99", "WITHSCORES"], needs: Needs::SortedSet, values: 0 },
-    Test { name: "geosearch", command: "GEOSEARCH", arguments: &["GEOSEARCH", "mygeo", "FROMMEMBER", "element:__rand_int__", "BYRADIUS", "200", "km"], needs: Needs::Places, values: 0 },
+    Test { name: "zrank", command: "ZRANK",
+        arguments: &["ZRANK", "myzset", "element:__rand_int__"],
+        needs: Needs::SortedSet, values: 0 },
+    Test { name: "zrange_10", command: "ZRANGEBYSCORE",
+        arguments: &["ZRANGEBYSCORE", "myzset", "__rand_int__", "+inf", "LIMIT", "0", "10"],
+        needs: Needs::SortedSet, values: 0 },
+    Test { name: "zrevrange_100", command: "ZREVRANGE",
+        arguments: &["ZREVRANGE", "myzset", "0", "99", "WITHSCORES"],
+        needs: Needs::SortedSet, values: 0 },
+    Test { name: "geosearch", command: "GEOSEARCH",
+        arguments: &["GEOSEARCH", "mygeo", "FROMMEMBER", "element:__rand_int__", "BYRADIUS", "200", "km"],
+        needs: Needs::Places, values: 0 },
     Test { name: "mset", command: "MSET", arguments: &["-t", "mset"], needs: Needs::Keys, values: 10 },
-    Test { name: "lrange_100", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "99"], needs: Needs::List, values: 100 },
-    Test { name: "lrange_300", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "299"], needs: Needs::List, values: 300 },
-    Test { name: "lrange_600", command: "LRANGE", arguments: &["LRANGE", "mylist", "0", "599"], needs: Needs::List, values: 600 },
+    Test { name: "lrange_100", command: "LRANGE",
+        arguments: &["LRANGE", "mylist", "0", "99"],
+        needs: Needs::List, values: 100 },
+    Test { name: "lrange_300", command: "LRANGE",
+        arguments: &["LRANGE", "mylist", "0", "299"],
+        needs: Needs::List, values: 300 },
+    Test { name: "lrange_600", command: "LRANGE",
+        arguments: &["LRANGE", "mylist", "0", "599"],
+        needs: Needs::List, values: 600 },
 ];
 
 pub fn cases(options: &Options) -> Vec<Case> {

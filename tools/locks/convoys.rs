@@ -1,12 +1,12 @@
 //! Whether a thread that wants many shards lets others wait while it waits itself: a convoy.
 //!
 //! One thread holds the shard of one key for two seconds, as a slow command does. Another wants many shards, that one
-//! among them. 300 threads, each with a key of its own, change their keys every 20 ms. Those whose key shares the held shard
-//! wait for it; all others should notice nothing. The first table says how many keys stalled, how long the others waited at
-//! most, and when the second thread had its locks, counted from the moment at which the first let go.
+//! among them. 300 threads, each with a key of its own, change their keys every 20 ms. Those whose key shares the held
+//! shard wait for it; all others should notice nothing. The first table says how many keys stalled, how long the others
+//! waited at most, and when the second thread had its locks, counted from the moment at which the first let go.
 //!
-//! The second table is about the opposite fault, that a thread never gets its locks: some threads never pause, and one wants
-//! many shards again and again.
+//! The second table is about the opposite fault, that a thread never gets its locks: some threads never pause, and one
+//! wants many shards again and again.
 
 use my_redis_server::keyspace::locks::Locks;
 use my_redis_server::keyspace::space::Key;

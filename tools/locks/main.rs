@@ -1,4 +1,5 @@
-//! How long commands wait for the locks of shards, by the number of shards and of threads; and what it costs to take all.
+//! How long commands wait for the locks of shards, by the number of shards and of threads; and what it costs to take
+//! all.
 //!
 //! ```sh
 //! cargo run --release --example locks
@@ -8,10 +9,10 @@
 //! With `convoys` it shows how threads fare beside one that wants many shards: see `convoys.rs`.
 //!
 //! It is the keyspace with nothing around it: no sockets, no protocol, so that threads meet at the locks far more often
-//! than clients can. Each thread changes a random key of a million, again and again, with the shard of the key locked as
-//! a command would; the first table has the changes of all threads per second, the second what part of their time the
-//! threads waited for locks, the third how long it takes to lock all shards for an instant, as FLUSHALL and the beginning
-//! of a save do, while nobody else does anything.
+//! than clients can. Each thread changes a random key of a million, again and again, with the shard of the key locked
+//! as a command would; the first table has the changes of all threads per second, the second what part of their time
+//! the threads waited for locks, the third how long it takes to lock all shards for an instant, as FLUSHALL and the
+//! beginning of a save do, while nobody else does anything.
 
 mod convoys;
 

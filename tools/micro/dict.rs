@@ -1,8 +1,8 @@
-//! The hash table, with keys and values of 16 bytes: ours beside the standard library's, with the same hash function, and
-//! beside a sorted map.
+//! The hash table, with keys and values of 16 bytes: ours beside the standard library's, with the same hash function,
+//! and beside a sorted map.
 //!
-//! What the others do not offer: to grow without a pause, to be scanned while they change, to be cloned for nothing. Look
-//! at `longest_insert`: the time of the slowest of all insertions.
+//! What the others do not offer: to grow without a pause, to be scanned while they change, to be cloned for nothing.
+//! Look at `longest_insert`: the time of the slowest of all insertions.
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};
@@ -17,8 +17,8 @@ const LOOKUPS: usize = 1000;
 
 type Bytes = [u8; 16];
 
-/// A table for byte strings. The others hold them as a server would that takes strings of any length: in blocks of their
-/// own.
+/// A table for byte strings. The others hold them as a server would that takes strings of any length: in blocks of
+/// their own.
 trait Table: Default {
     fn insert(&mut self, key: Bytes, value: Bytes);
     fn get(&self, key: &Bytes) -> Option<&[u8]>;

@@ -1,11 +1,11 @@
 //! The sorted set, with members of 16 bytes: ours beside the obvious alternative, the standard library's sorted map of
 //! (score, member) with a hash map from members to scores.
 //!
-//! What the alternative does not know is how many entries lie before another: look at `rank` and `window`, where it has to
-//! count, 20 ms on average among a million. Nor can it be cloned for a snapshot without a copy of everything
-//! (`first_change_of_a_clone`: 20 µs and 250 ms), and it holds each member in two blocks of memory of their own. Where neither
-//! is asked for it is the yardstick, and mostly faster, up to three and a half times in filling: it counts nothing, and copies nothing to make room in
-//! a leaf.
+//! What the alternative does not know is how many entries lie before another: look at `rank` and `window`, where it has
+//! to count, 20 ms on average among a million. Nor can it be cloned for a snapshot without a copy of everything
+//! (`first_change_of_a_clone`: 20 µs and 250 ms), and it holds each member in two blocks of memory of their own. Where
+//! neither is asked for it is the yardstick, and mostly faster, up to three and a half times in filling: it counts
+//! nothing, and copies nothing to make room in a leaf.
 
 use divan::counter::ItemsCount;
 use divan::{Bencher, black_box};

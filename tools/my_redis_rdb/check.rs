@@ -1,6 +1,6 @@
-//! `check`: one line of verdict. The reading is that of the server when it starts, and so is the judgement: a key that comes
-//! twice is a fault; a collection without elements is none, and is passed over. What a good file holds that our server does
-//! not know yet is named.
+//! `check`: one line of verdict. The reading is that of the server when it starts, and so is the judgement: a key that
+//! comes twice is a fault; a collection without elements is none, and is passed over. What a good file holds that our
+//! server does not know yet is named.
 
 use std::collections::BTreeSet;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! A page for a browser, complete in itself: a row for each field, sections that fold.
 //!
-//! It is written as the walk goes, so the verdict, which is known last, stands at the end of the file; the style puts it
-//! at the top. Without scripts everything can be read; with them, a line at the bottom tells more of the row under the
-//! pointer, and two buttons fold and unfold all.
+//! It is written as the walk goes, so the verdict, which is known last, stands at the end of the file; the style puts
+//! it at the top. Without scripts everything can be read; with them, a line at the bottom tells more of the row under
+//! the pointer, and two buttons fold and unfold all.
 
 use std::io::{self, Write};
 

@@ -6,8 +6,8 @@
 //! rdbtools' json is the model for the values; it prints one array of objects instead, without types and expiries, and
 //! nothing for streams.
 //!
-//! A string of JSON is text, and one of Redis is bytes. Mostly these are UTF-8, and then decoding the line gives the string.
-//! A line in which any is not says so, and has a character for each byte, in names and values alike:
+//! A string of JSON is text, and one of Redis is bytes. Mostly these are UTF-8, and then decoding the line gives the
+//! string. A line in which any is not says so, and has a character for each byte, in names and values alike:
 //!
 //! ```text
 //! {"db":0,"encoding":"latin-1","key":"k","type":"string","value":"\u00ff"}

@@ -7,7 +7,7 @@
 //! | `explain`, `selection` | every byte and its meaning; which part of a long file is shown |
 //! | `text`, `html` | the two forms of that |
 //! | `check`, `json`, `stats`, `diff` | the other commands |
-//! | `canonical`, `sort` | what `diff` compares and `check` looks for: values in one form, keys in one order, on disk if they are many |
+//! | `canonical`, `sort` | values in one form and keys in one order, for `diff` and `check`; on disk if many |
 //! | `table` | aligned columns, amounts, shortened strings |
 //!
 //! Everything streams: a file may be larger than the memory, a single value may not.
@@ -61,8 +61,8 @@ FILE may be - for standard input. Exit code: 0 good; 1 a fault was found, or the
 that cannot be read or written.
 
 json: decoding a line gives the strings, as UTF-8. If one of a key's strings is not UTF-8, its line has the member
-\"encoding\":\"latin-1\", and there each character of a name, a field or a value stands for one byte, U+0000 to U+00FF. A
-hash is an object, a sorted set an object of scores, \"inf\" and \"-inf\" for those that JSON does not have.
+\"encoding\":\"latin-1\", and there each character of a name, a field or a value stands for one byte, U+0000 to U+00FF.
+A hash is an object, a sorted set an object of scores, \"inf\" and \"-inf\" for those that JSON does not have.
 ";
 
 /// How a command ended that has done its work.

@@ -1,7 +1,7 @@
 //! Which part of a file is shown: stands between the walker and a page, and passes on what was asked for.
 //!
-//! What is left out is counted, and the page is told of each gap where it lies. Header, end and checksum of the file are
-//! always shown.
+//! What is left out is counted, and the page is told of each gap where it lies. Header, end and checksum of the file
+//! are always shown.
 
 use std::io;
 

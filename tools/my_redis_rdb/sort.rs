@@ -1,8 +1,8 @@
-//! An external merge sort of records: as many as fit the memory are sorted and written to a temporary file, a run; at the
-//! end all runs are merged.
+//! An external merge sort of records: as many as fit the memory are sorted and written to a temporary file, a run; at
+//! the end all runs are merged.
 //!
-//! The files have no names (on Linux they never had one), so nothing is left behind however the process ends. When there
-//! are many runs, they are merged into one of the next level, so that few files are open at any time:
+//! The files have no names (on Linux they never had one), so nothing is left behind however the process ends. When
+//! there are many runs, they are merged into one of the next level, so that few files are open at any time:
 //!
 //! ```text
 //! level 0   run run run ... run     RUNS_PER_LEVEL of them become one of level 1

@@ -1,7 +1,8 @@
-//! `stats`: what a file is made of. Gathered on the walk of `explain`, so sizes are those in the file, with all lengths.
+//! `stats`: what a file is made of. Gathered on the walk of `explain`, so sizes are those in the file, with all
+//! lengths.
 //!
-//! Memory stays small on any file: only the largest keys are kept, and a bounded number of prefixes; keys of prefixes that
-//! come later are counted together.
+//! Memory stays small on any file: only the largest keys are kept, and a bounded number of prefixes; keys of prefixes
+//! that come later are counted together.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};

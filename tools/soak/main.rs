@@ -1,13 +1,13 @@
-//! Hours of work in minutes: clients that depend on each other come, go and misbehave, and afterwards the server is to be
-//! as it was. Linux only, because it reads /proc.
+//! Hours of work in minutes: clients that depend on each other come, go and misbehave, and afterwards the server is to
+//! be as it was. Linux only, because it reads /proc.
 //!
 //! ```sh
 //! cargo build --release && cargo run --release --example soak -- --seconds 600
 //! ```
 //!
-//! A round of some seconds comes first, so that what the server keeps for later (threads of the pool, the allocator's memory)
-//! is there already; then the figures are taken, the long round follows, and the figures are taken again. Who takes part
-//! is in [`roles`].
+//! A round of some seconds comes first, so that what the server keeps for later (threads of the pool, the allocator's
+//! memory) is there already; then the figures are taken, the long round follows, and the figures are taken again. Who
+//! takes part is in [`roles`].
 
 mod roles;
 

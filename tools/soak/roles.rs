@@ -1,5 +1,5 @@
-//! Who takes part. Everybody comes and goes: plays a part for some steps, hangs up, often in the middle of something, and
-//! comes back as a new client.
+//! Who takes part. Everybody comes and goes: plays a part for some steps, hangs up, often in the middle of something,
+//! and comes back as a new client.
 
 use my_redis_server::resp::decoder::{Decoder, Value};
 use std::io::{self, ErrorKind, Read, Write};
@@ -79,7 +79,8 @@ impl Stage {
             .map(|(name, count, _)| format!("{count} {name}"))
             .collect();
         format!(
-            "{}: {} visits, {} messages heard, {} transactions and {} that were aborted, {} clients disconnected because they did not read",
+            "{}: {} visits, {} messages heard, {} transactions and {} that were aborted, {} clients disconnected \
+            because they did not read",
             crowd.join(", "),
             figure(&self.visits),
             figure(&self.messages),

@@ -160,9 +160,9 @@ fn sort_and_store(call: &mut Call, db: &mut Db) -> CommandResult {
     Ok(())
 }
 
-/// Has the result replayed instead of the command, unless it follows from a list alone. Elements of a set that are equal by
-/// what they are sorted by come in the order of its hash table, which is another in another server; and a key that BY or GET
-/// names may have expired here, but is still there in a copy. Redis replays the command.
+/// Has the result replayed instead of the command, unless it follows from a list alone. Elements of a set that are
+/// equal by what they are sorted by come in the order of its hash table, which is another in another server; and a key
+/// that BY or GET names may have expired here, but is still there in a copy. Redis replays the command.
 fn replay_result(db: &mut Db, destination: &Key, list: &List) {
     db.replay_as(|replay| {
         replay.command(&[b"DEL", destination.bytes]);

@@ -57,8 +57,8 @@ impl Account {
         slowlog::note(server, session, command.spec, arguments, duration_ns);
     }
 
-    /// Ends a request whose command ran: drops the reply if the client does not want it. What a transaction answers has been
-    /// dropped command by command, and what a command says of subscriptions is no reply.
+    /// Ends a request whose command ran: drops the reply if the client does not want it. What a transaction answers has
+    /// been dropped command by command, and what a command says of subscriptions is no reply.
     #[inline]
     pub(super) fn end_call(
         self,

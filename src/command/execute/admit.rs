@@ -17,8 +17,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// What the log says of HTTP.
 const HTTP_WARNING: &str = "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: \
-     commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your \
-     Redis instance. Connection aborted.";
+     commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise \
+     your Redis instance. Connection aborted.";
 
 /// The command that a request names, if it may run.
 #[inline]
@@ -105,7 +105,8 @@ fn is_exec(command: &Command) -> bool {
     matches!(command.spec.handler, Handler::Exec)
 }
 
-/// Answers a request that may not run. `true`: its transaction has ended by that, so the client watches nothing any more.
+/// Answers a request that may not run. `true`: its transaction has ended by that, so the client watches nothing any
+/// more.
 #[cold]
 pub(super) fn refuse(
     server: &Server,

@@ -1,8 +1,8 @@
 //! EXEC: from the queue of a transaction to its locks, its commands, its replies.
 //!
-//! All locks of all commands are taken once, exclusively and in the usual order, with those of the watched keys. So no other
-//! thread, be it a reader of all shards or the saver, sees a transaction half done, and two transactions never wait for each
-//! other in a circle. No handler can take a lock, so none waits for one that its own transaction holds.
+//! All locks of all commands are taken once, exclusively and in the usual order, with those of the watched keys. So no
+//! other thread, be it a reader of all shards or the saver, sees a transaction half done, and two transactions never
+//! wait for each other in a circle. No handler can take a lock, so none waits for one that its own transaction holds.
 
 use super::Engine;
 use super::account::{Account, is_about_subscriptions};
@@ -87,8 +87,8 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Carries out the commands of a transaction, or none if a watched key has changed. Nothing is sent, and nothing large is
-/// freed, before the locks are gone.
+/// Carries out the commands of a transaction, or none if a watched key has changed. Nothing is sent, and nothing large
+/// is freed, before the locks are gone.
 fn exec_queue(call: &mut Call, engine: &Engine, view: View, queue: &Queue, mut laps: Stopwatch) {
     let watched = std::mem::take(&mut call.session.transaction.watched);
     let databases = call.server.keyspace.databases();

@@ -5,8 +5,8 @@
 //! 3. `run`: the handler runs under the locks, and what it did is committed.
 //! 4. `account`: the reply or the error, statistics, slow log, monitors.
 //!
-//! EXEC (`exec`) takes the locks of all its commands at once and then runs each as step 3 does; a client that waits for a
-//! key (`wait`) is served by the thread that fills it, under that thread's locks. Here, and in the threads of
+//! EXEC (`exec`) takes the locks of all its commands at once and then runs each as step 3 does; a client that waits for
+//! a key (`wait`) is served by the thread that fills it, under that thread's locks. Here, and in the threads of
 //! [`server`](crate::server), are all places that lock the keyspace: nothing else has an [`Engine`].
 
 mod account;

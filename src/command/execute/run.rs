@@ -94,7 +94,8 @@ impl Executor<'_> {
     }
 }
 
-/// Runs a command all of whose locks are held, exclusively: one that writes, or any in a transaction. Commits what it did.
+/// Runs a command all of whose locks are held, exclusively: one that writes, or any in a transaction. Commits what it
+/// did.
 #[inline]
 pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut Db) -> CommandResult {
     let result = match body {

@@ -1,9 +1,9 @@
 //! How a command waits for a key: what BLPOP and its kin have in common.
 //!
-//! A handler of the type [`Handler::Wait`](crate::command::spec::Handler::Wait) checks its arguments and says what it waits
-//! for, its [`Wish`]. Under the locks of its keys, `serve_or_wait` serves it at once if one of them is there, else puts the
-//! client into their queues ([`waiters`](crate::keyspace::waiters)). The connection then sleeps, and ends the wait with
-//! [`Engine::end_wait`].
+//! A handler of the type [`Handler::Wait`](crate::command::spec::Handler::Wait) checks its arguments and says what it
+//! waits for, its [`Wish`]. Under the locks of its keys, `serve_or_wait` serves it at once if one of them is there,
+//! else puts the client into their queues ([`waiters`](crate::keyspace::waiters)). The connection then sleeps, and ends
+//! the wait with [`Engine::end_wait`].
 
 use super::Engine;
 use crate::command::call::{Call, Then};
@@ -18,8 +18,8 @@ use crate::util::clock;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Serves the caller from the first of its keys that is there, or lets it wait for all of them; in a transaction it does not
-/// wait.
+/// Serves the caller from the first of its keys that is there, or lets it wait for all of them; in a transaction it
+/// does not wait.
 pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> CommandResult {
     let keys = match wish.destination {
         Some(_) => &call.keys[..1],

@@ -42,8 +42,8 @@ impl Db<'_> {
         pairs.for_each(|((_, low), (_, high))| low.exclusive().swap_keys(high.exclusive()));
     }
 
-    /// A key that a client watches or waits for changes if it is there before or after the exchange, be it with an equal
-    /// value.
+    /// A key that a client watches or waits for changes if it is there before or after the exchange, be it with an
+    /// equal value.
     fn note_exchanged_keys(&mut self, first: usize, second: usize) {
         for database in [first, second] {
             for name in self.listened_keys(database) {

@@ -108,8 +108,8 @@ impl<'a> Db<'a> {
         access
     }
 
-    /// An access by a command that changes the value. It may come back to the key several times, to see whether it is there,
-    /// what it holds, and to change it, which counts as one access.
+    /// An access by a command that changes the value. It may come back to the key several times, to see whether it is
+    /// there, what it holds, and to change it, which counts as one access.
     pub(super) fn changing_access(&self, key: &Key<'_>) -> Access<'a> {
         let mut access = self.reading_access();
         if self.keyspace.access_rules.counts() {

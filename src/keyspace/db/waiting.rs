@@ -25,8 +25,8 @@ impl Db<'_> {
         }
     }
 
-    /// Serves those who wait for keys that have changed, key by key in the order of the changes, first come, first served.
-    /// Called at the end of every command that may have filled a key.
+    /// Serves those who wait for keys that have changed, key by key in the order of the changes, first come, first
+    /// served. Called at the end of every command that may have filled a key.
     pub fn serve_waiters(&mut self) {
         let mut number = 0;
         // Serving may fill other keys, whose turn comes after those that are ready already.
@@ -66,15 +66,16 @@ impl Db<'_> {
         self.view.database = own_database;
     }
 
-    /// Commits what no command has asked for, the removal of keys that had expired, and serves those who waited for that.
+    /// Commits what no command has asked for, the removal of keys that had expired, and serves those who waited for
+    /// that.
     pub fn settle(&mut self) {
         self.commit(&[]);
         self.serve_waiters();
     }
 
-    /// The shards that are not locked, but are needed to serve those who wait for these keys, and then those who wait for
-    /// the keys that are filled by that, and so on. A key that is only taken from leads no further: the command does not
-    /// change it, so if it is there, its waiters want a value of another type.
+    /// The shards that are not locked, but are needed to serve those who wait for these keys, and then those who wait
+    /// for the keys that are filled by that, and so on. A key that is only taken from leads no further: the command
+    /// does not change it, so if it is there, its waiters want a value of another type.
     pub(in crate::keyspace) fn missing_shards(&self, keys: &[Key<'_>]) -> Vec<usize> {
         let mut missing = Vec::new();
         if self

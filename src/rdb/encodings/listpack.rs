@@ -143,8 +143,8 @@ impl<'a> Listpack<'a> {
 
 /// How many bytes the backlen of an entry of `size` bytes takes.
 ///
-/// Each of the limits is one less than its bits could hold (7 bits hold 127, but 14 bits 16383): so Redis wrote it, and so
-/// it has to stay.
+/// Each of the limits is one less than its bits could hold (7 bits hold 127, but 14 bits 16383): so Redis wrote it, and
+/// so it has to stay.
 pub(in crate::rdb) fn backlen_size(size: usize) -> usize {
     match size {
         0..=127 => 1,

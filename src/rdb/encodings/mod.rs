@@ -1,8 +1,8 @@
 //! Decoders of Redis' packed encodings: one block of memory that holds a whole small collection.
 //!
-//! Redis saves such blocks as they are, as one RDB string, so a file holds whatever encoding its Redis had in memory. Each
-//! decoder is an iterator over the entries of a block. The bytes are not trusted: each read is checked against the end
-//! of the block, and what the block says of itself (its size, its count) must agree with what is found.
+//! Redis saves such blocks as they are, as one RDB string, so a file holds whatever encoding its Redis had in memory.
+//! Each decoder is an iterator over the entries of a block. The bytes are not trusted: each read is checked against the
+//! end of the block, and what the block says of itself (its size, its count) must agree with what is found.
 
 pub mod intset;
 pub mod listpack;

@@ -108,7 +108,8 @@ mod tests {
     #[test]
     fn fields_and_values_are_read() {
         let expected = [&b"f"[..], b"v1", b"g", b""].map(Entry::Text).to_vec();
-        // The second count says "walk", the first value has three unused bytes, the second field a length of five bytes.
+        // The second count says "walk", the first value has three unused bytes, the second field a length of five
+        // bytes.
         for count in [2, 254] {
             let block = [
                 &[count][..],

@@ -9,7 +9,8 @@
 //! - names that were not synced may be there or not, each change by itself and in any order, but each change whole;
 //! - what was synced stays.
 //!
-//! Every such state must load as the old dump or the new one, and once the save has said that it is done, as the new one.
+//! Every such state must load as the old dump or the new one, and once the save has said that it is done, as the new
+//! one.
 
 use std::collections::BTreeMap;
 
@@ -168,8 +169,8 @@ impl ModelFile {
     }
 }
 
-/// All losses that power cuts may cause during these operations, and how many states there were. `acknowledged` says after
-/// how many operations the save was reported to be done.
+/// All losses that power cuts may cause during these operations, and how many states there were. `acknowledged` says
+/// after how many operations the save was reported to be done.
 fn losses(operations: &[Operation], acknowledged: usize) -> (Vec<Loss>, usize) {
     let mut model = Model::with_old_dump();
     let mut losses = Vec::new();

@@ -6,7 +6,8 @@ use super::super::{Item, Reader, Value};
 const HEADER: &[u8] = b"REDIS0011";
 const END: &[u8] = b"\xFF\0\0\0\0\0\0\0\0";
 
-/// One node: the master id 1-1, and a listpack of 62 bytes with the entries 1-1 {a: 1}, 1-2 {a: 2} and 2-2 {b: x, c: y}.
+/// One node: the master id 1-1, and a listpack of 62 bytes with the entries 1-1 {a: 1}, 1-2 {a: 2} and 2-2 {b: x, c:
+/// y}.
 const NODE: &[u8] = b"\x01\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\
     \x3E\x3E\0\0\0\x18\0\x03\x01\0\x01\x01\x01\x81a\x02\0\x01\
     \x02\x01\0\x01\0\x01\x811\x02\x04\x01\

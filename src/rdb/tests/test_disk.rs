@@ -1,5 +1,5 @@
-//! A disk for tests: the real one in a directory of its own, where any operation can be made to fail or be left out, and
-//! which writes down what was done.
+//! A disk for tests: the real one in a directory of its own, where any operation can be made to fail or be left out,
+//! and which writes down what was done.
 
 use std::fs::{self, File};
 use std::io;
@@ -73,8 +73,8 @@ pub struct TestDisk {
     pub count: Shared<usize>,
     /// Which operation fails, counted from 0, and how.
     pub fault: Shared<Option<(usize, Fault)>>,
-    /// Whether the file created last has been synced, or is gone. Reading back waits for that, so that the operations always
-    /// come in the same order.
+    /// Whether the file created last has been synced, or is gone. Reading back waits for that, so that the operations
+    /// always come in the same order.
     is_synced: Shared<bool>,
     /// The words "fsync" or "fsync directory": an operation that is silently left out.
     pub left_out: Shared<&'static str>,

@@ -183,8 +183,8 @@ impl Config {
         self.fields.maxclients.set(most);
     }
 
-    /// Takes back what a [`Config::set`] has changed, because `directive` could not be put into effect for `reason`. The
-    /// result is the reply without `ERR `.
+    /// Takes back what a [`Config::set`] has changed, because `directive` could not be put into effect for `reason`.
+    /// The result is the reply without `ERR `.
     pub fn undo(&self, changes: Changes, directive: &str, reason: &str) -> ConfigError {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.restore(&changes);
@@ -193,7 +193,8 @@ impl Config {
 
     fn restore(&self, changes: &Changes) {
         for (directive, before) in changes.0.iter().rev() {
-            // It was accepted once. Only a working directory can have gone since, and then there is nothing better to do.
+            // It was accepted once. Only a working directory can have gone since, and then there is nothing better to
+            // do.
             let _ = self.store(directive, before);
         }
     }
@@ -230,8 +231,8 @@ impl Config {
         Ok(found)
     }
 
-    /// CONFIG GET: names and values of the directives that match one of the patterns, each once. A name without wildcards
-    /// comes back as it was spelled.
+    /// CONFIG GET: names and values of the directives that match one of the patterns, each once. A name without
+    /// wildcards comes back as it was spelled.
     pub fn get_matching(&self, patterns: &[&[u8]]) -> Vec<(String, String)> {
         let mut found: Vec<(String, String)> = Vec::new();
         let mut add = |name: &str, directive: &Directive| {

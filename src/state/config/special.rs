@@ -4,8 +4,8 @@ use crate::keyspace::events::class;
 use crate::state::config::value::{Value, write_memory};
 use crate::util::{memory_size, number};
 
-/// An integer as C's `strtoll` reads it: blanks and a sign may stand before the digits, a number too large becomes the largest,
-/// and no digits at all are zero. `None` if anything follows.
+/// An integer as C's `strtoll` reads it: blanks and a sign may stand before the digits, a number too large becomes the
+/// largest, and no digits at all are zero. `None` if anything follows.
 fn c_integer(word: &str) -> Option<i64> {
     let trimmed = word.trim_ascii_start();
     let digits = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);

@@ -1,11 +1,12 @@
-//! The table of directives: the only place that says what a directive is called, what it may be set to and what it is by
-//! default. Reading files, CONFIG GET, CONFIG SET and CONFIG REWRITE all work from it.
+//! The table of directives: the only place that says what a directive is called, what it may be set to and what it is
+//! by default. Reading files, CONFIG GET, CONFIG SET and CONFIG REWRITE all work from it.
 //!
-//! It lists every directive of Redis 7.2, so that any redis.conf can be read and any tool gets its answers. What each comes to
-//! in this server is its [`Standing`]: it works, it is a promise that is refused, or it is idle.
+//! It lists every directive of Redis 7.2, so that any redis.conf can be read and any tool gets its answers. What each
+//! comes to in this server is its [`Standing`]: it works, it is a promise that is refused, or it is idle.
 //!
-//! To give a directive an effect: add a field to [`Fields`], name it in the directive's row with `.number(|fields| &fields.name)`
-//! or the like, and read it where it matters with `config.name.get()`. It works from then on; if it was `.refused()`, that goes.
+//! To give a directive an effect: add a field to [`Fields`], name it in the directive's row with `.number(|fields|
+//! &fields.name)` or the like, and read it where it matters with `config.name.get()`. It works from then on; if it was
+//! `.refused()`, that goes.
 
 pub(super) mod memory;
 mod network;
@@ -71,8 +72,8 @@ pub struct Directive {
 pub enum Standing {
     /// The server does what it says.
     Works,
-    /// It is a promise that the server cannot keep yet: it can only be what it is by default. A server that has accepted
-    /// a password, or to write a log to the disk, and does not, would betray the user who relies on it.
+    /// It is a promise that the server cannot keep yet: it can only be what it is by default. A server that has
+    /// accepted a password, or to write a log to the disk, and does not, would betray the user who relies on it.
     Refused,
     /// It is about something that the server does otherwise, or needs not do: accepted, at the start with a
     /// warning.

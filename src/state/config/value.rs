@@ -1,7 +1,7 @@
 //! What a directive of the configuration can be set to: how its words are read, checked, shown and written to a file.
 //!
-//! A [`Value`] is what remains after reading: `1gb` and `1073741824` are the same number, `YES` and `yes` the same truth. All
-//! texts of errors are Redis' own.
+//! A [`Value`] is what remains after reading: `1gb` and `1073741824` are the same number, `YES` and `yes` the same
+//! truth. All texts of errors are Redis' own.
 
 use crate::state::config::special;
 use crate::util::{memory_size, number};
@@ -103,8 +103,8 @@ impl Kind {
         )
     }
 
-    /// The value that `words` spell, or what is wrong with them. What they leave open stays as in `previous`. Kinds that do
-    /// not take several words get exactly one.
+    /// The value that `words` spell, or what is wrong with them. What they leave open stays as in `previous`. Kinds
+    /// that do not take several words get exactly one.
     pub fn parse(self, words: &[&str], previous: &Value) -> Result<Value, String> {
         let first = words.first().copied().unwrap_or("");
         match self {

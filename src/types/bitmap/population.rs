@@ -1,9 +1,9 @@
 //! How many bits are set in a long string, at nearly the speed at which memory can be read.
 //!
-//! To count the bits of a word takes a dozen operations; to add words up takes fewer. Three words are added bit by bit by an
-//! adder that carries nothing from one bit to the next: it gives a word of sums and one of carries, which count twice.
-//! Fifteen such adders make of 16 words a single one whose bits count 16 times, and only that one is counted
-//! (R. Harley and D. Seal, in Warren, "Hacker's Delight", 5-1):
+//! To count the bits of a word takes a dozen operations; to add words up takes fewer. Three words are added bit by bit
+//! by an adder that carries nothing from one bit to the next: it gives a word of sums and one of carries, which count
+//! twice. Fifteen such adders make of 16 words a single one whose bits count 16 times, and only that one is counted (R.
+//! Harley and D. Seal, in Warren, "Hacker's Delight", 5-1):
 //!
 //! ```text
 //!   16 words   --8 adders-->   8 carries   --4-->   4   --2-->   2   --1-->   1, counted

@@ -1,8 +1,8 @@
 //! The hash table under the keyspace, under hashes, sets and sorted sets.
 //!
-//! What it is. A table of pages (`page.rs`), each with some 25 entries: small pairs of byte strings packed one after the
-//! other, and references to what is larger or more than bytes. The hash chooses the page, and 12 more bits of it find the
-//! entry there.
+//! What it is. A table of pages (`page.rs`), each with some 25 entries: small pairs of byte strings packed one after
+//! the other, and references to what is larger or more than bytes. The hash chooses the page, and 12 more bits of it
+//! find the entry there.
 //!
 //! How it grows. By linear hashing (Litwin, "Linear hashing: a new tool for file and table addressing", 1980): one page
 //! at a time. A table of `n` pages, `2^k <= n < 2^(k+1)`, files an entry under the low `k + 1` bits of its hash if that
@@ -10,12 +10,12 @@
 //! have bit `k` set, and touches nothing else: no pause, no second table, and the load stays what it is.
 //!
 //! How it is scanned. Read backwards, low bit first, the hashes put all entries into one order, and each page, at
-//! whatever level, is one interval of it. A SCAN cursor is a place in this order (see [`Dict::scan`]), so it stays valid
-//! while pages split and merge: what is there all the time is returned.
+//! whatever level, is one interval of it. A SCAN cursor is a place in this order (see [`Dict::scan`]), so it stays
+//! valid while pages split and merge: what is there all the time is returned.
 //!
 //! How it is shared. Pages lie in a vector that clones share (`shared_vec.rs`), so a clone of a table costs next to
-//! nothing, and whoever changes a table later copies the part that it changes. So the saver takes a shard's table as it
-//! is, and a huge hash that is changed while it is saved is not copied either. Memory is given back as the table shrinks.
+//! nothing, and a later change of either copies the part that it changes. So the saver takes a shard's table as it is,
+//! and a huge hash that is changed while it is saved is not copied either. Memory is given back as the table shrinks.
 
 mod page;
 mod shared_vec;
@@ -155,8 +155,8 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
             + (bytes as u128 * self.len as u128 / entries.max(1) as u128) as usize
     }
 
-    /// Bytes that one entry takes in the pages: a pair with its lengths, or a reference, and the slot. Spare room is not
-    /// counted.
+    /// Bytes that one entry takes in the pages: a pair with its lengths, or a reference, and the slot. Spare room is
+    /// not counted.
     pub fn entry_bytes(content: Content<'_, R>) -> usize {
         let bytes = match content {
             Content::Pair { key, value } => page::pair_bytes(key.len(), value.len()),
@@ -221,8 +221,8 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
     ///
     /// An entry that is in the table from the first call to the last is visited at least once, however the table grows
     /// and shrinks between the calls (the promise of <https://redis.io/commands/scan/>). The cursor is the hash, read
-    /// backwards, at which the next interval begins; the page that holds this hash now, or the quarter of it, is visited
-    /// whole. A page without entries is passed over.
+    /// backwards, at which the next interval begins; the page that holds this hash now, or the quarter of it, is
+    /// visited whole. A page without entries is passed over.
     pub fn scan<'a>(&'a self, mut cursor: u64, mut visit: impl FnMut(Item<'a, R, M>)) -> u64 {
         if self.len == 0 {
             return 0;
@@ -300,8 +300,8 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         }
     }
 
-    /// Prepares to put in entries with these hashes: looks at all memory that will be needed at once, instead of waiting
-    /// for one place after the other.
+    /// Prepares to put in entries with these hashes: looks at all memory that will be needed at once, instead of
+    /// waiting for one place after the other.
     pub fn fetch(&self, hashes: impl ExactSizeIterator<Item = u64>) {
         if self.len == 0 {
             return;
@@ -317,12 +317,12 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
     }
 }
 
-/// Looking ahead. In a table larger than the processor's caches, finding an entry means to wait for memory three times, each
-/// time to learn where to look next. Who knows several entries that will be wanted takes each of these steps for all of them,
-/// and waits for all at once. What a step returns only keeps the compiler from leaving it out.
+/// Looking ahead. In a table larger than the processor's caches, finding an entry means to wait for memory three times,
+/// each time to learn where to look next. Who knows several entries that will be wanted takes each of these steps for
+/// all of them, and waits for all at once. What a step returns only keeps the compiler from leaving it out.
 ///
-/// A processor goes some 500 instructions ahead of a load that it waits for, so a step must be short: to search the slots is
-/// none of them, but comes between the second and the third.
+/// A processor goes some 500 instructions ahead of a load that it waits for, so a step must be short: to search the
+/// slots is none of them, but comes between the second and the third.
 impl<R: Keyed, M: Clone> Dict<R, M> {
     /// The first step, to the page of this hash.
     pub fn fetch_page(&self, hash: u64) -> usize {
@@ -351,7 +351,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
 
 /// Writing.
 impl<R: Keyed, M: Clone> Dict<R, M> {
-    /// Puts in a pair whose key is known to be absent, its value put together from parts. A large one becomes a reference.
+    /// Puts in a pair whose key is known to be absent, its value put together from parts. A large one is referred to.
     pub fn insert_pair(&mut self, hash: u64, key: &[u8], value: &[&[u8]], mark: M) {
         self.insert(hash, |page| page.push_pair(tag(hash), key, value, mark));
     }
@@ -375,8 +375,8 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         }
     }
 
-    /// Puts a pair in the place of the entry with the same key, whose reference is returned if it was one. A value of the
-    /// same length is written over the old one.
+    /// Puts a pair in the place of the entry with the same key, whose reference is returned if it was one. A value of
+    /// the same length is written over the old one.
     pub fn set_pair(&mut self, position: Position, key: &[u8], value: &[&[u8]]) -> Option<R> {
         self.change(position.page, |page| {
             page.set_pair(position.slot, key, value)

@@ -6,8 +6,8 @@
 //!   references:  what was too large for a pair, or is more than bytes   (8 bytes each, with a block of its own)
 //! ```
 //!
-//! A small pair lies in the page itself: it costs its bytes, two bytes of lengths and its slot, and no block of memory of
-//! its own. A tag is 12 bits of the hash, so that hardly ever (1 in 4096) an entry is looked at that is not the one.
+//! A small pair lies in the page itself: it costs its bytes, two bytes of lengths and its slot, and no block of memory
+//! of its own. A tag is 12 bits of the hash, so that hardly ever (1 in 4096) an entry is looked at that is not the one.
 //! A pair that is taken out, or no longer fits its place, leaves a hole; holes are closed when room is needed.
 
 use super::{Content, Item, Keyed, hash};
@@ -17,8 +17,8 @@ use smallvec::SmallVec;
 
 /// The largest pair, with its lengths; a larger one is kept by reference.
 const PAIR_BYTES: usize = 1024;
-/// A pair is kept by reference too if its page has so many bytes of others: a hundred times as many as usual, which only
-/// keys chosen to collide could bring about.
+/// A pair is kept by reference too if its page has so many bytes of others: a hundred times as many as usual, which
+/// only keys chosen to collide could bring about.
 const MOST_BYTES: usize = 400 * 1024;
 
 const PLACE_BITS: u32 = 20;
@@ -208,8 +208,8 @@ impl<R: Keyed, M> Page<R, M> {
         self.push(tag, place, mark);
     }
 
-    /// Puts a pair with the same key in the place of an entry, whose reference is returned if it was one. A value of the
-    /// same length is written over the old one.
+    /// Puts a pair with the same key in the place of an entry, whose reference is returned if it was one. A value of
+    /// the same length is written over the old one.
     pub(super) fn set_pair(&mut self, slot: usize, key: &[u8], value: &[&[u8]]) -> Option<R> {
         if let Some(mut old) = self.value_mut(slot)
             && old.len() == len_of(value)

@@ -4,9 +4,9 @@
 //!   branches ->  32 leaves  ->  25 elements
 //! ```
 //!
-//! A clone counts one more reference to each branch, for 800 elements. The first change after it copies one branch, that is
-//! its references to leaves, and one leaf. So a moment of the whole costs next to nothing however large it is, which a
-//! single level of shared pieces would not give: a million counters in a million cache lines take their time.
+//! A clone counts one more reference to each branch, for 800 elements. The first change after it copies one branch,
+//! that is its references to leaves, and one leaf. So a moment of the whole costs next to nothing however large it is,
+//! which a single level of shared pieces would not give: a million counters in a million cache lines take their time.
 
 use crate::types::blocks::{block_bytes, shared_bytes, vec_bytes};
 use triomphe::Arc;

@@ -1,8 +1,8 @@
 //! Areas: which cells to search for what lies in a circle or a box, and what of their content does.
 //!
 //! The cells are those around the centre, three by three. Their size is chosen so that they cover the area, where Redis
-//! thinks that they do: near the poles and for areas of a continent's size that may not be true, and what lies in the area
-//! and in none of the cells is not found, there as here.
+//! thinks that they do: near the poles and for areas of a continent's size that may not be true, and what lies in the
+//! area and in none of the cells is not found, there as here.
 
 use super::cell::{Cell, Sides};
 use super::{EARTH_RADIUS, FINEST, MOST_LATITUDE, Origin, Point, RADIANS};

@@ -1,8 +1,8 @@
 //! Places on the globe: what the scores of a sorted set mean to GEOADD and GEOSEARCH.
 //!
-//! A place is the number of a cell, <https://en.wikipedia.org/wiki/Geohash>: longitude and latitude are each cut into halves
-//! 26 times, and the bits that say which half was taken are put together in turn. So the cells that lie in a larger cell
-//! have numbers that follow each other, and searching an area is some ranges of scores (`area.rs`).
+//! A place is the number of a cell, <https://en.wikipedia.org/wiki/Geohash>: longitude and latitude are each cut into
+//! halves 26 times, and the bits that say which half was taken are put together in turn. So the cells that lie in a
+//! larger cell have numbers that follow each other, and searching an area is some ranges of scores (`area.rs`).
 //!
 //! ```text
 //!   longitude  1   1   0   ...  east, then the eastern half of that, then the western half...
@@ -58,8 +58,8 @@ impl Point {
         Cell::of(self, MOST_LATITUDE, FINEST).number() as f64
     }
 
-    /// The centre of the cell that a score stands for. Any number stands for one: those that GEOADD does not make are cut
-    /// to 64 bits as an x86 processor does it.
+    /// The centre of the cell that a score stands for. Any number stands for one: those that GEOADD does not make are
+    /// cut to 64 bits as an x86 processor does it.
     pub fn from_score(score: f64) -> Point {
         const BEYOND: f64 = (1u128 << 64) as f64;
         let number = match score {

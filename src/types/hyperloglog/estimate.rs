@@ -1,7 +1,8 @@
 //! From how many registers have which rank to how many elements there were.
 //!
-//! The estimator is that of O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017, section 4: it
-//! needs no corrections for few or for very many elements. As in Redis, and in the same order, so that it rounds alike.
+//! The estimator is that of O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017, section 4:
+//! it needs no corrections for few or for very many elements. As in Redis, and in the same order, so that it rounds
+//! alike.
 
 use super::{MOST_RANK, REGISTERS};
 

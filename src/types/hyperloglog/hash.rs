@@ -1,4 +1,5 @@
-//! MurmurHash64A by Austin Appleby, with the seed that Redis gives it: strings that were made elsewhere must be understood.
+//! MurmurHash64A by Austin Appleby, with the seed that Redis gives it: strings that were made elsewhere must be
+//! understood.
 
 const SEED: u64 = 0xadc8_3b19;
 const MULTIPLIER: u64 = 0xc6a4_a793_5bd1_e995;

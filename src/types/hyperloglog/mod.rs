@@ -1,10 +1,10 @@
-//! The HyperLogLog: how many different elements there were, within one percent, in 12 KiB or much less. A string, which GET
-//! shows and SET brings back, with the same bytes as in Redis.
+//! The HyperLogLog: how many different elements there were, within one percent, in 12 KiB or much less. A string, which
+//! GET shows and SET brings back, with the same bytes as in Redis.
 //!
-//! An element's hash chooses one of 16384 registers by its low 14 bits. The register keeps the greatest rank it has seen: the
-//! place of the lowest bit that is set in the rest of the hash. A rank of `n` is seen once in `2^n` elements, so the ranks
-//! tell how many there were (Flajolet and others, "HyperLogLog: the analysis of a near-optimal cardinality estimation
-//! algorithm", 2007).
+//! An element's hash chooses one of 16384 registers by its low 14 bits. The register keeps the greatest rank it has
+//! seen: the place of the lowest bit that is set in the rest of the hash. A rank of `n` is seen once in `2^n` elements,
+//! so the ranks tell how many there were (Flajolet and others, "HyperLogLog: the analysis of a near-optimal cardinality
+//! estimation algorithm", 2007).
 //!
 //! ```text
 //!   H Y L L   encoding   0 0 0   count, 8 bytes        registers
@@ -13,8 +13,8 @@
 //!                                that it is out of date
 //! ```
 //!
-//! A string may come from anywhere. Its header is checked when it is taken for a HyperLogLog, and its runs when they are
-//! read.
+//! A string may come from anywhere. Its header is checked when it is taken for a HyperLogLog, and its runs when they
+//! are read.
 
 mod dense;
 mod estimate;
@@ -219,8 +219,8 @@ impl<'a> HyperLogLogMut<'a> {
         HyperLogLog::of(self.bytes).expect("it was one when it was taken")
     }
 
-    /// Adds elements, staying sparse up to so many bytes; returns how many of them raised a register. If it turns out to be
-    /// corrupted, nothing has been added.
+    /// Adds elements, staying sparse up to so many bytes; returns how many of them raised a register. If it turns out
+    /// to be corrupted, nothing has been added.
     pub fn add(
         &mut self,
         missing: Missing<'_>,

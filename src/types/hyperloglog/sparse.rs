@@ -38,7 +38,8 @@ pub(super) enum Raised {
 }
 
 impl Run {
-    /// The run that the bytes begin with. Of half a run, the second byte is zero, as in Redis, where one follows every string.
+    /// The run that the bytes begin with. Of half a run, the second byte is zero, as in Redis, where one follows every
+    /// string.
     fn read(bytes: &[u8]) -> Option<Run> {
         let first = *bytes.first()?;
         // With branches: without them each run would have to wait until the length of the last one is known.
@@ -147,8 +148,8 @@ pub(super) fn rank(string: &[u8], index: usize) -> Result<(u8, Start), Corrupted
     Ok((run.rank, before))
 }
 
-/// Raises one register of a whole string, which may have so many bytes. It is looked for from `start` on, which becomes a
-/// place from where to look for later registers.
+/// Raises one register of a whole string, which may have so many bytes. It is looked for from `start` on, which becomes
+/// a place from where to look for later registers.
 pub(super) fn raise_one(
     string: &mut Vec<u8>,
     index: usize,

@@ -129,7 +129,8 @@ fn subtraction(first: &Set, others: &[&Set]) -> Subtraction {
     }
 }
 
-/// The members of `first` that are in none of the others, of which the largest, most likely to have one, is asked first.
+/// The members of `first` that are in none of the others, of which the largest, most likely to have one, is asked
+/// first.
 fn remaining<'a>(first: &'a Set, others: &[&Set]) -> impl Iterator<Item = Member<'a>> {
     let mut others = others.to_vec();
     others.sort_by_key(|other| std::cmp::Reverse(other.len()));
@@ -162,8 +163,8 @@ fn total_len(sets: &[&Set]) -> usize {
     sets.iter().map(|set| set.len()).sum()
 }
 
-/// A set in which members are looked up many times. To go through a packed block each time would be quadratic, so such a
-/// set gets an index.
+/// A set in which members are looked up many times. To go through a packed block each time would be quadratic, so such
+/// a set gets an index.
 enum Lookup<'a> {
     Set(&'a Set),
     Index(HashSet<&'a [u8], RandomState>),

@@ -5,8 +5,8 @@
 //!   and with 70000 in it    fb ff ff ff  07 00 00 00  ...     4 bytes each, from then on
 //! ```
 //!
-//! There is no spare room: each change asks the allocator for a block of the new size, and mostly gets the old one, because
-//! the sizes of its blocks are some way apart.
+//! There is no spare room: each change asks the allocator for a block of the new size, and mostly gets the old one,
+//! because the sizes of its blocks are some way apart.
 
 use crate::types::blocks::block_bytes;
 

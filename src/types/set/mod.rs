@@ -1,7 +1,8 @@
-//! The set: a sorted array while all members are integers, one packed block while it is small, a hash table when it grows.
+//! The set: a sorted array while all members are integers, one packed block while it is small, a hash table when it
+//! grows.
 //!
-//! It changes from one form to another when Redis 7.2 does, so that `OBJECT ENCODING` answers the same; a member that is
-//! taken out never changes the form.
+//! It changes from one form to another when Redis 7.2 does, so that `OBJECT ENCODING` answers the same; a member that
+//! is taken out never changes the form.
 
 pub mod algebra;
 mod intset;
@@ -268,8 +269,8 @@ impl Set {
         }
     }
 
-    /// Prepares for so many members to be added, `first` before the others: if that may be too many for the form that the
-    /// set would have, it becomes a table at once. As in Redis, members that are there already are counted too.
+    /// Prepares for so many members to be added, `first` before the others: if that may be too many for the form that
+    /// the set would have, it becomes a table at once. As in Redis, members that are there already are counted too.
     pub fn expect(&mut self, first: &[u8], count: usize, limits: SetLimits) {
         match &self.form {
             Form::Table(_) => {}

@@ -28,7 +28,8 @@ fn members(set: &Set) -> Vec<Vec<u8>> {
     set.iter().map(text).collect()
 }
 
-/// Draws from a pool of names of which some are integers, some are too long for a packed block, one for a page of a table.
+/// Draws from a pool of names of which some are integers, some are too long for a packed block, one for a page of a
+/// table.
 fn name(random: &mut fastrand::Rng, range: u32) -> Vec<u8> {
     let number = random.u32(..range);
     match number % 16 {

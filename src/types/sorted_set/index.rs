@@ -7,15 +7,15 @@
 //!         leaf       leaf        leaf       a run of entries each (`run.rs`)
 //! ```
 //!
-//! The counts make the rank of an entry, and the entry of a rank, a walk from the root to a leaf; ranges and their sizes
-//! are two ranks each. A skip list, which Redis has here, does the same with a block of memory and some three pointers for
-//! every member; a leaf needs two blocks for some fifty, and a walk through it stays in the cache.
+//! The counts make the rank of an entry, and the entry of a rank, a walk from the root to a leaf; ranges and their
+//! sizes are two ranks each. A skip list, which Redis has here, does the same with a block of memory and some three
+//! pointers for every member; a leaf needs two blocks for some fifty, and a walk through it stays in the cache.
 //!
 //! Nodes are shared by clones and copied when they are changed: a clone is one reference, and the first change after
 //! it copies the path from the root to one leaf.
 //!
-//! Invariants: all leaves are equally deep; no node but the root is empty; no run is full between two calls. A node that
-//! has become small is joined with its neighbour where both fit into one.
+//! Invariants: all leaves are equally deep; no node but the root is empty; no run is full between two calls. A node
+//! that has become small is joined with its neighbour where both fit into one.
 
 use super::Edge;
 use super::run::{CAPACITY, LargeMember, Member, Run};
@@ -94,7 +94,8 @@ impl Index {
         self.len
     }
 
-    /// Bytes of all nodes, estimated from the ways to so many entries: each node on a way is shared by the entries beneath.
+    /// Bytes of all nodes, estimated from the ways to so many entries: each node on a way is shared by the entries
+    /// beneath.
     pub(super) fn memory_bytes(&self, samples: usize) -> usize {
         let ranks = spread(samples, self.len);
         let sampled = ranks.len().max(1);
@@ -320,8 +321,8 @@ impl Node {
     }
 }
 
-/// Cuts a full leaf in two: in the middle, or, at the end of the index, where it has been appended to. So entries that come
-/// in order leave full leaves behind.
+/// Cuts a full leaf in two: in the middle, or, at the end of the index, where it has been appended to. So entries that
+/// come in order leave full leaves behind.
 fn split_leaf(run: &mut Run, is_last: bool) -> Split {
     let middle = if is_last {
         run.len() - 1

@@ -1,4 +1,5 @@
-//! The sorted set: members with scores, in the order of the scores; members of the same score are ordered by their bytes.
+//! The sorted set: members with scores, in the order of the scores; members of the same score are ordered by their
+//! bytes.
 //!
 //! A small one is one packed block (`compact.rs`). A large one is kept twice: a hash table ([`Dict`]) tells the score
 //! of a member, and a tree (`index.rs`) the order. Both are shared by clones until they are changed.
@@ -132,8 +133,8 @@ impl SortedSet {
         matches!(self.form, Form::Compact(_))
     }
 
-    /// Bytes of its blocks of memory; those of a large set are estimated from so many pages of the table and so many places
-    /// in the index.
+    /// Bytes of its blocks of memory; those of a large set are estimated from so many pages of the table and so many
+    /// places in the index.
     pub fn memory_bytes(&self, samples: usize) -> usize {
         match &self.form {
             Form::Compact(block) => block.memory_bytes(),
@@ -422,8 +423,8 @@ impl Indexed {
         self.look_ahead(is_front);
     }
 
-    /// Where members are taken from one end again and again, fetches the next ones once in so many times. They lie side by
-    /// side in the index, but anywhere in the table: that alone would be a third of the time of ZPOPMIN.
+    /// Where members are taken from one end again and again, fetches the next ones once in so many times. They lie side
+    /// by side in the index, but anywhere in the table: that alone would be a third of the time of ZPOPMIN.
     fn look_ahead(&self, is_front: bool) {
         let len = self.index.len();
         let next = match is_front {

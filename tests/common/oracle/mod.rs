@@ -76,8 +76,8 @@ impl Oracle {
         }
     }
 
-    /// Also compares what the servers tell of their keys: every event, in order. Keys that are due go when somebody asks for
-    /// them, and not before, which would depend on the clock.
+    /// Also compares what the servers tell of their keys: every event, in order. Keys that are due go when somebody
+    /// asks for them, and not before, which would depend on the clock.
     pub fn listening(options: &[&str]) -> Oracle {
         let events = [
             "--notify-keyspace-events",
@@ -123,8 +123,8 @@ impl Oracle {
         }
     }
 
-    /// Runs scripts in both versions of the protocol. A line is a request as it is typed in redis-cli; an empty line
-    /// clears all data; `#` begins a comment.
+    /// Runs scripts in both versions of the protocol. A line is a request as it is typed in redis-cli, and goes on in
+    /// the next if it ends with `\`; an empty line clears all data; `#` begins a comment.
     pub fn scripts(&mut self, scripts: &[&str]) {
         for protocol in [2, 3] {
             self.reconnect(protocol);
@@ -167,7 +167,7 @@ impl Oracle {
     }
 
     fn script(&mut self, script: &str) {
-        for line in script.lines().map(str::trim) {
+        for line in script.replace("\\\n", "").lines().map(str::trim) {
             if line.is_empty() {
                 self.clear();
             } else if !line.starts_with('#') {

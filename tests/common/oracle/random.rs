@@ -22,8 +22,8 @@ pub type Pools<'a> = &'a [(&'a str, &'a str)];
 /// The choices of each pool, by its name.
 type Choices<'a> = HashMap<&'a str, Vec<&'a str>>;
 
-/// Makes random requests of the forms that the lines of a text say: `{key}` is one of the pool `key`, `{key}+3` are one to
-/// three, `{key}*3` are none to three.
+/// Makes random requests of the forms that the lines of a text say: `{key}` is one of the pool `key`, `{key}+3` are one
+/// to three, `{key}*3` are none to three.
 pub struct Templates<'a> {
     commands: Vec<&'a str>,
     pools: Choices<'a>,
@@ -49,8 +49,8 @@ impl<'a> Templates<'a> {
 }
 
 impl Oracle {
-    /// Random requests in both versions of the protocol, each made from a line of `commands` (see [`Templates`]), and then
-    /// the data that they left.
+    /// Random requests in both versions of the protocol, each made from a line of `commands` (see [`Templates`]), and
+    /// then the data that they left.
     ///
     /// `ORACLE_SEED=7 ORACLE_COMMANDS=100000 cargo test random` tries more than the tests usually do.
     pub fn random(&mut self, commands: &str, pools: Pools) {

@@ -2,8 +2,8 @@
 
 use tikv_jemalloc_ctl::thread;
 
-/// Calls `run`, and returns how many bytes this thread allocated meanwhile, also those that it gave back at once. So it is
-/// at least what was held at any moment; a vector that grows by doubling counts about twice.
+/// Calls `run`, and returns how many bytes this thread allocated meanwhile, also those that it gave back at once. So it
+/// is at least what was held at any moment; a vector that grows by doubling counts about twice.
 pub fn allocated_by<T>(run: impl FnOnce() -> T) -> (T, u64) {
     thread_local! {
         static ALLOCATED: thread::ThreadLocal<u64> =

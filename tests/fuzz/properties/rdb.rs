@@ -11,8 +11,8 @@ const WINDOW: usize = 64;
 /// Memory that does not depend on the input: the buffer, the text of an error.
 const FIXED_BYTES: u64 = 4096;
 /// Bytes allocated for a byte of input that is not compressed, at most. The worst is a listpack of small integers in a
-/// set: of two bytes each, they become a text and its end, 9 to 11 bytes, and 34 more in the table that finds duplicates;
-/// vectors that grow double that at most, and what they had before counts as well.
+/// set: of two bytes each, they become a text and its end, 9 to 11 bytes, and 34 more in the table that finds
+/// duplicates; vectors that grow double that at most, and what they had before counts as well.
 const BYTES_PER_BYTE: u64 = 96;
 /// What LZF makes of a byte, at most: three bytes give 264.
 const BYTES_FROM_LZF: u64 = 88;

@@ -5,9 +5,10 @@ use my_redis_server::resp::request::{ProtocolError, RequestParser};
 
 /// Memory that does not depend on the input.
 const FIXED_BYTES: u64 = 1024;
-/// Bytes allocated for a byte of input, at most. An argument of five bytes ("$0\r\n" and what ends it) has a range of 16. A
-/// word of one letter and a blank has such a range, a vector of 24 and 8 bytes for its letter; and vectors that have just
-/// doubled take, with all that they had before, four times what they hold: (4 x 40 + 8) / 2, and the letters once more.
+/// Bytes allocated for a byte of input, at most. An argument of five bytes ("$0\r\n" and what ends it) has a range of
+/// 16. A word of one letter and a blank has such a range, a vector of 24 and 8 bytes for its letter; and vectors that
+/// have just doubled take, with all that they had before, four times what they hold: (4 x 40 + 8) / 2, and the letters
+/// once more.
 const BYTES_PER_BYTE: u64 = 96;
 /// Longer lines may end in an error while they are incomplete, and be taken when they arrive in one piece, as in Redis.
 const MAX_LINE: usize = 64 * 1024;

@@ -1,7 +1,7 @@
 //! Keyspace notifications: both servers get the same requests, and tell the same of their keys, in the same order.
 //!
-//! The tests of the families compare the events of their commands too ([`Oracle::listening`]). Here is every command that
-//! writes, in each way that tells something else, and what is not of a family.
+//! The tests of the families compare the events of their commands too ([`Oracle::listening`]). Here is every command
+//! that writes, in each way that tells something else, and what is not of a family.
 
 mod scripts;
 

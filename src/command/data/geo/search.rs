@@ -160,8 +160,8 @@ fn reply_found(call: &mut Call, query: &Query, found: &[Found]) {
     }
 }
 
-/// Has the result replayed instead of the command: another server's sines may differ in the last digit, and with them the
-/// distances, and which members lie at the edge. Redis replays the command.
+/// Has the result replayed instead of the command: another server's sines may differ in the last digit, and with them
+/// the distances, and which members lie at the edge. Redis replays the command.
 fn replay_result(db: &mut Db, target: &Key, result: &SortedSet) {
     db.replay_as(|replay| {
         replay.command(&[b"DEL", target.bytes]);

@@ -6,7 +6,8 @@ use super::{
 use crate::state::config::value::{Kind, Word};
 
 pub(super) const TABLE: &[Directive] = &[
-    // Redis: "dump.rdb", and the points "3600 1 300 100 60 10000". Here a dump is due after 300 seconds with any change.
+    // Redis: "dump.rdb", and the points "3600 1 300 100 60 10000". Here a dump is due after 300 seconds with any
+    // change.
     special("dir", Kind::Directory, "")
         .protected()
         .kept_in(Slot::WorkingDirectory),
