@@ -1,4 +1,4 @@
-//! The house rules that a machine can check: file heads, layers, where locks are taken, paths in the README.
+//! The house rules that a machine can check: file heads, lengths and widths, layers, paths in the README.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -10,6 +10,9 @@ const LAYERS: [&str; 8] = [
 
 /// The longest a file may be, in lines; tables of data are no text to be read from top to bottom.
 const MAX_LINES: usize = 700;
+
+/// The widest that a line may be, in characters: what a web page shows without a bar to scroll.
+const MAX_WIDTH: usize = 120;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -58,6 +61,32 @@ fn files_are_short_enough_to_be_read() {
     for (path, text) in ["src", "tests", "tools"].into_iter().flat_map(sources) {
         let lines = text.lines().count();
         assert!(lines <= MAX_LINES, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn lines_are_narrow_enough_to_be_read() {
+    for (path, text) in ["src", "tests", "tools"].into_iter().flat_map(sources) {
+        for (index, line) in text.lines().enumerate() {
+            let width = line.chars().count();
+            let place = format!("{}:{}", path.display(), index + 1);
+            assert!(width <= MAX_WIDTH, "{place} is {width} wide");
+        }
+    }
+}
+
+/// Everything else looks as rustfmt makes it.
+#[test]
+fn only_tables_are_laid_out_by_hand() {
+    for (path, text) in ["src", "tests", "tools"].into_iter().flat_map(sources) {
+        let mut lines = text.lines();
+        while let Some(line) = lines.next() {
+            if line.trim_start().starts_with("#[rustfmt::skip]") {
+                let item = lines.next().unwrap_or_default();
+                let is_table = item.contains("const ") && item.ends_with("[");
+                assert!(is_table, "{}: no table: {item}", path.display());
+            }
+        }
     }
 }
 
