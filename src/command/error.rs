@@ -94,6 +94,16 @@ impl CommandError {
         CommandError::Other(text)
     }
 
+    /// Of a subcommand that does not exist, or not with so many arguments. `typed` is the word after the container's
+    /// name.
+    pub fn misused_subcommand(container: &str, typed: &[u8]) -> CommandError {
+        CommandError::quoting(
+            "unknown subcommand or wrong number of arguments for '",
+            &typed[..typed.len().min(QUOTED_BYTES)],
+            &format!("'. Try {container} HELP."),
+        )
+    }
+
     /// Of an EXEC that cannot run: this is why the transaction is discarded.
     pub fn aborting(&self) -> CommandError {
         let reason = self.text();

@@ -54,9 +54,7 @@ fn cat(call: &mut Call) -> CommandResult {
         }
         [_, _, wanted] => c_string(wanted),
         _ => {
-            let problem = "unknown subcommand or wrong number of arguments for '";
-            let typed = call.argument(1);
-            return Err(CommandError::quoting(problem, typed, "'. Try ACL HELP."));
+            return Err(CommandError::misused_subcommand("ACL", call.argument(1)));
         }
     };
     let is_wanted = |name: &&&str| name.as_bytes().eq_ignore_ascii_case(wanted);

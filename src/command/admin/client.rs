@@ -387,9 +387,7 @@ fn unblock(call: &mut Call) -> CommandResult {
     let outcome = match call.arguments.get(3) {
         None => Outcome::TimedOut,
         Some(_) if call.arguments.len() > 4 => {
-            let problem = "unknown subcommand or wrong number of arguments for '";
-            let typed = call.argument(1);
-            return Err(CommandError::quoting(problem, typed, "'. Try CLIENT HELP."));
+            return Err(CommandError::misused_subcommand("CLIENT", call.argument(1)));
         }
         Some(_) => match call.word(3).as_str() {
             "TIMEOUT" => Outcome::TimedOut,
@@ -437,9 +435,7 @@ fn pause(call: &mut Call) -> CommandResult {
             return Err(CommandError::err("CLIENT PAUSE mode must be WRITE or ALL"));
         }
         _ => {
-            let problem = "unknown subcommand or wrong number of arguments for '";
-            let typed = call.argument(1);
-            return Err(CommandError::quoting(problem, typed, "'. Try CLIENT HELP."));
+            return Err(CommandError::misused_subcommand("CLIENT", call.argument(1)));
         }
     };
     let now_ms = clock::unix_ms();

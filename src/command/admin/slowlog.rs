@@ -51,12 +51,9 @@ fn get(call: &mut Call) -> CommandResult {
         2 => SHOWN,
         3 => count(call)?,
         _ => {
-            let problem = "unknown subcommand or wrong number of arguments for '";
-            let typed = call.argument(1);
-            return Err(CommandError::quoting(
-                problem,
-                typed,
-                "'. Try SLOWLOG HELP.",
+            return Err(CommandError::misused_subcommand(
+                "SLOWLOG",
+                call.argument(1),
             ));
         }
     };

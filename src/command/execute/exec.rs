@@ -6,8 +6,8 @@
 
 use super::Engine;
 use super::account::{Account, is_about_subscriptions};
+use super::locked::run_locked;
 use super::plan::Plan;
-use super::run::run_locked;
 use crate::command::call::{Call, Then, database_number};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::session::transaction::{Queue, Watched};

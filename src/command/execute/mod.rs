@@ -2,7 +2,7 @@
 //!
 //! 1. `admit`: whether the command may run at all, now and for this client.
 //! 2. `plan`: what runs it, on which keys, and so under which locks.
-//! 3. `run`: the handler runs under the locks, and what it did is committed.
+//! 3. `run`: the locks are taken; under them (`locked`) the handler runs, and what it did is committed.
 //! 4. `account`: the reply or the error, statistics, slow log, monitors.
 //!
 //! EXEC (`exec`) takes the locks of all its commands at once and then runs each as step 3 does; a client that waits for
@@ -13,6 +13,7 @@ mod account;
 mod admit;
 mod exec;
 mod lock_in_hand;
+mod locked;
 mod plan;
 mod run;
 pub mod wait;

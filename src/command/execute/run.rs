@@ -1,12 +1,12 @@
 //! Runs a command: takes the locks that its plan asks for, lets the handler work, and commits what it did.
 
+use super::locked::{after_handler, run_locked};
 use super::plan::{Body, Extent, Plan};
-use super::{Executor, Request, exec, wait};
+use super::{Executor, Request, exec};
 use crate::command::COMMANDS;
 use crate::command::call::{Call, Then};
-use crate::command::error::{CommandError, CommandResult};
+use crate::command::error::CommandResult;
 use crate::command::session::Session;
-use crate::keyspace::db::{Db, Lookups};
 use crate::keyspace::locks::FETCHED_TOGETHER;
 use crate::keyspace::space::{Key, Place};
 use crate::keyspace::survey::Survey;
@@ -91,34 +91,5 @@ impl Executor<'_> {
             let together = places.chunks(FETCHED_TOGETHER);
             together.for_each(|places| locks.fetch(places));
         }
-    }
-}
-
-/// Runs a command all of whose locks are held, exclusively: one that writes, or any in a transaction. Commits what it
-/// did.
-#[inline]
-pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut Db) -> CommandResult {
-    let result = match body {
-        Body::Write(handler, _) => handler(call, db),
-        Body::Wait(handler) => handler(call).and_then(|wish| wait::serve_or_wait(call, db, wish)),
-        Body::Read(handler, _) => handler(call, db),
-        Body::NoLock(handler) => handler(call),
-        Body::Survey(handler) => handler(call, &Survey::Locked(db)),
-        // It is never queued.
-        Body::Exec => Err(CommandError::WithoutMulti("EXEC")),
-    };
-    db.commit(call.arguments);
-    after_handler(call, db, result)
-}
-
-/// Counts the look-ups of a command, and refuses one that has reached for a key that was not locked for it.
-#[inline]
-fn after_handler(call: &Call, db: &Db, result: CommandResult) -> CommandResult {
-    let Lookups { hits, misses } = db.take_lookups();
-    let client = call.session.client.id;
-    call.server.statistics.note_lookups(client, hits, misses);
-    match db.has_strayed() {
-        true => Err(CommandError::UndeclaredKey),
-        false => result,
     }
 }

@@ -182,9 +182,7 @@ fn listed_kind(call: &Call) -> Kind {
 /// ```
 fn channels(call: &mut Call) -> CommandResult {
     if call.arguments.len() > 3 {
-        let problem = "unknown subcommand or wrong number of arguments for '";
-        let typed = call.argument(1);
-        return Err(CommandError::quoting(problem, typed, "'. Try PUBSUB HELP."));
+        return Err(CommandError::misused_subcommand("PUBSUB", call.argument(1)));
     }
     let pattern = call.arguments.get(2).copied();
     let names = call.server.pubsub.names(listed_kind(call), pattern);

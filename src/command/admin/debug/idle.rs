@@ -43,7 +43,10 @@ pub(super) fn reply_buffer(call: &mut Call) -> CommandResult {
             call.integer(3)?;
         }
         "RESIZING" => {}
-        _ => return super::unknown(call),
+        _ => {
+            let typed = call.argument(1);
+            return Err(CommandError::misused_subcommand("DEBUG", typed));
+        }
     }
     ok(call)
 }

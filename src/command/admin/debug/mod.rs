@@ -11,7 +11,7 @@ mod reload;
 mod value;
 
 use crate::command::call::Call;
-use crate::command::error::{CommandError, CommandResult, QUOTED_BYTES};
+use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
@@ -62,12 +62,8 @@ fn handler_of(arguments: &[&[u8]]) -> Handler {
 }
 
 fn unknown(call: &mut Call) -> CommandResult {
-    let word = call.argument(1);
-    Err(CommandError::quoting(
-        "unknown subcommand or wrong number of arguments for '",
-        &word[..word.len().min(QUOTED_BYTES)],
-        "'. Try DEBUG HELP.",
-    ))
+    let typed = call.argument(1);
+    Err(CommandError::misused_subcommand("DEBUG", typed))
 }
 
 /// There is no replication, so there is nothing to change.
