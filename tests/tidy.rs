@@ -134,6 +134,18 @@ fn layers_use_only_what_lies_beneath_them() {
     }
 }
 
+/// What a command does follows from its entry's handler and flags; its name is only told.
+#[test]
+fn no_command_is_told_by_its_name() {
+    let looks = ["==", "!=", "match ", "starts_with", "ends_with", "matches!"];
+    for (path, text) in sources("src/command") {
+        for line in code(&text).filter(|line| line.contains("spec.name")) {
+            let is_look = looks.iter().any(|word| line.contains(word));
+            assert!(!is_look, "{}: {line}", path.display());
+        }
+    }
+}
+
 /// The paths in some code; a group, `a::{b, c::d}`, is spread out to `a::b` and `a::c::d`.
 fn paths(code: &str) -> Vec<String> {
     let is_of_word = |letter: char| letter.is_alphanumeric() || letter == '_';

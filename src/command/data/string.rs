@@ -112,6 +112,13 @@ enum DeadlineOption {
     },
 }
 
+/// The commands that take options.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taker {
+    Set,
+    GetEx,
+}
+
 /// The options of SET and GETEX.
 struct Options {
     condition: Condition,
@@ -130,7 +137,7 @@ struct Options {
 /// (integer) 100
 /// ```
 fn set(call: &mut Call, db: &mut Db) -> CommandResult {
-    let options = options(call, 3)?;
+    let options = options(call, 3, Taker::Set)?;
     let new_deadline = options.deadline_ms(call)?;
     let key = call.key();
     let old = if options.gets {
@@ -207,8 +214,8 @@ fn put(call: &Call, db: &mut Db, key: &Key, index: usize, expires_at_ms: Option<
 }
 
 /// The options from the argument at `index` on: SET knows all but PERSIST, GETEX only those about the deadline.
-fn options(call: &Call, mut index: usize) -> Result<Options, CommandError> {
-    let is_set = call.spec.name == "set";
+fn options(call: &Call, mut index: usize, taker: Taker) -> Result<Options, CommandError> {
+    let is_set = taker == Taker::Set;
     let mut options = Options {
         condition: Condition::Always,
         deadline: DeadlineOption::Nothing,
@@ -413,7 +420,7 @@ fn getdel(call: &mut Call, db: &mut Db) -> CommandResult {
 /// (integer) -1
 /// ```
 fn getex(call: &mut Call, db: &mut Db) -> CommandResult {
-    let options = options(call, 2)?;
+    let options = options(call, 2, Taker::GetEx)?;
     let key = call.key();
     let Some(entry) = db.get(&key) else {
         call.reply.null();

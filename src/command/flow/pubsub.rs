@@ -13,19 +13,19 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "unsubscribe", arity: -1, handler: NoLock(unsubscribe),
         flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
         syntax: "[channel [channel ...]]", summary: "Stops listening to messages posted to channels.", ..BASE },
-    CommandSpec { name: "psubscribe", arity: -2, handler: NoLock(subscribe),
+    CommandSpec { name: "psubscribe", arity: -2, handler: NoLock(psubscribe),
         flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
         syntax: "pattern{pattern} [pattern{pattern} ...]",
         summary: "Listens for messages published to channels that match one or more patterns.", ..BASE },
-    CommandSpec { name: "punsubscribe", arity: -1, handler: NoLock(unsubscribe),
+    CommandSpec { name: "punsubscribe", arity: -1, handler: NoLock(punsubscribe),
         flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "2.0.0",
         syntax: "[pattern{pattern} [pattern{pattern} ...]]",
         summary: "Stops listening to messages published to channels that match one or more patterns.", ..BASE },
-    CommandSpec { name: "ssubscribe", arity: -2, handler: NoLock(subscribe), keys: &[keys(1, -1, 1, &[NOT_KEY])],
+    CommandSpec { name: "ssubscribe", arity: -2, handler: NoLock(ssubscribe), keys: &[keys(1, -1, 1, &[NOT_KEY])],
         flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "7.0.0",
         syntax: "shardchannel [shardchannel ...]",
         summary: "Listens for messages published to shard channels.", ..BASE },
-    CommandSpec { name: "sunsubscribe", arity: -1, handler: NoLock(unsubscribe), keys: &[keys(1, -1, 1, &[NOT_KEY])],
+    CommandSpec { name: "sunsubscribe", arity: -1, handler: NoLock(sunsubscribe), keys: &[keys(1, -1, 1, &[NOT_KEY])],
         flags: flags(&[PUBSUB, NOSCRIPT, LOADING, STALE, WHILE_SUBSCRIBED]), group: Group::PubSub, since: "7.0.0",
         syntax: "[shardchannel [shardchannel ...]]",
         summary: "Stops listening to messages posted to shard channels.", ..BASE },
@@ -51,10 +51,10 @@ const PUBSUB_SUBCOMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "numpat", arity: 2, handler: NoLock(numpat),
         flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "2.8.0",
         summary: "Returns a count of unique pattern subscriptions.", ..BASE },
-    CommandSpec { name: "shardchannels", arity: -2, handler: NoLock(channels),
+    CommandSpec { name: "shardchannels", arity: -2, handler: NoLock(shard_channels),
         flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "7.0.0",
         syntax: "[pattern{pattern}]", summary: "Returns the active shard channels.", ..BASE },
-    CommandSpec { name: "shardnumsub", arity: -2, handler: NoLock(numsub),
+    CommandSpec { name: "shardnumsub", arity: -2, handler: NoLock(shard_numsub),
         flags: flags(&[PUBSUB, LOADING, STALE]), group: Group::PubSub, since: "7.0.0",
         syntax: "[shardchannel [shardchannel ...]]",
         summary: "Returns the count of subscribers of shard channels.", ..BASE },
@@ -63,18 +63,6 @@ const PUBSUB_SUBCOMMANDS: &[CommandSpec] = &[
         summary: "Returns helpful text about the different subcommands.", ..BASE },
 ];
 
-/// What kind of channel a command is about.
-fn kind(call: &Call) -> Kind {
-    match call.spec.name.as_bytes()[0] {
-        b'p' => Kind::Pattern,
-        b's' if call.spec.name != "subscribe" => Kind::ShardChannel,
-        _ => Kind::Channel,
-    }
-}
-
-/// SUBSCRIBE, PSUBSCRIBE and SSUBSCRIBE. In a transaction, the newest of them is refused: each command is to have one
-/// reply. Redis has always allowed the others there.
-///
 /// ```text
 /// > SUBSCRIBE news
 /// 1) "subscribe"
@@ -89,12 +77,38 @@ fn kind(call: &Call) -> Kind {
 /// 3) (integer) 0
 /// ```
 fn subscribe(call: &mut Call) -> CommandResult {
-    let kind = kind(call);
-    if call.session.transaction.is_running && kind == Kind::ShardChannel {
+    subscribe_to(call, Kind::Channel)
+}
+
+/// ```text
+/// > PSUBSCRIBE n*
+/// 1) "psubscribe"
+/// 2) "n*"
+/// 3) (integer) 1
+/// ```
+fn psubscribe(call: &mut Call) -> CommandResult {
+    subscribe_to(call, Kind::Pattern)
+}
+
+/// In a transaction it is refused: each command is to have one reply. Redis has always allowed SUBSCRIBE and PSUBSCRIBE
+/// there, which are older than this rule.
+///
+/// ```text
+/// > SSUBSCRIBE news
+/// 1) "ssubscribe"
+/// 2) "news"
+/// 3) (integer) 1
+/// ```
+fn ssubscribe(call: &mut Call) -> CommandResult {
+    if call.session.transaction.is_running {
         return Err(CommandError::err(
             "SSUBSCRIBE isn't allowed for a DENY BLOCKING client",
         ));
     }
+    subscribe_to(call, Kind::ShardChannel)
+}
+
+fn subscribe_to(call: &mut Call, kind: Kind) -> CommandResult {
     call.session.doorbell()?;
     for name in &call.arguments[1..] {
         call.session.subscriptions.subscribe(kind, name);
@@ -103,16 +117,38 @@ fn subscribe(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// UNSUBSCRIBE, PUNSUBSCRIBE and SUNSUBSCRIBE: from the names given, or from all of the kind.
-///
 /// ```text
-/// > PUNSUBSCRIBE
-/// 1) "punsubscribe"
+/// > UNSUBSCRIBE
+/// 1) "unsubscribe"
 /// 2) (nil)
 /// 3) (integer) 0
 /// ```
 fn unsubscribe(call: &mut Call) -> CommandResult {
-    let kind = kind(call);
+    unsubscribe_from(call, Kind::Channel)
+}
+
+/// ```text
+/// > PUNSUBSCRIBE n*
+/// 1) "punsubscribe"
+/// 2) "n*"
+/// 3) (integer) 0
+/// ```
+fn punsubscribe(call: &mut Call) -> CommandResult {
+    unsubscribe_from(call, Kind::Pattern)
+}
+
+/// ```text
+/// > SUNSUBSCRIBE
+/// 1) "sunsubscribe"
+/// 2) (nil)
+/// 3) (integer) 0
+/// ```
+fn sunsubscribe(call: &mut Call) -> CommandResult {
+    unsubscribe_from(call, Kind::ShardChannel)
+}
+
+/// Ends the subscriptions of this kind: those that the request names, or all.
+fn unsubscribe_from(call: &mut Call, kind: Kind) -> CommandResult {
     let all = call.session.subscriptions.names(kind);
     let names: Vec<&[u8]> = match &call.arguments[1..] {
         [] => all.iter().map(|name| &**name).collect(),
@@ -166,40 +202,54 @@ fn spublish(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// What kind of channel a subcommand of PUBSUB is about.
-fn listed_kind(call: &Call) -> Kind {
-    match call.spec.name.starts_with("shard") {
-        true => Kind::ShardChannel,
-        false => Kind::Channel,
-    }
-}
-
-/// PUBSUB CHANNELS and SHARDCHANNELS.
-///
 /// ```text
 /// > PUBSUB CHANNELS n*
 /// (empty array)
 /// ```
 fn channels(call: &mut Call) -> CommandResult {
+    list_channels(call, Kind::Channel)
+}
+
+/// ```text
+/// > PUBSUB SHARDCHANNELS n*
+/// (empty array)
+/// > PUBSUB SHARDCHANNELS n* m*
+/// (error) ERR unknown subcommand or wrong number of arguments for 'SHARDCHANNELS'. Try PUBSUB HELP.
+/// ```
+fn shard_channels(call: &mut Call) -> CommandResult {
+    list_channels(call, Kind::ShardChannel)
+}
+
+fn list_channels(call: &mut Call, kind: Kind) -> CommandResult {
     if call.arguments.len() > 3 {
         return Err(CommandError::misused_subcommand("PUBSUB", call.argument(1)));
     }
     let pattern = call.arguments.get(2).copied();
-    let names = call.server.pubsub.names(listed_kind(call), pattern);
+    let names = call.server.pubsub.names(kind, pattern);
     call.reply.array(names.len());
     names.iter().for_each(|name| call.reply.bulk(name));
     Ok(())
 }
 
-/// PUBSUB NUMSUB and SHARDNUMSUB.
-///
 /// ```text
 /// > PUBSUB NUMSUB news
 /// 1) "news"
 /// 2) (integer) 0
 /// ```
 fn numsub(call: &mut Call) -> CommandResult {
-    let kind = listed_kind(call);
+    count_subscribers(call, Kind::Channel)
+}
+
+/// ```text
+/// > PUBSUB SHARDNUMSUB news
+/// 1) "news"
+/// 2) (integer) 0
+/// ```
+fn shard_numsub(call: &mut Call) -> CommandResult {
+    count_subscribers(call, Kind::ShardChannel)
+}
+
+fn count_subscribers(call: &mut Call, kind: Kind) -> CommandResult {
     let names = &call.arguments[2..];
     call.reply.array(2 * names.len());
     for name in names {

@@ -299,12 +299,7 @@ impl Config {
         if directive.standing == Standing::Refused && value != default_value(directive) {
             return Err(file::not_supported(directive.name));
         }
-        // Redis takes any value as a hint, and keeps it within what makes sense.
-        Ok(if directive.name == "hz" {
-            Value::Number(value.number().clamp(1, 500))
-        } else {
-            value
-        })
+        Ok(value)
     }
 
     fn store(&self, directive: &Directive, value: &Value) -> Result<(), ConfigError> {

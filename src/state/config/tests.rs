@@ -419,6 +419,9 @@ fn wrong_values_are_refused_in_the_words_of_redis() {
         "template format is invalid or contains unknown variables",
     );
     fails("save", "300  1", "Invalid save parameters");
+    let hz = "argument must be between 0 and 2147483647 inclusive";
+    fails("hz", "-1", hz);
+    fails("hz", "2147483648", hz);
     fails(
         "maxmemory",
         "100mb",

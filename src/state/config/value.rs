@@ -48,6 +48,13 @@ pub enum Kind {
         /// The highest.
         max: i64,
     },
+    /// An integer, from 0 on, that Redis takes as a hint: it is kept between these bounds.
+    Hint {
+        /// What a lower one becomes.
+        least: i64,
+        /// What a higher one becomes.
+        most: i64,
+    },
     /// A number of bytes between two bounds, with a unit perhaps.
     Memory {
         /// The lowest.
@@ -110,6 +117,7 @@ impl Kind {
         match self {
             Kind::Boolean => parse_boolean(first),
             Kind::Integer { min, max } => parse_integer(first, min, max),
+            Kind::Hint { least, most } => parse_hint(first, least, most),
             Kind::Memory { min, max } => parse_memory(first, min, max),
             Kind::MemoryOrPercent => parse_memory_or_percent(first),
             Kind::Octal => parse_octal(first),
@@ -177,6 +185,11 @@ fn parse_integer(word: &str, min: i64, max: i64) -> Result<Value, String> {
             "argument must be between {min} and {max} inclusive"
         )),
     }
+}
+
+fn parse_hint(word: &str, least: i64, most: i64) -> Result<Value, String> {
+    let asked = parse_integer(word, 0, i32::MAX.into())?;
+    Ok(Value::Number(asked.number().clamp(least, most)))
 }
 
 fn parse_memory(word: &str, min: u64, max: u64) -> Result<Value, String> {
@@ -283,8 +296,15 @@ mod tests {
             min: 0,
             max: u64::MAX,
         };
+        let hint = Kind::Hint {
+            least: 1,
+            most: 500,
+        };
         check(Kind::Boolean, "YES", "yes", "yes");
         check(Kind::Integer { min: -1, max: 9 }, "-1", "-1", "-1");
+        check(hint, "0", "1", "1");
+        check(hint, "77", "77", "77");
+        check(hint, "1000", "500", "500");
         check(memory, "3072kb", "3145728", "3mb");
         check(memory, "1000", "1000", "1000");
         check(memory, "0", "0", "0");

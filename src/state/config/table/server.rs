@@ -58,7 +58,14 @@ pub(super) const TABLE: &[Directive] = &[
         "50 99 99.9",
     )
     .text(|fields| &fields.latency_tracking_info_percentiles),
-    integer("hz", 0, INT_MAX, "10"),
+    special(
+        "hz",
+        Kind::Hint {
+            least: 1,
+            most: 500,
+        },
+        "10",
+    ),
     boolean("dynamic-hz", "yes"),
     integer("shutdown-timeout", 0, INT_MAX, "10"),
     special("shutdown-on-sigint", Kind::Flags(SHUTDOWN_FLAGS), "default")
