@@ -1,7 +1,7 @@
 //! What the server remembers besides data: configuration, clients, statistics, saves.
 
 use crate::keyspace::space::Keyspace;
-use crate::util::{clock, doorbell};
+use crate::util::{clock, doorbell, open_files};
 use clients::{Client, Clients};
 use config::{Changes, Config};
 use latency::LatencyEvents;
@@ -227,7 +227,7 @@ impl Server {
     /// that no client is refused to wait, and no save fails, because others took the files.
     fn apply_maxclients(&self) -> Result<(), u64> {
         let wanted = self.config.maxclients.get() as u64 * FILES_OF_A_CLIENT + RESERVED_FILES;
-        let limit = rlimit::increase_nofile_limit(wanted).unwrap_or(wanted);
+        let limit = open_files::raise_limit(wanted);
         match limit >= wanted {
             true => Ok(()),
             false => Err((limit.saturating_sub(RESERVED_FILES) / FILES_OF_A_CLIENT).max(1)),

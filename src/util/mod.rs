@@ -1,4 +1,5 @@
-//! Small things, each usable alone: patterns, numbers, clock, LZF, a bell that wakes a thread.
+//! Small things, each usable alone: patterns, numbers, clock, LZF, a bell that wakes a thread, what to ask of the
+//! system.
 
 pub mod clock;
 pub mod doorbell;
@@ -9,8 +10,10 @@ pub mod long_double;
 pub mod lzf;
 pub mod memory_size;
 pub mod number;
+pub mod open_files;
 pub mod partial_sort;
 pub mod quoting;
+pub mod scheduling;
 
 use std::io;
 

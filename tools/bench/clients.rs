@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::data::request;
 use crate::waits::Waits;
+use my_redis_server::util::scheduling::Scheduling;
 
 /// A client that waits for each reply.
 pub struct Client {
@@ -57,8 +58,7 @@ impl Client {
     /// piece of a reply it also offers to stop.
     pub fn stand_back(&mut self) {
         self.stands_back = true;
-        #[cfg(target_os = "linux")]
-        let _ = scheduler::set_self_policy(scheduler::Policy::Idle, 0);
+        Scheduling::Idle.wish();
     }
 
     /// Sends requests and waits until so many lines have come.

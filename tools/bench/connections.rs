@@ -7,6 +7,7 @@ use crate::options::Options;
 use crate::peer::{Peer, Program};
 use crate::results::Better::Lower;
 use crate::subject::{Case, Measured};
+use my_redis_server::util::open_files;
 
 const CONNECTIONS: usize = 9_000;
 /// Files that the server and this program need besides.
@@ -24,7 +25,7 @@ pub fn cases(_: &Options) -> Vec<Case> {
 fn measure(program: &Program) -> Measured {
     // The server inherits the limit; ours counts two files a client.
     let needed = 2 * CONNECTIONS as u64 + OTHER_FILES;
-    let files = rlimit::increase_nofile_limit(needed)?;
+    let files = open_files::raise_limit(needed);
     if files < needed {
         return Err(
             format!("only {files} files may be open, {needed} are needed: ulimit -Hn").into(),

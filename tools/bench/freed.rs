@@ -9,6 +9,7 @@ use crate::options::Options;
 use crate::peer::{Peer, Program};
 use crate::results::Better::Lower;
 use crate::subject::{Case, Measured};
+use my_redis_server::util::open_files;
 
 const CLIENTS: usize = 2_000;
 /// Values of the clients' keys, in KiB: from one to this.
@@ -44,7 +45,7 @@ fn case(name: String, measure: impl Fn(&Program) -> Measured + 'static) -> Case 
 /// All are connected at the same time; each writes a value once, reads it, and leaves.
 fn clients(program: &Program) -> Measured {
     // The server inherits the limit, and may need two files a client.
-    rlimit::increase_nofile_limit(3 * CLIENTS as u64)?;
+    open_files::raise_limit(3 * CLIENTS as u64);
     let peer = Peer::start(program, &[])?;
     let mut director = peer.client();
     let before = peer.memory("VmRSS");
