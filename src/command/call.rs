@@ -85,10 +85,10 @@ impl<'a> Call<'a> {
         range: RangeInclusive<i64>,
     ) -> Result<i64, CommandError> {
         let number = self.integer(index)?;
-        match range.contains(&number) {
-            true => Ok(number),
-            false => Err(CommandError::NotBetween(*range.start(), *range.end())),
+        if !range.contains(&number) {
+            return Err(CommandError::NotBetween(*range.start(), *range.end()));
         }
+        Ok(number)
     }
 
     /// An argument that is to be a count, 0 or more, with the error text that most commands have.
@@ -104,10 +104,10 @@ impl<'a> Call<'a> {
     pub fn check_drawn(&self, count: usize) -> Result<(), CommandError> {
         const LEAST_BYTES: usize = 6;
         let most = self.server.config.proto_max_bulk_len.get() as usize / LEAST_BYTES;
-        match count <= most {
-            true => Ok(()),
-            false => Err(CommandError::OutOfRange),
+        if count > most {
+            return Err(CommandError::OutOfRange);
         }
+        Ok(())
     }
 
     /// An argument that is to be the number of a database.

@@ -438,9 +438,10 @@ impl CommandSpec {
     /// Its flags and those that follow from the rest of the entry.
     pub fn all_flags(&self) -> CommandFlags {
         let is_movable = |spec: &KeySpec| !matches!(spec.places, KeyPlaces::Range { .. });
-        match self.keys.iter().any(is_movable) {
-            true => self.flags | MOVABLE_KEYS,
-            false => self.flags,
+        if self.keys.iter().any(is_movable) {
+            self.flags | MOVABLE_KEYS
+        } else {
+            self.flags
         }
     }
 

@@ -302,12 +302,13 @@ struct Filter {
 /// ```
 fn kill(call: &mut Call) -> CommandResult {
     let is_old_style = call.arguments.len() == 3;
-    let filter = match is_old_style {
-        true => Filter {
+    let filter = if is_old_style {
+        Filter {
             address: Some(call.argument(2).to_vec()),
             ..Filter::default()
-        },
-        false => kill_filter(call)?,
+        }
+    } else {
+        kill_filter(call)?
     };
     let clients = call.server.clients.all();
     let killed: Vec<_> = clients

@@ -168,10 +168,10 @@ fn malloc_stats(call: &mut Call) -> CommandResult {
 /// OK
 /// ```
 fn purge(call: &mut Call) -> CommandResult {
-    match memory::purge() {
-        true => call.reply.ok(),
-        false => return Err(CommandError::err("Error purging dirty pages")),
+    if !memory::purge() {
+        return Err(CommandError::err("Error purging dirty pages"));
     }
+    call.reply.ok();
     Ok(())
 }
 

@@ -501,16 +501,13 @@ fn order<T>(items: &mut [T], wanted: &Range<usize>, compare: impl Fn(&T, &T) -> 
     if wanted.is_empty() {
         return;
     }
-    let before_end = match wanted.end < items.len() {
-        true => items.select_nth_unstable_by(wanted.end, &compare).0,
-        false => items,
-    };
-    let between = match wanted.start > 0 {
-        true => {
-            before_end.select_nth_unstable_by(wanted.start, &compare);
-            &mut before_end[wanted.start..]
-        }
-        false => before_end,
-    };
-    between.sort_unstable_by(&compare);
+    let mut part = items;
+    if wanted.end < part.len() {
+        part = part.select_nth_unstable_by(wanted.end, &compare).0;
+    }
+    if wanted.start > 0 {
+        part.select_nth_unstable_by(wanted.start, &compare);
+        part = &mut part[wanted.start..];
+    }
+    part.sort_unstable_by(&compare);
 }

@@ -190,12 +190,11 @@ fn without_get<'a>(arguments: &[&'a [u8]]) -> Vec<&'a [u8]> {
 
 /// What happens to the key of a SET request: GET reads the old value.
 fn flags_of_set(request: &[&[u8]]) -> KeyFlags {
-    match request[3..]
-        .iter()
-        .any(|word| word.eq_ignore_ascii_case(b"GET"))
-    {
-        true => KeyFlags::of(&[RW, ACCESS, UPDATE]),
-        false => KeyFlags::of(&[OW, UPDATE]),
+    let mut options = request[3..].iter();
+    if options.any(|option| option.eq_ignore_ascii_case(b"GET")) {
+        KeyFlags::of(&[RW, ACCESS, UPDATE])
+    } else {
+        KeyFlags::of(&[OW, UPDATE])
     }
 }
 

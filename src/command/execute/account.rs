@@ -71,9 +71,10 @@ impl Account {
             return;
         }
         let is_transaction = matches!(plan.body, Body::Exec) && has_run;
-        match is_transaction || is_about_subscriptions(plan.command) {
-            true => Account::begin(reply).end_request(session, reply),
-            false => self.end_request(session, reply),
+        if is_transaction || is_about_subscriptions(plan.command) {
+            Account::begin(reply).end_request(session, reply);
+        } else {
+            self.end_request(session, reply);
         }
     }
 

@@ -79,10 +79,10 @@ fn check_permission(server: &Server, session: &Session, command: &Command) -> Co
             "enable-debug-command",
         ),
     };
-    match permission.includes(session.client.is_local) {
-        true => Ok(()),
-        false => Err(CommandError::NotAllowed(name, directive)),
+    if !permission.includes(session.client.is_local) {
+        return Err(CommandError::NotAllowed(name, directive));
     }
+    Ok(())
 }
 
 /// Whether a pause of this extent makes a command wait. As in Redis, a command that only is to be queued waits too, and

@@ -28,15 +28,12 @@ pub(super) fn exec(
 ) -> CommandResult {
     let queue = call.session.transaction.queue.take();
     let queue = queue.ok_or(CommandError::WithoutMulti("EXEC"))?;
-    let result = match queue.is_spoilt {
-        true => {
-            engine.unwatch(call.session);
-            Err(CommandError::ExecAborted)
-        }
-        false => {
-            exec_queue(call, engine, view, &queue, stopwatch);
-            Ok(())
-        }
+    let result = if queue.is_spoilt {
+        engine.unwatch(call.session);
+        Err(CommandError::ExecAborted)
+    } else {
+        exec_queue(call, engine, view, &queue, stopwatch);
+        Ok(())
     };
     // Not before: the transaction sees itself in CLIENT LIST.
     call.session.publish_queue();
@@ -96,9 +93,10 @@ fn exec_queue(call: &mut Call, engine: &Engine, view: View, queue: &Queue, mut l
     let mut db = lock(engine, view, &all, &watched);
     let is_spoilt = end_watch(call, &mut db, &watched);
     let account = Account::begin(call.reply);
-    match is_spoilt {
-        true => call.reply.null_array(),
-        false => call.reply.array(all.steps.len()),
+    if is_spoilt {
+        call.reply.null_array();
+    } else {
+        call.reply.array(all.steps.len());
     }
     account.drop_unheard(call.session, call.reply);
     if is_spoilt {

@@ -30,8 +30,8 @@ pub(super) fn after_handler(call: &Call, db: &Db, result: CommandResult) -> Comm
     let Lookups { hits, misses } = db.take_lookups();
     let client = call.session.client.id;
     call.server.statistics.note_lookups(client, hits, misses);
-    match db.has_strayed() {
-        true => Err(CommandError::UndeclaredKey),
-        false => result,
+    if db.has_strayed() {
+        return Err(CommandError::UndeclaredKey);
     }
+    result
 }

@@ -95,9 +95,10 @@ fn find<'a>(set: &'a SortedSet, query: &Query) -> Vec<Found<'a>> {
         Order::Farthest => |a, b| b.distance.total_cmp(&a.distance),
     };
     // In either case, equal distances come out in the order in which Redis has them.
-    match wanted == found.len() {
-        true => found.sort_by(compare),
-        false => sort_part(&mut found, 0..wanted, compare),
+    if wanted == found.len() {
+        found.sort_by(compare);
+    } else {
+        sort_part(&mut found, 0..wanted, compare);
     }
     found.truncate(wanted);
     found

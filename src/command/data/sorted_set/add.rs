@@ -144,9 +144,10 @@ pub(in crate::command) fn add_entries(
 ) -> CommandResult {
     let key = call.key();
     let limits = call.server.config.sorted_set_limits();
-    let set = match options.xx {
-        true => db.collection_mut::<SortedSet>(&key)?,
-        false => Some(db.get_or_create::<SortedSet>(&key)?),
+    let set = if options.xx {
+        db.collection_mut::<SortedSet>(&key)?
+    } else {
+        Some(db.get_or_create::<SortedSet>(&key)?)
     };
     let (mut added, mut updated) = (0, 0);
     // What INCR answers.

@@ -149,10 +149,10 @@ impl<'a> Query<'a> {
         let Range { start, end } = match self.bounds {
             Bounds::Ranks(start, stop) => {
                 let ranks = clamp_range(start, stop, len);
-                return match self.is_reverse {
-                    true => len - ranks.end..len - ranks.start,
-                    false => ranks,
-                };
+                if self.is_reverse {
+                    return len - ranks.end..len - ranks.start;
+                }
+                return ranks;
             }
             Bounds::Edges(from, to) => set.ranks(from, to),
         };
@@ -270,12 +270,11 @@ fn reply_range(
         set,
         ranks.len(),
         0..ranks.len(),
-        move |reply, set, piece| match is_reverse {
-            true => {
+        move |reply, set, piece| {
+            if is_reverse {
                 let entries = set.range(end - piece.end..end - piece.start);
                 write_entries(reply, entries.rev(), shape);
-            }
-            false => {
+            } else {
                 let entries = set.range(first + piece.start..first + piece.end);
                 write_entries(reply, entries, shape);
             }

@@ -134,9 +134,10 @@ fn zscan(call: &mut Call, db: &Db) -> CommandResult {
             if options.matches(member) {
                 let mut text = Vec::new();
                 // Here alone, Redis prints the scores of a large set with all their digits.
-                match set.is_compact() {
-                    true => number::format_f64(score, &mut text),
-                    false => number::format_f64_17_digits(score, &mut text),
+                if set.is_compact() {
+                    number::format_f64(score, &mut text);
+                } else {
+                    number::format_f64_17_digits(score, &mut text);
                 }
                 found.push((member.to_vec(), text));
             }
