@@ -7,6 +7,9 @@ use my_redis_server::resp::request::RequestParser;
 use my_redis_server::util::clock;
 use my_redis_server::util::quoting::split_arguments;
 
+/// What DUMP makes of a string that is the number 10.
+const TEN: &[u8] = b"\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n";
+
 /// Commands, those of a second client behind `B:`; then `--`, and further ones whose effects are, line by line, those
 /// behind `=>`. A time is written as the distance from now, in milliseconds: `<+100000>`. `@gone k` lets the time of a
 /// key be over. What stands behind `real:` is what a real server replays instead, to the same end.
@@ -53,9 +56,9 @@ SET k v -- EXPIRE k -1 => DEL k
 -- EXPIRE k 100 =>
 SET k v EX 100 -- PERSIST k => PERSIST k
 SET k v -- PERSIST k =>
--- RESTORE k 0 "\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n" => RESTORE k 0 "\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n"
--- RESTORE k 100000 "\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n" => RESTORE k <+100000> "\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n" ABSTTL
-SET k v -- RESTORE k 1 "\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n" REPLACE ABSTTL => DEL k
+-- RESTORE k 0 @ten => RESTORE k 0 @ten
+-- RESTORE k 100000 @ten => RESTORE k <+100000> @ten ABSTTL
+SET k v -- RESTORE k 1 @ten REPLACE ABSTTL => DEL k
 SADD s a -- SPOP s => SREM s a
 SADD s a b c -- SPOP s 5 => DEL s
 -- SPOP s =>
@@ -67,9 +70,9 @@ SADD s a -- SINTERSTORE d s t =>
 SADD d a -- SDIFFSTORE d s t => SDIFFSTORE d s t
 RPUSH l 2 1 -- SORT l STORE d => SORT l STORE d
 -- SORT l STORE d =>
-SET d v -- SORT l STORE d => DEL d real: SORT l STORE d
-RPUSH l 2 1 -- SORT l BY w_* GET # STORE d => MULTI; DEL d; RPUSH d 1 2; EXEC real: SORT l BY w_* GET # STORE d
-SADD s b a -- SORT s ALPHA STORE d => MULTI; DEL d; RPUSH d a b; EXEC real: SORT s ALPHA STORE d
+SET d v -- SORT l STORE d => DEL d real: @itself
+RPUSH l 2 1 -- SORT l BY w_* GET # STORE d => MULTI; DEL d; RPUSH d 1 2; EXEC real: @itself
+SADD s b a -- SORT s ALPHA STORE d => MULTI; DEL d; RPUSH d a b; EXEC real: @itself
 RPUSH l 2 1 -- LPOP l => LPOP l
 -- LPOP l =>
 -- LPUSHX l a =>
@@ -102,9 +105,9 @@ ZADD z 1 a -- ZRANGESTORE d z 0 -1 => ZRANGESTORE d z 0 -1
 ZADD z 1 a -- ZUNIONSTORE d 1 z => ZUNIONSTORE d 1 z
 ZADD z 1 a -- ZREMRANGEBYRANK z 0 -1 => ZREMRANGEBYRANK z 0 -1
 -- GEOADD g 13 38 a => GEOADD g 13 38 a real: zadd g 3479065152021743 a
-GEOADD g 13 38 a -- GEOSEARCHSTORE d g FROMLONLAT 13 38 BYRADIUS 9 km => MULTI; DEL d; ZADD d 3479065152021743 a; EXEC real: GEOSEARCHSTORE d g FROMLONLAT 13 38 BYRADIUS 9 km
-GEOADD g 13 38 a; SET d v -- GEOSEARCHSTORE d g FROMLONLAT 1 1 BYRADIUS 9 km => DEL d real: GEOSEARCHSTORE d g FROMLONLAT 1 1 BYRADIUS 9 km
-GEOADD g 13 38 a -- GEORADIUS g 13 38 9 km STORE d => MULTI; DEL d; ZADD d 3479065152021743 a; EXEC real: GEORADIUS g 13 38 9 km STORE d
+GEOADD g 13 38 a -- GEOSEARCHSTORE d g FROMLONLAT 13 38 BYRADIUS 9 m => MULTI; DEL d; ZADD d 3479065152021743 a; EXEC real: @itself
+GEOADD g 13 38 a; SET d v -- GEOSEARCHSTORE d g FROMLONLAT 1 1 BYRADIUS 9 km => DEL d real: @itself
+GEOADD g 13 38 a -- GEORADIUS g 13 38 9 km STORE d => MULTI; DEL d; ZADD d 3479065152021743 a; EXEC real: @itself
 -- PFADD p a => PFADD p a
 PFADD p a -- PFADD p a =>
 PFADD p a -- PFCOUNT p => PFCOUNT p
@@ -150,6 +153,11 @@ fn row(line: &'static str) -> Row {
     let (commands, effects) = line.split_once("=>").expect("an arrow");
     let (before, commands) = commands.split_once("--").expect("two dashes");
     let (ours, real) = effects.split_once("real:").unwrap_or((effects, effects));
+    let real = if real.trim() == "@itself" {
+        commands
+    } else {
+        real
+    };
     Row {
         line,
         before: parts(before),
@@ -163,16 +171,21 @@ fn rows() -> impl Iterator<Item = Row> {
     TABLE.lines().filter(|line| !line.is_empty()).map(row)
 }
 
+/// The words of a line.
+fn words(line: &str) -> Vec<Vec<u8>> {
+    let mut words = split_arguments(line.as_bytes()).expect("quotes are balanced");
+    let payloads = words.iter_mut().filter(|word| *word == b"@ten");
+    payloads.for_each(|word| *word = TEN.to_vec());
+    words
+}
+
 /// The client that a command is of, and the command's words.
 fn parse(command: &str) -> (usize, Vec<Vec<u8>>) {
     let (client, command) = match command.strip_prefix("B: ") {
         Some(command) => (1, command),
         None => (0, command),
     };
-    (
-        client,
-        split_arguments(command.as_bytes()).expect("quotes are balanced"),
-    )
+    (client, words(command))
 }
 
 /// A command as the table writes it; a time that is `tolerance_ms` away from a whole second is as good.
@@ -195,8 +208,7 @@ fn show(command: &[Vec<u8>], now_ms: i64, tolerance_ms: i64) -> String {
 /// What the table writes, with the words as [`show`] has them.
 fn shown(expected: &[&str]) -> Vec<String> {
     let show = |line: &&str| {
-        let words = split_arguments(line.as_bytes()).expect("quotes are balanced");
-        let words: Vec<String> = words
+        let words: Vec<String> = words(line)
             .iter()
             .map(|word| word.escape_ascii().to_string())
             .collect();

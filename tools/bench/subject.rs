@@ -35,7 +35,8 @@ pub struct Case {
 pub const SUBJECTS: [Subject; 12] = [
     Subject { name: "throughput", about: "redis-benchmark's tests under several loads",
         steady: false, cases: throughput::cases },
-    Subject { name: scaling::SUBJECT, about: "the server on 1, 2, 4, 8 ... cores, at most half of all, the load on the others",
+    Subject { name: scaling::SUBJECT,
+        about: "the server on 1, 2, 4, 8 ... cores, at most half of all, the load on the others",
         steady: false, cases: scaling::cases },
     Subject { name: "mixed", about: "nine reads and one write in ten, of many keys",
         steady: false, cases: mixed::cases },
