@@ -30,7 +30,7 @@ impl Command {
 pub struct Registry {
     commands: Vec<Command>,
     /// Numbers by full name.
-    by_name: HashMap<String, usize, foldhash::fast::RandomState>,
+    by_name: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
 }
 
 impl Registry {
@@ -54,7 +54,7 @@ impl Registry {
             spec,
             container,
         };
-        let name = command.full_name();
+        let name = command.full_name().into_bytes().into_boxed_slice();
         let replaced = self.by_name.insert(name, command.number);
         assert!(
             replaced.is_none(),
@@ -134,8 +134,9 @@ impl Registry {
             len += part.len();
         }
         name[..len].make_ascii_lowercase();
-        let name = std::str::from_utf8(&name[..len]).ok()?;
-        self.by_name.get(name).map(|number| &self.commands[*number])
+        self.by_name
+            .get(&name[..len])
+            .map(|number| &self.commands[*number])
     }
 }
 

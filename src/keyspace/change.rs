@@ -125,7 +125,11 @@ impl Db<'_> {
     fn publish(&mut self, mut change: Change, request: &[&[u8]]) {
         if self.keyspace.listeners.has_journal() {
             let effects = change.take_effects(self.view.database, request);
-            match &mut self.block {
+            match self
+                .aftermath
+                .as_mut()
+                .and_then(|aftermath| aftermath.block.as_mut())
+            {
                 Some(block) => block.append(&effects),
                 None => self.keyspace.listeners.append(&effects),
             }
@@ -176,13 +180,17 @@ impl Db<'_> {
     /// From now on, the effects of all commands belong together: a transaction begins.
     pub fn begin_block(&mut self) {
         if self.keyspace.listeners.has_journal() {
-            self.block = Some(Box::default());
+            self.aftermath().block = Some(Effects::default());
         }
     }
 
     /// Ends what [`begin_block`](Self::begin_block) began.
     pub fn end_block(&mut self) {
-        if let Some(mut effects) = self.block.take() {
+        let block = self
+            .aftermath
+            .as_mut()
+            .and_then(|aftermath| aftermath.block.take());
+        if let Some(mut effects) = block {
             effects.is_transaction = true;
             self.keyspace.listeners.append(&effects);
         }

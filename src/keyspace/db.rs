@@ -38,8 +38,8 @@ use triomphe::Arc;
 /// The shards locked for one command.
 #[derive(Debug)]
 pub struct Db<'a> {
-    // Declared before `garbage` and `served`, hence dropped before them: nothing large is freed, and nobody is woken,
-    // while a lock is held.
+    // Declared before `aftermath`, hence dropped before it: nothing large is freed, and no client is woken, while a lock is
+    // held.
     /// Ascending by number.
     guards: Guards<'a>,
     pub(super) keyspace: &'a Keyspace,
@@ -50,13 +50,20 @@ pub struct Db<'a> {
     strayed: OnceCell<Box<Shard>>,
     /// The hash of the key to be changed that was counted last, under a policy that counts accesses.
     counted: Cell<Option<u64>>,
-    garbage: Vec<Garbage>,
     /// What has been done since the last commit, as far as anything listens.
     pub(super) change: RefCell<Option<Box<Change>>>,
+    /// What few commands leave.
+    pub(super) aftermath: Option<Box<Aftermath>>,
+}
+
+/// What is left to be done after a command; nothing after most.
+#[derive(Debug, Default)]
+pub(super) struct Aftermath {
     /// The effects of the commands of a transaction that is being carried out.
-    pub(super) block: Option<Box<Effects>>,
-    /// Keys that somebody waits for and that have changed, each with its database.
+    pub(super) block: Option<Effects>,
+    /// Keys that clients wait for and that have come into a state that serves them, each with its database.
     ready: Vec<(usize, Box<[u8]>)>,
+    garbage: Vec<Garbage>,
     served: Served,
 }
 
@@ -159,11 +166,8 @@ impl<'a> Db<'a> {
             lookups: Cell::default(),
             strayed: OnceCell::new(),
             counted: Cell::new(None),
-            garbage: Vec::new(),
             change: RefCell::new(None),
-            block: None,
-            ready: Vec::new(),
-            served: Served::default(),
+            aftermath: None,
         }
     }
 
@@ -549,11 +553,15 @@ impl<'a> Db<'a> {
         was_there
     }
 
+    pub(super) fn aftermath(&mut self) -> &mut Aftermath {
+        self.aftermath.get_or_insert_default()
+    }
+
     /// Lets what is left of a key be freed when the locks are gone. Returns whether there was a key.
     fn discard(&mut self, removed: Option<Removed>) -> bool {
         let was_there = removed.is_some();
         if let Some(Removed::Object(entry)) = removed {
-            self.garbage.push(Garbage::Entry(entry));
+            self.aftermath().garbage.push(Garbage::Entry(entry));
         }
         was_there
     }

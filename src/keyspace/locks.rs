@@ -95,13 +95,39 @@ impl Locks {
     }
 
     /// Shared locks on the shards of these keys.
+    #[inline]
     pub fn read(&self, view: View, keys: &[Key<'_>]) -> ReadDb<'_> {
-        self.read_shards(view, shards_of(keys).into_iter())
+        match self.try_one(Access::Shared, keys) {
+            Some(guards) => ReadDb::new(Db::new(self, view, guards)),
+            None => self.read_shards(view, shards_of(keys).into_iter()),
+        }
+    }
+
+    /// The lock of a command on one key, if it is free.
+    #[inline]
+    fn try_one(&self, access: Access, keys: &[Key<'_>]) -> Option<Guards<'_>> {
+        let [key] = keys else { return None };
+        let guard = self.cell(key.shard).shard.try_lock(access)?;
+        Some(Guards::from_buf([(key.shard, guard)]))
     }
 
     /// Exclusive locks on the shards of these keys, and on those that serving who waits for them needs. Keys among them
     /// that have expired are removed first.
+    #[inline]
     pub fn write(&self, view: View, keys: &[Key<'_>]) -> WriteDb<'_> {
+        if let Some(guards) = self.try_one(Access::Exclusive, keys)
+            && !self.gate.is_closed()
+        {
+            let mut db = WriteDb::new(Db::new(self, view, guards));
+            if db.missing_shards(keys).is_empty() {
+                db.remove_expired(keys);
+                return db;
+            }
+        }
+        self.write_several(view, keys)
+    }
+
+    fn write_several(&self, view: View, keys: &[Key<'_>]) -> WriteDb<'_> {
         let mut shards = shards_of(keys);
         loop {
             let mut db = self.write_shards(view, shards.iter().copied());

@@ -15,15 +15,17 @@ impl Db<'_> {
             }
         }
         let mut removed = 0;
+        let mut garbage = Vec::new();
         for (number, guard) in &mut self.guards {
             if *number / SHARDS == database && !guard.shard().is_empty() {
                 let table = guard.exclusive().take_all();
                 removed += table.len();
                 let changes = &self.keyspace.cell(*number).changes;
                 changes.fetch_add(table.len() as u64, Relaxed);
-                self.garbage.push(Garbage::Table(table));
+                garbage.push(Garbage::Table(table));
             }
         }
+        self.aftermath().garbage.append(&mut garbage);
         removed
     }
 

@@ -27,15 +27,23 @@ impl Db<'_> {
 
     /// Serves those who wait for keys that have changed, key by key in the order of the changes, first come, first
     /// served. Called at the end of every command that may have filled a key.
+    #[inline]
     pub fn serve_waiters(&mut self) {
+        if self.aftermath.is_some() {
+            self.serve_ready_keys();
+        }
+    }
+
+    #[cold]
+    fn serve_ready_keys(&mut self) {
         let mut number = 0;
         // Serving may fill other keys, whose turn comes after those that are ready already.
-        while let Some((database, bytes)) = self.ready.get_mut(number) {
+        while let Some((database, bytes)) = self.aftermath().ready.get_mut(number) {
             let (database, bytes) = (*database, std::mem::take(bytes));
             self.serve_key(&Key::new(database, &bytes));
             number += 1;
         }
-        self.ready.clear();
+        self.aftermath().ready.clear();
     }
 
     fn serve_key(&mut self, key: &Key<'_>) {
@@ -59,7 +67,7 @@ impl Db<'_> {
                 self.commit(&[]);
                 if is_served {
                     self.guard_mut(key).waiters.leave(key.bytes, ticket);
-                    self.served.push(waiter);
+                    self.aftermath().served.push(waiter);
                 }
             }
         }
@@ -111,7 +119,8 @@ impl Db<'_> {
         let shard = self.guard_mut(key);
         let state = States::of(shard.get(key.hash, key.bytes));
         if shard.waiters.note_change(key.bytes, state) {
-            self.ready.push((key.database(), key.bytes.into()));
+            let ready = (key.database(), key.bytes.into());
+            self.aftermath().ready.push(ready);
         }
     }
 }
