@@ -35,3 +35,100 @@ pub(super) fn after_handler(call: &Call, db: &Db, result: CommandResult) -> Comm
     }
     result
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::COMMANDS;
+    use crate::command::call::Then;
+    use crate::command::execute::Engine;
+    use crate::command::execute::plan::Extent;
+    use crate::command::session::Session;
+    use crate::keyspace::space::Key;
+    use crate::keyspace::string_entry::StringForm;
+    use crate::keyspace::view::View;
+    use crate::resp::reply::Reply;
+    use crate::resp::request::LargeArguments;
+    use crate::state::clients::{Connection, Link};
+    use crate::state::config::Config;
+    use std::io;
+    use std::sync::Arc;
+
+    struct NoLink;
+
+    impl Link for NoLink {
+        fn close(&self) {}
+
+        fn send(&self, bytes: &[u8]) -> io::Result<usize> {
+            Ok(bytes.len())
+        }
+    }
+
+    fn session(engine: &Engine) -> Session {
+        let connection = Connection {
+            address: String::new(),
+            local_address: String::new(),
+            file_descriptor: 0,
+            is_local: true,
+            is_of_unix_socket: false,
+            link: Arc::new(NoLink),
+        };
+        let registration = engine.clients.register(connection, 1, 0);
+        Session::new(engine, &registration.expect("there is room").client)
+    }
+
+    /// A key in another shard than this one.
+    fn far_from(key: &Key) -> Vec<u8> {
+        let mut names = (0..).map(|number: usize| number.to_string().into_bytes());
+        let name = names.find(|name| Key::new(0, name).shard() != key.shard());
+        name.expect("some key lies in another shard")
+    }
+
+    /// Sets the key that the first argument names, whatever keys are declared.
+    fn set_argument(call: &mut Call, db: &mut Db) -> CommandResult {
+        let key = Key::new(0, call.argument(1));
+        assert!(db.get(&key).is_none());
+        db.put_string(&key, b"value", StringForm::Natural, None);
+        db.changed(&key, "set", 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_command_that_reaches_for_a_key_it_does_not_declare_gets_an_error() {
+        let engine = Engine::new(Config::default(), None);
+        let mut session = session(&engine);
+        let declared = Key::new(0, b"declared");
+        let other = far_from(&declared);
+        let mut db = engine.locks.write(View::from(0), &[declared]);
+        let mut set = |name: &[u8]| {
+            assert!(db.turn_to(View::from(0), &[declared]));
+            let mut call = Call {
+                arguments: &[b"set", name],
+                keys: &[declared],
+                spec: COMMANDS.find(b"set").expect("it is a command").spec,
+                reply: &mut Reply::default(),
+                session: &mut session,
+                server: &engine,
+                commands: &COMMANDS,
+                large: &LargeArguments::new(),
+                now_ms: 0,
+                then: Then::Nothing,
+            };
+            let result = run_locked(&mut call, Body::Write(set_argument, Extent::Keys), &mut db);
+            result.map_err(|error| error.to_string())
+        };
+        let text = "ERR the command has reached for a key that it does not declare";
+        assert_eq!(set(&other), Err(text.to_string()));
+        // The next command under the same lock is another matter.
+        assert_eq!(set(b"declared"), Ok(()));
+        drop(db);
+        let keys = [declared, Key::new(0, &other)];
+        let db = engine.locks.read(View::from(0), &keys);
+        let are_there = keys.each_ref().map(|key| db.look(key).is_some());
+        assert_eq!(
+            are_there,
+            [true, false],
+            "what it did without a lock is lost"
+        );
+    }
+}
