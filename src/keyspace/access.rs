@@ -1,7 +1,7 @@
 //! When a key was last used, for OBJECT IDLETIME and for eviction; or how often, if the policy of eviction asks for
 //! that.
 //!
-//! Both lie in the same 24 bits, as in Redis, so that a key costs no more for it:
+//! Both take 24 bits, as in Redis, of which a key has one set, so that it costs no more:
 //!
 //! ```text
 //! least recently used    | second of the last access: 24 bits                |

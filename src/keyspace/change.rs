@@ -1,8 +1,8 @@
 //! What a command has done, from its first change to its commit.
 //!
 //! A handler changes keys by the mutators of [`Db`], and says of each change what it was ([`Db::changed`]). That is
-//! noted here, if anything listens. When the handler has returned, still under the locks, the executor commits: in this
-//! one place the change becomes known, to the journal as effects, to the audience as events, to watchers and to
+//! noted here, if anything listens. When the handler has returned, still under the locks, the executor commits: in
+//! this one place the change becomes known, to the journal as effects, to the audience as events, to watchers and to
 //! waiters.
 //!
 //! ```text
@@ -15,7 +15,7 @@
 //! ```
 //!
 //! Invariants:
-//! 1. What is noted is committed before the locks are gone: whoever drops a [`WriteDb`](super::db::WriteDb) commits the
+//! 1. What is noted is committed before the locks are gone: dropping a [`WriteDb`](super::db::WriteDb) commits the
 //!    rest.
 //! 2. News come in the order of the changes; effects too.
 //! 3. The effect of a command that changed nothing is nothing, however it describes itself.
@@ -59,7 +59,7 @@ impl Db<'_> {
         }
     }
 
-    /// Says that a command changed something of which watchers and subscribers do not hear, only the journal.
+    /// Says that a command changed something that concerns the journal alone, neither watchers nor subscribers.
     pub fn changed_silently(&mut self) {
         if self.keyspace.listeners.is_any() {
             self.change.get_mut().get_or_insert_default().is_by_command = true;
@@ -153,7 +153,7 @@ impl Db<'_> {
         }
     }
 
-    /// Tells the events that reading has caused. The shards are locked for reading, so nothing else can have happened.
+    /// Sends the events that reading has caused. The shards are locked for reading, so nothing else can have happened.
     pub fn commit_reading(&self) {
         let Some(change) = self.change.take() else {
             return;

@@ -38,8 +38,8 @@ use triomphe::Arc;
 /// The shards locked for one command.
 #[derive(Debug)]
 pub struct Db<'a> {
-    // Declared before `aftermath`, hence dropped before it: nothing large is freed, and no client is woken, while a lock is
-    // held.
+    // Declared before `aftermath`, hence dropped before it: nothing large is freed, and no client is woken, while a
+    // lock is held.
     /// Ascending by number.
     guards: Guards<'a>,
     pub(super) keyspace: &'a Keyspace,
@@ -133,7 +133,7 @@ impl<'a> DerefMut for WriteDb<'a> {
 }
 
 impl Drop for ReadDb<'_> {
-    /// Tells what reading has caused.
+    /// Sends the events that reading has caused.
     fn drop(&mut self) {
         self.0.commit_reading();
     }
@@ -223,7 +223,7 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// A key of the client's database, each having the same chance; `random` gives uniform numbers.
+    /// A random key of the client's database, each with equal chance; `random` gives uniform numbers.
     pub fn random_key(&self, mut random: impl FnMut() -> u64) -> Option<Entry<'_>> {
         let stored: usize = self.own_shards().map(Shard::len).sum();
         // Expired keys are passed over. They are few, the expirer removes them within milliseconds, but there may
@@ -352,7 +352,7 @@ impl<'a> Db<'a> {
 
     /// Takes a key out and hands over its value and deadline.
     pub fn take(&mut self, key: &Key<'_>) -> Option<(Object, Option<i64>)> {
-        let entry = self.look(key)?;
+        let entry = self.look_silently(key)?;
         let expires_at_ms = entry.expires_at_ms();
         let small = entry.small_string().map(|_| entry.to_object());
         let object = match self.shard_mut(key).remove(key.hash, key.bytes)? {
@@ -415,7 +415,7 @@ impl<'a> Db<'a> {
         key: &Key<'_>,
         edit: impl FnOnce(&mut Vec<u8>),
     ) -> Result<usize, WrongType> {
-        let (mut string, expires_at_ms) = match self.find(key) {
+        let (mut string, expires_at_ms) = match self.find_to_change(key) {
             None => (Vec::new(), None),
             Some(entry) if entry.shared_string().is_some() => {
                 return self.edit_large_string(key, edit);
@@ -451,7 +451,7 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// Tells all shards, which must be locked, that a snapshot is due.
+    /// Marks all shards, which must be locked, for a snapshot.
     pub(super) fn begin_snapshot(&mut self, id: SnapshotId) -> Vec<DatabaseSize> {
         let mut sizes = vec![DatabaseSize::default(); self.keyspace.databases()];
         for (number, guard) in &mut self.guards {
@@ -499,7 +499,7 @@ impl<'a> Db<'a> {
     pub fn is_expired(&mut self, key: &Key<'_>) -> bool {
         let now_ms = self.view.now_ms;
         let shard = self.shard(key);
-        // Not what the cell says: the command before under the same lock may have set an earlier deadline.
+        // The cell may be behind: the command before, under this lock, may have set an earlier deadline.
         let earliest_ms = shard.earliest_deadline_ms();
         earliest_ms.is_some_and(|earliest_ms| earliest_ms <= now_ms)
             && shard

@@ -1,9 +1,12 @@
-//! When the keys of a shard are due, page by page of its table.
+//! When the keys of a shard are due, page by page of its table. A key's deadline stands in its entry; this is an index
+//! of pages, so that the earliest deadline of a shard is known at once, and a deadline costs little more than its
+//! eight bytes.
 //!
-//! A key's deadline stands in its entry. Here stands of each page a moment before which none of its keys is due: so the
-//! earliest deadline of a shard is known at once, and a key with a deadline costs little more than the deadline itself.
-//! The moment may be too early, because the key that was due then is gone or has a later deadline now. Nobody is woken
-//! too late; who is woken too early looks at the page and corrects the moment.
+//! Invariants:
+//! 1. `of_page[p]` is at most the deadline of every key of page `p`. It may be lower: the key that was due then may be
+//!    gone or have a later deadline now. The next look for due keys finds none in the page, and raises the moment.
+//! 2. `by_time` holds `(of_page[p], p)` for each page with a deadline, and nothing else.
+//! 3. `count` and `sum_ms` are exact.
 
 use crate::types::dict;
 use std::collections::BTreeSet;
@@ -16,7 +19,7 @@ const NEVER: i64 = i64::MAX;
 pub(super) struct Deadlines {
     /// No key of the page is due before this.
     of_page: Vec<i64>,
-    /// The same as `(moment, page)`, pages with [`NEVER`] left out.
+    /// The pages ordered by their moments, without pages of [`NEVER`].
     by_time: BTreeSet<(i64, usize)>,
     count: usize,
     sum_ms: i128,
@@ -44,7 +47,7 @@ impl Deadlines {
         due.map(|(_, page)| *page)
     }
 
-    /// A key has lost the deadline `from` and got one in the page `to`, in a table that has so many pages now.
+    /// A key has lost the deadline `from` and got one in the page `to`, in a table that has this many pages now.
     pub(super) fn change(&mut self, from: Option<i64>, to: Option<(usize, i64)>, pages: usize) {
         if let Some(deadline) = from {
             self.count -= 1;
@@ -81,7 +84,7 @@ impl Deadlines {
         }
     }
 
-    /// The table has so many pages now: as keys move from page to page, so do the moments.
+    /// The table has this many pages now: as keys move from page to page, so do the moments.
     fn follow(&mut self, pages: usize) {
         while self.of_page.len() < pages {
             let page = self.of_page.len();

@@ -10,7 +10,7 @@ use triomphe::Arc;
 /// The entries of a shard: small strings are pairs ([`StringEntry`]), everything else is a reference.
 ///
 /// A clone shares the entries and keeps what it saw: it copies the directory, one reference for some 600 keys, and
-/// whoever changes a table later copies the part that it changes.
+/// the part of a table that is changed later is copied then.
 pub type Table = Dict<ObjectEntry, AccessClock>;
 
 /// The value of the key has another type than the command works on.
@@ -117,7 +117,7 @@ impl<'a> Entry<'a> {
         }
     }
 
-    /// Bytes of memory that key and value take; those of a large collection are estimated from so many samples.
+    /// Bytes of memory that key and value take; those of a large collection are estimated from this many samples.
     pub fn memory_bytes(self, samples: usize) -> usize {
         let own = match self.content {
             Content::Pair { .. } => 0,

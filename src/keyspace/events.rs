@@ -1,9 +1,9 @@
-//! Keyspace notifications: somebody is told what happens to which key, as
+//! Keyspace notifications: subscribers of channels get messages about what happens to which key, as
 //! <https://redis.io/docs/latest/develop/use/keyspace-notifications/> describes it.
 //!
-//! Every event belongs to a class, and `notify-keyspace-events` says which classes are told; usually none is, and then
-//! an event costs one look at a number. Events are told while the key's shard is locked: so those of one key come in
-//! the order in which they happened. The audience must therefore neither wait nor do input or output.
+//! Every event belongs to a class, and `notify-keyspace-events` says which classes are sent; usually none is. Events
+//! are sent while the key's shard is locked: so those of one key come in the order in which they happened. The
+//! audience must therefore neither wait nor do input or output.
 
 use std::fmt::Debug;
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
@@ -11,9 +11,9 @@ use std::sync::{Arc, OnceLock};
 
 /// The classes of events, and the two ways to tell them. The bits are Redis' own.
 pub mod class {
-    /// `K`: told on `__keyspace@<db>__:<key>`, where the message is the event.
+    /// `K`: sent on `__keyspace@<db>__:<key>`, where the message is the event.
     pub const KEYSPACE: u32 = 1 << 0;
-    /// `E`: told on `__keyevent@<db>__:<event>`, where the message is the key.
+    /// `E`: sent on `__keyevent@<db>__:<event>`, where the message is the key.
     pub const KEYEVENT: u32 = 1 << 1;
     /// `g`: commands for any type, like DEL.
     pub const GENERIC: u32 = 1 << 2;
@@ -44,13 +44,13 @@ pub mod class {
         GENERIC | STRING | LIST | SET | HASH | SORTED_SET | EXPIRED | EVICTED | STREAM | MODULE;
 }
 
-/// Who is told; in the server, the subscribers of channels.
+/// The receivers of events; in the server, the subscribers of channels.
 pub trait Audience: Debug + Send + Sync {
-    /// Hands a message to those who listen on a channel, without waiting for them.
+    /// Hands a message to the subscribers of a channel, without waiting for them.
     fn hear(&self, channel: &[u8], message: &[u8]);
 }
 
-/// Which events are told, and to whom.
+/// Which events are sent, and to whom.
 #[derive(Debug, Default)]
 pub struct Events {
     /// Bits of [`class`].
@@ -59,7 +59,7 @@ pub struct Events {
 }
 
 impl Events {
-    /// From now on, these classes are told.
+    /// From now on, events of these classes are sent.
     pub fn set_classes(&self, classes: u32) {
         self.classes.store(classes, Relaxed);
     }
@@ -70,12 +70,12 @@ impl Events {
         debug_assert!(already.is_ok(), "a keyspace has one audience");
     }
 
-    /// Whether an event of this name is told.
+    /// Whether an event of this name is sent.
     pub(super) fn are_told(&self, event: &str) -> bool {
         self.classes.load(Relaxed) & class_of(event) != 0
     }
 
-    /// Tells that something has happened to a key, if it is to be told.
+    /// Sends the event of a key, if its class is wanted.
     pub(super) fn tell(&self, database: usize, event: &str, key: &[u8]) {
         let Some(audience) = self.audience.get().filter(|_| self.are_told(event)) else {
             return;
@@ -130,7 +130,7 @@ mod tests {
     use std::path::Path;
     use std::sync::Mutex;
 
-    /// Remembers what it hears.
+    /// Keeps the messages.
     #[derive(Debug, Default)]
     struct Memory(Mutex<Vec<String>>);
 
@@ -141,7 +141,7 @@ mod tests {
         }
     }
 
-    /// What is told of a key of database 1 that is set, read, and gone, when these classes are wanted.
+    /// The messages about a key of database 1 that is set, read, and gone, when these classes are wanted.
     fn told(classes: u32) -> String {
         let keyspace = Locks::new(2);
         let memory = Arc::new(Memory::default());
@@ -158,7 +158,7 @@ mod tests {
         assert!(
             keyspace
                 .read(View::from(100).of_database(1), &[key])
-                .get(&key)
+                .read(&key)
                 .is_none()
         );
         let lines = std::mem::take(&mut *memory.0.lock().unwrap());
@@ -183,7 +183,7 @@ mod tests {
         );
     }
 
-    /// Reads the commands: a name that is written where an event is told must be one that has a class.
+    /// Reads the commands: a name that stands in a call of `changed` must be one that has a class.
     #[test]
     fn every_event_that_a_command_tells_has_a_class() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/command");

@@ -11,7 +11,7 @@ const SHORT_NEVER: i64 = (1 << (8 * SHORT_DEADLINE_BYTES)) - 1;
 
 /// Bytes of a deadline before a long key.
 const DEADLINE_BYTES: usize = 8;
-/// A long key's deadline if it has none. Nobody can set one this early: the key would be gone at once.
+/// A long key's deadline if it has none. No command can set one this early: the key would be gone at once.
 const NEVER: i64 = i64::MIN;
 
 /// A key, and the Unix time in milliseconds at which it expires.

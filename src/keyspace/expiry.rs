@@ -1,10 +1,17 @@
 //! When keys expire.
 //!
-//! Under a shared lock an expired key is simply absent; under an exclusive one it is removed, and so it is before a
-//! command reads it. Keys that nobody asks for are removed by the expirer, a thread that sleeps until the earliest
-//! deadline and is woken when an earlier one is set.
+//! Under shared locks an expired key is absent. Before a command runs under exclusive locks, the expired ones of its
+//! keys are removed, and so they are before a command reads them. Keys that no command touches are removed by the
+//! expirer, a thread that sleeps until the earliest deadline and is woken when an earlier one is set.
 //!
-//! During CLIENT PAUSE no key is removed: an expired key is absent, and goes without a trace until the pause is over.
+//! Invariants:
+//! 1. A shard's cell shows the earliest deadline of its keys, or an earlier moment. It is written by the thread that
+//!    holds the exclusive lock, before it lets go.
+//! 2. The expirer never sleeps past a deadline: either it saw the deadline before it fell asleep, or the writer saw
+//!    `set_to_ms` and rings. This is the store-buffering pattern: the writer stores the deadline, then loads
+//!    `set_to_ms`; the expirer stores `set_to_ms`, then loads the deadlines. With SeqCst at least one of them sees the
+//!    other's store.
+//! 3. During CLIENT PAUSE no key is removed: an expired key is absent, and no event is sent, until the pause is over.
 
 use super::locks::Locks;
 use super::space::NO_DEADLINE;
@@ -26,9 +33,9 @@ pub struct Alarm {
     set_to_ms: AtomicI64,
     is_rung: Mutex<bool>,
     bell: Condvar,
-    /// Whether keys that nobody asks for are removed at all.
+    /// Whether the expirer removes keys at all.
     is_active: AtomicBool,
-    /// Unix time in milliseconds before which no key is removed because it has expired; it is absent all the same.
+    /// Unix time in milliseconds before which no key is removed because it has expired; it is absent nevertheless.
     rests_until_ms: AtomicI64,
 }
 
@@ -89,7 +96,7 @@ impl Alarm {
 
 impl Locks {
     /// Removes all keys that are due and sleeps until the next one is, or until the alarm rings. The expirer's loop.
-    /// Without any lock, it calls `told` after each batch of keys: their events are to go out.
+    /// Without any lock, it calls `told` after each batch of keys, to send their events.
     pub fn expire_and_sleep(&self, now_us: impl Fn() -> i64, told: impl Fn()) {
         if !self.alarm.is_active.load(SeqCst) {
             return self.alarm.sleep_until(NO_DEADLINE, now_us());
@@ -99,8 +106,7 @@ impl Locks {
             return self.alarm.sleep_until(end_ms, now_us());
         }
         self.remove_due(now_us() / 1000, told);
-        // First the alarm is set as late as can be, then the deadlines are read: a deadline set in between is seen
-        // by one of the two, because it is published before the alarm is compared with it.
+        // Invariant 2: store first, then load.
         self.alarm.set_to_ms.store(NO_DEADLINE, SeqCst);
         let next = self.earliest_deadline_ms();
         self.alarm.set_to_ms.store(next, SeqCst);

@@ -1,7 +1,15 @@
-//! What a shard keeps for a snapshot that has not taken it yet: of every key that was changed since, what it was.
+//! What a marked shard keeps for a snapshot that has not taken it yet: the old state of every key that was changed
+//! since.
 //!
-//! So a snapshot costs memory only for what is changed while it is under way, and a change costs it some look-ups and a
-//! copy of a small string, or a reference to an object: whoever changes a shared object copies it.
+//! Invariants:
+//! 1. `keep` is called before each change of a key, under the shard's exclusive lock. Only the first change of a key
+//!    counts.
+//! 2. If the table as a whole is replaced (FLUSHALL, SWAPDB), `table` holds the old one, and later changes do not
+//!    matter.
+//! 3. The state at the snapshot is `table`, where `changes` overrides the keys that it names.
+//!
+//! So a snapshot costs memory only for what is changed while it is under way, and a change costs some look-ups and a
+//! copy of a small string, or a reference to an object, which is copied when it is changed (copy-on-write).
 
 use super::entry::{Entry, Table};
 use super::snapshot::SnapshotId;
@@ -29,7 +37,7 @@ struct Changes {
 /// The entries of one shard at the moment of a snapshot.
 #[derive(Debug)]
 pub struct ShardImage {
-    /// Those of a later moment, shared with the shard.
+    /// The shard's table when the saver took it; `changes` overrides what was modified since the snapshot.
     table: Table,
     changes: Changes,
 }

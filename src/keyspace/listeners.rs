@@ -1,5 +1,5 @@
-//! Who hears of changes beside those who watch or wait for certain keys: the audience of keyspace events, and the
-//! journal.
+//! The listeners to all changes, beside the clients that watch or wait for certain keys: the audience of events, and
+//! the journal.
 //!
 //! With none of them, which is the usual case, a change costs one relaxed load.
 
@@ -18,19 +18,19 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// From now on, these classes of [events](super::events::class) are told.
+    /// From now on, [events](super::events::class) of these classes are sent.
     pub fn set_event_classes(&self, classes: u32) {
         self.events.set_classes(classes);
         self.is_any
             .store(classes != 0 || self.has_journal(), Relaxed);
     }
 
-    /// Says who hears of events, once and for all.
+    /// Sets the receiver of events, once and for all.
     pub fn set_audience(&self, audience: Arc<dyn Audience>) {
         self.events.set_audience(audience);
     }
 
-    /// Says who hears of effects, once and for all. What changes meanwhile may be missed.
+    /// Sets the receiver of effects, once and for all. What changes meanwhile may be missed.
     pub fn set_journal(&self, journal: Arc<dyn Journal>) {
         let already = self.journal.set(journal);
         debug_assert!(already.is_ok(), "a keyspace has one journal");

@@ -1,8 +1,8 @@
 //! The locks of the keyspace. To have this value is the right to lock: the executor and the server's threads have it,
 //! and what a command's handler is given does not lead to it.
 //!
-//! Locks are taken in ascending order of shards, so two commands on several keys never wait for each other in a circle.
-//! Readers never wait for readers, and writers meet only on the same shard.
+//! Locks are taken in ascending order of shards, so two commands on several keys never wait for each other in a
+//! circle. A reader waits for a reader only behind a waiting writer, and commands meet only on a shard that both need.
 
 use super::db::{Db, ReadDb, WriteDb};
 use super::entry::Table;
@@ -61,8 +61,8 @@ impl Locks {
         }
     }
 
-    /// Whether there are so many keys that it is worth while to [fetch](Self::fetch) them: whether there are many in
-    /// the shard of this place, and nobody has it locked.
+    /// Whether there are so many keys that it pays to [fetch](Self::fetch) them: whether the shard of this place holds
+    /// many, and is not locked.
     pub fn is_large(&self, place: &Place) -> bool {
         const MANY: usize = 1024;
         let guard = self.cell(place.shard).shard.try_lock(Access::Shared);
@@ -111,8 +111,8 @@ impl Locks {
         Some(Guards::from_buf([(key.shard, guard)]))
     }
 
-    /// Exclusive locks on the shards of these keys, and on those that serving who waits for them needs. Keys among them
-    /// that have expired are removed first.
+    /// Exclusive locks on the shards of these keys, and on the shards that are needed to serve clients who wait for
+    /// these keys. Keys among them that have expired are removed first.
     #[inline]
     pub fn write(&self, view: View, keys: &[Key<'_>]) -> WriteDb<'_> {
         if let Some(guards) = self.try_one(Access::Exclusive, keys)
@@ -143,8 +143,8 @@ impl Locks {
     }
 
     /// Removes those of these keys that have expired. Called, with no lock in hand, before they are locked in a way
-    /// that does not do it: so that `expired` is told before a reader's `keymiss`. Redis does it for each key when it
-    /// comes to it; here all keys of a command that are due go before it runs.
+    /// that does not do it: so that the event `expired` comes before a reader's `keymiss`. Redis does it for each key
+    /// when it comes to it; here all keys of a command that are due go before it runs.
     pub fn remove_expired(&self, view: View, keys: &[Key<'_>]) {
         for key in keys {
             let is_due = self.cell(key.shard).earliest_deadline_ms.load(Relaxed) <= view.now_ms;
@@ -182,7 +182,7 @@ impl Locks {
     ) -> WriteDb<'_> {
         loop {
             let guards = self.lock(Access::Exclusive, shards.clone());
-            // Whoever closes the gate holds all locks at that moment, so with a lock in hand the answer is final.
+            // The saver holds all locks when it closes the gate, so with a lock in hand the answer is final.
             if !self.gate.is_closed() {
                 return WriteDb::new(Db::new(self, view, guards));
             }

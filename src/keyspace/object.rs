@@ -52,7 +52,7 @@ impl Object {
 }
 
 impl Object {
-    /// Bytes of its blocks of memory; those of a large collection are estimated from so many samples.
+    /// Bytes of its blocks of memory; those of a large collection are estimated from this many samples.
     pub fn memory_bytes(&self, samples: usize) -> usize {
         match self {
             Object::String(string, _) => shared_bytes::<Vec<u8>>() + vec_bytes(string),

@@ -40,7 +40,7 @@ impl ObjectEntry {
         }))
     }
 
-    /// Bytes of its blocks of memory; those of a large collection are estimated from so many samples.
+    /// Bytes of its blocks of memory; those of a large collection are estimated from this many samples.
     pub fn memory_bytes(&self, samples: usize) -> usize {
         let Parts { object, key } = &*self.0;
         shared_bytes::<Parts>() + key.memory_bytes() + object.memory_bytes(samples)

@@ -86,7 +86,7 @@ impl Shard {
 
 /// Keys and values.
 impl Shard {
-    /// How many keys there are, expired ones included that nobody has removed yet.
+    /// How many keys there are, expired ones included that have not been removed yet.
     pub fn len(&self) -> usize {
         self.table.len()
     }
@@ -125,7 +125,7 @@ impl Shard {
         self.table.get(hash, key).map(Entry::new)
     }
 
-    /// The table, for who looks ahead in it.
+    /// The table, for looking ahead in it.
     pub(super) fn table(&self) -> &Table {
         &self.table
     }
@@ -261,7 +261,7 @@ impl Shard {
         self.table.scan(cursor, |item| visit(Entry::new(item)))
     }
 
-    /// An entry, each having the same chance.
+    /// A random entry, each with equal chance.
     pub fn random(&self, random: impl FnMut() -> u64) -> Option<Entry<'_>> {
         self.table.random(random).map(Entry::new)
     }

@@ -14,7 +14,7 @@ use std::sync::{
 };
 use std::time::Instant;
 
-/// What somebody wants a lock for.
+/// What a thread wants a lock for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Access {
     Shared,

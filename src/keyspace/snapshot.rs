@@ -1,16 +1,23 @@
-//! The keyspace as it was at one moment, for the saver, for clients that ask for a dump, and for those that ask for all
-//! keys.
+//! The keyspace as it was at one moment: for the saver, for clients that ask for a dump, and for KEYS in a large
+//! database.
 //!
-//! 1. All shards are locked for an instant, some microseconds, and each is told that a snapshot is due. So no command
-//!    is seen half done. If a slow command holds a shard, the snapshot begins after it; other commands go on meanwhile
-//!    (`lock_set.rs`).
-//! 2. Writers go on. Before a key changes in a shard that has not been taken, its entry, or that there was none, is set
-//!    aside (`kept.rs`); entries are shared references, and whoever changes one that is shared copies it first.
-//! 3. Whoever writes the snapshot takes the shards one by one: the tables as they are, shared, and what was set aside.
-//!    From both it knows what the shard held, and writes that with no lock held. What has been written is dropped and
-//!    no longer costs anybody a copy.
+//! ```text
+//! shard      free ── begin_snapshot ──▶ marked ── take_snapshot ──▶ free
+//!                                        │ before each change: the old entry is set aside (kept.rs)
+//! snapshot   all locks, some µs          shard after shard, each locked for an instant; written with no lock held
+//! ```
 //!
-//! No fork, no pause that grows with the data; memory grows by what is changed meanwhile.
+//! Invariants:
+//! 1. All shards are marked while the thread holds all locks. So no snapshot shows a command, or a transaction, half
+//!    done.
+//! 2. Before a key changes in a marked shard, its entry, or the fact that it did not exist, is set aside. Entries are
+//!    shared references; a shared object is copied when it is changed.
+//! 3. Taking a shard hands over its table, shared, and what was set aside. Both together are what the shard held. From
+//!    then on, changes in that shard cost no copy for this snapshot.
+//! 4. Several snapshots may be under way; a snapshot that is dropped takes its remaining shards, and so ends the
+//!    marking.
+//!
+//! There is no fork and no pause that grows with the data. Memory grows by what is changed meanwhile.
 
 use super::db::Db;
 use super::kept::ShardImage;
@@ -20,7 +27,7 @@ use super::view::View;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
-/// Tells apart the snapshots that are under way.
+/// The number of a snapshot that is under way.
 pub(super) type SnapshotId = u64;
 
 /// All keys and values at one moment. Several threads may take its shards; several snapshots may be under way.
@@ -32,7 +39,7 @@ pub struct Snapshot<'a> {
     pub changes: u64,
     /// The databases in order.
     pub sizes: Vec<DatabaseSize>,
-    /// The first shard that nobody has taken, counted over all databases.
+    /// The first shard that has not been taken, counted over all databases.
     next_shard: AtomicUsize,
     /// The shard after the last one.
     end: usize,
@@ -90,7 +97,7 @@ impl Snapshot<'_> {
         self.locks.take_snapshot(next.ok()?, self.id)
     }
 
-    /// Lets go of what nobody has taken yet: the shards need not keep it any longer.
+    /// Drops what has not been taken yet: the shards need not keep it any longer.
     pub fn abandon(&self) {
         while self.next_before(self.end).is_some() {}
     }

@@ -44,7 +44,7 @@ pub struct Keyspace {
     databases: usize,
     /// Wakes the expirer.
     pub alarm: Alarm,
-    /// Who hears of changes.
+    /// The receivers of events and effects.
     pub listeners: Listeners,
     /// Holds back every change while it is closed.
     pub gate: Gate,
@@ -61,7 +61,7 @@ pub struct Keyspace {
 #[repr(align(128))]
 pub(super) struct Cell {
     pub(super) shard: ShardLock,
-    /// Set by whoever holds the exclusive lock, before letting it go.
+    /// Written by the thread that holds the exclusive lock, before it lets go.
     pub(super) earliest_deadline_ms: AtomicI64,
     pub(super) changes: AtomicU64,
 }

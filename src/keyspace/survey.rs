@@ -54,12 +54,12 @@ impl Survey<'_, '_> {
         }
     }
 
-    /// How many keys somebody waits for.
+    /// How many keys clients wait for.
     pub fn keys_waited_for(&self) -> usize {
         self.sum(|shard| shard.waiters.keys().count())
     }
 
-    /// How many keys somebody watches whose watch they have not spoilt.
+    /// How many keys are watched, not counting those whose change has spoilt the watch.
     pub fn watched_keys(&self) -> usize {
         self.sum(|shard| shard.watchers.len())
     }

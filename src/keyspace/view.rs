@@ -16,7 +16,7 @@ pub struct View {
 /// What becomes of keys that have expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expired {
-    /// They are removed, and that is told.
+    /// They are removed, with the event `expired`.
     Remove,
     /// They stay where they are: during CLIENT PAUSE.
     Hide,

@@ -1,13 +1,22 @@
-//! Who waits for a key to appear: the clients of BLPOP and the like, in the order in which they came.
+//! The clients of BLPOP and the like, in queues: one for each key that clients wait for, first come, first served.
 //!
-//! A shard keeps the queues of its keys, under its lock. So a key cannot be filled between a client's look at it and
-//! its joining the queue; and whoever fills a key serves those who wait for it before letting the lock go, so that
-//! nobody else sees the elements that they take.
+//! Invariants:
+//! 1. A shard keeps the queues of its keys, and they change only under its exclusive lock. So a key cannot be filled
+//!    between a client's look at it and its joining the queue.
+//! 2. A key with a queue is *ready* from the commit that brings it into a state that a waiter wants, until its waiters
+//!    are served. Keys are served in the order in which they became ready.
+//! 3. The thread whose command made a key ready serves the waiters, under its own locks, before it lets them go. No
+//!    other client sees the elements that they take.
+//! 4. A waiter is served as if its command came now: from the first of its keys that exists, which may be another key
+//!    than the one that is ready. Serving may also fill another key (BLMOVE). Both may lie in other shards, so the
+//!    locks of a command include those that serving its waiters needs: see `Waiters::destinations`,
+//!    `Waiters::earlier_shards` and [`Locks::write`](super::locks::Locks::write).
 //!
-//! A client is served as if its command came now: from the first of its keys that is there, which may be another key
-//! than the one whose change has led to its being served. Serving may also fill another key (BLMOVE). Both lie in
-//! shards of their own. The locks of a command therefore include those that serving needs: see `Waiters::destinations`
-//! and `Waiters::earlier_shards`, and [`Locks::write`](super::locks::Locks::write).
+//! ```text
+//! absent ─ join ─▶ queued ─ key changes to a wanted state ─▶ ready ─ serve ─▶ served: leaves all queues, is woken
+//!                    ▲                                         │
+//!                    └────────── nothing was left for it ──────┘
+//! ```
 
 use super::db::Db;
 use super::entry::Entry;
@@ -19,13 +28,13 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// A place in the queues: who came earlier has a smaller one.
+/// A place in the queues; smaller numbers came earlier.
 pub type Ticket = u64;
 
 /// A waiter that stands in several queues.
 pub type SharedWaiter = Arc<dyn Waiter>;
 
-/// Somebody who waits for a key.
+/// A client that waits for a key.
 pub trait Waiter: Debug + Send + Sync {
     /// In which states the key serves it, or ends its wait by an error.
     fn wants(&self) -> States;
@@ -37,7 +46,7 @@ pub trait Waiter: Debug + Send + Sync {
     /// that its command names before it. `false` if it waits on.
     fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) -> bool;
 
-    /// Tells it that it was served; called when the locks are gone.
+    /// Wakes its thread, because it was served; called when the locks are gone.
     fn wake(&self);
 }
 
@@ -84,7 +93,7 @@ pub(super) struct Waiters {
     queues: HashMap<Box<[u8]>, Queue>,
 }
 
-/// Those who wait for one key.
+/// The waiters of one key.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: BTreeMap<Ticket, Place>,
@@ -203,7 +212,7 @@ impl Waiters {
         }
     }
 
-    /// Notes that a key has changed; `true` if its new state serves somebody and it was not known to be ready. That
+    /// Notes that a key has changed; `true` if its new state serves a waiter and it was not known to be ready. That
     /// moment counts for the order in which keys are served.
     pub(super) fn note_change(&mut self, key: &[u8], state: States) -> bool {
         match self.queues.get_mut(key) {
@@ -212,12 +221,12 @@ impl Waiters {
         }
     }
 
-    /// Whether this state serves somebody who waits for the key.
+    /// Whether this state of the key serves one of its waiters.
     pub(super) fn want(&self, key: &[u8], state: States) -> bool {
         self.queues.get(key).is_some_and(|queue| queue.wants(state))
     }
 
-    /// The first who waits for this key and came after the one with this ticket.
+    /// The first waiter of this key that came after the one with this ticket.
     pub(super) fn next(
         &self,
         key: &[u8],
@@ -235,7 +244,7 @@ impl Waiters {
         }
     }
 
-    /// The keys that serving those who wait for `key` may fill.
+    /// The keys that serving the waiters of `key` may fill.
     pub(super) fn destinations(&self, key: &[u8]) -> impl Iterator<Item = &[u8]> {
         let queue = self.queues.get(key);
         let destinations = queue.map(|queue| queue.destinations.0.keys());
@@ -257,7 +266,7 @@ impl Waiters {
             .chain(all.into_iter().flatten())
     }
 
-    /// The keys that somebody waits for.
+    /// The keys that have waiters.
     pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
         self.queues.keys().map(|key| &**key)
     }
@@ -286,7 +295,7 @@ impl Queue {
     }
 }
 
-/// Those who have been served; they are told when this is dropped, after the locks.
+/// The waiters that have been served; their threads are woken when this is dropped, after the locks.
 #[derive(Debug, Default)]
 pub(super) struct Served(Vec<SharedWaiter>);
 

@@ -1,22 +1,27 @@
-//! Who watches a key: the clients of WATCH, who want to hear if anybody has changed it before they EXEC.
+//! The clients of WATCH: what fails their EXEC if a key has changed.
 //!
-//! A shard keeps the watchers of its keys, under its lock. A change of a watched key spoils the watch of each of them,
-//! and takes them off the key: a watch that is spoilt needs no second word. So a change costs nothing more, however
-//! often a key changes that many clients watch, and one look at an empty table if nobody watches any key of the shard.
+//! Invariants:
+//! 1. A shard keeps the watchers of its keys, and they change only under its exclusive lock.
+//! 2. A change of a watched key marks the [`Watch`] of each watcher as spoilt, and removes all watchers of that key.
+//!    So a key that changes often costs nothing more, however many clients watch it.
+//! 3. A thread that holds the locks of all keys of a watch, shared or not, gets a final answer from
+//!    [`Watch::is_spoilt`].
+//!
+//! Where no key of a shard is watched, a change costs one look at an empty table.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-/// All that a client watches, as a whole: it is as good as its weakest part.
+/// One per client; spoilt once any of its watched keys has changed, and EXEC then answers nil.
 #[derive(Debug)]
 pub struct Watch {
-    /// Tells watches apart.
+    /// No other watch has this number.
     id: u64,
     is_spoilt: AtomicBool,
 }
 
-/// Those who watch a shard's keys.
+/// The watchers of a shard's keys.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
     of_key: HashMap<Box<[u8]>, BTreeMap<u64, Arc<Watch>>>,
@@ -31,12 +36,12 @@ impl Watch {
         }
     }
 
-    /// Whether a watched key has changed. The answer is final for whoever holds the locks of all watched keys.
+    /// Whether a watched key has changed. The answer is final while the thread holds the locks of all watched keys.
     pub fn is_spoilt(&self) -> bool {
         self.is_spoilt.load(Relaxed)
     }
 
-    /// Begins anew; called when it has left all keys, so that nobody can spoil it.
+    /// Begins anew. Called when the watch has left all keys, so that no thread can spoil it meanwhile.
     pub fn renew(&self) {
         self.is_spoilt.store(false, Relaxed);
     }
@@ -47,7 +52,7 @@ impl Watchers {
         self.of_key.is_empty()
     }
 
-    /// How many keys somebody watches.
+    /// How many keys are watched.
     pub(super) fn len(&self) -> usize {
         self.of_key.len()
     }
@@ -75,7 +80,7 @@ impl Watchers {
         }
     }
 
-    /// The keys that somebody watches.
+    /// The keys that are watched.
     pub(super) fn keys(&self) -> impl Iterator<Item = &[u8]> {
         self.of_key.keys().map(|key| &**key)
     }

@@ -169,7 +169,7 @@ impl<'a> Inserter<'a> {
                 return Err(RdbError::key_twice(record.offset, key.bytes).to_string());
             }
             if record.usage != Usage::Unknown
-                && let Some(entry) = db.look(key)
+                && let Some(entry) = db.look_silently(key)
             {
                 let (frequency, idle_s) = record.usage.parts();
                 let access = locks.access_rules.access(self.now_ms);

@@ -61,7 +61,7 @@ fn usage(call: &mut Call, db: &Db) -> CommandResult {
         samples = if given == 0 { usize::MAX } else { given };
         index += 2;
     }
-    match db.look(&call.key()) {
+    match db.look_silently(&call.key()) {
         Some(entry) => call.reply.count(entry.memory_bytes(samples)),
         None => call.reply.null(),
     }

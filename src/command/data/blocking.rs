@@ -222,7 +222,9 @@ fn wish(
 ) -> Wish {
     let attempt = move |db: &mut Db<'_>, keys: &[Key<'_>], reply: &mut Reply| {
         for key in keys {
-            let Some(entry) = db.find(key) else { continue };
+            let Some(entry) = db.find_to_change(key) else {
+                continue;
+            };
             if !states.has(States::of(Some(entry))) {
                 return Err(CommandError::WrongType.text());
             }

@@ -86,7 +86,7 @@ fn decrby(call: &mut Call, db: &mut Db) -> CommandResult {
 
 fn increment(call: &mut Call, db: &mut Db, by: i64) -> CommandResult {
     let key = call.key();
-    let entry = db.find(&key);
+    let entry = db.find_to_change(&key);
     let old = match entry {
         Some(entry) => number::parse_i64(entry.string()?).ok_or(CommandError::NotAnInteger)?,
         None => 0,
@@ -114,7 +114,7 @@ fn increment(call: &mut Call, db: &mut Db, by: i64) -> CommandResult {
 /// ```
 fn incrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    let entry = db.find(&key);
+    let entry = db.find_to_change(&key);
     let old = match entry {
         Some(entry) => LongDouble::parse(entry.string()?).ok_or(CommandError::NotAFloat)?,
         None => LongDouble::default(),

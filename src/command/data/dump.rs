@@ -31,7 +31,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// (nil)
 /// ```
 fn dump(call: &mut Call, db: &Db) -> CommandResult {
-    let Some(entry) = db.get(&call.key()) else {
+    let Some(entry) = db.read(&call.key()) else {
         call.reply.null();
         return Ok(());
     };
@@ -56,7 +56,7 @@ fn dump(call: &mut Call, db: &Db) -> CommandResult {
 fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
     let options = Options::parse(call)?;
     let key = call.key();
-    if !options.replaces && db.find(&key).is_some() {
+    if !options.replaces && db.find_to_change(&key).is_some() {
         return Err(CommandError::BusyKey);
     }
     let ttl_ms = call.integer(2)?;
@@ -86,7 +86,7 @@ fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
         return Ok(());
     }
     db.put_anew(&key, object, deadline_ms);
-    if let Some(entry) = db.look(&key) {
+    if let Some(entry) = db.look_silently(&key) {
         let clock = entry.clock();
         clock.restore(options.frequency, options.idle_s, db.access());
     }

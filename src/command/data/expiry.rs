@@ -154,7 +154,7 @@ fn set_deadline(call: &mut Call, db: &mut Db, unit: TimeUnit, is_absolute: bool)
     let deadline = deadline.ok_or(CommandError::InvalidExpireTime(call.spec.name))?;
     let key = call.key();
     let is_met = db
-        .find(&key)
+        .find_to_change(&key)
         .is_some_and(|entry| match entry.expires_at_ms() {
             // Without a deadline, a key lives for ever: no deadline is later, any is earlier.
             None => !conditions.if_any && !conditions.if_later,
@@ -256,7 +256,7 @@ fn pexpiretime(call: &mut Call, db: &Db) -> CommandResult {
 
 /// -2 for a key that is not there, -1 for one without a deadline, else what `show` makes of the deadline and the time.
 fn reply_deadline(call: &mut Call, db: &Db, show: fn(i64, i64) -> i64) -> CommandResult {
-    let answer = match db.peek(&call.key()).map(Entry::expires_at_ms) {
+    let answer = match db.read_metadata(&call.key()).map(Entry::expires_at_ms) {
         None => -2,
         Some(None) => -1,
         Some(Some(deadline)) => show(deadline, call.now_ms),
@@ -276,7 +276,7 @@ fn reply_deadline(call: &mut Call, db: &Db, show: fn(i64, i64) -> i64) -> Comman
 fn persist(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
     let has_deadline = db
-        .find(&key)
+        .find_to_change(&key)
         .is_some_and(|entry| entry.expires_at_ms().is_some());
     if has_deadline {
         db.set_expires_at_ms(&key, None);

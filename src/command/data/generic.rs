@@ -123,7 +123,7 @@ fn keys_matching(call: &mut Call, survey: &Survey) -> CommandResult {
 /// ```
 fn type_of(call: &mut Call, db: &Db) -> CommandResult {
     let name = db
-        .peek(&call.key())
+        .read_metadata(&call.key())
         .map_or("none", |entry| entry.value().type_name());
     call.reply.simple(name);
     Ok(())
@@ -159,7 +159,7 @@ fn exists(call: &mut Call, db: &Db) -> CommandResult {
     let count = call
         .keys
         .iter()
-        .filter(|key| db.peek(key).is_some())
+        .filter(|key| db.read_metadata(key).is_some())
         .count();
     call.reply.count(count);
     Ok(())
@@ -175,7 +175,7 @@ fn exists(call: &mut Call, db: &Db) -> CommandResult {
 /// ```
 fn touch(call: &mut Call, db: &Db) -> CommandResult {
     let access = db.access();
-    let found = call.keys.iter().filter_map(|key| db.peek(key));
+    let found = call.keys.iter().filter_map(|key| db.read_metadata(key));
     let count = found.map(|entry| entry.clock().touch(access)).count();
     call.reply.count(count);
     Ok(())
@@ -205,7 +205,7 @@ fn rename(call: &mut Call, db: &mut Db) -> CommandResult {
 /// ```
 fn renamenx(call: &mut Call, db: &mut Db) -> CommandResult {
     let [from, to] = [call.keys[0], call.keys[1]];
-    if db.find(&from).is_some() && db.find(&to).is_some() {
+    if db.find_to_change(&from).is_some() && db.find_to_change(&to).is_some() {
         call.reply.integer(0);
         return Ok(());
     }
@@ -216,7 +216,7 @@ fn renamenx(call: &mut Call, db: &mut Db) -> CommandResult {
 
 fn rename_key(call: &Call, db: &mut Db) -> CommandResult {
     let [from, to] = [call.keys[0], call.keys[1]];
-    if db.find(&from).is_none() {
+    if db.find_to_change(&from).is_none() {
         return Err(CommandError::NoSuchKey);
     }
     if from.bytes == to.bytes {
@@ -264,9 +264,9 @@ fn copy(call: &mut Call, db: &mut Db) -> CommandResult {
     }
     db.remove_if_expired(&to);
     let Some((object, deadline)) = db
-        .get(&from)
+        .read(&from)
         .map(|entry| (entry.to_object(), entry.expires_at_ms()))
-        .filter(|_| replaces || db.find(&to).is_none())
+        .filter(|_| replaces || db.find_to_change(&to).is_none())
     else {
         call.reply.integer(0);
         return Ok(());
@@ -293,7 +293,7 @@ fn move_to_database(call: &mut Call, db: &mut Db) -> CommandResult {
     let from = call.key();
     let to = Key::new(database, from.bytes);
     db.remove_if_expired(&to);
-    let moves = db.find(&from).is_some() && db.find(&to).is_none();
+    let moves = db.find_to_change(&from).is_some() && db.find_to_change(&to).is_none();
     if moves && let Some((object, deadline)) = db.take(&from) {
         db.put_object(&to, object, deadline);
         db.changed(&from, "move_from", 1);
@@ -358,7 +358,7 @@ fn scan_keys(call: &mut Call, db: &Db) -> CommandResult {
 /// (nil)
 /// ```
 fn encoding(call: &mut Call, db: &Db) -> CommandResult {
-    match db.inspect(&call.key()) {
+    match db.read_for_object(&call.key()) {
         Some(entry) => call.reply.bulk(entry.encoding().as_bytes()),
         None => call.reply.null(),
     }
@@ -375,7 +375,7 @@ fn encoding(call: &mut Call, db: &Db) -> CommandResult {
 /// (integer) 1
 /// ```
 fn refcount(call: &mut Call, db: &Db) -> CommandResult {
-    match db.inspect(&call.key()) {
+    match db.read_for_object(&call.key()) {
         Some(_) => call.reply.integer(1),
         None => call.reply.null(),
     }
@@ -389,7 +389,7 @@ fn refcount(call: &mut Call, db: &Db) -> CommandResult {
 /// (integer) 0
 /// ```
 fn idletime(call: &mut Call, db: &Db) -> CommandResult {
-    let Some(entry) = db.inspect(&call.key()) else {
+    let Some(entry) = db.read_for_object(&call.key()) else {
         call.reply.null();
         return Ok(());
     };
@@ -411,7 +411,7 @@ fn idletime(call: &mut Call, db: &Db) -> CommandResult {
 /// between policies at runtime LRU and LFU data will take some time to adjust.
 /// ```
 fn freq(call: &mut Call, db: &Db) -> CommandResult {
-    let Some(entry) = db.inspect(&call.key()) else {
+    let Some(entry) = db.read_for_object(&call.key()) else {
         call.reply.null();
         return Ok(());
     };

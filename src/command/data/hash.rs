@@ -131,7 +131,7 @@ fn hsetnx(call: &mut Call, db: &mut Db) -> CommandResult {
     let limits = call.server.config.hash_limits();
     let (field, value) = (call.argument(2), call.argument(3));
     let is_present = db
-        .find_collection::<Hash>(&key)?
+        .collection_to_change::<Hash>(&key)?
         .is_some_and(|hash| hash.get(field).is_some());
     if !is_present {
         db.get_or_create::<Hash>(&key)?.insert(field, value, limits);
@@ -325,7 +325,7 @@ fn hincrby(call: &mut Call, db: &mut Db) -> CommandResult {
     let by = call.integer(3)?;
     let (key, field) = (call.key(), call.argument(2));
     let old = match db
-        .find_collection::<Hash>(&key)?
+        .collection_to_change::<Hash>(&key)?
         .and_then(|hash| hash.get(field))
     {
         Some(value) => number::parse_i64(value).ok_or(CommandError::HashValueNotAnInteger)?,
@@ -356,7 +356,7 @@ fn hincrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
     }
     let (key, field) = (call.key(), call.argument(2));
     let old = match db
-        .find_collection::<Hash>(&key)?
+        .collection_to_change::<Hash>(&key)?
         .and_then(|hash| hash.get(field))
     {
         Some(value) => LongDouble::parse(value).ok_or(CommandError::HashValueNotAFloat)?,

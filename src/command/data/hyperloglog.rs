@@ -49,7 +49,7 @@ const KEYS_OF_PFCOUNT: KeySpec = keys(1, -1, 1, &[RW, ACCESS]).noting(
 fn pfadd(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
     let elements = &call.arguments[2..];
-    let present = hyperloglog(db.find_string(&key)?)?;
+    let present = hyperloglog(db.string_to_change(&key)?)?;
     let is_new = present.is_none();
     let missing = match present {
         Some(hyperloglog) => hyperloglog.missing(elements)?,
@@ -191,7 +191,7 @@ fn pfmerge(call: &mut Call, db: &mut Db) -> CommandResult {
 /// ```
 fn pfdebug(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    let Some(hyperloglog) = hyperloglog(db.find_string(&key)?)? else {
+    let Some(hyperloglog) = hyperloglog(db.string_to_change(&key)?)? else {
         return Err(CommandError::err("The specified key does not exist"));
     };
     match call.word(1).as_str() {

@@ -142,7 +142,7 @@ fn rpushx(call: &mut Call, db: &mut Db) -> CommandResult {
 }
 
 fn push_if_present(call: &mut Call, db: &mut Db, end: End, event: &'static str) -> CommandResult {
-    if db.find_collection::<List>(&call.key())?.is_some() {
+    if db.collection_to_change::<List>(&call.key())?.is_some() {
         return push(call, db, end, event);
     }
     call.reply.integer(0);
@@ -237,7 +237,10 @@ fn remove_empty(db: &mut Db, key: &Key) {
 }
 
 fn remove_if_empty(db: &mut Db, key: &Key) -> CommandResult {
-    if db.find_collection::<List>(key)?.is_some_and(List::is_empty) {
+    if db
+        .collection_to_change::<List>(key)?
+        .is_some_and(List::is_empty)
+    {
         remove_empty(db, key);
     }
     Ok(())
@@ -595,7 +598,7 @@ pub(super) fn move_element(
     limit: BlockLimit,
 ) -> Result<bool, CommandError> {
     let Some(element) = db
-        .find_collection::<List>(&source)?
+        .collection_to_change::<List>(&source)?
         .and_then(|list| list.end(from))
     else {
         return Ok(false);
@@ -654,7 +657,7 @@ pub(super) fn pop_with_key(
     count: usize,
     limit: BlockLimit,
 ) -> Result<bool, CommandError> {
-    if db.find_collection::<List>(key)?.is_none() {
+    if db.collection_to_change::<List>(key)?.is_none() {
         return Ok(false);
     }
     reply.array(2);

@@ -333,13 +333,15 @@ fn spop_several(call: &mut Call, db: &mut Db) -> CommandResult {
         reply_member(call.reply, member);
     }
     if staying > 0 {
-        let deadline = db.look(&key).and_then(|entry| entry.expires_at_ms());
+        let deadline = db
+            .look_silently(&key)
+            .and_then(|entry| entry.expires_at_ms());
         db.put_object(&key, Object::Set(kept), deadline);
         db.changed(&key, "spop", count);
         popped.replay(db, &key);
     } else {
         // Redis answers this as it answers SUNION, and so counts it as reading.
-        db.inspect(&key);
+        db.read_for_object(&key);
         db.changed(&key, "spop", count);
         db.replay_as(|replay| replay.command(&[b"DEL", key.bytes]));
         remove_emptied(db, &key);
@@ -405,12 +407,12 @@ fn smove(call: &mut Call, db: &mut Db) -> CommandResult {
     let [source, destination] = [call.keys[0], call.keys[1]];
     let member = Member::Text(call.argument(3));
     let limits = call.server.config.set_limits();
-    let Some(set) = db.find_collection::<Set>(&source)? else {
+    let Some(set) = db.collection_to_change::<Set>(&source)? else {
         call.reply.integer(0);
         return Ok(());
     };
     let is_member = set.contains(member);
-    db.find_collection::<Set>(&destination)?;
+    db.collection_to_change::<Set>(&destination)?;
     if !is_member || source.bytes == destination.bytes {
         call.reply.integer(is_member.into());
         return Ok(());

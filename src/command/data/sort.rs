@@ -138,7 +138,7 @@ fn sort_and_store(call: &mut Call, db: &mut Db) -> CommandResult {
     let [key, destination] = [call.keys[0], call.keys[1]];
     let mut list = List::default();
     let mut integers = Vec::new();
-    let source = db.look(&key);
+    let source = db.look_silently(&key);
     let is_list = source.is_some_and(|entry| matches!(entry.value(), Value::List(_)));
     let is_plain = is_list && options.by.is_none() && options.gets.is_empty();
     let elements = sorted(db, &key, &options, &mut integers)?;
@@ -320,7 +320,7 @@ impl<'a> Pattern<'a> {
         [prefix, element, suffix]
             .iter()
             .for_each(|part| name.extend_from_slice(part));
-        let value = db.get(&Key::new(db.view.database, name))?.value();
+        let value = db.read(&Key::new(db.view.database, name))?.value();
         match (value, field) {
             (Value::String(string), None) => Some(string),
             (Value::Hash(hash), Some(field)) => hash.get(field),
@@ -336,7 +336,7 @@ fn sorted<'a>(
     options: &Options,
     integers: &'a mut Vec<u8>,
 ) -> Result<Vec<&'a [u8]>, CommandError> {
-    let Some(value) = db.get(key).map(|entry| entry.value()) else {
+    let Some(value) = db.read(key).map(|entry| entry.value()) else {
         return Ok(Vec::new());
     };
     match value {

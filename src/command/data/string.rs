@@ -147,12 +147,12 @@ fn set(call: &mut Call, db: &mut Db) -> CommandResult {
     };
     let is_set = match options.condition {
         Condition::Always => true,
-        Condition::IfAbsent => db.find(&key).is_none(),
-        Condition::IfPresent => db.find(&key).is_some(),
+        Condition::IfAbsent => db.find_to_change(&key).is_none(),
+        Condition::IfPresent => db.find_to_change(&key).is_some(),
     };
     if is_set {
         let expires_at_ms = match options.deadline {
-            DeadlineOption::Keep => db.look(&key).and_then(Entry::expires_at_ms),
+            DeadlineOption::Keep => db.look_silently(&key).and_then(Entry::expires_at_ms),
             _ => new_deadline,
         };
         put(call, db, &key, 2, expires_at_ms);
@@ -309,7 +309,7 @@ fn deadline_unit(word: &str) -> Option<(TimeUnit, bool)> {
 /// (nil)
 /// ```
 fn get(call: &mut Call, db: &Db) -> CommandResult {
-    let entry = db.get(&call.key());
+    let entry = db.read(&call.key());
     reply_string(call, entry)
 }
 
@@ -333,7 +333,7 @@ fn reply_string(call: &mut Call, entry: Option<Entry>) -> CommandResult {
 /// ```
 fn setnx(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    let is_absent = db.find(&key).is_none();
+    let is_absent = db.find_to_change(&key).is_none();
     if is_absent {
         put(call, db, &key, 2, None);
         db.changed(&key, "set", 1);
@@ -383,7 +383,7 @@ fn set_with_deadline(call: &mut Call, db: &mut Db, unit: TimeUnit) -> CommandRes
 /// ```
 fn getset(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    reply_string(call, db.get(&key))?;
+    reply_string(call, db.read(&key))?;
     put(call, db, &key, 2, None);
     db.changed(&key, "set", 1);
     db.replay_as(|replay| replay.command(&[b"SET", key.bytes, call.argument(2)]));
@@ -400,7 +400,7 @@ fn getset(call: &mut Call, db: &mut Db) -> CommandResult {
 /// ```
 fn getdel(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    reply_string(call, db.get(&key))?;
+    reply_string(call, db.read(&key))?;
     if db.remove(&key) {
         db.changed(&key, "del", 1);
         db.replay_as(|replay| replay.command(&[b"DEL", key.bytes]));
@@ -421,7 +421,7 @@ fn getdel(call: &mut Call, db: &mut Db) -> CommandResult {
 fn getex(call: &mut Call, db: &mut Db) -> CommandResult {
     let options = options(call, 2, Taker::GetEx)?;
     let key = call.key();
-    let Some(entry) = db.get(&key) else {
+    let Some(entry) = db.read(&key) else {
         call.reply.null();
         return Ok(());
     };
@@ -453,7 +453,7 @@ fn mget(call: &mut Call, db: &Db) -> CommandResult {
     for key in call.keys {
         // A key of another type counts as absent.
         let mark = call.reply.mark();
-        if reply_string(call, db.get(key)).is_err() {
+        if reply_string(call, db.read(key)).is_err() {
             call.reply.take_back(mark);
             call.reply.null();
         }
@@ -482,7 +482,7 @@ fn mset(call: &mut Call, db: &mut Db) -> CommandResult {
 /// (integer) 0
 /// ```
 fn msetnx(call: &mut Call, db: &mut Db) -> CommandResult {
-    let is_any_present = call.keys.iter().any(|key| db.find(key).is_some());
+    let is_any_present = call.keys.iter().any(|key| db.find_to_change(key).is_some());
     if !is_any_present || call.arguments.len().is_multiple_of(2) {
         set_pairs(call, db)?;
     }
@@ -512,7 +512,7 @@ fn set_pairs(call: &Call, db: &mut Db) -> CommandResult {
 fn append(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
     let suffix = call.argument(2);
-    let len = match db.find_string(&key)?.map(<[u8]>::len) {
+    let len = match db.string_to_change(&key)?.map(<[u8]>::len) {
         None => {
             db.put_string(&key, suffix, StringForm::Natural, None);
             suffix.len()
@@ -595,7 +595,7 @@ fn setrange(call: &mut Call, db: &mut Db) -> CommandResult {
     let offset = usize::try_from(offset).map_err(|_| CommandError::OffsetOutOfRange)?;
     let key = call.key();
     let patch = call.argument(3);
-    let old_len = db.find_string(&key)?.map(<[u8]>::len);
+    let old_len = db.string_to_change(&key)?.map(<[u8]>::len);
     if patch.is_empty() {
         call.reply.count(old_len.unwrap_or(0));
         return Ok(());

@@ -87,7 +87,7 @@ mod tests {
     /// Sets the key that the first argument names, whatever keys are declared.
     fn set_argument(call: &mut Call, db: &mut Db) -> CommandResult {
         let key = Key::new(0, call.argument(1));
-        assert!(db.get(&key).is_none());
+        assert!(db.read(&key).is_none());
         db.put_string(&key, b"value", StringForm::Natural, None);
         db.changed(&key, "set", 1);
         Ok(())
@@ -124,7 +124,7 @@ mod tests {
         drop(db);
         let keys = [declared, Key::new(0, &other)];
         let db = engine.locks.read(View::from(0), &keys);
-        let are_there = keys.each_ref().map(|key| db.look(key).is_some());
+        let are_there = keys.each_ref().map(|key| db.look_silently(key).is_some());
         assert_eq!(
             are_there,
             [true, false],

@@ -52,7 +52,7 @@ impl Db<'_> {
                 let keys = [first, second].map(|database| Key::new(database, &name));
                 // What has expired is not there, and is not to be seen to expire after the exchange.
                 keys.iter().for_each(|key| self.remove_if_expired(key));
-                if keys.iter().any(|key| self.look(key).is_some()) {
+                if keys.iter().any(|key| self.look_silently(key).is_some()) {
                     self.changed(&Key::new(database, &name), "", 0);
                 }
             }

@@ -2,11 +2,11 @@
 //!
 //! | | for | access | hit or miss | event `keymiss` |
 //! |---|---|---|---|---|
-//! | [`get`](Db::get) | reading the value | yes | counted | told |
-//! | [`peek`](Db::peek) | reading something about the key: TYPE, TTL | | counted | told |
-//! | [`inspect`](Db::inspect) | OBJECT | | counted | |
-//! | [`find`](Db::find) | changing the value | yes | | |
-//! | [`look`](Db::look) | whoever is to leave no trace | | | |
+//! | [`read`](Db::read) | reading the value | yes | counted | sent |
+//! | [`read_metadata`](Db::read_metadata) | reading something about the key: TYPE, TTL | | counted | sent |
+//! | [`read_for_object`](Db::read_for_object) | OBJECT | | counted | |
+//! | [`find_to_change`](Db::find_to_change) | changing the value | yes | | |
+//! | [`look_silently`](Db::look_silently) | the server itself, and checks that must leave no trace | | | |
 
 use super::Db;
 use crate::keyspace::access::Access;
@@ -24,25 +24,25 @@ pub struct Lookups {
 }
 
 impl<'a> Db<'a> {
-    /// The entry of a key, if it is there and has not expired. All look-ups return that.
-    pub fn get(&self, key: &Key<'_>) -> Option<Entry<'_>> {
-        let entry = self.peek(key)?;
+    /// The entry of a key that a command reads, if the key exists and has not expired: GET, LRANGE.
+    pub fn read(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let entry = self.read_metadata(key)?;
         entry.clock().touch(self.reading_access());
         Some(entry)
     }
 
-    /// The same for a command that does not use the value.
-    pub fn peek(&self, key: &Key<'_>) -> Option<Entry<'_>> {
-        let entry = self.inspect(key);
+    /// The entry of a key of which a command reads something else than the value: TYPE, TTL. No access is noted.
+    pub fn read_metadata(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let entry = self.read_for_object(key);
         if entry.is_none() {
             self.note_event(key, "keymiss");
         }
         entry
     }
 
-    /// The same for a command that looks into the server rather than at its data.
-    pub fn inspect(&self, key: &Key<'_>) -> Option<Entry<'_>> {
-        let entry = self.look(key);
+    /// The entry of a key for OBJECT, which looks into the server: a hit or miss is counted, and nothing else.
+    pub fn read_for_object(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let entry = self.look_silently(key);
         let Lookups { hits, misses } = self.lookups.get();
         self.lookups.set(match entry {
             Some(_) => Lookups {
@@ -57,38 +57,41 @@ impl<'a> Db<'a> {
         entry
     }
 
-    /// The same for a command that is about to change the value, or to find out whether it may.
-    pub fn find(&self, key: &Key<'_>) -> Option<Entry<'_>> {
-        let entry = self.look(key)?;
+    /// The entry of a key that a command is about to change, or of which it finds out whether it may.
+    pub fn find_to_change(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+        let entry = self.look_silently(key)?;
         entry.clock().touch(self.changing_access(key));
         Some(entry)
     }
 
-    /// The same without a trace.
-    pub fn look(&self, key: &Key<'_>) -> Option<Entry<'_>> {
+    /// The entry of a key, if the key exists and has not expired. The look-up leaves no trace.
+    pub fn look_silently(&self, key: &Key<'_>) -> Option<Entry<'_>> {
         self.shard(key)
             .get(key.hash, key.bytes)
             .filter(|entry| !entry.is_expired(self.view.now_ms))
     }
 
-    /// The string of a key that is [read](Db::get).
+    /// The string of a key that is [read](Db::read).
     pub fn string(&self, key: &Key<'_>) -> Result<Option<&[u8]>, WrongType> {
-        self.get(key).map(Entry::string).transpose()
+        self.read(key).map(Entry::string).transpose()
     }
 
-    /// The collection of a key that is [read](Db::get).
+    /// The collection of a key that is [read](Db::read).
     pub fn collection<C: Collection>(&self, key: &Key<'_>) -> Result<Option<&C>, WrongType> {
-        self.get(key).map(Entry::collection).transpose()
+        self.read(key).map(Entry::collection).transpose()
     }
 
-    /// The string of a key that is to be [changed](Db::find).
-    pub fn find_string(&self, key: &Key<'_>) -> Result<Option<&[u8]>, WrongType> {
-        self.find(key).map(Entry::string).transpose()
+    /// The string of a key that is to be [changed](Db::find_to_change).
+    pub fn string_to_change(&self, key: &Key<'_>) -> Result<Option<&[u8]>, WrongType> {
+        self.find_to_change(key).map(Entry::string).transpose()
     }
 
-    /// The collection of a key that is to be [changed](Db::find), or not, as it turns out.
-    pub fn find_collection<C: Collection>(&self, key: &Key<'_>) -> Result<Option<&C>, WrongType> {
-        self.find(key).map(Entry::collection).transpose()
+    /// The collection of a key that is to be [changed](Db::find_to_change), or not, as it turns out.
+    pub fn collection_to_change<C: Collection>(
+        &self,
+        key: &Key<'_>,
+    ) -> Result<Option<&C>, WrongType> {
+        self.find_to_change(key).map(Entry::collection).transpose()
     }
 
     /// How many keys have been looked up to be read since this was last asked.

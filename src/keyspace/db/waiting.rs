@@ -6,7 +6,7 @@ use crate::keyspace::waiters::{Earlier, SharedWaiter, States, Ticket};
 use std::collections::BTreeSet;
 
 impl Db<'_> {
-    /// Lets somebody wait for keys, none of which is there now. Returns the ticket to leave with.
+    /// Lets a client wait for keys that do not serve it now. Returns the ticket to leave with.
     pub fn join_waiters(&mut self, keys: &[Key<'_>], waiter: &SharedWaiter) -> Ticket {
         let ticket = self.keyspace.next_ticket();
         let mut earlier = Earlier::none();
@@ -18,15 +18,15 @@ impl Db<'_> {
         ticket
     }
 
-    /// Takes somebody out of the queues of these keys, who may have been served from one of them.
+    /// Takes a client out of the queues of these keys; it may have been served from one of them.
     pub fn leave_waiters(&mut self, keys: &[Key<'_>], ticket: Ticket) {
         for key in keys {
             self.guard_mut(key).waiters.leave(key.bytes, ticket);
         }
     }
 
-    /// Serves those who wait for keys that have changed, key by key in the order of the changes, first come, first
-    /// served. Called at the end of every command that may have filled a key.
+    /// Serves the clients that wait for keys which are ready, key by key in the order in which they became ready, first
+    /// come, first served. Called at the end of every command that may have changed a key.
     #[inline]
     pub fn serve_waiters(&mut self) {
         if self.aftermath.is_some() {
@@ -50,7 +50,7 @@ impl Db<'_> {
         let own_database = std::mem::replace(&mut self.view.database, key.database());
         self.guard_mut(key).waiters.begin_serving(key.bytes);
         let mut last = None;
-        while let state = States::of(self.look(key))
+        while let state = States::of(self.look_silently(key))
             && let waiters = &self.shard(key).waiters
             && waiters.want(key.bytes, state)
             && let Some((ticket, waiter)) = waiters.next(key.bytes, last)
@@ -74,16 +74,16 @@ impl Db<'_> {
         self.view.database = own_database;
     }
 
-    /// Commits what no command has asked for, the removal of keys that had expired, and serves those who waited for
+    /// Commits the removal of keys that had expired, which no command has asked for, and serves clients that waited for
     /// that.
     pub fn settle(&mut self) {
         self.commit(&[]);
         self.serve_waiters();
     }
 
-    /// The shards that are not locked, but are needed to serve those who wait for these keys, and then those who wait
-    /// for the keys that are filled by that, and so on. A key that is only taken from leads no further: the command
-    /// does not change it, so if it is there, its waiters want a value of another type.
+    /// The shards that are not locked, but are needed to serve the waiters of these keys, and then the clients that
+    /// wait for the keys that are filled by that, and so on. A key that is only taken from leads no further: the
+    /// command does not change it, so if it is there, its waiters want a value of another type.
     pub(in crate::keyspace) fn missing_shards(&self, keys: &[Key<'_>]) -> Vec<usize> {
         let mut missing = Vec::new();
         if self
@@ -114,7 +114,7 @@ impl Db<'_> {
         missing
     }
 
-    /// Notes that a key has changed, if its new state serves somebody who waits for it.
+    /// Notes that a key is ready, if its new state serves one of its waiters.
     pub(in crate::keyspace) fn note_for_waiters(&mut self, key: &Key<'_>) {
         let shard = self.guard_mut(key);
         let state = States::of(shard.get(key.hash, key.bytes));

@@ -47,7 +47,9 @@ pub(super) fn reload(call: &mut Call, db: &mut Db) -> CommandResult {
         save(call.server, db).map_err(|error| failed(call, "save", &error.to_string()))?;
     }
     let loaded = load(call.server, call.now_ms).and_then(|keys| {
-        let conflict = keys.iter().find(|loaded| db.look(&loaded.key()).is_some());
+        let conflict = keys
+            .iter()
+            .find(|loaded| db.look_silently(&loaded.key()).is_some());
         match conflict {
             Some(loaded) if !empties && !merges => Err(format!(
                 "the key '{}' is there already",
@@ -184,7 +186,7 @@ fn loaded(server: &Server, database: usize, record: KeyRecord) -> Result<Loaded,
 fn put(db: &mut Db, loaded: Loaded) {
     let key = Key::new(loaded.database, &loaded.name);
     db.put_anew(&key, loaded.object, loaded.expires_at_ms);
-    if let Some(entry) = db.look(&key) {
+    if let Some(entry) = db.look_silently(&key) {
         let clock = entry.clock();
         clock.restore(loaded.frequency, loaded.idle_s, db.access());
     }

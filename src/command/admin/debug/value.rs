@@ -70,5 +70,5 @@ pub(super) fn quicklist(call: &mut Call, db: &Db) -> CommandResult {
 
 fn entry<'a>(call: &Call, db: &'a Db) -> Result<Entry<'a>, CommandError> {
     let key = Key::new(db.view.database, call.argument(2));
-    db.look(&key).ok_or(CommandError::NoSuchKey)
+    db.look_silently(&key).ok_or(CommandError::NoSuchKey)
 }

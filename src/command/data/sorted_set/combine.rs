@@ -195,7 +195,7 @@ impl<'a> Combination<'a> {
         let inputs: Result<Vec<Input>, WrongType> = keys
             .iter()
             .map(|key| {
-                let members = Members::of(db.get(key))?;
+                let members = Members::of(db.read(key))?;
                 let weight = 1.0;
                 Ok(Input { members, weight })
             })

@@ -127,7 +127,7 @@ pub(in crate::command) fn pop_with_key(
     end: End,
     count: usize,
 ) -> Result<bool, CommandError> {
-    if db.find_collection::<SortedSet>(key)?.is_none() {
+    if db.collection_to_change::<SortedSet>(key)?.is_none() {
         return Ok(false);
     }
     reply.array(2);
