@@ -2,68 +2,83 @@
 //!
 //! # The layers
 //!
-//! A layer uses only those above it in this table; `tests/tidy.rs` looks.
+//! A layer uses only those above it in this table; `tests/tidy.rs` checks it.
 //!
 //! | layer | what it is | what it does not know |
 //! |---|---|---|
-//! | [`util`] | patterns, numbers as Redis prints them, LZF, the clock, a bell | everything |
+//! | [`util`] | patterns, numbers as Redis prints them, LZF, the clock, a bell | all else |
 //! | [`resp`] | bytes to protocol and back | commands, keys |
 //! | [`types`] | the data structures, pure: hash table, list, set, sorted set, HyperLogLog | keys, clients |
-//! | [`keyspace`] | keys to values: shards, locks, expiry, events, waiters, watchers, snapshots | sockets, replies |
+//! | [`keyspace`] | keys to values: shards, locks, expiry, changes, waiters, snapshots | sockets, replies |
 //! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
-//! | [`state`] | what the server remembers besides data: configuration, clients, channels, saves | sockets |
-//! | [`command`] | the table of commands, the executor, one file a family | sockets |
-//! | [`server`] | listener, connections, saver, expirer: the only layer that spawns threads | |
+//! | [`state`] | what the server knows besides data: configuration, clients, channels, saves | commands |
+//! | [`command`] | the table of commands, the executor, a file for each family | sockets |
+//! | [`server`] | listener, connections, saver, expirer: sockets and threads | |
 //!
 //! # Where to begin
 //!
 //! 1. [`resp::request`] and [`resp::reply`]: what goes over the wire.
 //! 2. [`server::connection`]: the loop that every client's thread runs.
-//! 3. [`command::execute`] and [`command::spec`]: from a request to the right code under the right locks.
-//! 4. A family, `command/hash.rs` say, and beneath it [`types::hash`] and [`types::dict`].
-//! 5. [`keyspace::db`], [`keyspace::shard`], [`keyspace::space`]: what lies between the two.
-//! 6. [`state::pubsub`] and [`state::outbox`]: how one client hears what another does, and nobody waits for it.
-//! 7. [`server::saver`], [`server::dump`], [`keyspace::snapshot`] and [`rdb::format`]: how the dump comes about.
+//! 3. [`command::spec`] and [`command::execute`]: from a request to the right code under the right locks.
+//! 4. A family, `command/data/hash.rs` say, and beneath it [`types::hash`] and [`types::dict`].
+//! 5. [`keyspace::db`], [`keyspace::shard`], [`keyspace::locks`], [`keyspace::change`]: between a handler and its
+//!    keys.
+//! 6. [`state::pubsub`] and [`state::outbox`]: how messages reach a client without the publisher waiting for it.
+//! 7. [`server::saver`], [`server::dump`], [`keyspace::snapshot`] and [`rdb::format`]: how the dump is written.
 //!
 //! # The life of a command
 //!
-//! `HSET user name ann` arrives. The [connection](server::connection) reads it into its buffer; the
-//! [parser](resp::request) finds four arguments, which stay where they are in the buffer.
-//! The [executor](command::execute) looks `hset` up in the [table](command::registry): the arity fits, the key is
-//! argument 1, and the handler's type is `Write`. So the key is hashed, once; the hash names one of 256
-//! [shards](keyspace::space), and its lock is taken for writing. The handler gets a [`Db`](keyspace::db::Db) in which
-//! just this shard is open. It looks the hash up, or creates it, inserts the field, tells what has changed, and writes
-//! `:1` straight into the connection's output. The call is counted, and when the input holds no further request the
-//! lock is let go and the output goes to the client by one write; earlier, if the next request wants another lock.
+//! `HSET user name ann` arrives.
+//!
+//! 1. The client's thread, in its [connection](server::connection), reads the bytes into a buffer. The
+//!    [parser](resp::request) finds four arguments, which stay where they are in the buffer.
+//! 2. The [executor](command::execute) looks `hset` up in the [registry](command::registry) and admits it: the arity
+//!    fits, and the server is in a state to run it. Its entry says that the key is argument 1, and that the handler is
+//!    `Write`.
+//! 3. The key is hashed, once. The hash names one of 256 [shards](keyspace::space), whose lock is taken exclusively.
+//! 4. The handler gets a [`Db`](keyspace::db::Db), in which this shard alone is open. It looks the hash up, or creates
+//!    it, inserts the field, says what has changed, and writes `:1` straight into the connection's output.
+//! 5. Still under the lock, the executor [commits](keyspace::change): subscribers of keyspace events, watchers and
+//!    waiting clients get notice, and the effect goes to the journal, if there is one.
+//! 6. The call is counted. When the buffer holds no further request, the lock is released and the output goes to the
+//!    client by one write; earlier, if the next request wants another lock.
 //!
 //! # Threads and locks
 //!
-//! The threads are listed in [`server`]. They share one [`state::Server`]. Its locks, in the order in which a thread
-//! may take them:
+//! The threads are listed in [`server`]; beside them, [`rdb::file`] reads a dump back in a thread of its own. They
+//! share one [`Engine`](command::execute::Engine): the [state](state::Server) and the keyspace with its locks.
+//! Handlers get the state alone, so none of them can lock a shard: the compiler says so.
+//!
+//! The locks, in the order in which a thread may take them:
 //!
 //! | lock | guards | held for |
 //! |---|---|---|
-//! | a shard's `RwLock`, [`keyspace::space`] | its keys and values | a command, some of a packet, a transaction |
-//! | tables of [channels](state::pubsub), the turn to tell, an [outbox](state::outbox) | who hears what | one message |
-//! | the [monitors](state::monitors), then an outbox | who looks on | one line for all of them |
-//! | the book of [transfers](state::transfers), then a round of it | who gets which dump | a few lines |
-//! | all other mutexes | what their file says | a few lines |
+//! | shards, [`keyspace::locks`] | keys and values | a command, some commands of a packet, a transaction |
+//! | how a [wait](state::waiting) ends | one waiting client's reply | serving that client, under the shards' locks |
+//! | tables of [channels](state::pubsub), the publishers' turn, an [outbox](state::outbox) | subscribers | one message |
+//! | the [monitors](state::monitors), then an outbox | monitors | one line for all of them |
+//! | the book of [transfers](state::transfers), then one of its rounds | which client gets which dump | a few lines |
+//! | all other mutexes | what their file says | a few lines; most hold no other lock meanwhile |
 //!
-//! [`command::execute`] tells which commands of a packet share a lock, `keyspace/lock_set.rs` how several locks are
-//! taken. The locks of channels are taken in the order given, also under a shard's lock, which tells
-//! [events](keyspace::events). The other mutexes are those of clients, workers, pause, saves, shutdown, log, slow log,
-//! events of latency, statistics of errors, and configuration; most hold no other lock meanwhile, and their files say
-//! where one does.
+//! The locks of channels are also taken under a shard's lock, because [events](keyspace::events) are sent there.
 //!
-//! A slow command delays its own client and the commands on the shards of its keys, a 256th of all keys for each; of
-//! two that only read, one waits for the other only if a command that changes keys waits between them. A slow command
-//! that locks all shards, as KEYS does in a transaction, delays every other command. Commands on other shards are
-//! delayed for a millisecond at most, also when a command on many keys or a snapshot waits for the slow one: no thread
-//! waits for a shard for longer than that with another in hand. `keyspace/lock_set.rs` tells how, and names the one
-//! exception.
+//! # For whom a slow command is slow
 //!
-//! No socket and no file is touched, and nothing large is freed, while a shard is locked; only what else a
-//! transaction does, CONFIG REWRITE for example, it does under its locks.
+//! A slow command delays its own client, and the commands on the shards of its keys: a 256th of all keys for each. Two
+//! commands that only read delay each other only if a command that changes keys waits between them. A slow command
+//! that locks all shards (KEYS in a transaction, DEBUG RELOAD) delays all others. Commands on other shards are delayed
+//! for a millisecond at most, also when MSET or a snapshot waits for the slow one: no thread waits for a shard for
+//! longer than that with another in hand. `keyspace/lock_set.rs` says how, and names the one exception.
+//!
+//! # What is deliberately absent
+//!
+//! - No async runtime: a thread for each client, which blocks. No `unsafe` code.
+//! - No lock that a handler takes, and no socket that it sees.
+//! - No fork: a [snapshot](keyspace::snapshot) is a moment of all shards, and what changes later is set aside.
+//! - No wait for a client that does not read: what its socket does not take is kept, up to a limit.
+//! - No input or output while a shard is locked, with these exceptions: DEBUG RELOAD saves and loads under all locks, and a
+//!   transaction runs whatever was queued under its locks, CONFIG REWRITE for example. Memory of keys that go is freed when
+//!   the locks are gone; what a command takes out of a collection (LTRIM, ZREMRANGEBYRANK) is freed as it goes.
 
 #![forbid(unsafe_code)]
 

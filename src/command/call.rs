@@ -31,7 +31,7 @@ pub struct Call<'a> {
     pub commands: &'static Registry,
     /// The arguments that were received into memory of their own.
     pub large: &'a LargeArguments,
-    /// Unix time in milliseconds; the same for the whole call.
+    /// Unix time in milliseconds; it stands still during the call.
     pub now_ms: i64,
     /// What is to be done when the handler has returned.
     pub then: Then,
@@ -99,7 +99,7 @@ impl<'a> Call<'a> {
             .ok_or(CommandError::NotPositive)
     }
 
-    /// Refuses to draw elements of which the same may come several times, if the reply could not be a string's size.
+    /// Refuses to draw this many elements with repetition, if the reply could be larger than a string may be.
     /// Redis would go on until its memory is gone.
     pub fn check_drawn(&self, count: usize) -> Result<(), CommandError> {
         const LEAST_BYTES: usize = 6;
@@ -154,7 +154,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// Puts what other threads have told the client before its reply, since the command ends its listening. Within a
+    /// Puts the messages of other threads before the client's reply, since the command ends its subscriptions. Within a
     /// transaction, messages wait for the end: they are none of its replies, which the client counts.
     pub fn hear_out(&mut self) {
         if !self.session.transaction.is_running {
@@ -175,7 +175,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// The database, of so many, that an argument names.
+/// The number of a database that an argument names, if it is below `databases`.
 pub fn database_number(argument: &[u8], databases: usize) -> Option<usize> {
     let number = number::parse_i64(argument)?;
     let number = usize::try_from(number).ok();

@@ -82,7 +82,8 @@ impl CommandError {
         CommandError::Other(format!("ERR {text}").into_bytes())
     }
 
-    /// The same, with a part of the request in it. As in Redis, which prints it as a C string, it ends at a zero byte.
+    /// An error of the code ERR, with a part of the request in it. As in Redis, which prints it as a C string, it ends
+    /// at a zero byte.
     pub fn quoting(before: &str, quoted: &[u8], after: &str) -> CommandError {
         let text = [
             b"ERR ",
@@ -94,8 +95,8 @@ impl CommandError {
         CommandError::Other(text)
     }
 
-    /// Of a subcommand that does not exist, or not with so many arguments. `typed` is the word after the container's
-    /// name.
+    /// Of a subcommand that does not exist, or not with this number of arguments. `typed` is the word after the
+    /// container's name.
     pub fn misused_subcommand(container: &str, typed: &[u8]) -> CommandError {
         CommandError::quoting(
             "unknown subcommand or wrong number of arguments for '",

@@ -84,7 +84,7 @@ pub enum Handler {
     ByArguments(fn(&[&[u8]]) -> Handler),
     /// The second word says which command it is: CONFIG GET.
     Container(&'static [CommandSpec]),
-    /// The same, but it does something without a second word too, and needs no data for it: COMMAND.
+    /// A container that does something without a second word too, and needs no data for that: COMMAND.
     CallableContainer(fn(&mut Call) -> CommandResult, &'static [CommandSpec]),
 }
 
@@ -122,14 +122,14 @@ pub enum KeyPlaces {
         count: usize,
     },
     /// The argument behind a word, if the word is there. What looks like the word may be something else: the executor
-    /// locks whatever stands behind one, and COMMAND GETKEYS tells, as Redis does, the first.
+    /// locks whatever stands behind one, and COMMAND GETKEYS answers, as Redis does, the first.
     AfterWord {
         /// In capitals.
         word: &'static str,
         /// Index of the first argument that may be the word.
         from: usize,
     },
-    /// Nowhere: the names of the keys follow from data, by a pattern. Nobody can tell them before the command runs.
+    /// Nowhere: the names of the keys follow from data, by a pattern. They are unknown before the command runs.
     Patterns,
     /// At the index that the command finds by reading all its arguments, if it finds one.
     Sought(fn(&[&[u8]]) -> Option<usize>),
@@ -310,7 +310,7 @@ flags! {
     NO_AUTH 13 "no_auth", NO_MANDATORY_KEYS 15 "no_mandatory_keys",
     NO_ASYNC_LOADING 16 "no_async_loading", NO_MULTI 17 "no_multi", MOVABLE_KEYS 18 "movablekeys",
     ALLOW_BUSY 19 "allow_busy",
-    /// Changes no data, and yet replicas have to hear of it, so CLIENT PAUSE WRITE makes it wait.
+    /// Changes no data, and yet it goes to replicas, so CLIENT PAUSE WRITE makes it wait.
     MAY_REPLICATE 14,
     /// Selects the database that its argument names, so that the commands behind it in a transaction are on that.
     SELECTS 20,

@@ -1,4 +1,4 @@
-//! ACL, as far as it tells something of a server that has one user, `default`, who may do everything.
+//! ACL, as far as it makes sense in a server that has one user, `default`, with all rights.
 
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult, QUOTED_BYTES, c_string};

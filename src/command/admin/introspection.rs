@@ -139,7 +139,7 @@ fn reply_info(call: &mut Call, command: &Command) {
 }
 
 /// The places of the keys as clients from before key specifications know them: index of the first, index of the last,
-/// and the step between them. Several ranges that adjoin are one; others are not told.
+/// and the step between them. Several ranges that adjoin are one; others are left out.
 fn key_range(spec: &CommandSpec) -> (i64, i64, i64) {
     let ranges = spec.keys.iter().filter_map(|keys| match keys.places {
         KeyPlaces::Range { first, last, step } => Some((first as i64, last as i64, step as i64)),
@@ -197,7 +197,7 @@ fn reply_key_spec(call: &mut Call, keys: &KeySpec) {
     }
 }
 
-/// How a search works, but for its parameters, of which there are so many.
+/// How a search works, without its parameters; `count` is the number of those.
 fn reply_search(call: &mut Call, kind: &str, parameters: usize) {
     call.reply.map(2);
     reply_text(call, "type", kind);

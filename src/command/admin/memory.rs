@@ -150,7 +150,7 @@ fn doctor(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// What the allocator tells about itself.
+/// The allocator's statistics.
 fn malloc_stats(call: &mut Call) -> CommandResult {
     let mut text = Vec::new();
     let told = stats_print(&mut text, stats_print::Options::default());

@@ -25,7 +25,7 @@ fn monitor(call: &mut Call) -> CommandResult {
             "MONITOR isn't allowed for DENY BLOCKING client",
         ));
     }
-    // As in Redis, who looks on already gets no answer.
+    // As in Redis, a client that is a monitor already gets no answer.
     if call.session.monitoring.is_none() {
         call.session.doorbell()?;
         call.session.monitoring = Some(call.server.monitors.join(&call.session.client));
@@ -34,7 +34,7 @@ fn monitor(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// Shows a command that was carried out to those who look on, if anybody does; passwords are hidden.
+/// Shows a command that was carried out to the monitors, if there are any; passwords are hidden.
 #[inline]
 pub(in crate::command) fn show(
     server: &Server,

@@ -83,7 +83,7 @@ fn flushdb(call: &mut Call, db: &mut Db) -> CommandResult {
     Ok(())
 }
 
-/// ASYNC and SYNC are the same here: the tables are taken out whole and freed when the locks are gone.
+/// ASYNC and SYNC make no difference here: the tables are taken out whole and freed when the locks are gone.
 fn check_flush_mode(call: &Call) -> CommandResult {
     match call.arguments.len() {
         1 => Ok(()),

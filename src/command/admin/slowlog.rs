@@ -33,7 +33,7 @@ const SLOWLOG: &[CommandSpec] = &[
         summary: "Show helpful text about the different subcommands", ..BASE },
 ];
 
-/// Entries that SLOWLOG GET shows if it is not told how many.
+/// Entries that SLOWLOG GET shows without a count.
 const SHOWN: usize = 10;
 
 /// ```text

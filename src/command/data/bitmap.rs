@@ -74,7 +74,7 @@ fn setbit(call: &mut Call, db: &mut Db) -> CommandResult {
     Ok(())
 }
 
-/// Appends zero bytes until a string has so many bits; returns whether it had fewer.
+/// Appends zero bytes until a string has this many bits; returns whether it had fewer.
 fn grow(string: &mut Vec<u8>, bits: usize) -> bool {
     let bytes = bits.div_ceil(8);
     let is_shorter = string.len() < bytes;
@@ -131,7 +131,7 @@ fn bitcount(call: &mut Call, db: &Db) -> CommandResult {
     let string = db.string(&call.key())?.unwrap_or_default();
     let bits = match bounds {
         None => 0..8 * string.len(),
-        // Among negative bounds, those in the wrong order are told apart before they meet at the beginning.
+        // Among negative bounds, those in the wrong order are found before they meet at the beginning.
         Some((start, end, _)) if start < 0 && end < 0 && start > end => 0..0,
         Some((start, end, unit)) => bit_range(start, end, unit, string.len()),
     };
@@ -309,7 +309,8 @@ fn bitfield(call: &mut Call, db: &mut Db) -> CommandResult {
     if changes > 0 {
         db.changed(&key, "setbit", changes);
     } else if has_grown {
-        // An increment has failed for its overflow. As in Redis neither watchers nor subscribers hear of the zeros.
+        // An increment has failed for its overflow. As in Redis neither watchers nor subscribers get notice of the
+        // zeros.
         db.changed_silently();
     }
     Ok(())

@@ -191,8 +191,8 @@ fn pop(call: &mut Call, db: &mut Db, end: End) -> CommandResult {
     Ok(())
 }
 
-/// Moves elements from an end of a key's list to the reply, as an array if there is a count, and tells. `false`,
-/// without a reply, if there is no key.
+/// Moves elements from an end of a key's list to the reply, as an array if there is a count, and notes the change.
+/// `false`, without a reply, if there is no key.
 pub(super) fn pop_to_reply(
     reply: &mut Reply,
     db: &mut Db,
@@ -587,8 +587,8 @@ fn move_between_keys(call: &mut Call, db: &mut Db, from: End, to: End) -> Comman
     Ok(())
 }
 
-/// Moves an element from one end to another of two lists or one, replies with it and tells. `false`, without a reply,
-/// if there is none.
+/// Moves an element from one end to another of two lists or one, replies with it and notes the change. `false`, without
+/// a reply, if there is none.
 pub(super) fn move_element(
     reply: &mut Reply,
     db: &mut Db,

@@ -1,5 +1,6 @@
 //! Replies with whole collections. A large one is cloned, which copies next to nothing (see [`types`](crate::types)),
-//! and sent piece by piece when the lock is gone: no second copy of it is made, and nobody waits for its length.
+//! and sent piece by piece when the lock is gone: no second copy of it is made, and no other client waits while it is
+//! long.
 
 use crate::resp::reply::Reply;
 use std::ops::Range;

@@ -296,7 +296,7 @@ impl Popped {
 
 /// Whatever is less work: the drawn members are taken out, or the set goes and those that stay become a new one.
 fn spop_several(call: &mut Call, db: &mut Db) -> CommandResult {
-    /// To move a member is as much work as to take out so many; decides on the form that is left, so it is Redis'
+    /// To move a member is as much work as to take out this number; decides on the form that is left, so it is Redis'
     /// number.
     const REMOVALS_PER_MOVE: usize = 5;
     let key = call.key();

@@ -240,7 +240,7 @@ impl<'a> Options<'a> {
         patterns.any(|pattern| matches!(pattern, Pattern::Key { .. }))
     }
 
-    /// Which of so many elements are wanted.
+    /// Which elements of a sequence of this length are wanted.
     fn wanted(&self, len: usize) -> Range<usize> {
         let Some((start, count)) = self.limit else {
             return 0..len;
@@ -370,7 +370,7 @@ fn sorted<'a>(
     }
 }
 
-/// A part of what has an order, from the front or from the back; `range` gives so many elements from a start.
+/// A part of what has an order, from the front or from the back; `range` gives a number of elements from a start.
 fn in_direction<'a>(
     len: usize,
     wanted: Range<usize>,
@@ -442,7 +442,7 @@ fn by_numbers<'a>(
 }
 
 /// The number that a weight spells, as C's `strtod` sees it: up to a zero byte, blanks before it, nothing being 0.
-/// `None` if it is none, or too large or too small to be told precisely.
+/// `None` if it is none, or too large or too small to be exact.
 fn number_of(weight: &[u8]) -> Option<f64> {
     if let Some(integer) = number::parse_i64(weight) {
         return Some(integer as f64);
@@ -486,7 +486,7 @@ fn by_bytes<'a>(
     let mut weighed: Vec<Weighed> = elements.into_iter().enumerate().map(weigh).collect();
     let by_weight = |a: &Weighed, b: &Weighed| options.directed(a.weight.cmp(&b.weight));
     if by.is_some() && wanted != (0..weighed.len()) {
-        // Which of those with the same weight are among the wanted, Redis' algorithm decides.
+        // Which elements of equal weight are among the wanted ones follows from Redis' algorithm.
         sort_part(&mut weighed, wanted.clone(), by_weight);
     } else {
         order(&mut weighed, &wanted, |a, b| {

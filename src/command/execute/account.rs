@@ -1,4 +1,4 @@
-//! What is written down about a call: its error, what it cost, and who is shown it. And whether its client wants the
+//! What is noted about a call: its error, its cost, and the line for the monitors. And whether its client wants the
 //! reply at all (CLIENT REPLY).
 
 use super::plan::{Body, Plan};
@@ -88,7 +88,7 @@ impl Account {
         };
     }
 
-    /// Takes back what the call has written, if the client does not want to hear it.
+    /// Takes back what the call has written, if the client does not want it.
     pub(super) fn drop_unheard(self, session: &Session, reply: &mut Reply) {
         if matches!(session.reply_mode, ReplyMode::Off | ReplyMode::Skip) {
             self.take_back(reply);
@@ -117,7 +117,7 @@ pub(super) fn answer_error(
     reply.error(&text);
 }
 
-/// Whether a command answers with what it changes about subscriptions. That is no reply: the client hears it always.
+/// Whether a command answers with what it changes about subscriptions. That is no reply: the client gets it always.
 pub(super) fn is_about_subscriptions(command: &Command) -> bool {
     command.spec.has(PUBSUB) && command.spec.has(WHILE_SUBSCRIBED)
 }

@@ -1,4 +1,4 @@
-//! The lock that a changing command leaves to the next one of the same packet, which often changes the same key: else
+//! The lock that a changing command leaves to the next one of the same packet, which often changes this key too: else
 //! clients that work on one key would hand its lock to and fro for each of their commands.
 //!
 //! Invariants:

@@ -165,7 +165,7 @@ fn unsubscribe_from(call: &mut Call, kind: Kind) -> CommandResult {
     Ok(())
 }
 
-/// Tells the client what it has subscribed to, or no longer has, and how many subscriptions it has now.
+/// Replies what the client has subscribed to, or no longer has, and how many subscriptions it has now.
 fn confirm(call: &mut Call, kind: Kind, name: Option<&[u8]>) {
     let subscriptions = &call.session.subscriptions;
     let count = match kind {

@@ -27,7 +27,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         summary: "A container for debugging commands.", ..BASE },
 ];
 
-/// DEBUG is one command in the table, as in Redis, so the subcommands are told apart here.
+/// DEBUG is one command in the table, as in Redis, so the subcommands are distinguished here.
 fn handler_of(arguments: &[&[u8]]) -> Handler {
     let word = String::from_utf8_lossy(arguments.get(1).copied().unwrap_or_default());
     match (word.to_ascii_uppercase().as_str(), arguments.len()) {
@@ -190,7 +190,7 @@ fn quicklist_packed_threshold(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// Whether keys that are due go although nobody asks for them.
+/// Whether the expirer removes keys that are due.
 ///
 /// ```text
 /// > DEBUG SET-ACTIVE-EXPIRE 0

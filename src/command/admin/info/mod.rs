@@ -164,7 +164,7 @@ fn clients(call: &Call, survey: &Survey, out: &mut String) {
     line!(out, "clients_in_timeout_table:{}", with_timeout.count());
     line!(out, "total_blocking_keys:{}", survey.keys_waited_for());
     line!(out, "total_blocking_keys_on_nokey:0");
-    // Redis tells it since 7.4.
+    // In Redis since 7.4.
     line!(out, "total_watched_keys:{}", survey.watched_keys());
 }
 

@@ -1,4 +1,4 @@
-//! What a search is told: the arguments of GEOSEARCH and of what it replaces.
+//! The parameters of a search: the arguments of GEOSEARCH and of what it replaces.
 
 use super::{place_of, point, unit};
 use crate::command::call::Call;
@@ -7,7 +7,7 @@ use crate::types::geo::{Area, Point, Shape};
 use crate::types::sorted_set::SortedSet;
 use crate::util::number;
 
-/// How a command is told what to search, and what it does with what it finds.
+/// The form in which a command says what to search, and what it does with the result.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Form {
     pub(super) area: AreaForm,

@@ -85,7 +85,7 @@ fn find<'a>(set: &'a SortedSet, query: &Query) -> Vec<Found<'a>> {
     let mut found = search(set, &area, enough);
     let wanted = found.len().min(most);
     let order = match query.order {
-        // The nearest ones cannot be told without.
+        // The nearest ones are not known without it.
         Order::Unsorted if query.count > 0 && !query.is_any => Order::Nearest,
         order => order,
     };

@@ -58,7 +58,7 @@ impl Options {
         (options, call.arguments.len())
     }
 
-    /// Refuses options that contradict each other, or so many members.
+    /// Refuses options that contradict each other, or more than one member.
     fn check(self, members: usize) -> CommandResult {
         let Options { nx, xx, gt, lt, .. } = self;
         if nx && xx {

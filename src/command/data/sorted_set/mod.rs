@@ -72,7 +72,7 @@ fn write_entries<'a>(
     }
 }
 
-/// Tells that so many members have left a set. If they are all, the key goes, and with it those that are still there:
+/// Notes that members have left a set. If they were all, the key goes, and with it those that are still in it:
 /// they are freed when the lock is gone.
 fn after_removal(db: &mut Db, key: &Key, event: &'static str, removed: usize, is_all: bool) {
     if removed > 0 {

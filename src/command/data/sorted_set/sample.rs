@@ -68,7 +68,7 @@ fn zrandmember(call: &mut Call, db: &Db) -> CommandResult {
     Ok(())
 }
 
-/// Draws members, of which the same may come several times.
+/// Draws members with repetition.
 fn reply_any(call: &mut Call, set: &SortedSet, wanted: usize, shape: Shape) -> CommandResult {
     // Redis would go on until its memory is gone; a reply that could not be a string's size is refused here.
     const LEAST_BYTES: usize = 6;
@@ -80,7 +80,7 @@ fn reply_any(call: &mut Call, set: &SortedSet, wanted: usize, shape: Shape) -> C
     Ok(())
 }
 
-/// A member, each having the same chance.
+/// A random member, each with equal chance.
 fn any_entry(set: &SortedSet) -> (&[u8], f64) {
     entry(set, fastrand::usize(..set.len()))
 }
@@ -90,7 +90,7 @@ fn entry(set: &SortedSet, rank: usize) -> (&[u8], f64) {
     entry.expect("the rank is less than the length")
 }
 
-/// Draws different ones of so many ranks.
+/// Draws different ranks below a length.
 fn different_ranks(wanted: usize, len: usize) -> Vec<usize> {
     if wanted <= len / 4 {
         // Few out of many are drawn until enough different ones have come.
