@@ -54,13 +54,14 @@
 //! | lock | guards | held for |
 //! |---|---|---|
 //! | shards, [`keyspace::locks`] | keys and values | a command, some commands of a packet, a transaction |
-//! | how a [wait](state::waiting) ends | one waiting client's reply | serving that client, under the shards' locks |
-//! | tables of [channels](state::pubsub), the publishers' turn, an [outbox](state::outbox) | subscribers | one message |
+//! | the outcome of a [wait](state::waiting) | one waiting client's reply | serving that client, under the shards |
+//! | tables of [channels](state::pubsub), the turn, an [outbox](state::outbox) | subscribers | one message |
 //! | the [monitors](state::monitors), then an outbox | monitors | one line for all of them |
 //! | the book of [transfers](state::transfers), then one of its rounds | which client gets which dump | a few lines |
 //! | all other mutexes | what their file says | a few lines; most hold no other lock meanwhile |
 //!
-//! The locks of channels are also taken under a shard's lock, because [events](keyspace::events) are sent there.
+//! The locks of channels and monitors are also taken under shards, because [events](keyspace::events) are sent there, and
+//! because EXEC runs its commands there; [`state`] has the whole order.
 //!
 //! # For whom a slow command is slow
 //!
@@ -76,9 +77,10 @@
 //! - No lock that a handler takes, and no socket that it sees.
 //! - No fork: a [snapshot](keyspace::snapshot) is a moment of all shards, and what changes later is set aside.
 //! - No wait for a client that does not read: what its socket does not take is kept, up to a limit.
-//! - No input or output while a shard is locked, with these exceptions: DEBUG RELOAD saves and loads under all locks, and a
-//!   transaction runs whatever was queued under its locks, CONFIG REWRITE for example. Memory of keys that go is freed when
-//!   the locks are gone; what a command takes out of a collection (LTRIM, ZREMRANGEBYRANK) is freed as it goes.
+//! - No input or output while a shard is locked, with these exceptions: DEBUG RELOAD saves and loads under all locks,
+//!   and a transaction runs whatever was queued under its locks, CONFIG REWRITE for example. Memory of keys that go is
+//!   freed when the locks are gone; what a command takes out of a collection (LTRIM, ZREMRANGEBYRANK) is freed as it
+//!   goes.
 
 #![forbid(unsafe_code)]
 

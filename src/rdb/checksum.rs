@@ -1,19 +1,19 @@
-//! The CRC-64 of an RDB file, four pieces at a time.
+//! The CRC-64 of an RDB file, computed in four lanes at a time.
 //!
-//! The crate `crc64` says what the checksum is, and computes it for a few bytes. Over many it waits: each step needs
-//! the result of the one before, and a processor could do four such steps in the same time. So a block is cut in four
-//! lanes, which are computed side by side and then put together:
+//! The crate `crc64` defines the checksum, and computes it for few bytes. For many bytes it is slow: each step needs
+//! the result of the step before, while a processor could do four independent steps in that time. So a block is divided
+//! into four lanes, which are computed side by side and then combined:
 //!
 //! ```text
 //! block    AAAAAAAA  BBBBBBBB  CCCCCCCC  DDDDDDDD
-//! crc      a         b         c         d           each from 0, but the first from the checksum so far
+//! crc      a         b         c         d           the first begins with the checksum so far, the others with 0
 //!
-//! crc of AB = (a passed over as many zeros as B has bytes) xor b            and so on
+//! crc of AB = (a, continued over as many zero bytes as B has) xor b         and so on
 //! ```
 //!
-//! That holds because a CRC is linear: the crc of x xor y is that of x xor that of y, and AB is A followed by zeros,
-//! xor zeros followed by B. For the same reason a table of 8 times 256 entries passes any state over a fixed number of
-//! zeros, one entry for each byte of the state.
+//! That holds because a CRC is linear: crc(x xor y) = crc(x) xor crc(y), and AB is (A followed by zeros) xor (zeros
+//! followed by B). For that reason, too, a table of 8 times 256 entries continues any state over a fixed number of
+//! zeros, with one look-up for each byte of the state.
 
 use std::sync::LazyLock;
 
@@ -26,11 +26,11 @@ const WORDS_IN_LANE: usize = LANE_SIZE / WORD_SIZE;
 static OVER_WORD: LazyLock<OverZeros> = LazyLock::new(|| OverZeros::new(WORD_SIZE));
 static OVER_LANE: LazyLock<OverZeros> = LazyLock::new(|| OverZeros::new(LANE_SIZE));
 
-/// The checksum of what `crc` is the checksum of, followed by `bytes`. That of nothing is 0.
+/// Continues the checksum `crc` over `bytes`. The checksum of no bytes is 0.
 pub fn crc64(crc: u64, bytes: &[u8]) -> u64 {
     let (blocks, rest) = bytes.as_chunks::<{ LANES * LANE_SIZE }>();
     let mut crc = crc;
-    // For a few bytes, the tables are not even made.
+    // For few bytes the tables are not needed, and not even computed.
     if !blocks.is_empty() {
         let (over_word, over_lane) = (&*OVER_WORD, &*OVER_LANE);
         for block in blocks {
@@ -50,7 +50,7 @@ fn crc64_of_block(
     let [a, b, c, d] = [0, 1, 2, 3].map(|lane| &words[lane * WORDS_IN_LANE..][..WORDS_IN_LANE]);
     let mut states = [crc, 0, 0, 0];
     for (((a, b), c), d) in a.iter().zip(b).zip(c).zip(d) {
-        // A word is as good as its xor with the state, followed by nothing but zeros.
+        // By linearity, the state and the next word can be combined by xor, and then continued over zeros.
         for (state, word) in states.iter_mut().zip([a, b, c, d]) {
             *state = over_word.pass(*state ^ u64::from_le_bytes(*word));
         }
@@ -61,9 +61,9 @@ fn crc64_of_block(
         .fold(first, |crc, other| over_lane.pass(crc) ^ other)
 }
 
-/// Passes the state of a checksum over a fixed number of zeros.
+/// Continues the state of a checksum over a fixed number of zero bytes.
 struct OverZeros {
-    /// What becomes of a state that is all zero, but for byte i with the value b: `of_byte[i][b]`.
+    /// `of_byte[i][b]`: the result for the state whose byte `i` is `b` and whose other bytes are 0.
     of_byte: Box<[[u64; 256]; 8]>,
 }
 

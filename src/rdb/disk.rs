@@ -1,18 +1,18 @@
-//! The operations on files that a save consists of, each a call of the system.
+//! The operations on files of which a save consists; each is a system call.
 //!
-//! They go through a trait so that a test can let any one of them fail, or write down their order and ask what a power
-//! cut would leave at each point. Nothing here decides anything: the order of the calls is in `file`.
+//! They go through a trait, so that a test can make any of them fail, or record their order and compute what a power
+//! cut would leave at each point. The order of the calls is decided in [`file`](super::file).
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
 
-/// A disk, as far as a save needs it. Errors are those of the system, as they are.
+/// The operations of a disk that a save needs. Errors are those of the system, unchanged.
 pub trait Disk: Sync {
     /// Creates an empty file for writing; one of that name is emptied.
     fn create(&self, path: &Path) -> io::Result<File>;
 
-    /// Writes a part of `bytes`, and returns how many bytes that was.
+    /// Writes a part of `bytes`, and returns the number of bytes written.
     fn write(&self, file: &File, bytes: &[u8]) -> io::Result<usize>;
 
     /// Waits until the content of a file is on the disk. Its name may not be there yet: see `sync_directory`.
@@ -21,10 +21,10 @@ pub trait Disk: Sync {
     /// Opens a file for reading, or a directory for `sync_directory`.
     fn open(&self, path: &Path) -> io::Result<File>;
 
-    /// Reads into `buffer`, and returns how many bytes that was; 0 at the end.
+    /// Reads into `buffer`, and returns the number of bytes read; 0 at the end.
     fn read(&self, file: &File, buffer: &mut [u8]) -> io::Result<usize>;
 
-    /// Gives a file the name `to`, at one stroke. A file that had it before is gone.
+    /// Gives a file the name `to`, atomically. A file that had this name before is removed.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
 
     /// Waits until the names in a directory are on the disk: what was created, renamed and removed.
@@ -63,8 +63,8 @@ impl Disk for RealDisk {
     }
 
     fn sync_directory(&self, directory: &File) -> io::Result<()> {
-        /// Bad file descriptor, invalid argument: the file system does not know this operation, as some over a network
-        /// do not. Then it does what it does, and Redis goes on as well.
+        /// Bad file descriptor, invalid argument: the file system does not support this operation; some network file
+        /// systems do not. As in Redis, that is no error.
         const UNKNOWN_HERE: [i32; 2] = [9, 22];
         match directory.sync_all() {
             Err(error)

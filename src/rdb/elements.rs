@@ -1,4 +1,4 @@
-//! Many byte strings in one piece of memory.
+//! Many byte strings in one block of memory.
 //!
 //! A collection of a million small elements would be a million small vectors, each with a header of 24 bytes and a call
 //! of the allocator. Here it is two vectors:
@@ -13,7 +13,7 @@ use std::collections::HashSet;
 use super::encodings::Entry;
 use crate::util::number;
 
-/// The elements of a list or set, or the fields and values of a hash in turn.
+/// The elements of a list or set, or the fields and values of a hash, alternating.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Elements {
     bytes: Vec<u8>,
@@ -26,12 +26,12 @@ impl Elements {
         Elements::default()
     }
 
-    /// How many elements there are.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         self.ends.len()
     }
 
-    /// Whether there are none.
+    /// Whether there is no element.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
@@ -42,12 +42,12 @@ impl Elements {
         &self.bytes[start..self.ends[index]]
     }
 
-    /// How many bytes they take.
+    /// The number of bytes of all elements.
     pub(super) fn memory_bytes(&self) -> usize {
         self.bytes.len() + size_of_val(&self.ends[..])
     }
 
-    /// Removes all, and keeps the memory for others.
+    /// Removes all elements, and keeps the memory.
     pub(super) fn clear(&mut self) {
         self.bytes.clear();
         self.ends.clear();
@@ -58,7 +58,7 @@ impl Elements {
         (0..self.len()).map(|index| self.get(index))
     }
 
-    /// The elements two by two: the fields and values of a hash. An element left over is not there.
+    /// The elements in pairs: the fields and values of a hash. If the number is odd, the last element is left out.
     pub fn pairs(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> {
         (0..self.len() / 2).map(|index| (self.get(2 * index), self.get(2 * index + 1)))
     }
@@ -94,7 +94,7 @@ impl Elements {
 
     /// Whether two of every `step`-th element are equal: 1 for the members of a set, 2 for the fields of a hash.
     pub(super) fn has_duplicates(&self, step: usize) -> bool {
-        // For a few elements, comparing each with each is faster than hashing.
+        // For few elements, comparing all pairs is faster than hashing.
         const FEW: usize = 8;
         let count = self.len() / step;
         if count <= FEW {

@@ -1,4 +1,4 @@
-//! Keys, values and strings as RDB bytes, onto any `io::Write`.
+//! Encodes keys, values and strings as RDB bytes, into any `io::Write`.
 //!
 //! `Writer` uses this for whole files. A saver can also encode batches of keys into a `Vec<u8>` on its own and hand
 //! them to `Writer::encoded`. An encoder belongs to one thread: it keeps the table of the compressor between strings.
@@ -11,13 +11,13 @@ use super::format::{length, opcode, string_form, value_type};
 use crate::util::lzf::{Table, compress};
 use crate::util::number;
 
-/// Shorter strings are not worth a try at compression. As in Redis.
+/// As in Redis, shorter strings are not compressed.
 const MIN_LEN_TO_COMPRESS: usize = 21;
 
 /// A value to be written: `'d` is the life of its data, `'i` that of the iterator over it.
 ///
-/// The number beside an iterator is how many items it will yield. It is written first, so an iterator that yields
-/// another number is an error of the caller, and reported as one.
+/// The number beside an iterator is the number of items that it will yield. It is written first, so an iterator that
+/// yields another number of items causes an error.
 pub enum ValueRef<'i, 'd> {
     /// A string.
     String(&'d [u8]),
@@ -27,7 +27,7 @@ pub enum ValueRef<'i, 'd> {
     Hash(usize, &'i mut dyn Iterator<Item = (&'d [u8], &'d [u8])>),
     /// A set.
     Set(usize, &'i mut dyn Iterator<Item = &'d [u8]>),
-    /// A set of integers, which stand for their decimal texts.
+    /// A set of integers. The members are their decimal texts.
     IntegerSet(usize, &'i mut dyn Iterator<Item = i64>),
     /// A sorted set: members and scores. Redis writes from the highest score to the lowest; any order loads.
     SortedSet(usize, &'i mut dyn Iterator<Item = (&'d [u8], f64)>),
@@ -93,7 +93,7 @@ impl Encoder {
         self.value(output, value)
     }
 
-    /// Writes a value after its type, as [`payload`](super::payload) has it.
+    /// Writes the type of a value and the value, as in a [`payload`](super::payload).
     pub fn value_with_type(
         &mut self,
         output: &mut impl Write,
@@ -133,7 +133,7 @@ impl Encoder {
         }
     }
 
-    /// Writes the number of items and then each of them.
+    /// Writes the number of items, then the items.
     fn items<T, W: Write>(
         &mut self,
         output: &mut W,

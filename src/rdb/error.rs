@@ -1,7 +1,7 @@
 //! Why an RDB file cannot be read.
 //!
-//! Every error says at which byte of the file it arose and what was expected there, so that the damage can be found
-//! with a hex editor. The texts that Redis prints for the same damage are kept where Redis has one.
+//! Every error has the offset of a byte of the file and says what was expected there, so that the damage can be found
+//! with a hex editor. If Redis has a text for the damage, that text is used.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -12,39 +12,39 @@ use std::io;
 pub enum RdbError {
     /// The input itself failed, for example the disk.
     Io {
-        /// How far reading had come.
+        /// The number of bytes that were read.
         offset: u64,
-        /// What the system said.
+        /// The error of the system.
         error: io::Error,
     },
-    /// The input ended in the middle of something.
+    /// The input ended in the middle of an item.
     Truncated {
-        /// Where that something began.
+        /// Where the item begins.
         offset: u64,
-        /// What it was.
+        /// The kind of the item.
         expected: &'static str,
     },
     /// The file does not begin with `REDIS`.
     WrongSignature,
-    /// The version is older or newer than what we understand.
+    /// The version is older or newer than those that the reader knows.
     UnsupportedVersion(u32),
-    /// The bytes are not those that were written.
+    /// The checksum is wrong: the bytes have changed since they were written.
     ChecksumMismatch {
         /// Where the checksum stands.
         offset: u64,
-        /// What the bytes before it amount to.
+        /// The checksum of the bytes before it.
         computed: u64,
-        /// What the file says.
+        /// The checksum in the file.
         stored: u64,
     },
-    /// The bytes mean nothing, or something that cannot be.
+    /// The bytes have no meaning, or an impossible one.
     BadPayload {
         /// Where the item with the fault begins.
         offset: u64,
-        /// What was expected, or what is wrong.
+        /// The expected bytes, or the fault.
         what: Cow<'static, str>,
     },
-    /// A byte stands where a type or opcode must, and is neither.
+    /// A byte in the place of a type or opcode is neither.
     UnknownType {
         /// Where the byte stands.
         offset: u64,
@@ -54,7 +54,7 @@ pub enum RdbError {
 }
 
 impl RdbError {
-    /// A `BadPayload`, in few words at the place that finds it.
+    /// A `BadPayload` with this offset and text.
     pub fn bad(offset: u64, what: impl Into<Cow<'static, str>>) -> RdbError {
         RdbError::BadPayload {
             offset,
@@ -62,7 +62,7 @@ impl RdbError {
         }
     }
 
-    /// A key whose name was there before. `offset` is where the second one begins.
+    /// The error for a key that the file has twice. `offset` is where the second one begins.
     pub fn key_twice(offset: u64, key: &[u8]) -> RdbError {
         let name = String::from_utf8_lossy(key);
         RdbError::bad(offset, format!("The key '{name}' comes twice"))

@@ -1,34 +1,36 @@
-//! A dump is replaced whole or not at all.
+//! Replaces a dump as a whole or not at all.
 //!
-//! The new one goes to a temporary file in the same directory, and takes the name of the old one when nothing can
-//! happen to it any more:
+//! The new dump is written to a temporary file in the directory of the old one. It takes the name of the old dump when
+//! its content is on the disk:
 //!
 //! ```text
-//! open the directory           first, since after the rename nothing should go wrong that could have gone wrong before
+//! open the directory           first, so that after the rename only one step can fail: the last
 //! create temp-12.dump.my_rdb
 //! write, write, ...
-//! fsync temp-12.dump.my_rdb    or the rename could reach the disk first, and a power cut would leave an empty dump
-//!  and read it back meanwhile  a dump that could not be loaded must not take the place of one that can
-//! rename to dump.my_rdb        from here on, whoever opens the dump finds the new one
-//! fsync the directory          or a power cut could bring the old one back, after somebody was told that it is saved
+//! fsync temp-12.dump.my_rdb    else the rename could reach the disk before the content: a power cut would leave an
+//! empty dump
+//!  and read it back meanwhile  a dump that cannot be loaded must not replace one that can
+//! rename to dump.my_rdb        from here on, a program that opens the dump finds the new one
+//! fsync the directory          else a power cut could bring the old dump back after the save was acknowledged
 //! ```
 //!
-//! The temporary name begins with `temp-` and a process number and ends with the name of the dump (or with the end of
-//! it, if it is very long). It is never that of the dump itself, whatever that is called, and a dump with another name
-//! is not taken for what a killed saver of this one has left.
+//! The temporary name begins with `temp-` and a process number. It ends with the name of the dump, or with the end of
+//! that name if it is very long. It is never equal to the name of the dump. Temporary files of dumps with other names
+//! are not removed.
 //!
-//! Whoever opens the path at any moment finds the old dump or the new, whole; after a crash or a power cut, too. If a
-//! step fails, the temporary file is removed, the old dump stays, and the error names the step. A failed fsync is not
-//! tried again: Linux may have dropped the pages that it could not write, and would report success about the rest. The
-//! next save begins with an empty file.
+//! # Invariants
+//! 1. A program that opens the path at any time finds a whole dump, old or new; also after a crash or a power cut.
+//! 2. If a step before the rename fails, the temporary file is removed, the old dump stays, and the error names the
+//!    step. A failed fsync is not repeated: Linux may have dropped the pages that it could not write, and would report
+//!    success for the others. The next save begins with an empty file.
+//! 3. If the last step fails, the new dump is in place, but a power cut may leave the old one. That is an error, too,
+//!    because the save cannot be acknowledged as durable. It cannot be undone: the rename has removed the old file.
+//! 4. One thread of a process at a time replaces files in a directory, because the temporary name is fixed.
+//!    [`replace`] spawns a second thread, which waits for fsync while the first one reads the file back; it has ended
+//!    when `replace` returns.
 //!
-//! The last step is the exception. When it fails, the new dump is in place and readers find it; only what a power cut
-//! leaves is open, and that is the old dump or the new one, whole either way. It is an error all the same, because the
-//! promise of a save is not kept, and there is no way back: the old file is gone with the rename.
-//!
-//! What is read back usually comes from the memory in which the system caches files. So it shows what went wrong on the
-//! way to the system (memory, our own code), not what a disk does to the bytes later; the checksum tells that at the
-//! next start.
+//! The file is usually read back from the system's page cache. That finds errors made on the way there (in memory, in
+//! our code), but not damage done by a disk later. The checksum finds that at the next start.
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -41,12 +43,12 @@ use super::disk::{Disk, RealDisk};
 use super::verify::verify;
 use crate::util::system_message;
 
-/// How many keys there are, and how many of them have a time to expire.
+/// The number of keys, and the number of keys with a time to expire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyCounts {
     /// All keys.
     pub keys: u64,
-    /// Those with a time to expire.
+    /// The keys with a time to expire.
     pub expires: u64,
 }
 
@@ -57,19 +59,20 @@ pub struct KeyCounts {
 /// may replace files in a directory, since they share the temporary name.
 ///
 /// # Errors
-/// The step that failed, its path, and what the system or the reader says: `fsync temp-12.dump.my_rdb: No space left on
-/// device`. Errors of `write` itself come as they are. See the head of this file for what then is true.
+/// The step that failed, its path, and what the system or the reader says:
+/// `fsync temp-12.dump.my_rdb: No space left on device`. Errors of `write` itself are returned unchanged. The head of
+/// this file says what holds after an error.
 pub fn replace(
     path: &Path,
     reads_back: bool,
     write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<KeyCounts>,
 ) -> io::Result<u64> {
-    // What a relative path leads to may change until the end of a save, by CONFIG SET dir.
+    // The path is made absolute: CONFIG SET dir may change the working directory during a save.
     let path = path::absolute(path).map_err(|error| failed("resolve", path, error))?;
     replace_on(&RealDisk, &path, reads_back, write)
 }
 
-/// As `replace`, on any disk.
+/// [`replace`] on any disk.
 pub(super) fn replace_on(
     disk: &dyn Disk,
     path: &Path,
@@ -98,7 +101,7 @@ pub(super) fn replace_on(
     Ok(size)
 }
 
-/// Both at the same time: the one waits for the disk, the other needs the processor.
+/// Calls fsync and reads the file back at the same time: the former waits for the disk, the latter needs the processor.
 fn sync_and_read_back(output: &Output<'_>, counts: KeyCounts) -> io::Result<()> {
     thread::scope(|scope| {
         let syncing = thread::Builder::new().spawn_scoped(scope, || output.sync());
@@ -112,14 +115,14 @@ fn sync_and_read_back(output: &Output<'_>, counts: KeyCounts) -> io::Result<()> 
                 };
                 thread.join().unwrap_or_else(panicked)
             }
-            // The system has no thread to give.
+            // If the system has no thread to give, this thread calls fsync.
             Err(_) => output.sync(),
         };
         synced.and(read)
     })
 }
 
-/// Reads a file that was just written, which must hold what it was meant to.
+/// Reads a file that was just written, and checks that it is whole and has the right number of keys.
 fn read_back(output: &Output<'_>, counts: KeyCounts) -> io::Result<()> {
     let Output {
         disk,
@@ -211,16 +214,16 @@ impl<'a> Input<'a> {
 
 impl Read for Input<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        // A client whose request has come need not wait for the rest of the file.
+        // Offers the processor to the thread of a client whose request has come.
         thread::yield_now();
         self.disk.read(&self.file, buffer)
     }
 }
 
-/// Removes the temporary files that killed processes have left when they replaced `path`, and returns how many.
+/// Removes the temporary files that killed processes have left when they replaced `path`, and returns their number.
 ///
-/// Call it at start, before the first `replace`: a file with our own process number is then an old one too (in a
-/// container every start has the same number).
+/// It must be called before the first `replace`: then a file with our own process number is an old one, too (in a
+/// container every process may have the number 1).
 pub fn remove_stale_temporaries(path: &Path) -> io::Result<usize> {
     let directory = match path.parent() {
         None => return Ok(0),
@@ -244,13 +247,13 @@ pub fn remove_stale_temporaries(path: &Path) -> io::Result<usize> {
 
 /// Removes the temporary file of a `replace` of `path` under way, because the process is about to end.
 pub fn abandon(path: &Path) {
-    // Mostly there is none.
+    // Usually no such file exists.
     let _ = fs::remove_file(path.with_file_name(temporary_name(process::id(), path)));
 }
 
-/// What the file that is to become `path` is called until then.
+/// The temporary name of the file that is to become `path`.
 pub(super) fn temporary_name(pid: u32, path: &Path) -> OsString {
-    // File systems take 255 bytes. What is left of a name that is nearly as long makes a name that is shorter than it.
+    // File systems take names of 255 bytes. A longer temporary name keeps the end of the dump's name only.
     const LONGEST: usize = 236;
     const LEFT: usize = 128;
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -268,11 +271,11 @@ fn pid_of_temporary_name(name: &OsStr, path: &Path) -> Option<u32> {
     let bytes = name.as_encoded_bytes().strip_prefix(b"temp-")?;
     let digits = bytes.split(|byte| *byte == b'.').next()?;
     let pid = str::from_utf8(digits).ok()?.parse().ok()?;
-    // Only names that we could have given: `parse` would also take "+7" and "007".
+    // Only names that a saver could have given: `parse` would also accept "+7" and "007".
     (temporary_name(pid, path) == name).then_some(pid)
 }
 
-/// Whether no process has this number. Where there is no /proc, nothing is known, and the answer is no.
+/// Whether no process has this number. On a system without /proc the answer is `false`.
 fn has_ended(pid: u32) -> bool {
     Path::new("/proc/self").exists() && !Path::new("/proc").join(pid.to_string()).exists()
 }
@@ -297,7 +300,7 @@ impl Temporary<'_> {
 impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         if !self.is_renamed {
-            // Nobody can be told here, and a file that stays is removed at the next start.
+            // An error cannot be reported here. A file that stays is removed at the next start.
             let _ = self.disk.remove(&self.path);
         }
     }
@@ -393,7 +396,7 @@ mod tests {
         fs::remove_dir_all(directory)
     }
 
-    /// What is wrong with a file that was written, and how the error about it begins.
+    /// Faults of a file that was written, and the beginning of the error about each.
     #[test]
     fn a_dump_that_is_not_what_it_was_meant_to_be_is_not_taken() -> io::Result<()> {
         type Wrong = fn(&mut (dyn Write + Send)) -> io::Result<KeyCounts>;
@@ -444,7 +447,7 @@ mod tests {
             assert!(error.to_string().starts_with(&expected), "{error}");
             assert_eq!(fs::read(&path)?, b"old");
             assert_eq!(names(&directory), ["dump.my_rdb"]);
-            // Whoever does not want it read back gets what was written.
+            // Without reading back, the file is accepted.
             replace(&path, false, write)?;
             assert_ne!(fs::read(&path)?, b"old");
         }
@@ -470,7 +473,7 @@ mod tests {
         for name in others.iter().chain(&removed) {
             fs::write(directory.join(name), b"x")?;
         }
-        // No saver makes a directory.
+        // A directory is not a file of a saver.
         fs::create_dir(directory.join("temp-4194306.dump.my_rdb"))?;
         assert_eq!(remove_stale_temporaries(&path)?, 2);
         let mut expected = [&others[..], &["temp-4194306.dump.my_rdb"]].concat();
@@ -479,12 +482,12 @@ mod tests {
         fs::remove_dir_all(directory)
     }
 
-    /// Names that look like temporary ones are names of dumps as any other.
+    /// A dump may have a name that looks like a temporary one.
     #[test]
     fn a_dump_may_be_called_as_a_temporary_file() -> io::Result<()> {
         let directory = directory("called");
         let own = format!("temp-{}.my_rdb", process::id());
-        // The longest name that file systems take, made of what a temporary name begins with.
+        // The longest name that file systems take, with the beginning of a temporary name.
         let longest = "temp-7.".repeat(36) + "ö.";
         assert_eq!(longest.len(), 255);
         let names_of_dumps = ["temp-4194305.my_rdb", &own, "temp-", "temp-7.", &longest];
@@ -492,7 +495,7 @@ mod tests {
             let path = directory.join(name);
             replace(&path, true, |output| write_key(output, b"value"))?;
             assert_eq!(remove_stale_temporaries(&path)?, 0);
-            // The old dump is there until the new one takes its place, so that a failure leaves it.
+            // The old dump exists until the new one replaces it, so a failure leaves it.
             let failure = |output: &mut (dyn Write + Send)| {
                 output.write_all(b"x")?;
                 assert_eq!(fs::metadata(&path)?.len(), 29);

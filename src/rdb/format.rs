@@ -1,7 +1,7 @@
-//! What an RDB file is made of: its opcodes, value types and length forms.
+//! The elements of an RDB file: its opcodes, value types and forms of lengths.
 //!
-//! Only constants live here; `reader` and `writer` give them their meaning. This is a whole file, 82 bytes long, that
-//! every Redis tool accepts (`EXAMPLE_FILE` holds the same bytes, and the tests read it):
+//! This file has constants only; `reader` and `writer` use them. Here is a whole file, 82 bytes long, that every Redis
+//! tool accepts (`EXAMPLE_FILE` has these bytes, and the tests read it):
 //!
 //! ```text
 //! 52 45 44 49 53 30 30 30 39       "REDIS0009": five letters, then the version in four ASCII digits
@@ -51,9 +51,9 @@ pub const VERSION_NEWEST: u32 = 11;
 /// From this version on (Redis 2.6) a checksum of 8 bytes follows EOF.
 pub const VERSION_WITH_CHECKSUM: u32 = 5;
 
-/// Bytes that stand where a value type would, and say something else. They count down from 255, types count up from 0.
+/// Opcodes: bytes in the place of a value type that are not types. They count down from 255, types count up from 0.
 pub mod opcode {
-    /// Three lengths about a cluster slot (Redis 7.4 and later); nothing that a reader must know.
+    /// Three lengths about a cluster slot (Redis 7.4 and later), which a reader may ignore.
     pub const SLOT_INFO: u8 = 244;
     /// A function library: one string, its source code.
     pub const FUNCTION2: u8 = 245;
@@ -67,11 +67,11 @@ pub mod opcode {
     pub const FREQ: u8 = 249;
     /// A fact about the file: two strings, name and value.
     pub const AUX: u8 = 250;
-    /// Two lengths: how many keys the database has, and how many of them expire. Only a hint.
+    /// Two lengths: the number of keys of the database, and of those that expire. Only a hint.
     pub const RESIZEDB: u8 = 251;
     /// When the next key expires: i64, milliseconds since 1970.
     pub const EXPIRETIME_MS: u8 = 252;
-    /// The same as i32 in seconds, written before Redis 2.6.
+    /// When the next key expires: i32, seconds since 1970. Written before Redis 2.6.
     pub const EXPIRETIME: u8 = 253;
     /// The database of the keys that follow, a length.
     pub const SELECTDB: u8 = 254;
@@ -79,22 +79,23 @@ pub mod opcode {
     pub const EOF: u8 = 255;
 }
 
-/// The byte before a key, which says what its value is and how it is laid out.
+/// The byte before a key: the type of its value and the layout.
 ///
-/// We write STRING, LIST, SET, HASH, `ZSET_2` and STREAM, in which each element is a string of its own. The others are
-/// memory images of Redis' packed encodings (see `encodings`), which came and went with its versions.
+/// Our writer uses STRING, LIST, SET, HASH and `ZSET_2`, in which each element is a string of its own. It writes no
+/// streams. The other types, except those of modules and streams, are memory images of Redis' packed encodings (see
+/// `encodings`), which changed with its versions.
 pub mod value_type {
     /// One string.
     pub const STRING: u8 = 0;
-    /// A length, then so many strings.
+    /// A length n, then n strings.
     pub const LIST: u8 = 1;
-    /// A length, then so many strings, all different.
+    /// A length n, then n strings, all different.
     pub const SET: u8 = 2;
-    /// A length, then so many pairs of a string and a score in ASCII (before Redis 4.0).
+    /// A length n, then n pairs of a string and a score in ASCII (before Redis 4.0).
     pub const ZSET: u8 = 3;
-    /// A length, then so many pairs of strings, field and value.
+    /// A length n, then n pairs of strings, field and value.
     pub const HASH: u8 = 4;
-    /// A length, then so many pairs of a string and a score as f64.
+    /// A length n, then n pairs of a string and a score as f64.
     pub const ZSET_2: u8 = 5;
     /// A module's value as an unreleased Redis 4 wrote it; nothing reads it.
     pub const MODULE_PRE_GA: u8 = 6;
@@ -110,7 +111,7 @@ pub mod value_type {
     pub const ZSET_ZIPLIST: u8 = 12;
     /// A small hash (Redis 2.6 to 6.2).
     pub const HASH_ZIPLIST: u8 = 13;
-    /// A list: a length, then so many ziplists (Redis 3.2 to 6.2).
+    /// A list: a length n, then n ziplists (Redis 3.2 to 6.2).
     pub const LIST_QUICKLIST: u8 = 14;
     /// A stream (Redis 5.0 to 6.2).
     pub const STREAM_LISTPACKS: u8 = 15;
@@ -118,9 +119,9 @@ pub mod value_type {
     pub const HASH_LISTPACK: u8 = 16;
     /// A small sorted set (Redis 7.0 and later).
     pub const ZSET_LISTPACK: u8 = 17;
-    /// A list: a length, then so many nodes, each a listpack or one large string (Redis 7.0 and later).
+    /// A list: a length n, then n nodes, each a listpack or one large string (Redis 7.0 and later).
     pub const LIST_QUICKLIST_2: u8 = 18;
-    /// A stream that also knows what it has seen and deleted (Redis 7.0).
+    /// A stream with the number of entries ever added and the largest deleted id (Redis 7.0).
     pub const STREAM_LISTPACKS_2: u8 = 19;
     /// A small set (Redis 7.2 and later).
     pub const SET_LISTPACK: u8 = 20;
@@ -128,7 +129,7 @@ pub mod value_type {
     pub const STREAM_LISTPACKS_3: u8 = 21;
 }
 
-/// How a length is written: its two highest bits choose the form.
+/// The forms of a length. The two highest bits of the first byte choose the form.
 ///
 /// ```text
 /// 00xxxxxx                      6 bits
@@ -164,7 +165,7 @@ pub mod string_form {
     pub const LZF: u8 = 0xC3;
 }
 
-/// The items of a module's value: a length says what comes, and a 0 ends them.
+/// The items of a module's value. A length before each item is its type; type 0 ends them.
 pub mod module_item {
     /// The end.
     pub const END: u64 = 0;
@@ -188,7 +189,7 @@ pub mod quicklist_node {
     pub const PACKED: u64 = 2;
 }
 
-/// The file drawn at the head of this page, for tests.
+/// The file that the head of this page shows, for tests.
 #[cfg(test)]
 pub(super) const EXAMPLE_FILE: &[u8] = b"REDIS0009\
     \xFA\x09redis-ver\x057.2.0\

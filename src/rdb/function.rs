@@ -1,4 +1,4 @@
-//! What the code of a function library says of itself. Its first line names the engine and the library:
+//! The header of a function library. The first line of its code names the engine and the library:
 //!
 //! ```text
 //! #!lua name=mylib

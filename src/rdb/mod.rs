@@ -1,7 +1,7 @@
 //! The RDB file: format, writer, reader, explain.
 //!
-//! Nothing here knows the server's data structures. The reader delivers items in file order, values as neutral lists of
-//! byte strings; the writer takes views of the same shape. So every part can be used and tested alone.
+//! This layer does not use the server's data structures. The reader returns items in file order, with values as plain
+//! lists of byte strings. The writer takes values in an equivalent form. So every part can be used and tested alone.
 //!
 //! Read `format` first: it opens with a whole file, byte by byte. Then either side:
 //!
@@ -9,14 +9,14 @@
 //! |---|---|
 //! | `writer`: the frame of a file | `reader`: the frame of a file |
 //! | `encoder`: keys, values, strings | `value`, `stream`: the values, `encodings`: packed ones |
-//! | `file`: replacing a file whole | `source`: bytes, lengths, strings; `elements`: many strings in one piece |
+//! | `file`: replacing a file as a whole | `source`: bytes, lengths, strings; `elements`: many strings in one block |
 //! | `disk`: the operations of that | `verify`: whether a file is whole |
 //!
 //! Both use `checksum`. `payload` is a single value: DUMP and RESTORE.
 //!
-//! `function` tells the name of a function library.
+//! `function` finds the name of a function library.
 //!
-//! `explain` reads a file for people: it tells of every byte what it means.
+//! `explain` reads a file for people: it gives the meaning of every byte.
 
 pub mod checksum;
 pub mod disk;

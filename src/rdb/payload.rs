@@ -1,4 +1,4 @@
-//! One value on its way from server to server: what DUMP gives and RESTORE takes
+//! The payload of one value, for moving it between servers: DUMP returns it and RESTORE takes it
 //! (<https://redis.io/commands/dump/>).
 //!
 //! ```text
@@ -17,12 +17,12 @@ use std::io;
 const VERSION_BYTES: usize = 2;
 const CHECKSUM_BYTES: usize = 8;
 
-/// What is wrong with a payload.
+/// The fault of a payload.
 #[derive(Debug)]
 pub enum PayloadError {
     /// It is damaged, or from a newer server.
     Footer,
-    /// It is whole, but no value.
+    /// It is whole, but does not contain a value.
     Value(RdbError),
 }
 
@@ -39,8 +39,8 @@ pub fn encode(value: ValueRef<'_, '_>, encoder: &mut Encoder) -> io::Result<Vec<
     Ok(payload)
 }
 
-/// The value of a payload. What follows the value is ignored, as in Redis; but a value that is cut
-/// short is refused, while Redis reads on into version and checksum.
+/// The value of a payload. As in Redis, bytes after the value are ignored. A value that is cut short is refused; Redis
+/// would read on into version and checksum.
 ///
 /// # Errors
 /// See [`PayloadError`].

@@ -1,8 +1,8 @@
-//! An RDB file as a sequence of items, from any `io::Read`.
+//! Reads an RDB file as a sequence of items, from any `io::Read`.
 //!
-//! The reader knows the format and nothing of the server: what to do with a key that has expired, a database that does
-//! not exist or a type that cannot be stored is for its caller to decide. Every byte is suspect: whatever the input
-//! holds, the answer is an item or an error. The order of the items is that of the file.
+//! The reader knows the format only. Its caller decides about keys that have expired, databases that do not exist and
+//! types that cannot be stored. No byte of the input is trusted: any input gives items or an error. The order of the
+//! items is that of the file.
 
 use std::io::{Chain, Cursor, Read};
 
@@ -11,23 +11,23 @@ use super::format::{MAGIC, VERSION_NEWEST, VERSION_OLDEST, VERSION_WITH_CHECKSUM
 use super::source::{MIN_WINDOW_SIZE, Source, WINDOW_SIZE};
 use super::value::{self, Value};
 
-/// What a file is made of.
+/// An item of a file.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Item {
-    /// A fact about the file, for example `redis-ver` = `7.2.0`. Those that are not known are to be ignored.
+    /// A fact about the file, for example `redis-ver` = `7.2.0`. Unknown facts are to be ignored.
     Aux {
         /// Its name.
         key: Vec<u8>,
-        /// What it is.
+        /// Its value.
         value: Vec<u8>,
     },
     /// The database of the keys that follow. Keys before the first one belong to database 0.
     SelectDb(u64),
-    /// How large the database will be. A hint, which may be wrong.
+    /// The size of the database. A hint, which may be wrong.
     ResizeDb {
         /// Its keys.
         keys: u64,
-        /// Those of them that expire.
+        /// Its keys with a time to expire.
         expires: u64,
     },
     /// The source code of a function library.
@@ -41,7 +41,7 @@ pub enum Item {
     Key(KeyRecord),
 }
 
-/// A key and all that the file says of it.
+/// A key and all facts about it in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KeyRecord {
     /// Its name.
@@ -56,19 +56,19 @@ pub struct KeyRecord {
     pub value: Value,
 }
 
-/// What becomes of a key when a server loads it.
+/// What a server does with a key when it loads a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fate {
-    /// It is there afterwards, so its name must not come again.
+    /// It keeps the key, so its name must not occur again.
     Kept,
-    /// It is passed over: a collection without elements, which no key holds.
+    /// It skips the key, because its collection has no elements.
     Empty,
-    /// It is passed over: its time is up.
+    /// It skips the key, because it has expired.
     Expired,
 }
 
 impl KeyRecord {
-    /// What becomes of it at this time.
+    /// What a server does with the key at this time.
     pub fn fate(&self, now_ms: i64) -> Fate {
         if self.value.is_empty_collection() {
             return Fate::Empty;
@@ -89,15 +89,15 @@ pub struct Reader<R> {
     checksum: Option<u64>,
 }
 
-/// How far `Reader::step` goes.
+/// What `Reader::step` has read.
 pub(super) enum Step {
     /// A whole item.
     Item(Item),
-    /// The type of a key. Its name and value are still to be read.
+    /// The type of a key. Its name and value are not read yet.
     Key(u8),
 }
 
-/// What opcodes have said of the key to come.
+/// The facts about the next key that opcodes before it have given.
 #[derive(Default)]
 pub(super) struct Attributes {
     pub(super) expires_at_ms: Option<i64>,
@@ -111,7 +111,7 @@ impl<R: Read> Reader<R> {
         Reader::with_window(input, WINDOW_SIZE)
     }
 
-    /// As `new`, with a buffer of so many bytes, which costs less for a small input; 16 is the least.
+    /// As `new`, with a buffer of `window_bytes` bytes, at least 16: a small buffer costs less for a small input.
     pub fn with_window(input: R, window_bytes: usize) -> Result<Reader<R>, RdbError> {
         let mut source = Source::new(input, window_bytes.max(MIN_WINDOW_SIZE));
         let header: [u8; 9] = source.bytes("the header of an RDB file")?;
@@ -133,22 +133,24 @@ impl<R: Read> Reader<R> {
         self.version
     }
 
-    /// How many bytes have been read.
+    /// The number of bytes read so far.
     pub fn offset(&self) -> u64 {
         self.source.offset()
     }
 
-    /// The checksum at the end of the file, which was right. None before the end, and if the file has none.
+    /// The checksum at the end of the file, which has been verified. None before the end, and if the file has none.
     pub fn checksum(&self) -> Option<u64> {
         self.checksum
     }
 
-    /// What follows the file: after None from `next`, the commands of an append-only file or of a replication stream.
+    /// The input after the file, once `next` has returned None: the commands of an append-only file or of a replication
+    /// stream.
     pub fn into_rest(self) -> Chain<Cursor<Vec<u8>>, R> {
         self.source.into_rest()
     }
 
-    /// The next item; None after the last one, when the checksum was right. After an error there is no way on.
+    /// The next item; None after the last one, when the checksum has been verified. The reader cannot be used after an
+    /// error.
     #[expect(
         clippy::should_implement_trait,
         reason = "an Iterator could not stop at the first error with `?`"
@@ -162,7 +164,7 @@ impl<R: Read> Reader<R> {
         })
     }
 
-    /// As `next`, but of a key only the byte that says its type has been read.
+    /// As `next`, but reads only the type of a key.
     #[inline]
     pub(super) fn step(&mut self) -> Result<Option<Step>, RdbError> {
         while !self.at_end {
@@ -191,7 +193,7 @@ impl<R: Read> Reader<R> {
         Ok(None)
     }
 
-    /// What is left of a key after `step`: its name and value in the source, and what opcodes have said of it.
+    /// The rest of a key after `step`: the source, at its name and value, and the facts that opcodes have given.
     #[inline]
     pub(super) fn key_parts(&mut self) -> (&mut Source<R>, Attributes) {
         (&mut self.source, std::mem::take(&mut self.next_key))
@@ -215,13 +217,13 @@ impl<R: Read> Reader<R> {
         }))
     }
 
-    /// Reads what follows an opcode. None if that only prepares the next key.
+    /// Reads the data of an opcode. None if that only prepares the next key.
     fn read_opcode(&mut self, at: u64, code: u8) -> Result<Option<Item>, RdbError> {
         let source = &mut self.source;
         let item = match code {
             opcode::EXPIRETIME_MS => {
                 let expires_at_ms = i64::from_le_bytes(source.bytes("an expiry in ms")?);
-                // Redis keeps -1 for "does not expire", and takes it so from a file, too.
+                // In Redis -1 stands for "does not expire", also in a file.
                 self.next_key.expires_at_ms = (expires_at_ms != -1).then_some(expires_at_ms);
                 return Ok(None);
             }
@@ -262,7 +264,7 @@ impl<R: Read> Reader<R> {
             }
             opcode::MODULE_AUX => {
                 let id = source.length("a module type")?;
-                // An integer item says when the module wants it; it differs from the data only in being always there.
+                // An integer first: when the module is to load the data. It is always present.
                 value::skip_module_items(source)?;
                 Item::ModuleAux {
                     name: value::module_type_name(id),
@@ -297,7 +299,7 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// The version that a header says, if we read such files.
+/// The version in a header, if the reader supports it.
 pub(super) fn header_version(header: &[u8; 9]) -> Result<u32, RdbError> {
     let (magic, digits) = header.split_at(MAGIC.len());
     if magic != MAGIC {
@@ -310,7 +312,7 @@ pub(super) fn header_version(header: &[u8; 9]) -> Result<u32, RdbError> {
     Ok(version)
 }
 
-/// The number that the digits at the beginning of `text` make, as C's `atoi` has it: 0 if there is none.
+/// The number at the beginning of `text`, as C's `atoi` reads it: 0 without digits.
 fn leading_number(text: &[u8]) -> u32 {
     text.iter()
         .take_while(|byte| byte.is_ascii_digit())

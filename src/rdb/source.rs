@@ -1,8 +1,8 @@
-//! The input of the reader: bytes, lengths and strings, with the offset for errors and the checksum on the way.
+//! The input of the reader: bytes, lengths and strings, with the offset for errors and the checksum of what was read.
 //!
-//! Bytes come through a window of fixed size. Small items are taken straight out of it; the checksum is computed over
-//! what has been consumed whenever the window moves on, so never byte by byte. No memory is reserved on the word of a
-//! length in the input: a long string grows as its bytes arrive.
+//! Bytes come through a window of fixed size. Small items are taken out of it directly. The checksum is computed over
+//! the consumed bytes whenever the window moves, so never byte by byte. A length in the input leads to no allocation: a
+//! long string grows as its bytes arrive.
 
 use std::io::{self, Chain, Cursor, Read};
 
@@ -14,13 +14,13 @@ use super::format::{length, string_form};
 use crate::util::lzf;
 use crate::util::number;
 
-/// Large enough that a read from disk costs little per key, small enough to stay in the cache of a core.
+/// The size of the window: large enough that a read costs little per key, small enough for the cache of a core.
 pub(super) const WINDOW_SIZE: usize = 128 * 1024;
 
 /// The largest item that is taken out of the window in one piece: the id of a stream entry.
 pub(super) const MIN_WINDOW_SIZE: usize = 16;
 
-/// Buffered input that knows where it is.
+/// Buffered input that knows its offset.
 ///
 /// ```text
 /// window   ........ssssssssssuuuuuuuuuuuu....
@@ -37,7 +37,7 @@ pub(super) struct Source<R> {
     end: usize,
     /// CRC-64 of everything before `hashed`; None if the file has no checksum.
     crc: Option<u64>,
-    /// LZF data on its way, kept to reuse its memory.
+    /// A buffer for LZF data, kept to reuse its memory.
     compressed: Vec<u8>,
 }
 
@@ -61,7 +61,7 @@ impl<R: Read> Source<R> {
         }
     }
 
-    /// How many bytes have been consumed.
+    /// The number of bytes consumed so far.
     pub(super) fn offset(&self) -> u64 {
         self.window_offset + self.start as u64
     }
@@ -72,18 +72,18 @@ impl<R: Read> Source<R> {
         self.crc
     }
 
-    /// Saves the work of computing a checksum that the file does not have.
+    /// Stops computing the checksum, for a file that has none.
     pub(super) fn without_checksum(&mut self) {
         self.crc = None;
     }
 
-    /// What follows the bytes consumed so far.
+    /// The input after the bytes consumed so far.
     pub(super) fn into_rest(self) -> Chain<Cursor<Vec<u8>>, R> {
         Cursor::new(self.window[self.start..self.end].to_vec()).chain(self.input)
     }
 
-    /// What comes next and stays: at least `wanted` bytes, unless the input ends before. `wanted` is at most the size
-    /// of the window.
+    /// The next bytes, without consuming them: at least `wanted` bytes, unless the input ends before. `wanted` is at
+    /// most the size of the window.
     pub(super) fn peek(&mut self, wanted: usize) -> Result<&[u8], RdbError> {
         if self.end - self.start < wanted {
             match self.fill(wanted, "more") {
@@ -115,7 +115,7 @@ impl<R: Read> Source<R> {
         Ok(bytes)
     }
 
-    /// A length, where a special form of string cannot stand.
+    /// A length. A string in a special form is an error here.
     #[inline]
     pub(super) fn length(&mut self, expected: &'static str) -> Result<u64, RdbError> {
         let at = self.offset();
@@ -143,7 +143,7 @@ impl<R: Read> Source<R> {
         output: &mut Vec<u8>,
         expected: &'static str,
     ) -> Result<(), RdbError> {
-        // By far the most common string is short, plain, and wholly in the window.
+        // The most frequent case by far: the string is short, plain and completely in the window.
         if let Some((&len, rest)) = self.window[self.start..self.end].split_first()
             && u64::from(len) <= length::MAX_6_BITS
             && let Some(text) = rest.get(..usize::from(len))
@@ -200,7 +200,7 @@ impl<R: Read> Source<R> {
         Ok(())
     }
 
-    /// Reads what follows the first byte of a compressed string, and lets `use_it` see its bytes and its plain length.
+    /// Reads a compressed string after its first byte, and passes its bytes and its plain length to `use_it`.
     fn with_compressed<T>(
         &mut self,
         at: u64,
@@ -215,7 +215,7 @@ impl<R: Read> Source<R> {
         let result = usize::try_from(plain_len)
             .ok()
             .and_then(|len| use_it(&compressed, len).ok());
-        // A rare large string must not hold its memory for the rest of the file.
+        // The memory of a large string is not kept for the rest of the file.
         compressed.shrink_to(WINDOW_SIZE);
         self.compressed = compressed;
         result.ok_or_else(|| {
@@ -226,10 +226,10 @@ impl<R: Read> Source<R> {
         })
     }
 
-    /// Passes over a string that nobody needs. It is checked as if it were read.
+    /// Skips a string. It is checked as if it were read.
     #[inline]
     pub(super) fn skip_string(&mut self, expected: &'static str) -> Result<(), RdbError> {
-        // As in `append_string`, the usual case first; here it includes lengths of two bytes.
+        // As in `append_string`, the most frequent case first. Here it includes lengths of two bytes.
         if let [first, second, ..] = self.window[self.start..self.end] {
             let size = match first {
                 0x00..=0x3F => 1 + usize::from(first),
@@ -315,7 +315,7 @@ impl<R: Read> Source<R> {
         Ok(())
     }
 
-    /// As `append_bytes`, past the window: from the input directly into `output`.
+    /// As `append_bytes`, but reads from the input directly into `output`, not through the window.
     fn append_many_bytes(
         &mut self,
         output: &mut Vec<u8>,

@@ -1,6 +1,6 @@
-//! The stream value: entries, consumer groups, and what is pending in them.
+//! The stream value: entries, consumer groups, and their pending entries.
 //!
-//! Redis keeps a stream's entries in listpacks of about a hundred, and saves the listpacks as they are:
+//! Redis keeps a stream's entries in listpacks of about a hundred, and saves these listpacks unchanged:
 //!
 //! ```text
 //! STREAM_LISTPACKS, _2, _3:
@@ -19,10 +19,10 @@
 //!   flags  ms  seq  m  field 1  value 1 ... field m  value m  back    an entry with its own
 //!          |   |                                             |
 //!          differences from the master id                    elements of this entry, to walk backwards
-//!   flags & 1: deleted, but still here
+//!   flags & 1: deleted, but still in the listpack
 //! ```
 //!
-//! An id is written as two lengths, ms and seq, except where 16 bytes are said.
+//! An id is written as two lengths, ms and seq, unless the drawing says 16 bytes.
 
 use std::collections::HashSet;
 use std::io::Read;
@@ -65,20 +65,20 @@ pub struct Stream {
     pub entries: StreamEntries,
     /// The id given last; no entry has a larger one.
     pub last_id: StreamId,
-    /// What the stream knows of its past; None in files before Redis 7.0.
+    /// The history of the stream; None in files before Redis 7.0.
     pub counters: Option<StreamCounters>,
     /// The consumer groups.
     pub groups: Vec<ConsumerGroup>,
 }
 
-/// What a stream remembers of entries that it no longer holds.
+/// The facts of a stream that include removed entries.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamCounters {
     /// The id of the first entry, 0-0 if there is none.
     pub first_id: StreamId,
     /// The largest id that was deleted.
     pub max_deleted_id: StreamId,
-    /// How many entries were ever added.
+    /// The number of entries ever added.
     pub entries_added: u64,
 }
 
@@ -89,8 +89,8 @@ pub struct ConsumerGroup {
     pub name: Vec<u8>,
     /// The id delivered last.
     pub last_id: StreamId,
-    /// How many entries the group has read. None if unknown, which includes all files before Redis 7.0: there Redis
-    /// estimates it from `last_id`.
+    /// The number of entries that the group has read. None if it is not known, as in all files before Redis 7.0; then
+    /// Redis estimates it from `last_id`.
     pub entries_read: Option<u64>,
     /// Entries delivered and not acknowledged, in ascending order of their ids.
     pub pending: Vec<PendingEntry>,
@@ -105,9 +105,9 @@ pub struct PendingEntry {
     pub id: StreamId,
     /// When it was delivered last, ms since 1970.
     pub delivered_at_ms: i64,
-    /// How often it was delivered.
+    /// The number of deliveries.
     pub delivery_count: u64,
-    /// Whose it is: an index into `ConsumerGroup::consumers`.
+    /// Its consumer: an index into `ConsumerGroup::consumers`.
     pub consumer: usize,
 }
 
@@ -118,12 +118,12 @@ pub struct Consumer {
     pub name: Vec<u8>,
     /// When it last tried to read, ms since 1970.
     pub seen_at_ms: i64,
-    /// When it last got something, ms since 1970; -1 for never. Before Redis 7.2 the same as `seen_at_ms`.
+    /// When it last got an entry, ms since 1970; -1 for never. In files before Redis 7.2 it is equal to `seen_at_ms`.
     pub active_at_ms: i64,
 }
 
-/// The entries of a stream. Those that share their field names share them here as well, so that a small file with long
-/// shared names stays small in memory.
+/// The entries of a stream. Entries with the master entry's field names share them in memory, too, so a small file with
+/// long names does not become large.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StreamEntries {
     names: Elements,
@@ -131,7 +131,7 @@ pub struct StreamEntries {
     spans: Vec<EntrySpan>,
 }
 
-/// Where the fields of an entry are: `len` of `names` and as many of `values`.
+/// The place of an entry's fields: `len` elements of `names` and as many of `values`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct EntrySpan {
     id: StreamId,
@@ -141,12 +141,12 @@ struct EntrySpan {
 }
 
 impl StreamEntries {
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.spans.len()
     }
 
-    /// Whether there are none.
+    /// Whether there is no entry.
     pub fn is_empty(&self) -> bool {
         self.spans.is_empty()
     }
@@ -167,7 +167,7 @@ impl StreamEntries {
         })
     }
 
-    /// Forgets the entries, but not the id that later ones must exceed.
+    /// Removes all entries. The id that later entries must exceed stays.
     pub(super) fn forget_all_but_last_id(&mut self) {
         let last = self.spans.last().copied();
         *self = StreamEntries::default();
@@ -187,7 +187,7 @@ pub(super) fn read<R: Read>(source: &mut Source<R>, type_code: u8) -> Result<Str
     for _ in 0..source.length("a number of stream nodes")? {
         read_node(source, &mut stream.entries)?;
     }
-    // The length says nothing that the entries do not, and Redis does not compare the two either.
+    // The length is redundant. As in Redis, it is not compared with the number of entries.
     source.length("the length of a stream")?;
     // A smaller last id would let the next XADD break the order of the entries.
     stream.last_id = read_id(source)?.max(stream.entries.last_id().unwrap_or_default());
@@ -243,7 +243,7 @@ fn read_node<R: Read>(source: &mut Source<R>, entries: &mut StreamEntries) -> Re
         .map_err(|error| bad_block(at, Encoding::Listpack, error))
 }
 
-/// Adds the entries in the listpack of a node, which must have larger ids than those that are there.
+/// Adds the entries in the listpack of a node. Their ids must be larger than those of earlier nodes.
 pub(super) fn read_listpack(
     block: &[u8],
     master_id: StreamId,
@@ -297,7 +297,7 @@ impl<'a> NodeReader<'a> {
                 entries.names.len()
             };
             let first_value = entries.values.len();
-            // The fields of a deleted entry are read like others; without a span nobody sees them.
+            // The fields of a deleted entry are read like others, but get no span, so the entry does not appear.
             for _ in 0..len {
                 if !same_fields {
                     entries.names.push_entry(self.entry()?);
@@ -352,7 +352,7 @@ impl<'a> NodeReader<'a> {
     }
 
     fn count(&mut self) -> Result<usize, EncodingError> {
-        // More than u32 cannot be in a listpack, whose size is a u32.
+        // A listpack has at most u32::MAX entries, because its size is a u32.
         let number = self.integer()?;
         u32::try_from(number)
             .map(|count| count as usize)
@@ -404,10 +404,10 @@ fn read_group<R: Read>(source: &mut Source<R>, type_code: u8) -> Result<Consumer
     Ok(group)
 }
 
-/// Marks a pending entry whose consumer has not come yet.
+/// Stands for the consumer of a pending entry until the consumers are read.
 const NO_CONSUMER: usize = usize::MAX;
 
-/// Reads the pending entries of a group. Whose they are is said by the consumers, further on.
+/// Reads the pending entries of a group. Their consumers are known only later, when the consumers are read.
 fn read_pending<R: Read>(source: &mut Source<R>) -> Result<Vec<PendingEntry>, RdbError> {
     let mut pending = Vec::new();
     for _ in 0..source.length("a number of pending entries")? {
@@ -418,7 +418,7 @@ fn read_pending<R: Read>(source: &mut Source<R>) -> Result<Vec<PendingEntry>, Rd
             consumer: NO_CONSUMER,
         });
     }
-    // Redis writes them in order; sorting costs nothing then, and lets consumers find them.
+    // Redis writes them in order, so sorting is cheap. It allows consumers a binary search.
     pending.sort_by_key(|entry| entry.id);
     if pending.windows(2).any(|pair| pair[0].id == pair[1].id) {
         return Err(RdbError::bad(

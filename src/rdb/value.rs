@@ -1,6 +1,6 @@
-//! The value of a key: what it can be, and how each value type is read.
+//! The value of a key, and how each value type is read.
 //!
-//! A type is a layout, not a kind of value: a list comes in four layouts and leaves here as `Value::List`.
+//! A value type is a layout: a list has four of them, and all give a `Value::List`.
 
 use std::io::Read;
 
@@ -11,12 +11,13 @@ use super::format::{module_item, quicklist_node, value_type};
 use super::source::Source;
 use super::stream::{self, Stream};
 
-/// What a key holds. A collection may be empty: no server writes that, but some files hold it; Redis skips such a key.
+/// The value of a key. A collection may be empty: servers do not write such keys, but some files have them. Redis skips
+/// them.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
     /// A string.
     String(Vec<u8>),
-    /// The elements of a list, from head to tail, and of what nodes it was made.
+    /// The elements of a list, from head to tail, and its nodes in the file.
     List(Elements, ListNodes),
     /// The members of a set, all different, in any order.
     Set(Elements),
@@ -27,28 +28,28 @@ pub enum Value {
         /// The score of each; none is NaN.
         scores: Vec<f64>,
     },
-    /// Fields and values of a hash in turn (see `Elements::pairs`); the fields are all different.
+    /// Fields and values of a hash, alternating (see `Elements::pairs`); the fields are all different.
     Hash(Elements),
     /// A stream.
     Stream(Box<Stream>),
-    /// A value that only a module understands; its content has been skipped.
+    /// A value of a module, whose content has been skipped.
     Module {
         /// The name of the module's type, 9 characters.
         name: String,
     },
 }
 
-/// What a file says of the form that a list is to have in memory.
+/// The form in memory that a file asks for a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListNodes {
-    /// Nothing, or that it was one packed node: the form follows from the size.
+    /// No request, or one packed node: the form follows from the size.
     NotSaid,
-    /// It was a quicklist, and stays one until it shrinks. The nodes after the first begin at these elements.
+    /// A quicklist, until the list shrinks. The nodes after the first begin at these elements.
     Quicklist(Vec<usize>),
 }
 
 impl Value {
-    /// Whether it is a collection without elements, which no key holds.
+    /// Whether it is a collection without elements.
     pub fn is_empty_collection(&self) -> bool {
         match self {
             Value::List(elements, _) | Value::Hash(elements) | Value::Set(elements) => {
@@ -123,7 +124,7 @@ fn set(at: u64, members: Elements) -> Result<Value, RdbError> {
 }
 
 /// A hash whose fields differ. Redis 7.2 loads a small one with a field twice as it is, unless `sanitize-dump-payload`
-/// is `yes`, and redis-check-rdb refuses it. Here one of the two values would vanish, so it is refused.
+/// is `yes`, and redis-check-rdb refuses it. Here one of the two values would be lost, so the file is refused.
 fn hash(at: u64, elements: Elements) -> Result<Value, RdbError> {
     if elements.has_duplicates(2) {
         return Err(RdbError::bad(at, "Duplicate hash fields detected"));
@@ -148,7 +149,7 @@ fn sorted_set(at: u64, members: Elements, scores: Vec<f64>) -> Result<Value, Rdb
 fn read_strings<R: Read>(source: &mut Source<R>, per_item: u64) -> Result<Elements, RdbError> {
     let items = source.length("a number of elements")?;
     let mut elements = Elements::new();
-    // The promised number is not used to reserve memory: each element must be there first.
+    // No memory is allocated for the announced number of elements, only for those that arrive.
     for _ in 0..items.saturating_mul(per_item) {
         elements.push_with(|bytes| source.append_string(bytes, "an element"))?;
     }
@@ -193,7 +194,7 @@ pub(super) fn parse_score(text: &[u8]) -> Option<f64> {
     std::str::from_utf8(text).ok()?.parse().ok()
 }
 
-/// A string that holds a packed encoding.
+/// Reads a string that is a packed encoding.
 fn read_block<R: Read>(source: &mut Source<R>, encoding: Encoding) -> Result<Elements, RdbError> {
     let mut elements = Elements::new();
     append_block(source, encoding, &mut elements)?;
@@ -212,7 +213,7 @@ fn append_block<R: Read>(
         .map_err(|error| bad_block(at, encoding, error))
 }
 
-/// A string that holds members and scores in turn in a packed encoding.
+/// Reads a string that is a packed encoding of members and scores, alternating.
 fn read_scored_block<R: Read>(
     source: &mut Source<R>,
     encoding: Encoding,
@@ -244,8 +245,8 @@ fn read_scored_block<R: Read>(
     sorted_set(at, members, scores)
 }
 
-/// What is wrong in a block, as an error of the file. The place within the block is told apart, since the block may be
-/// compressed in the file.
+/// Converts an error in a block to an error of the file. The place in the block is given separately, since the block
+/// may be compressed in the file.
 pub(super) fn bad_block(at: u64, encoding: Encoding, error: EncodingError) -> RdbError {
     RdbError::bad(
         at,
@@ -258,7 +259,7 @@ pub(super) fn bad_block(at: u64, encoding: Encoding, error: EncodingError) -> Rd
     )
 }
 
-/// A list in nodes of several elements each, so that neither memory nor moves are wasted on long lists.
+/// Reads a quicklist: a list in nodes, each a packed block of several elements.
 fn read_quicklist<R: Read>(source: &mut Source<R>) -> Result<Value, RdbError> {
     let mut list = NodeByNode::default();
     for _ in 0..source.length("a number of list nodes")? {
@@ -268,11 +269,11 @@ fn read_quicklist<R: Read>(source: &mut Source<R>) -> Result<Value, RdbError> {
     Ok(list.finish())
 }
 
-/// A plain node is for an element too large for a listpack; Redis takes an empty string there as a failure to read.
+/// Reads a plain node: one element too large for a listpack. As in Redis, an empty string is an error here.
 pub(super) const EMPTY_PLAIN_NODE: &str =
     "Quicklist integrity check failed: a node of one element, which is empty";
 
-/// As `read_quicklist`, where a large element is a node of its own.
+/// Reads a quicklist in the format of Redis 7.0, in which a large element is a node of its own.
 fn read_quicklist_2<R: Read>(source: &mut Source<R>) -> Result<Value, RdbError> {
     let mut list = NodeByNode::default();
     for _ in 0..source.length("a number of list nodes")? {
@@ -305,7 +306,7 @@ fn read_quicklist_2<R: Read>(source: &mut Source<R>) -> Result<Value, RdbError> 
 #[derive(Default)]
 struct NodeByNode {
     elements: Elements,
-    /// Where the nodes end that hold something.
+    /// The ends of the nodes that are not empty.
     ends: Vec<usize>,
     has_plain_node: bool,
 }
@@ -331,7 +332,7 @@ impl NodeByNode {
     }
 }
 
-/// Modules before Redis 4.0 did not say where their values end.
+/// The error for a value in the first module format, which does not say where it ends.
 pub(super) fn pre_release_module(at: u64, name: &str) -> RdbError {
     let what = format!("Pre-release module format not supported: a value of the module {name}");
     RdbError::bad(at, what)
@@ -344,7 +345,7 @@ fn skip_module<R: Read>(source: &mut Source<R>) -> Result<String, RdbError> {
     Ok(module_type_name(id))
 }
 
-/// Skips what a module has written. Redis made such data self-describing so that it can be skipped.
+/// Skips the data of a module, which describes itself so that it can be skipped.
 pub(super) fn skip_module_items<R: Read>(source: &mut Source<R>) -> Result<(), RdbError> {
     loop {
         let at = source.offset();

@@ -1,12 +1,12 @@
-//! Whether an RDB file is whole: every key, every value and the checksum are looked at, and nothing is kept.
+//! Verifies that an RDB file is whole: it checks every key, every value and the checksum, and keeps nothing.
 //!
-//! It accepts what the reader accepts, with two more demands that every file of ours meets: no bytes after the end, and
-//! an element in every collection. The value types that we write are passed over string by string, without an
-//! allocation for a key or a value; so this takes a small part of the time of writing the file. Other types are read
+//! It accepts the files that the reader accepts, with two more conditions that all our files meet: no bytes after the
+//! end, and no collection without elements. The value types of our writer are skipped string by string, without an
+//! allocation for a key or a value, so this takes a small part of the time of writing the file. Other types are read
 //! and dropped.
 //!
-//! It does not see that a key is there twice; that would take the memory of all names. Duplicates within a collection
-//! are found among as many elements as `MAX_COMPARED_BYTES` holds.
+//! It does not find a key that the file has twice, because that would take the memory of all names. It finds duplicates
+//! within a collection among as many elements as fit into `MAX_COMPARED_BYTES`.
 
 use std::io::Read;
 
@@ -17,17 +17,17 @@ use super::reader::{Reader, Step};
 use super::source::Source;
 use super::value;
 
-/// The elements of one collection that are compared with each other take no more memory than this.
+/// The greatest memory for the elements of one collection that are compared with each other.
 const MAX_COMPARED_BYTES: usize = 64 * 1024 * 1024;
 
-/// What a file that was found whole holds.
+/// The facts about a file that is whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// The version in its header.
     pub version: u32,
     /// Keys, in all databases.
     pub keys: u64,
-    /// Those of them that have a time to expire.
+    /// Keys with a time to expire.
     pub expires: u64,
     /// The size of the file.
     pub bytes: u64,
@@ -35,7 +35,7 @@ pub struct Summary {
     pub checksum: Option<u64>,
 }
 
-/// Reads a file to its end, from any `Read`: it is buffered here.
+/// Verifies a file from any `Read`. The input is buffered here.
 ///
 /// # Errors
 /// The first fault, with its offset.
@@ -44,7 +44,7 @@ pub fn verify(input: impl Read) -> Result<Summary, RdbError> {
 }
 
 impl<R: Read> Reader<R> {
-    /// As [`verify`], for a reader that has read nothing but the header.
+    /// As [`verify`], for a reader that has read the header only.
     pub fn verify(mut self) -> Result<Summary, RdbError> {
         let mut keys = 0;
         let mut expires = 0;
@@ -79,7 +79,7 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Passes over the value that follows a key. `members` is memory to work with.
+/// Checks and skips the value of a key. `members` is a buffer to reuse.
 #[inline]
 fn verify_value<R: Read>(
     source: &mut Source<R>,
@@ -116,7 +116,7 @@ fn verify_value<R: Read>(
     }
 }
 
-/// The number of elements of a collection, of which there is one at least.
+/// Reads the number of elements of a collection, which must be at least 1.
 fn collection_len<R: Read>(source: &mut Source<R>) -> Result<u64, RdbError> {
     let at = source.offset();
     match source.length("a number of elements")? {
@@ -125,7 +125,8 @@ fn collection_len<R: Read>(source: &mut Source<R>) -> Result<u64, RdbError> {
     }
 }
 
-/// Reads a length n, then n members, each followed by what `verify_rest` passes over. Gathers those to be compared.
+/// Reads a length n, then n members, each followed by data that `verify_rest` skips. Collects members for the
+/// comparison.
 fn verify_members<R: Read>(
     source: &mut Source<R>,
     members: &mut Elements,
@@ -177,7 +178,7 @@ mod tests {
         );
     }
 
-    /// Strings of every form and around every size at which something changes.
+    /// Strings of every form, with sizes around every limit.
     #[test]
     fn every_form_of_string_is_passed_over() {
         let mut data = Vec::new();

@@ -1,7 +1,7 @@
-//! A whole RDB file onto any `io::Write`: header, AUX, databases, keys, EOF and checksum, in this order.
+//! Writes a whole RDB file into any `io::Write`: header, AUX, databases, keys, EOF and checksum, in this order.
 //!
-//! Bytes gather in a buffer; the checksum is taken over the buffer when it is full, not byte by byte. Types and version
-//! are chosen so that every tool reads the file (see `format`). One thread writes one file.
+//! Bytes are collected in a buffer. The checksum is computed over the buffer when it is full, not byte by byte. Types
+//! and version are chosen so that every tool reads the file (see `format`). One thread writes one file.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use super::checksum::crc64;
 use super::encoder::{Encoder, ValueRef, write_length};
 use super::format::{MAGIC, VERSION_WRITTEN, opcode};
 
-/// Bytes that gather before they are checksummed and passed on.
+/// The size of the buffer.
 const BUFFER_SIZE: usize = 128 * 1024;
 
 /// The two settings of redis.conf that change the bytes of a file.
@@ -19,11 +19,11 @@ const BUFFER_SIZE: usize = 128 * 1024;
 pub struct WriterOptions {
     /// `rdbcompression`: strings of more than 20 bytes are kept as LZF if that is shorter.
     pub compression: bool,
-    /// `rdbchecksum`: without it the checksum is 0, which readers take for "not computed".
+    /// `rdbchecksum`: without it the checksum is 0, which means "not computed".
     pub checksum: bool,
 }
 
-/// Writes an RDB file. Without `finish` it is cut off, and no reader accepts it.
+/// Writes an RDB file. Without a call of [`finish`](Self::finish) the file is incomplete, and no reader accepts it.
 pub struct Writer<W: Write> {
     output: ChecksummedOutput<W>,
     encoder: Encoder,
@@ -45,7 +45,7 @@ impl<W: Write> Writer<W> {
         })
     }
 
-    /// Writes a fact about the file, for example `redis-ver`. Readers skip those that they do not know.
+    /// Writes a fact about the file, for example `redis-ver`. Readers skip facts that they do not know.
     pub fn aux(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
         self.output.write_u8(opcode::AUX)?;
         self.encoder.string(&mut self.output, key)?;
@@ -72,12 +72,12 @@ impl<W: Write> Writer<W> {
             .key(&mut self.output, key, expires_at_ms, value)
     }
 
-    /// Writes keys that an `Encoder` has already put into RDB form.
+    /// Writes keys that an `Encoder` has encoded already.
     pub fn encoded(&mut self, keys: &[u8]) -> io::Result<()> {
         self.output.write_all(keys)
     }
 
-    /// Writes EOF and checksum, and gives the output back, flushed.
+    /// Writes EOF and checksum, flushes the output and returns it.
     pub fn finish(mut self) -> io::Result<W> {
         self.output.write_u8(opcode::EOF)?;
         let crc = self.output.crc()?;
@@ -87,7 +87,7 @@ impl<W: Write> Writer<W> {
     }
 }
 
-/// Gathers bytes and keeps the CRC-64 of those that were passed on.
+/// Buffers bytes, and computes the CRC-64 of those that were written.
 struct ChecksummedOutput<W> {
     output: W,
     buffer: Vec<u8>,
@@ -120,7 +120,7 @@ impl<W: Write> Write for ChecksummedOutput<W> {
         if self.buffer.len() + bytes.len() > BUFFER_SIZE {
             self.pass_on_buffer()?;
             if bytes.len() > BUFFER_SIZE {
-                // A large string goes out from where it is.
+                // A large string is written without a copy.
                 self.crc = self.crc.map(|crc| crc64(crc, bytes));
                 return self.output.write_all(bytes);
             }
@@ -205,7 +205,7 @@ mod tests {
         Ok(())
     }
 
-    /// The checksum is the same however the bytes fall into buffers.
+    /// The checksum does not depend on how the bytes are divided among buffers.
     #[test]
     fn large_and_small_pieces_give_one_checksum() -> io::Result<()> {
         let large = vec![b'x'; 3 * BUFFER_SIZE];

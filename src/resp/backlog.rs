@@ -1,27 +1,27 @@
 //! Replies that a client's socket has not taken yet.
 //!
 //! A client may send many requests before it reads the first reply: `redis-cli --pipe` and every client library that
-//! pipelines do it. If the server stopped reading while its replies are unread, both sides would wait for each other
-//! for ever. So the client's thread never waits to write: what the socket does not take goes in here, and the thread
-//! goes on reading. `client-output-buffer-limit` bounds it.
+//! pipelines do it. If the server stopped reading while its replies are unread, the two sides would deadlock. So the
+//! client's thread does not wait to write: what the socket does not take goes into the backlog, and the thread goes on
+//! reading. `client-output-buffer-limit` bounds the backlog.
 
 use super::reply::Reply;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 
-/// Small outputs are put together up to this size.
+/// Small outputs are joined into one up to this size.
 const BLOCK_BYTES: usize = 64 * 1024;
 
 /// Outputs of one client, in the order in which they are to be sent.
 #[derive(Debug, Default)]
 pub struct Backlog {
     outputs: VecDeque<Reply>,
-    /// Of all outputs.
+    /// The bytes of all outputs.
     bytes: usize,
 }
 
 impl Backlog {
-    /// Takes over what an output holds; it is empty afterwards.
+    /// Moves an output to the end of the backlog and leaves it empty.
     pub fn append(&mut self, output: &mut Reply) {
         if output.is_empty() {
             return;
@@ -62,7 +62,7 @@ impl Backlog {
         Ok(written)
     }
 
-    /// Bytes that wait to be sent; of replies that are written while they are sent, some.
+    /// The number of bytes that wait to be sent; a lower bound if there are long replies.
     pub fn len(&self) -> usize {
         self.bytes
     }

@@ -11,11 +11,11 @@
 //! >2\r\n ...               push                   |1\r\n ...                attribute: pairs, then a value
 //! ```
 //!
-//! A reply may arrive in any number of pieces. The decoder keeps what it has understood, so each byte is looked at once
-//! however large the reply is (only a string not yet complete is tried again).
+//! A reply may arrive in any number of pieces. The decoder keeps the values that are complete, so it decodes each byte
+//! once, however large the reply is. Only a string that is not complete yet is tried again.
 //!
-//! Nothing is allocated on the strength of a length that the server states: strings are copied when all their bytes are
-//! there, and arrays grow as elements arrive.
+//! A length that the server states leads to no allocation: strings are copied when all their bytes have arrived, and
+//! arrays grow as elements arrive.
 
 use crate::util::number;
 use std::fmt;
@@ -35,8 +35,8 @@ pub enum Value {
     Null,
     /// Values in order.
     Array(Vec<Value>),
-    /// A double, spelled as the server spelled it, because that is how it is shown. It is known to be a number, `inf`
-    /// or `nan`.
+    /// A double as the server spelled it, because it is shown so. The decoder has checked that it is a number, `inf` or
+    /// `nan`.
     Double(String),
     /// True or false.
     Boolean(bool),
@@ -59,12 +59,12 @@ pub enum Value {
     Attribute {
         /// The facts.
         pairs: Vec<(Value, Value)>,
-        /// What they are about.
+        /// The value that they describe.
         value: Box<Value>,
     },
 }
 
-/// Why the bytes are not a reply; the connection is of no use any more.
+/// Why the bytes are not a reply. The connection cannot be used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {
     /// No type of value starts with this byte.
@@ -114,10 +114,10 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// No reply of any Redis command comes near this.
+/// The deepest nesting that is accepted. No reply of a Redis command comes near it.
 pub const MAX_DEPTH: usize = 128;
 
-/// Decodes one reply, if `input` holds all of it; with it the number of bytes that it took.
+/// Decodes one reply, if `input` holds all of it. Returns the reply and the number of its bytes.
 pub fn decode(input: &[u8]) -> Result<Option<(Value, usize)>, DecodeError> {
     let (consumed, value) = Decoder::default().decode(input)?;
     Ok(value.map(|value| (value, consumed)))
@@ -126,7 +126,7 @@ pub fn decode(input: &[u8]) -> Result<Option<(Value, usize)>, DecodeError> {
 /// Decodes replies that arrive in pieces. Not to be used further after an error.
 #[derive(Default)]
 pub struct Decoder {
-    /// The values begun and not complete, each an element of the one before it.
+    /// The values that are begun and not complete, each an element of the one before it.
     open: Vec<Open>,
 }
 
@@ -155,8 +155,8 @@ enum Item {
 }
 
 impl Decoder {
-    /// Takes what it can from `input`. The caller drops as many bytes as the first result says, and calls again with
-    /// the rest and what has come after; the second result is the reply, if it is complete.
+    /// Decodes as much as it can of `input`. The first result is the number of bytes that it has used: the caller drops
+    /// them, and calls again with the rest followed by new bytes. The second result is the reply, if it is complete.
     pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Value>), DecodeError> {
         let mut consumed = 0;
         while let Some((item, length)) = take_item(&input[consumed..])? {
@@ -184,7 +184,7 @@ impl Decoder {
         Ok(self.close_what_is_full())
     }
 
-    /// Gives a complete value to the innermost open one; returned is the reply if that makes all complete.
+    /// Adds a complete value to the innermost open one. Returns the reply, if that completes it.
     fn close(&mut self, value: Value) -> Option<Value> {
         if self.open.is_empty() {
             return Some(value);
@@ -244,7 +244,7 @@ fn pairs(elements: Vec<Value>) -> Vec<(Value, Value)> {
     pairs
 }
 
-/// The item that `input` starts with and its length in bytes, if all of it is there.
+/// The item at the start of `input` and its length in bytes, if `input` has all of it.
 fn take_item(input: &[u8]) -> Result<Option<(Item, usize)>, DecodeError> {
     let Some((&kind, rest)) = input.split_first() else {
         return Ok(None);
@@ -368,7 +368,7 @@ mod tests {
         Value::Simple(text.into())
     }
 
-    /// Decodes all at once, and again byte by byte.
+    /// Decodes a reply at once, and again byte by byte.
     #[track_caller]
     fn check(input: &[u8], expected: Value) {
         assert_eq!(decode(input), Ok(Some((expected.clone(), input.len()))));

@@ -1,21 +1,20 @@
 //! A large argument of a request, received into memory of its own.
 //!
-//! In the input buffer, which doubles when it is full, a value of 512 MB would take twice its size, and a third time to
-//! be copied into the keyspace. Here its bytes are received where they stay: SET hands this memory to the keyspace.
+//! In the input buffer, which doubles when it is full, a value of 512 MB could take 1 GB, and 512 MB more for the copy
+//! in the keyspace. Here the bytes are received in their final place: SET hands this memory to the keyspace.
 //!
-//! # Invariants
-//! The memory grows with what has been received, to four times as much at most: a header that only announces 512 MB
-//! costs nothing.
+//! # Invariant
+//! The memory is at most four times as large as what has been received. A header that announces 512 MB costs nothing.
 
 use std::io::{self, ErrorKind, Read};
 
 /// Arguments from this length on are large, in bytes: more than the input buffer of a client that pipelines.
 pub const LARGE_FROM_BYTES: usize = 256 * 1024;
-/// How far the memory grows at a time, compared with what has been received.
+/// The factor by which the memory grows, compared with what has been received.
 const GROWTH: usize = 4;
 /// Bytes that are prepared for one read, at most.
 const STEP_BYTES: usize = 256 * 1024;
-/// The first memory of an argument of which hardly anything has arrived.
+/// The size of the first allocation for an argument of which little has arrived.
 const LEAST_BYTES: usize = 4 * 1024;
 
 /// The argument while it arrives.
@@ -38,7 +37,8 @@ impl LargeArgument {
         }
     }
 
-    /// Receives what `stream` has of it, or waits for that; 0 at the end of the stream.
+    /// Reads bytes of the argument that have arrived, or waits for some. Returns their number; 0 at the end of the
+    /// stream.
     pub fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize> {
         if self.received == self.bytes.len() {
             self.prepare();

@@ -1,12 +1,13 @@
 //! Bytes to protocol and back.
 //!
-//! For the server: [`request`] reads what clients send, [`reply`] writes what they get, and [`backlog`] keeps what
-//! their sockets do not take yet. For clients and tests: [`decoder`] reads replies, [`pretty`] prints them as redis-cli
-//! does.
+//! For the server: [`request`] parses what clients send, [`reply`] writes what they get, [`output`] sends it, and
+//! [`backlog`] keeps what their sockets do not take yet. For clients and tests: [`decoder`] parses replies, [`pretty`]
+//! prints them as redis-cli does.
 
 pub mod backlog;
 pub mod decoder;
 pub mod large_argument;
+pub mod output;
 pub mod pretty;
 pub mod reply;
 pub mod request;

@@ -38,7 +38,7 @@ fn print(value: &Value, indent: &mut Vec<u8>, out: &mut Vec<u8>) {
         } else {
             b"(false)"
         }),
-        // redis-cli 7 does not know this type, and gives up.
+        // redis-cli 7 does not know this type, and ends with an error.
         Value::BigNumber(text) => print_tagged("big number", text.as_bytes(), out),
         Value::Verbatim { text, .. } => out.extend(text),
         Value::Array(elements) if elements.is_empty() => out.extend(b"(empty array)"),
@@ -50,7 +50,7 @@ fn print(value: &Value, indent: &mut Vec<u8>, out: &mut Vec<u8>) {
         }
         Value::Set(elements) => return print_elements(elements, b'~', indent, out),
         Value::Map(pairs) => return print_pairs(pairs, indent, out),
-        // The pairs are for programs. redis-cli does not know this type either.
+        // The pairs are for programs. redis-cli 7 does not know this type.
         Value::Attribute { value, .. } => return print(value, indent, out),
     }
     out.push(b'\n');
@@ -239,7 +239,7 @@ mod tests {
         );
     }
 
-    /// Of these redis-cli prints nothing at all.
+    /// For these redis-cli prints nothing.
     #[test]
     fn types_that_redis_cli_does_not_know() {
         check(

@@ -6,10 +6,11 @@
 //!   *2\r\n$3\r\nGET\r\n$1\r\nk\r\n          GET k\r\n
 //! ```
 //!
-//! Arguments are not copied: they are ranges of the input buffer, but for [large](LargeArgument) ones, which are
-//! received into memory of their own. A request may arrive byte by byte; the parser keeps what it has understood and
-//! goes on there. Memory follows what has been received: a header that announces a million arguments or 512 MB costs
-//! nothing until they come.
+//! Arguments are not copied: they are ranges of the input buffer. Only [large](LargeArgument) arguments are received
+//! into memory of their own.
+//!
+//! A request may arrive byte by byte: the parser keeps its place and continues there. Memory grows with what has been
+//! received: a header that announces a million arguments or 512 MB costs nothing until they come.
 
 use super::large_argument::{LARGE_FROM_BYTES, LargeArgument};
 use crate::util::number;
@@ -22,9 +23,9 @@ use triomphe::Arc;
 const MAX_LINE: usize = 64 * 1024;
 /// Most arguments of one request.
 const MAX_ARGUMENTS: i64 = i32::MAX as i64;
-/// Arguments that a request has usually; more take an allocation.
+/// The usual number of arguments. A request with more of them needs an allocation.
 const USUAL_ARGUMENTS: usize = 8;
-/// Arguments for which the parser keeps the memory when it has nothing to do.
+/// The number of arguments for which an idle parser keeps its memory.
 const KEPT_ARGUMENTS: usize = 64;
 
 /// The arguments of one request, the command's name first.
@@ -33,7 +34,7 @@ pub type Arguments<'a> = SmallVec<[&'a [u8]; USUAL_ARGUMENTS]>;
 /// The large arguments of a request, each with its index, in ascending order.
 pub type LargeArguments = Vec<(usize, Arc<Vec<u8>>)>;
 
-/// The client does not speak the protocol; it gets the reason, and the connection is closed.
+/// The client does not speak the protocol. It gets this error, and the connection is closed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProtocolError {
     /// An inline request without an end.
@@ -73,7 +74,7 @@ impl ProtocolError {
 /// The parser of one connection.
 #[derive(Debug, Default)]
 pub struct RequestParser {
-    /// How far the request that began at the start of the input has been understood.
+    /// The bytes that are parsed of the request at the start of the input.
     position: usize,
     /// Arguments of the array still to come; 0 between requests.
     missing: usize,
@@ -90,8 +91,9 @@ pub struct RequestParser {
 }
 
 impl RequestParser {
-    /// Goes on parsing. `input` begins where the request begins, in every call until it is complete; then the number of
-    /// its bytes is returned, and the next call expects what follows them. A request without arguments is complete too.
+    /// Continues to parse. `input` must begin where the request begins, in every call until it is complete. Then the
+    /// number of its bytes is returned, and the next call expects the input after them. A request may have no
+    /// arguments.
     pub fn parse(
         &mut self,
         input: &[u8],
@@ -148,12 +150,12 @@ impl RequestParser {
         arguments
     }
 
-    /// Those of the [`arguments`](Self::arguments) that are large.
+    /// The large ones of the [`arguments`](Self::arguments).
     pub fn large_arguments(&self) -> &LargeArguments {
         &self.large
     }
 
-    /// Lets go of the large arguments: the request is carried out.
+    /// Frees the large arguments, after the request has been executed.
     #[inline]
     pub fn drop_large_arguments(&mut self) {
         if !self.large.is_empty() {
@@ -161,8 +163,8 @@ impl RequestParser {
         }
     }
 
-    /// After [`parse`](Self::parse) has found a request unfinished: if it waits for a large argument, takes what has
-    /// arrived of that, and returns how many bytes are to be removed from the end of `input`.
+    /// To be called when [`parse`](Self::parse) has found a request unfinished. If the next argument is large, this
+    /// moves its first bytes out of `input`, and returns how many bytes the caller must remove from the end of `input`.
     pub fn begin_large_argument(&mut self, input: &[u8]) -> usize {
         let received = &input[self.position..];
         match self.length {
@@ -176,14 +178,14 @@ impl RequestParser {
         }
     }
 
-    /// The large argument that is arriving: what the client sends next belongs there.
+    /// The large argument that is arriving, if there is one: the next bytes of the client belong to it.
     pub fn arriving(&mut self) -> Option<&mut LargeArgument> {
         self.arriving
             .as_deref_mut()
             .filter(|argument| !argument.is_complete())
     }
 
-    /// Bytes that the parser keeps of an unfinished request: places of arguments, and large arguments.
+    /// Bytes that the parser holds for an unfinished request: the places of arguments, and large arguments.
     pub fn pending_bytes(&self) -> usize {
         let large: usize = self.large.iter().map(|(_, argument)| argument.len()).sum();
         let arriving = self
@@ -193,7 +195,7 @@ impl RequestParser {
         self.ranges.capacity() * size_of::<Range<usize>>() + large + arriving
     }
 
-    /// Gives memory back that a request with very many arguments took.
+    /// Frees the memory of a request with very many arguments.
     pub fn shrink(&mut self) {
         if self.position == 0 && self.ranges.capacity() > KEPT_ARGUMENTS {
             self.ranges = SmallVec::new();
@@ -226,7 +228,7 @@ impl RequestParser {
             }
         };
         let in_input = if self.arriving.is_some() { 0 } else { length };
-        // The two bytes behind an argument are skipped unseen, as in Redis.
+        // As in Redis, the two bytes after an argument are skipped without a check.
         if input.len() < self.position + in_input + 2 {
             return Ok(false);
         }
@@ -241,7 +243,7 @@ impl RequestParser {
         Ok(true)
     }
 
-    /// Reads a header line: the number behind its first byte, or `None` within if it is not a number.
+    /// Parses a header line. The inner result is the number after its first byte, or `None` if that is not a number.
     fn header(
         &mut self,
         input: &[u8],
@@ -249,7 +251,7 @@ impl RequestParser {
     ) -> Result<Option<Option<i64>>, ProtocolError> {
         let line = &input[self.position..];
         match line.iter().position(|byte| *byte == b'\r') {
-            // The line feed is needed before going on, but not looked at.
+            // The parser waits for the line feed, but does not check it.
             Some(end) if end + 1 < line.len() => {
                 self.position += end + 2;
                 Ok(Some(line.get(1..end).and_then(number::parse_i64)))

@@ -1,13 +1,22 @@
-//! One client's connection: read, parse, execute, write, until one side has had enough.
+//! One client's connection: read, parse, execute, write, until one side closes it.
 //!
-//! What arrives together is answered together: all complete requests of the input are carried out, then the replies go
-//! out by one write, unless they have grown large before.
+//! Requests that arrive together are answered together: all complete requests of the input are executed, then the
+//! replies go out by one write, or earlier if they have grown large.
 //!
 //! # Where the thread waits
-//! In `read`, when there is nothing to do. In `poll`, when there is more than one thing to wait for: the client's next
-//! request, messages of other threads, room for replies that the socket did not take ([`Backlog`]). It waits for room
-//! alone at the end of a connection only, and while it sends a dump: a client that sends all its requests before it
-//! reads the first reply is served.
+//! - In `read`, when it has nothing else to wait for.
+//! - In `poll`, when there is more than one thing to wait for: the client's next request, messages of other threads,
+//!   room for replies that the socket did not take ([`Backlog`]).
+//! - For room alone only at the end of a connection, and while it sends a dump. So a client that sends all its
+//!   requests before it reads the first reply is served.
+//!
+//! # Invariants
+//! 1. Everything here belongs to the client's own thread; other threads reach the client through [`Client`] and its
+//!    outbox.
+//! 2. No shard is locked while this thread reads, writes, sleeps or writes to the log: the executor's lock is
+//!    [released](Executor::release) before.
+//! 3. While the thread sleeps in `poll` without a backlog, another thread may write to the socket. With a backlog none
+//!    may: the backlog goes out first.
 
 use super::lookahead::LookAhead;
 use super::socket::{Socket, WithoutWaiting};
@@ -34,16 +43,16 @@ use std::time::{Duration, Instant};
 const SMALL_INPUT_BYTES: usize = 512;
 /// The input buffer of a client that pipelines; larger only for a request that does not fit, and only as it comes in.
 const LARGE_INPUT_BYTES: usize = 64 * 1024;
-/// Requests that may be answered before every client has had its turn: some 3 ms of work.
+/// Requests of all clients that are answered before each client has had its turn: some 3 ms of work.
 const REQUESTS_A_ROUND: usize = 400;
 /// Replies are written when they have grown to this size, even if there is more input.
 const FLUSH_BYTES: usize = 64 * 1024;
-/// How long a client that is to go may take nothing of the replies that are left.
+/// At the end of a connection: how long the client may read nothing of the last replies.
 const FAREWELL: Duration = Duration::from_secs(60);
 /// Replies of this size may have to wait for the client to read.
 const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
 
-/// Serves a client until it is gone.
+/// Serves a client until the connection ends.
 pub fn serve(engine: &Arc<Engine>, socket: &Socket, client: &Arc<Client>) {
     let mut connection = Connection {
         engine,
@@ -55,7 +64,7 @@ pub fn serve(engine: &Arc<Engine>, socket: &Socket, client: &Arc<Client>) {
         backlog: Backlog::default(),
         answered_in_turn: 0,
     };
-    // A connection that breaks is no matter for the log: clients come and go.
+    // A broken connection is not logged: it is no fault of the server.
     let _ = connection.run();
     client.link.close();
 }
@@ -70,12 +79,12 @@ struct Connection<'a> {
     reply: Reply,
     /// Replies before those, which the socket has not taken.
     backlog: Backlog,
-    /// Requests since this thread last let others run.
+    /// Requests since this thread last offered its processor to other threads.
     answered_in_turn: usize,
 }
 
 impl Drop for Connection<'_> {
-    /// However the connection ends, by a panic too, no shard keeps a trace of it.
+    /// The shards forget the keys that the client watches, also if the connection ends by a panic.
     fn drop(&mut self) {
         self.engine.unwatch(&mut self.session);
     }
@@ -101,7 +110,7 @@ impl<'a> Connection<'a> {
             }
             self.engine
                 .statistics
-                .note_input(self.session.client.id, received);
+                .count_input(self.session.client.id, received);
             let goes_on = self.execute_all()?;
             self.flush()?;
             if !goes_on || self.session.client.closes_after_reply.load(Relaxed) {
@@ -112,11 +121,11 @@ impl<'a> Connection<'a> {
                 self.parser.shrink();
                 self.reply.shrink();
             }
-            self.publish_figures();
+            self.store_buffer_sizes();
         }
     }
 
-    /// Reads what is there, or waits for it; 0 at the end of the stream.
+    /// Reads what has arrived, or waits until something does. Returns the number of bytes; 0 at the end of the stream.
     fn receive(&mut self) -> io::Result<usize> {
         match self.parser.arriving() {
             Some(argument) => argument.receive(&mut &*self.socket),
@@ -124,12 +133,12 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Lets others run when this client has had its share of a round. As long as its next request comes before its
-    /// thread sleeps, the system would let it go on to the end of a time slice. Where nobody else wants the processor,
-    /// this takes no time.
+    /// Offers the processor to other threads when this client has had its share of a round. If the client's next
+    /// request always came before its thread sleeps, the system would let the thread run to the end of its time slice.
+    /// If no other thread wants the processor, the offer takes no time.
     ///
-    /// To let them run after every request would cost 50 clients 1 µs of 8 (`redis-benchmark -c 50 -t get`); to do it
-    /// only after 16 would let one in a hundred requests of 500 clients wait for 10 to 20 ms instead of 6.
+    /// An offer after every request would cost 50 clients 1 µs of 8 (`redis-benchmark -c 50 -t get`). With an offer
+    /// after 16 requests, one in a hundred requests of 500 clients would wait for 10 to 20 ms instead of 6.
     fn take_turns(&mut self) {
         if self.answered_in_turn * self.engine.clients.count() >= REQUESTS_A_ROUND {
             self.answered_in_turn = 0;
@@ -137,7 +146,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Carries out every complete request of the input; `false` if the connection is to be closed.
+    /// Executes every complete request of the input; `false` if the connection is to be closed.
     fn execute_all(&mut self) -> io::Result<bool> {
         let mut executor = Executor::new(self.engine, Stopwatch::start());
         let client = self.session.client.clone();
@@ -199,10 +208,10 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Sleeps while the client waits for a key, until it has been served, its time is up, or it is gone, and writes the
-    /// reply; `false` if it is gone.
+    /// Sleeps until the client that waits for a key has been served, its time is up, or it has hung up. Writes the
+    /// reply; `false` if the client has hung up.
     fn wait(&mut self, waiting: Waiting) -> io::Result<bool> {
-        // The replies to what came before in the pipeline are not to wait.
+        // The replies to earlier requests of the pipeline go out before this thread sleeps.
         let flushed = self.flush();
         let wait = waiting.wait.clone();
         if flushed.is_err() {
@@ -210,7 +219,7 @@ impl<'a> Connection<'a> {
         }
         self.session.client.set_waiting(Some(wait.clone()));
         while wait.is_pending() {
-            // A system that cannot wait leaves no way to serve the client.
+            // If `poll` fails, the client cannot be served.
             match self.sleep(Some(&wait.doorbell), Until::HangUp, wait.wish.until) {
                 Ok(Woken::Rung | Woken::Input | Woken::Room) => {}
                 Ok(Woken::TimedOut) => drop(wait.end(Outcome::TimedOut)),
@@ -224,18 +233,18 @@ impl<'a> Connection<'a> {
         flushed.map(|()| !is_gone)
     }
 
-    /// Sleeps until CLIENT PAUSE is over, or another thread has rung; `false` if the client is gone.
+    /// Sleeps until CLIENT PAUSE is over, or another thread has rung; `false` if the client has hung up.
     fn wait_for_end_of_pause(&mut self) -> io::Result<bool> {
         self.flush()?;
         let client = self.session.client.clone();
         let pause = &self.engine.pause;
-        // Without a bell, CLIENT UNPAUSE is noticed after a while.
+        // Without a bell, the thread looks every 100 ms whether CLIENT UNPAUSE has ended the pause.
         let bell = self.session.doorbell().ok();
         let longest_ms = if bell.is_some() { i64::MAX } else { 100 };
         if let Some(bell) = &bell {
             pause.join(client.id, bell.clone());
         }
-        // The moment itself belongs to the time after.
+        // The pause is over one millisecond after its last.
         let left_ms = (pause.until_ms() - clock::unix_ms()).saturating_add(1);
         let left = Duration::from_millis(left_ms.clamp(0, longest_ms) as u64);
         client.is_paused.store(true, Relaxed);
@@ -249,8 +258,8 @@ impl<'a> Connection<'a> {
         Ok(woken? != Woken::HungUp)
     }
 
-    /// Passes on what other threads tell the client, and what the socket did not take before, until the client itself
-    /// says something. A client that listens to nothing and has read all is left to `read`.
+    /// Sends messages of other threads, and output that the socket did not take before, until the client sends
+    /// something. If the client gets no messages and has read everything, this returns at once: `read` waits then.
     fn wait_for_input(&mut self) -> io::Result<()> {
         let bell = match self.session.listens() {
             true => Some(self.session.doorbell().map_err(|_| ErrorKind::Other)?),
@@ -264,8 +273,8 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    /// Sleeps until something happens. Meanwhile, other threads may write to the socket, unless there is a backlog:
-    /// what is in there comes first.
+    /// Sleeps until one of the given events. Meanwhile other threads may write to the socket, unless there is a
+    /// backlog, which must go out first.
     fn sleep(
         &mut self,
         bell: Option<&Doorbell>,
@@ -298,7 +307,7 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Carries out the request that the parser has just completed.
+    /// Executes the request that the parser has just completed.
     #[inline]
     fn execute(&mut self, len: usize, executor: &mut Executor) -> Then {
         let input = &self.input.bytes[self.input.start..self.input.start + len];
@@ -313,7 +322,8 @@ impl<'a> Connection<'a> {
         executor.execute(&mut self.session, request, &mut self.reply)
     }
 
-    /// Whether an unfinished request, with those that wait for EXEC, is still smaller than `client-query-buffer-limit`.
+    /// Whether an unfinished request, together with the requests queued for EXEC, stays within
+    /// `client-query-buffer-limit`. If not, the log says so: no shard may be locked.
     fn is_within_limit(&self, unfinished_bytes: usize) -> bool {
         let queue = self.session.transaction.queue.as_ref();
         let queued_bytes = queue.map_or(0, |queue| queue.argument_bytes());
@@ -328,8 +338,8 @@ impl<'a> Connection<'a> {
         unfinished_bytes <= limit
     }
 
-    /// Sends what other clients are to hear of the commands, then the replies, as far as the socket takes them without
-    /// waiting; the rest is kept in the backlog.
+    /// Delivers what the commands have pushed to other clients. Then sends the replies, as far as the socket takes them
+    /// without waiting; the rest is kept in the backlog.
     fn flush(&mut self) -> io::Result<()> {
         self.engine.deliver_pushes();
         let unsent = self.backlog.len() + self.reply.len();
@@ -346,14 +356,14 @@ impl<'a> Connection<'a> {
             self.backlog.append(&mut self.reply);
             self.backlog.write_to(&mut socket)?
         };
-        // What is left in the reply, the socket does not take now.
+        // The rest of the reply, which the socket did not take.
         self.backlog.append(&mut self.reply);
-        self.note_sent(sent);
+        self.record_sent(sent);
         Ok(())
     }
 
-    /// As the last thing, or before a dump: sends everything, and waits for that as long as the client takes something
-    /// now and then. What the client sends meanwhile is not read.
+    /// Sends all output, at the end of a connection or before a dump. Waits for a client that is slow, but not for one
+    /// that reads nothing for [`FAREWELL`]. Requests that the client sends meanwhile are not read.
     fn send_all(&mut self) -> io::Result<()> {
         self.flush()?;
         while !self.backlog.is_empty() {
@@ -371,31 +381,35 @@ impl<'a> Connection<'a> {
         Ok(())
     }
 
-    fn note_sent(&self, sent: usize) {
+    /// Counts bytes that were sent, and stores the length of the backlog.
+    fn record_sent(&self, sent: usize) {
         let client = &self.session.client;
-        self.engine.statistics.note_output(client.id, sent);
+        self.engine.statistics.count_output(client.id, sent);
         let before = client.unsent_bytes.load(Relaxed);
         if before != self.backlog.len() {
             client.unsent_bytes.store(self.backlog.len(), Relaxed);
-            // A client that reads what it asked for long ago is not idle.
+            // A client that reads the reply to an old request is not idle.
             client.last_request_ms.store(clock::unix_ms(), Relaxed);
         }
     }
 
-    /// Gives the client up if it leaves more unread than `client-output-buffer-limit` allows. How long it has done so,
-    /// the [`reaper`](super::reaper) finds out.
+    /// Fails if the client leaves more unread than `client-output-buffer-limit` allows. For a soft limit, which is
+    /// exceeded by time, the [`reaper`](super::reaper) looks too.
     fn check_output_limit(&self, unsent: usize) -> io::Result<()> {
         let client = &self.session.client;
         let limit = self.engine.pushes.limit(client);
-        if !client.outbox.must_go(limit, unsent, clock::unix_ms()) {
+        if !client
+            .outbox
+            .claim_disconnection(limit, unsent, clock::unix_ms())
+        {
             return Ok(());
         }
-        self.engine.note_over_limit(client);
+        self.engine.report_over_limit(client);
         Err(ErrorKind::ConnectionAborted.into())
     }
 
-    /// Lets CLIENT LIST know how the buffers are.
-    fn publish_figures(&self) {
+    /// Stores the sizes of the buffers, for CLIENT LIST.
+    fn store_buffer_sizes(&self) {
         let client = &self.session.client;
         client
             .input_bytes
@@ -415,8 +429,8 @@ impl Input {
         self.start == self.end
     }
 
-    /// Reads what is there, or waits for it; 0 at the end of the stream. The buffer doubles when it is full, so it is
-    /// never larger than twice what was received.
+    /// Reads what has arrived, or waits until something does. Returns the number of bytes; 0 at the end of the stream.
+    /// The buffer doubles when it is full, so it is never larger than twice what was received.
     fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize> {
         if self.end == self.bytes.len() {
             self.bytes
@@ -434,7 +448,7 @@ impl Input {
         }
     }
 
-    /// Moves what is unfinished to the front, and gives memory back that a large request took.
+    /// Moves the unfinished request to the front, and frees the buffer of a large request.
     fn compact(&mut self) {
         let is_full = self.end == self.bytes.len();
         self.bytes.copy_within(self.start..self.end, 0);

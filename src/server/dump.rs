@@ -1,7 +1,7 @@
 //! Writes a snapshot as an RDB file, to the disk or to a client.
 //!
-//! Several threads encode. Each takes a shard, puts its keys into RDB form in a buffer of its own, and appends the
-//! buffer to the output when it is full, with the output locked for just that long. No keyspace lock is held meanwhile.
+//! Several threads encode. Each takes a shard, encodes its keys into a buffer of its own, and appends the buffer to the
+//! output when it is full. Only for that it locks the output. No keyspace lock is held meanwhile.
 
 use crate::REDIS_VERSION;
 use crate::keyspace::entry::Entry;
@@ -16,12 +16,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-/// Threads that encode, the caller's among them. While clients keep all processors busy, the second one nearly halves
-/// the time of a save, and with it the memory that changes meanwhile cost.
+/// Threads that encode, including the caller's. While clients keep all processors busy, the second one nearly halves
+/// the time of a save, and with it the memory for entries that change meanwhile (copy-on-write).
 const ENCODERS: usize = 2;
-/// What a thread encodes, a quarter of a millisecond long, before it offers its processor to others and then locks the
-/// output. Without the offer a client whose request comes now waits for a whole time slice of the system: 28 waits a
-/// second of more than 3 ms became 2, with none of them 1 (`tools/bench.sh saves`).
+/// Bytes that a thread encodes before it offers its processor to other threads and then locks the output: a quarter of
+/// a millisecond of work. Without the offer, a client whose request comes now waits for a whole time slice of the
+/// system. The offer reduced 28 waits a second of more than 3 ms to 2; without a save there is 1 (`tools/bench.sh
+/// saves`).
 const BUFFER_BYTES: usize = 64 * 1024;
 
 /// Writes the whole file, counting the keys in `written`, and gives the output back. The snapshot is dropped shard by
@@ -52,7 +53,7 @@ pub fn write<W: Write + Send>(
     writer.unwrap_or_else(PoisonError::into_inner).finish()
 }
 
-/// Writes a dump that says of itself what every dump says, and holds no keys.
+/// Writes a dump with the facts about itself and without keys.
 pub fn write_without_keys<W: Write>(server: &Server, output: W) -> io::Result<W> {
     let mut writer = new_writer(server, output)?;
     write_facts(server, &mut writer)?;
@@ -67,7 +68,7 @@ fn new_writer<W: Write>(server: &Server, output: W) -> io::Result<Writer<W>> {
     Writer::new(output, options)
 }
 
-/// What a file says of itself, in Redis' order.
+/// Writes the facts about the file (AUX fields), in Redis' order.
 fn write_facts<W: Write>(server: &Server, writer: &mut Writer<W>) -> io::Result<()> {
     let time_s = clock::unix_ms() / 1000;
     let used_bytes = server.memory_peak.measure().allocated;
@@ -78,7 +79,7 @@ fn write_facts<W: Write>(server: &Server, writer: &mut Writer<W>) -> io::Result<
     writer.aux(b"aof-base", b"0")
 }
 
-/// What the encoding threads share.
+/// The data that the encoding threads share.
 struct Task<'a, W: Write> {
     snapshot: &'a Snapshot<'a>,
     writer: Mutex<Writer<W>>,
@@ -93,13 +94,13 @@ impl<W: Write + Send> Task<'_, W> {
         let encode = || {
             let result = self.encode_shards(database);
             if result.is_err() {
-                // The other threads find nothing left to do.
+                // The other threads get no more shards.
                 self.snapshot.abandon();
             }
             result
         };
         thread::scope(|scope| {
-            // Where the system has no thread to give, the caller's does all the work.
+            // If the system has no thread to give, the caller's thread does all the work.
             let spawn = |_| thread::Builder::new().spawn_scoped(scope, encode).ok();
             let others: Vec<_> = (1..ENCODERS).filter_map(spawn).collect();
             let results = others.into_iter().map(|thread| {
@@ -133,7 +134,7 @@ impl<W: Write> Task<'_, W> {
     }
 }
 
-/// Encodes the keys of a shard, and returns how many they are.
+/// Encodes the keys of a shard, and returns their number.
 fn encode_shard<W: Write>(
     shard: &ShardImage,
     delay: Duration,
@@ -158,18 +159,18 @@ fn write_entry(encoder: &mut Encoder, output: &mut impl Write, entry: Entry<'_>)
     })
 }
 
-/// Where a thread's keys go: its buffer, and when that is full, the file. A key that does not fit keeps the file locked
-/// to its end, so that even the largest value is never held in memory a second time.
+/// The output of one thread: its buffer, and when that is full, the file. If a key does not fit into the buffer, the
+/// file stays locked until the end of the key, so that a large value is never copied as a whole.
 struct KeyOutput<'a, W: Write> {
     buffer: Vec<u8>,
     task: &'a Task<'a, W>,
     held: Option<MutexGuard<'a, Writer<W>>>,
-    /// Bytes that went directly to the file since the processor was last offered to others.
+    /// Bytes that went directly to the file since the processor was last offered to other threads.
     direct_bytes: usize,
 }
 
 impl<W: Write> KeyOutput<'_, W> {
-    /// Lets the others have the file again.
+    /// Unlocks the file for the other threads.
     fn end_key(&mut self) {
         self.held = None;
     }

@@ -1,4 +1,5 @@
-//! Removes keys when they are due, whether or not a command asks for them, and sends what subscribers are told of it.
+//! The expirer: a thread that removes keys when they are due, whether or not a command names them, and delivers the
+//! events of that to subscribers.
 
 use crate::command::execute::Engine;
 use crate::util::clock;

@@ -1,5 +1,5 @@
-//! Puts the keys of a dump into the keyspace, a batch of one shard under one lock. The loader has several of these,
-//! each a thread with shards of its own.
+//! Puts the keys of a dump into the keyspace: one batch has keys of one shard, which is locked once for all of them.
+//! The loader has several inserters, each a thread with shards of its own.
 
 use crate::command::execute::Engine;
 use crate::keyspace::object::Object;
@@ -13,9 +13,11 @@ use crate::util::clock;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::Receiver;
 
-/// Keys of one shard, in the order of the file. Names and small strings lie in one piece of memory, and what else there
-/// is to say of a key in few bytes: blocks by the million that one thread allocates and another frees would cost more
-/// than all the rest, and so would a walk through much memory for each key.
+/// Keys of one shard, in the order of the file.
+///
+/// Names and small strings lie in one block of memory, and the other facts of a key in a small record. The loader
+/// allocates and an inserter frees: with millions of small blocks that would cost more than the rest of the work, and
+/// so would the cache misses of a block for each key.
 #[derive(Default)]
 pub struct Batch {
     bytes: Vec<u8>,
@@ -24,13 +26,14 @@ pub struct Batch {
     large: Vec<Value>,
 }
 
-/// A key and where the file has it.
+/// A key, without the bytes of its name and value.
 struct Record {
+    /// Where in the file the key begins.
     offset: u64,
     place: Place,
     /// [`NEVER`] if it does not expire.
     expires_at_ms: i64,
-    /// What the file says of accesses.
+    /// The last access, or how frequent accesses were.
     usage: Usage,
     /// The name lies in the batch's bytes from here to `name_end`...
     start: usize,
@@ -39,7 +42,8 @@ struct Record {
     value_end: usize,
 }
 
-/// How a key was used before it was saved. A dump says one of both, as the policy was.
+/// How a key was used before it was saved. A dump holds at most one of the two figures, depending on
+/// `maxmemory-policy`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Usage {
     Unknown,
@@ -65,12 +69,13 @@ impl Usage {
     }
 }
 
-/// A deadline that no dump can have: the key would have expired before it was written.
+/// Stands for no deadline. No dump has this one, because the key would have expired before it was written.
 const NEVER: i64 = i64::MIN;
+/// Instead of the end of a small string: the value is the next one in [`Batch::large`].
 const IS_LARGE: usize = usize::MAX;
 
 impl Batch {
-    /// How many keys there are.
+    /// The number of keys.
     pub fn keys(&self) -> usize {
         self.records.len()
     }
@@ -108,7 +113,7 @@ impl Batch {
     }
 }
 
-/// What a thread needs to put batches in.
+/// Puts batches into the keyspace.
 pub struct Inserter<'a> {
     engine: &'a Engine,
     now_ms: i64,
@@ -125,10 +130,10 @@ impl<'a> Inserter<'a> {
         }
     }
 
-    /// Puts in all batches.
+    /// Inserts all batches that come.
     ///
     /// # Errors
-    /// A key that is there already, and where in the file.
+    /// The file has a key twice; the text says which, and where.
     pub fn run(&self, batches: &Receiver<Batch>) -> Result<(), String> {
         batches.iter().try_for_each(|batch| self.insert(batch))
     }
@@ -147,7 +152,7 @@ impl<'a> Inserter<'a> {
             return Ok(());
         };
         let locks = &self.engine.locks;
-        // One key stands for the shard of all.
+        // The first key is enough: all keys lie in its shard.
         let mut db = locks.write(
             View::from(self.now_ms).of_database(first.database()),
             &keys[..1],
@@ -183,7 +188,7 @@ impl<'a> Inserter<'a> {
         Ok(())
     }
 
-    /// The value as the keyspace holds it.
+    /// Converts a value of the file into one of the keyspace.
     fn object(&self, value: Value) -> Object {
         let object = values::object(value, &self.limits);
         object.expect("the loader refuses what the keyspace cannot hold")

@@ -1,10 +1,10 @@
-//! Where clients connect: the sockets to listen on, and what happens to a connection before a worker serves it.
+//! The sockets on which the server listens, and the steps from `accept` until a worker serves the client.
 
 use super::socket::Socket;
 use super::workers::Workers;
 use crate::command::execute::Engine;
 use crate::state::Server;
-use crate::state::clients::Connection;
+use crate::state::clients::NewConnection;
 use crate::util::clock;
 use socket2::{Domain, Protocol, SockAddr, SockRef, TcpKeepalive, Type};
 use std::fs::{self, Permissions};
@@ -15,7 +15,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What a client from another machine is told in protected mode; Redis' text.
+/// The reply to a client from another machine in protected mode; Redis' text.
 const DENIED: &[u8] = b"-DENIED Redis is running in protected mode because protected mode is enabled and no password \
     is set for the default user. In this mode connections are only accepted from the loopback interface. If you want \
     to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable \
@@ -39,14 +39,14 @@ pub enum Listener {
 /// A connection that a client has just made.
 struct Arrival {
     socket: Arc<Socket>,
-    connection: Connection,
+    connection: NewConnection,
 }
 
 impl Listener {
     /// Listens on the port of a host: a name, an address, or `*` or `::*` for all addresses.
     ///
     /// # Errors
-    /// None of the host's addresses can be listened on.
+    /// The server cannot listen on any address of the host.
     pub fn tcp(host: &str, port: u16, backlog: i32) -> io::Result<Listener> {
         let host = match host {
             "*" => "0.0.0.0",
@@ -63,11 +63,11 @@ impl Listener {
         Err(failure)
     }
 
-    /// Listens on a path, in place of what an earlier server may have left there. `mode` are its permissions; 0 leaves
-    /// them to the system.
+    /// Listens on a path, and replaces the socket that an earlier server may have left there. `mode` are its
+    /// permissions; with 0 the system chooses them.
     ///
     /// # Errors
-    /// The path cannot be made.
+    /// The socket cannot be created: the path is in use, is another kind of file, or lies in a missing folder.
     pub fn unix(path: &str, mode: u32, backlog: i32) -> io::Result<Listener> {
         remove_old_socket(path)?;
         let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -82,7 +82,7 @@ impl Listener {
         }
     }
 
-    /// What the log calls it.
+    /// The kind of the socket in the log: `tcp` or `unix`.
     pub fn kind(&self) -> &'static str {
         match self {
             Listener::Tcp(_) => "tcp",
@@ -94,12 +94,13 @@ impl Listener {
     pub fn run(&self, server: &Arc<Engine>, workers: &Arc<Workers>) {
         loop {
             match self.accept(server) {
-                // What this client sends now would be lost; if the server goes on after all, it may come again.
+                // The changes of this client would be lost. If the server does not stop after all, the client can
+                // connect again.
                 Ok(_) if server.shutdown.is_under_way() => {}
                 Ok(Some(arrival)) => receive(server, workers, arrival),
                 Ok(None) => {}
                 Err(error) => {
-                    // Mostly too many open files; waiting is better than spinning.
+                    // Usually too many files are open. Without a pause this loop would keep a processor busy.
                     let text = format_args!("Accepting client connection: {error}");
                     server.log.warning_of_clients(text);
                     std::thread::sleep(Duration::from_millis(100));
@@ -108,7 +109,7 @@ impl Listener {
         }
     }
 
-    /// Waits for a connection; `None` if it has gone already.
+    /// Waits for a connection; `None` if the client has closed it already.
     fn accept(&self, server: &Server) -> io::Result<Option<Arrival>> {
         match self {
             Listener::Tcp(listener) => {
@@ -123,7 +124,7 @@ impl Listener {
     }
 }
 
-/// Removes the socket of a server that has ended; one of a server that runs, and a file of any other kind, stays.
+/// Removes the socket of a server that has ended. The socket of a running server and a file of another kind stay.
 fn remove_old_socket(path: &str) -> io::Result<()> {
     match fs::symlink_metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -134,7 +135,7 @@ fn remove_old_socket(path: &str) -> io::Result<()> {
         Ok(_) => match connect_without_waiting(path) {
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Err(error),
-            // It was accepted, or has to wait for that.
+            // A server has accepted the connection, or its backlog is full.
             Ok(()) | Err(_) => Err(io::ErrorKind::AddrInUse.into()),
         },
     }
@@ -149,7 +150,7 @@ fn connect_without_waiting(path: &str) -> io::Result<()> {
 fn listen_on(address: SocketAddr, backlog: i32) -> io::Result<TcpListener> {
     let domain = Domain::for_address(address);
     let socket = socket2::Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-    // A server that starts again need not wait for the last connections of the one before.
+    // A server that is restarted need not wait until the connections of the previous process have timed out.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -172,7 +173,7 @@ fn tcp_arrival(server: &Server, stream: TcpStream, address: SocketAddr) -> io::R
     }
     let local_address = stream.local_addr()?.to_string();
     let socket = Arc::new(Socket::from(stream));
-    let connection = Connection {
+    let connection = NewConnection {
         address: address.to_string(),
         local_address,
         file_descriptor: socket.file_descriptor(),
@@ -183,10 +184,10 @@ fn tcp_arrival(server: &Server, stream: TcpStream, address: SocketAddr) -> io::R
     Ok(Arrival { socket, connection })
 }
 
-/// Clients of a path have no address of their own; Redis writes the path with port 0.
+/// A client of a path has no address of its own. As in Redis, the path with port 0 stands for it.
 fn unix_arrival(stream: UnixStream, path: &str) -> Arrival {
     let socket = Arc::new(Socket::from(stream));
-    let connection = Connection {
+    let connection = NewConnection {
         address: format!("{path}:0"),
         local_address: format!("{path}:0"),
         file_descriptor: socket.file_descriptor(),
@@ -197,7 +198,7 @@ fn unix_arrival(stream: UnixStream, path: &str) -> Arrival {
     Arrival { socket, connection }
 }
 
-/// Hands a connection to a worker, unless it is to be refused.
+/// Hands a connection to a worker, or refuses it.
 fn receive(server: &Arc<Engine>, workers: &Arc<Workers>, arrival: Arrival) {
     let Arrival { socket, connection } = arrival;
     let refuse = |text: &[u8]| {

@@ -1,8 +1,9 @@
-//! Loads the dump when the server starts. A dump that cannot be loaded whole keeps the server from starting, so that it
-//! is never overwritten by what was left out.
+//! Loads the dump when the server starts. If the dump cannot be loaded as a whole, the server does not start: a later
+//! save would overwrite the keys that were left out.
 //!
-//! One thread reads the file and sorts the keys by shard; others put them into the keyspace (`inserter.rs`). Clients
-//! are refused until the end of the file and its checksum have been seen, so nobody is served from a damaged dump.
+//! One thread reads the file and sorts the keys by shard; [inserters](super::inserter) put them into the keyspace.
+//! Commands are refused until the end of the file and its checksum have been seen, so no client is served from a
+//! damaged dump.
 
 use super::inserter::{Batch, Inserter};
 use crate::command::execute::Engine;
@@ -22,30 +23,30 @@ use std::time::{Duration, Instant};
 
 /// Threads that put keys into the keyspace.
 const INSERTERS: usize = 2;
-/// Batches that may wait for one of them.
+/// Batches that may wait for one inserter.
 const WAITING_BATCHES: usize = 32;
-/// Keys of one shard that are put in together...
+/// Keys of one shard that are inserted together...
 const BATCH_KEYS: usize = 1024;
-/// ...unless they are so large that they should not wait.
+/// ...unless one of them takes this many bytes of the file: then the batch is sent at once.
 const BATCH_BYTES: u64 = 64 * 1024;
-/// How often a line in the log says how far it is.
+/// The time between two lines about progress in the log.
 const REPORT_PERIOD: Duration = Duration::from_secs(2);
-/// Keys left out because they are empty that the log names, as in Redis.
+/// Empty keys, which are left out, that the log names, as in Redis.
 const NAMED_EMPTY_KEYS: u64 = 10;
 /// Keys between two looks at the clock.
 const KEYS_PER_LOOK: u64 = 4096;
 
 /// Why loading ended before the end of the file.
 enum Stop {
-    /// What is wrong.
+    /// The file cannot be loaded; the text says why.
     Fault(String),
-    /// The server is to stop.
+    /// The server was requested to stop.
     Shutdown,
-    /// An inserter has found a fault, and says so itself.
+    /// An inserter has found a fault, which it returns itself.
     InserterEnded,
 }
 
-/// Loads the dump, if there is one; `false` if the server was told to stop meanwhile.
+/// Loads the dump, if there is one; `false` if the server was requested to stop meanwhile.
 ///
 /// # Errors
 /// A line that says which file it is, where the fault lies, and what it is.
@@ -71,7 +72,7 @@ pub fn load(server: &Engine, path: &Path) -> Result<bool, String> {
         }
         Err(Stop::Shutdown | Stop::InserterEnded) => return Ok(false),
     }
-    server.saves.note_loaded(server.keyspace.changes());
+    server.saves.record_loaded(server.keyspace.changes());
     server.loading.end();
     let seconds = began.elapsed().as_secs_f64();
     let keys = server.loading.keys.load(Relaxed);
@@ -114,9 +115,9 @@ struct Sorter<'a> {
     server: &'a Server,
     now_ms: i64,
     database: usize,
-    /// What is to be sent, for each shard of the database.
+    /// The batch that is being filled, for each shard of the database.
     batches: Vec<Batch>,
-    /// At how many keys it is sent.
+    /// The length at which that batch is sent.
     due_keys: Vec<usize>,
     inserters: Vec<SyncSender<Batch>>,
     keys: u64,
@@ -131,9 +132,7 @@ impl<'a> Sorter<'a> {
             now_ms: clock::unix_ms(),
             database: 0,
             batches: (0..SHARDS).map(|_| Batch::default()).collect(),
-            // The first batches are of all lengths. Else those of all shards would fill at the same time, and the
-            // others would now have too much to do and now nothing.
-            due_keys: (1..=SHARDS).map(|nth| BATCH_KEYS * nth / SHARDS).collect(),
+            due_keys: staggered_lengths(),
             inserters,
             keys: 0,
             empty_keys: 0,
@@ -152,8 +151,8 @@ impl<'a> Sorter<'a> {
             let refused = |reason| Stop::Fault(format!("[offset {offset}] {reason}"));
             match item {
                 Item::SelectDb(number) => {
-                    self.send_all()?;
-                    self.database = self.select(number).map_err(refused)?;
+                    let database = self.select(number).map_err(refused)?;
+                    self.begin_database(database)?;
                 }
                 Item::Key(record) => {
                     check_type(&record).map_err(refused)?;
@@ -164,7 +163,7 @@ impl<'a> Sorter<'a> {
                     let what = format!("There is data of the module {name}");
                     return Err(refused(not_known(&what)));
                 }
-                Item::Aux { key, value } => self.note_fact(&key, &value),
+                Item::Aux { key, value } => self.record_fact(&key, &value),
                 Item::ResizeDb { .. } => {}
             }
         }
@@ -183,7 +182,7 @@ impl<'a> Sorter<'a> {
         })
     }
 
-    fn note_fact(&self, key: &[u8], value: &[u8]) {
+    fn record_fact(&self, key: &[u8], value: &[u8]) {
         if key == b"used-mem"
             && let Some(bytes) = number::parse_u64(value)
         {
@@ -223,19 +222,31 @@ impl<'a> Sorter<'a> {
         self.send(shard)
     }
 
+    fn begin_database(&mut self, database: usize) -> Result<(), Stop> {
+        self.send_all()?;
+        self.database = database;
+        self.due_keys = staggered_lengths();
+        Ok(())
+    }
+
     fn send_all(&mut self) -> Result<(), Stop> {
         (0..self.batches.len()).try_for_each(|shard| self.send(shard))
     }
 
-    /// Each shard has its inserter, so that they do not wait for each other.
+    /// Sends the batch of a shard, if it has keys. All batches of a shard go to one inserter, so that the inserters
+    /// never wait for each other's locks.
     fn send(&mut self, shard: usize) -> Result<(), Stop> {
         let batch = std::mem::take(&mut self.batches[shard]);
+        if batch.keys() == 0 {
+            return Ok(());
+        }
         self.due_keys[shard] = BATCH_KEYS;
         let sent = self.inserters[shard % INSERTERS].send(batch);
         sent.map_err(|_| Stop::InserterEnded)
     }
 
-    /// `key-load-delay`: for tests of what happens meanwhile. It may change during the pause.
+    /// Pauses for `key-load-delay`, which exists for tests that need a slow load. The directive may change during the
+    /// pause.
     fn pause(&self) -> Result<(), Stop> {
         const STEP: Duration = Duration::from_millis(1);
         let delay = || Duration::from_micros(self.server.config.key_load_delay.get().max(0) as u64);
@@ -271,6 +282,12 @@ impl<'a> Sorter<'a> {
     }
 }
 
+/// The length of the first batch of each shard, in keys: 4, 8, 12, ... 1024. With equal lengths the batches of all
+/// shards would fill at the same time, and the inserters would alternate between too much work and none.
+fn staggered_lengths() -> Vec<usize> {
+    (1..=SHARDS).map(|nth| BATCH_KEYS * nth / SHARDS).collect()
+}
+
 /// Refuses a value that the keyspace cannot hold.
 fn check_type(record: &KeyRecord) -> Result<(), String> {
     let Some(kind) = values::unknown_kind(&record.value) else {
@@ -293,7 +310,43 @@ fn unknown_library(code: &[u8]) -> String {
     not_known(&what)
 }
 
-/// Why the dump is not loaded although it is well formed.
+/// The text for a dump that is well formed, but has something that this server does not support.
 fn not_known(what: &str) -> String {
     format!("{what}, which this server does not know yet")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rdb::Value;
+    use crate::state::config::Config;
+
+    fn record(key: &[u8]) -> KeyRecord {
+        KeyRecord {
+            key: key.to_vec(),
+            value: Value::String(b"v".to_vec()),
+            expires_at_ms: None,
+            idle_seconds: None,
+            freq: None,
+        }
+    }
+
+    #[test]
+    fn the_first_batches_of_each_database_have_different_lengths() {
+        let engine = Engine::new(Config::default(), None);
+        let (sender, batches) = sync_channel(2 * SHARDS);
+        let mut sorter = Sorter::new(&engine, vec![sender; INSERTERS]);
+        for _ in 0..2 {
+            assert!(sorter.begin_database(0).is_ok());
+            assert_eq!(batches.try_iter().count(), 0, "there were no keys");
+            assert_eq!(sorter.due_keys[..3], [4, 8, 12]);
+            assert_eq!(sorter.due_keys[SHARDS - 1], 1024);
+            assert!(sorter.put(0, 1, record(b"k")).is_ok());
+            assert!(sorter.send_all().is_ok());
+            let sent: Vec<_> = batches.try_iter().map(|batch| batch.keys()).collect();
+            assert_eq!(sent, [1]);
+            let shard = Key::new(0, b"k").shard() % SHARDS;
+            assert_eq!(sorter.due_keys[shard], 1024);
+        }
+    }
 }

@@ -1,21 +1,21 @@
-//! The running server: the only layer that knows sockets and spawns threads.
+//! The running server: the layer of the network connections and of the threads.
 //!
-//! [`start`] puts it together: bind the addresses, load the dump, start the threads, wait for the wish to stop, save,
-//! end. The threads:
+//! Two files of lower layers touch that: `rdb/file.rs` spawns a thread that waits for the disk while the saver reads
+//! the dump back; `util/doorbell.rs` wakes a thread through a file (on Linux) or a pair of sockets.
+//!
+//! [`start`] puts the server together: it binds the addresses, loads the dump, starts the threads, waits for the
+//! request to stop, saves, and ends. The threads:
 //!
 //! | thread | sleeps on | does |
 //! |---|---|---|
 //! | main | [`Shutdown`](crate::state::shutdown::Shutdown) | starts and stops everything; loads the dump |
 //! | [`listener`], one an address | `accept` | hands each connection to the pool of [`workers`] |
-//! | worker of the pool, one a client | `read`, or `poll` | runs the [`connection`] loop, or a [`transfer`] |
-//! | transfer, one a [round](crate::state::transfers) | the slowest client | writes the [`dump`] for the clients |
+//! | worker of the [pool](worker_pool), one a client | `read`; `poll`, while its client waits for a key, listens to a channel, or leaves replies unread | runs the [`connection`] loop; a [`transfer`] of the dump, if the client asks for one |
+//! | transfer, one a [round](crate::state::transfers) | the slowest client of the round | writes the [`dump`] for the clients that have asked for it |
 //! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes the [`dump`], with one more thread while it does |
 //! | [`expirer`] | the next deadline | removes keys that are due, and sends the events of that |
-//! | [`reaper`] | a second | disconnects idle clients |
-//! | signal handlers | SIGINT; SIGTERM and SIGHUP | ask the server to stop |
-//!
-//! Two [`inserter`]s help to load. A worker sleeps in `poll` while its client waits for a key, listens to a channel, or
-//! leaves replies unread.
+//! | [`reaper`] | a second | disconnects clients that are idle or leave too much unread |
+//! | signal handlers | SIGINT; SIGTERM and SIGHUP | request that the server stops |
 
 pub mod connection;
 pub mod dump;
@@ -31,4 +31,5 @@ pub mod socket;
 pub mod start;
 pub mod supervisor;
 pub mod transfer;
+pub mod worker_pool;
 pub mod workers;

@@ -1,12 +1,12 @@
-//! Once a second: disconnects clients that have been idle for longer than the directive `timeout` or leave too much
-//! unread, and looks at memory and at how much is going on.
+//! The reaper: a thread that once a second disconnects clients that have been idle for longer than the directive
+//! `timeout` or leave too much unread, and samples the use of memory and the rates of INFO.
 
 use crate::state::Server;
 use crate::util::clock;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-/// How often it looks.
+/// The time between two rounds.
 const PERIOD: Duration = Duration::from_secs(1);
 
 /// Runs until the process ends.
@@ -14,7 +14,7 @@ pub fn run(server: &Server) {
     loop {
         std::thread::sleep(PERIOD);
         server.memory_peak.measure();
-        server.look_at_rates();
+        server.sample_rates();
         disconnect_slow(server);
         let timeout_s = server.config.timeout.get();
         if timeout_s > 0 {
@@ -23,14 +23,15 @@ pub fn run(server: &Server) {
     }
 }
 
-/// The soft limits of `client-output-buffer-limit` are exceeded by time alone.
+/// Disconnects clients that have been above a soft limit of `client-output-buffer-limit` for too long. That happens by
+/// time alone, so it cannot be left to the threads that send.
 fn disconnect_slow(server: &Server) {
     let now_ms = clock::unix_ms();
     for client in server.clients.all() {
         let limit = server.pushes.limit(&client);
         let unsent = client.unsent_bytes.load(Relaxed);
-        if client.outbox.must_go(limit, unsent, now_ms) {
-            server.note_over_limit(&client);
+        if client.outbox.claim_disconnection(limit, unsent, now_ms) {
+            server.report_over_limit(&client);
             client.disconnect();
         }
     }

@@ -1,7 +1,12 @@
-//! The saver: one thread that owns every save, whoever asked for it (timer, BGSAVE, SAVE, the end of the server).
+//! The saver: one thread that makes every save, for the timer, BGSAVE, SAVE and the end of the server.
 //!
-//! It takes a snapshot, which delays no command for longer than a moment, and writes it with no lock held. A dump that
-//! cannot be written leaves the old one as it was.
+//! It takes a snapshot, under the locks of all shards for microseconds, and writes it with no lock held. If the dump
+//! cannot be written, the old one stays as it was.
+//!
+//! # Invariants
+//! 1. Saves never overlap, because this thread makes them one after the other. Other threads ask for them through
+//!    [`Saves`](crate::state::saves::Saves).
+//! 2. After the final save, changes are held back until the process ends, unless that save has failed.
 
 use super::dump;
 use crate::command::execute::Engine;
@@ -12,7 +17,7 @@ use crate::state::saves::Request;
 use crate::util::clock;
 use std::time::Duration;
 
-/// How often the save points are looked at.
+/// The time between two checks of the save points.
 const PERIOD: Duration = Duration::from_secs(1);
 /// After a save that failed, the timer waits this long, as in Redis.
 const RETRY_AFTER_MS: i64 = 5_000;
@@ -42,7 +47,7 @@ fn begin_if_due(server: &Server) {
         .iter()
         .find(|point| is_due(point))
         && may_retry
-        && server.saves.begin()
+        && server.saves.request_background()
     {
         server.log.notice(format_args!(
             "{least} changes in {seconds} seconds. Saving..."
@@ -50,7 +55,8 @@ fn begin_if_due(server: &Server) {
     }
 }
 
-/// Saves, and if that goes well holds back all changes until the process ends: they would be lost.
+/// Saves, and then holds back all changes until the process ends, because they would be lost. If the save fails,
+/// changes go on.
 fn save_finally(engine: &Engine) {
     save(engine, Request::Final, engine.locks.snapshot(true));
     if !engine.saves.record().last_is_ok {
@@ -60,7 +66,7 @@ fn save_finally(engine: &Engine) {
 
 fn save(server: &Server, request: Request, snapshot: Snapshot) {
     let expected = counts(&snapshot);
-    server.saves.note_begin(expected.keys, clock::unix_ms());
+    server.saves.record_begin(expected.keys, clock::unix_ms());
     let path = server.dump_path();
     let reads_back = server.config.rdb_read_back.get();
     let saved = file::replace(&path, reads_back, |output| {
@@ -79,10 +85,11 @@ fn save(server: &Server, request: Request, snapshot: Snapshot) {
     let outcome = saved
         .map(|_| snapshot.changes)
         .map_err(|error| error.to_string());
-    server.saves.note_end(request, outcome, clock::unix_ms());
+    server.saves.record_end(request, outcome, clock::unix_ms());
 }
 
-/// How many keys the dump must hold: as many as there were when the snapshot was taken, whatever the writing has met.
+/// The numbers of keys that the dump must hold: those of the moment when the snapshot was taken. The written file is
+/// checked against them.
 fn counts(snapshot: &Snapshot) -> KeyCounts {
     let sizes = &snapshot.sizes;
     KeyCounts {

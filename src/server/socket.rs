@@ -1,7 +1,8 @@
-//! A client's socket, of TCP or in the file system.
+//! A client's socket: TCP, or a path in the file system.
 //!
-//! Its own thread reads, and waits to write only at the end of a connection or while it sends a dump. Other threads may
-//! close it, and send while its own thread sleeps ([`outbox`](crate::state::outbox)).
+//! The client's own thread reads. It waits for room to write only at the end of a connection or while it sends a dump.
+//! Other threads may close the socket, and write to it while the client's own thread sleeps
+//! ([`outbox`](crate::state::outbox)).
 
 use crate::state::clients::Link;
 use crate::util::doorbell::{Until, Wakeup, Woken};
@@ -13,7 +14,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-/// Slices that the system takes at a time (IOV_MAX).
+/// Slices that the system takes in one call (IOV_MAX).
 const MOST_SLICES: usize = 1024;
 
 /// A socket that is connected to a client.
@@ -33,7 +34,7 @@ impl From<UnixStream> for Socket {
 }
 
 impl Socket {
-    /// The number of its file.
+    /// The file descriptor, for CLIENT LIST.
     pub fn file_descriptor(&self) -> i32 {
         self.0.as_raw_fd()
     }
@@ -45,14 +46,14 @@ impl AsFd for Socket {
     }
 }
 
-/// Waits for what comes.
+/// Blocks until something has arrived.
 impl Read for &Socket {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         (&self.0).read(buffer)
     }
 }
 
-/// Waits until everything is taken.
+/// Blocks until the system has taken the bytes.
 impl Write for &Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         (&self.0).write(bytes)
@@ -63,7 +64,7 @@ impl Write for &Socket {
     }
 }
 
-/// Writes without waiting: what the socket does not take is [`io::ErrorKind::WouldBlock`].
+/// Writes without waiting; fails with [`io::ErrorKind::WouldBlock`] if the socket takes nothing.
 pub struct WithoutWaiting<'a>(pub &'a Socket);
 
 const FLAGS: SendFlags = SendFlags::DONTWAIT.union(SendFlags::NOSIGNAL);
@@ -88,11 +89,11 @@ impl Write for WithoutWaiting<'_> {
     }
 }
 
-/// Writes, and waits until everything is taken; gives up if nothing is taken for so long.
+/// Writes, and waits for room; fails if there is none for the time `patience`.
 pub struct WithPatience<'a> {
     /// Where to write.
     pub socket: &'a Socket,
-    /// How long the client may take nothing.
+    /// The longest time for which the client may read nothing.
     pub patience: Duration,
 }
 
@@ -124,7 +125,7 @@ impl Write for WithPatience<'_> {
 
 impl Link for Socket {
     fn close(&self) {
-        // It may have been closed by the other side.
+        // The other side may have closed it already.
         let _ = self.0.shutdown(Shutdown::Both);
     }
 

@@ -63,7 +63,7 @@ fn run_until_stopped(
             .warning("Stopped while loading. Redis is now ready to exit, bye bye...");
         return Ok(());
     }
-    // Not before the dump is loaded: its keys are no news.
+    // Only after the dump is loaded: loading publishes no events.
     server
         .keyspace
         .listeners
@@ -75,9 +75,9 @@ fn run_until_stopped(
             .notice(format_args!("Ready to accept connections {kind}"));
     }
     write_pid_file(&server, own_files);
-    supervisor::note_ready(&server);
+    supervisor::announce_ready(&server);
     stop_when_asked(&server);
-    supervisor::note_stopping(&server);
+    supervisor::announce_stopping(&server);
     Ok(())
 }
 
@@ -99,7 +99,7 @@ fn greet(server: &Server) {
     ));
 }
 
-/// Removes what servers that were killed while they saved have left beside the dump.
+/// Removes the unfinished dumps of servers that were killed during a save.
 fn clear_temporaries(server: &Server) {
     match file::remove_stale_temporaries(&server.dump_path()) {
         Ok(0) => {}
@@ -112,7 +112,7 @@ fn clear_temporaries(server: &Server) {
     }
 }
 
-/// Refuses a dump that cannot be read and replaced as a file: to open a pipe would wait for a process that writes.
+/// Refuses a dump that is not a regular file: it could not be replaced, and opening a pipe would wait for a writer.
 fn check_dump(server: &Server) -> Result<(), String> {
     let path = server.dump_path();
     let kind = match fs::metadata(&path) {
@@ -135,7 +135,7 @@ fn check_dump(server: &Server) -> Result<(), String> {
     ))
 }
 
-/// A folder in which redis-server has run holds data that its user may miss.
+/// Warns in a folder in which redis-server has run: its data is not loaded.
 fn hint_at_other_dump(server: &Server, path: &Path) {
     const OTHER: &str = "dump.rdb";
     if path != Path::new(OTHER) && Path::new(OTHER).exists() {
@@ -147,7 +147,7 @@ fn hint_at_other_dump(server: &Server, path: &Path) {
     }
 }
 
-/// What to listen to. An address that begins with `-` may be missing on this machine, as in Redis.
+/// Opens all sockets to listen on. As in Redis, this machine need not have an address that begins with `-`.
 fn bind(server: &Server, own_files: &OwnFiles) -> Result<Vec<Listener>, String> {
     let backlog = server.config.tcp_backlog.get() as i32;
     let mut listeners = Vec::new();
@@ -187,7 +187,8 @@ fn bind_address(address: &str, port: u16, backlog: i32) -> Result<Option<Listene
     }
 }
 
-/// From now on clients are answered; until the dump is loaded, mostly that it is not. Returns what can be connected to.
+/// Starts the listeners. Until the dump is loaded, most commands get the error `LOADING`. Returns the kinds of the
+/// sockets.
 fn accept_clients(
     server: &Arc<Engine>,
     listeners: Vec<Listener>,
@@ -206,7 +207,7 @@ fn accept_clients(
     Ok(kinds)
 }
 
-/// The threads that change or save data, so not before it is there.
+/// Starts the threads that save and expire keys, which need the loaded data.
 fn spawn_keepers(server: &Arc<Engine>) -> Result<(), String> {
     let for_saver = server.clone();
     spawn("saver", move || saver::run(&for_saver))?;
@@ -260,7 +261,7 @@ fn end_at_once(server: &Server, own_files: &OwnFiles) {
     std::process::exit(1);
 }
 
-/// As in Redis, a file that cannot be written keeps the server from nothing.
+/// Writes `pidfile`. As in Redis, the server runs even if it cannot.
 fn write_pid_file(server: &Server, own_files: &OwnFiles) {
     let path = server.config.pidfile.get();
     if path.is_empty() {
@@ -274,7 +275,8 @@ fn write_pid_file(server: &Server, own_files: &OwnFiles) {
     }
 }
 
-/// Waits for the wish to stop, and for a dump that can be written.
+/// Waits for a request to stop, and writes the dump if the request or the configuration wants one. Returns when that is
+/// done.
 fn stop_when_asked(server: &Server) {
     loop {
         let mode = server.shutdown.wait();
@@ -289,7 +291,7 @@ fn stop_when_asked(server: &Server) {
                 .log
                 .notice("Saving the final RDB snapshot before exiting.");
         }
-        if !saves || server.saves.finish() || mode.is_forced {
+        if !saves || server.saves.request_final() || mode.is_forced {
             server.log.warning("Redis is now ready to exit, bye bye...");
             return;
         }

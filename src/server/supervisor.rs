@@ -1,18 +1,18 @@
-//! Tells the program that has started the server how it fares: systemd, with `supervised systemd` or `auto`
+//! Notifies systemd that the server is ready or about to end, with `supervised systemd` or `auto`
 //! (<https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>).
 
 use crate::state::Server;
 use crate::state::config::Supervision;
 use sd_notify::NotifyState;
 
-/// Tells that the dump is loaded and clients are served.
-pub fn note_ready(server: &Server) {
+/// Announces that the dump is loaded and clients are served.
+pub fn announce_ready(server: &Server) {
     let status = NotifyState::Status("Ready to accept connections");
     notify(server, &[status, NotifyState::Ready]);
 }
 
-/// Tells that the server is about to end.
-pub fn note_stopping(server: &Server) {
+/// Announces that the server is about to end.
+pub fn announce_stopping(server: &Server) {
     notify(server, &[NotifyState::Stopping]);
 }
 
@@ -23,6 +23,6 @@ fn notify(server: &Server, states: &[NotifyState]) {
     if let Err(error) = sd_notify::notify(states) {
         server
             .log
-            .warning(format_args!("The supervisor cannot be told: {error}"));
+            .warning(format_args!("Cannot notify the supervisor: {error}"));
     }
 }

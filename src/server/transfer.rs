@@ -1,15 +1,16 @@
-//! Sends the dump to a client that has asked for it, in the client's own thread: as much for `redis-cli --rdb` as SYNC
-//! is built.
+//! Sends the dump to a client that has asked for it, in the client's own thread. Of SYNC, this is the part that
+//! `redis-cli --rdb` needs.
 //!
 //! Clients that ask at the same time share a [round](crate::state::transfers) and its snapshot. A client that does not
-//! read is given up after `repl-timeout`; until then the round costs what changes meanwhile.
+//! read is disconnected after `repl-timeout`; until then the round keeps the old state of everything that changes
+//! (copy-on-write).
 
 use super::dump;
 use super::socket::{Socket, WithPatience};
 use crate::command::execute::Engine;
 use crate::command::session::Session;
 use crate::state::Server;
-use crate::state::transfers::{End, Membership, Next, RoundOutput, Turn, new_mark};
+use crate::state::transfers::{End, Membership, Next, RoundOutput, Turn, new_end_mark};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -19,12 +20,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// How often a client that waits for a dump to be prepared hears of us.
+/// The time after which a client that waits for its dump gets an empty line, so that it knows that the connection
+/// works.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// Bytes that are read from a file at once.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// Sends the dump. Nothing may be sent after it: redis-cli takes the mark for the end only if it is the last it reads.
+/// Sends the dump. Nothing may be sent after it: redis-cli recognizes the end mark only if it is the last thing it
+/// reads.
 pub fn send_dump(server: &Arc<Engine>, socket: &Socket, session: &Session) -> io::Result<()> {
     let address = &session.client.address;
     let mut output = WithPatience {
@@ -65,7 +68,7 @@ fn send_without_keys(
         write!(output, "${}\r\n", dump.len())?;
         return output.write_all(&dump);
     }
-    let mark = new_mark();
+    let mark = new_end_mark();
     write!(output, "$EOF:{mark}\r\n")?;
     output.write_all(&dump)?;
     output.write_all(mark.as_bytes())
@@ -94,7 +97,7 @@ fn sign_of_life(output: &mut impl Write) -> io::Result<()> {
     output.write_all(b"\n")
 }
 
-/// Has a thread write the dump for all clients of the round.
+/// Spawns the thread that writes the dump for all clients of the round.
 fn begin(server: &Arc<Engine>, writer: Membership) -> io::Result<()> {
     let round = writer.round.clone();
     let for_thread = server.clone();
@@ -118,7 +121,7 @@ fn begin(server: &Arc<Engine>, writer: Membership) -> io::Result<()> {
 fn write_round(engine: &Engine, writer: &Membership) -> io::Result<Option<File>> {
     let round = &writer.round;
     let file = match round.needs_file() {
-        // Without a name, so that no crash can leave it behind.
+        // Without a name, so that a crash does not leave it behind.
         true => Some(tempfile::tempfile_in(Path::new("."))?),
         false => None,
     };
@@ -127,7 +130,7 @@ fn write_round(engine: &Engine, writer: &Membership) -> io::Result<Option<File>>
     let output = dump::write(engine, &snapshot, output, &AtomicU64::new(0))?;
     let file = output.into_file();
     Ok(file.unwrap_or_else(|error| {
-        // Clients that wait for the file find none.
+        // The clients that wait for the file will get an error; the others have sent the blocks.
         let text = format_args!("Writing a dump for clients: {error}");
         engine.log.warning_of_clients(text);
         None
@@ -135,13 +138,13 @@ fn write_round(engine: &Engine, writer: &Membership) -> io::Result<Option<File>>
 }
 
 fn send_blocks(output: &mut impl Write, member: &mut Membership) -> io::Result<()> {
-    write!(output, "$EOF:{}\r\n", member.round.mark)?;
+    write!(output, "$EOF:{}\r\n", member.round.end_mark)?;
     loop {
         match member.next(SIGN_OF_LIFE) {
             Next::Block(block) => output.write_all(&block)?,
             // The writer waits for another client.
             Next::Nothing => {}
-            Next::End(End::Whole(_)) => return output.write_all(member.round.mark.as_bytes()),
+            Next::End(End::Whole(_)) => return output.write_all(member.round.end_mark.as_bytes()),
             Next::End(End::Failed) => return Err(failed()),
         }
     }

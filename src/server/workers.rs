@@ -1,38 +1,45 @@
-//! The workers: one thread of the pool for each client.
+//! The workers: one thread of the [pool](super::worker_pool) for each client.
 //!
-//! There is one worker more when a client comes and no worker is idle, so a client never waits for another one to
-//! leave. A worker whose client leaves ends, unless few are idle: it gives back its stack, and what the allocator keeps
-//! for its thread. When threads stayed, they still held 862 MB after 2,000 clients with values of some KiB.
+//! The listener begins a worker when a client comes and no worker is idle, so a client never waits for another one to
+//! leave. A worker whose client has left ends if `MOST_IDLE` workers are idle: it gives back its stack, and what the
+//! allocator keeps for its thread. When threads stayed, they still held 862 MB after 2,000 clients with values of some
+//! KiB.
 //!
-//! # Invariants, under the lock
+//! ```text
+//!              begun with a client                       client has left, MOST_IDLE are idle
+//!   (no thread) ────────────────► serving ─────────────────────────────────────► (thread ends)
+//!                                 │     ▲
+//!      client has left, few idle  ▼     │  a client has come
+//!                                  idle
+//! ```
+//!
+//! # Thread safety
+//! Listeners call [`Workers::serve`]; the rest runs in the workers' threads. The mutex is a leaf, except that a thread
+//! of the pool is spawned and a job is queued under it.
+//!
+//! # Invariants, under the mutex
 //! 1. A client that waits for a worker is matched by an idle worker, or by one that has been begun for it.
-//! 2. All workers are jobs of the pool, and `ThreadPool::max_count` is their number (but at least 1). A thread of the
-//!    pool ends when its job has ended and as many others run as `max_count` says. So the thread of a worker that ends
-//!    does too.
+//! 2. The pool has one thread for each worker: see there.
 
 use super::connection;
 use super::socket::Socket;
+use super::worker_pool::WorkerPool;
 use crate::command::execute::Engine;
 use crate::state::clients::Registration;
 use crate::state::memory;
 use crate::util::scheduling::Scheduling;
-use std::cell::Cell;
 use std::collections::VecDeque;
-use std::panic::{self, AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, Once, PoisonError};
-use threadpool::ThreadPool;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-/// Stack of a worker: commands do not recurse. Only pages that are touched take memory.
-const STACK_BYTES: usize = 256 * 1024;
-
-/// Workers that may be idle: clients that come and go find one.
+/// Workers that may be idle, so that a client that comes soon after another one has left needs no new thread.
 const MOST_IDLE: usize = 4;
 
-/// Clients whose workers have a cache of the allocator. It takes up to 400 KiB, which is much where there are
-/// thousands, each of which does little.
+/// While there are at most this many clients, the allocator keeps a cache for each worker. A cache takes up to 400 KiB,
+/// too much for each of thousands of clients that do little.
 const CACHED_CLIENTS: usize = 128;
 
-/// The workers.
+/// All workers, and the clients that wait for one.
 #[derive(Debug)]
 pub struct Workers {
     state: Mutex<State>,
@@ -42,8 +49,7 @@ pub struct Workers {
 
 #[derive(Debug)]
 struct State {
-    pool: ThreadPool,
-    workers: usize,
+    pool: WorkerPool,
     idle: usize,
     /// Clients that no worker has taken yet.
     waiting: VecDeque<Visit>,
@@ -59,15 +65,8 @@ struct Visit {
 
 impl Default for Workers {
     fn default() -> Self {
-        let builder = threadpool::Builder::new().thread_name("worker".to_string());
-        // The pool needs one thread at least.
-        let pool = builder
-            .num_threads(1)
-            .thread_stack_size(STACK_BYTES)
-            .build();
         let state = State {
-            pool,
-            workers: 0,
+            pool: WorkerPool::new("worker"),
             idle: 0,
             waiting: VecDeque::new(),
         };
@@ -88,13 +87,10 @@ impl Workers {
     ) -> bool {
         let mut state = self.lock();
         if state.idle <= state.waiting.len() {
-            let workers = state.workers + 1;
-            if !grow(&mut state.pool, workers) {
+            let own = self.clone();
+            if !state.pool.begin_worker(move || own.work()) {
                 return false;
             }
-            state.workers = workers;
-            let own = self.clone();
-            state.pool.execute(move || own.work());
         }
         state.waiting.push_back(Visit {
             server: server.clone(),
@@ -106,21 +102,19 @@ impl Workers {
         true
     }
 
-    /// Serves clients, until one leaves and enough others are idle. The life of a worker.
+    /// The job of a worker: serves clients, until one has left and enough other workers are idle.
     fn work(&self) {
         loop {
             let mut state = self.lock();
             let Some(visit) = state.waiting.pop_front() else {
                 if state.idle >= MOST_IDLE {
-                    state.workers -= 1;
-                    let threads = state.workers.max(1);
-                    return state.pool.set_num_threads(threads);
+                    return state.pool.end_worker();
                 }
                 self.wait_idle(state);
                 continue;
             };
             drop(state);
-            // A panic ends the connection of its client, and no other.
+            // A panic ends this client's connection only. The worker goes on.
             let _ = catch_unwind(AssertUnwindSafe(|| visit.run()));
         }
     }
@@ -149,38 +143,4 @@ impl Visit {
         memory::cache_for_thread(self.server.clients.count() <= CACHED_CLIENTS);
         connection::serve(&self.server, &self.socket, &self.registration.client);
     }
-}
-
-/// Makes sure that the pool has this many threads; `false` if the system has none to give.
-fn grow(pool: &mut ThreadPool, least: usize) -> bool {
-    let threads = pool.max_count();
-    if least <= threads {
-        return true;
-    }
-    // The pool panics if it cannot start a thread. Back to its size, it takes no worker it has no thread for.
-    let grown = quietly(|| catch_unwind(AssertUnwindSafe(|| pool.set_num_threads(least))));
-    if grown.is_err() {
-        pool.set_num_threads(threads);
-    }
-    grown.is_ok()
-}
-
-/// Does something whose panic is expected, without the lines that a panic leaves on the standard error.
-fn quietly<T>(action: impl FnOnce() -> T) -> T {
-    thread_local! {
-        static IS_QUIET: Cell<bool> = const { Cell::new(false) };
-    }
-    static HOOK: Once = Once::new();
-    HOOK.call_once(|| {
-        let usual = panic::take_hook();
-        panic::set_hook(Box::new(move |panic| {
-            if !IS_QUIET.get() {
-                usual(panic);
-            }
-        }));
-    });
-    IS_QUIET.set(true);
-    let result = action();
-    IS_QUIET.set(false);
-    result
 }

@@ -1,4 +1,12 @@
-//! The connected clients, as others see them: CLIENT LIST, CLIENT KILL, INFO.
+//! The connected clients, as other threads see them: CLIENT LIST, CLIENT KILL, INFO, the reaper.
+//!
+//! # Thread safety
+//! The client's own thread writes the figures of its [`Client`]; any thread reads them. Relaxed atomics are enough,
+//! since no figure guards other memory. Any thread may call [`Client::disconnect`] and [`Client::end_wait`].
+//!
+//! # Invariants
+//! 1. A client is listed from [`Clients::register`] until its [`Registration`] is dropped.
+//! 2. Every mutex here is held for a few lines, and no other lock is taken under it.
 
 use super::outbox::{Outbox, OutputClass};
 use super::waiting::{Outcome, Wait};
@@ -17,17 +25,17 @@ pub struct Client {
     pub id: u64,
     /// `address:port` of the client.
     pub address: String,
-    /// `address:port` at which it reached the server.
+    /// `address:port` of the server's end of the connection.
     pub local_address: String,
-    /// The number of the socket.
+    /// The file descriptor of the socket.
     pub file_descriptor: i32,
     /// Whether the client is on this machine.
     pub is_local: bool,
-    /// Whether it came by a socket in the file system.
+    /// Whether the client has connected to the socket in the file system (`unixsocket`).
     pub is_of_unix_socket: bool,
     /// Unix time of the connection, in milliseconds.
     pub connected_at_ms: i64,
-    /// Unix time of the last request, or when the client last took something of many replies, in milliseconds.
+    /// Unix time in milliseconds at which the client last sent a request, or last took a part of a long output.
     pub last_request_ms: AtomicI64,
     /// The selected database.
     pub database: AtomicUsize,
@@ -43,21 +51,21 @@ pub struct Client {
     pub argument_bytes: AtomicUsize,
     /// Room in the output buffer, in bytes.
     pub output_capacity: AtomicUsize,
-    /// Bytes of replies that its socket has not taken.
+    /// Bytes of replies that the client's socket has not taken.
     pub unsent_bytes: AtomicUsize,
-    /// How many channels, patterns and channels of shards the client has subscribed to.
+    /// The number of channels, patterns and channels of shards to which the client has subscribed.
     pub subscriptions: [AtomicUsize; 3],
-    /// Whether the client looks on while others work: MONITOR.
+    /// Whether the client has sent MONITOR.
     pub is_monitor: AtomicBool,
-    /// Whether it is sent a dump: as a replica is, in Redis' words.
+    /// Whether the client is being sent a dump. Redis calls such a client a replica.
     pub is_replica: AtomicBool,
-    /// What other threads have to tell it.
+    /// Messages of other threads to this client.
     pub outbox: Outbox,
     /// Commands queued since MULTI; -1 if it is not in a transaction.
     pub queued_commands: AtomicI64,
-    /// Bytes that the queue takes.
+    /// Bytes of the commands queued since MULTI.
     pub queued_bytes: AtomicUsize,
-    /// What it watches.
+    /// Set when a key that it watches (WATCH) has changed.
     pub watch: Arc<Watch>,
     /// CLIENT NO-EVICT.
     pub no_evict: AtomicBool,
@@ -65,11 +73,11 @@ pub struct Client {
     pub no_touch: AtomicBool,
     /// Whether its command waits for the end of CLIENT PAUSE.
     pub is_paused: AtomicBool,
-    /// The connection is to be closed once the reply to the current command is out.
+    /// Whether the client's thread closes the connection after the reply to the present command.
     pub closes_after_reply: AtomicBool,
     labels: Mutex<Labels>,
     waiting: Mutex<Option<Arc<Wait>>>,
-    /// Its socket.
+    /// The client's socket.
     pub link: Arc<dyn Link>,
 }
 
@@ -78,14 +86,14 @@ pub trait Link: Send + Sync {
     /// Closes the connection.
     fn close(&self);
 
-    /// Sends as much as goes out without waiting; returns how many bytes that was.
+    /// Sends as much as the socket takes without waiting; returns the number of bytes.
     ///
     /// # Errors
     /// The connection is gone.
     fn send(&self, bytes: &[u8]) -> io::Result<usize>;
 }
 
-/// What a client calls itself.
+/// The names that a client has given itself.
 #[derive(Clone, Debug, Default)]
 pub struct Labels {
     /// CLIENT SETNAME.
@@ -96,8 +104,8 @@ pub struct Labels {
     pub lib_ver: Vec<u8>,
 }
 
-/// What the server layer knows of a new connection.
-pub struct Connection {
+/// A connection that has just been accepted: what [`Clients::register`] makes a client of.
+pub struct NewConnection {
     /// See [`Client::address`].
     pub address: String,
     /// See [`Client::local_address`].
@@ -122,19 +130,21 @@ impl fmt::Debug for Client {
 }
 
 impl Client {
-    /// What the client calls itself; the lock is a leaf.
+    /// The names that the client has given itself.
     pub fn labels(&self) -> MutexGuard<'_, Labels> {
         self.labels.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes what the client waits for, or that it waits no more.
+    /// Stores what the client waits for; `None` once it waits no more.
     pub fn set_waiting(&self, wait: Option<Arc<Wait>>) {
         *self.waiting() = wait;
     }
 
     /// What the client waits for, if it does.
     pub fn wait(&self) -> Option<Arc<Wait>> {
-        self.waiting().clone().filter(|wait| wait.is_pending())
+        // A statement of its own, so that the mutex is free again before the outcome is locked.
+        let wait = self.waiting().clone();
+        wait.filter(|wait| wait.is_pending())
     }
 
     /// Whether the client waits for a key, or for the end of CLIENT PAUSE.
@@ -142,7 +152,7 @@ impl Client {
         self.is_paused.load(Relaxed) || self.wait().is_some()
     }
 
-    /// Ends the client's wait, from any thread; `false` if there is none that has not ended.
+    /// Ends the client's wait, from any thread; `false` if it does not wait, or its wait has ended already.
     pub fn end_wait(&self, outcome: Outcome) -> bool {
         self.wait().is_some_and(|wait| {
             let has_ended = wait.end(outcome);
@@ -155,7 +165,7 @@ impl Client {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Memory that it takes, in bytes: CLIENT LIST's `tot-mem`.
+    /// Memory of the client in bytes: CLIENT LIST's `tot-mem`.
     pub fn memory_bytes(&self) -> usize {
         let figures = [
             &self.input_bytes,
@@ -168,19 +178,19 @@ impl Client {
         buffers + self.unread_bytes() + size_of::<Client>()
     }
 
-    /// Bytes that wait to be sent to it: replies and messages.
+    /// Bytes of replies and messages that wait to be sent to the client.
     pub fn unread_bytes(&self) -> usize {
         self.outbox.len_and_bytes().1 + self.unsent_bytes.load(Relaxed)
     }
 
-    /// Whether it has subscribed to anything.
+    /// Whether the client has subscribed to a channel or a pattern.
     pub fn is_subscriber(&self) -> bool {
         self.subscriptions
             .iter()
             .any(|count| count.load(Relaxed) > 0)
     }
 
-    /// What decides how much it may leave unread.
+    /// The class of its output limit.
     pub fn output_class(&self) -> OutputClass {
         match self.is_subscriber() {
             true => OutputClass::PubSub,
@@ -188,7 +198,7 @@ impl Client {
         }
     }
 
-    /// Closes the connection, from any thread. A client that waits is not served any more.
+    /// Closes the connection, from any thread. If the client waits for a key, it is not served any more.
     pub fn disconnect(&self) {
         self.end_wait(Outcome::Gone);
         self.link.close();
@@ -199,7 +209,7 @@ impl Client {
 #[derive(Debug, Default)]
 pub struct Clients {
     connected: Mutex<BTreeMap<u64, Arc<Client>>>,
-    /// How many `connected` are, to be read without its lock.
+    /// The length of `connected`, which can be read without its lock.
     count: AtomicUsize,
     last_id: AtomicU64,
     received: AtomicU64,
@@ -226,7 +236,7 @@ impl Clients {
     /// Lists a new client; `None` if there are `most` already.
     pub fn register(
         self: &Arc<Self>,
-        connection: Connection,
+        connection: NewConnection,
         most: usize,
         now_ms: i64,
     ) -> Option<Registration> {
@@ -282,23 +292,23 @@ impl Clients {
         self.lock().values().cloned().collect()
     }
 
-    /// How many there are.
+    /// The number of connected clients.
     pub fn count(&self) -> usize {
         self.count.load(Relaxed)
     }
 
-    /// How many have connected since the start, and how many of them were turned away.
+    /// The number of connections since the start, and how many of them were refused.
     pub fn received_and_rejected(&self) -> (u64, u64) {
         (self.received.load(Relaxed), self.rejected.load(Relaxed))
     }
 
-    /// Counts a connection that was turned away before it was a client.
+    /// Counts a connection that was refused before it became a client.
     pub fn count_rejected(&self) {
         self.received.fetch_add(1, Relaxed);
         self.rejected.fetch_add(1, Relaxed);
     }
 
-    /// CONFIG RESETSTAT.
+    /// Sets the counts of connections to zero: CONFIG RESETSTAT.
     pub fn reset_counts(&self) {
         self.received.store(0, Relaxed);
         self.rejected.store(0, Relaxed);

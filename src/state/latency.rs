@@ -1,11 +1,11 @@
-//! Moments at which something took long: <https://redis.io/docs/management/optimization/latency-monitor/>.
+//! Commands that took long: <https://redis.io/docs/management/optimization/latency-monitor/>.
 //!
-//! The thread that has done something compares its duration with `latency-monitor-threshold`, and comes here only if it
+//! A client's thread compares the duration of a command with `latency-monitor-threshold`, and adds an event only if it
 //! was longer. The mutex is a leaf.
 //!
-//! Redis also notes its forks, its writes of the append-only file, expiry and eviction, which let all clients wait.
-//! Here there are no forks and no append-only file, and expiry keeps one shard from clients for microseconds: commands
-//! are what is left.
+//! Redis also records its forks, writes of the append-only file, expiry and eviction, all of which make all clients
+//! wait. This server has no forks and no append-only file, and expiry locks one shard for microseconds. So commands are
+//! the only events.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,10 +13,10 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// Samples of an event that are kept.
 const MOST_SAMPLES: usize = 160;
 
-/// A command that is declared to be fast has taken long.
+/// The event that a command with the flag `fast` took long.
 pub const FAST_COMMAND: &str = "fast-command";
 
-/// Another command has.
+/// The event that another command took long.
 pub const COMMAND: &str = "command";
 
 /// The longest duration of an event within one second.
@@ -24,7 +24,7 @@ pub const COMMAND: &str = "command";
 pub struct Sample {
     /// Unix time, in seconds.
     pub time_s: i64,
-    /// How long it took, in milliseconds.
+    /// The duration, in milliseconds.
     pub duration_ms: u64,
 }
 
@@ -42,7 +42,7 @@ pub struct Series {
 pub struct LatencyEvents(Mutex<BTreeMap<&'static str, Series>>);
 
 impl LatencyEvents {
-    /// Notes that an event has taken long.
+    /// Adds a sample of an event.
     pub fn add(&self, event: &'static str, sample: Sample) {
         self.lock().entry(event).or_default().add(sample);
     }
@@ -60,7 +60,7 @@ impl LatencyEvents {
         copies.collect()
     }
 
-    /// Forgets the events with names that are wanted; how many these were.
+    /// Removes the events whose name `is_wanted` accepts; returns their number.
     pub fn reset(&self, is_wanted: impl Fn(&str) -> bool) -> usize {
         let mut events = self.lock();
         let before = events.len();

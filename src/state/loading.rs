@@ -1,5 +1,8 @@
-//! How far the loading of the dump has come, for INFO and for the admission of commands. The loader writes, everyone
-//! reads.
+//! The progress of loading the dump, for INFO and for the admission of commands.
+//!
+//! # Thread safety
+//! The loader and its inserters write, any thread reads. `is_under_way` is stored with Release and loaded with Acquire:
+//! a thread that sees the end of loading sees everything that was loaded.
 
 use crate::util::clock;
 use std::sync::atomic::{
@@ -7,7 +10,7 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// The dump being loaded, or the one that was.
+/// The load of the dump, under way or ended.
 #[derive(Debug, Default)]
 pub struct Loading {
     is_under_way: AtomicBool,
@@ -15,9 +18,9 @@ pub struct Loading {
     began_at_ms: AtomicI64,
     /// The size of the file; 0 if that is not known.
     pub total_bytes: AtomicU64,
-    /// What has been read of it.
+    /// Bytes of the file that were read.
     pub read_bytes: AtomicU64,
-    /// What the writer of the file had in memory (AUX `used-mem`).
+    /// The memory in use of the server that wrote the file, in bytes (AUX `used-mem`).
     pub used_memory_then: AtomicU64,
     /// Keys that are in the keyspace now.
     pub keys: AtomicU64,
@@ -32,22 +35,22 @@ impl Loading {
         self.is_under_way.store(true, Release);
     }
 
-    /// The data is there, whole.
+    /// All data is loaded.
     pub fn end(&self) {
         self.is_under_way.store(false, Release);
     }
 
-    /// Whether the data is not there yet.
+    /// Whether the data is being loaded.
     pub fn is_under_way(&self) -> bool {
         self.is_under_way.load(Acquire)
     }
 
-    /// Unix time in seconds at which it began.
+    /// Unix time in seconds at which loading began.
     pub fn began_at_s(&self) -> i64 {
         self.began_at_ms.load(Relaxed) / 1000
     }
 
-    /// Seconds since it began.
+    /// Seconds since loading began.
     pub fn elapsed_s(&self) -> f64 {
         (clock::unix_ms() - self.began_at_ms.load(Relaxed)).max(0) as f64 / 1e3
     }
@@ -58,7 +61,7 @@ impl Loading {
         (self.read_bytes.load(Relaxed) as f64 / total).min(1.0)
     }
 
-    /// Seconds that the rest will take, if it goes on like this.
+    /// Seconds that the rest will take at the present speed.
     pub fn remaining_s(&self) -> f64 {
         let progress = self.progress();
         if progress == 0.0 {

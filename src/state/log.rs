@@ -1,4 +1,14 @@
 //! The server's log, in Redis' format.
+//!
+//! # Thread safety
+//! Any thread may write a line. A line is formatted first, then written under a mutex, so lines are never mixed. That
+//! mutex is held during the system call: if standard output is a pipe that is not read, every thread that logs waits
+//! for it. Therefore a caller must not hold a shard's lock. The threads of `server/` release it before they log. The
+//! exception is a transaction: CONFIG SET, MODULE and DEBUG LOG log under the locks of EXEC.
+//!
+//! # Invariants
+//! 1. A line ends only where the server ends it: control characters in its text are escaped.
+//! 2. Clients cause at most `LINES_OF_CLIENTS` lines in each `PERIOD`; the next line says how many were left out.
 
 use crate::state::config::LogLevel;
 use crate::util::clock;
@@ -10,12 +20,12 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lines that clients may cause in each period.
+/// Lines that all clients together may cause in each period.
 const LINES_OF_CLIENTS: u32 = 10;
-/// The period.
+/// The time after which the count of clients' lines begins anew.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// Where lines go, and which.
+/// The destination of lines, and the least level that is written.
 #[derive(Debug)]
 pub struct Log {
     least: AtomicU8,
@@ -60,18 +70,18 @@ impl Log {
         self.write(LogLevel::Notice, &text);
     }
 
-    /// A line that somebody should read.
+    /// A line about something that the operator should know.
     pub fn warning(&self, text: impl fmt::Display) {
         self.write(LogLevel::Warning, &text);
     }
 
-    /// A warning that clients can cause as often as they like. Of many in a short time most are left out, so that
-    /// clients cannot fill the disk; the next line says how many.
+    /// A warning that clients can cause as often as they like. Beyond `LINES_OF_CLIENTS` they are left out, so that
+    /// clients cannot fill the disk.
     pub fn warning_of_clients(&self, text: impl fmt::Display) {
         self.write_of_clients(LogLevel::Warning, &text);
     }
 
-    /// A line that says what a client had done, of which most are left out too if there are many.
+    /// A notice that clients can cause as often as they like. It counts as a line of clients, too.
     pub fn notice_of_clients(&self, text: impl fmt::Display) {
         self.write_of_clients(LogLevel::Notice, &text);
     }
@@ -97,7 +107,7 @@ impl Log {
         }
     }
 
-    /// A line about the daily round.
+    /// A line about routine work, such as closing an idle client.
     pub fn verbose(&self, text: impl fmt::Display) {
         self.write(LogLevel::Verbose, &text);
     }
@@ -111,19 +121,19 @@ impl Log {
         if !self.has(level) {
             return;
         }
-        let mark = match level {
+        let letter = match level {
             LogLevel::Debug => '.',
             LogLevel::Verbose => '-',
             LogLevel::Notice => '*',
             LogLevel::Warning | LogLevel::Nothing => '#',
         };
         let line = format!(
-            "{}:M {} {mark} {}\n",
+            "{}:M {} {letter} {}\n",
             std::process::id(),
             clock::log_time(clock::unix_ms()),
             on_one_line(&text.to_string())
         );
-        // A log that cannot be written must not stop the server.
+        // The server goes on if the log cannot be written.
         let _ = match &mut *self.file.lock().unwrap_or_else(PoisonError::into_inner) {
             Some(file) => file.write_all(line.as_bytes()),
             None => io::stdout().write_all(line.as_bytes()),
@@ -131,9 +141,9 @@ impl Log {
     }
 }
 
-/// A text with its control characters escaped: part of it may come from a client or from a file, and must neither end
-/// the line, so that the next one looks like the server's own, nor reach a terminal as a command. Redis writes such
-/// texts as they are.
+/// A text with its control characters escaped. Part of a text may come from a client or a file. It must not end the
+/// line, or a client could forge lines of the server; and it must not send commands to a terminal. Redis writes such
+/// texts unchanged.
 fn on_one_line(text: &str) -> String {
     let mut line = String::with_capacity(text.len());
     for character in text.chars() {
@@ -145,7 +155,7 @@ fn on_one_line(text: &str) -> String {
     line
 }
 
-/// How many lines have been caused by clients lately.
+/// The count of clients' lines in the present period.
 #[derive(Debug, Default)]
 struct Quota {
     period_began: Option<Instant>,
@@ -154,7 +164,7 @@ struct Quota {
 }
 
 impl Quota {
-    /// Takes a line of the quota: how many were left out since the last one, or `None` if this one is to be left out
+    /// Asks for one line. Returns the number of lines that were left out before it, or `None` if this line is left out,
     /// too.
     fn take(&mut self, now: Instant) -> Option<u64> {
         if self.period_began.is_none_or(|began| now - began >= PERIOD) {

@@ -1,4 +1,24 @@
-//! What the server remembers besides data: configuration, clients, statistics, saves.
+//! The state of the server except its data: configuration, clients, channels, statistics, saves.
+//!
+//! All threads share one [`Server`]. Each part has its own file, which says under "Thread safety" and "Invariants" how
+//! it is locked.
+//!
+//! # The order of locks
+//! A thread that holds a lock may take only locks to the right of it:
+//!
+//! ```text
+//!   shards, ascending ─┬─> outcome of a wait
+//!                      ├─> tables of channels ──> turn to publish ─┬─> an outbox
+//!                      ├─> list of monitors ───────────────────────┴─> list of pushes
+//!                      ├─> changing (config) ──> directives without a field, text fields
+//!                      └─> every other mutex
+//!   book of transfers ──> a round
+//! ```
+//! Shards stand first, because a transaction runs any command under the locks of its shards. "Every other mutex" is a
+//! leaf: no lock is taken under it. An outbox and the list of pushes are taken one after the other, not both at once.
+//!
+//! Held during system calls: the log (writes a line, see [`log`]), `changing` (CONFIG REWRITE replaces the file and
+//! waits for the disk; CONFIG SET dir), an outbox and `Pause` (ring doorbells, which does not block).
 
 use crate::keyspace::space::Keyspace;
 use crate::util::{clock, doorbell, open_files};
@@ -32,6 +52,7 @@ pub mod memory;
 pub mod monitors;
 pub mod outbox;
 pub mod pause;
+pub mod process;
 pub mod pubsub;
 pub mod rates;
 pub mod saves;
@@ -42,7 +63,7 @@ pub mod transfers;
 pub mod values;
 pub mod waiting;
 
-/// Files the server needs beside its clients' sockets: dump, log, listeners.
+/// Files that the server needs beside its clients' sockets: dump, log, listeners.
 const RESERVED_FILES: u64 = 32;
 
 /// Files of a client: its socket, and the bell that it needs while it waits for a key or listens to a channel.
@@ -51,33 +72,33 @@ const FILES_OF_A_CLIENT: u64 = 1 + doorbell::FILES;
 /// Everything that the threads of one server share.
 #[derive(Debug)]
 pub struct Server {
-    /// What can be done with the keys and values without locking them.
+    /// The keyspace, as far as it can be used without its locks.
     pub keyspace: Arc<Keyspace>,
     /// The directives.
     pub config: Config,
     /// The file the directives were read from.
     pub config_file: Option<PathBuf>,
-    /// Who is connected.
+    /// The connected clients.
     pub clients: Arc<Clients>,
-    /// Whether clients have to wait before they may do something.
+    /// CLIENT PAUSE.
     pub pause: Pause,
-    /// What was pushed to clients and is yet to go out.
+    /// Messages that were pushed to clients and are not delivered yet.
     pub pushes: Arc<Pushes>,
-    /// Who listens to which channels.
+    /// Channels and their subscribers.
     pub pubsub: Arc<PubSub>,
-    /// Who looks on.
+    /// The clients that have sent MONITOR.
     pub monitors: Arc<Monitors>,
-    /// What INFO counts.
+    /// The counts of INFO.
     pub statistics: Statistics,
-    /// Which commands took long.
+    /// The latest slow commands.
     pub slow_log: SlowLog,
-    /// When commands took long.
+    /// The times at which commands took long.
     pub latency_events: LatencyEvents,
-    /// How the dump fares.
+    /// Requests for saves, and the record of past saves.
     pub saves: Saves,
-    /// Whether the server is to stop.
+    /// The request to stop the server.
     pub shutdown: Shutdown,
-    /// Where lines for people go.
+    /// The log.
     pub log: Log,
     /// The highest use of memory.
     pub memory_peak: MemoryPeak,
@@ -85,20 +106,20 @@ pub struct Server {
     pub started_at_ms: i64,
     /// 40 hexadecimal digits, new at every start.
     pub run_id: String,
-    /// Where the server listens.
+    /// The port on which the server listens; 0 for none.
     pub port: u16,
-    /// How the loading of the dump goes, or went.
+    /// The progress of loading the dump.
     pub loading: Loading,
-    /// Who is sent the dump.
+    /// The rounds in which the dump is sent to clients.
     pub transfers: Arc<Transfers>,
-    /// How much is going on at present.
+    /// Commands and bytes per second.
     pub rates: Rates,
     /// Memory in use before there were clients and data, in bytes.
     pub startup_bytes: AtomicU64,
 }
 
 impl Server {
-    /// A server of this keyspace. `commands` is the size of the command table.
+    /// The state of a server with this keyspace. `commands` is the number of commands in the table.
     pub fn new(
         config: Config,
         config_file: Option<PathBuf>,
@@ -140,8 +161,10 @@ impl Server {
         server
     }
 
-    /// Lets changed directives take effect that are not simply read when they are needed. One that cannot is named,
-    /// with the reason.
+    /// Puts changed directives into effect, as far as they are not simply read when they are needed.
+    ///
+    /// # Errors
+    /// The name of a directive that cannot be put into effect, and the reason.
     pub fn apply_config(&self, changes: &Changes) -> Result<(), (&'static str, String)> {
         for name in changes.names() {
             match name {
@@ -158,7 +181,7 @@ impl Server {
                 "client-output-buffer-limit" => self.apply_output_limits(),
                 "slowlog-max-len" => self.slow_log.trim(self.slow_log_len()),
                 "jemalloc-bg-thread" => self.apply_background_purge(),
-                // Redis moves its sockets; ours stay where they are, and the client is told so in Redis' words.
+                // Redis opens new sockets. We do not, and use Redis' texts for the case that it cannot.
                 "port" => return Err((name, "Unable to listen on this port. Check server logs.".to_string())),
                 "bind" => return Err((name, "Failed to bind to specified addresses.".to_string())),
                 _ => {}
@@ -167,17 +190,17 @@ impl Server {
         Ok(())
     }
 
-    /// How many entries the slow log may have.
+    /// The greatest number of entries in the slow log.
     pub fn slow_log_len(&self) -> usize {
         usize::try_from(self.config.slowlog_max_len.get()).unwrap_or(usize::MAX)
     }
 
-    /// Lets `jemalloc-bg-thread` take effect.
+    /// Puts `jemalloc-bg-thread` into effect.
     pub fn apply_background_purge(&self) {
         memory::purge_in_background(self.config.jemalloc_bg_thread.get());
     }
 
-    /// Lets the policy of eviction take effect as far as there is one: on what is noted of accesses.
+    /// Puts `maxmemory-policy` into effect, as far as it concerns the record of accesses. There is no eviction yet.
     fn apply_access_rules(&self) {
         let [log_factor, decay_minutes] =
             [&self.config.lfu_log_factor, &self.config.lfu_decay_time]
@@ -186,7 +209,7 @@ impl Server {
         rules.set(self.config.counts_accesses(), log_factor, decay_minutes);
     }
 
-    /// Lets the limits of `client-output-buffer-limit` take effect.
+    /// Puts `client-output-buffer-limit` into effect.
     fn apply_output_limits(&self) {
         for new in self.config.output_buffer_limits() {
             let class = match new.class {
@@ -201,16 +224,18 @@ impl Server {
         }
     }
 
-    /// Sends what was pushed to clients whose threads sleep. Whoever has pushed something calls this, holding no lock.
+    /// Sends what was pushed to clients whose threads sleep. A thread that has pushed something must call this once it
+    /// holds no lock.
     pub fn deliver_pushes(&self) {
-        let sent = self.pushes.deliver(|client| self.note_over_limit(client));
+        let sent = self.pushes.deliver(|client| self.report_over_limit(client));
         if sent > 0 {
-            self.statistics.note_output(0, sent);
+            self.statistics.count_output(0, sent);
         }
     }
 
-    /// Notes that a client is disconnected because it leaves too much unread.
-    pub fn note_over_limit(&self, client: &Client) {
+    /// Counts and logs that a client is disconnected because it leaves too much unread. The caller holds no shard's
+    /// lock.
+    pub fn report_over_limit(&self, client: &Client) {
         self.statistics
             .output_limit_disconnections
             .fetch_add(1, Relaxed);
@@ -220,11 +245,12 @@ impl Server {
         ));
     }
 
-    /// Lets the process open as many files as there may be clients need.
+    /// Raises the process' limit of open files to what `maxclients` clients may need.
     ///
     /// # Errors
-    /// How many clients there can be at most. Redis counts one file a client, we count what each may come to need, so
-    /// that no client is refused to wait, and no save fails, because others took the files.
+    /// The number of clients that the system's limit allows. Redis counts one file for each client. We count all files
+    /// that a client may need, so that neither a client that waits nor a save fails because other clients took the
+    /// files.
     fn apply_maxclients(&self) -> Result<(), u64> {
         let wanted = self.config.maxclients.get() as u64 * FILES_OF_A_CLIENT + RESERVED_FILES;
         let limit = open_files::raise_limit(wanted);
@@ -234,8 +260,7 @@ impl Server {
         }
     }
 
-    /// Lets `maxclients` take effect at the start, lowered to what the system allows: fewer clients are better than
-    /// none.
+    /// Puts `maxclients` into effect at the start, lowered to what the system allows.
     pub fn apply_initial_maxclients(&self) {
         if let Err(possible) = self.apply_maxclients() {
             let wanted = self.config.maxclients.get();
@@ -246,7 +271,7 @@ impl Server {
         }
     }
 
-    /// What the memory is used for.
+    /// The uses of the allocated memory.
     pub fn memory_account(&self, used: &MemoryUse) -> MemoryAccount {
         let clients = self.clients.all();
         let bytes: usize = clients.iter().map(|client| client.memory_bytes()).sum();
@@ -254,18 +279,18 @@ impl Server {
         MemoryAccount::new(used.allocated, startup, bytes as u64)
     }
 
-    /// Looks how much has happened since the last look.
-    pub fn look_at_rates(&self) {
+    /// Computes the rates since the last call. For the reaper.
+    pub fn sample_rates(&self) {
         let sums = self.statistics.sums();
         let totals = Totals {
             commands: self.statistics.calls(),
             input_bytes: sums.input_bytes,
             output_bytes: sums.output_bytes,
         };
-        self.rates.look(Instant::now(), totals);
+        self.rates.sample(Instant::now(), totals);
     }
 
-    /// Where the dump is.
+    /// The path of the dump.
     pub fn dump_path(&self) -> PathBuf {
         Path::new(&*self.config.dbfilename.get()).to_path_buf()
     }
@@ -277,7 +302,7 @@ impl Server {
             && !self.config.save_points().is_empty()
     }
 
-    /// Sets to zero what CONFIG RESETSTAT sets to zero.
+    /// Resets the counts: CONFIG RESETSTAT.
     pub fn reset_statistics(&self) {
         self.statistics.reset();
         self.clients.reset_counts();

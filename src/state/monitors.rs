@@ -1,4 +1,13 @@
-//! Who looks on while commands are carried out: <https://redis.io/commands/monitor/>.
+//! MONITOR: the clients that are shown every command: <https://redis.io/commands/monitor/>.
+//!
+//! # Thread safety
+//! Any thread may show a command; without monitors that is one relaxed load. A transaction shows its commands while it
+//! holds the locks of its shards. The order of locks is: shards, the list of monitors, then an outbox or the list of
+//! [`Pushes`].
+//!
+//! # Invariants
+//! 1. `is_any` is true exactly if the list is not empty; both change under the mutex.
+//! 2. All monitors get the lines in one order, because a line is pushed to all of them under the mutex.
 
 use super::clients::Client;
 use super::outbox::Pushes;
@@ -10,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use triomphe::Arc as Shared;
 
-/// The clients that look on.
+/// The clients that have sent MONITOR.
 #[derive(Debug)]
 pub struct Monitors {
     clients: Mutex<BTreeMap<u64, Arc<Client>>>,
@@ -18,7 +27,7 @@ pub struct Monitors {
     pushes: Arc<Pushes>,
 }
 
-/// Lets a client look on until this is dropped.
+/// Keeps a client on the list of monitors until this is dropped.
 #[derive(Debug)]
 pub struct Monitoring {
     monitors: Arc<Monitors>,
@@ -26,7 +35,7 @@ pub struct Monitoring {
 }
 
 impl Monitors {
-    /// Nobody looks on. What there is to see goes out through `pushes`.
+    /// An empty list. Lines will go out through `pushes`.
     pub fn new(pushes: Arc<Pushes>) -> Monitors {
         Monitors {
             clients: Mutex::default(),
@@ -35,23 +44,25 @@ impl Monitors {
         }
     }
 
-    /// Lets a client look on from now on.
+    /// Puts a client on the list.
     pub fn join(self: &Arc<Self>, client: &Arc<Client>) -> Monitoring {
         client.is_monitor.store(true, Relaxed);
-        self.lock().insert(client.id, client.clone());
+        let mut clients = self.lock();
+        clients.insert(client.id, client.clone());
         self.is_any.store(true, Relaxed);
+        drop(clients);
         Monitoring {
             monitors: self.clone(),
             client: client.clone(),
         }
     }
 
-    /// Whether anybody looks on.
+    /// Whether there is a monitor.
     pub fn is_any(&self) -> bool {
         self.is_any.load(Relaxed)
     }
 
-    /// Shows a command that this client has given. Of the arguments, those that `is_secret` names by their index are
+    /// Shows a command of this client to all monitors. The arguments for whose index `is_secret` returns true are
     /// hidden.
     pub fn show(
         &self,

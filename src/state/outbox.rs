@@ -1,12 +1,36 @@
-//! What other threads have to tell a client: messages of channels, lines of MONITOR.
+//! What other threads send to a client: messages of channels, lines of MONITOR.
 //!
-//! Whoever has something to tell puts it into the client's outbox, which is a matter of memory alone: nobody is slowed
-//! by a client that does not read. What lies there goes out in one of two ways. While the client's own thread is awake,
-//! it takes the messages between two commands. While it sleeps, it lets another thread write to its socket: the one
-//! that has put something in sends it, as far as the socket takes it without waiting. That spares waking a thread for
-//! each message of each subscriber. What the socket does not take, the client's thread is woken for.
+//! The thread that has a message puts it into the client's outbox. That needs memory only, so a publisher never waits
+//! for a client that does not read. The message leaves the outbox in one of two ways:
+//!
+//! - While the client's own thread is awake, it takes the messages between two commands.
+//! - While it sleeps, another thread writes to its socket: the one that has put the message in, as far as the socket
+//!   takes it without waiting. That saves waking a thread for each message of each subscriber. If the socket does not
+//!   take everything, the client's thread is woken for the rest.
 //!
 //! A client that leaves too much unread is disconnected: `client-output-buffer-limit`.
+//!
+//! # Which thread may write to the socket
+//! ```text
+//!          fall_asleep, if the queue is empty             begin_delivery
+//!   Owner ───────────────────────────────────► Free ─────────────────────► Deliverer
+//!     ▲                                        │  ▲                            │
+//!     └────────────────────────────────────────┘  └────────────────────────────┘
+//!          wake_up                                        end_delivery
+//! ```
+//! `wake_up` waits while the state is `Deliverer`. That is short, since a deliverer never waits for the socket.
+//!
+//! # Invariants, under the mutex of the queue
+//! 1. Only the thread that the state names writes to the socket, so messages go out whole and in order.
+//! 2. If the state is `Free` and there are messages, the client is on the list of [`Pushes`], or its doorbell has been
+//!    rung, or a thread is between `begin_delivery` calls.
+//! 3. A closed queue is empty and stays so. Exactly one thread claims the disconnection.
+//!
+//! # Thread safety
+//! [`open`](Outbox::open), the `take` methods, [`fall_asleep`](Outbox::fall_asleep) and [`wake_up`](Outbox::wake_up)
+//! are for the client's own thread. [`Pushes::push`] may be called with shards, the tables of channels, the turn to
+//! publish or the monitors locked; it locks one outbox, then the list, never both. [`Pushes::deliver`] writes to
+//! sockets, so its caller holds no lock.
 
 use super::clients::Client;
 use crate::resp::reply::Reply;
@@ -19,10 +43,10 @@ use triomphe::Arc as Shared;
 /// Bytes that are taken out to be sent together.
 const BATCH_BYTES: usize = 64 * 1024;
 
-/// What a message takes beside its bytes, in the figures of limits: about what Redis counts.
+/// The weight of a message beside its bytes, for comparison with limits: about that of Redis.
 const MESSAGE_OVERHEAD_BYTES: usize = 64;
 
-/// A message in the protocol of those who get it; shared by all of them.
+/// A message, encoded in RESP2 or RESP3. All clients of that protocol that get it share it.
 pub type Message = Shared<Vec<u8>>;
 
 /// The messages for one client.
@@ -36,33 +60,33 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Queue {
     messages: VecDeque<Message>,
-    /// Of the messages.
+    /// The weight of the messages.
     bytes: usize,
     writer: Writer,
-    /// Whether the client is on the list of those to whom something is to be delivered.
+    /// Whether the client is on the list of [`Pushes`].
     is_due: bool,
-    /// The limit was exceeded: nothing more goes out.
+    /// The limit was exceeded: no message is kept, and none goes out.
     is_closed: bool,
-    /// Somebody sees to the end of the connection.
-    is_given_up: bool,
-    /// When more than the soft limit was first left unread, in Unix time; 0 if it is not.
+    /// A thread has taken on to disconnect the client.
+    is_disconnection_claimed: bool,
+    /// Unix time at which the soft limit was reached; 0 while the client is below it.
     above_soft_limit_since_ms: i64,
     doorbell: Option<Arc<Doorbell>>,
 }
 
-/// Who may write to the client's socket.
+/// Which thread may write to the client's socket.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Writer {
     /// The client's own thread, which is awake.
     #[default]
     Owner,
-    /// Whoever comes first: the client's thread sleeps.
-    Anybody,
-    /// Another thread, right now.
-    Other,
+    /// No thread writes; another thread may begin to, since the client's own thread sleeps.
+    Free,
+    /// Another thread, which is writing.
+    Deliverer,
 }
 
-/// How much a client may leave unread; 0 is no limit.
+/// The limits of what a client may leave unread; 0 is no limit.
 #[derive(Debug, Default)]
 pub struct OutputLimit {
     /// Bytes that it may never exceed.
@@ -73,7 +97,7 @@ pub struct OutputLimit {
     pub soft_seconds: AtomicI64,
 }
 
-/// The client's own thread.
+/// For the client's own thread.
 impl Outbox {
     /// From now on the client's thread may sleep while messages come in; this bell wakes it.
     pub fn open(&self, doorbell: Arc<Doorbell>) {
@@ -102,12 +126,12 @@ impl Outbox {
         is_any
     }
 
-    /// Lets other threads write to the socket; `false` if there are messages to be written first.
+    /// Lets other threads write to the socket; `false` if the client's thread has to write messages first.
     pub fn fall_asleep(&self) -> bool {
         let mut queue = self.lock();
         if queue.messages.is_empty() {
             queue.bytes = 0;
-            queue.writer = Writer::Anybody;
+            queue.writer = Writer::Free;
         }
         queue.messages.is_empty()
     }
@@ -116,27 +140,28 @@ impl Outbox {
     pub fn wake_up(&self) {
         let queue = self
             .written
-            .wait_while(self.lock(), |queue| queue.writer == Writer::Other);
+            .wait_while(self.lock(), |queue| queue.writer == Writer::Deliverer);
         queue.unwrap_or_else(PoisonError::into_inner).writer = Writer::Owner;
     }
 }
 
-/// Other threads.
+/// For other threads, except [`claim_disconnection`](Outbox::claim_disconnection), which any thread may call.
 impl Outbox {
-    /// How many messages there are, and their bytes.
+    /// The number of messages, and their weight in bytes.
     pub fn len_and_bytes(&self) -> (usize, usize) {
         let queue = self.lock();
         (queue.messages.len(), queue.bytes)
     }
 
-    /// Whether the client is to be disconnected, because it leaves more unread than it may: its messages, and `unsent`
-    /// bytes of replies. Nothing is kept for it then. This is said once.
-    pub fn must_go(&self, limit: &OutputLimit, unsent: usize, now_ms: i64) -> bool {
+    /// Closes the outbox if the client leaves more unread than `limit` allows: its messages, and `unsent` bytes of
+    /// replies. Returns `true` to one caller only, who must disconnect the client.
+    pub fn claim_disconnection(&self, limit: &OutputLimit, unsent: usize, now_ms: i64) -> bool {
         let mut queue = self.lock();
-        queue.exceeds(limit, unsent, now_ms) && queue.is_news()
+        queue.close_if_over_limit(limit, unsent, now_ms) && queue.claim_disconnection()
     }
 
-    /// Puts a message in; returns whether somebody has to see to it: deliver it, or disconnect the client.
+    /// Puts a message in. Returns whether the client must be put on the list of [`Pushes`]: its thread sleeps or it is
+    /// to be disconnected, and it is not on the list yet.
     fn put(&self, message: &Message, limit: &OutputLimit, unsent: usize, now_ms: i64) -> bool {
         let mut queue = self.lock();
         if queue.is_closed {
@@ -144,19 +169,20 @@ impl Outbox {
         }
         queue.bytes += weight(message);
         queue.messages.push_back(message.clone());
-        let needs_care = queue.exceeds(limit, unsent, now_ms) || queue.writer != Writer::Owner;
+        let needs_care =
+            queue.close_if_over_limit(limit, unsent, now_ms) || queue.writer != Writer::Owner;
         needs_care && !std::mem::replace(&mut queue.is_due, true)
     }
 
-    /// Begins to write to the socket in place of the client's thread: what is to be sent, or `None` if that thread is
-    /// awake or there is nothing.
+    /// Becomes the deliverer and takes a batch to send; `None` if the client's thread is awake, another deliverer is at
+    /// work, or there is no message.
     fn begin_delivery(&self) -> Option<Message> {
         let mut queue = self.lock();
-        if queue.writer != Writer::Anybody {
+        if queue.writer != Writer::Free {
             return None;
         }
         let first = queue.pop()?;
-        queue.writer = Writer::Other;
+        queue.writer = Writer::Deliverer;
         if queue.messages.is_empty() || first.len() >= BATCH_BYTES {
             return Some(first);
         }
@@ -169,10 +195,11 @@ impl Outbox {
         Some(Shared::new(batch))
     }
 
-    /// Ends it; what was not sent wakes the client's thread.
+    /// Ends what [`begin_delivery`](Self::begin_delivery) has begun. For a rest that the socket did not take, the
+    /// client's thread is woken.
     fn end_delivery(&self, unsent: Option<Message>) {
         let mut queue = self.lock();
-        queue.writer = Writer::Anybody;
+        queue.writer = Writer::Free;
         self.written.notify_all();
         if let Some(unsent) = unsent {
             queue.bytes += weight(&unsent);
@@ -189,19 +216,20 @@ impl Outbox {
 }
 
 impl Queue {
-    /// Whether nobody yet sees to the end of a client that is to be disconnected; from now on the caller does.
-    fn is_news(&mut self) -> bool {
-        self.is_closed && !std::mem::replace(&mut self.is_given_up, true)
+    /// Returns `true` to the first caller after the queue was closed; that caller must disconnect the client.
+    fn claim_disconnection(&mut self) -> bool {
+        self.is_closed && !std::mem::replace(&mut self.is_disconnection_claimed, true)
     }
 
-    /// Takes out the first message, which is counted no more.
+    /// Removes the first message, and its weight out of `bytes`.
     fn pop(&mut self) -> Option<Message> {
         let message = self.messages.pop_front()?;
         self.bytes -= weight(&message);
         Some(message)
     }
 
-    fn exceeds(&mut self, limit: &OutputLimit, unsent: usize, now_ms: i64) -> bool {
+    /// Closes the queue and drops its messages if a limit is exceeded; returns whether it is closed.
+    fn close_if_over_limit(&mut self, limit: &OutputLimit, unsent: usize, now_ms: i64) -> bool {
         let bytes = (self.bytes + unsent) as u64;
         let reaches = |limit: &AtomicU64| match limit.load(Relaxed) {
             0 => false,
@@ -228,29 +256,29 @@ fn weight(message: &Message) -> usize {
     message.len() + MESSAGE_OVERHEAD_BYTES
 }
 
-/// Those to whom something was pushed that is yet to be delivered.
+/// The clients with messages that another thread has to deliver, and how much each class of clients may leave unread.
 #[derive(Debug, Default)]
 pub struct Pushes {
     due: Mutex<Vec<Arc<Client>>>,
     is_any_due: AtomicBool,
-    /// How much a client may leave unread, by [`OutputClass`].
+    /// The limits, by [`OutputClass`].
     pub limits: [OutputLimit; 3],
 }
 
 /// The classes of clients that `client-output-buffer-limit` knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputClass {
-    /// All that are none of the others.
+    /// A client of neither other class.
     Normal,
-    /// Copies of this server.
+    /// A replica of this server.
     Replica,
-    /// Whoever has subscribed to something.
+    /// A client that has subscribed to a channel or a pattern.
     PubSub,
 }
 
 impl Pushes {
-    /// Puts a message into a client's outbox. It goes out when somebody calls [`deliver`](Self::deliver), who must not
-    /// hold any lock.
+    /// Puts a message into a client's outbox. The thread that pushes must call [`deliver`](Self::deliver) afterwards,
+    /// once it holds no lock.
     pub fn push(&self, client: &Arc<Client>, message: &Message, now_ms: i64) {
         let limit = self.limit(client);
         let unsent = client.unsent_bytes.load(Relaxed);
@@ -266,8 +294,8 @@ impl Pushes {
         &self.limits[client.output_class() as usize]
     }
 
-    /// Sends what was pushed to clients whose threads sleep, and disconnects those who leave too much unread, telling
-    /// `disconnected` of each. Returns how many bytes were sent.
+    /// Sends what was pushed to clients whose threads sleep. Disconnects clients that leave too much unread, after
+    /// calling `disconnected` for each. Returns how many bytes were sent.
     pub fn deliver(&self, disconnected: impl Fn(&Client)) -> usize {
         if !self.is_any_due.load(SeqCst) {
             return 0;
@@ -284,19 +312,19 @@ impl Pushes {
 
 fn deliver_to(client: &Client, disconnected: &impl Fn(&Client)) -> usize {
     let outbox = &client.outbox;
-    let must_go = {
+    let must_disconnect = {
         let mut queue = outbox.lock();
         queue.is_due = false;
-        queue.is_news()
+        queue.claim_disconnection()
     };
-    if must_go {
+    if must_disconnect {
         disconnected(client);
         client.disconnect();
         return 0;
     }
     let mut sent = 0;
     while let Some(batch) = outbox.begin_delivery() {
-        // Whoever cannot be written to any more is found gone by its own thread.
+        // If the connection is broken, the client's own thread will find that out.
         let len = client.link.send(&batch).unwrap_or(batch.len());
         sent += len;
         let rest = (len < batch.len()).then(|| Shared::new(batch[len..].to_vec()));
@@ -355,12 +383,12 @@ mod tests {
     }
 
     #[test]
-    fn others_write_for_one_that_sleeps_and_wake_it_for_the_rest() {
+    fn other_threads_write_for_a_thread_that_sleeps_and_wake_it_for_the_rest() {
         let outbox = Outbox::default();
         let doorbell = Arc::new(Doorbell::new().unwrap());
         outbox.open(doorbell.clone());
         assert!(outbox.fall_asleep());
-        // One of those who put something in is to see to it.
+        // The first message puts the client on the list, the second finds it there.
         assert!(put(&outbox, "abc") && !put(&outbox, "def"));
         let batch = outbox.begin_delivery().unwrap();
         assert_eq!(**batch, *b"abcdef");
@@ -381,7 +409,7 @@ mod tests {
     }
 
     #[test]
-    fn who_leaves_too_much_unread_is_given_up_once_and_nothing_is_kept() {
+    fn a_client_that_leaves_too_much_unread_is_disconnected_once_and_nothing_is_kept() {
         let limit = OutputLimit {
             hard_bytes: AtomicU64::new(500),
             soft_bytes: AtomicU64::new(200),
@@ -389,12 +417,18 @@ mod tests {
         };
         let outbox = Outbox::default();
         let put = |text: &str, now_ms| outbox.put(&message(text), &limit, 100, now_ms);
-        assert!(!put("a", 1000) && !outbox.must_go(&limit, 100, 1000));
-        // Above the soft limit, but not for so long; and the time begins anew when it is not.
-        assert!(!put("b", 1000) && !outbox.must_go(&limit, 100, 3000));
-        assert!(!outbox.must_go(&limit, 0, 3001));
-        assert!(!outbox.must_go(&limit, 100, 3002) && !outbox.must_go(&limit, 100, 5002));
-        assert!(outbox.must_go(&limit, 100, 5003) && !outbox.must_go(&limit, 100, 5004));
+        assert!(!put("a", 1000) && !outbox.claim_disconnection(&limit, 100, 1000));
+        // Above the soft limit, but not for longer than 2 s. The time begins anew once the client was below it.
+        assert!(!put("b", 1000) && !outbox.claim_disconnection(&limit, 100, 3000));
+        assert!(!outbox.claim_disconnection(&limit, 0, 3001));
+        assert!(
+            !outbox.claim_disconnection(&limit, 100, 3002)
+                && !outbox.claim_disconnection(&limit, 100, 5002)
+        );
+        assert!(
+            outbox.claim_disconnection(&limit, 100, 5003)
+                && !outbox.claim_disconnection(&limit, 100, 5004)
+        );
         assert_eq!(outbox.len_and_bytes(), (0, 0));
         assert!(!put("c", 6000));
         assert_eq!(outbox.len_and_bytes(), (0, 0));

@@ -1,11 +1,14 @@
-//! CLIENT PAUSE: clients whose commands wait until a moment: <https://redis.io/commands/client-pause/>.
+//! CLIENT PAUSE: clients whose commands have to wait until a given time: <https://redis.io/commands/client-pause/>.
 //!
-//! A client's thread looks here before it runs a command, under no lock. If the command has to wait, the thread sleeps
-//! on its doorbell until the pause ends, CLIENT UNPAUSE rings, or its client hangs up; then it looks again.
+//! A client's thread checks for a pause before it runs a command, with no lock held. If the command has to wait, the
+//! thread sleeps on its doorbell until the pause ends, CLIENT UNPAUSE rings, or its client hangs up. Then it checks
+//! again.
 //!
 //! # Invariants
-//! A pause ends by itself, since a moment that has passed pauses nothing. Only [`Pause::begin`] and
-//! [`Pause::end`] change it, one at a time. The mutex is a leaf.
+//! 1. A pause ends by itself: the check compares the clock with its end, and needs no thread to end it.
+//! 2. Only [`Pause::begin`] and [`Pause::end`] change it, under the mutex. Checks read atomics and take no lock.
+//! 3. No lock is taken under the mutex. [`Pause::end`] rings doorbells under it: a system call each, which does not
+//!    block.
 
 use crate::util::doorbell::Doorbell;
 use std::collections::BTreeMap;
@@ -15,22 +18,22 @@ use std::sync::atomic::{
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// What has to wait.
+/// The commands that have to wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extent {
-    /// Commands that may change data, or that replicas would have to hear of.
+    /// Commands that may change data, or that replicas would have to execute.
     Writes,
     /// All commands.
     All,
 }
 
-/// Whether clients are paused.
+/// The pause that is in effect, if there is one.
 #[derive(Debug, Default)]
 pub struct Pause {
     /// Unix time in milliseconds; 0 for no pause.
     until_ms: AtomicI64,
     pauses_all: AtomicBool,
-    /// What wakes the clients that wait, by the numbers of the clients.
+    /// The doorbells of the clients that wait, by the numbers of the clients.
     sleepers: Mutex<BTreeMap<u64, Arc<Doorbell>>>,
 }
 
@@ -57,7 +60,7 @@ impl Pause {
         sleepers.values().for_each(|bell| bell.ring());
     }
 
-    /// What has to wait at this Unix time in milliseconds.
+    /// The commands that have to wait at this Unix time in milliseconds, if any.
     #[inline]
     pub fn at(&self, now_ms: i64) -> Option<Extent> {
         (now_ms < self.until_ms()).then(|| match self.pauses_all.load(Relaxed) {
@@ -66,17 +69,17 @@ impl Pause {
         })
     }
 
-    /// When the pause ends: Unix time in milliseconds.
+    /// When the last pause ends or has ended: Unix time in milliseconds.
     pub fn until_ms(&self) -> i64 {
         self.until_ms.load(Acquire)
     }
 
-    /// Lets the end of the pause ring for a client.
+    /// Registers a doorbell that [`end`](Self::end) rings, under the number of its client.
     pub fn join(&self, client: u64, bell: Arc<Doorbell>) {
         self.sleepers().insert(client, bell);
     }
 
-    /// The client waits no more.
+    /// Removes the doorbell of a client, which waits no more.
     pub fn leave(&self, client: u64) {
         self.sleepers().remove(&client);
     }
@@ -101,7 +104,7 @@ mod tests {
         assert_eq!(pause.at(99), Some(Extent::All));
         assert_eq!(pause.begin(Extent::Writes, 200, 3), 200);
         assert_eq!(pause.at(199), Some(Extent::All));
-        // What is over is forgotten.
+        // A pause that is over has no influence.
         assert_eq!(pause.begin(Extent::Writes, 250, 200), 250);
         assert_eq!(pause.at(249), Some(Extent::Writes));
         pause.end();

@@ -1,10 +1,17 @@
-//! Who listens to which channels: <https://redis.io/docs/manual/pubsub/>.
+//! Channels and their subscribers: <https://redis.io/docs/manual/pubsub/>.
 //!
-//! Channels of three kinds, each with names of its own: plain ones, patterns of plain ones, and those of shards, which
-//! without a cluster are plain ones by another name.
+//! There are three kinds of names, each in a table of its own: channels, patterns of channels, and channels of shards.
+//! Without a cluster the last kind differs from the first in its commands only.
 //!
-//! Messages that somebody hears are told one after the other, so that all subscribers hear them in the same order; what
-//! nobody hears costs a look at the tables.
+//! # Invariants
+//! 1. All subscribers get messages in one order, because a message is put into all outboxes under the turn to publish.
+//! 2. A message without a subscriber costs a look at the tables and does not wait for the turn.
+//! 3. A client gets no message of a subscription that it has ended.
+//!
+//! # Thread safety
+//! Any thread may publish, also with shards locked: events of the keyspace are published under the locks of their
+//! command. Locks are taken in this order: shards, the tables (shared), the turn, an outbox or the list of [`Pushes`].
+//! Only the client's own thread changes its [`Subscriptions`]; it locks the tables exclusively and nothing after them.
 
 use super::clients::Client;
 use super::outbox::{Message, Pushes};
@@ -16,7 +23,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use triomphe::Arc as Shared;
 
-/// What can be subscribed to.
+/// The kinds of names to which clients subscribe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// SUBSCRIBE.
@@ -30,39 +37,40 @@ pub enum Kind {
 /// All subscriptions.
 #[derive(Debug)]
 pub struct PubSub {
-    tables: RwLock<[Table; 3]>,
-    /// Held while a message is put into the outboxes of those who hear it.
-    telling: Mutex<()>,
+    tables: RwLock<Tables>,
+    /// The turn to publish: held while a message is put into the outboxes of its subscribers.
+    turn: Mutex<()>,
     pushes: Arc<Pushes>,
 }
 
-/// Subscribers by name.
-type Table = HashMap<Box<[u8]>, Subscribers>;
-/// By the number of the client.
+/// The subscribers of each name, in one table for each [`Kind`].
+type Tables = [HashMap<Box<[u8]>, Subscribers>; 3];
+/// Clients by their numbers.
 type Subscribers = BTreeMap<u64, Arc<Client>>;
 
-/// What one client has subscribed to. It is forgotten when this is dropped.
+/// The subscriptions of one client. They end when this is dropped.
 #[derive(Debug)]
 pub struct Subscriptions {
     pubsub: Arc<PubSub>,
     client: Arc<Client>,
     names: [BTreeSet<Box<[u8]>>; 3],
-    /// Of all kinds together.
+    /// The number of names of all kinds together.
     total: usize,
 }
 
 impl PubSub {
-    /// Nobody listens. Messages go out through `pushes`.
+    /// No client has subscribed to anything. Messages will go out through `pushes`.
     pub fn new(pushes: Arc<Pushes>) -> PubSub {
         PubSub {
             tables: RwLock::default(),
-            telling: Mutex::default(),
+            turn: Mutex::default(),
             pushes,
         }
     }
 
-    /// Tells a message to all who listen to the channel, by name or by a pattern; returns how many times it was told.
-    /// It does not wait for anybody, and goes out with the next [`Pushes::deliver`].
+    /// Puts a message into the outboxes of all clients that have subscribed to the channel, by name or by a pattern;
+    /// returns how often it was put into one. It waits for no client. The message goes out with the next
+    /// [`Pushes::deliver`].
     pub fn publish(&self, channel: &[u8], message: &[u8]) -> usize {
         let tables = self.read();
         let [channels, patterns, _] = &*tables;
@@ -74,28 +82,29 @@ impl PubSub {
         if direct.is_none() && matching.is_empty() {
             return 0;
         }
-        let _turn = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let mut receivers = 0;
         if let Some(subscribers) = direct {
-            receivers += self.tell(subscribers, &[b"message", channel, message]);
+            receivers += self.push_to_all(subscribers, &[b"message", channel, message]);
         }
         for (pattern, subscribers) in matching {
-            receivers += self.tell(subscribers, &[b"pmessage", pattern, channel, message]);
+            receivers += self.push_to_all(subscribers, &[b"pmessage", pattern, channel, message]);
         }
         receivers
     }
 
-    /// The same for a channel of a shard.
+    /// Puts a message into the outboxes of all clients that have subscribed to the channel of a shard (SPUBLISH);
+    /// returns how many these are.
     pub fn publish_to_shard(&self, channel: &[u8], message: &[u8]) -> usize {
         let tables = self.read();
         let Some(subscribers) = tables[Kind::ShardChannel as usize].get(channel) else {
             return 0;
         };
-        let _turn = self.telling.lock().unwrap_or_else(PoisonError::into_inner);
-        self.tell(subscribers, &[b"smessage", channel, message])
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        self.push_to_all(subscribers, &[b"smessage", channel, message])
     }
 
-    fn tell(&self, subscribers: &Subscribers, words: &[&[u8]]) -> usize {
+    fn push_to_all(&self, subscribers: &Subscribers, words: &[&[u8]]) -> usize {
         let now_ms = clock::unix_ms();
         let (mut resp2, mut resp3) = (None, None);
         for client in subscribers.values() {
@@ -109,7 +118,7 @@ impl PubSub {
         subscribers.len()
     }
 
-    /// The names that somebody has subscribed to, and that match the pattern.
+    /// The names that have subscribers and match the pattern.
     pub fn names(&self, kind: Kind, pattern: Option<&[u8]>) -> Vec<Vec<u8>> {
         let tables = self.read();
         let names = tables[kind as usize].keys();
@@ -118,28 +127,28 @@ impl PubSub {
         names.map(|name| name.to_vec()).collect()
     }
 
-    /// How many names there are that somebody has subscribed to.
+    /// The number of names of this kind that have subscribers.
     pub fn count(&self, kind: Kind) -> usize {
         self.read()[kind as usize].len()
     }
 
-    /// How many have subscribed to a name.
+    /// The number of clients that have subscribed to a name.
     pub fn subscribers(&self, kind: Kind, name: &[u8]) -> usize {
         self.read()[kind as usize]
             .get(name)
             .map_or(0, BTreeMap::len)
     }
 
-    fn read(&self) -> RwLockReadGuard<'_, [Table; 3]> {
+    fn read(&self) -> RwLockReadGuard<'_, Tables> {
         self.tables.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn write(&self) -> RwLockWriteGuard<'_, [Table; 3]> {
+    fn write(&self) -> RwLockWriteGuard<'_, Tables> {
         self.tables.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Events of the keyspace are messages like others.
+/// Events of the keyspace are published like any other message.
 impl Audience for PubSub {
     fn hear(&self, channel: &[u8], message: &[u8]) {
         self.publish(channel, message);
@@ -154,7 +163,7 @@ fn encode(words: &[&[u8]], protocol: Protocol) -> Message {
 }
 
 impl Subscriptions {
-    /// The client has subscribed to nothing.
+    /// No subscriptions yet.
     pub fn new(pubsub: Arc<PubSub>, client: Arc<Client>) -> Subscriptions {
         Subscriptions {
             pubsub,
@@ -167,20 +176,20 @@ impl Subscriptions {
     /// Subscribes to a name, if the client has not yet.
     pub fn subscribe(&mut self, kind: Kind, name: &[u8]) {
         if self.names[kind as usize].insert(name.into()) {
-            // Before the first message can come: what it may leave unread depends on it.
-            self.publish_counts();
+            // Before the first message can come: the limit of the outbox depends on the count.
+            self.store_counts();
             let mut tables = self.pubsub.write();
             let subscribers = tables[kind as usize].entry(name.into()).or_default();
             subscribers.insert(self.client.id, self.client.clone());
         }
     }
 
-    /// Ends a subscription; `false` if there is none. No message of it comes afterwards.
+    /// Ends a subscription; `false` if the client had none of this name.
     pub fn unsubscribe(&mut self, kind: Kind, name: &[u8]) -> bool {
         let was_there = self.names[kind as usize].remove(name);
         if was_there {
             forget(&mut self.pubsub.write(), kind, name, self.client.id);
-            self.publish_counts();
+            self.store_counts();
         }
         was_there
     }
@@ -198,25 +207,26 @@ impl Subscriptions {
                 .for_each(|name| forget(&mut tables, kind, name, self.client.id));
         }
         drop(tables);
-        self.publish_counts();
+        self.store_counts();
     }
 
-    /// What the client has subscribed to.
+    /// The names of this kind to which the client has subscribed.
     pub fn names(&self, kind: Kind) -> Vec<Box<[u8]>> {
         self.names[kind as usize].iter().cloned().collect()
     }
 
-    /// How many names of this kind the client has subscribed to.
+    /// The number of names of this kind to which the client has subscribed.
     pub fn count(&self, kind: Kind) -> usize {
         self.names[kind as usize].len()
     }
 
-    /// Whether it has subscribed to nothing.
+    /// Whether the client has no subscription of any kind.
     pub fn is_empty(&self) -> bool {
         self.total == 0
     }
 
-    fn publish_counts(&mut self) {
+    /// Stores the counts where other threads read them: CLIENT LIST, the limit of the outbox.
+    fn store_counts(&mut self) {
         self.total = self.names.iter().map(BTreeSet::len).sum();
         let counts = self.client.subscriptions.iter().zip(&self.names);
         counts.for_each(|(count, names)| count.store(names.len(), Relaxed));
@@ -229,7 +239,7 @@ impl Drop for Subscriptions {
     }
 }
 
-fn forget(tables: &mut [Table; 3], kind: Kind, name: &[u8], client: u64) {
+fn forget(tables: &mut Tables, kind: Kind, name: &[u8], client: u64) {
     let table = &mut tables[kind as usize];
     if let Some(subscribers) = table.get_mut(name) {
         subscribers.remove(&client);

@@ -1,9 +1,9 @@
-//! How much is going on at present: commands, and bytes in and out, each second (INFO's `instantaneous_` figures).
+//! Commands, and bytes in and out, per second (INFO's `instantaneous_` figures).
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Figures that only grow.
+/// Totals since the start, or since CONFIG RESETSTAT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Commands that have run.
@@ -14,27 +14,27 @@ pub struct Totals {
     pub output_bytes: u64,
 }
 
-/// The totals of the last two looks.
+/// The rates between the last two samples.
 #[derive(Debug, Default)]
-pub struct Rates(Mutex<Looks>);
+pub struct Rates(Mutex<Samples>);
 
 #[derive(Debug, Default)]
-struct Looks {
+struct Samples {
     last: Option<(Instant, Totals)>,
     per_second: Totals,
 }
 
 impl Rates {
-    /// Takes a look. For the reaper, once a second.
-    pub fn look(&self, now: Instant, totals: Totals) {
-        let mut looks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((then, before)) = looks.last {
-            looks.per_second = before.rate(totals, now - then);
+    /// Takes a sample. For the reaper, once a second.
+    pub fn sample(&self, now: Instant, totals: Totals) {
+        let mut samples = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((then, before)) = samples.last {
+            samples.per_second = before.rate(totals, now - then);
         }
-        looks.last = Some((now, totals));
+        samples.last = Some((now, totals));
     }
 
-    /// What there was each second between the last two looks.
+    /// The rates per second between the last two samples.
     pub fn per_second(&self) -> Totals {
         self.0
             .lock()
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_are_those_between_two_looks() {
+    fn rates_are_those_between_two_samples() {
         let rates = Rates::default();
         let start = Instant::now();
         let look = |ms: u64, commands: u64| {
@@ -71,7 +71,7 @@ mod tests {
                 input_bytes: 10 * commands,
                 output_bytes: 5 * commands,
             };
-            rates.look(start + Duration::from_millis(ms), totals);
+            rates.sample(start + Duration::from_millis(ms), totals);
             let Totals {
                 commands,
                 input_bytes,

@@ -1,22 +1,37 @@
-//! What commands and the saver tell each other: who wants the dump written, and how the last saves went.
+//! What commands and the saver exchange: requests for a save, and the record of past saves.
 //!
-//! The saver is one thread (`server/saver.rs`) and owns every save, so that two never overlap. Everyone else asks here
-//! and, if need be, waits for the answer.
+//! ```text
+//!              request_*                  saver: wait_for_request, record_begin
+//!   idle ───────────────────► requested ──────────────────────────────────────► being written
+//!    ▲                                                                                │
+//!    └────────────────────────────────────────────────────────────────────────────────┘
+//!                                      saver: record_end
+//! ```
+//! `Record::in_progress` is true in both other states.
+//!
+//! # Invariants
+//! 1. The saver (`server/saver.rs`) is one thread and makes every save, so two saves never overlap.
+//! 2. A request is accepted only if no save is in progress, so there is at most one.
+//! 3. The mutex is held for a few lines, and no lock is taken under it.
+//!
+//! # Thread safety
+//! Any thread may request a save and read the record. `request_and_wait` and `request_final` sleep until the save has
+//! ended, so their callers hold no lock. The methods "for the saver" are called from the saver's thread only.
 
 use crate::util::clock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// The saver's letterbox and record.
+/// The request for the saver, and the record of past saves.
 #[derive(Debug)]
 pub struct Saves {
     book: Mutex<Book>,
-    /// Rung when the saver has something to do.
+    /// Notified when there is a request.
     wanted: Condvar,
-    /// Rung when a save has ended.
+    /// Notified when a save has ended.
     ended: Condvar,
-    /// Whether the last save in the background failed; every writing command looks, so it can be read without the lock.
+    /// A copy of [`Record::background_failed`] that every writing command reads without the lock.
     background_failed: AtomicBool,
     /// Keys that the save under way has written.
     pub keys_written: AtomicU64,
@@ -28,44 +43,44 @@ struct Book {
     record: Record,
 }
 
-/// What the saver is asked for.
+/// A request to the saver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Request {
     /// A save for which no client waits: BGSAVE, the timer.
     Background,
-    /// One whose client waits for its end: SAVE.
+    /// A save whose client waits for its end: SAVE.
     Foreground,
-    /// The last save: nothing may change any more once it has begun, unless it fails.
+    /// The last save: once it has begun, no key may change, unless it fails.
     Final,
 }
 
-/// How saves have gone.
+/// The record of past saves, and of the one in progress.
 #[derive(Clone, Debug)]
 pub struct Record {
-    /// Whether one is under way, or about to begin.
+    /// Whether a save is under way, or requested.
     pub in_progress: bool,
-    /// When the one under way began, in milliseconds of Unix time.
+    /// When the save under way began, in milliseconds of Unix time.
     pub began_at_ms: i64,
-    /// Saves that have ended, well or not.
+    /// The number of saves that have ended, successfully or not.
     pub ended: u64,
-    /// Saves that have ended well.
+    /// The number of successful saves.
     pub succeeded: u64,
-    /// Whether the last one ended well; true before the first.
+    /// Whether the last save succeeded; true before the first.
     pub last_is_ok: bool,
-    /// Whether one in the background failed, and none has ended well since. As in Redis, the client that asked for one
-    /// and waited knows that it failed; no other is refused to write for it.
+    /// Whether a save in the background failed, and none has succeeded since. As in Redis, a failed SAVE does not
+    /// count: its client knows, and no other client is refused to write because of it.
     pub background_failed: bool,
-    /// Why the last one failed, in one line; empty if it did not.
+    /// Why the last save failed, in one line; empty if it succeeded.
     pub last_error: String,
-    /// Keys that the one under way is to write.
+    /// The number of keys that the save under way is to write.
     pub keys_total: u64,
-    /// When the last one was tried, in milliseconds of Unix time.
+    /// When the last save began, in milliseconds of Unix time.
     pub last_try_ms: i64,
-    /// When the last good one ended, or when the server started, in seconds of Unix time.
+    /// When the last successful save ended, or when the server started, in seconds of Unix time.
     pub last_good_s: i64,
-    /// How long the last one took, in seconds; -1 before the first.
+    /// The duration of the last save, in seconds; -1 before the first.
     pub last_seconds: i64,
-    /// The count of changes that the last good dump holds.
+    /// The count of changes that the last successful dump contains.
     pub saved_changes: u64,
 }
 
@@ -103,42 +118,42 @@ impl Saves {
         self.background_failed.load(Relaxed)
     }
 
-    /// How saves have gone.
+    /// A copy of the record.
     pub fn record(&self) -> Record {
         self.lock().record.clone()
     }
 
-    /// Asks for a save; `false` if one is under way already.
-    pub fn begin(&self) -> bool {
+    /// Requests a save and returns at once; `false` if one is in progress already.
+    pub fn request_background(&self) -> bool {
         let mut book = self.lock();
         let is_free = !book.record.in_progress;
         if is_free {
-            self.request(&mut book, Request::Background);
+            self.post(&mut book, Request::Background);
         }
         is_free
     }
 
-    /// Asks for a save and waits for its end: whether it went well, or `None` if one is under way already.
-    pub fn begin_and_wait(&self) -> Option<bool> {
+    /// Requests a save and waits for its end: whether it succeeded, or `None` if one is in progress already.
+    pub fn request_and_wait(&self) -> Option<bool> {
         let mut book = self.lock();
         if book.record.in_progress {
             return None;
         }
-        self.request(&mut book, Request::Foreground);
+        self.post(&mut book, Request::Foreground);
         Some(self.wait_for_end(book))
     }
 
-    /// Waits for a save that is under way, then asks for the last one and waits for it: whether it went well.
-    pub fn finish(&self) -> bool {
+    /// Waits for the end of a save in progress, then requests the last one and waits for its end: whether it succeeded.
+    pub fn request_final(&self) -> bool {
         let book = self
             .ended
             .wait_while(self.lock(), |book| book.record.in_progress);
         let mut book = book.unwrap_or_else(PoisonError::into_inner);
-        self.request(&mut book, Request::Final);
+        self.post(&mut book, Request::Final);
         self.wait_for_end(book)
     }
 
-    fn request(&self, book: &mut Book, request: Request) {
+    fn post(&self, book: &mut Book, request: Request) {
         let record = &mut book.record;
         record.in_progress = true;
         record.began_at_ms = clock::unix_ms();
@@ -171,16 +186,16 @@ impl Saves {
             .take()
     }
 
-    /// Notes when a save has really begun, and how many keys it is to write. For the saver.
-    pub fn note_begin(&self, keys_total: u64, now_ms: i64) {
+    /// Records that the requested save has begun, and the number of keys that it is to write. For the saver.
+    pub fn record_begin(&self, keys_total: u64, now_ms: i64) {
         let mut book = self.lock();
         book.record.keys_total = keys_total;
         book.record.began_at_ms = now_ms;
         book.record.last_try_ms = now_ms;
     }
 
-    /// Notes the end of a save: the count of changes that the dump holds, or why it failed. For the saver.
-    pub fn note_end(&self, request: Request, outcome: Result<u64, String>, now_ms: i64) {
+    /// Records the end of a save: the count of changes that the dump holds, or why it failed. For the saver.
+    pub fn record_end(&self, request: Request, outcome: Result<u64, String>, now_ms: i64) {
         let mut book = self.lock();
         let record = &mut book.record;
         record.in_progress = false;
@@ -204,8 +219,8 @@ impl Saves {
         self.ended.notify_all();
     }
 
-    /// Notes that the changes so far came from the dump and need not be saved. For the loader.
-    pub fn note_loaded(&self, changes: u64) {
+    /// Records that the changes so far came from the dump and need not be saved. For the loader.
+    pub fn record_loaded(&self, changes: u64) {
         self.lock().record.saved_changes = changes;
     }
 

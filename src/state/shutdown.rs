@@ -1,4 +1,16 @@
-//! How the server is told to stop: by a signal, or by SHUTDOWN.
+//! The request to stop the server, by a signal or by SHUTDOWN.
+//!
+//! ```text
+//!             request               main thread: returns from wait, saves
+//!   running ───────────► under way ──────────────────────────────────────► the process ends
+//!      ▲                     │
+//!      └─────────────────────┘
+//!        refuse: the dump cannot be written
+//! ```
+//!
+//! # Thread safety
+//! Any thread may request; the thread of a SHUTDOWN sleeps until the request is refused. Only the main thread waits and
+//! refuses. The mutex is a leaf.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -14,7 +26,7 @@ pub enum SaveMode {
     Never,
 }
 
-/// How the server is to stop.
+/// The manner in which to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShutdownMode {
     /// Whether the dump is written.
@@ -24,8 +36,8 @@ pub struct ShutdownMode {
 }
 
 impl ShutdownMode {
-    /// What `shutdown-on-sigint` and `shutdown-on-sigterm` say, as bits. `now` is about replicas, which there are none
-    /// of.
+    /// The mode for the value of `shutdown-on-sigint` or `shutdown-on-sigterm`, which is a set of bits. `now` concerns
+    /// replicas only, which this server does not have.
     pub fn from_directive(flags: i64) -> ShutdownMode {
         const SAVE: i64 = 1;
         const NOSAVE: i64 = 2;
@@ -41,71 +53,71 @@ impl ShutdownMode {
     }
 }
 
-/// The wish to stop, and its refusal if the dump cannot be written.
+/// The request to stop, and its refusal if the dump cannot be written.
 #[derive(Debug, Default)]
 pub struct Shutdown {
-    wish: Mutex<Wish>,
+    stop: Mutex<StopRequest>,
     changed: Condvar,
     is_under_way: AtomicBool,
 }
 
 #[derive(Debug, Default)]
-struct Wish {
+struct StopRequest {
     mode: Option<ShutdownMode>,
     refused: u64,
 }
 
 impl Shutdown {
-    /// Asks for the server to stop. If that is under way already, nothing changes.
+    /// Requests that the server stops. Does nothing if a request is under way already.
     pub fn request(&self, mode: ShutdownMode) {
-        self.note(&mut self.lock(), mode);
+        self.set(&mut self.lock(), mode);
     }
 
-    fn note(&self, wish: &mut Wish, mode: ShutdownMode) {
-        wish.mode.get_or_insert(mode);
+    fn set(&self, stop: &mut StopRequest, mode: ShutdownMode) {
+        stop.mode.get_or_insert(mode);
         self.is_under_way.store(true, SeqCst);
         self.changed.notify_all();
     }
 
-    /// Asks for the server to stop, and returns only if that could not be done.
+    /// Requests that the server stops. Returns only if the request was refused.
     pub fn request_and_wait(&self, mode: ShutdownMode) {
-        let mut wish = self.lock();
-        let before = wish.refused;
-        self.note(&mut wish, mode);
-        drop(self.changed.wait_while(wish, |wish| wish.refused == before));
+        let mut stop = self.lock();
+        let before = stop.refused;
+        self.set(&mut stop, mode);
+        drop(self.changed.wait_while(stop, |stop| stop.refused == before));
     }
 
-    /// Waits until the server is to stop. For the main thread.
+    /// Waits for a request. For the main thread.
     pub fn wait(&self) -> ShutdownMode {
-        let mut wish = self.lock();
+        let mut stop = self.lock();
         loop {
-            match wish.mode {
+            match stop.mode {
                 Some(mode) => return mode,
                 None => {
-                    wish = self
+                    stop = self
                         .changed
-                        .wait(wish)
+                        .wait(stop)
                         .unwrap_or_else(PoisonError::into_inner)
                 }
             }
         }
     }
 
-    /// Says that the server goes on, because the dump could not be written. For the main thread.
+    /// Refuses the request, because the dump could not be written: the server goes on. For the main thread.
     pub fn refuse(&self) {
-        let mut wish = self.lock();
-        wish.mode = None;
-        wish.refused += 1;
+        let mut stop = self.lock();
+        stop.mode = None;
+        stop.refused += 1;
         self.is_under_way.store(false, SeqCst);
         self.changed.notify_all();
     }
 
-    /// Whether the server is about to stop.
+    /// Whether a request is under way.
     pub fn is_under_way(&self) -> bool {
         self.is_under_way.load(SeqCst)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Wish> {
-        self.wish.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, StopRequest> {
+        self.stop.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,7 +1,8 @@
-//! The commands that took long, the newest of them: <https://redis.io/commands/slowlog-get/>.
+//! The latest slow commands: <https://redis.io/commands/slowlog-get/>.
 //!
-//! A client's thread compares the time that a command took with `slowlog-log-slower-than`, and comes here only if the
-//! command was slow. The mutex is a leaf: an entry is made before it is taken, and what is removed is freed after it.
+//! A client's thread compares the duration of a command with `slowlog-log-slower-than`, and adds an entry only if the
+//! command was slow. The mutex is a leaf. An entry is allocated before it is locked, and removed entries are freed
+//! after it is unlocked.
 //!
 //! # Invariant
 //! There are at most `slowlog-max-len` entries, of at most 32 arguments of little more than 128 bytes each.
@@ -15,7 +16,7 @@ const MOST_ARGUMENTS: usize = 32;
 /// Bytes of an argument that an entry keeps.
 const MOST_BYTES: usize = 128;
 
-/// What stands in place of a password.
+/// The text in place of a password.
 pub const REDACTED: &[u8] = b"(redacted)";
 
 /// One slow command.
@@ -25,13 +26,13 @@ pub struct Entry {
     pub id: u64,
     /// Unix time, in seconds.
     pub ended_at_s: i64,
-    /// How long the command took, in microseconds.
+    /// The duration of the command, in microseconds.
     pub duration_us: i64,
     /// Its name and arguments, cut.
     pub arguments: Vec<Vec<u8>>,
     /// `address:port` of the client.
     pub address: String,
-    /// What the client calls itself.
+    /// The name that the client has given itself (CLIENT SETNAME).
     pub client_name: Vec<u8>,
 }
 
@@ -73,7 +74,7 @@ impl SlowLog {
         entries.newest_first.iter().take(most).cloned().collect()
     }
 
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.lock().newest_first.len()
     }
@@ -99,7 +100,7 @@ impl Entries {
 /// The arguments of a command as an entry keeps them. Those that `is_secret` names by their index are hidden.
 pub fn cut(arguments: &[&[u8]], is_secret: impl Fn(usize) -> bool) -> Vec<Vec<u8>> {
     let is_cut = arguments.len() > MOST_ARGUMENTS;
-    // The last place says how many are left out.
+    // The last one says how many arguments are left out.
     let shown = match is_cut {
         true => MOST_ARGUMENTS - 1,
         false => arguments.len(),
@@ -114,8 +115,8 @@ pub fn cut(arguments: &[&[u8]], is_secret: impl Fn(usize) -> bool) -> Vec<Vec<u8
     };
     let kept = arguments[..shown].iter().enumerate().map(cut_argument);
     let rest = arguments.len() - shown;
-    let note = is_cut.then(|| format!("... ({rest} more arguments)").into_bytes());
-    kept.chain(note).collect()
+    let remark = is_cut.then(|| format!("... ({rest} more arguments)").into_bytes());
+    kept.chain(remark).collect()
 }
 
 #[cfg(test)]
@@ -150,7 +151,7 @@ mod tests {
         assert_eq!(ids(9), [5]);
     }
 
-    /// As `slowlog.c` of Redis does it.
+    /// The expected values follow Redis' `slowlog.c`.
     #[test]
     fn long_commands_are_cut() {
         let nothing = |_: usize| false;

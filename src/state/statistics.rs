@@ -1,24 +1,26 @@
-//! What INFO counts: commands, look-ups, bytes, errors.
+//! The counts of INFO: commands, look-ups, bytes, errors.
 //!
-//! Every command adds to these figures, from every thread. So that threads do not fight for cache lines, the figures
-//! exist several times over; each client adds to one copy, INFO sums them up.
+//! # Thread safety
+//! Any thread adds and reads. All clients' threads add to these figures with every command, so there are several copies
+//! of them, each in cache lines of its own (against false sharing). A client always uses one copy; INFO adds them up.
+//! The mutex of the errors is a leaf.
 
 use crate::util::histogram::{Distribution, Histogram};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Copies of the figures; more than cores that could add at once would not help.
+/// The number of copies. More copies than cores are of no use.
 const STRIPES: usize = 16;
 
-/// How often one command was called, and what became of it.
+/// The counts of one command.
 #[derive(Debug, Default)]
 pub struct CommandCounts {
     calls: AtomicU64,
     nanoseconds: AtomicU64,
     rejected: AtomicU64,
     failed: AtomicU64,
-    /// How long calls took; made by the first.
+    /// The durations of calls; allocated by the first call that is measured.
     durations: OnceLock<Box<Histogram>>,
 }
 
@@ -40,7 +42,7 @@ pub struct CommandSums {
 pub struct Sums {
     /// Look-ups of reading commands that found their key.
     pub hits: u64,
-    /// Look-ups of reading commands that did not.
+    /// Look-ups of reading commands that did not find their key.
     pub misses: u64,
     /// Reads from clients.
     pub reads: u64,
@@ -70,7 +72,7 @@ pub struct Statistics {
     stripes: Box<[Stripe]>,
     /// Error replies by their first word.
     errors: Mutex<BTreeMap<String, u64>>,
-    /// Error replies of all codes, those not counted apart too.
+    /// Error replies of all codes, including those beyond `MOST_ERROR_CODES`.
     pub error_replies: AtomicU64,
     /// Dumps sent to clients.
     pub full_syncs: AtomicU64,
@@ -80,10 +82,11 @@ pub struct Statistics {
     pub expirer_cpu_ms: AtomicU64,
 }
 
-/// The bytes of an error in which its code ends.
+/// The longest error code, in bytes.
 const LONGEST_ERROR_CODE: usize = 30;
 
-/// Error codes counted apart; beyond these, as in Redis, a client that makes codes up could fill the memory.
+/// The number of error codes with a count of their own. Without a limit, which Redis has too, a client that invents
+/// codes could fill the memory.
 const MOST_ERROR_CODES: usize = 128;
 
 impl Statistics {
@@ -109,7 +112,7 @@ impl Statistics {
     }
 
     /// Counts a call that ran, and if `tracks_latency` also how long it took.
-    pub fn note_call(&self, client: u64, command: usize, nanoseconds: u64, tracks_latency: bool) {
+    pub fn count_call(&self, client: u64, command: usize, nanoseconds: u64, tracks_latency: bool) {
         let counts = &self.stripe(client).commands[command];
         counts.calls.fetch_add(1, Relaxed);
         counts.nanoseconds.fetch_add(nanoseconds, Relaxed);
@@ -122,7 +125,7 @@ impl Statistics {
     }
 
     /// Counts the look-ups of a reading command.
-    pub fn note_lookups(&self, client: u64, hits: u32, misses: u32) {
+    pub fn count_lookups(&self, client: u64, hits: u32, misses: u32) {
         let stripe = self.stripe(client);
         if hits > 0 {
             stripe.hits.fetch_add(hits as u64, Relaxed);
@@ -132,22 +135,22 @@ impl Statistics {
         }
     }
 
-    /// Counts bytes that were read from a client at once.
-    pub fn note_input(&self, client: u64, bytes: usize) {
+    /// Counts one read from a client.
+    pub fn count_input(&self, client: u64, bytes: usize) {
         let stripe = self.stripe(client);
         stripe.reads.fetch_add(1, Relaxed);
         stripe.input_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
-    /// Counts bytes that were written to a client at once.
-    pub fn note_output(&self, client: u64, bytes: usize) {
+    /// Counts one write to a client.
+    pub fn count_output(&self, client: u64, bytes: usize) {
         let stripe = self.stripe(client);
         stripe.writes.fetch_add(1, Relaxed);
         stripe.output_bytes.fetch_add(bytes as u64, Relaxed);
     }
 
     /// Counts an error reply by its code, the first word of its text, and for its command if that is known.
-    pub fn note_error(&self, client: u64, command: Option<usize>, has_run: bool, text: &[u8]) {
+    pub fn count_error(&self, client: u64, command: Option<usize>, has_run: bool, text: &[u8]) {
         if let Some(command) = command {
             let counts = &self.stripe(client).commands[command];
             if has_run {
@@ -181,8 +184,8 @@ impl Statistics {
         }
     }
 
-    /// How long the calls of a command took, if any was measured. Redis measures microseconds, here they are
-    /// nanoseconds.
+    /// The durations of a command's calls, if one was measured. They are measured in nanoseconds, in Redis in
+    /// microseconds.
     pub fn latencies(&self, command: usize) -> Option<Distribution> {
         let counts = self.stripes.iter().map(|stripe| &stripe.commands[command]);
         let histograms = || counts.clone().filter_map(|counts| counts.durations.get());
@@ -191,7 +194,7 @@ impl Statistics {
         Some(distribution).filter(|distribution| distribution.total() > 0)
     }
 
-    /// How many commands have run.
+    /// The number of commands that have run.
     pub fn calls(&self) -> u64 {
         self.stripes
             .iter()
@@ -267,7 +270,7 @@ impl Statistics {
     }
 }
 
-/// The code of an error, which is its first word; as in Redis, one that is too long for a code counts as an ERR.
+/// The code of an error: its first word. As in Redis, a word that is too long for a code counts as `ERR`.
 fn code(text: &[u8]) -> &[u8] {
     let first = &text[..text.len().min(LONGEST_ERROR_CODE + 1)];
     match first.iter().position(|byte| *byte == b' ') {
@@ -293,7 +296,7 @@ mod tests {
             &too_long,
             b"",
         ] {
-            statistics.note_error(0, None, true, text);
+            statistics.count_error(0, None, true, text);
         }
         let counted = [("ERR", 4), ("WRONGTYPE", 1), (&"x".repeat(30), 1)];
         let counted = counted.map(|(code, count)| (code.to_string(), count));

@@ -7,8 +7,12 @@
 //!   join        a client asks: it joins the round that waits to begin, or makes one
 //!   begin       as soon as few enough rounds are under way, the thread of one of its clients begins it
 //!   write       a thread of its own writes the snapshot, block after block; the clients' threads send them
-//!   end         all is written, and the last client has got all or is gone
+//!   end         all is written, and the last client has got everything or is gone
 //! ```
+//!
+//! # Thread safety
+//! A client's thread joins, waits for its turn and takes blocks ([`Membership`]). The thread that writes the snapshot
+//! uses [`RoundOutput`] and [`Round::finish`]. Both hold a mutex for a few lines, and wait on a condition variable.
 //!
 //! # Invariants
 //! 1. A client joins only a round that has not begun, so it gets everything that was acknowledged before it asked.
@@ -16,7 +20,8 @@
 //!    more files on the disk, than that.
 //! 3. A round holds at most `MOST_WAITING_BYTES` that not all of its clients have sent, and one block more.
 //!
-//! A round is locked under the book when a client joins, never the other way round; nothing else is done under both.
+//! The lock of a round is taken under that of the book when a client joins, never the other way round. No other lock
+//! is taken under either.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
@@ -24,12 +29,12 @@ use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Rounds that may be under way at the same time. With two, a client that does not read delays those of its own round
-/// alone.
+/// Rounds that may be under way at the same time. With two, a client that does not read delays only the clients of its
+/// own round.
 const MOST_ROUNDS: usize = 2;
 /// Bytes of a round that may wait for its slowest client.
 const MOST_WAITING_BYTES: usize = 8 << 20;
-/// Digits of the mark that follows a dump whose length was not known at its beginning.
+/// Digits of the end mark, which follows a dump whose length was not known at its beginning.
 const MARK_DIGITS: usize = 40;
 
 /// The rounds of a server.
@@ -43,15 +48,15 @@ pub struct Transfers {
 #[derive(Debug, Default)]
 struct Book {
     under_way: usize,
-    /// The one that waits to begin.
+    /// The round that waits to begin.
     next: Option<Arc<Round>>,
 }
 
 /// One round.
 #[derive(Debug)]
 pub struct Round {
-    /// Follows the dump for clients that do not know its length.
-    pub mark: String,
+    /// The end mark: it follows the dump for clients that do not know its length.
+    pub end_mark: String,
     progress: Mutex<Progress>,
     /// A block was added or sent, or the writer has ended.
     changed: Condvar,
@@ -74,7 +79,7 @@ struct Progress {
     end: Option<End>,
 }
 
-/// How the writing of a round has ended.
+/// The end of the writing of a round.
 #[derive(Clone, Debug)]
 pub enum End {
     /// The dump is whole. If a client needs its length first, it lies in a file without a name.
@@ -89,23 +94,23 @@ pub struct Membership {
     transfers: Arc<Transfers>,
     /// The round.
     pub round: Arc<Round>,
-    /// For a client that sends blocks.
+    /// The number of a client that sends blocks; `None` for the writer, and for a client that waits for the whole file.
     sender: Option<usize>,
     is_writer: bool,
 }
 
-/// What the thread of a client that has joined a round is to do.
+/// The next step for the thread of a client that has joined a round.
 #[derive(Debug)]
 pub enum Turn {
-    /// Wait on.
+    /// Go on waiting.
     Wait,
     /// Send: the round has begun.
     Send,
-    /// Have this written, then send.
+    /// Have a thread write the round with this membership, then send.
     Begin(Membership),
 }
 
-/// What there is to send.
+/// The next thing to send.
 #[derive(Debug)]
 pub enum Next {
     /// The next block.
@@ -125,7 +130,7 @@ impl Transfers {
             .next
             .get_or_insert_with(|| Arc::new(Round::new()))
             .clone();
-        // Joined under the lock of the book, so that the round has not begun. Nothing else is taken under it.
+        // Joined under the lock of the book, so that the round has not begun.
         let sender = round.lock().join(needs_length);
         drop(book);
         Membership {
@@ -179,7 +184,7 @@ impl Membership {
         })
     }
 
-    /// The next block for a client that sends blocks, or the end for any; waits for it at most this long.
+    /// Waits, at most this long, for the next block (for a client that sends blocks) or for the end of the round.
     pub fn next(&mut self, longest: Duration) -> Next {
         let round = &self.round;
         let has_nothing = |progress: &mut Progress| {
@@ -190,7 +195,7 @@ impl Membership {
             .wait_timeout_while(round.lock(), longest, has_nothing);
         let (mut progress, _) = waited.unwrap_or_else(PoisonError::into_inner);
         if let Some(block) = progress.block(self.sender) {
-            // It counts as sent from now on: a block is small.
+            // It counts as sent already, before it is: one block more in memory does not matter.
             let is_sent_by_all = progress.advance(self.sender);
             drop(progress);
             if is_sent_by_all {
@@ -210,7 +215,7 @@ impl Drop for Membership {
         let mut progress = self.round.lock();
         progress.members -= 1;
         if self.is_writer {
-            // A writer that ends without a word has failed.
+            // A writer that panics or returns early has not called `finish`.
             progress.end.get_or_insert(End::Failed);
         }
         if let Some(sender) = self.sender {
@@ -227,15 +232,15 @@ impl Drop for Membership {
     }
 }
 
-/// A mark that no dump holds but by a chance that never comes.
-pub fn new_mark() -> String {
+/// A new end mark: 160 random bits, so that no dump contains it.
+pub fn new_end_mark() -> String {
     (0..MARK_DIGITS).map(|_| fastrand::digit(16)).collect()
 }
 
 impl Round {
     fn new() -> Round {
         Round {
-            mark: new_mark(),
+            end_mark: new_end_mark(),
             progress: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -245,7 +250,8 @@ impl Round {
         self.progress.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the dump must go into a file. For the writer, since it does not change once the round has begun.
+    /// Whether a client of the round needs the dump as a file. For the writer: it does not change once the round has
+    /// begun.
     pub fn needs_file(&self) -> bool {
         self.lock().needs_file
     }
@@ -258,7 +264,7 @@ impl Round {
 }
 
 impl Progress {
-    /// A new client; its number if it sends blocks.
+    /// Adds a client; returns its number if it sends blocks.
     fn join(&mut self, needs_length: bool) -> Option<usize> {
         self.members += 1;
         self.needs_file |= needs_length;
@@ -270,7 +276,7 @@ impl Progress {
         Some(self.last_sender)
     }
 
-    /// With the writer as one more member.
+    /// Begins the round, and adds the writer as a member.
     fn begin(&mut self) {
         self.members += 1;
         self.has_begun = true;
@@ -281,7 +287,7 @@ impl Progress {
         self.blocks.get(next - self.sent_by_all).cloned()
     }
 
-    /// Goes on to the next block; whether that leaves one that all have sent.
+    /// Goes on to the next block. Returns whether a block was dropped, because all clients have sent it.
     fn advance(&mut self, sender: Option<usize>) -> bool {
         if let Some(next) = sender.and_then(|sender| self.senders.get_mut(&sender)) {
             *next += 1;
@@ -321,7 +327,7 @@ impl RoundOutput {
     /// The file, if there was to be one.
     ///
     /// # Errors
-    /// It could not be written. The clients that need no file have got the dump all the same.
+    /// The file could not be written. Clients that need no file have got the dump.
     pub fn into_file(self) -> io::Result<Option<File>> {
         match self.file_error {
             Some(error) => Err(error),
@@ -379,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn those_who_come_before_it_begins_share_a_round() {
+    fn clients_that_join_before_the_beginning_share_a_round() {
         let transfers = Arc::new(Transfers::default());
         let mut first = transfers.join(false);
         let mut second = transfers.join(false);
@@ -388,7 +394,7 @@ mod tests {
         let mut third = transfers.join(false);
         assert!(!Arc::ptr_eq(&first.round, &third.round));
         let other_writer = begin(&mut third);
-        // Two are under way: who comes now waits for the end of one.
+        // Two rounds are under way, so new clients wait for the end of one.
         let mut waiting: Vec<_> = (0..3).map(|_| transfers.join(false)).collect();
         assert!(
             waiting
@@ -431,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn a_writer_ends_when_all_are_gone_and_does_not_wait_for_one_that_is() {
+    fn a_writer_ends_without_clients_and_does_not_wait_for_one_that_is_gone() {
         let transfers = Arc::new(Transfers::default());
         let mut first = transfers.join(false);
         let second = transfers.join(true);

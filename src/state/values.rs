@@ -1,4 +1,4 @@
-//! Between the values of the keyspace and those of an RDB file: for the dump, and for DUMP and RESTORE.
+//! Converts values of the keyspace to values of an RDB file and back: for the dump, and for DUMP and RESTORE.
 
 use crate::keyspace::object::{self, Object};
 use crate::keyspace::string_entry::StringForm;
@@ -10,7 +10,7 @@ use crate::types::set::{Member, Set};
 use crate::types::sorted_set::SortedSet;
 use triomphe::Arc;
 
-/// A value of the keyspace, as the RDB writer wants it.
+/// Converts a value of the keyspace to the form for the RDB writer, and passes it to `write`.
 pub fn with_value_ref<T>(value: object::Value<'_>, write: impl FnOnce(ValueRef) -> T) -> T {
     match value {
         object::Value::String(string) => write(ValueRef::String(string)),
@@ -23,7 +23,7 @@ pub fn with_value_ref<T>(value: object::Value<'_>, write: impl FnOnce(ValueRef) 
                 write(ValueRef::Set(set.len(), &mut members))
             }
         },
-        // From the highest score to the lowest, as Redis has it.
+        // From the highest score to the lowest, as in Redis.
         object::Value::SortedSet(set) => {
             write(ValueRef::SortedSet(set.len(), &mut set.iter().rev()))
         }
@@ -39,7 +39,7 @@ pub fn unknown_kind(value: &Value) -> Option<String> {
     }
 }
 
-/// A value from a file, as the keyspace holds it; `None` if it [cannot](unknown_kind).
+/// Converts a value from a file to one of the keyspace; `None` if the keyspace [cannot hold it](unknown_kind).
 pub fn object(value: Value, limits: &Limits) -> Option<Object> {
     match value {
         Value::String(string) => Some(Object::String(Arc::new(string), StringForm::Natural)),
@@ -48,8 +48,8 @@ pub fn object(value: Value, limits: &Limits) -> Option<Object> {
         Value::Set(members) => Some(Object::Set(set(&members, limits.set))),
         Value::SortedSet { members, scores } => {
             let entries = members.iter().zip(scores).collect();
-            // Redis loses the sign of a `-0` that is not text, if the set is small. Ours stays, since our dumps have no
-            // other form for the scores.
+            // Redis loses the sign of a binary `-0` if the set is small. Here it is kept, because our dumps have all
+            // scores in binary form.
             let set = SortedSet::from_file(entries, limits.sorted_set);
             Some(Object::SortedSet(set))
         }
@@ -79,7 +79,7 @@ fn hash(pairs: &Elements, limits: CompactLimits) -> Hash {
 fn set(members: &Elements, limits: SetLimits) -> Set {
     let mut set = Set::default();
     if let Some(first) = members.iter().next() {
-        set.expect(first, members.len(), limits);
+        set.reserve(first, members.len(), limits);
     }
     for member in members.iter() {
         set.insert(member.into(), limits);

@@ -1,5 +1,25 @@
-//! A client that waits for a key, as those see it who may end its waiting: who fills the key, CLIENT UNBLOCK, and its
-//! own thread when the time is up or the client is gone. Exactly one of them does.
+//! One wait of one client for a key (BLPOP and the like), and how it ends.
+//!
+//! ```text
+//!              a command fills the key                         ──► Served, Failed
+//!   Pending ── CLIENT UNBLOCK                                  ──► TimedOut, Unblocked
+//!              the client's thread: time is up, client gone    ──► TimedOut, Gone
+//!              CLIENT KILL, the reaper                         ──► Gone
+//! ```
+//!
+//! # Invariants
+//! 1. Exactly one thread ends a wait: the outcome changes from `Pending` once, under its mutex. Only the client's own
+//!    thread changes it again, when it takes the reply out.
+//! 2. The thread that fills a key serves the waiting client under the locks of its own command, so no other client
+//!    sees the elements.
+//! 3. The client's thread takes the outcome only after it has left the queues of the keys. From then on no thread
+//!    serves the client.
+//!
+//! # Locks
+//! [`Waiter::serve`] holds the outcome while the client's command runs on the shards that are already locked. That
+//! takes no other lock: events and further waiters follow when the change is committed, after `serve` has returned.
+//! All other users hold the outcome for a few lines. The order is: shards, then an outcome; no lock is taken under an
+//! outcome.
 
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
@@ -10,21 +30,21 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Carries out the client's command on these keys, the first of which that is there serves it. `Ok(true)`: it is
-/// served, and the reply is written. `Ok(false)`: none of the keys is there. `Err`: nothing has changed; this is the
-/// text of the error.
+/// Runs the client's command on these keys; the first key that exists serves it. `Ok(true)`: the client is served, and
+/// the reply is written. `Ok(false)`: none of the keys exists. `Err`: nothing has changed; the bytes are the text of
+/// the error.
 pub type Attempt =
     Box<dyn Fn(&mut Db<'_>, &[Key<'_>], &mut Reply) -> Result<bool, Vec<u8>> + Send + Sync>;
 
-/// What a client waits for.
+/// The subject of a wait: the keys' states that end it, and the client's command.
 pub struct Wish {
     /// The states of a key that end the wait; none if it waits for no key.
     pub states: States,
-    /// The key that is filled when it is served: BLMOVE.
+    /// The key that serving the client fills: BLMOVE.
     pub destination: Option<Vec<u8>>,
-    /// How it is served.
+    /// Serves the client.
     pub attempt: Attempt,
-    /// When it gives up.
+    /// When the time is up; `None` for never.
     pub until: Option<Instant>,
     /// Writes the reply in a transaction, where no client waits.
     pub not_waited: fn(&mut Reply),
@@ -34,13 +54,13 @@ pub struct Wish {
 
 /// One wait of one client.
 pub struct Wait {
-    /// What for.
+    /// The subject of the wait.
     pub wish: Wish,
     /// The keys, in the order of the command's arguments.
     pub keys: Vec<Vec<u8>>,
     /// Their database.
     pub database: usize,
-    /// Which replies the client wants.
+    /// The version of the protocol in which the reply is written.
     pub protocol: Protocol,
     /// Wakes the client's thread.
     pub doorbell: Arc<Doorbell>,
@@ -50,7 +70,7 @@ pub struct Wait {
 /// A wait as the client's own thread holds it.
 #[derive(Debug)]
 pub struct Waiting {
-    /// What the client waits for, and how that ends.
+    /// The wait as other threads see it.
     pub wait: Arc<Wait>,
     /// Its place in the queues of the keys.
     pub ticket: Ticket,
@@ -58,10 +78,10 @@ pub struct Waiting {
     pub wants_reply: bool,
 }
 
-/// How a wait has ended.
+/// The outcome of a wait.
 #[derive(Debug, Default)]
 pub enum Outcome {
-    /// It has not.
+    /// It has not ended.
     #[default]
     Pending,
     /// The client was served, and this is the reply.
@@ -119,7 +139,7 @@ impl Wait {
         names.map(|name| Key::new(self.database, name)).collect()
     }
 
-    /// How the wait has ended; for those who know that a reply in it is theirs to take.
+    /// How the wait has ended. Only the client's own thread may take a reply out of it.
     pub fn outcome(&self) -> MutexGuard<'_, Outcome> {
         self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -137,8 +157,8 @@ impl Waiter for Wait {
     fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) -> bool {
         let mut outcome = self.outcome();
         if matches!(*outcome, Outcome::Pending) {
-            // The client's command runs as if it had come now. It may find a key that it names before this one, but no
-            // key that it names after it, whose shard may not be locked.
+            // The client's command runs as if it had come now. It may use a key that it names before this one. It gets
+            // no key that it names after this one, because that key's shard may not be locked.
             let mut keys = self.keys();
             let place = keys.iter().position(|own| own.bytes == key.bytes);
             keys.truncate(place.map_or(0, |place| place + 1));

@@ -1,7 +1,8 @@
-//! What blocks of memory cost: the allocator has blocks of certain sizes, and a request gets the next larger one.
+//! The true size of blocks of memory: the allocator has blocks of certain sizes, and a request gets the next larger
+//! one.
 
-/// The block that a request for so many bytes gets: jemalloc has sizes 16 apart up to 128, and four to every doubling
-/// from there on.
+/// The size of the block that a request for `requested` bytes gets. jemalloc's sizes are multiples of 16 up to 128;
+/// beyond, there are four sizes between a power of two and the next.
 pub fn block_bytes(requested: usize) -> usize {
     match requested {
         0 => 0,
@@ -11,7 +12,7 @@ pub fn block_bytes(requested: usize) -> usize {
     }
 }
 
-/// The block of a shared `T`, which begins with the count of its references.
+/// The block of a shared `T`, which begins with its reference count.
 pub fn shared_bytes<T>() -> usize {
     block_bytes(size_of::<usize>() + size_of::<T>())
 }
@@ -21,7 +22,7 @@ pub fn vec_bytes<T>(vector: &Vec<T>) -> usize {
     block_bytes(vector.capacity() * size_of::<T>())
 }
 
-/// Up to `samples` of `len` places, evenly spread.
+/// The indexes of up to `samples` samples out of `len` elements, evenly spread.
 pub fn spread(samples: usize, len: usize) -> impl ExactSizeIterator<Item = usize> {
     let samples = samples.min(len);
     (0..samples).map(move |sample| sample * len / samples)

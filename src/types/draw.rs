@@ -1,8 +1,8 @@
 //! Drawing several different elements from a collection by chance, as HRANDFIELD, SRANDMEMBER and SPOP do.
 
-/// Chooses elements one after the other so that in the end as many are chosen as were wanted, every choice of so many
-/// being as likely as any other: each is taken with the chance that as many as are missing have among those that are
-/// left (Knuth, TAOCP 3.4.2, algorithm S).
+/// Looks at elements one after the other and chooses exactly the wanted number of them, every set with the same
+/// probability. An element is chosen with the probability (number still to choose) / (number of elements left): Knuth,
+/// TAOCP 3.4.2, algorithm S.
 #[derive(Clone, Copy, Debug)]
 pub struct Selection {
     missing: usize,
@@ -10,7 +10,7 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// To choose `wanted` out of `len` elements, or all if there are no more.
+    /// Chooses `wanted` out of `len` elements, or all if there are fewer.
     pub fn new(wanted: usize, len: usize) -> Selection {
         Selection {
             missing: wanted.min(len),
@@ -18,7 +18,7 @@ impl Selection {
         }
     }
 
-    /// Whether the next element is chosen, `random` giving uniform numbers.
+    /// Whether the next element is chosen. `random` gives uniform numbers.
     pub fn takes(&mut self, mut random: impl FnMut() -> u64) -> bool {
         let takes = random() % (self.left as u64).max(1) < self.missing as u64;
         self.missing -= usize::from(takes);

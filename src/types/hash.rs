@@ -20,8 +20,8 @@ enum Form {
     Table(Box<Dict<LargeField>>),
 }
 
-/// A field with a value that are too large for a page of the table, in a block of their own: the field's length as the
-/// header, then the bytes of both.
+/// A field and its value that are together too large for a page of the table. They have a block of their own: the
+/// field's length as the header, then the bytes of both.
 #[derive(Clone, Debug)]
 struct LargeField(ThinArc<usize, u8>);
 
@@ -51,7 +51,7 @@ impl Default for Hash {
 }
 
 impl Hash {
-    /// How many fields there are.
+    /// The number of fields.
     pub fn len(&self) -> usize {
         match &self.form {
             Form::Compact(block) => block.len() / 2,
@@ -69,7 +69,7 @@ impl Hash {
         matches!(self.form, Form::Compact(_))
     }
 
-    /// Bytes of its blocks of memory; those of a table are estimated from so many of its pages.
+    /// Bytes of its blocks of memory; for a table an estimate from `samples` of its pages.
     pub fn memory_bytes(&self, samples: usize) -> usize {
         match &self.form {
             Form::Compact(block) => block.memory_bytes(),
@@ -97,7 +97,7 @@ impl Hash {
         (0..self.parts()).flat_map(|part| self.part(part))
     }
 
-    /// In how many parts the fields lie.
+    /// The number of parts in which [`part`](Self::part) returns the fields.
     pub fn parts(&self) -> usize {
         match &self.form {
             Form::Compact(_) => 1,
@@ -139,7 +139,7 @@ impl Hash {
         }
     }
 
-    /// Takes out a field; returns whether it was there.
+    /// Removes a field; returns whether it existed.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         match &mut self.form {
             Form::Table(table) => match table.position(dict::hash(field), field) {
@@ -159,7 +159,7 @@ impl Hash {
         }
     }
 
-    /// A field with its value, each field having the same chance.
+    /// Draws a field with its value, each field with the same probability.
     pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<(&[u8], &[u8])> {
         match &self.form {
             Form::Compact(block) if block.is_empty() => None,
@@ -171,8 +171,8 @@ impl Hash {
         }
     }
 
-    /// Draws `count` different fields with their values, or all if there are no more, each choice of so many having the
-    /// same chance.
+    /// Draws `count` different fields with their values, or all if there are fewer. Each set of fields has the same
+    /// probability.
     pub fn draw<'a>(
         &'a self,
         count: usize,
@@ -192,8 +192,8 @@ impl Hash {
         }
     }
 
-    /// Visits some fields and returns the cursor to go on with, 0 at the end: see [`Dict::scan`]. A compact hash is
-    /// visited whole by the first call, as in Redis.
+    /// Visits some fields and returns the cursor of the next call, 0 at the end: see [`Dict::scan`]. As in Redis, the
+    /// first call visits all fields of a compact hash.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8], &[u8])) -> u64 {
         match &self.form {
             Form::Compact(block) => {
@@ -219,7 +219,7 @@ impl Hash {
     }
 }
 
-/// Puts a field into a table; returns whether it is new.
+/// Sets a field in a table; returns whether it is new.
 fn insert(table: &mut Dict<LargeField>, field: &[u8], value: &[u8]) -> bool {
     let hash = dict::hash(field);
     let position = table.position(hash, field);
@@ -237,7 +237,7 @@ fn pair<'a>(item: Item<'a, LargeField, ()>) -> (&'a [u8], &'a [u8]) {
     }
 }
 
-/// Elements taken two by two.
+/// Elements in pairs.
 fn pairs<'a>(
     mut elements: impl Iterator<Item = &'a [u8]>,
 ) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {

@@ -24,7 +24,7 @@ pub struct CompactLimits {
     pub value_bytes: usize,
 }
 
-/// The limits of the forms in which a set is no table.
+/// The limits of the two compact forms of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SetLimits {
     /// Most members while all are integers: `set-max-intset-entries`.

@@ -2,7 +2,7 @@
 //!
 //! Both ends are O(1). An index is found by adding up the lengths of the blocks, some 450 elements of 16 bytes each, so
 //! the middle of a million elements is about 2,000 steps away. Blocks are shared references: a clone copies the row,
-//! not the elements, and who changes a shared block copies that block.
+//! not the elements. A change copies the block that it changes, if that is shared (copy-on-write).
 
 use super::blocks::{block_bytes, shared_bytes, spread};
 use super::packed::Packed;
@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 use std::collections::VecDeque;
 use triomphe::Arc;
 
-/// How much one block may hold: the directive `list-max-listpack-size`.
+/// The limit of one block: the directive `list-max-listpack-size`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockLimit {
     /// At most this many bytes (-1 to -5 in the directive: 4, 8, 16, 32, 64 KiB).
@@ -42,7 +42,7 @@ impl BlockLimit {
         self.allows(block.len(), block.byte_len())
     }
 
-    /// Whether a block would be within the limit with one element more.
+    /// Whether a block would still be within the limit with one more element.
     fn admits(self, block: &Packed, element_len: usize) -> bool {
         self.allows(
             block.len() + 1,
@@ -97,8 +97,8 @@ impl Default for List {
 }
 
 impl List {
-    /// A row of blocks, even if it is short, until the list shrinks. A block begins at each of `starts`, which ascend,
-    /// and where the limit is reached.
+    /// A list of a row of blocks, even if it is short; it keeps that form until it shrinks. A new block begins at each
+    /// of `starts`, which ascend, and where the limit is reached.
     pub fn of_blocks<'a>(
         elements: impl Iterator<Item = &'a [u8]>,
         starts: &[usize],
@@ -117,7 +117,7 @@ impl List {
         }
     }
 
-    /// How many elements there are.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         match &self.form {
             Form::Compact(block) => block.len(),
@@ -135,7 +135,7 @@ impl List {
         matches!(self.form, Form::Compact(_))
     }
 
-    /// Bytes of its blocks of memory; those of a row are estimated from so many of them.
+    /// Bytes of its blocks of memory; for a row an estimate from `samples` of them.
     pub fn memory_bytes(&self, samples: usize) -> usize {
         let blocks = match &self.form {
             Form::Compact(block) => return block.memory_bytes(),
@@ -200,7 +200,7 @@ impl List {
         }
     }
 
-    /// Drops the element at an end; read it with [`end`](Self::end) before.
+    /// Removes the element at an end. [`end`](Self::end) reads it before.
     pub fn pop(&mut self, end: End, limit: BlockLimit) {
         match &mut self.form {
             Form::Compact(block) => pop(block, end),
@@ -209,8 +209,8 @@ impl List {
         self.make_compact_if_small(limit);
     }
 
-    /// Moves the element at one end to an end, the other or the same. Only what comes of it counts for the form of the
-    /// list, not that it has been shorter meanwhile.
+    /// Moves the element at the end `from` to the end `to`, which may be equal. The form of the list depends on the
+    /// result only, not on the shorter list in between.
     pub fn rotate(&mut self, from: End, to: End, limit: BlockLimit) {
         let Some(element) = self.end(from).map(<[u8]>::to_vec) else {
             return;
@@ -265,7 +265,7 @@ impl List {
         }
     }
 
-    /// Removes up to `most` elements equal to `element`, searching from `end`; returns how many.
+    /// Removes up to `most` elements equal to `element`, searching from `end`; returns their number.
     pub fn remove_equal(
         &mut self,
         element: &[u8],
@@ -433,7 +433,7 @@ impl Blocks {
                 End::Right => self.row.len() - 1 - visited,
             };
             visited += 1;
-            // A block without a match is not touched, lest a shared one be copied for nothing.
+            // A block without a match is not changed: if it is shared, that would copy it in vain.
             if self.row[block].iter().any(|other| other == element) {
                 let here = remove_equal(self.block_mut(block), element, end, most - removed);
                 removed += here;
@@ -485,7 +485,7 @@ fn pop(block: &mut Packed, end: End) {
     }
 }
 
-/// Drops up to `most` elements at an end of a block; returns how many.
+/// Removes up to `most` elements at an end of a block; returns their number.
 fn drop_elements(block: &mut Arc<Packed>, most: usize, end: End) -> usize {
     let len = block.len();
     let count = most.min(len);
@@ -500,14 +500,14 @@ fn drop_elements(block: &mut Arc<Packed>, most: usize, end: End) -> usize {
     count
 }
 
-/// Removes up to `most` elements equal to `element` by writing the block anew.
+/// Removes up to `most` elements equal to `element`, by writing a new block without them.
 fn remove_equal(block: &mut Packed, element: &[u8], end: End, most: usize) -> usize {
     let equal = block.iter().filter(|other| *other == element).count();
     let removed = equal.min(most);
     if removed == 0 {
         return 0;
     }
-    // From the right, the first ones met from the left are those to spare.
+    // If the search begins at the right, the first matches from the left are kept.
     let spared = match end {
         End::Left => 0,
         End::Right => equal - removed,

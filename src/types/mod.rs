@@ -2,7 +2,7 @@
 //!
 //! [`packed`] and [`dict`] are the two ways to keep elements, compact and large; [`list`], [`hash`], [`set`] and
 //! [`sorted_set`] are built on them. [`bitmap`], [`hyperloglog`] and [`geo`] say what strings and scores may mean.
-//! [`blocks`] is for those who ask what all this costs.
+//! [`blocks`] computes the memory they take.
 
 pub mod bitmap;
 pub mod blocks;

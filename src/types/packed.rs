@@ -1,7 +1,7 @@
 //! A sequence of byte strings packed into one block of memory, readable from both ends: what Redis calls a listpack.
 //!
-//! Lists keep their elements in such blocks, small hashes their fields and values. An element costs its bytes plus its
-//! length, written once before it and once, mirrored, behind it, so that a reader can walk in both directions:
+//! Lists keep their elements in such blocks, small hashes their fields and values. The length of an element stands
+//! before it and, mirrored, after it, so that a reader can walk in both directions:
 //!
 //! ```text
 //!   "hi", "" and 200 bytes:   02 h i 02   00 00   c8 01 <200 bytes> 01 c8
@@ -15,7 +15,7 @@
 use super::blocks::block_bytes;
 use std::ops::Range;
 
-/// Bytes taken from the front are given back once they are this many and at least half of the block.
+/// The room at the front is closed once it has this many bytes and is at least half of the block.
 const SLACK_BYTES: usize = 64;
 
 /// A packed sequence of byte strings.
@@ -26,15 +26,15 @@ const SLACK_BYTES: usize = 64;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Packed {
-    /// As long as the allocator's blocks are. The room at its end, one byte at least, says how long it is: a length, as
-    /// one is written behind an element. Empty as long as nothing has been put in.
+    /// As long as one of the allocator's blocks. The spare bytes at the end, at least one, end with their own count
+    /// (mirrored LEB128), so the block needs no length field. Empty until the first element is inserted.
     block: Box<[u8]>,
     head: u32,
     len: u32,
 }
 
 impl Packed {
-    /// How many elements there are.
+    /// The number of elements.
     pub fn len(&self) -> usize {
         self.len as usize
     }
@@ -78,9 +78,9 @@ impl Packed {
         }
     }
 
-    /// The index of the first element that is equal to this one, every `step`-th being looked at.
+    /// The index of the first element equal to this one. Only every `step`-th element is compared.
     pub fn position(&self, element: &[u8], step: usize) -> Option<usize> {
-        // Names are often of one length and begin alike, so the last byte is the quickest way to tell them apart.
+        // Names often have one length and one prefix, so the last byte is compared first.
         let last = element.last();
         let is_equal =
             |other: &[u8]| other.len() == element.len() && other.last() == last && other == element;
@@ -111,7 +111,8 @@ impl Packed {
             self.write_entry(head - entry, element);
             self.head -= entry as u32;
         } else {
-            // All room but a byte is left in front: a run of pushes then moves the block once every few elements.
+            // All spare bytes but one are left in front, so that a run of pushes moves the elements only once in a
+            // while.
             let used = self.byte_len();
             let end = block_len::<u8>(used + entry + 1) - 1;
             let mut block = Vec::with_capacity(end + 1);
@@ -173,7 +174,7 @@ impl Packed {
         self.give_back_slack();
     }
 
-    /// Cuts the sequence in two before `index` and returns the rear part.
+    /// Splits the sequence before `index` and returns the second part.
     pub fn split_off(&mut self, index: usize) -> Packed {
         let (at, end) = (self.offset_of(index), self.end());
         let mut rear = Packed::default();
@@ -195,7 +196,7 @@ impl Packed {
         self.block.len() - decode_length(self.block.iter().rev()).0
     }
 
-    /// Notes where the elements end. There must be room behind, unless nothing has been put in.
+    /// Stores where the elements end, in the spare bytes. There must be at least one, unless the block is empty.
     fn set_end(&mut self, end: usize) {
         let room = self.block.len() - end;
         debug_assert!(room > 0 || self.block.is_empty());
@@ -204,7 +205,8 @@ impl Packed {
         write_mirrored(&mut self.block[place..], &digits[..count]);
     }
 
-    /// Makes these bytes of the block `len` bytes, whose content is yet to be written, and moves what is behind them.
+    /// Resizes this range of the block to `len` bytes, whose content the caller must write, and moves the bytes after
+    /// it.
     fn splice(&mut self, bytes: Range<usize>, len: usize) {
         let end = self.end();
         let new_end = end - bytes.len() + len;
@@ -215,7 +217,7 @@ impl Packed {
         self.set_end(new_end);
     }
 
-    /// Makes the block one in which the elements may end here; that they do is yet to be noted.
+    /// Resizes the block so that the elements may end at `end`. The caller must store the new end.
     fn resize(&mut self, end: usize) {
         let len = block_len::<u8>(end + 1);
         let mut block = std::mem::take(&mut self.block).into_vec();
@@ -224,7 +226,7 @@ impl Packed {
         self.block = block.into_boxed_slice();
     }
 
-    /// Where in the block the entry of the element at `index` begins.
+    /// The offset in the block at which the entry of the element at `index` begins.
     fn offset_of(&self, index: usize) -> usize {
         if index == self.len() {
             return self.end();
@@ -258,7 +260,7 @@ impl Packed {
         write_mirrored(&mut entry[count + element.len()..], &digits[..count]);
     }
 
-    /// Keeps the unused part of the block below half of it.
+    /// Closes the room at the front if it is half of the block.
     fn give_back_slack(&mut self) {
         let head = self.head as usize;
         if head > self.byte_len().max(SLACK_BYTES) {
@@ -319,14 +321,14 @@ impl DoubleEndedIterator for Iter<'_> {
 
 impl ExactSizeIterator for Iter<'_> {}
 
-/// How many digits a length takes.
+/// The number of digits of a length.
 pub(super) fn length_bytes(len: usize) -> usize {
     (usize::BITS - len.leading_zeros()).div_ceil(7).max(1) as usize
 }
 
-/// Makes room for so many elements more; not for twice as many as there are, as `Vec` does by itself, but for what the
-/// allocator's next larger block holds. Its blocks are of 16 bytes, 32 and so on to 128, then of a power of two or one,
-/// two or three quarters of the way to the next.
+/// Makes room for `additional` more elements. `Vec` itself would double the capacity; this fills the next larger block
+/// of the allocator instead. The blocks have 16 bytes, 32 and so on to 128, then a power of two or one, two or three
+/// quarters of the way to the next.
 pub(super) fn make_room<T>(vec: &mut Vec<T>, additional: usize) {
     let needed = vec.len() + additional;
     if needed > vec.capacity() {
@@ -334,14 +336,14 @@ pub(super) fn make_room<T>(vec: &mut Vec<T>, additional: usize) {
     }
 }
 
-/// How many elements the smallest block holds that holds so many.
+/// The capacity of the smallest block of the allocator that holds `needed` elements.
 fn block_len<T>(needed: usize) -> usize {
     let bytes = needed * size_of::<T>();
     let step = (bytes.next_power_of_two() / 8).max(16);
     bytes.next_multiple_of(step) / size_of::<T>()
 }
 
-/// The digits of a length and how many they are.
+/// The digits of a length and their number.
 pub(super) fn encode_length(mut len: usize) -> ([u8; 10], usize) {
     let mut digits = [0; 10];
     let mut count = 0;
@@ -363,7 +365,7 @@ fn write_mirrored(place: &mut [u8], digits: &[u8]) {
     }
 }
 
-/// The length that begins a run of bytes, and how many digits it has.
+/// The length at the start of `bytes`, and the number of its digits.
 pub(super) fn decode_length<'a>(bytes: impl Iterator<Item = &'a u8>) -> (usize, usize) {
     let mut len = 0;
     let mut count = 0;
@@ -405,7 +407,7 @@ mod tests {
         assert_eq!((block.byte_len(), block.memory_bytes()), (0, 0));
     }
 
-    /// The room at the end is told in one byte or in two.
+    /// The count of spare bytes takes one byte or two.
     #[test]
     fn ends_anywhere_in_its_block() {
         let long = [b'x'; 1000];

@@ -1,8 +1,8 @@
-//! Strings: what is more than taking and giving bytes.
+//! Algorithms on strings: the longest common subsequence (LCS).
 
 use std::ops::Range;
 
-/// A stretch that two strings have in common, by its place in each.
+/// A run of bytes that two strings have in common, by its range in each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Match {
     /// In the first string.
@@ -14,15 +14,15 @@ pub struct Match {
 /// The longest common subsequence of two strings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CommonSubsequence {
-    /// Its bytes.
+    /// The bytes of the subsequence.
     pub bytes: Vec<u8>,
-    /// The stretches it consists of, from the last to the first.
+    /// The runs of which it consists, from the last to the first.
     pub matches: Vec<Match>,
 }
 
-/// The longest common subsequence, as <https://redis.io/commands/lcs/> gives it; where there are several of the same
-/// length, the one that Redis finds. Takes time and four bytes of memory for each pair of bytes: the caller bounds
-/// them.
+/// The longest common subsequence, as <https://redis.io/commands/lcs/> gives it. If several have the greatest length,
+/// it is the one that Redis finds. It takes one step and four bytes of memory for each pair of bytes: the caller must
+/// limit that.
 pub fn longest_common_subsequence(first: &[u8], second: &[u8]) -> CommonSubsequence {
     let width = second.len() + 1;
     // lengths[i * width + j] is the length for the first i and the first j bytes.

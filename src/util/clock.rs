@@ -9,7 +9,7 @@ pub fn unix_ms() -> i64 {
 
 /// Microseconds since 1970: `TIME`, MONITOR, the slow log.
 pub fn unix_us() -> i64 {
-    // A clock set before 1970 counts as 1970: no caller has a better answer, and none should have to think of it.
+    // A clock set before 1970 counts as 1970, so that no caller needs to handle an error.
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |elapsed| elapsed.as_micros() as i64)
@@ -54,7 +54,7 @@ impl Stopwatch {
     }
 }
 
-/// A time of Unix in milliseconds as the log has it, in UTC: `21 Nov 2026 10:48:32.123`.
+/// A Unix time in milliseconds in the format of the log, in UTC: `21 Nov 2026 10:48:32.123`.
 pub fn log_time(unix_ms: i64) -> String {
     let (seconds, ms) = (unix_ms.div_euclid(1000), unix_ms.rem_euclid(1000));
     let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
@@ -79,7 +79,7 @@ pub fn log_time(unix_ms: i64) -> String {
 mod tests {
     use super::*;
 
-    /// `date -u -d @...` says so.
+    /// The expected texts are those of `date -u -d @...`.
     #[test]
     fn log_times() {
         assert_eq!(log_time(0), "01 Jan 1970 00:00:00.000");

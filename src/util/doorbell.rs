@@ -1,8 +1,18 @@
-//! A bell that wakes a thread which sleeps until its client sends something, takes something, or hangs up.
+//! A bell that wakes a thread which sleeps until its client sends something, reads something, or hangs up.
 //!
-//! A thread that waits for another thread alone sleeps on a condition variable, one that waits for its client alone
-//! sleeps in `read`. A client of BLPOP makes its thread wait for both, and nothing in the standard library does; so the
-//! bell is a file that other threads write to, and the thread sleeps in `poll` with that file and its client's socket.
+//! A thread that waits only for another thread sleeps on a condition variable. A thread that waits only for its client
+//! sleeps in `read`. The thread of a client in BLPOP waits for both, and nothing in the standard library does that. So
+//! the bell is a file to which other threads write, and the thread sleeps in `poll` with that file and its client's
+//! socket.
+//!
+//! # Invariants
+//! 1. A ring is not lost: if no thread sleeps, the next sleep with this bell ends at once.
+//! 2. Rings do not add up: a sleep that ends with [`Woken::Rung`] takes all rings so far.
+//! 3. Ringing never blocks.
+//!
+//! # Thread safety
+//! Any thread may ring. Only the owner of the bell sleeps with it. Rings have no content: the thread must look itself
+//! at what has changed.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
@@ -11,27 +21,28 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
-/// The other side has closed its sending half; what it has sent before does not wake the thread.
+/// POLLRDHUP: the peer has closed its writing half. POLLIN is left out, so that pipelined data does not wake the
+/// thread.
 #[cfg(target_os = "linux")]
 const HANGS_UP: PollFlags = PollFlags::RDHUP;
 #[cfg(not(target_os = "linux"))]
 const HANGS_UP: PollFlags = PollFlags::empty();
 
-/// The longest sleep at a time; a longer wait is several sleeps.
+/// The longest time for one call of `poll`; a longer wait takes several calls.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3600);
 
-/// A bell. Any thread may ring, one listens.
+/// A bell, which any thread may ring and one thread sleeps with.
 #[derive(Debug)]
 pub struct Doorbell(Bell);
 
-/// What of the connection ends a sleep.
+/// The events of the connection that end a sleep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Until {
-    /// It is closed; what the client sends can wait.
+    /// The client closes its writing half. Data that it sends does not end the sleep.
     HangUp,
-    /// There is something to read, if only that it is closed.
+    /// There is data to read, or the end of the stream.
     Input,
-    /// It is closed in both directions: the client may have ended its sending half, and still read.
+    /// The connection is closed in both directions. A client that has closed only its writing half may still read.
     Broken,
 }
 
@@ -50,16 +61,16 @@ pub enum Woken {
     TimedOut,
 }
 
-/// What wakes a thread that sleeps.
+/// The events that end a sleep.
 #[derive(Clone, Copy, Debug)]
 pub struct Wakeup<'a> {
-    /// Wakes it, if other threads may.
+    /// The bell, if other threads may wake this one.
     pub bell: Option<&'a Doorbell>,
-    /// What of the connection wakes it.
+    /// The events of the connection.
     pub until: Until,
-    /// Whether room for output wakes it too.
+    /// Whether room for output ends the sleep, too.
     pub for_room: bool,
-    /// When it wakes in any case.
+    /// The time at which the sleep ends in any case.
     pub deadline: Option<Instant>,
 }
 
@@ -87,7 +98,7 @@ impl Wakeup<'_> {
         let (mut flags, woken) = match self.until {
             Until::HangUp => (HANGS_UP, Woken::HungUp),
             Until::Input => (PollFlags::IN, Woken::Input),
-            // That is always told.
+            // `poll` always reports this.
             Until::Broken => (PollFlags::empty(), Woken::HungUp),
         };
         flags.set(PollFlags::OUT, self.for_room);
@@ -126,7 +137,7 @@ impl Wakeup<'_> {
     }
 }
 
-/// A counter in the system: one file.
+/// An `eventfd`: a counter in the kernel, which takes one file.
 #[cfg(target_os = "linux")]
 mod bell {
     use rustix::event::{EventfdFlags, eventfd};
@@ -136,7 +147,7 @@ mod bell {
     #[derive(Debug)]
     pub(super) struct Bell(OwnedFd);
 
-    /// Files that a bell takes.
+    /// The number of files of one bell.
     pub const FILES: u64 = 1;
 
     impl Bell {
@@ -148,7 +159,7 @@ mod bell {
         }
 
         pub(super) fn ring(&self) {
-            // A counter that is full wakes the thread as well.
+            // If the counter is full, the thread is woken anyway.
             let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
         }
 
@@ -163,7 +174,7 @@ mod bell {
     }
 }
 
-/// A pair of sockets.
+/// A pair of sockets, which takes two files.
 #[cfg(not(target_os = "linux"))]
 mod bell {
     use std::io::{self, Read, Write};
@@ -176,7 +187,7 @@ mod bell {
         bell: UnixStream,
     }
 
-    /// Files that a bell takes.
+    /// The number of files of one bell.
     pub const FILES: u64 = 2;
 
     impl Bell {
@@ -188,7 +199,7 @@ mod bell {
         }
 
         pub(super) fn ring(&self) {
-            // A socket that is full wakes the thread as well.
+            // If the socket is full, the thread is woken anyway.
             let _ = (&self.button).write(&[0]);
         }
 
@@ -240,7 +251,7 @@ mod tests {
         assert_eq!(sleep(Until::HangUp, soon()), Woken::TimedOut);
         (0..1000).for_each(|_| bell.ring());
         assert_eq!(sleep(Until::HangUp, None), Woken::Rung);
-        // Rung often, it is silent again; and what the client sends may be a reason to wake or none.
+        // All rings were taken at once. Data from the client ends a sleep until `Input`, but not one until `HangUp`.
         (&client).write_all(b"PING").unwrap();
         assert_eq!(sleep(Until::Input, None), Woken::Input);
         assert_eq!(sleep(Until::HangUp, soon()), Woken::TimedOut);

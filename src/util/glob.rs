@@ -9,14 +9,15 @@
 //! | `\x`     | is `x`, whatever `x` means elsewhere                           |
 //! | other    | is that byte                                                   |
 //!
-//! and `*` matches any run of bytes, also none. Bytes are bytes: UTF-8 letters are several of them.
+//! and `*` matches any run of bytes, including the empty one. A letter of several bytes in UTF-8 counts as several
+//! bytes.
 //!
-//! Redis never calls a pattern malformed, so the odd ones have a meaning as well: a class without its `]` ends with
-//! the pattern, and no pattern made of stars matches the empty text.
+//! In Redis no pattern is malformed, so unusual patterns have a meaning, too: a class without its `]` ends with the
+//! pattern, and a pattern made of stars only does not match the empty text.
 //!
-//! Every element except the star consumes exactly one byte. So when something does not fit, only the *last* star
-//! needs to try a longer run: whatever an earlier star could gain, the last one can gain too. That keeps the worst case
-//! at pattern length times text length, where trying all stars would be exponential (CVE-2022-36021).
+//! Every element except the star consumes exactly one byte. So after a mismatch only the *last* star needs to try a
+//! longer run: a longer run of an earlier star could not match more. The worst case is pattern length times text
+//! length; trying all stars would be exponential (CVE-2022-36021).
 
 /// Whether `text` matches the glob `pattern`.
 pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
@@ -45,7 +46,7 @@ fn matches_with(pattern: &[u8], text: &[u8], case: Case) -> bool {
         return pattern.is_empty();
     }
     let (mut p, mut t) = (0, 0);
-    // The last star seen: where the pattern goes on after it, and where its run of bytes ends at present.
+    // The last star seen: the pattern after it, and the end of its present run of bytes.
     let mut star: Option<(usize, usize)> = None;
     while t < text.len() {
         if pattern.get(p) == Some(&b'*') {

@@ -3,8 +3,8 @@
 //!
 //! Grisu2 always gives digits that read back as the same double, and in more than 99 % of all cases the fewest such
 //! digits. In the rest it gives some digit too many or a last digit that is not the nearest: 1e23 comes out as
-//! `9999999999999999e7`. Rust's own printing knows no such cases, so it cannot be used where the bytes of a reply have
-//! to be Redis' bytes.
+//! `9999999999999999e7`. Rust's own printing has no such cases, so it cannot produce Redis'
+//! bytes.
 //!
 //! The idea: scale the double by a power of ten, correctly rounded to 64 bits, so that its exponent falls into a fixed
 //! small window. Then the digits come out of integer arithmetic, and stop as soon as the number they spell lies safely
@@ -32,7 +32,7 @@ impl Decimal {
     }
 
     fn push(&mut self, digit: u64) {
-        // A zero before the first digit says nothing.
+        // Leading zeros are skipped.
         if digit != 0 || self.len > 0 {
             self.digits[self.len] = b'0' + digit as u8;
             self.len += 1;
@@ -82,7 +82,7 @@ impl From<f64> for Scaled {
 }
 
 impl Scaled {
-    /// The same number with the highest bit of the mantissa set.
+    /// The number in its normal form: the highest bit of the mantissa is set.
     fn normalized(self) -> Scaled {
         let shift = self.mantissa.leading_zeros();
         Scaled {
@@ -139,7 +139,7 @@ fn cached_power(exponent: i32) -> (Scaled, i32) {
             .collect()
     });
     const LOG10_OF_2: f64 = 0.301_029_995_663_981_14;
-    // Where two powers would do, the digits depend on the choice: this guess and its correction are Redis'.
+    // Sometimes two powers are possible, and the digits depend on the choice. This guess and its correction are Redis'.
     let guess = (f64::from(-(exponent + POWER_COUNT)) * LOG10_OF_2) as i32;
     let mut index = (guess - FIRST_POWER) / POWER_STEP;
     loop {
@@ -185,7 +185,7 @@ fn generate(value: Scaled, low: Scaled, high: Scaled, exponent: i32) -> Decimal 
     let one = 1u64 << fraction_bits;
     let mut integer = high.mantissa >> fraction_bits;
     let mut fraction = high.mantissa & (one - 1);
-    // Measured downwards from `high`: how far one may go, and how far the value itself is.
+    // The distances from `high` down to the lowest permitted number, and to the value itself.
     let mut allowed = high.mantissa - low.mantissa;
     let mut wanted = high.mantissa - value.mantissa;
 

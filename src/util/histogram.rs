@@ -1,8 +1,9 @@
-//! A histogram of durations: how many took about how long, exact to two decimal digits.
+//! A histogram of durations, exact to two decimal digits.
 //!
-//! It counts as the histograms of Redis do (HdrHistogram with 2 significant digits, from 1 ns to 1 s), so the figures
-//! derived from it are the same: <http://hdrhistogram.org>. A value below 256 has a counter of its own; from there on
-//! each power of two is divided into 128 ranges:
+//! Its counters are those of Redis (HdrHistogram with 2 significant digits, from 1 ns to 1 s,
+//! <http://hdrhistogram.org>), so derived figures are equal. Each value below 256 has a counter of its own. Above, each
+//! power of two is divided into
+//! 128 ranges:
 //!
 //! ```text
 //! value   0 .. 255    256 .. 511   512 .. 1023   1024 .. 2047  ..  2^29 .. 2^30-1
@@ -11,25 +12,25 @@
 //! counter  value      shift * 128 + (value >> shift)
 //! ```
 //!
-//! Any thread records and reads at any time. Memory for 128 counters is allocated when the first of them counts: most
-//! commands need a few kilobytes.
+//! Any thread records and reads at any time. Counters are allocated in groups of 128, each when its first counter is
+//! used: most commands need a few kilobytes.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-/// The longest duration that is told from longer ones.
+/// The longest duration. Longer ones are counted as this one.
 const LONGEST_NS: u64 = 1_000_000_000;
 
-/// Bits of a value that its counter knows.
+/// The significant bits of a value.
 const EXACT_BITS: u32 = 8;
 
 /// Counters that are allocated together.
 const GROUP: usize = 1 << (EXACT_BITS - 1);
 
-/// Groups, so that there is a counter for the longest duration.
+/// The number of groups, enough for the longest duration.
 const GROUPS: usize = 24;
 
-/// The first power of two for which [`Distribution::cumulative`] tells a number.
+/// The first power of two for which [`Distribution::cumulative`] returns a number.
 const FIRST_LEVEL: u32 = 10;
 
 /// The power of two above all values.
@@ -41,7 +42,7 @@ pub struct Histogram([OnceLock<Box<Group>>; GROUPS]);
 
 type Group = [AtomicU64; GROUP];
 
-/// What histograms have counted, added up.
+/// The sum of several histograms.
 #[derive(Debug)]
 pub struct Distribution {
     counts: Vec<u64>,
@@ -58,7 +59,7 @@ impl Histogram {
         group[counter % GROUP].fetch_add(1, Relaxed);
     }
 
-    /// Forgets everything.
+    /// Sets all counters to zero.
     pub fn reset(&self) {
         let groups = self.0.iter().filter_map(OnceLock::get);
         groups
@@ -82,13 +83,13 @@ impl Distribution {
         Distribution { counts, total }
     }
 
-    /// How many durations were counted.
+    /// The number of durations.
     pub fn total(&self) -> u64 {
         self.total
     }
 
     /// The duration, in nanoseconds, that this percentage of all durations does not exceed. As in HdrHistogram, it is
-    /// the longest that the counter in question counts; for 0 percent, the shortest.
+    /// the upper end of its counter's range; for 0 percent, the lower end.
     pub fn percentile_ns(&self, percent: f64) -> u64 {
         let wanted = (percent.min(100.0) / 100.0 * self.total as f64 + 0.5) as u64;
         let mut sum = 0;
@@ -103,9 +104,9 @@ impl Distribution {
         }
     }
 
-    /// How many durations there are up to powers of two, each with the longest duration counted among them, in
-    /// microseconds. Those that are the same number as the one before are left out. What is longer than half a second
-    /// comes last.
+    /// The cumulative distribution: pairs of a power of two in microseconds (the longest duration counted) and the
+    /// number of durations up to it. Pairs with the number of the pair before are left out. Durations above half a
+    /// second come last.
     pub fn cumulative(&self) -> Vec<(u64, u64)> {
         let mut steps: Vec<(u64, u64)> = Vec::new();
         for level in FIRST_LEVEL..=LAST_LEVEL {
@@ -122,7 +123,7 @@ impl Distribution {
     }
 }
 
-/// The counter of a duration that is not longer than the longest.
+/// The index of the counter for a duration, which must not exceed the longest.
 #[inline]
 fn counter_of(duration_ns: u64) -> usize {
     let bits = u64::BITS - duration_ns.leading_zeros();
@@ -130,18 +131,18 @@ fn counter_of(duration_ns: u64) -> usize {
     shift as usize * GROUP + (duration_ns >> shift) as usize
 }
 
-/// By how many bits the durations of a counter are shifted.
+/// The number of bits by which the durations of a counter are shifted.
 fn shift_of(counter: usize) -> usize {
     (counter / GROUP).saturating_sub(1)
 }
 
-/// The shortest duration that a counter counts.
+/// The shortest duration of a counter.
 fn shortest_ns(counter: usize) -> u64 {
     let shift = shift_of(counter);
     ((counter - shift * GROUP) as u64) << shift
 }
 
-/// The longest duration that a counter counts.
+/// The longest duration of a counter.
 fn longest_ns(counter: usize) -> u64 {
     shortest_ns(counter) + (1 << shift_of(counter)) - 1
 }
@@ -200,7 +201,7 @@ mod tests {
         check(&[5, 5, 9], &[(8454, 2), (16_908, 3)]);
         check(&[300, 600, 800, 1300], &[(541_065, 1), (1_073_741, 4)]);
         check(&[], &[]);
-        // The counter that holds a power of two belongs to it as a whole.
+        // The counter of a power of two counts up to it as a whole.
         assert_eq!(
             distribution(&[1, 1031, 1032]).cumulative(),
             [(1, 2), (2, 3)]

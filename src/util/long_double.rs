@@ -38,7 +38,7 @@ impl LongDouble {
         let value: X87DoubleExtended = if is_hexadecimal(text) {
             parse_hexadecimal(text)?
         } else {
-            // The crate's own notion of a decimal is looser than C's, Rust's is the same.
+            // The crate accepts more texts than C, so Rust's parser, which accepts those of C, checks the text first.
             let as_double: f64 = text.parse().ok()?;
             if as_double.is_nan() {
                 return None;
@@ -57,12 +57,12 @@ impl LongDouble {
         in_range.then_some(LongDouble(value))
     }
 
-    /// Whether this is not a number, as the sum of two opposite infinities is.
+    /// Whether this is not a number, for example the sum of two opposite infinities.
     pub fn is_nan(self) -> bool {
         self.0.is_nan()
     }
 
-    /// Whether this is infinite, as a sum too large is.
+    /// Whether this is infinite, for example a sum that is too large.
     pub fn is_infinite(self) -> bool {
         self.0.is_infinite()
     }

@@ -1,15 +1,15 @@
-//! LZF compression (Marc Lehmann's liblzf), in which the RDB file keeps long strings.
+//! LZF compression (Marc Lehmann's liblzf), which RDB files use for long strings.
 //!
 //! The compressed form is a sequence of runs:
 //!
 //! ```text
-//! 000LLLLL  bytes...                     the next L + 1 bytes stand here                      1 <= L + 1 <= 32
+//! 000LLLLL  bytes...                     L + 1 literal bytes follow                           1 <= L + 1 <= 32
 //! LLLooooo  oooooooo                     L + 2 bytes, copied from o + 1 bytes back            3 <= L + 2 <= 8
 //! 111ooooo  LLLLLLLL  oooooooo           L + 9 bytes, copied from o + 1 bytes back            9 <= L + 9 <= 264
 //! ```
 //! `o` has 13 bits, the high ones first. A copy may overlap itself: one byte back and 100 long is a run of that byte.
 //!
-//! The length of the output is not part of the form; the RDB file keeps it beside it.
+//! The compressed form does not contain the length of the output. The RDB file stores it before.
 
 use std::fmt;
 
@@ -20,16 +20,16 @@ const MAX_COPY: usize = 264;
 /// The longest copy of the two-byte form.
 const MAX_SHORT_COPY: usize = 8;
 
-/// Shorter strings are never compressed: nothing could be saved.
+/// Shorter strings are not compressed, because that saves nothing.
 const MIN_INPUT: usize = 5;
 /// Redis keeps the plain string unless at least this many bytes are saved.
 const MIN_SAVED: usize = 4;
 
 const HASH_BITS: u32 = 15;
 
-/// Where each sequence of three bytes was last seen. Made once and used for many inputs: positions count on from one
-/// input to the next, so what an earlier input left behind lies before the start of the present one, and is recognised
-/// by that.
+/// The position at which each sequence of three bytes was last seen. One table serves many inputs, without being
+/// cleared: positions count on from one input to the next, so positions of earlier inputs are recognized as being
+/// before the present start.
 pub struct Table {
     last_seen: Box<[u32; 1 << HASH_BITS]>,
     /// The position that the next input starts at; 0 means "never seen".
@@ -46,7 +46,7 @@ impl Default for Table {
 }
 
 impl Table {
-    /// Reserves positions for an input; the first of them is returned.
+    /// Reserves positions for an input; returns the first of them.
     fn start(&mut self, input_len: usize) -> Option<u32> {
         let input_len = u32::try_from(input_len).ok()?;
         match self.next_start.checked_add(input_len) {
@@ -87,7 +87,7 @@ pub fn compress(input: &[u8], table: &mut Table) -> Option<Vec<u8>> {
             }
             None => at += 1,
         }
-        // Each 32 literals cost one byte more, so this much is certain already.
+        // Each 32 literals need one more byte, so the output has at least this length.
         if out.len() + (at - literals_from) > max_len {
             return None;
         }
@@ -96,13 +96,13 @@ pub fn compress(input: &[u8], table: &mut Table) -> Option<Vec<u8>> {
     (out.len() <= max_len).then_some(out)
 }
 
-/// Any function of the three bytes would do.
+/// A hash of three bytes. Any function would give a correct result.
 fn hash(a: u8, b: u8, c: u8) -> usize {
     let bytes = u32::from_le_bytes([a, b, c, 0]);
     (bytes.wrapping_mul(0x9e37_79b1) >> (32 - HASH_BITS)) as usize
 }
 
-/// How many bytes both begin with, [`MAX_COPY`] at most.
+/// The length of the common prefix of two slices, at most [`MAX_COPY`].
 fn common_len(earlier: &[u8], later: &[u8]) -> usize {
     earlier
         .iter()
@@ -112,7 +112,7 @@ fn common_len(earlier: &[u8], later: &[u8]) -> usize {
         .count()
 }
 
-/// Of the positions that a copy has passed over, only the last two are worth finding again.
+/// Enters the last two positions of a copy into the table. Entering all of them would cost more than it saves.
 fn remember_end_of_copy(input: &[u8], end: usize, start: u32, table: &mut Table) {
     for at in end - 2..end {
         if let Some(&[a, b, c]) = input[at..].first_chunk() {
@@ -137,16 +137,16 @@ fn put_copy(offset: usize, len: usize, out: &mut Vec<u8>) {
     }
 }
 
-/// What is wrong with a compressed string.
+/// The fault of a compressed string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LzfError {
     /// It ends in the middle of a run.
     Truncated,
     /// A copy starts before the first byte of the output.
     OffsetBeforeStart,
-    /// It holds more bytes than were promised.
+    /// The output is longer than the given length.
     TooLong,
-    /// It holds, or can hold, fewer bytes than were promised.
+    /// The output is, or must be, shorter than the given length.
     TooShort,
 }
 
@@ -165,7 +165,7 @@ impl std::error::Error for LzfError {}
 
 /// The string whose compressed form is `input` and whose length is `output_len`.
 pub fn decompress(input: &[u8], output_len: usize) -> Result<Vec<u8>, LzfError> {
-    // A length that cannot be true must not make us allocate for it.
+    // A length that cannot be true must not lead to an allocation.
     let mut out = Vec::with_capacity(if is_possible(input, output_len) {
         output_len
     } else {
@@ -181,26 +181,26 @@ pub fn decompress(input: &[u8], output_len: usize) -> Result<Vec<u8>, LzfError> 
     Ok(out)
 }
 
-/// Whether [`decompress`] would succeed, without the work and the memory of it.
+/// Whether [`decompress`] would succeed. It needs neither its time nor its memory.
 pub fn check(input: &[u8], output_len: usize) -> Result<(), LzfError> {
     walk(input, output_len, |_| ())
 }
 
 /// A piece of a compressed string.
 enum Run<'a> {
-    /// Bytes that stand there as they are.
+    /// Literal bytes.
     Literals(&'a [u8]),
-    /// Bytes that the output already holds, `distance` bytes before its end.
+    /// A copy of bytes of the output that begin `distance` bytes before its end.
     Copy { distance: usize, len: usize },
 }
 
-/// Whether so few bytes can become so many: three bytes give 264 at best.
+/// Whether an input of this length can give an output of that length: three bytes give 264 at best.
 fn is_possible(input: &[u8], output_len: usize) -> bool {
     output_len <= input.len().saturating_mul(MAX_COPY / 3)
 }
 
-/// Gives each run to `visit`. Those that it gets fit: they refer to bytes that are there, and make no more than
-/// `output_len` bytes together.
+/// Passes each run to `visit`. The runs are checked: a copy refers to existing bytes, and all runs together give at
+/// most `output_len` bytes.
 fn walk<'a>(
     mut input: &'a [u8],
     output_len: usize,
@@ -243,8 +243,8 @@ fn walk<'a>(
     }
 }
 
-/// Appends `len` bytes of `out` itself, from `from` on. What overlaps the end is there by the time it is needed: each
-/// round can copy all that the rounds before it have appended.
+/// Appends `len` bytes of `out` itself, beginning at `from`. The source may overlap the end: each round copies bytes
+/// that earlier rounds have appended.
 fn copy_within(out: &mut Vec<u8>, from: usize, mut len: usize) {
     while len > 0 {
         let chunk = len.min(out.len() - from);

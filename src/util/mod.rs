@@ -1,5 +1,4 @@
-//! Small things, each usable alone: patterns, numbers, clock, LZF, a bell that wakes a thread, what to ask of the
-//! system.
+//! Small independent modules: glob patterns, numbers, clock, LZF, a bell that wakes a thread.
 
 pub mod clock;
 pub mod doorbell;
@@ -17,7 +16,7 @@ pub mod scheduling;
 
 use std::io;
 
-/// What C's `strerror` says, which is Rust's text without the number.
+/// The text of C's `strerror`: Rust's text without the number.
 pub fn system_message(error: &io::Error) -> String {
     let text = error.to_string();
     text.split(" (os error")

@@ -1,7 +1,7 @@
 //! Numbers as Redis reads and prints them.
 //!
-//! Reading is strict: what is accepted as an integer is exactly what printing an integer gives, so a string that holds
-//! an integer can be kept as one and no client sees the difference.
+//! Reading is strict: a text is an integer only if printing the integer gives this text. So a string that is an integer
+//! can be stored as a number, and a client gets its bytes back.
 
 use crate::util::grisu;
 use rustc_apfloat::{Float, ieee::Double};
@@ -11,7 +11,7 @@ pub fn parse_i64(text: &[u8]) -> Option<i64> {
     match text {
         [b'-', magnitude @ ..] => match parse_u64(magnitude)? {
             0 => None,
-            // The lowest number has no positive counterpart, hence the detour over zero.
+            // Computed with negative numbers, because the lowest number has no positive counterpart.
             magnitude => 0i64.checked_sub_unsigned(magnitude),
         },
         _ => parse_u64(text)?.try_into().ok(),
@@ -50,7 +50,7 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
         let value = f64::from_bits(parse_hexadecimal::<Double>(text)?.to_bits() as u64);
         return (value.is_finite() && (value != 0.0 || spells_zero(text))).then_some(value);
     }
-    // Apart from hexadecimals, Rust reads the same texts as C; it only is silent about numbers out of range.
+    // Except for hexadecimals, Rust accepts the texts that C accepts. It does not report numbers out of range.
     let value: f64 = text.parse().ok()?;
     let in_range = match value {
         0.0 => spells_zero(text),
@@ -60,8 +60,8 @@ pub fn parse_f64(text: &[u8]) -> Option<f64> {
     in_range.then_some(value)
 }
 
-/// A double as C's `strtod` reads it from a text of which nothing else is asked: blanks may come first, no text at all
-/// is 0, and a number out of range becomes infinite or zero. `None` for `nan`, and if anything is left over.
+/// A double as C's `strtod` reads it, without further checks: blanks may come first, an empty text is 0, and a number
+/// out of range becomes infinite or zero. `None` for `nan`, and if anything follows the number.
 pub fn parse_f64_loosely(text: &[u8]) -> Option<f64> {
     if text.is_empty() {
         return Some(0.0);
@@ -77,13 +77,13 @@ pub fn parse_f64_loosely(text: &[u8]) -> Option<f64> {
     (!value.is_nan()).then_some(value)
 }
 
-/// Whether `text` starts with `0x`, after a sign perhaps.
+/// Whether `text` starts with `0x` after an optional sign.
 pub(crate) fn is_hexadecimal(text: &str) -> bool {
     let magnitude = text.strip_prefix(['+', '-']).unwrap_or(text);
     matches!(magnitude.as_bytes(), [b'0', b'x' | b'X', ..])
 }
 
-/// The number that a hexadecimal `text` spells; infinite or zero if it is out of range.
+/// The number of a hexadecimal `text`; infinite or zero if it is out of range.
 pub(crate) fn parse_hexadecimal<F: Float>(text: &str) -> Option<F> {
     // For C the exponent is optional.
     let parsed = if text.contains(['p', 'P']) {
@@ -94,7 +94,8 @@ pub(crate) fn parse_hexadecimal<F: Float>(text: &str) -> Option<F> {
     parsed.ok()
 }
 
-/// Whether the digits of `text`, which is a number, are all zeros, so that its value is zero and not just close to it.
+/// Whether all digits of `text`, which is a number, are zeros: its value is exactly zero, not a number too small for a
+/// double.
 pub(crate) fn spells_zero(text: &str) -> bool {
     let mantissa = if is_hexadecimal(text) {
         text.split(['p', 'P'])
@@ -130,8 +131,8 @@ pub fn format_f64(number: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `number` in the shapes of [`format_f64`], integers too: `1e+8`. So Redis 7.2 writes the scores that DEBUG
-/// DIGEST hashes.
+/// Appends `number` in the shapes of [`format_f64`], also integers: `1e+8`. Redis 7.2 writes scores so for DEBUG
+/// DIGEST.
 pub fn format_f64_by_digits(number: f64, out: &mut Vec<u8>) {
     if number.is_nan() {
         out.extend(b"nan");
@@ -150,8 +151,8 @@ pub fn format_f64_by_digits(number: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// Appends `number` as C's `printf` writes it with `%.17g`: 17 digits, which tell all doubles apart, less the zeros at
-/// the end.
+/// Appends `number` as C's `printf` writes it with `%.17g`: 17 digits, enough to distinguish all doubles, without zeros
+/// at the end.
 pub fn format_f64_17_digits(number: f64, out: &mut Vec<u8>) {
     const DIGITS: i32 = 17;
     if !number.is_finite() {
@@ -249,7 +250,7 @@ mod tests {
         }
     }
 
-    /// What redis-server 7.0.15 takes for a bound of ZCOUNT, and what for.
+    /// Texts that redis-server 7.0.15 accepts as a bound of ZCOUNT, and their values.
     #[test]
     fn bounds_are_read_loosely() {
         let table: &[(&str, Option<f64>)] = &[
@@ -273,7 +274,7 @@ mod tests {
         }
     }
 
-    /// What printf writes with `%.17g`.
+    /// The output of C's printf with `%.17g`.
     #[test]
     fn doubles_are_printed_with_17_digits() {
         for (number, expected) in [
@@ -293,7 +294,7 @@ mod tests {
         }
     }
 
-    /// What redis-server 7.0.15 takes for the score of ZADD.
+    /// Texts that redis-server 7.0.15 accepts as a score of ZADD.
     #[test]
     fn doubles_are_read_like_scores() {
         let accepted: &[(&str, f64)] = &[

@@ -1,25 +1,25 @@
-//! Sorting of which only a part is wanted: GEOSEARCH with COUNT.
+//! Sorts only a part of a slice: GEOSEARCH with COUNT.
 //!
-//! It is quicksort as J. L. Bentley and M. D. McIlroy engineered it ("Engineering a Sort Function", 1993), less the
-//! halves in which nothing is wanted. Any other sort would do but for elements that are equal: in which order those
-//! come is decided by the steps of the algorithm, and this is the one that Redis takes.
+//! It is the quicksort of J. L. Bentley and M. D. McIlroy ("Engineering a Sort Function", 1993), without the halves of
+//! which nothing is wanted. Another algorithm would order equal elements differently, and the order of a reply must be
+//! Redis'.
 
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// Fewer elements than this are sorted by insertion.
+/// Fewer elements than this are not partitioned.
 const FEW: usize = 7;
 /// With more than this, the pivot is chosen from nine elements instead of three.
 const MANY: usize = 40;
 
-/// Orders `items` so far that those in `wanted` are what they would be if all were sorted.
+/// Sorts `items` so far that the elements at the indexes `wanted` are those of a full sort.
 pub fn sort_part<T>(
     items: &mut [T],
     wanted: Range<usize>,
     mut compare: impl FnMut(&T, &T) -> Ordering,
 ) {
-    // Halves that are no halves again and again are the work of chance once in an age, or of somebody who wants it to
-    // take long.
+    // A depth limit against killer inputs (M. D. McIlroy, "A Killer Adversary for Quicksort", 1999), which would take
+    // quadratic time: beyond it, the rest is sorted by the standard library.
     let depth = 16 + 4 * items.len().max(1).ilog2();
     sort(items, wanted, depth, &mut compare);
 }
@@ -35,7 +35,7 @@ fn sort<T>(
         return;
     }
     if len < FEW || depth == 0 {
-        // By insertion, which leaves equal elements where they are.
+        // The standard sort is stable: equal elements keep their order, as in the insertion sort that Redis uses here.
         return items.sort_by(compare);
     }
     items.swap(0, pivot(items, compare));
@@ -66,7 +66,7 @@ fn pivot<T>(items: &[T], compare: &mut impl FnMut(&T, &T) -> Ordering) -> usize 
     median(items, [first, middle, last], compare)
 }
 
-/// The index of the element that lies between the two others; of equal ones, the one that the comparisons end at.
+/// The index of the median of three elements. Among equal elements, the order of the comparisons decides.
 fn median<T>(
     items: &[T],
     [a, b, c]: [usize; 3],
@@ -90,8 +90,8 @@ fn median<T>(
     }
 }
 
-/// Parts the elements by the first of them: those that are less, those that are equal, those that are greater. Returns
-/// how many are less, and how many greater.
+/// Partitions the elements by the first of them: less, equal, greater. Returns the number of less and the number of
+/// greater elements.
 ///
 /// ```text
 ///   equal | less | not yet seen | greater | equal
@@ -99,7 +99,7 @@ fn median<T>(
 /// ```
 fn partition<T>(items: &mut [T], compare: &mut impl FnMut(&T, &T) -> Ordering) -> (usize, usize) {
     let len = items.len();
-    // The parts grow towards each other; `right` and `equals_right` lie behind the elements they speak of.
+    // The parts grow towards each other. `right` and `equals_right` are exclusive ends.
     let (mut equals, mut left) = (1, 1);
     let (mut right, mut equals_right) = (len, len);
     loop {
@@ -132,14 +132,14 @@ fn partition<T>(items: &mut [T], compare: &mut impl FnMut(&T, &T) -> Ordering) -
         left += 1;
         right -= 1;
     }
-    // The equal ones move from the ends into the middle.
+    // The equal elements move from both ends into the middle.
     let (less, greater) = (left - equals, equals_right - left);
     swap_blocks(items, 0, left, equals.min(less));
     swap_blocks(items, left, len, greater.min(len - equals_right));
     (less, greater)
 }
 
-/// Swaps so many elements from `start` on with as many before `end`.
+/// Swaps the first `count` elements from `start` on with the last `count` before `end`.
 fn swap_blocks<T>(items: &mut [T], start: usize, end: usize, count: usize) {
     for offset in 0..count {
         items.swap(start + offset, end - count + offset);

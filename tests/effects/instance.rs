@@ -6,7 +6,7 @@ use my_redis_server::command::session::Session;
 use my_redis_server::keyspace::effect::{Effects, Journal};
 use my_redis_server::resp::reply::Reply;
 use my_redis_server::resp::request::{LargeArguments, RequestParser};
-use my_redis_server::state::clients::{Connection, Link, Registration};
+use my_redis_server::state::clients::{Link, NewConnection, Registration};
 use my_redis_server::state::config::Config;
 use my_redis_server::state::waiting::{Outcome, Waiting};
 use my_redis_server::util::clock::Stopwatch;
@@ -172,7 +172,7 @@ impl Instance {
 }
 
 fn conversation(engine: &Engine) -> Conversation {
-    let connection = Connection {
+    let connection = NewConnection {
         address: "client".to_string(),
         local_address: "server".to_string(),
         file_descriptor: 0,

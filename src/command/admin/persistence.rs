@@ -30,7 +30,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// OK
 /// ```
 fn save(call: &mut Call) -> CommandResult {
-    match call.server.saves.begin_and_wait() {
+    match call.server.saves.request_and_wait() {
         Some(true) => {
             call.reply.ok();
             Ok(())
@@ -53,7 +53,7 @@ fn bgsave(call: &mut Call) -> CommandResult {
         call.reply.simple("Background saving scheduled");
         return Ok(());
     }
-    if !call.server.saves.begin() {
+    if !call.server.saves.request_background() {
         return Err(CommandError::SaveInProgress);
     }
     call.reply.simple("Background saving started");

@@ -96,7 +96,7 @@ fn sadd(call: &mut Call, db: &mut Db) -> CommandResult {
     let members = &call.arguments[2..];
     let limits = call.server.config.set_limits();
     let set = db.get_or_create::<Set>(&key)?;
-    set.expect(members[0], members.len(), limits);
+    set.reserve(members[0], members.len(), limits);
     let added = members
         .iter()
         .filter(|member| set.insert(Member::Text(member), limits))

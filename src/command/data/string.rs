@@ -452,9 +452,9 @@ fn mget(call: &mut Call, db: &Db) -> CommandResult {
     call.reply.array(call.keys.len());
     for key in call.keys {
         // A key of another type counts as absent.
-        let mark = call.reply.mark();
+        let mark = call.reply.undo_point();
         if reply_string(call, db.read(key)).is_err() {
-            call.reply.take_back(mark);
+            call.reply.undo_to(mark);
             call.reply.null();
         }
     }

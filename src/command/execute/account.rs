@@ -7,19 +7,21 @@ use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::Command;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::spec::{PUBSUB, WHILE_SUBSCRIBED};
-use crate::resp::reply::{Mark, Reply};
+use crate::resp::reply::{Reply, UndoPoint};
 use crate::state::Server;
 
 /// The account of one call; knows where its reply begins.
 #[derive(Clone, Copy)]
 pub(super) struct Account {
-    mark: Mark,
+    mark: UndoPoint,
 }
 
 impl Account {
     /// Before the call writes anything.
     pub(super) fn begin(reply: &Reply) -> Account {
-        Account { mark: reply.mark() }
+        Account {
+            mark: reply.undo_point(),
+        }
     }
 
     /// Answers the error of a command that has failed, and shows the command to the monitors.
@@ -34,7 +36,7 @@ impl Account {
         result: CommandResult,
     ) {
         if let Err(error) = result {
-            reply.take_back(self.mark);
+            reply.undo_to(self.mark);
             answer_error(server, session, reply, &error, Some(command.number), true);
         }
         monitor::show(server, session, command.spec, arguments);
@@ -52,7 +54,7 @@ impl Account {
     ) {
         let (statistics, client) = (&server.statistics, session.client.id);
         let tracks_latency = server.config.latency_tracking.get();
-        statistics.note_call(client, command.number, duration_ns, tracks_latency);
+        statistics.count_call(client, command.number, duration_ns, tracks_latency);
         latency::note(server, command.spec, duration_ns);
         slowlog::note(server, session, command.spec, arguments, duration_ns);
     }
@@ -97,7 +99,7 @@ impl Account {
 
     /// Takes back what the call has written.
     pub(super) fn take_back(self, reply: &mut Reply) {
-        reply.take_back(self.mark);
+        reply.undo_to(self.mark);
     }
 }
 
@@ -113,7 +115,7 @@ pub(super) fn answer_error(
     let text = error.text();
     server
         .statistics
-        .note_error(session.client.id, command, has_run, &text);
+        .count_error(session.client.id, command, has_run, &text);
     reply.error(&text);
 }
 

@@ -29,7 +29,7 @@ pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut Db) -> CommandRes
 pub(super) fn after_handler(call: &Call, db: &Db, result: CommandResult) -> CommandResult {
     let Lookups { hits, misses } = db.take_lookups();
     let client = call.session.client.id;
-    call.server.statistics.note_lookups(client, hits, misses);
+    call.server.statistics.count_lookups(client, hits, misses);
     if db.has_strayed() {
         return Err(CommandError::UndeclaredKey);
     }
@@ -49,7 +49,7 @@ mod tests {
     use crate::keyspace::view::View;
     use crate::resp::reply::Reply;
     use crate::resp::request::LargeArguments;
-    use crate::state::clients::{Connection, Link};
+    use crate::state::clients::{Link, NewConnection};
     use crate::state::config::Config;
     use std::io;
     use std::sync::Arc;
@@ -65,7 +65,7 @@ mod tests {
     }
 
     fn session(engine: &Engine) -> Session {
-        let connection = Connection {
+        let connection = NewConnection {
             address: String::new(),
             local_address: String::new(),
             file_descriptor: 0,

@@ -167,7 +167,7 @@ impl<'a> Executor<'a> {
     fn follow(&mut self, session: &mut Session, then: Then) -> Then {
         match then {
             Then::Unwatch => self.engine.unwatch(session),
-            Then::BeginSave => drop(self.engine.server.saves.begin()),
+            Then::BeginSave => drop(self.engine.server.saves.request_background()),
             then => return then,
         }
         Then::Nothing

@@ -55,11 +55,11 @@ impl Engine {
         drop(db);
         // Whatever ends the wait from now on comes too late.
         let outcome = std::mem::replace(&mut *wait.outcome(), Outcome::Gone);
-        let mark = reply.mark();
+        let mark = reply.undo_point();
         let mut fail = |text: &[u8]| {
             let command = client.last_command.load(Relaxed);
             let statistics = &self.statistics;
-            statistics.note_error(client.id, Some(command), true, text);
+            statistics.count_error(client.id, Some(command), true, text);
             reply.error(text);
         };
         match outcome {
@@ -70,7 +70,7 @@ impl Engine {
             Outcome::Pending | Outcome::Gone => {}
         }
         if !waiting.wants_reply {
-            reply.take_back(mark);
+            reply.undo_to(mark);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! The intset: a small set whose members are all integers, sorted, each as wide as the widest needs.
+//! The intset: a small set of integers only, sorted. All have the width that the widest one needs.
 //!
 //! ```text
 //! encoding   length   members, ascending
-//! u32        u32      length times i16, i32 or i64, as encoding is 2, 4 or 8; everything little-endian
+//! u32        u32      length times i16, i32 or i64 for encoding 2, 4 or 8; everything is little-endian
 //!
 //! {-1, 5}    02 00 00 00  02 00 00 00  FF FF  05 00
 //! ```
@@ -13,7 +13,7 @@ use super::{Cursor, EncodingError, Entry};
 
 const HEADER_SIZE: usize = 8;
 
-/// Iterates over the members of an intset. After an error the rest means nothing.
+/// Iterates over the members of an intset. After an error, further items have no meaning.
 #[derive(Clone, Debug)]
 pub struct Intset<'a> {
     cursor: Cursor<'a>,
@@ -47,7 +47,7 @@ impl<'a> Intset<'a> {
         })
     }
 
-    /// The byte of the block where the next member begins.
+    /// The offset in the block at which the next member begins.
     pub(in crate::rdb) fn position(&self) -> usize {
         self.cursor.at
     }
@@ -55,7 +55,7 @@ impl<'a> Intset<'a> {
     fn member(&mut self) -> Result<i64, EncodingError> {
         let at = self.cursor.at;
         let member = LittleEndian::read_int(self.cursor.take(self.width)?, self.width);
-        // The order also says that no member is there twice.
+        // Strict order also excludes duplicates.
         if self.previous.is_some_and(|previous| previous >= member) {
             return Err(EncodingError::new(
                 at,

@@ -1,26 +1,28 @@
-//! The listpack, which took the ziplist's place: streams since Redis 5.0, all small collections since 7.0.
+//! The listpack, the successor of the ziplist: for streams since Redis 5.0, for all small collections since 7.0.
 //!
 //! ```text
 //! bytes   count   entry entry ... FF
 //! u32     u16
 //! |       |
-//! |       number of entries; FFFF: too many to say, walk them
+//! |       number of entries; FFFF: it does not fit, count them
 //! size of the whole block
 //!
 //! entry:  encoding  data  backlen
 //!         |               |
 //!         |               size of encoding and data, to walk backwards: 7 bits a byte, highest first, 1 to 5 bytes;
-//!         |               all but the first have their highest bit set, so that the way back finds the first
+//!         |               all bytes except the first have their highest bit set, so that a backward walk finds the
+//! first
 //!         0xxxxxxx                      the integer x, 0 to 127
 //!         10xxxxxx                      text of x bytes
 //!         110xxxxx xxxxxxxx             the integer x, 13 bits with sign
 //!         1110xxxx xxxxxxxx             text of x bytes, 12 bits
-//!         F0 + u32                      text of so many bytes
+//!         F0 + u32                      text of that many bytes
 //!         F1 F2 F3 F4                   i16, i24, i32, i64 follows
 //! ```
 //!
-//! Numbers of several bytes are little-endian, except within the encoding itself (13 and 12 bits) and the backlen.
-//! Other than in a ziplist, an entry says nothing of its neighbour, so a change never moves along the whole list.
+//! Numbers of several bytes are little-endian, except within the encoding itself (13 and 12 bits) and the backlen. An
+//! entry of a ziplist contains the size of the entry before it, so one change may cause a change of every later entry.
+//! An entry of a listpack contains nothing about other entries.
 
 use byteorder::{ByteOrder, LittleEndian};
 
@@ -28,10 +30,10 @@ use super::{Cursor, EncodingError, Entry};
 
 const HEADER_SIZE: usize = 6;
 const END: u8 = 0xFF;
-/// The value of `count` that says "walk".
+/// The value of `count` for "not known, count the entries".
 const UNKNOWN_COUNT: u16 = u16::MAX;
 
-/// Iterates over the entries of a listpack. After an error the rest means nothing.
+/// Iterates over the entries of a listpack. After an error, further items have no meaning.
 #[derive(Clone, Debug)]
 pub struct Listpack<'a> {
     cursor: Cursor<'a>,
@@ -57,7 +59,7 @@ impl<'a> Listpack<'a> {
         })
     }
 
-    /// The byte of the block where the next entry begins.
+    /// The offset in the block at which the next entry begins.
     pub fn position(&self) -> usize {
         self.cursor.at
     }
@@ -106,7 +108,7 @@ impl<'a> Listpack<'a> {
         Ok(Entry::Integer(integer))
     }
 
-    /// The backlen after an entry of `size` bytes must say `size`.
+    /// Checks that the backlen after an entry of `size` bytes is `size`.
     fn check_backlen(&mut self, size: usize) -> Result<(), EncodingError> {
         let at = self.cursor.at;
         let backlen = self.cursor.take(backlen_size(size))?;
@@ -141,10 +143,10 @@ impl<'a> Listpack<'a> {
     }
 }
 
-/// How many bytes the backlen of an entry of `size` bytes takes.
+/// The number of bytes of the backlen of an entry of `size` bytes.
 ///
-/// Each of the limits is one less than its bits could hold (7 bits hold 127, but 14 bits 16383): so Redis wrote it, and
-/// so it has to stay.
+/// Beyond one byte, the limits are one less than the bits allow (14 bits allow 16383). They are part of the format,
+/// since Redis writes them so.
 pub(in crate::rdb) fn backlen_size(size: usize) -> usize {
     match size {
         0..=127 => 1,

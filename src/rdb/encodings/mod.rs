@@ -1,8 +1,8 @@
-//! Decoders of Redis' packed encodings: one block of memory that holds a whole small collection.
+//! Decoders of Redis' packed encodings: a small collection in one block of memory.
 //!
-//! Redis saves such blocks as they are, as one RDB string, so a file holds whatever encoding its Redis had in memory.
-//! Each decoder is an iterator over the entries of a block. The bytes are not trusted: each read is checked against the
-//! end of the block, and what the block says of itself (its size, its count) must agree with what is found.
+//! Redis saves such a block unchanged, as one RDB string, so a file has the encoding that its Redis had in memory. Each
+//! decoder is an iterator over the entries of a block. The bytes are not trusted: each read is checked against the end
+//! of the block, and the size and count in the header must agree with the entries.
 
 pub mod intset;
 pub mod listpack;
@@ -14,14 +14,14 @@ use listpack::Listpack;
 use ziplist::Ziplist;
 use zipmap::Zipmap;
 
-/// Which of the encodings a block has.
+/// The encoding of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// A set of integers.
     Intset,
-    /// A list of anything.
+    /// Any small collection, as a list of entries.
     Listpack,
-    /// A list of anything, in older files.
+    /// Any small collection, as a list of entries, in older files.
     Ziplist,
     /// A hash, in very old files.
     Zipmap,
@@ -38,7 +38,7 @@ impl Encoding {
         }
     }
 
-    /// Gives each entry of `block` to `visit`.
+    /// Passes each entry of `block` to `visit`.
     pub fn for_each(
         self,
         block: &[u8],
@@ -58,16 +58,16 @@ impl Encoding {
 pub enum Entry<'a> {
     /// A byte string.
     Text(&'a [u8]),
-    /// An integer, which stands for its decimal text.
+    /// An integer; the entry is its decimal text.
     Integer(i64),
 }
 
-/// What is wrong in a block.
+/// An error in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EncodingError {
-    /// The byte of the block where it was noticed.
+    /// The offset in the block.
     pub at: usize,
-    /// What is wrong there.
+    /// The fault.
     pub what: &'static str,
 }
 
@@ -77,7 +77,7 @@ impl EncodingError {
     }
 }
 
-/// A place in a block, which never leaves it.
+/// A position in a block, which never moves beyond its end.
 #[derive(Clone, Debug)]
 struct Cursor<'a> {
     block: &'a [u8],
@@ -107,7 +107,7 @@ impl<'a> Cursor<'a> {
         Ok(self.take(1)?[0])
     }
 
-    /// The next byte, which stays.
+    /// The next byte, without consuming it.
     fn peek(&self) -> Result<u8, EncodingError> {
         self.clone().byte()
     }

@@ -4,7 +4,7 @@
 //! zlbytes   zltail    zllen  entry entry ... FF
 //! u32       u32       u16
 //! |         |         |
-//! |         |         number of entries; FFFF: too many to say, walk them
+//! |         |         number of entries; FFFF: it does not fit, count them
 //! |         where the last entry begins
 //! size of the whole block
 //!
@@ -12,7 +12,7 @@
 //!           |        |
 //!           |        00xxxxxx                    text of x bytes
 //!           |        01xxxxxx xxxxxxxx           text of x bytes, 14 bits big-endian
-//!           |        10...... + u32 big-endian   text of so many bytes
+//!           |        10...... + u32 big-endian   text of that many bytes
 //!           |        C0 D0 E0 F0 FE              i16, i32, i64, i24, i8 follows, little-endian
 //!           |        F1 to FD                    the integer 0 to 12, with no data
 //!           size of the entry before, to walk backwards: one byte, or FE and a u32
@@ -26,12 +26,12 @@ use super::{Cursor, EncodingError, Entry};
 
 const HEADER_SIZE: usize = 10;
 const END: u8 = 0xFF;
-/// The value of `zllen` that says "walk".
+/// The value of `zllen` for "not known, count the entries".
 const UNKNOWN_LEN: u16 = u16::MAX;
 /// The first byte of a `prevlen` of five bytes.
 const LONG_PREVLEN: u8 = 0xFE;
 
-/// Iterates over the entries of a ziplist. After an error the rest means nothing.
+/// Iterates over the entries of a ziplist. After an error, further items have no meaning.
 #[derive(Clone, Debug)]
 pub struct Ziplist<'a> {
     cursor: Cursor<'a>,
@@ -61,7 +61,7 @@ impl<'a> Ziplist<'a> {
         })
     }
 
-    /// The byte of the block where the next entry begins.
+    /// The offset in the block at which the next entry begins.
     pub(in crate::rdb) fn position(&self) -> usize {
         self.cursor.at
     }
@@ -114,7 +114,7 @@ impl<'a> Ziplist<'a> {
         Ok(Entry::Integer(integer))
     }
 
-    /// What the header says must be what was found.
+    /// Checks the header against the entries.
     fn check_end(&self, end: usize) -> Result<Option<Entry<'a>>, EncodingError> {
         if !self.cursor.is_at_end() {
             return Err(EncodingError::new(
@@ -125,7 +125,7 @@ impl<'a> Ziplist<'a> {
         if self.announced != UNKNOWN_LEN && usize::from(self.announced) != self.seen {
             return Err(EncodingError::new(8, "zllen is not the number of entries"));
         }
-        // Without an entry there is none to point to.
+        // An empty list has no last entry.
         if self.seen > 0 && self.tail != self.last_entry {
             return Err(EncodingError::new(
                 4,

@@ -3,10 +3,10 @@
 //! ```text
 //! zmlen   len key   len free value ....   len key   len free value ...   FF
 //! u8      |             |          |
-//! |       |             |          `free` unused bytes, left where a longer value had been
+//! |       |             |          `free` unused bytes, because an earlier value was longer
 //! |       |             u8
 //! |       one byte below 254, or FE and a u32, little-endian
-//! number of fields, at least one; 254: too many to say, walk them
+//! number of fields, at least one; 254: it does not fit, count them
 //!
 //! {"f": "v1"}   01  01 66  02 00 76 31  FF
 //! ```
@@ -18,10 +18,11 @@ use super::{Cursor, EncodingError, Entry};
 const END: u8 = 0xFF;
 /// The first byte of a length of five bytes.
 const LONG_LEN: u8 = 0xFE;
-/// The value of `zmlen` that says "walk". Redis never writes 255, and compares it with the number of fields.
+/// The value of `zmlen` for "not known, count the fields". Redis never writes 255, and compares it with the number of
+/// fields.
 const UNKNOWN_LEN: u8 = 254;
 
-/// Iterates over fields and values in turn. After an error the rest means nothing.
+/// Iterates over fields and values, alternating. After an error, further items have no meaning.
 #[derive(Clone, Debug)]
 pub struct Zipmap<'a> {
     cursor: Cursor<'a>,
@@ -44,7 +45,7 @@ impl<'a> Zipmap<'a> {
         })
     }
 
-    /// The byte of the block where the next entry begins.
+    /// The offset in the block at which the next entry begins.
     pub(in crate::rdb) fn position(&self) -> usize {
         self.cursor.at
     }
@@ -108,7 +109,7 @@ mod tests {
     #[test]
     fn fields_and_values_are_read() {
         let expected = [&b"f"[..], b"v1", b"g", b""].map(Entry::Text).to_vec();
-        // The second count says "walk", the first value has three unused bytes, the second field a length of five
+        // The second count is "not known", the first value has three unused bytes, the second field a length of five
         // bytes.
         for count in [2, 254] {
             let block = [

@@ -1,5 +1,4 @@
-//! The packed blocks, entry by entry. The decoders say where entries begin and end and whether they are sound; here
-//! their bytes get names.
+//! Explains packed blocks, entry by entry. The decoders find the entries and check them; this file names their bytes.
 
 use std::borrow::Cow;
 use std::io::Read;
@@ -33,14 +32,14 @@ const INTSET_HEADER: &[(usize, &str)] = &[
 ];
 const ZIPMAP_HEADER: &[(usize, &str)] = &[(1, "zmlen, the number of fields")];
 
-/// How the bytes of an entry divide.
+/// The division of the bytes of an entry.
 struct Shape {
-    /// The size of the way back that precedes the entry.
+    /// The size of the field before the entry for backward walks (ziplist).
     prevlen: usize,
     /// The size of the encoding; it may hold an integer itself.
     encoding: usize,
     encoding_name: &'static str,
-    /// The size of the way back that follows the entry.
+    /// The size of the field after the entry for backward walks (listpack).
     backlen: usize,
 }
 

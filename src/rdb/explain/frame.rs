@@ -1,4 +1,5 @@
-//! The walker, and the frame of a file: header, opcodes, keys, end and checksum. See `reader` for the same in one pass.
+//! The walker, and the frame of a file: header, opcodes, keys, end and checksum. The counterpart in the reader is
+//! `reader`.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -20,16 +21,16 @@ use crate::util::clock;
 pub(super) struct Walker<'s, R, S> {
     pub(super) source: Source<R>,
     pub(super) sink: &'s mut S,
-    /// The bytes that fields have accounted for.
+    /// The number of bytes that fields have covered.
     explained: u64,
     /// Sections that are open.
     depth: usize,
     /// The section of a database that is open.
     database: Option<u64>,
-    /// Fields that wait for their section: its title is only known after them.
+    /// Fields that wait for their section, whose title is known only after them.
     held: Vec<HeldField>,
     is_holding: bool,
-    /// What is known of the key to come, or of the present one.
+    /// The facts about the next key, or about the present one.
     pub(super) key: KeyState,
     /// Memory for the pieces of long strings.
     pub(super) piece: Vec<u8>,
@@ -45,7 +46,7 @@ struct HeldField {
     text: Option<(Vec<u8>, u64)>,
 }
 
-/// What becomes the `KeyFacts`.
+/// The facts from which the `KeyFacts` are made.
 #[derive(Default)]
 pub(super) struct KeyState {
     begins_at: Option<u64>,
@@ -113,7 +114,7 @@ impl<'s, R: Read, S: Sink> Walker<'s, R, S> {
         })
     }
 
-    /// Hands over a field, or holds it back until its section is known.
+    /// Passes a field on, or holds it back until its section is known.
     pub(super) fn field(
         &mut self,
         place: Place,
@@ -146,7 +147,7 @@ impl<'s, R: Read, S: Sink> Walker<'s, R, S> {
         })?)
     }
 
-    /// A field of the file without a string, all of whose bytes are at hand.
+    /// A field of the file without a string, with all of its bytes.
     pub(super) fn plain_field(
         &mut self,
         at: u64,
@@ -157,7 +158,7 @@ impl<'s, R: Read, S: Sink> Walker<'s, R, S> {
         self.field(Place::File(at), Excerpt::of(bytes), role, meaning, None)
     }
 
-    /// Hands over what was held back.
+    /// Passes on the fields that were held back.
     fn release(&mut self) -> io::Result<()> {
         self.is_holding = false;
         for held in self.held.drain(..) {
@@ -308,7 +309,7 @@ impl<'s, R: Read, S: Sink> Walker<'s, R, S> {
         let (bytes, size, expires_at_ms) = if code == opcode::EXPIRETIME_MS {
             let bytes: [u8; 8] = self.source.bytes("an expiry in ms")?;
             let expires_at_ms = i64::from_le_bytes(bytes);
-            // Redis keeps -1 for "does not expire", and takes it so from a file, too.
+            // In Redis -1 stands for "does not expire", also in a file.
             (bytes, 8, (expires_at_ms != -1).then_some(expires_at_ms))
         } else {
             let seconds: [u8; 4] = self.source.bytes("an expiry in seconds")?;

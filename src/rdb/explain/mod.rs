@@ -1,9 +1,9 @@
-//! An RDB file byte by byte: what each of them means, told to a [`Sink`].
+//! Explains an RDB file byte by byte: passes the meaning of each field to a [`Sink`].
 //!
-//! The reader turns a file into values and forgets how they were written. Here it is the other way round: the walker
-//! goes through the same layout and hands over every field as it comes, so a file of any size needs little memory. Kept
-//! are only one compressed string or one packed block at a time, 16 bytes for each member of a set (to notice one that
-//! is there twice, as the reader does), and the pending ids of a stream's group.
+//! The reader converts a file to values and drops their encoding. The walker goes through the file, too, but passes on
+//! every field as it is encoded. It needs little memory for a file of any size: one compressed string or one packed
+//! block at a time, 16 bytes for each member of a set (to find duplicates, as the reader does), and the pending ids of
+//! a stream's group.
 //!
 //! ```text
 //! frame     header, opcodes, keys, end and checksum           fields, sections
@@ -13,10 +13,10 @@
 //! block     ziplist, listpack, intset, zipmap
 //! ```
 //!
-//! What a file is made of is not said anew: constants come from `format`, bytes and lengths through the reader's
-//! `Source`, with its errors, and packed blocks are taken apart by the decoders in `encodings`. The order of the fields
-//! is told here and in the reader; `tests` proves that both tell the same of every file, whole, cut off or damaged: the
-//! same keys and the same fault at the same byte. Whoever changes the reader changes this, and the tests insist on it.
+//! The walker shares with the reader the constants of `format`, the `Source` of bytes and lengths, with its errors, and
+//! the decoders of packed blocks in `encodings`. Only the order of the fields is coded twice, here and in the reader.
+//! The tests compare both for many files, whole, cut off or damaged: they must find equal keys, and the fault at the
+//! same byte. So a change of the reader needs a change here.
 
 mod block;
 mod frame;
@@ -35,15 +35,15 @@ use super::error::RdbError;
 pub use names::{opcode_name, type_name};
 pub use text::StringForm;
 
-/// Of a long string the first so many bytes are handed over; the rest is counted.
+/// The number of bytes of a long string that are passed on; the rest is only counted.
 pub const EXCERPT_LEN: usize = 4096;
 
-/// What kind of byte a field is, for colours and for filters.
+/// The kind of a field's bytes, for colours and for filters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     /// Magic and version.
     Header,
-    /// An opcode: what comes next.
+    /// An opcode.
     Opcode,
     /// The type of a key's value.
     Type,
@@ -63,21 +63,21 @@ pub enum Role {
     BlockHeader,
     /// The encoding byte of an entry in a packed block.
     Encoding,
-    /// The way back to the entry before.
+    /// The size of the previous entry, for backward walks.
     BackLink,
     /// Compressed bytes, explained in their plain form.
     Compressed,
-    /// Bytes that nothing uses.
+    /// Unused bytes.
     Unused,
     /// The end of a block or of the data.
     End,
     /// The checksum of the file.
     Checksum,
-    /// What follows the end of the data, or the fault.
+    /// The bytes after the end of the data, or after a fault.
     Rest,
 }
 
-/// Where a field stands.
+/// The place of a field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// At a byte of the file.
@@ -87,7 +87,7 @@ pub enum Place {
 }
 
 impl Place {
-    /// So many bytes further on.
+    /// The place `bytes` bytes later.
     fn plus(self, bytes: usize) -> Place {
         match self {
             Place::File(offset) => Place::File(offset + bytes as u64),
@@ -96,17 +96,17 @@ impl Place {
     }
 }
 
-/// The beginning of some bytes, [`EXCERPT_LEN`] of them at most, and how many there are.
+/// The first bytes of a string, at most [`EXCERPT_LEN`], and its length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Excerpt<'a> {
-    /// The first of them.
+    /// The first bytes.
     pub shown: &'a [u8],
-    /// How many there are in all.
+    /// The length of the whole string.
     pub total: u64,
 }
 
 impl<'a> Excerpt<'a> {
-    /// Of bytes that are all there.
+    /// The excerpt of a string that is in memory as a whole.
     pub fn of(bytes: &'a [u8]) -> Excerpt<'a> {
         Excerpt {
             shown: &bytes[..bytes.len().min(EXCERPT_LEN)],
@@ -115,22 +115,22 @@ impl<'a> Excerpt<'a> {
     }
 }
 
-/// Some bytes of the file, and what they mean.
+/// A field: some bytes of the file, and their meaning.
 #[derive(Clone, Copy)]
 pub struct Field<'a> {
-    /// Where they stand.
+    /// Their place.
     pub place: Place,
     /// The bytes.
     pub bytes: Excerpt<'a>,
-    /// What kind of bytes they are.
+    /// Their kind.
     pub role: Role,
-    /// What they mean, in words; computed only if it is printed.
+    /// Their meaning in words; computed only if it is printed.
     pub meaning: fmt::Arguments<'a>,
-    /// A string that belongs to the words, to be quoted behind them.
+    /// A string that belongs to the words, to be printed in quotes after them.
     pub text: Option<Excerpt<'a>>,
 }
 
-/// What several fields make together.
+/// A section: several fields that belong together.
 #[derive(Clone, Copy)]
 pub enum Section<'a> {
     /// The keys of a database, up to the next SELECTDB.
@@ -146,7 +146,7 @@ pub enum Section<'a> {
     Part(fmt::Arguments<'a>),
 }
 
-/// What is known of a key at its end.
+/// The facts about a key, known at its end.
 #[derive(Clone, Copy, Debug)]
 pub struct KeyFacts<'a> {
     /// Its name.
@@ -159,16 +159,16 @@ pub struct KeyFacts<'a> {
     pub expires_at_ms: Option<i64>,
     /// The bytes of the file that it takes, from its first opcode on.
     pub bytes: u64,
-    /// How many elements, members, fields or entries it has; 1 for a string.
+    /// The number of elements, members, fields or entries; 1 for a string.
     pub elements: u64,
-    /// How its string was written, if it is one.
+    /// The encoding of its string, if it is one.
     pub string_form: Option<StringForm>,
 }
 
-/// Who is told. An error ends the walk.
+/// The receiver of fields and sections. An error ends the walk.
 pub trait Sink {
-    /// The next field. Those of the file come in order and leave nothing out; those of a compressed block follow the
-    /// field with its compressed bytes.
+    /// The next field. The fields of the file come in order and cover every byte. The fields of a compressed block
+    /// follow the field with its compressed bytes.
     fn field(&mut self, field: &Field<'_>) -> io::Result<()>;
 
     /// A section begins at `place`.
@@ -177,7 +177,7 @@ pub trait Sink {
     /// The section entered last ends.
     fn leave(&mut self) -> io::Result<()>;
 
-    /// A key has ended, but for its section.
+    /// A key has ended; the end of its section follows.
     fn key(&mut self, _facts: &KeyFacts<'_>) -> io::Result<()> {
         Ok(())
     }
@@ -192,7 +192,7 @@ pub trait Sink {
     fn module(&mut self, _name: &str, _data: ModuleData) {}
 }
 
-/// Where a module has its data.
+/// The place of a module's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ModuleData {
     /// In the value of a key.
@@ -201,14 +201,14 @@ pub enum ModuleData {
     Aux,
 }
 
-/// How far the walk has come.
+/// The result of a walk.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Why it ended early.
+    /// The fault at which it ended early.
     pub fault: Option<RdbError>,
-    /// The bytes of the file that the fields account for.
+    /// The number of bytes of the file that the fields cover.
     pub explained: u64,
-    /// The bytes that follow: after a fault what nobody can explain, else what no reader reads.
+    /// The number of bytes that follow: bytes after a fault, or after the end of the data.
     pub rest: u64,
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::format::{opcode, value_type};
 
-/// Opcode, name, what it says.
+/// Opcode, name, meaning.
 const OPCODES: [(u8, &str, &str); 12] = [
     (opcode::SLOT_INFO, "SLOT_INFO", "about a cluster slot"),
     (opcode::FUNCTION2, "FUNCTION2", "a function library follows"),
@@ -42,7 +42,7 @@ const OPCODES: [(u8, &str, &str); 12] = [
     (opcode::EOF, "EOF", "the end of the data"),
 ];
 
-/// Type, name, how its value is laid out.
+/// Type, name, layout of its value.
 const TYPES: [(u8, &str, &str); 21] = [
     (value_type::STRING, "STRING", "one string"),
     (value_type::LIST, "LIST", "strings"),
@@ -133,12 +133,12 @@ fn find(
     })
 }
 
-/// The name of an opcode in Redis, and what it says.
+/// The name of an opcode in Redis, and its meaning.
 pub fn opcode_name(code: u8) -> (&'static str, &'static str) {
     find(&OPCODES, code)
 }
 
-/// The name of a value type in Redis, and how the value is laid out.
+/// The name of a value type in Redis, and the layout of the value.
 pub fn type_name(code: u8) -> (&'static str, &'static str) {
     find(&TYPES, code)
 }

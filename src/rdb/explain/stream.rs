@@ -1,5 +1,5 @@
-//! Streams: nodes with their listpacks, consumer groups, pending entries. See `stream` beside the reader for the layout
-//! and for the same in one pass.
+//! Explains streams: nodes with their listpacks, consumer groups, pending entries. The layout is drawn in
+//! `rdb/stream.rs`, the counterpart in the reader.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -20,7 +20,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
     /// A stream of one of the three types.
     pub(super) fn stream(&mut self, type_code: u8) -> Walk<()> {
         let has_counters = type_code >= value_type::STREAM_LISTPACKS_2;
-        // Only the entries of one node are ever in it, and the id before them.
+        // It contains the entries of one node only, and the id before them.
         let mut entries = StreamEntries::default();
         for _ in 0..self.length("a number of stream nodes")? {
             self.node(&mut entries)?;
@@ -106,7 +106,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
             labels.next(entry)
         });
         match (verdict, explained) {
-            // The reader looks at entries and at the listpack in one go, so what it finds comes first.
+            // The reader checks entries and listpack together, so its error comes first.
             (Err(fault), Ok(()) | Err(Stop::Fault(_))) => Err(fault.into()),
             (_, explained) => explained,
         }
@@ -143,7 +143,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
         Ok(name)
     }
 
-    /// The pending entries of a group, in order of their ids, none of which has an owner yet.
+    /// The pending entries of a group, in order of their ids. Their consumers are not known yet.
     fn pending(&mut self) -> Walk<Vec<(StreamId, bool)>> {
         let mut pending = Vec::new();
         for _ in 0..self.length("a number of pending entries")? {
@@ -186,7 +186,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
     }
 }
 
-/// What the entry of a stream's listpack that comes next means.
+/// The meaning of the next entry of a stream's listpack.
 #[derive(Clone, Copy)]
 enum Next {
     Count,
@@ -201,7 +201,7 @@ enum Next {
     Field,
     Value,
     Size,
-    /// Something was not what it had to be; the reader's verdict says what.
+    /// An entry was wrong; the reader's error says why.
     Lost,
 }
 
@@ -242,7 +242,7 @@ impl NodeLabels {
         words
     }
 
-    /// The words for what has come, and what comes after it.
+    /// The words for the present entry, and the meaning of the next one.
     fn step(&mut self, number: i64) -> (Cow<'static, str>, Next) {
         let (words, next) = match self.next {
             Next::Count => ("entries in this node", Next::Deleted),

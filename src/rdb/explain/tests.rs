@@ -1,4 +1,4 @@
-//! The walker against the reader: both go through the same files and must tell the same.
+//! Compares the walker with the reader: for each file both must give equal results.
 
 use std::fs;
 use std::io;
@@ -8,10 +8,10 @@ use super::super::format::EXAMPLE_FILE;
 use super::super::{Item, Reader, Value};
 use super::{EXCERPT_LEN, Field, KeyFacts, Outcome, Place, Role, Section, Sink, explain};
 
-/// What the reader or the walker says of a key: database, the beginning of its name, expiry, number of elements.
+/// The facts about a key that are compared: database, the beginning of its name, expiry, number of elements.
 type Key = (u64, Vec<u8>, Option<i64>, u64);
 
-/// Notes what it is told, and looks that every byte comes once and in order.
+/// Records what the walker passes on, and checks that every byte comes once and in order.
 #[derive(Default)]
 struct Notes {
     end: u64,
@@ -112,7 +112,7 @@ fn read(file: &[u8]) -> (Vec<Key>, Result<u64, String>) {
     (keys, result)
 }
 
-/// What the walker says must be what the reader says.
+/// Checks that the walker and the reader give equal results.
 #[track_caller]
 fn check(name: &str, file: &[u8]) {
     let (keys, result) = read(file);
@@ -172,7 +172,7 @@ fn every_byte_of_every_file_is_explained_once() {
 #[test]
 fn files_cut_off_have_the_fault_that_the_reader_finds() {
     for (name, file) in fixtures() {
-        // All places in short files; in longer ones the first, and some spread over the rest.
+        // All offsets in short files. In longer files the first ones, and some spread over the rest.
         let is_chosen = |len: &usize| match file.len() {
             0..400 => true,
             400..100_000 => *len < 100 || len.is_multiple_of(file.len() / 20),
@@ -267,7 +267,7 @@ fn faults_that_need_the_whole_value_are_found() {
     }
 }
 
-/// The file that `format` draws, with the words that stand there in other words.
+/// The file that the head of `format` shows, with the walker's words.
 #[test]
 fn the_file_drawn_in_format_is_told() {
     let meanings = meanings(EXAMPLE_FILE);

@@ -1,4 +1,4 @@
-//! Lengths and strings, in all their forms. See `source` for the same in one pass.
+//! Explains lengths and strings, in all their forms. The counterpart in the reader is `source`.
 
 use std::hash::{BuildHasher, Hasher};
 use std::io::Read;
@@ -13,10 +13,10 @@ use super::frame::Walker;
 use super::{EXCERPT_LEN, Excerpt, Place, Role, Sink, Walk};
 use crate::util::lzf::decompress;
 
-/// A long string goes by in pieces of this size, which fits the window of the source.
+/// Long strings are processed in pieces of this size, which fits into the window of the source.
 const PIECE_LEN: u64 = 32 * 1024;
 
-/// How a string is written in a file.
+/// The encoding of a string in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StringForm {
     /// A length and its bytes.
@@ -32,7 +32,7 @@ pub enum StringForm {
 }
 
 impl StringForm {
-    /// All of them.
+    /// All encodings.
     pub const ALL: [StringForm; 5] = [
         StringForm::Plain,
         StringForm::Int8,
@@ -53,11 +53,11 @@ impl StringForm {
     }
 }
 
-/// A string that has gone by.
+/// A string that was processed.
 pub(super) struct Text {
     shown: Vec<u8>,
     total: u64,
-    /// Equal for equal strings, and practically never for others.
+    /// A fingerprint: equal for equal strings, and with near certainty different for different ones.
     pub(super) fingerprint: u128,
     pub(super) form: StringForm,
 }
@@ -82,14 +82,14 @@ impl Text {
     }
 }
 
-/// A string that is needed whole, because it holds a packed block.
+/// A string that is kept as a whole, because it is a packed block.
 pub(super) struct Whole {
     pub(super) bytes: Vec<u8>,
-    /// Where its bytes are: in the file if they stand there as they are.
+    /// The place of its bytes: in the file, unless they are compressed there.
     pub(super) place: Place,
 }
 
-/// 128 bits of hash, so that strings can be compared without being kept.
+/// Computes a hash of 128 bits, so that strings can be compared without being kept.
 struct Fingerprint([<RandomState as BuildHasher>::Hasher; 2]);
 
 static SEEDS: LazyLock<[RandomState; 2]> = LazyLock::new(Default::default);
@@ -101,7 +101,7 @@ impl Default for Fingerprint {
 }
 
 impl Fingerprint {
-    /// The next piece; all but the last have the same size, so that equal strings come in equal pieces.
+    /// The next piece. All pieces except the last have one size, so that equal strings give equal pieces.
     fn add(&mut self, piece: &[u8]) {
         for hasher in &mut self.0 {
             hasher.write(piece);
@@ -127,7 +127,7 @@ pub(super) fn fingerprint(bytes: &[u8]) -> u128 {
 }
 
 impl<R: Read, S: Sink> Walker<'_, R, S> {
-    /// The bytes to come: enough to hold a length, unless the input ends before.
+    /// The next bytes: enough for a length, unless the input ends before.
     fn ahead(&mut self) -> Walk<[u8; 9]> {
         let mut ahead = [0; 9];
         let bytes = self.source.peek(ahead.len())?;
@@ -136,7 +136,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
         Ok(ahead)
     }
 
-    /// A length, whose meaning is what was expected.
+    /// A length, with the expected item as its words.
     pub(super) fn length(&mut self, expected: &'static str) -> Walk<u64> {
         self.length_as(expected, expected)
     }
@@ -158,7 +158,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
             5 => 32,
             _ => 64,
         };
-        // All bits set stand for "unknown" where that can be; nothing real is so large.
+        // All bits set stand for "unknown". No real length is so large.
         if length == u64::MAX {
             let meaning = format_args!("{meaning}: unknown (all 64 bits set)");
             return self.plain_field(at, bytes, Role::Length, meaning);
@@ -253,7 +253,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
             self.source
                 .append_bytes(&mut piece, step, expected)
                 .map_err(|error| match error {
-                    // The reader takes the string in one, so for it the fault lies at the first byte.
+                    // The reader reads the string as a whole, so for it the fault lies at the first byte.
                     RdbError::Truncated { expected, .. } => RdbError::Truncated {
                         offset: at,
                         expected,
@@ -320,7 +320,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
         Ok((digits, form_name))
     }
 
-    /// A compressed string but for the field with its data: where the data stands, the data, and the plain bytes.
+    /// A compressed string, without the field of its data: the place of the data, the data, and the plain bytes.
     fn compressed(&mut self, at: u64, expected: &'static str) -> Walk<(Place, Vec<u8>, Vec<u8>)> {
         let meaning = format_args!("special form: compressed by LZF");
         self.plain_field(at, &[string_form::LZF], Role::Form, meaning)?;

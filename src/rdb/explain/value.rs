@@ -1,4 +1,4 @@
-//! The layouts of values, one function each. See `value` beside the reader for the same in one pass.
+//! Explains values, with one function for each layout. The counterpart in the reader is `rdb/value.rs`.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -15,7 +15,7 @@ use crate::util::number;
 
 const MODULE_TYPE: &str = "a module type, its name in 6 bits a letter";
 
-/// What a value is, whatever its layout.
+/// The kind of a value, without its layout.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     List,
@@ -24,7 +24,7 @@ enum Kind {
     SortedSet,
 }
 
-/// What must be remembered of a collection to find the faults that the reader finds.
+/// The facts about a collection that are needed to find the faults that the reader finds.
 struct Collection {
     kind: Kind,
     /// The strings so far: of a hash fields and values.
@@ -47,7 +47,7 @@ impl Collection {
         }
     }
 
-    /// What the next string is.
+    /// The role of the next string.
     fn name(&self) -> &'static str {
         match (self.kind, self.len.is_multiple_of(2)) {
             (Kind::List, _) => "an element",
@@ -76,7 +76,7 @@ impl Collection {
         self.len += 1;
     }
 
-    /// Adds an entry of a packed block, and says what it is.
+    /// Adds an entry of a packed block, and returns its role.
     fn add_entry(&mut self, entry: Entry<'_>) -> Cow<'static, str> {
         let name = self.name();
         if self.kind == Kind::SortedSet && !self.len.is_multiple_of(2) {
@@ -97,7 +97,7 @@ impl Collection {
         Cow::Borrowed(name)
     }
 
-    /// The faults that show when all is there, in the order in which the reader looks.
+    /// Finds the faults of a complete collection, in the order in which the reader checks.
     fn check(&self, at: u64) -> Result<(), RdbError> {
         let is_odd = !self.len.is_multiple_of(2);
         let duplicate = self.first_duplicate;
@@ -118,7 +118,7 @@ impl Collection {
         Err(RdbError::bad(at, fault))
     }
 
-    /// How many elements, members or pairs there are.
+    /// The number of elements, members or pairs.
     fn elements(&self) -> u64 {
         match self.kind {
             Kind::List | Kind::Set => self.len,
@@ -287,7 +287,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
         Ok(())
     }
 
-    /// What a module has written: its type, then items.
+    /// The data of a module: its type, then items.
     pub(super) fn module(&mut self, data: ModuleData) -> Walk<()> {
         let at = self.source.offset();
         let id = self.length_as("a module type", MODULE_TYPE)?;

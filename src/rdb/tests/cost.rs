@@ -1,4 +1,4 @@
-//! What reading back costs. No part of the usual tests; to measure:
+//! Measures the cost of reading back. It is not part of the usual tests; run it with:
 //!
 //! ```sh
 //! cargo test --release --lib cost_of_reading_back -- --ignored --nocapture
@@ -13,7 +13,7 @@ use super::super::{ValueRef, Writer, WriterOptions};
 
 const KEYS: u64 = 3_000_000;
 
-/// Saves 3,000,000 keys of 16 bytes with values of 64 random bytes, with and without, in turn.
+/// Saves 3,000,000 keys of 16 bytes with values of 64 random bytes, alternately with and without reading back.
 #[test]
 #[ignore = "a measurement, for release mode"]
 fn cost_of_reading_back() {
@@ -40,7 +40,7 @@ fn cost_of_reading_back() {
     );
 }
 
-/// What this thread has used of the processor; unlike the time that passes, it says little about what else is running.
+/// The processor time of this thread, which depends less on other processes than the elapsed time.
 fn processor_time() -> Duration {
     let text = fs::read_to_string("/proc/thread-self/schedstat").expect("this is Linux");
     let nanoseconds = text.split(' ').next().and_then(|text| text.parse().ok());

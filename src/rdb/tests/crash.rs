@@ -1,13 +1,14 @@
-//! What a power cut may leave of a save, at every point and in every legal way.
+//! Checks all states of the disk that a power cut may leave during a save.
 //!
-//! The operations of a save are recorded, and a model of the disk says what can be there after the first n of them. It
-//! allows whatever POSIX allows and file systems have been seen to do (Pillai et al., "All File Systems Are Not Created
+//! The operations of a save are recorded. A model of the disk computes the possible states after the first n of them.
+//! It allows what POSIX allows and file systems have been seen to do (Pillai et al., "All File Systems Are Not Created
 //! Equal", OSDI 2014):
 //!
-//! - content that was not synced may be there in any part: each block of it holds the data, zeroes, or old garbage, and
-//!   the file may have any length up to the one it had;
-//! - names that were not synced may be there or not, each change by itself and in any order, but each change whole;
-//! - what was synced stays.
+//! - content that was not synced may be present in any part: each block of it has the data, zeroes, or old garbage,
+//!   and the file may have any length up to the one it had;
+//! - changes of names that were not synced may be present or not, each independently of the others, but each as a
+//!   whole;
+//! - content and names that were synced stay.
 //!
 //! Every such state must load as the old dump or the new one, and once the save has said that it is done, as the new
 //! one.
@@ -23,7 +24,7 @@ const NEW: (u64, &[u8]) = (3, b"new value");
 const BLOCK: usize = 8;
 const PIECE: usize = 20;
 
-/// What may be wrong with a state.
+/// A fault of a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Loss {
     /// The dump is missing, or a part of it is.
@@ -32,13 +33,13 @@ enum Loss {
     Undone,
 }
 
-/// A disk while operations come in: what is durable, and what is not yet.
+/// The model of a disk: the content and names that are durable, and those that are not yet.
 #[derive(Clone, Default)]
 struct Model {
     files: Vec<ModelFile>,
     /// The durable names.
     names: BTreeMap<String, usize>,
-    /// The names as programs see them.
+    /// The names as programs see them now.
     seen: BTreeMap<String, usize>,
     /// Changes of names that are not durable.
     changes: Vec<NameChange>,
@@ -47,7 +48,7 @@ struct Model {
 #[derive(Clone, Default)]
 struct ModelFile {
     content: Vec<u8>,
-    /// How much of it is durable.
+    /// The number of bytes of it that are durable.
     synced: usize,
 }
 
@@ -72,7 +73,7 @@ impl Model {
 
     fn apply(&mut self, operation: &Operation) {
         match operation {
-            // A file of that name would be emptied, which is as bad for the model as if it were another file.
+            // A file of that name would be emptied. For the model that is equivalent to a new file.
             Operation::Create(name) => {
                 self.files.push(ModelFile::default());
                 self.change(None, Some((name.clone(), self.files.len() - 1)));
@@ -104,7 +105,7 @@ impl Model {
         self.changes.push(change);
     }
 
-    /// The files that the name of the dump may stand for after a power cut now, and whether it may stand for none.
+    /// The files that may have the name of the dump after a power cut now, and whether the name may be missing.
     fn dumps(&self) -> Vec<Option<usize>> {
         let mut dumps = Vec::new();
         for subset in 0..1_u32 << self.changes.len() {
@@ -120,7 +121,7 @@ impl Model {
         dumps
     }
 
-    /// Gives `visit` every state of the dump that a power cut now may leave; None if it is not there.
+    /// Passes every state of the dump that a power cut now may leave to `visit`; None if the dump is missing.
     fn for_each_state(&self, mut visit: impl FnMut(Option<&[u8]>)) {
         for file in self.dumps() {
             match file {
@@ -146,12 +147,12 @@ impl NameChange {
 
 impl ModelFile {
     fn for_each_state(&self, visit: &mut impl FnMut(&[u8])) {
-        // Torn at any byte, as one cut of the file.
+        // The file cut at any byte.
         for len in self.synced..=self.content.len() {
             visit(&self.content[..len]);
         }
         let blocks = (self.content.len() - self.synced).div_ceil(BLOCK);
-        // Any blocks missing, others there, the file of any length.
+        // Any blocks missing, and the file of any length.
         for (subset, filler) in
             (0..1_u32 << blocks).flat_map(|subset| [(subset, 0), (subset, 0xA5)])
         {
@@ -169,8 +170,8 @@ impl ModelFile {
     }
 }
 
-/// All losses that power cuts may cause during these operations, and how many states there were. `acknowledged` says
-/// after how many operations the save was reported to be done.
+/// All losses that power cuts may cause during these operations, and the number of states. `acknowledged` is the number
+/// of operations after which the save was reported to be done.
 fn losses(operations: &[Operation], acknowledged: usize) -> (Vec<Loss>, usize) {
     let mut model = Model::with_old_dump();
     let mut losses = Vec::new();
@@ -195,7 +196,7 @@ fn losses(operations: &[Operation], acknowledged: usize) -> (Vec<Loss>, usize) {
     (losses, states)
 }
 
-/// What `file::replace` does, without one of its steps.
+/// The operations of `file::replace`, without one of its steps.
 fn operations_without(step: &'static str) -> Vec<Operation> {
     let disk = TestDisk::new();
     std::fs::write(disk.dump(), dump(OLD.0, OLD.1)).expect("the directory is writable");

@@ -1,4 +1,4 @@
-//! Every operation of a save fails once, in every way it can: the old dump stays, and nothing else.
+//! Every operation of a save fails once, in every possible way: the old dump stays, and no other file.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use super::test_disk::{EIO, ENOSPC, Fault, Keys, TestDisk, keys, loaded};
 
 const OLD: (u64, &[u8]) = (3, b"old");
 const NEW: (u64, &[u8]) = (7, b"the new value");
-/// So that a save takes several writes.
+/// The size of a write, so small that a save takes several.
 const PIECE: usize = 40;
 
 fn holds(disk: &TestDisk) -> Keys {
@@ -21,7 +21,7 @@ fn disk_with_old_dump() -> TestDisk {
     disk
 }
 
-/// How many operations a save has when nothing fails.
+/// The number of operations of a save without a fault.
 fn operations() -> usize {
     let disk = disk_with_old_dump();
     disk.save(NEW.0, NEW.1, PIECE).expect("nothing fails");
@@ -77,7 +77,7 @@ fn check(at: usize, step: &str, fault: Fault) {
         _ => "No space left on device",
     };
     let expected = match step {
-        // The first read finds 137 bytes, and the second wants the end.
+        // The first read returns 137 bytes, the second one the end of the file.
         "read back" => {
             let offset = if at == 8 { 0 } else { 137 };
             format!(
@@ -93,7 +93,7 @@ fn check(at: usize, step: &str, fault: Fault) {
     };
     assert_eq!(error, expected);
 
-    // Only after the rename can the new dump be there.
+    // The new dump can be present only after the rename.
     let expected = if step == "fsync directory" { NEW } else { OLD };
     assert_eq!(holds(&disk), keys(expected), "{step}");
     assert_eq!(disk.names(), ["dump.my_rdb"], "{step}");

@@ -1,6 +1,7 @@
-//! Damaged files: whatever the bytes, the reader answers with an item or an error that says where and what.
+//! Damaged files: for any bytes, the reader returns items or an error with the place and the fault.
 //!
-//! What damage does that no checksum shows (panics, memory, time) is for `tests/properties.rs` and the fuzz targets.
+//! Damage that passes the checksum (and might cause panics, or much memory or time) is the subject of
+//! `tests/properties.rs` and the fuzz targets.
 
 use std::fs;
 use std::path::Path;
@@ -62,8 +63,8 @@ fn a_file_cut_off_anywhere_is_an_error() {
     }
 }
 
-/// Of the version, the reader may take another digit for that of an older file without a checksum; then the checksum is
-/// what follows the end, and only `verify` minds.
+/// A damaged digit of the version may make it an older one, without a checksum. Then the checksum counts as bytes after
+/// the end, which only `verify` refuses.
 #[test]
 fn a_changed_bit_is_an_error() {
     for (name, file) in small_files() {
@@ -78,7 +79,7 @@ fn a_changed_bit_is_an_error() {
     }
 }
 
-/// Each of these promises more than 2^60 bytes or elements, and delivers a few.
+/// Each of these announces more than 2^60 bytes or elements, and has few.
 #[test]
 fn promises_are_not_believed() {
     const HUGE: &[u8] = b"\x81\x7F\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
@@ -103,26 +104,26 @@ fn promises_are_not_believed() {
         b"\xF5",                                          // of a function library
     ] {
         let file = [b"REDIS0009", before, HUGE, b"\x01x\x011"].concat();
-        // Memory for what is promised would be too much for any machine: the test would end here.
+        // No machine has the memory for the announced sizes, so an allocation of it would end the test here.
         read_to_end(&file).expect_err("a promise that is not kept");
     }
 }
 
-/// What a file is refused for that holds `data` behind the header, and behind it an end without checksum.
+/// The error for a file of a header, `data` and an end without checksum.
 #[track_caller]
 fn check(data: &[u8], expected: &str) {
     let file = [b"REDIS0011", data, b"\xFF\0\0\0\0\0\0\0\0"].concat();
     let error = read_to_end(&file).expect_err(expected).to_string();
     assert_eq!(error, expected, "{data:?}");
-    // What is not read is not verified either, and for the same reason.
+    // `verify` refuses it with an equal error.
     let error = verify(&file[..]).expect_err(expected).to_string();
     assert_eq!(error, expected, "{data:?}");
 }
 
 #[test]
 fn wrong_lengths_are_named() {
-    // One element less than announced: the end is taken for it. One more: its length is taken for a type, its text for
-    // the length of a key.
+    // With one element less than announced, the end is taken for an element. With one more, its length is taken for a
+    // type and its text for the length of a key.
     check(
         b"\x01\x01k\x02\x01a",
         "[offset 15] Unknown RDB string encoding type 63",
@@ -141,7 +142,7 @@ fn wrong_lengths_are_named() {
     );
 }
 
-/// 2^32 and 2^63 of everything, with nothing behind them but the end of the file.
+/// Lengths of 2^32 and 2^63 in every place, followed by the end of the file.
 #[test]
 fn huge_numbers_are_named() {
     for (before, expected) in [
@@ -163,7 +164,7 @@ fn huge_numbers_are_named() {
             );
         }
     }
-    // So many items, of which the first is missing: the byte at the end of a file is no string.
+    // The first of the announced items is missing: the byte at the end of a file is no string.
     for before in [
         &b"\x01\x01k"[..],
         b"\x02\x01k",
@@ -184,7 +185,7 @@ fn huge_numbers_are_named() {
     }
 }
 
-/// The sizes of databases are hints, and idle times are not counted in anything.
+/// The sizes of databases are hints, and idle times are not used for sizes.
 #[test]
 fn huge_hints_are_harmless() {
     let huge = [0x81, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF];
@@ -202,7 +203,7 @@ fn huge_hints_are_harmless() {
     assert_eq!(read_to_end(&file).expect("it is well formed"), 1);
 }
 
-/// Nothing in the format nests, and what repeats is not read by recursion.
+/// The format has no nesting, and repetitions are not read by recursion.
 #[test]
 fn long_rows_do_not_exhaust_the_stack() {
     let opcodes = b"\xF8\x01\xF9\x01\xFC\0\0\0\0\0\0\0\0".repeat(200_000);
@@ -244,12 +245,12 @@ fn bad_compressed_strings_are_named() {
     }
 }
 
-/// One fault of each packed encoding through the reader; all of them are in the files of `encodings`.
+/// One fault of each packed encoding, found by the reader. The files of `encodings` test all faults.
 #[test]
 fn bad_blocks_are_named() {
     for (data, expected) in [
         (
-            // A listpack that says 8 and has 7.
+            // A listpack with the size 8 in its header and 7 bytes.
             &b"\x10\x01k\x07\x08\0\0\0\0\0\xFF"[..],
             "listpack integrity check failed at its byte 0: the size is not that of the listpack",
         ),

@@ -1,4 +1,4 @@
-//! What we write, as redis-check-rdb and redis-server read it. Both must be installed (package redis-server).
+//! Our files, read by redis-check-rdb and redis-server. Both must be installed (package redis-server).
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -22,7 +22,7 @@ fn write_all_kinds(output: &mut dyn io::Write, options: WriterOptions) -> io::Re
     write_strings_and_list(&mut writer)?;
     writer.select_db(3, 6, 0)?;
     write_collections(&mut writer)?;
-    // As a saver does it: keys are encoded elsewhere, and only the bytes come here.
+    // As in a saver, keys are encoded separately, and the writer gets the bytes.
     let mut batch = Vec::new();
     Encoder::new(options.compression).key(
         &mut batch,
@@ -98,7 +98,7 @@ fn write_collections(writer: &mut Writer<impl io::Write>) -> io::Result<()> {
     )
 }
 
-/// Commands, and what redis-cli must print for them with the file loaded.
+/// Commands, and the expected output of redis-cli for them after the file is loaded.
 const ANSWERS: &[(&str, &[&str], &str)] = &[
     ("0", &["DBSIZE"], "(integer) 14\n"),
     ("0", &["GET", "string:"], "\"\"\n"),
@@ -261,7 +261,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // The file is only read, so nothing is lost by an abrupt end.
+        // The file is only read, so killing the server loses nothing.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

@@ -1,4 +1,4 @@
-//! Streams with consumer groups, in their three types, and what can be wrong with them.
+//! Streams with consumer groups, in their three types, and their possible faults.
 
 use super::super::stream::{Consumer, PendingEntry, Stream, StreamCounters, StreamId};
 use super::super::{Item, Reader, Value};
@@ -17,7 +17,7 @@ const NODE: &[u8] = b"\x01\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\
 const LENGTH_AND_LAST_ID: &[u8] = b"\x03\x02\x02";
 /// First id 1-1, nothing deleted, 3 added.
 const COUNTERS: &[u8] = b"\x01\x01\0\0\x03";
-/// Group g has read up to 1-2, as far as the types agree.
+/// Group g has read up to 1-2; the part that is equal in all types.
 const GROUP: &[u8] = b"\x01\x01g\x01\x02";
 /// 1-1 delivered once, 1-2 three times.
 const PENDING: &[u8] = b"\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\x00\x68\xE5\xCF\x8B\x01\0\0\x01\
@@ -27,7 +27,7 @@ const ACTIVE: &[u8] = b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF";
 const ID_1_1: &[u8] = b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01";
 const ID_1_2: &[u8] = b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02";
 
-/// The stream that these bytes are, as the value of a key of this type.
+/// Reads these bytes as the value of a key of this type, which is a stream.
 fn read(type_code: u8, parts: &[&[u8]]) -> Result<Stream, String> {
     let file = [HEADER, &[type_code], b"\x01k", &parts.concat(), END].concat();
     let mut reader = Reader::new(&file[..]).expect("a good header");

@@ -1,5 +1,5 @@
-//! A disk for tests: the real one in a directory of its own, where any operation can be made to fail or be left out,
-//! and which writes down what was done.
+//! A disk for tests: the real one, in a directory of its own. It can make any operation fail or leave it out, and it
+//! records the operations.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,27 +12,27 @@ use super::super::disk::{Disk, RealDisk};
 use super::super::file::{self, KeyCounts};
 use super::super::{Item, Reader, Value, ValueRef, Writer, WriterOptions};
 
-/// An operation as it was carried out. A file is known by the order of its creation.
+/// A recorded operation. Files are identified by the order of their creation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// A new file of this name.
     Create(String),
-    /// So many bytes at the end of the file created last.
+    /// This number of bytes was appended to the file created last.
     Write(Vec<u8>),
     /// The content of that file is durable.
     Sync,
-    /// The first name is gone, its file has the second.
+    /// The file with the first name has the second name now.
     Rename(String, String),
     /// All names are durable.
     SyncDirectory,
-    /// The name is gone.
+    /// The name was removed.
     Remove(String),
 }
 
-/// How an operation fails.
+/// The way in which an operation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// The system reports this error, and nothing is done.
+    /// The system reports this error, and does nothing.
     Error(i32),
     /// A write takes one byte, and the next one fails with this error.
     ShortWrite(i32),
@@ -66,15 +66,15 @@ impl<T: Copy> Shared<T> {
     }
 }
 
-/// See the head of the file. Dropping it removes the directory.
+/// A disk for tests (see the head of the file). Dropping it removes the directory.
 pub struct TestDisk {
     pub directory: PathBuf,
-    /// How many operations there have been, those that failed included.
+    /// The number of operations so far, including those that failed.
     pub count: Shared<usize>,
-    /// Which operation fails, counted from 0, and how.
+    /// The operation that is to fail, counted from 0, and the fault.
     pub fault: Shared<Option<(usize, Fault)>>,
-    /// Whether the file created last has been synced, or is gone. Reading back waits for that, so that the operations
-    /// always come in the same order.
+    /// Whether the file created last has been synced or removed. Reading back waits for that, so that the order of the
+    /// operations is always equal.
     is_synced: Shared<bool>,
     /// The words "fsync" or "fsync directory": an operation that is silently left out.
     pub left_out: Shared<&'static str>,
@@ -138,7 +138,7 @@ impl TestDisk {
         }
     }
 
-    /// The same, and then writes down what is done.
+    /// Counts an operation, fails if it is its turn, and otherwise records it.
     fn note(&self, name: &'static str, operation: Operation) -> io::Result<()> {
         self.step(name)?;
         self.done.lock().expect("no test panicked").push(operation);
@@ -246,14 +246,14 @@ pub fn dump(keys: u64, value: &[u8]) -> Vec<u8> {
 /// Keys and values in the order of a dump.
 pub type Keys = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// What `dump` writes.
+/// The bytes that `dump` writes.
 pub fn keys((keys, value): (u64, &[u8])) -> Keys {
     (0..keys)
         .map(|key| (key.to_string().into_bytes(), value.to_vec()))
         .collect()
 }
 
-/// What a dump holds. None if it cannot be loaded.
+/// The content of a dump. None if it cannot be loaded.
 pub fn loaded(file: &[u8]) -> Option<Keys> {
     let mut reader = Reader::new(file).ok()?;
     let mut keys = Keys::new();

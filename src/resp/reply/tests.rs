@@ -1,6 +1,7 @@
 //! Tests of the reply writer: what each value becomes in both protocols, and how an output is sent.
 
 use super::*;
+use std::io::{self, ErrorKind, Write};
 
 fn check(write: impl Fn(&mut Reply), resp2: &str, resp3: &str) {
     for (protocol, expected) in [(Protocol::Resp2, resp2), (Protocol::Resp3, resp3)] {
@@ -46,9 +47,9 @@ fn large_strings_keep_their_places() {
     let write = |reply: &mut Reply| {
         reply.integer(1);
         reply.shared_bulk(&large);
-        let mark = reply.mark();
+        let mark = reply.undo_point();
         reply.shared_bulk(&large);
-        reply.take_back(mark);
+        reply.undo_to(mark);
         let mut rest = Reply::default();
         rest.shared_bulk(&large);
         rest.integer(2);
@@ -68,9 +69,9 @@ fn long_replies_are_written_while_they_are_sent() {
             number += 1;
             number < 3000
         });
-        let mark = reply.mark();
+        let mark = reply.undo_point();
         reply.later(|_| unreachable!("it was taken back"));
-        reply.take_back(mark);
+        reply.undo_to(mark);
         reply.integer(7);
     };
     let resp2 = format!("*3000\r\n{}:7\r\n", "$3\r\n0.5\r\n".repeat(3000));

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The directives that something in the server reads (or will soon), each under its own name.
+/// The directives that other parts of the server read, each under its own name.
 #[derive(Debug, Default)]
 #[allow(missing_docs)] // each is explained in redis.conf
 pub struct Fields {
@@ -33,7 +33,7 @@ pub struct Fields {
     pub save: Text,
     pub rdbcompression: Flag,
     pub rdbchecksum: Flag,
-    /// Whether a dump is read back before it takes the place of the old one; Redis has nothing like it.
+    /// Whether a dump is read back before it replaces the old one. Redis has no such directive.
     pub rdb_read_back: Flag,
     pub stop_writes_on_bgsave_error: Flag,
     /// Microseconds; in Redis a negative number is a pause after several keys, here it is none.
@@ -94,14 +94,14 @@ impl Number {
         self.0.store(number, Relaxed);
     }
 
-    /// Its value at present.
+    /// The present value.
     #[inline]
     pub fn get(&self) -> i64 {
         self.0.load(Relaxed)
     }
 }
 
-/// A truth of the configuration.
+/// A flag of the configuration.
 #[derive(Debug, Default)]
 pub struct Flag(AtomicBool);
 
@@ -110,14 +110,14 @@ impl Flag {
         self.0.store(flag, Relaxed);
     }
 
-    /// Its value at present.
+    /// The present value.
     #[inline]
     pub fn get(&self) -> bool {
         self.0.load(Relaxed)
     }
 }
 
-/// A text of the configuration. Not for the hot path: reading it takes a lock, for an instant.
+/// A text of the configuration. Reading it takes a lock for a moment, so it is not for the hot path.
 #[derive(Debug)]
 pub struct Text(RwLock<Arc<str>>);
 
@@ -128,7 +128,7 @@ impl Default for Text {
 }
 
 impl Text {
-    /// Its value at present.
+    /// The present value.
     pub fn get(&self) -> Arc<str> {
         self.0
             .read()

@@ -14,15 +14,15 @@ use crate::state::config::{Config, ConfigError};
 use crate::util::{quoting, system_message};
 use std::fmt;
 
-/// A file that includes itself must come to an end.
+/// The deepest nesting of `include`: a file that includes itself is an error.
 const MAX_INCLUDE_DEPTH: usize = 16;
 
-/// Why the server cannot start with this file. Printed as Redis prints it.
+/// Why the server cannot start with this file. `Display` gives Redis' text.
 #[derive(Debug, PartialEq, Eq)]
 pub enum FileError {
     /// The file cannot be read.
     Unreadable {
-        /// As it was given.
+        /// The path as it was given.
         path: String,
         /// The operating system's words.
         reason: String,
@@ -33,7 +33,7 @@ pub enum FileError {
         number: usize,
         /// Without blanks around it.
         line: String,
-        /// What is wrong with it.
+        /// The fault.
         reason: String,
     },
 }
@@ -63,14 +63,14 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// Sets what the file says; the result are warnings for the log.
+/// Sets the directives of a file; returns warnings for the log.
 pub fn load(config: &Config, path: &str) -> Result<Vec<String>, FileError> {
     let mut warnings = Vec::new();
     load_nested(config, path, 0, &mut warnings)?;
     Ok(warnings)
 }
 
-/// Sets what `text` says, which is not in a file: it was read from the standard input, or made from the command line.
+/// Sets the directives of a text that is not in a file: it comes from the standard input or from the command line.
 pub fn load_text(config: &Config, text: &[u8]) -> Result<Vec<String>, FileError> {
     let mut warnings = Vec::new();
     load_lines(config, text, 0, &mut warnings)?;
@@ -94,7 +94,7 @@ fn load_nested(
     load_lines(config, &text, depth, warnings)
 }
 
-/// A path, or a pattern of paths, which may match none.
+/// Reads the files of an `include`: one path, or a pattern, which may match no file.
 fn load_included(
     config: &Config,
     path: &str,
@@ -160,12 +160,12 @@ fn words(line: &[u8]) -> Result<Vec<String>, ConfigError> {
     Ok(utf8)
 }
 
-/// Why a promise that the server cannot keep is refused.
+/// The error for a directive that this server does not support.
 pub(super) fn not_supported(name: &str) -> ConfigError {
     format!("'{name}' is not supported by this server yet").into()
 }
 
-/// Sets what a line says, or warns that this server does not do what it says.
+/// Sets the directive of a line, or adds a warning that it has no effect in this server.
 fn set_line(
     config: &Config,
     name: &str,
@@ -175,7 +175,7 @@ fn set_line(
         ("rename-command", [_, _]) | ("user", [_, ..]) | ("loadmodule", [_, ..]) => {
             Err(not_supported(name))
         }
-        // Redis has dropped these and ignores them.
+        // Redis has removed these directives and ignores them.
         ("list-max-ziplist-entries" | "list-max-ziplist-value" | "lua-replicate-commands", [_]) => Ok(None),
         ("sentinel", [_, ..]) => Err("sentinel directive while not in sentinel mode".into()),
         _ if name.contains('.') && arguments.len() != 1 => Err("Module config specified without value".into()),

@@ -1,4 +1,4 @@
-//! The configuration: what the command line, the file and CONFIG SET have set, for everyone to read.
+//! The configuration: the directives that the command line, the file and CONFIG SET have set.
 //!
 //! ```text
 //! config.port.get()                       a field: one atomic load
@@ -8,11 +8,16 @@
 //! ```
 //!
 //! # Thread safety
-//! Any thread reads at any time. Changes come from CONFIG SET, one at a time.
+//! Any thread reads at any time: numbers and flags are atomics, texts and the remaining directives have a `RwLock`
+//! each. CONFIG SET changes directives under the mutex `changing`; it takes those `RwLock`s one after the other under
+//! it, and may change the working directory (a system call). CONFIG REWRITE holds `changing` while it replaces the
+//! file, which waits for the disk. Readers do not take `changing`. No other lock is taken under these.
 //!
 //! # Invariants
-//! What a directive is called, what it accepts and what it is by default stands in [`table`] and nowhere else. A value
-//! that is set has passed the checks of its row.
+//! 1. Names, accepted values and defaults of directives stand in [`table`] and nowhere else.
+//! 2. A stored value has passed the checks of its row.
+//! 3. One thread at a time changes directives. A reader may see some directives of a CONFIG SET changed and others not
+//!    yet.
 
 pub mod fields;
 pub mod file;
@@ -37,7 +42,7 @@ use std::sync::{Mutex, PoisonError, RwLock};
 use table::{Directive, Mutability, Slot, Standing};
 use value::{Kind, Value};
 
-/// Whether this names a directive whose value must not appear in MONITOR or the slow log.
+/// Whether the value of the directive with this name must not appear in MONITOR or the slow log.
 pub fn is_sensitive(name: &str) -> bool {
     table::find(name).is_some_and(|(directive, _)| directive.sensitive)
 }
@@ -54,7 +59,7 @@ pub struct Config {
     changing: Mutex<()>,
 }
 
-/// So that a reader says `config.port.get()`.
+/// Gives `config.port.get()` its short form.
 impl Deref for Config {
     type Target = Fields;
 
@@ -64,7 +69,7 @@ impl Deref for Config {
 }
 
 impl Default for Config {
-    /// Every directive as the table has it by default.
+    /// Every directive with its default.
     fn default() -> Config {
         let config = Config {
             fields: Fields::default(),
@@ -73,7 +78,7 @@ impl Default for Config {
             changing: Mutex::new(()),
         };
         for directive in table::directives() {
-            // The working directory is where the process was started.
+            // The working directory is the one in which the process was started.
             if !matches!(directive.slot, Slot::WorkingDirectory) {
                 let stored = config.store(directive, &default_value(directive));
                 stored.expect("only the working directory can fail");
@@ -103,8 +108,8 @@ fn words_of(kind: Kind, text: &str) -> Vec<&str> {
 }
 
 impl Config {
-    /// Sets a directive from the command line or the file, where immutable ones may be set as well. The result is a
-    /// warning if that makes no difference in this server.
+    /// Sets a directive from the command line or the file, which may set immutable ones, too. Returns a warning if the
+    /// directive has no effect in this server.
     pub fn set_initial(
         &self,
         name: &str,
@@ -116,7 +121,7 @@ impl Config {
         if !several && arguments.len() != 1 {
             return Err("wrong number of arguments".into());
         }
-        // `save "300 1"` is as good as `save 300 1`.
+        // `save "300 1"` is equivalent to `save 300 1`.
         let split = match arguments {
             [all] if several => split_quoted(all)?,
             _ => vec![],
@@ -137,7 +142,8 @@ impl Config {
         Ok(is_idle.then(|| no_effect(directive)))
     }
 
-    /// Points add up, except to the default; no points at all take away what was there.
+    /// Adds save points to those of earlier lines; the first line replaces the default. An empty `save` removes all
+    /// points.
     fn parse_initial_save(&self, words: &[&str]) -> Result<Value, ConfigError> {
         let added = special::parse_save(words)?;
         let keeps_earlier = self.save_was_set.swap(true, Relaxed) && !added.text().is_empty();
@@ -154,7 +160,8 @@ impl Config {
     /// CONFIG SET: sets all of the pairs or none. `is_local` says whether the client is on this machine, for directives
     /// that only such a client may set. An error is the reply without `ERR `.
     ///
-    /// Something that depends on a changed directive can still fail, as listening on a new port: then [`Config::undo`].
+    /// Putting a changed directive into effect can still fail, for example listening on a new port. Then the caller
+    /// calls [`Config::undo`].
     pub fn set(&self, pairs: &[(&str, &str)], is_local: bool) -> Result<Changes, ConfigError> {
         let found = self.find_all(pairs, is_local)?;
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -183,8 +190,8 @@ impl Config {
         self.fields.maxclients.set(most);
     }
 
-    /// Takes back what a [`Config::set`] has changed, because `directive` could not be put into effect for `reason`.
-    /// The result is the reply without `ERR `.
+    /// Restores what [`Config::set`] has changed, because `directive` could not be put into effect for `reason`. The
+    /// result is the reply without `ERR `.
     pub fn undo(&self, changes: Changes, directive: &str, reason: &str) -> ConfigError {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.restore(&changes);
@@ -193,8 +200,7 @@ impl Config {
 
     fn restore(&self, changes: &Changes) {
         for (directive, before) in changes.0.iter().rev() {
-            // It was accepted once. Only a working directory can have gone since, and then there is nothing better to
-            // do.
+            // The value was accepted before, so this cannot fail, unless the old working directory was deleted since.
             let _ = self.store(directive, before);
         }
     }
@@ -319,14 +325,14 @@ impl Config {
     }
 }
 
-/// What the server asks that is more than a field.
+/// Values that are computed from one or more fields.
 impl Config {
-    /// The points of `save`: so many seconds after a save, if there were so many changes.
+    /// The points of `save`: pairs of (seconds since the last save, changes since the last save).
     pub fn save_points(&self) -> Vec<(u64, u64)> {
         special::save_points(&self.save.get())
     }
 
-    /// How large collections of all types may grow in their compact forms.
+    /// The limits of the compact forms of all collections.
     pub fn limits(&self) -> Limits {
         Limits {
             list: self.list_block_limit(),
@@ -336,12 +342,12 @@ impl Config {
         }
     }
 
-    /// How much a block of a list may hold.
+    /// The limit of a block of a list.
     pub fn list_block_limit(&self) -> BlockLimit {
         BlockLimit::from_directive(self.list_max_listpack_size.get())
     }
 
-    /// How large a compact hash may be.
+    /// The limits of a compact hash.
     pub fn hash_limits(&self) -> CompactLimits {
         CompactLimits {
             entries: self.hash_max_listpack_entries.get() as usize,
@@ -349,7 +355,7 @@ impl Config {
         }
     }
 
-    /// How large a set may be that is no table.
+    /// The limits of the compact forms of a set.
     pub fn set_limits(&self) -> SetLimits {
         SetLimits {
             integers: self.set_max_intset_entries.get() as usize,
@@ -360,7 +366,7 @@ impl Config {
         }
     }
 
-    /// How large a sorted set may grow as one packed block.
+    /// The limits of a compact sorted set.
     pub fn sorted_set_limits(&self) -> CompactLimits {
         CompactLimits {
             entries: self.zset_max_listpack_entries.get() as usize,
@@ -368,7 +374,7 @@ impl Config {
         }
     }
 
-    /// How much clients may leave unread, by class.
+    /// The limits of unread output, by class of clients.
     pub fn output_buffer_limits(&self) -> Vec<OutputBufferLimit> {
         special::output_buffer_limits(&self.client_output_buffer_limit.get())
     }
@@ -393,12 +399,12 @@ impl Config {
         }
     }
 
-    /// Who may set protected directives.
+    /// The clients that may set protected directives.
     pub fn enable_protected_configs(&self) -> Permission {
         Permission::from(self.fields.enable_protected_configs.get())
     }
 
-    /// What `supervised` comes to here: a supervisor that did not start the process is none.
+    /// The supervisor to notify. `supervised` has no effect if no supervisor has started the process.
     pub fn supervision(&self) -> Supervision {
         match std::env::var_os("NOTIFY_SOCKET") {
             Some(_) if self.supervised.get() != 0 => Supervision::Systemd,
@@ -417,18 +423,18 @@ impl Config {
         table::memory::is_lfu(self.maxmemory_policy.get())
     }
 
-    /// Who may use DEBUG.
+    /// The clients that may use DEBUG.
     pub fn enable_debug_command(&self) -> Permission {
         Permission::from(self.fields.enable_debug_command.get())
     }
 
-    /// Who may load modules, or try to.
+    /// The clients that may use MODULE LOAD, which then fails for another reason.
     pub fn enable_module_command(&self) -> Permission {
         Permission::from(self.fields.enable_module_command.get())
     }
 }
 
-/// How much is logged: this and everything more important.
+/// The least level of lines that are logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
 pub enum LogLevel {
@@ -439,28 +445,28 @@ pub enum LogLevel {
     Nothing,
 }
 
-/// What has started the server and wants to hear how it fares.
+/// The program that has started the server and is to be notified when it is ready or about to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Supervision {
-    /// Nothing.
+    /// No such program.
     No,
     /// systemd, or another program that sets NOTIFY_SOCKET.
     Systemd,
 }
 
-/// Who may do something that is not for everybody.
+/// The clients that have a permission.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Permission {
-    /// Nobody.
+    /// No client.
     No,
-    /// Everybody.
+    /// Every client.
     Yes,
     /// Clients on this machine.
     Local,
 }
 
 impl Permission {
-    /// Whether a client has it, who is on this machine or not.
+    /// Whether a client has the permission. `is_local` says that it is on this machine.
     pub fn includes(self, is_local: bool) -> bool {
         self == Permission::Yes || (self == Permission::Local && is_local)
     }
@@ -474,18 +480,18 @@ impl Permission {
     }
 }
 
-/// What a CONFIG SET has changed, for those who must act on it and for [`Config::undo`].
+/// The changes of a CONFIG SET, for putting them into effect and for [`Config::undo`].
 #[must_use]
 #[derive(Default)]
 pub struct Changes(Vec<(&'static Directive, Value)>);
 
 impl Changes {
-    /// The names (never the aliases) of the directives whose values are not what they were.
+    /// The names (never the aliases) of the directives whose values have changed.
     pub fn names(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().map(|(directive, _)| directive.name)
     }
 
-    /// What the log is to say of changes that make no difference in this server.
+    /// The warnings for the log about directives that have no effect in this server.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let directives = self.0.iter().map(|(directive, _)| *directive);
         let idle = directives.filter(|directive| directive.standing == Standing::Idle);

@@ -4,8 +4,8 @@ use crate::keyspace::events::class;
 use crate::state::config::value::{Value, write_memory};
 use crate::util::{memory_size, number};
 
-/// An integer as C's `strtoll` reads it: blanks and a sign may stand before the digits, a number too large becomes the
-/// largest, and no digits at all are zero. `None` if anything follows.
+/// An integer as C's `strtoll` reads it: blanks and a sign may stand before the digits, a number that is too large
+/// becomes the largest one, and a text without digits is zero. `None` if anything follows.
 fn c_integer(word: &str) -> Option<i64> {
     let trimmed = word.trim_ascii_start();
     let digits = trimmed.strip_prefix(['+', '-']).unwrap_or(trimmed);
@@ -42,7 +42,7 @@ pub(super) fn parse_save(words: &[&str]) -> Result<Value, String> {
     Ok(Value::Text(points.join(" ")))
 }
 
-/// The points that the text of a `save` directive names: after so many seconds, if there were so many changes.
+/// The points in the text of a `save` directive: pairs of (seconds, changes).
 pub(super) fn save_points(text: &str) -> Vec<(u64, u64)> {
     let words: Vec<&str> = text.split_ascii_whitespace().collect();
     let (pairs, _) = words.as_chunks();
@@ -61,14 +61,14 @@ pub(super) fn parse_bind(words: &[&str]) -> Result<Value, String> {
     Ok(Value::Text(words.join(" ")))
 }
 
-/// How much a client may leave unread before it is disconnected.
+/// The limits of unread output for one class of clients: a client above them is disconnected.
 #[derive(Debug)]
 pub struct OutputBufferLimit {
     /// `normal`, `slave` or `pubsub`.
     pub class: &'static str,
-    /// Bytes that it may never leave unread; 0 is no limit.
+    /// Bytes that a client may never leave unread; 0 is no limit.
     pub hard_bytes: u64,
-    /// Bytes that it may not leave unread for longer than `soft_seconds`; 0 is no limit.
+    /// Bytes that a client may not leave unread for longer than `soft_seconds`; 0 is no limit.
     pub soft_bytes: u64,
     /// See [`soft_bytes`](Self::soft_bytes).
     pub soft_seconds: i64,
@@ -201,7 +201,7 @@ pub(super) fn parse_keyspace_events(word: &str) -> Result<Value, String> {
 pub(super) fn show_keyspace_events(bits: u32) -> String {
     let mut letters = String::new();
     if bits & class::ALL == class::ALL {
-        // Redis forgets to show `n` here, and so do we.
+        // Redis does not show `n` here. Neither do we.
         letters.push('A');
     } else {
         letters.extend(

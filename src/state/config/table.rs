@@ -1,12 +1,12 @@
-//! The table of directives: the only place that says what a directive is called, what it may be set to and what it is
-//! by default. Reading files, CONFIG GET, CONFIG SET and CONFIG REWRITE all work from it.
+//! The table of directives: the only place with their names, accepted values and defaults. Reading files, CONFIG GET,
+//! CONFIG SET and CONFIG REWRITE use it.
 //!
-//! It lists every directive of Redis 7.2, so that any redis.conf can be read and any tool gets its answers. What each
-//! comes to in this server is its [`Standing`]: it works, it is a promise that is refused, or it is idle.
+//! It lists every directive of Redis 7.2, so that any redis.conf can be read and any tool gets its answers. The
+//! [`Standing`] of a directive says whether it works in this server, is a promise that is refused, or has no effect.
 //!
-//! To give a directive an effect: add a field to [`Fields`], name it in the directive's row with `.number(|fields|
-//! &fields.name)` or the like, and read it where it matters with `config.name.get()`. It works from then on; if it was
-//! `.refused()`, that goes.
+//! To give a directive an effect: add a field to [`Fields`], name it in the directive's row with
+//! `.number(|fields| &fields.name)` or the like, and read it with `config.name.get()`. Remove `.refused()` from the
+//! row, if it is there.
 
 pub(super) mod memory;
 mod network;
@@ -33,7 +33,7 @@ pub fn directives() -> impl Iterator<Item = &'static Directive> {
     .flatten()
 }
 
-/// The directive called `name`, in any case of letters, and the one of its two names that was meant.
+/// The directive called `name`, in any case of letters, and which of its names (name or alias) that is.
 pub fn find(name: &str) -> Option<(&'static Directive, &'static str)> {
     directives().find_map(|directive| {
         let own_name = directive
@@ -47,36 +47,36 @@ pub fn find(name: &str) -> Option<(&'static Directive, &'static str)> {
 pub struct Directive {
     /// The name that CONFIG REWRITE uses.
     pub name: &'static str,
-    /// An older name for the same.
+    /// An older name of the directive.
     pub alias: Option<&'static str>,
-    /// What it can be set to.
+    /// The values that it accepts.
     pub kind: Kind,
-    /// What it is when nobody sets it, in the words that would set it.
+    /// The default, in the words that would set it.
     pub default: &'static str,
     /// When it can be set.
     pub mutability: Mutability,
-    /// Not shown to CONFIG GET with a pattern, only by its exact name: it is there for tests.
+    /// CONFIG GET shows it only for its exact name, not for a pattern: it exists for tests.
     pub hidden: bool,
     /// Its value must not appear in MONITOR or the slow log.
     pub sensitive: bool,
-    /// What setting it comes to in this server.
+    /// The effect of setting it in this server.
     pub standing: Standing,
     /// Where its value is kept.
     pub slot: Slot,
-    /// What `kind` cannot say about permitted values; the error is Redis' text.
+    /// A check of values that `kind` cannot express; the error is Redis' text.
     pub check: fn(&str) -> Result<(), &'static str>,
 }
 
-/// What a directive comes to in this server.
+/// The effect that a directive has in this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// The server does what it says.
+    /// The server does what the directive says.
     Works,
-    /// It is a promise that the server cannot keep yet: it can only be what it is by default. A server that has
-    /// accepted a password, or to write a log to the disk, and does not, would betray the user who relies on it.
+    /// The directive is a promise that the server cannot keep yet, so only its default is accepted. A server that
+    /// accepted a password, or a log on the disk, and then ignored it, would harm a user who relies on it.
     Refused,
-    /// It is about something that the server does otherwise, or needs not do: accepted, at the start with a
-    /// warning.
+    /// The directive concerns something that this server does in another way, or need not do. It is accepted; at the
+    /// start a warning is logged.
     Idle,
 }
 
@@ -87,14 +87,15 @@ pub enum Mutability {
     Modifiable,
     /// At the start only.
     Immutable,
-    /// By CONFIG SET only where `enable-protected-configs` permits it: whoever can set it can write files anywhere.
+    /// At any time, but by CONFIG SET only if `enable-protected-configs` permits it: a client that can set it can write
+    /// files anywhere.
     Protected,
 }
 
 /// Where a value is kept.
 #[derive(Clone, Copy)]
 pub enum Slot {
-    /// Among those that nobody reads but CONFIG.
+    /// In the map of the directives that only CONFIG reads.
     Other,
     /// In this field.
     Number(fn(&Fields) -> &Number),
@@ -209,7 +210,7 @@ const fn special(name: &'static str, kind: Kind, default: &'static str) -> Direc
     Directive::new(name, kind, default)
 }
 
-/// Who may do something that is not for everybody.
+/// The words for [`Permission`](super::Permission).
 const PERMISSION: &[Word] = &[("no", 0), ("yes", 1), ("local", 2)];
 
 fn is_file_name(text: &str) -> bool {
@@ -230,7 +231,7 @@ mod tests {
         }
     }
 
-    /// What later work takes off this list, the server can do.
+    /// A directive that the server supports is removed from this list.
     #[test]
     fn promises_that_cannot_be_kept_are_refused() {
         let refused = directives().filter(|directive| directive.standing == Standing::Refused);

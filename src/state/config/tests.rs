@@ -207,7 +207,7 @@ const REDIS_7_2: &[(&str, &str)] = &[
     ("set-max-listpack-value", "64"),
 ];
 
-/// Hidden ones, of 7.2: one was not hidden in 7.0.
+/// The hidden directives of 7.2; one of them was not hidden in 7.0.
 const HIDDEN: &[(&str, &str)] = &[
     ("aof-disable-auto-gc", "no"),
     ("enable-debug-assert", "no"),

@@ -1,7 +1,7 @@
 //! What a directive of the configuration can be set to: how its words are read, checked, shown and written to a file.
 //!
-//! A [`Value`] is what remains after reading: `1gb` and `1073741824` are the same number, `YES` and `yes` the same
-//! truth. All texts of errors are Redis' own.
+//! A [`Value`] is the result of reading: `1gb` and `1073741824` give one number, `YES` and `yes` one flag. All texts of
+//! errors are Redis' own.
 
 use crate::state::config::special;
 use crate::util::{memory_size, number};
@@ -9,14 +9,14 @@ use crate::util::{memory_size, number};
 /// The value of one directive.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// An integer, a number of bytes (its 64 bits unsigned), a truth (0 or 1), a word (its number), or bits.
+    /// An integer, a number of bytes (its 64 bits are unsigned), a flag (0 or 1), a word (its number), or bits.
     Number(i64),
     /// Everything else, as CONFIG GET shows it.
     Text(String),
 }
 
 impl Value {
-    /// The number; 0 for a text, which no caller asks.
+    /// The number. No caller asks a text for it; that would give 0.
     pub fn number(&self) -> i64 {
         match self {
             Value::Number(number) => *number,
@@ -24,7 +24,7 @@ impl Value {
         }
     }
 
-    /// The text; empty for a number, which no caller asks.
+    /// The text. No caller asks a number for it; that would give an empty text.
     pub fn text(&self) -> &str {
         match self {
             Value::Number(_) => "",
@@ -55,7 +55,7 @@ pub enum Kind {
         /// What a higher one becomes.
         most: i64,
     },
-    /// A number of bytes between two bounds, with a unit perhaps.
+    /// A number of bytes between two bounds, with or without a unit.
     Memory {
         /// The lowest.
         min: u64,
@@ -68,11 +68,11 @@ pub enum Kind {
     Octal,
     /// One of several words.
     Word(&'static [Word]),
-    /// Several of several words; each is a bit, or 0.
+    /// Any number of several words. Each word stands for a bit, or for 0.
     Flags(&'static [Word]),
-    /// Any text, also none.
+    /// Any text, including the empty one.
     Text,
-    /// Any text; the empty one means that there is none, and is never written to a file.
+    /// Any text. The empty text means that the directive is not set, and is never written to a file.
     OptionalText,
     /// The working directory of the process.
     Directory,
@@ -110,8 +110,8 @@ impl Kind {
         )
     }
 
-    /// The value that `words` spell, or what is wrong with them. What they leave open stays as in `previous`. Kinds
-    /// that do not take several words get exactly one.
+    /// The value that `words` give, or the text of an error. Parts that they do not mention are taken from `previous`.
+    /// Kinds that do not take several words get exactly one.
     pub fn parse(self, words: &[&str], previous: &Value) -> Result<Value, String> {
         let first = words.first().copied().unwrap_or("");
         match self {
@@ -155,7 +155,7 @@ impl Kind {
         }
     }
 
-    /// The value as CONFIG REWRITE writes it after the name: most kinds as they are shown.
+    /// The value as CONFIG REWRITE writes it after the name. For most kinds it is the form of CONFIG GET.
     pub fn write(self, value: &Value) -> String {
         match self {
             Kind::Memory { .. } => write_memory(value.number() as u64),
@@ -208,7 +208,8 @@ fn parse_memory_or_percent(word: &str) -> Result<Value, String> {
         _ => None,
     };
     let number = match memory_size::parse(word.as_bytes()) {
-        // Half the range of sizes has the bits of a negative number, and counts as a percentage in Redis.
+        // As in Redis, the upper half of the range of sizes has the bits of a negative number, and counts as a
+        // percentage.
         Some(bytes) => bytes as i64,
         None => percent().ok_or("argument must be a memory or percent value")?,
     };
@@ -259,7 +260,7 @@ fn show_flags(bits: i64, known: &[Word]) -> String {
     names.join(" ")
 }
 
-/// With the largest unit that leaves no fraction.
+/// A number of bytes with the largest unit that leaves no fraction.
 pub(super) fn write_memory(bytes: u64) -> String {
     for (unit, suffix) in [(1 << 30, "gb"), (1 << 20, "mb"), (1 << 10, "kb")] {
         if bytes != 0 && bytes.is_multiple_of(unit) {

@@ -1,6 +1,6 @@
 //! Bits of byte strings, and integers of some bits among them.
 //!
-//! Bit 0 is the highest of the first byte. What lies behind the end of a string counts as zeros.
+//! Bit 0 is the highest bit of the first byte. Bits beyond the end of a string count as zeros.
 //!
 //! ```text
 //!   byte        0                 1
@@ -12,7 +12,7 @@ mod population;
 
 use std::ops::{Range, RangeInclusive};
 
-/// What is worked on at a time when several strings are combined: it stays in the nearest cache.
+/// Bytes of each string that are combined before the next ones: they stay in the L1 cache.
 const BLOCK_BYTES: usize = 16 * 1024;
 
 /// The bit at an offset.
@@ -32,13 +32,13 @@ pub fn set(bytes: &mut [u8], offset: usize, bit: bool) -> bool {
     old
 }
 
-/// How many bits are set among those in this range, which must be in the string.
+/// The number of bits that are set in this range, which must lie in the string.
 pub fn count(bytes: &[u8], bits: Range<usize>) -> usize {
     if bits.is_empty() {
         return 0;
     }
     let (first, last) = (bits.start / 8, (bits.end - 1) / 8);
-    // What the first and the last byte have outside the range is taken off again.
+    // Bits of the first and the last byte that lie outside the range are subtracted.
     let before = u32::from(bytes[first]) >> (8 - bits.start % 8);
     let behind = match bits.end % 8 {
         0 => 0,
@@ -47,7 +47,7 @@ pub fn count(bytes: &[u8], bits: Range<usize>) -> usize {
     population::count(&bytes[first..=last]) - (before.count_ones() + behind.count_ones()) as usize
 }
 
-/// Where the first bit of this kind is in this range, which must be in the string.
+/// The offset of the first bit with this value in this range, which must lie in the string.
 pub fn find(bytes: &[u8], bit: bool, bits: Range<usize>) -> Option<usize> {
     let is_sought = |offset: &usize| get(bytes, *offset) == bit;
     let whole = bits.start.div_ceil(8)..bits.end / 8;
@@ -64,9 +64,10 @@ pub fn find(bytes: &[u8], bit: bool, bits: Range<usize>) -> Option<usize> {
         .or_else(|| (whole.end * 8..bits.end).find(is_sought))
 }
 
-/// The first byte that is another one.
+/// The index of the first byte that differs from the given one.
 fn find_byte(bytes: &[u8], other: u8) -> Option<usize> {
-    // Long runs are passed without a look at where in them the byte may be, which the compiler makes fast.
+    // Blocks that consist of the given byte only are skipped as a whole: the compiler makes vector instructions of
+    // that.
     let (blocks, _) = bytes.as_chunks::<64>();
     let is_run = |block: &[u8; 64]| {
         block
@@ -89,7 +90,7 @@ pub enum BitOperation {
     Not,
 }
 
-/// The strings combined; as long as the longest of them. NOT takes the first alone.
+/// Combines strings. The result is as long as the longest of them. NOT takes the first string only.
 pub fn combine(operation: BitOperation, strings: &[&[u8]]) -> Vec<u8> {
     let len = strings.iter().map(|string| string.len()).max().unwrap_or(0);
     let mut result = Vec::with_capacity(len);
@@ -103,7 +104,7 @@ pub fn combine(operation: BitOperation, strings: &[&[u8]]) -> Vec<u8> {
     result
 }
 
-/// Appends `len` bytes, the parts combined.
+/// Appends `len` bytes: the combination of the parts.
 fn combine_block<'a>(
     operation: BitOperation,
     mut parts: impl Iterator<Item = &'a [u8]>,
@@ -131,23 +132,23 @@ fn combine_block<'a>(
     }
 }
 
-/// The type of an integer of some bits.
+/// The type of an integer with a given number of bits, as BITFIELD names it: `i5`, `u63`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FieldType {
     /// Whether it has a sign.
     pub is_signed: bool,
-    /// How many bits it has: 1 to 64, without a sign at most 63.
+    /// The number of its bits: 1 to 64, without a sign at most 63.
     pub bits: usize,
 }
 
-/// What becomes of an integer that its field cannot hold.
+/// What BITFIELD does with an integer that its field cannot hold (OVERFLOW).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Overflow {
-    /// Its low bits remain.
+    /// Keeps its low bits: WRAP.
     Wrap,
-    /// It becomes the greatest or the least that the field can hold.
+    /// Takes the greatest or the least value of the field: SAT.
     Saturate,
-    /// It is not written.
+    /// Does not write it: FAIL.
     Fail,
 }
 
@@ -173,11 +174,12 @@ impl FieldType {
         bytes[first..end].copy_from_slice(&window[..end - first]);
     }
 
-    /// The value to be written if `value` is to be; `None` if it must not.
+    /// The value to write for SET of `value`; `None` if nothing is to be written.
     pub fn fit(self, value: i64, overflow: Overflow) -> Option<i64> {
         let most = *self.range().end();
         match self.is_signed {
-            // Redis takes the distance to the greatest value in 64 bits, and one that is too large for a negative one.
+            // As in Redis, the distance to the greatest value is computed in 64 bits, where a very large one becomes
+            // negative.
             true if overflow == Overflow::Saturate
                 && self.bits < 64
                 && most - i128::from(value) > i128::from(i64::MAX) =>
@@ -185,12 +187,12 @@ impl FieldType {
                 Some(most as i64)
             }
             true => self.limited(i128::from(value), overflow),
-            // And without a sign, a negative value for a very large one.
+            // As in Redis, a field without a sign takes a negative value for a very large one.
             false => self.limited(i128::from(value as u64), overflow),
         }
     }
 
-    /// The value to be written if `increment` is to be added to `old`; `None` if the sum must not.
+    /// The value to write for INCRBY: `old` plus `increment`; `None` if nothing is to be written.
     pub fn add(self, old: i64, increment: i64, overflow: Overflow) -> Option<i64> {
         self.limited(i128::from(old) + i128::from(increment), overflow)
     }
@@ -211,7 +213,7 @@ impl FieldType {
         }
     }
 
-    /// What the field can hold.
+    /// The values that the field can hold.
     fn range(self) -> RangeInclusive<i128> {
         match self.is_signed {
             true => -(1 << (self.bits - 1))..=(1 << (self.bits - 1)) - 1,
@@ -220,7 +222,8 @@ impl FieldType {
     }
 }
 
-/// Sixteen bytes from an index on, as a number; a field and what precedes it in its first byte take nine at most.
+/// Sixteen bytes from an index on, as a number. A field lies in nine bytes at most: up to 7 bits before it in its first
+/// byte, then up to 64 of its own.
 fn read_window(bytes: &[u8], first: usize) -> u128 {
     let mut window = [0; 16];
     let end = bytes.len().min(first.saturating_add(9));

@@ -1,28 +1,28 @@
-//! How many bits are set in a long string, at nearly the speed at which memory can be read.
+//! The number of bits that are set in a long string (population count), computed at nearly the speed of memory.
 //!
-//! To count the bits of a word takes a dozen operations; to add words up takes fewer. Three words are added bit by bit
-//! by an adder that carries nothing from one bit to the next: it gives a word of sums and one of carries, which count
-//! twice. Fifteen such adders make of 16 words a single one whose bits count 16 times, and only that one is counted (R.
+//! Counting the bits of a word takes a dozen operations; adding words takes fewer. A carry-save adder adds three words
+//! bit by bit and carries nothing from one bit to the next: it gives a word of sums and a word of carries, which count
+//! twice. Fifteen such adders reduce 16 words to a single word whose bits count 16 times. Only that word is counted (R.
 //! Harley and D. Seal, in Warren, "Hacker's Delight", 5-1):
 //!
 //! ```text
 //!   16 words   --8 adders-->   8 carries   --4-->   4   --2-->   2   --1-->   1, counted
-//!       with ones, twos, fours and eights as the sums, which stay from one 16 to the next
+//!       the sums are called ones, twos, fours and eights; they are carried from one group of 16 to the next
 //! ```
 //!
 //! The compiler makes vector instructions of it, four words at a time.
 
-/// Words that are worked on side by side.
+/// Words that are processed side by side, in one vector register.
 const LANES: usize = 4;
-/// Bytes of them.
+/// Bytes of these words.
 const LANES_BYTES: usize = 8 * LANES;
-/// How many times a carry of the last level counts, and how many of them the levels halve to one.
+/// The weight of a carry of the last level, which is also the number of words that the levels reduce to one.
 const GROUP: usize = 16;
 const LEVELS: usize = GROUP.ilog2() as usize;
 
 type Lanes = [u64; LANES];
 
-/// How many bits are set.
+/// The number of bits that are set.
 pub(super) fn count(bytes: &[u8]) -> usize {
     let (lanes, rest) = bytes.as_chunks::<LANES_BYTES>();
     let (groups, single) = lanes.as_chunks::<GROUP>();

@@ -1,24 +1,28 @@
 //! The hash table under the keyspace, under hashes, sets and sorted sets.
 //!
-//! What it is. A table of pages (`page.rs`), each with some 25 entries: small pairs of byte strings packed one after
-//! the other, and references to what is larger or more than bytes. The hash chooses the page, and 12 more bits of it
-//! find the entry there.
+//! **Structure.** A table of pages (`page.rs`), each with some 25 entries: small pairs of byte strings packed one after
+//! the other, and references to larger entries or objects. The hash chooses the page, and 12 more bits of it find the
+//! entry there.
 //!
-//! How it grows. By linear hashing (Litwin, "Linear hashing: a new tool for file and table addressing", 1980): one page
+//! **Growth.** By linear hashing (Litwin, "Linear hashing: a new tool for file and table addressing", 1980), one page
 //! at a time. A table of `n` pages, `2^k <= n < 2^(k+1)`, files an entry under the low `k + 1` bits of its hash if that
-//! page exists already, else under the low `k`. Adding page `n` moves to it those entries of page `n - 2^k` that
-//! have bit `k` set, and touches nothing else: no pause, no second table, and the load stays what it is.
+//! page exists already, else under the low `k`. Adding page `n` moves to it those entries of page `n - 2^k` that have
+//! bit `k` set, and touches nothing else: no pause, no second table, and the load stays constant.
 //!
-//! How it is scanned. Read backwards, low bit first, the hashes put all entries into one order, and each page, at
-//! whatever level, is one interval of it. A SCAN cursor is a place in this order (see [`Dict::scan`]), so it stays
-//! valid while pages split and merge: what is there all the time is returned.
+//! **Scanning.** Read backwards, low bit first, the hashes put all entries into one order, and each page is one
+//! interval of it. A SCAN cursor is a place in this order (see [`Dict::scan`]). So the cursor stays valid while pages
+//! split and merge: an entry that is in the table during the whole scan is returned.
 //!
-//! How it is shared. Pages lie in a vector that clones share (`shared_vec.rs`), so a clone of a table costs next to
-//! nothing, and a later change of either copies the part that it changes. So the saver takes a shard's table as it is,
-//! and a huge hash that is changed while it is saved is not copied either. Memory is given back as the table shrinks.
+//! **Sharing.** Pages lie in a vector that clones share (`shared_vec.rs`), so a clone of a table costs almost nothing.
+//! A table that is changed later copies only the part that changes (copy-on-write). So the saver clones a shard's
+//! table, and a huge hash that is changed while it is saved is not copied as a whole. Memory is freed as the table
+//! shrinks.
 
 mod page;
+mod prefetch;
 mod shared_vec;
+#[cfg(test)]
+mod tests;
 
 use super::blocks::spread;
 use super::draw::Selection;
@@ -27,22 +31,22 @@ use page::Page;
 use shared_vec::SharedVec;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
-use std::hint::black_box;
 use std::sync::LazyLock;
 
-/// The table grows when there is more than a page for so many entries and so many bytes of pairs...
+/// The table grows when its pages have more than this many entries each, on average...
 const PAGE_ENTRIES: usize = 32;
+/// ...or more than this many bytes of pairs.
 const PAGE_BYTES: usize = 4096;
-/// ...and shrinks when five pages could do with two.
+/// The table shrinks when two pages would be enough for the entries of five.
 const SHRINK_BELOW: (usize, usize) = (2, 5);
 /// A page with more entries than this is scanned in four steps, so that one step does not return very many.
 const SCANNED_AT_ONCE: usize = 8;
-/// [`Dict::random`] draws a page and a place in it; longer pages are too rare to matter (see there).
+/// [`Dict::random`] draws a page and one of this many places in it. Longer pages are too rare to matter.
 const PLACES: usize = 128;
 
 static HASH_SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
 
-/// The hash of a key; seeded anew in every process, so that nobody can send keys that collide.
+/// The hash of a key. The seed is different in every process, so that a client cannot send keys that collide.
 pub fn hash(key: &[u8]) -> u64 {
     HASH_SEED.hash_one(key)
 }
@@ -52,16 +56,16 @@ pub fn parent_of(page: usize) -> usize {
     page ^ 1 << page.ilog2()
 }
 
-/// What a [`Dict`] holds by reference: a shared reference of 8 bytes to something with a key.
+/// A shared reference of 8 bytes to an object with a key. A [`Dict`] holds such references beside its pairs.
 pub trait Keyed: Clone {
-    /// Makes one of a pair that is too large for a page.
+    /// A reference to a copy of a pair that is too large for a page.
     fn of_pair(key: &[u8], value: &[u8]) -> Self;
 
     /// The key, unique in the table.
     fn key(&self) -> &[u8];
 }
 
-/// What is under a key.
+/// A key and its value.
 #[derive(Debug)]
 pub enum Content<'a, R> {
     /// Bytes that lie in the table itself.
@@ -71,11 +75,11 @@ pub enum Content<'a, R> {
         /// The value.
         value: &'a [u8],
     },
-    /// Something elsewhere.
+    /// An object outside the table, which knows its key.
     Reference(&'a R),
 }
 
-// Derived, they would ask the same of `R`.
+// `derive` would require that `R` is `Copy` and `Clone`.
 impl<R> Copy for Content<'_, R> {}
 
 impl<R> Clone for Content<'_, R> {
@@ -94,16 +98,16 @@ impl<'a, R: Keyed> Content<'a, R> {
     }
 }
 
-/// An entry: what is under a key, and what the user of the table has noted of it.
+/// An entry: a key with its value, and the mark that the user of the table has put on it.
 #[derive(Debug)]
 pub struct Item<'a, R, M> {
     /// Key and value.
     pub content: Content<'a, R>,
-    /// The note.
+    /// The mark.
     pub mark: &'a M,
 }
 
-/// Where an entry is, until the next change of the table.
+/// The position of an entry, valid until the next change of the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Position {
     page: usize,
@@ -131,7 +135,7 @@ impl<R, M> Default for Dict<R, M> {
 
 /// Reading.
 impl<R: Keyed, M: Clone> Dict<R, M> {
-    /// How many entries there are.
+    /// The number of entries.
     pub fn len(&self) -> usize {
         self.len
     }
@@ -141,7 +145,8 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         self.len == 0
     }
 
-    /// Bytes of its blocks of memory, estimated from so many pages, with what `of_reference` says of each reference.
+    /// Bytes of its blocks of memory, estimated from `samples` pages. `of_reference` gives the bytes of a reference's
+    /// object.
     pub fn memory_bytes(&self, samples: usize, of_reference: impl Fn(&R) -> usize) -> usize {
         let places = spread(samples, self.pages.len());
         let (mut bytes, mut entries) = (0, 0);
@@ -150,7 +155,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
             bytes += page.memory_bytes(&of_reference);
             entries += page.len();
         }
-        // Pages that have been split hold half as many entries as others, so it is the entries that are counted.
+        // The estimate is in proportion to the entries, not the pages: a page that was split has half as many entries.
         self.pages.memory_bytes()
             + (bytes as u128 * self.len as u128 / entries.max(1) as u128) as usize
     }
@@ -175,7 +180,8 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         self.find(hash, |item| item.content.key() == key)
     }
 
-    /// Where the first entry with this hash is (near enough: the caller's test decides) that passes the test.
+    /// The position of the first entry that passes the test, among entries with the tag of this hash. The test must
+    /// compare the keys: different hashes may have one tag.
     pub fn find(&self, hash: u64, test: impl Fn(Item<'_, R, M>) -> bool) -> Option<Position> {
         let page = self.page_if_any(hash)?;
         let slot = self.pages.get(page).find(tag(hash), test)?;
@@ -187,7 +193,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         self.pages.get(position.page).item(position.slot)
     }
 
-    /// How many pages the entries lie in. Whatever changes an entry changes this by one at most.
+    /// The number of pages. One change of the table changes it by one at most.
     pub fn pages(&self) -> usize {
         self.pages.len()
     }
@@ -217,12 +223,13 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         self.pages.iter().flat_map(Page::items)
     }
 
-    /// Visits a few entries and returns the cursor to go on with; 0 begins, and 0 is returned at the end.
+    /// Visits a few entries and returns the cursor of the next call. The first call gets 0, and 0 is returned at the
+    /// end.
     ///
     /// An entry that is in the table from the first call to the last is visited at least once, however the table grows
     /// and shrinks between the calls (the promise of <https://redis.io/commands/scan/>). The cursor is the hash, read
-    /// backwards, at which the next interval begins; the page that holds this hash now, or the quarter of it, is
-    /// visited whole. A page without entries is passed over.
+    /// backwards, at which the next interval begins. The page that has this hash now, or a quarter of the page, is
+    /// visited as a whole. Pages without entries are skipped.
     pub fn scan<'a>(&'a self, mut cursor: u64, mut visit: impl FnMut(Item<'a, R, M>)) -> u64 {
         if self.len == 0 {
             return 0;
@@ -253,16 +260,17 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         first.wrapping_add(step).reverse_bits()
     }
 
-    /// An entry drawn so that each has the same chance, `random` giving uniform numbers.
+    /// Draws an entry, each with the same probability. `random` gives uniform numbers.
     ///
-    /// A page and one of 128 places in it are drawn until the place holds an entry: a long page is not preferred to a
-    /// short one by more than its length. At some 30 entries in a page, one in 10^30 is longer than that.
+    /// A page and one of 128 places in it are drawn until there is an entry at the place (rejection sampling), so a
+    /// long page is preferred to a short one exactly in proportion to its length. With some 30 entries in a page on
+    /// average, one page in 10^30 is longer than 128.
     pub fn random(&self, random: impl FnMut() -> u64) -> Option<Item<'_, R, M>> {
         self.random_position(random)
             .map(|position| self.item(position))
     }
 
-    /// The same, and says where the entry is.
+    /// Draws the position of an entry, as [`random`](Self::random) draws an entry.
     pub fn random_position(&self, mut random: impl FnMut() -> u64) -> Option<Position> {
         if self.len == 0 {
             return None;
@@ -277,7 +285,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         }
     }
 
-    /// Draws `count` different entries, or all if there are no more, each choice of so many having the same chance.
+    /// Draws `count` different entries, or all if there are fewer. Each set of entries has the same probability.
     pub fn draw<'a>(
         &'a self,
         count: usize,
@@ -289,7 +297,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
             let chosen = self.iter().filter(|_| selection.takes(&mut random));
             return chosen.for_each(visit);
         }
-        // Few out of many are drawn until enough different ones have come.
+        // For few entries out of many: draws until there are enough different ones.
         let mut drawn = HashSet::with_hasher(RandomState::default());
         while drawn.len() < count
             && let Some(position) = self.random_position(&mut random)
@@ -299,71 +307,23 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
             }
         }
     }
-
-    /// Prepares to put in entries with these hashes: looks at all memory that will be needed at once, instead of
-    /// waiting for one place after the other.
-    pub fn fetch(&self, hashes: impl ExactSizeIterator<Item = u64>) {
-        if self.len == 0 {
-            return;
-        }
-        // The pages that will be split to make room are neighbours.
-        let pages = self.pages.len();
-        let first = pages - ((pages + 1).next_power_of_two() >> 1);
-        let splits = first..pages.min(first + hashes.len() / PAGE_ENTRIES);
-        let fetched = splits
-            .chain(hashes.map(|hash| self.page_of(hash)))
-            .map(|page| self.pages.get(page).fetch());
-        black_box(fetched.fold(0, |sum, word| sum ^ word));
-    }
-}
-
-/// Looking ahead. In a table larger than the processor's caches, finding an entry means to wait for memory three times,
-/// each time to learn where to look next. Who knows several entries that will be wanted takes each of these steps for
-/// all of them, and waits for all at once. What a step returns only keeps the compiler from leaving it out.
-///
-/// A processor goes some 500 instructions ahead of a load that it waits for, so a step must be short: to search the
-/// slots is none of them, but comes between the second and the third.
-impl<R: Keyed, M: Clone> Dict<R, M> {
-    /// The first step, to the page of this hash.
-    pub fn fetch_page(&self, hash: u64) -> usize {
-        let page = self.page_if_any(hash);
-        page.map_or(0, |page| self.pages.get(page).fetch_itself())
-    }
-
-    /// The second, to the slots of the page.
-    pub fn fetch_slots(&self, hash: u64) -> usize {
-        let page = self.page_if_any(hash);
-        page.map_or(0, |page| self.pages.get(page).fetch() as usize)
-    }
-
-    /// Where the entry is, to judge by its slot.
-    pub fn likely_position(&self, hash: u64) -> Option<Position> {
-        let page = self.page_if_any(hash)?;
-        let slot = self.pages.get(page).first_with(tag(hash))?;
-        Some(Position { page, slot })
-    }
-
-    /// The third, to the entry.
-    pub fn fetch_entry(&self, position: Position) -> usize {
-        self.pages.get(position.page).fetch_entry(position.slot)
-    }
 }
 
 /// Writing.
 impl<R: Keyed, M: Clone> Dict<R, M> {
-    /// Puts in a pair whose key is known to be absent, its value put together from parts. A large one is referred to.
+    /// Inserts a pair whose key is absent. Its value is the parts, joined. A large pair becomes a reference.
     pub fn insert_pair(&mut self, hash: u64, key: &[u8], value: &[&[u8]], mark: M) {
         self.insert(hash, |page| page.push_pair(tag(hash), key, value, mark));
     }
 
-    /// Puts in a reference whose key is known to be absent.
+    /// Inserts a reference whose key is absent.
     pub fn insert_reference(&mut self, hash: u64, reference: R, mark: M) {
         self.insert(hash, |page| {
             page.push_reference(tag(hash), reference, mark);
         });
     }
 
-    /// Puts in the entry of another table, its key being known to be absent here.
+    /// Inserts an entry of another table. Its key must be absent here.
     pub fn insert_copy(&mut self, hash: u64, item: Item<'_, R, M>) {
         match item.content {
             Content::Pair { key, value } => {
@@ -375,29 +335,29 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         }
     }
 
-    /// Puts a pair in the place of the entry with the same key, whose reference is returned if it was one. A value of
-    /// the same length is written over the old one.
+    /// Replaces the entry at a position by a pair with that key. Returns the old reference, if the entry was one. A
+    /// value of the old length is written over the old one.
     pub fn set_pair(&mut self, position: Position, key: &[u8], value: &[&[u8]]) -> Option<R> {
         self.change(position.page, |page| {
             page.set_pair(position.slot, key, value)
         })
     }
 
-    /// Puts a reference in the place of the entry with the same key, whose reference is returned if it was one.
+    /// Replaces the entry at a position by a reference with that key. Returns the old reference, if the entry was one.
     pub fn set_reference(&mut self, position: Position, reference: R) -> Option<R> {
         self.change(position.page, |page| {
             page.set_reference(position.slot, reference)
         })
     }
 
-    /// A reference, to be changed; its key must stay what it is.
+    /// A mutable reference to the entry at a position, which must be a reference. Its key must not change.
     pub fn reference_mut(&mut self, position: Position) -> Option<&mut R> {
         self.pages
             .get_mut(position.page)
             .reference_mut(position.slot)
     }
 
-    /// Takes out an entry, and returns its reference if it was one.
+    /// Removes an entry. Returns its reference, if it was one.
     pub fn remove(&mut self, position: Position) -> Option<R> {
         self.len -= 1;
         let removed = self.change(position.page, |page| page.remove(position.slot));
@@ -415,7 +375,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         self.change(self.page_of(hash), push);
     }
 
-    /// Changes a page, and adds one if there are too few now.
+    /// Changes a page. Then adds a page if there are too few.
     fn change<T>(&mut self, page: usize, change: impl FnOnce(&mut Page<R, M>) -> T) -> T {
         let page = self.pages.get_mut(page);
         self.bytes -= page.bytes();
@@ -427,12 +387,12 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         result
     }
 
-    /// How many pages there should be, less one.
+    /// The number of pages that there should be, minus one.
     fn load(&self) -> usize {
         self.len / PAGE_ENTRIES + self.bytes / PAGE_BYTES
     }
 
-    /// How many low bits of the hash the entries of a page have in common.
+    /// The number of low bits of the hash that all entries of a page have in common.
     fn bits_of(&self, index: usize) -> u32 {
         let bits = self.pages.len().next_power_of_two().trailing_zeros();
         let half = (1usize << bits) >> 1;
@@ -440,7 +400,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         if is_split { bits } else { bits - 1 }
     }
 
-    /// Adds a page and moves to it what belongs there.
+    /// Adds a page and moves to it the entries that belong there.
     fn add_page(&mut self) {
         let index = self.pages.len();
         self.pages.push(Page::default());
@@ -452,7 +412,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         }
     }
 
-    /// Moves what is in the last page back to where it came from, and drops the page.
+    /// Moves the entries of the last page back to the page it was split from, and removes it.
     fn drop_page(&mut self) {
         if self.len == 0 {
             *self = Dict::default();
@@ -465,236 +425,8 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
     }
 }
 
-/// The bits of the hash that stand beside the entry; high ones, because the low ones choose the page. The eight highest
-/// choose the shard.
+/// The tag of an entry: 12 bits of its hash. They are high bits, because the low ones choose the page; not the eight
+/// highest, which choose the shard.
 fn tag(hash: u64) -> u32 {
     (hash >> 44) as u32 & 0xfff
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::collections::{BTreeMap, BTreeSet};
-    use triomphe::ThinArc;
-
-    /// What lies in a table by reference: an odd number, in the tests.
-    #[derive(Clone, Debug)]
-    struct Word(ThinArc<u32, u8>);
-
-    impl Keyed for Word {
-        fn of_pair(key: &[u8], value: &[u8]) -> Word {
-            Word(ThinArc::from_header_and_slice(value.len() as u32, key))
-        }
-
-        fn key(&self) -> &[u8] {
-            &self.0.slice
-        }
-    }
-
-    fn key(number: u32) -> Vec<u8> {
-        format!("word:{number}").into_bytes()
-    }
-
-    /// Puts in a number, an even one as a pair with this value.
-    fn put(dict: &mut Dict<Word>, number: u32, value: &[u8]) {
-        let key = key(number);
-        let hash = hash(&key);
-        let word = || Word(ThinArc::from_header_and_slice(number, &key));
-        match (dict.position(hash, &key), number.is_multiple_of(2)) {
-            (Some(position), true) => drop(dict.set_pair(position, &key, &[value])),
-            (Some(position), false) => drop(dict.set_reference(position, word())),
-            (None, true) => dict.insert_pair(
-                hash,
-                &key,
-                &[&value[..value.len() / 2], &value[value.len() / 2..]],
-                (),
-            ),
-            (None, false) => dict.insert_reference(hash, word(), ()),
-        }
-    }
-
-    fn insert(dict: &mut Dict<Word>, number: u32) {
-        put(dict, number, b"value");
-    }
-
-    fn remove(dict: &mut Dict<Word>, number: u32) -> bool {
-        let position = dict.position(hash(&key(number)), &key(number));
-        position.map(|position| dict.remove(position)).is_some()
-    }
-
-    fn number_of(item: Item<Word, ()>) -> u32 {
-        let text = std::str::from_utf8(item.content.key()).unwrap();
-        text["word:".len()..].parse().unwrap()
-    }
-
-    fn numbers(dict: &Dict<Word>) -> BTreeSet<u32> {
-        dict.iter().map(number_of).collect()
-    }
-
-    fn linear_congruential(state: &mut u64) -> u64 {
-        *state = state
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
-        *state >> 20
-    }
-
-    #[test]
-    fn behaves_like_a_map_while_it_grows_and_shrinks() {
-        let mut dict = Dict::default();
-        let mut model: BTreeMap<u32, Vec<u8>> = BTreeMap::new();
-        let mut state = 7u64;
-        for step in 0..200_000u64 {
-            // The range of keys swells and shrinks, so that the table does too.
-            let range = if step / 40_000 % 2 == 0 { 20_000 } else { 300 };
-            let random = linear_congruential(&mut state);
-            let number = ((random >> 13) % range) as u32;
-            if random % 5 < 3 {
-                let longest = if step % 100 == 0 { 1200 } else { 40 };
-                let value = vec![step as u8; (random >> 5) as usize % longest];
-                put(&mut dict, number, &value);
-                model.insert(number, value);
-            } else {
-                assert_eq!(remove(&mut dict, number), model.remove(&number).is_some());
-            }
-            assert_eq!(dict.len(), model.len());
-            let expected = model.get(&number).map(Vec::as_slice);
-            match dict
-                .get(hash(&key(number)), &key(number))
-                .map(|item| item.content)
-            {
-                Some(Content::Pair { value, .. }) => assert_eq!(Some(value), expected),
-                // The long values of even numbers have become references.
-                Some(Content::Reference(word)) => {
-                    let long = expected.filter(|_| number.is_multiple_of(2));
-                    let header = long.map_or(number, |value| value.len() as u32);
-                    assert_eq!((word.0.header.header, expected.is_some()), (header, true));
-                }
-                None => assert_eq!(expected, None),
-            }
-        }
-        assert!(numbers(&dict).iter().eq(model.keys()));
-        for number in model.keys() {
-            assert!(remove(&mut dict, *number));
-        }
-        assert!(dict.is_empty() && dict.pages() == 0 && dict.bytes == 0);
-    }
-
-    #[test]
-    fn a_value_of_the_same_length_is_written_over() {
-        let mut dict: Dict<Word> = Dict::default();
-        put(&mut dict, 2, &[1; 300]);
-        let bytes = |dict: &Dict<Word>| dict.iter().map(|item| item.content.key().as_ptr()).next();
-        let before = bytes(&dict);
-        put(&mut dict, 2, &[2; 300]);
-        assert_eq!(bytes(&dict), before);
-        let position = dict.position(hash(&key(2)), &key(2)).unwrap();
-        let Content::Pair { value, .. } = dict.item(position).content else {
-            panic!()
-        };
-        assert_eq!(value, [2; 300]);
-        put(&mut dict, 3, b"");
-        let position = dict.position(hash(b"word:3"), b"word:3").unwrap();
-        assert!(dict.reference_mut(position).is_some());
-    }
-
-    #[test]
-    fn a_scan_returns_what_is_there_all_the_time() {
-        for (mut size, step) in [(0u32, 400i64), (100_000, -400), (3_000, 7), (5, -1)] {
-            let mut dict = Dict::default();
-            (0..100 + size).for_each(|number| insert(&mut dict, number));
-            let mut seen = BTreeSet::new();
-            let mut cursor = 0;
-            loop {
-                cursor = dict.scan(cursor, |item| seen.extend([number_of(item)]));
-                if cursor == 0 {
-                    break;
-                }
-                for _ in 0..step.abs() {
-                    if step > 0 && size < 200_000 {
-                        insert(&mut dict, 100 + size);
-                        size += 1;
-                    } else if step < 0 && size > 0 {
-                        size -= 1;
-                        remove(&mut dict, 100 + size);
-                    }
-                }
-            }
-            assert!((0..100).all(|number| seen.contains(&number)));
-        }
-    }
-
-    #[test]
-    fn a_scan_of_a_table_at_rest_returns_all_once_and_a_few_at_a_time() {
-        let mut dict = Dict::default();
-        (0..10_000).for_each(|number| insert(&mut dict, number));
-        let mut seen = Vec::new();
-        let mut cursor = 0;
-        loop {
-            let before = seen.len();
-            cursor = dict.scan(cursor, |item| seen.push(number_of(item)));
-            assert!(seen.len() - before < 50);
-            if cursor == 0 {
-                break;
-            }
-        }
-        seen.sort();
-        assert!(seen.into_iter().eq(0..10_000));
-    }
-
-    #[test]
-    fn a_scan_passes_over_pages_without_entries() {
-        let mut dict = Dict::default();
-        (0..10_000).for_each(|number| insert(&mut dict, number));
-        // All pages whose hashes end in three zeros; the scan begins there.
-        let is_removed = |number: &u32| hash(&key(*number)) & 7 == 0;
-        for number in (0..10_000).filter(is_removed) {
-            assert!(remove(&mut dict, number));
-        }
-        let (mut cursor, mut seen) = (0, 0);
-        loop {
-            let before = seen;
-            cursor = dict.scan(cursor, |_| seen += 1);
-            if cursor == 0 {
-                break;
-            }
-            assert!(seen > before);
-        }
-        assert_eq!(seen, dict.len());
-    }
-
-    #[test]
-    fn a_clone_keeps_what_the_table_held() {
-        let mut dict = Dict::default();
-        (0..5_000).for_each(|number| insert(&mut dict, number));
-        let snapshot = dict.clone();
-        (2_500..10_000).for_each(|number| put(&mut dict, number, b"another"));
-        (0..2_000).for_each(|number| assert!(remove(&mut dict, number)));
-        assert!(numbers(&snapshot).into_iter().eq(0..5_000));
-        assert!(numbers(&dict).into_iter().eq(2_000..10_000));
-        let values = snapshot.iter().filter_map(|item| match item.content {
-            Content::Pair { value, .. } => Some(value),
-            Content::Reference(_) => None,
-        });
-        assert!(values.into_iter().all(|value| value == b"value"));
-    }
-
-    /// 100 entries drawn 100,000 times: each 1,000 times on average, with a standard deviation of 31.
-    #[test]
-    fn random_draws_are_fair() {
-        let mut dict = Dict::default();
-        (0..100).for_each(|number| insert(&mut dict, number));
-        let mut drawn = [0; 100];
-        let mut state = 3u64;
-        for _ in 0..100_000 {
-            let item = dict.random(|| {
-                state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-                hash(&state.to_le_bytes())
-            });
-            drawn[number_of(item.unwrap()) as usize] += 1;
-        }
-        assert!(
-            drawn.iter().all(|count| (800..1_200).contains(count)),
-            "{drawn:?}"
-        );
-    }
 }

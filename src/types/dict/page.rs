@@ -3,12 +3,12 @@
 //! ```text
 //!   slots:       tag 12 bits | is a reference 1 | place 19     mark     (one for each entry)
 //!   bytes:       key length, value length, key, value; key length, ...  (pairs; lengths are LEB128 numbers)
-//!   references:  what was too large for a pair, or is more than bytes   (8 bytes each, with a block of its own)
+//!   references:  pairs that are too large, and objects                  (8 bytes each, with a block of its own)
 //! ```
 //!
-//! A small pair lies in the page itself: it costs its bytes, two bytes of lengths and its slot, and no block of memory
-//! of its own. A tag is 12 bits of the hash, so that hardly ever (1 in 4096) an entry is looked at that is not the one.
-//! A pair that is taken out, or no longer fits its place, leaves a hole; holes are closed when room is needed.
+//! A small pair lies in the page itself: it costs its bytes, two bytes of lengths and its slot, but no block of memory
+//! of its own. A tag is 12 bits of the hash, so a wrong entry is compared in one of 4096 cases only. A pair that is
+//! removed, or replaced by a longer one, leaves a hole. Holes are closed when room is needed.
 
 use super::{Content, Item, Keyed, hash};
 use crate::types::blocks::vec_bytes;
@@ -17,8 +17,8 @@ use smallvec::SmallVec;
 
 /// The largest pair, with its lengths; a larger one is kept by reference.
 const PAIR_BYTES: usize = 1024;
-/// A pair is kept by reference too if its page has so many bytes of others: a hundred times as many as usual, which
-/// only keys chosen to collide could bring about.
+/// A pair is kept by reference, too, if its page has this many bytes of pairs already: a hundred times as many as
+/// usual. Only keys chosen to collide can cause that.
 const MOST_BYTES: usize = 400 * 1024;
 
 const PLACE_BITS: u32 = 20;
@@ -30,7 +30,7 @@ const PLACE: u32 = IS_REFERENCE - 1;
 pub(super) struct Page<R, M> {
     slots: Vec<Slot<M>>,
     bytes: Vec<u8>,
-    /// Bytes that belong to no pair any more.
+    /// Bytes of the holes.
     holes: usize,
     references: Vec<R>,
 }
@@ -41,7 +41,7 @@ struct Slot<M> {
     mark: M,
 }
 
-/// Where an entry lies in its page.
+/// The place of an entry in its page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
     /// The offset of a pair in `bytes`.
@@ -99,7 +99,7 @@ impl<R, M> Default for Page<R, M> {
 impl<R: Keyed, M> Page<R, M> {
     pub(super) const SLOT_BYTES: usize = size_of::<Slot<M>>();
 
-    /// How many entries there are.
+    /// The number of entries.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
@@ -109,7 +109,7 @@ impl<R: Keyed, M> Page<R, M> {
         self.bytes.len() - self.holes
     }
 
-    /// Bytes of its blocks of memory, with what `of_reference` says of each reference.
+    /// Bytes of its blocks of memory. `of_reference` gives the bytes of a reference's object.
     pub(super) fn memory_bytes(&self, of_reference: impl Fn(&R) -> usize) -> usize {
         let referred: usize = self.references.iter().map(of_reference).sum();
         vec_bytes(&self.slots) + vec_bytes(&self.bytes) + vec_bytes(&self.references) + referred
@@ -152,14 +152,14 @@ impl<R: Keyed, M> Page<R, M> {
         }
     }
 
-    /// Looks at the memory that a new entry will need: all slots, a cache line at a time, and the end of the bytes.
+    /// Loads the memory that a new entry will need into the cache: all slots, line by line, and the end of the bytes.
     pub(super) fn fetch(&self) -> u32 {
         let lines = self.slots.iter().step_by(64 / size_of::<Slot<M>>());
         let end = self.bytes.last().copied().unwrap_or(0);
         lines.fold(u32::from(end), |sum, slot| sum ^ slot.tag_and_place)
     }
 
-    /// Looks at the page's own memory.
+    /// Loads the page itself, without its slots and bytes, into the cache.
     pub(super) fn fetch_itself(&self) -> usize {
         self.slots.len() ^ self.bytes.len()
     }
@@ -169,7 +169,7 @@ impl<R: Keyed, M> Page<R, M> {
         self.slots.iter().position(|slot| slot.tag() == tag)
     }
 
-    /// Looks at the entry in a slot: the beginning and the end of a pair of usual size.
+    /// Loads the entry in a slot into the cache: the beginning and the end of a pair of usual size.
     pub(super) fn fetch_entry(&self, slot: usize) -> usize {
         match self.slots[slot].place() {
             Place::Pair(offset) => {
@@ -191,7 +191,7 @@ impl<R: Keyed, M> Page<R, M> {
 
 /// Writing.
 impl<R: Keyed, M> Page<R, M> {
-    /// Adds a pair, its value put together from parts, or a reference instead if it is too large.
+    /// Adds a pair whose value is the parts, joined; or a reference to it, if it is too large.
     pub(super) fn push_pair(&mut self, tag: u32, key: &[u8], value: &[&[u8]], mark: M) {
         if pair_bytes(key.len(), len_of(value)) > PAIR_BYTES || self.bytes.len() > MOST_BYTES {
             return self.push_reference(tag, R::of_pair(key, &value.concat()), mark);
@@ -208,8 +208,8 @@ impl<R: Keyed, M> Page<R, M> {
         self.push(tag, place, mark);
     }
 
-    /// Puts a pair with the same key in the place of an entry, whose reference is returned if it was one. A value of
-    /// the same length is written over the old one.
+    /// Replaces an entry by a pair with its key. Returns the old reference, if the entry was one. A value of the old
+    /// length is written over the old one.
     pub(super) fn set_pair(&mut self, slot: usize, key: &[u8], value: &[&[u8]]) -> Option<R> {
         if let Some(mut old) = self.value_mut(slot)
             && old.len() == len_of(value)
@@ -226,7 +226,7 @@ impl<R: Keyed, M> Page<R, M> {
         old
     }
 
-    /// Puts a reference with the same key in the place of an entry, whose reference is returned if it was one.
+    /// Replaces an entry by a reference with its key. Returns the old reference, if the entry was one.
     pub(super) fn set_reference(&mut self, slot: usize, reference: R) -> Option<R> {
         let (slot, old) = self.take(slot);
         self.push_reference(slot.tag(), reference, slot.mark);
@@ -251,7 +251,7 @@ impl<R: Keyed, M> Page<R, M> {
         }
     }
 
-    /// Takes out an entry, and returns its reference if it was one.
+    /// Removes an entry. Returns its reference, if it was one.
     pub(super) fn remove(&mut self, slot: usize) -> Option<R> {
         let (_, removed) = self.take(slot);
         if self.slots.is_empty() {
@@ -264,7 +264,7 @@ impl<R: Keyed, M> Page<R, M> {
         removed
     }
 
-    /// Takes out all entries whose hashes say so, as a page of their own.
+    /// Removes all entries for whose hash the test is true, and returns them as a page.
     pub(super) fn split(&mut self, moves: impl Fn(u64) -> bool) -> Page<R, M>
     where
         M: Clone,
@@ -281,7 +281,7 @@ impl<R: Keyed, M> Page<R, M> {
         moved
     }
 
-    /// Takes over the entries of another page.
+    /// Adds the entries of another page.
     pub(super) fn absorb(&mut self, other: &Page<R, M>)
     where
         M: Clone,
@@ -332,7 +332,7 @@ impl<R: Keyed, M> Page<R, M> {
         Place::Pair(offset)
     }
 
-    /// Makes room for a pair of so many bytes, by closing holes if there are enough.
+    /// Makes room for `bytes` more bytes, by closing holes if they are large enough.
     fn make_room(&mut self, bytes: usize) {
         let is_full = self.bytes.capacity() - self.bytes.len() < bytes;
         if is_full && self.holes > self.bytes.len() / 8 {
@@ -342,7 +342,7 @@ impl<R: Keyed, M> Page<R, M> {
         }
     }
 
-    /// Copies the pairs to where they need no more memory than they must, with room for some bytes more.
+    /// Copies the pairs without holes into a new block, with room for some more bytes.
     fn close_holes(&mut self, room: usize) {
         let mut bytes = Vec::new();
         make_room(&mut bytes, self.bytes.len() - self.holes + room);
@@ -358,7 +358,7 @@ impl<R: Keyed, M> Page<R, M> {
         self.holes = 0;
     }
 
-    /// Takes out a slot, with its reference if it stands for one.
+    /// Removes a slot, together with its reference if it has one.
     fn take(&mut self, slot: usize) -> (Slot<M>, Option<R>) {
         let len = self.pair_bytes(slot);
         let slot = self.slots.swap_remove(slot);
@@ -385,7 +385,7 @@ impl<R: Keyed, M> Page<R, M> {
     }
 }
 
-/// The length of a value put together from parts.
+/// The length of the parts, joined.
 fn len_of(parts: &[&[u8]]) -> usize {
     parts.iter().map(|part| part.len()).sum()
 }
@@ -433,7 +433,7 @@ mod tests {
         }
     }
 
-    /// Keys that somebody has chosen so that they all come into one page.
+    /// As if an attacker had chosen keys that all fall into one page.
     #[test]
     fn a_page_with_very_many_bytes_takes_references() {
         let mut page = filled(0..1000);

@@ -1,12 +1,12 @@
-//! A vector whose clone shares its elements, until one of the two is changed.
+//! A vector whose clones share its elements until one of them is changed (copy-on-write).
 //!
 //! ```text
 //!   branches ->  32 leaves  ->  25 elements
 //! ```
 //!
-//! A clone counts one more reference to each branch, for 800 elements. The first change after it copies one branch,
-//! that is its references to leaves, and one leaf. So a moment of the whole costs next to nothing however large it is,
-//! which a single level of shared pieces would not give: a million counters in a million cache lines take their time.
+//! A clone increments one reference count for each branch, that is for 800 elements. The first change after that copies
+//! one branch (its references to leaves) and one leaf. So a clone of a very large vector is cheap. With leaves only, a
+//! clone would have to increment 32 times as many counts, each in a cache line of its own.
 
 use crate::types::blocks::{block_bytes, shared_bytes, vec_bytes};
 use triomphe::Arc;
@@ -19,12 +19,12 @@ const BRANCH: usize = 32;
 /// A vector with shared elements.
 #[derive(Clone, Debug)]
 pub(super) struct SharedVec<T> {
-    /// All full but the last.
+    /// The branches; all of them are full except the last.
     branches: Vec<Arc<Vec<Leaf<T>>>>,
     len: usize,
 }
 
-/// [`LEAF`] elements, except that a vector's only leaf may be smaller. Those beyond the vector's end mean nothing.
+/// [`LEAF`] elements, except that a vector's only leaf may be smaller. Elements beyond the vector's end are spare.
 type Leaf<T> = Arc<[T]>;
 
 impl<T> Default for SharedVec<T> {
@@ -37,7 +37,7 @@ impl<T> Default for SharedVec<T> {
 }
 
 impl<T: Clone + Default> SharedVec<T> {
-    /// How many elements there are.
+    /// The number of elements.
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -57,7 +57,7 @@ impl<T: Clone + Default> SharedVec<T> {
         &self.branches[leaf / BRANCH][leaf % BRANCH][index % LEAF]
     }
 
-    /// An element, to be changed; what a clone shares is copied first.
+    /// A mutable reference to an element. Its leaf and branch are copied first if a clone shares them.
     pub(super) fn get_mut(&mut self, index: usize) -> &mut T {
         let leaf = index / LEAF;
         let branch = Arc::make_mut(&mut self.branches[leaf / BRANCH]);
@@ -84,12 +84,12 @@ impl<T: Clone + Default> SharedVec<T> {
         *self.get_mut(self.len - 1) = element;
     }
 
-    /// Takes out the last element.
+    /// Removes the last element.
     pub(super) fn pop(&mut self) -> Option<T> {
         let last = self.len.checked_sub(1)?;
         let element = std::mem::take(self.get_mut(last));
         self.len = last;
-        // One spare leaf stays, so that a vector at the edge does not allocate at every turn.
+        // One spare leaf stays, so that a vector whose length goes up and down does not allocate each time.
         if self.capacity() > self.len.next_multiple_of(LEAF) + LEAF {
             self.drop_leaf();
         }
@@ -109,7 +109,7 @@ impl<T: Clone + Default> SharedVec<T> {
     fn add_room(&mut self) {
         let capacity = self.capacity();
         if capacity < LEAF {
-            // The only leaf gives way to one twice as large.
+            // The only leaf is replaced by one twice as large.
             let room = (capacity * 2).clamp(1, LEAF);
             let spare = std::iter::repeat_with(T::default);
             let leaf = self.iter().cloned().chain(spare).take(room).collect();
@@ -149,7 +149,7 @@ mod tests {
                 .wrapping_mul(6364136223846793005)
                 .wrapping_add(1442695040888963407);
             let random = (state >> 33) as usize;
-            // It swells beyond three branches, and shrinks to nothing, three times.
+            // The vector grows beyond three branches and shrinks to nothing, three times.
             let grows = if step / 10_000 % 2 == 0 { 7 } else { 2 };
             if random % 9 < grows {
                 vector.push(step);

@@ -1,8 +1,8 @@
-//! Areas: which cells to search for what lies in a circle or a box, and what of their content does.
+//! Areas, circles or boxes: which cells to search, and which of the places found there lie in the area.
 //!
-//! The cells are those around the centre, three by three. Their size is chosen so that they cover the area, where Redis
-//! thinks that they do: near the poles and for areas of a continent's size that may not be true, and what lies in the
-//! area and in none of the cells is not found, there as here.
+//! The search takes the cell of the centre and the eight around it. Their size is chosen so that they cover the area.
+//! Redis' rule for that fails near the poles and for areas as large as a continent: places in the area but outside the
+//! cells are not found. This implementation follows it, so it finds the same places.
 
 use super::cell::{Cell, Sides};
 use super::{EARTH_RADIUS, FINEST, MOST_LATITUDE, Origin, Point, RADIANS};
@@ -15,12 +15,12 @@ const MAP_RADIUS: f64 = 20037726.37;
 /// The form and size of an area; lengths are positive or 0, in a unit of the caller's.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Shape {
-    /// All that is not further away.
+    /// A circle: places that are not further away.
     Circle {
         /// The greatest distance.
         radius: f64,
     },
-    /// All that is not further away east or west, and north or south.
+    /// A box: places that are not further away in the directions east and west, and north and south.
     Box {
         /// From west to east.
         width: f64,
@@ -29,18 +29,18 @@ pub enum Shape {
     },
 }
 
-/// A shape somewhere on the globe.
+/// A shape with its centre on the globe.
 #[derive(Clone, Copy, Debug)]
 pub struct Area {
     shape: Shape,
-    /// Metres in the shape's unit of length.
+    /// The number of metres in the shape's unit of length.
     unit: f64,
     origin: Origin,
     sieve: Sieve,
 }
 
 impl Area {
-    /// The area of this shape around a place; `unit` is how many metres the shape's unit of length has.
+    /// The area of this shape around a place. `unit` is the number of metres in the shape's unit of length.
     pub fn new(shape: Shape, unit: f64, centre: Point) -> Area {
         let origin = Origin::new(centre);
         let sieve = Sieve::new(shape.halves(unit), centre);
@@ -103,7 +103,7 @@ impl Area {
         let mut cells = SmallVec::new();
         for (east, north) in NEIGHBOURS {
             let cell = centre.neighbour(east, north);
-            // Where there are two columns or rows, a cell has the same neighbour on both sides.
+            // With two columns or rows, a cell has the same neighbour on both sides.
             if !is_useless(east, north) && cells.last() != Some(&cell) {
                 cells.push(cell);
             }
@@ -111,7 +111,7 @@ impl Area {
         cells
     }
 
-    /// The cell of the centre, as small as it may be.
+    /// The cell of the centre, at the smallest size at which the nine cells cover the area.
     fn centre_cell(&self, limits: Sides) -> Cell {
         let centre = self.origin.point;
         let step = self.estimated_step();
@@ -126,7 +126,7 @@ impl Area {
         }
     }
 
-    /// How often the map is to be halved, if Mercator is right.
+    /// The number of times to halve the map, if lengths are as on Mercator's map.
     fn estimated_step(&self) -> u32 {
         let mut radius = self.unit
             * match self.shape {
@@ -150,7 +150,7 @@ impl Area {
         (step - 2 - smaller).clamp(1, FINEST as i32) as u32
     }
 
-    /// The degrees between which the area lies; they may go beyond the map.
+    /// The bounding box of the area in degrees, which may reach beyond the map.
     fn bounding_box(&self) -> Sides {
         let Point {
             longitude,
@@ -184,7 +184,8 @@ impl Shape {
     }
 }
 
-/// Holds back most of what lies outside, for the price of two subtractions instead of four sines; in doubt it does not.
+/// A quick test that rejects most places outside the area: it takes two subtractions instead of four sines. It never
+/// rejects a place inside.
 #[derive(Clone, Copy, Debug)]
 struct Sieve {
     /// The greatest difference of latitudes, in degrees.
@@ -194,7 +195,7 @@ struct Sieve {
 }
 
 impl Sieve {
-    /// More than any error of rounding: part of a number, or degrees.
+    /// Greater than any rounding error: relative for numbers, absolute for degrees.
     const MARGIN: f64 = 1e-9;
 
     fn new((half_width, half_height): (f64, f64), centre: Point) -> Sieve {

@@ -1,4 +1,4 @@
-//! Cells: the map cut into columns and rows, twice as many of each with every step.
+//! Cells: the map is cut into columns and rows, and every step doubles the number of both.
 
 use super::{FINEST, MOST_LATITUDE, MOST_LONGITUDE, Point};
 use std::ops::Range;
@@ -6,9 +6,9 @@ use std::ops::Range;
 /// A cell of the map that is cut into `1 << step` columns and rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cell {
-    /// From west to east. The antimeridian, as the place 180 degrees east, has a column of its own behind the last.
+    /// Counted from west to east. Longitude 180 has a column of its own, one beyond the last.
     column: u32,
-    /// From south to north, and likewise one row more.
+    /// Counted from south to north. The northernmost latitude, too, has a row of its own.
     row: u32,
     step: u32,
 }
@@ -45,12 +45,12 @@ impl Cell {
         }
     }
 
-    /// The bits of column and row in turn.
+    /// The number of the cell: the bits of column and row, interleaved.
     pub(super) fn number(self) -> u64 {
         spread(self.column) << 1 | spread(self.row)
     }
 
-    /// How often the map was halved.
+    /// The number of times that the map was halved.
     pub(super) fn step(self) -> u32 {
         self.step
     }
@@ -61,7 +61,7 @@ impl Cell {
         score(self.number())..score(self.number() + 1)
     }
 
-    /// The cell beside this one, so many columns further east and rows further north; around the map where it ends.
+    /// The cell `east` columns further east and `north` rows further north. The map wraps around at its edges.
     pub(super) fn neighbour(self, east: i32, north: i32) -> Cell {
         let go = |place: u32, by: i32| match by {
             0 => place,
@@ -87,7 +87,7 @@ impl Cell {
         }
     }
 
-    /// The point in the middle, but none that is beyond the map.
+    /// The centre of the cell, moved onto the map if it lies outside.
     pub(super) fn centre(self) -> Point {
         let Sides {
             west,

@@ -1,14 +1,15 @@
 //! Places on the globe: what the scores of a sorted set mean to GEOADD and GEOSEARCH.
 //!
-//! A place is the number of a cell, <https://en.wikipedia.org/wiki/Geohash>: longitude and latitude are each cut into
-//! halves 26 times, and the bits that say which half was taken are put together in turn. So the cells that lie in a
-//! larger cell have numbers that follow each other, and searching an area is some ranges of scores (`area.rs`).
+//! A place is the number of a cell, <https://en.wikipedia.org/wiki/Geohash>: longitude and latitude are each halved 26
+//! times. Each step gives a bit, which says the half that the place lies in; the bits of both are interleaved. So the
+//! cells of a larger cell have consecutive numbers, and searching an area means searching some ranges of scores
+//! (`area.rs`).
 //!
 //! ```text
 //!   longitude  1   1   0   ...  east, then the eastern half of that, then the western half...
 //!   latitude     0   1   1 ...
-//!   number     1 0 1 1 0 1 ...  52 bits: a cell is 0.6 m wide at the equator, and a double tells all of them apart
-//! ```
+//!   number     1 0 1 1 0 1 ...  52 bits: a cell is 0.6 m wide at the equator, and a double represents all numbers
+//! exactly ```
 //!
 //! All expressions are evaluated in the order in which Redis evaluates them, so that results are equal to the last bit.
 
@@ -22,7 +23,7 @@ pub use cell::Cell;
 
 /// The radius of the globe, in metres.
 const EARTH_RADIUS: f64 = 6372797.560856;
-/// Of one degree.
+/// Radians of one degree.
 const RADIANS: f64 = std::f64::consts::PI / 180.0;
 
 /// The northernmost and southernmost latitude in scores: where a map of Mercator's is a square.
@@ -31,7 +32,7 @@ const MOST_LONGITUDE: f64 = 180.0;
 /// The northernmost latitude in geohashes that are text.
 const POLE: f64 = 90.0;
 
-/// How often longitude and latitude are halved for a score.
+/// The number of times that longitude and latitude are halved for a score.
 const FINEST: u32 = 26;
 
 /// A place, in degrees.
@@ -44,7 +45,7 @@ pub struct Point {
 }
 
 impl Point {
-    /// A place that a score can stand for; `None` too near to a pole, or beyond the antimeridian.
+    /// A place that has a score; `None` if it is too near to a pole, or beyond 180 degrees.
     pub fn new(longitude: f64, latitude: f64) -> Option<Point> {
         let is_there = longitude.abs() <= MOST_LONGITUDE && latitude.abs() <= MOST_LATITUDE;
         is_there.then_some(Point {
@@ -58,8 +59,8 @@ impl Point {
         Cell::of(self, MOST_LATITUDE, FINEST).number() as f64
     }
 
-    /// The centre of the cell that a score stands for. Any number stands for one: those that GEOADD does not make are
-    /// cut to 64 bits as an x86 processor does it.
+    /// The centre of the cell of a score. Every number is the score of some cell: numbers that GEOADD does not make are
+    /// converted to 64 bits as an x86 processor does it.
     pub fn from_score(score: f64) -> Point {
         const BEYOND: f64 = (1u128 << 64) as f64;
         let number = match score {
@@ -70,7 +71,7 @@ impl Point {
         Cell::from_number(number, FINEST).centre()
     }
 
-    /// The geohash as others write it: 11 characters, the last of which has no bits left.
+    /// The geohash in its usual form: 11 characters. For the last one no bits are left.
     pub fn geohash(self) -> [u8; 11] {
         const DIGITS: &[u8; 32] = b"0123456789bcdefghjkmnpqrstuvwxyz";
         const BITS: usize = 2 * FINEST as usize;

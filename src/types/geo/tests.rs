@@ -99,7 +99,7 @@ fn areas() {
     assert_eq!(shown(&square, further_west), None);
 }
 
-/// Whatever lies in a circle of less than a thousand kilometres, away from the poles, lies in its cells.
+/// Every place in a circle of less than a thousand kilometres, away from the poles, lies in the cells of the circle.
 #[test]
 fn cells_cover_the_area() {
     let mut random = fastrand::Rng::with_seed(3);
@@ -130,7 +130,7 @@ fn cells_cover_the_area() {
     assert!(found > 5000, "{found}");
 }
 
-/// What the sieve holds back is nothing that the formula would let pass.
+/// The quick test rejects no place that the formula accepts.
 #[test]
 fn the_sieve_never_errs() {
     let mut random = fastrand::Rng::with_seed(4);

@@ -12,7 +12,7 @@ use super::estimate::Histogram;
 /// Bytes of all registers.
 pub(super) const BYTES: usize = REGISTERS * 6 / 8;
 
-/// The registers four by four.
+/// The registers in groups of four.
 fn groups(registers: &[u8]) -> impl Iterator<Item = [u8; 4]> {
     let (groups, _) = registers.as_chunks::<3>();
     groups.iter().map(group)
@@ -28,7 +28,7 @@ pub(super) fn histogram(registers: &[u8]) -> Histogram {
     Histogram::of(groups(registers))
 }
 
-/// Raises each register of `ranks` to that of these, if it is not as high yet.
+/// Raises each register of `ranks` to the rank that the string has for it, if that is higher.
 pub(super) fn raise(ranks: &mut [u8; REGISTERS], registers: &[u8]) {
     let (ranks, _) = ranks.as_chunks_mut::<4>();
     for (ranks, group) in ranks.iter_mut().zip(groups(registers)) {
@@ -38,7 +38,7 @@ pub(super) fn raise(ranks: &mut [u8; REGISTERS], registers: &[u8]) {
     }
 }
 
-/// Raises each of these registers to that of `ranks`, if it is not as high yet.
+/// Raises each register of the string to its rank in `ranks`, if that is higher.
 pub(super) fn raise_all(registers: &mut [u8], ranks: &[u8; REGISTERS]) {
     let (groups, _) = registers.as_chunks_mut::<3>();
     let (ranks, _) = ranks.as_chunks::<4>();
@@ -57,7 +57,7 @@ pub(super) fn rank(registers: &[u8], index: usize) -> u8 {
     group(&groups[index / 4])[index % 4]
 }
 
-/// Raises one register to a rank, if it is not as high yet; returns whether.
+/// Raises one register to a rank, if that is higher; returns whether it was.
 pub(super) fn raise_one(registers: &mut [u8], index: usize, rank: u8) -> bool {
     let (groups, _) = registers.as_chunks_mut::<3>();
     let [a, b, c] = &mut groups[index / 4];

@@ -1,17 +1,17 @@
-//! From how many registers have which rank to how many elements there were.
+//! Estimates the number of elements from a histogram: the number of registers of each rank.
 //!
 //! The estimator is that of O. Ertl, "New cardinality estimation algorithms for HyperLogLog sketches", 2017, section 4:
-//! it needs no corrections for few or for very many elements. As in Redis, and in the same order, so that it rounds
-//! alike.
+//! it needs no corrections for few or for very many elements. The operations have the order that they have in Redis, so
+//! that the result is rounded equally.
 
 use super::{MOST_RANK, REGISTERS};
 
 /// 1 / (2 ln 2).
 const ALPHA: f64 = 0.721_347_520_444_481_7;
-/// What six bits can hold; ranks above [`MOST_RANK`] come from nowhere, and count for nothing.
+/// The number of values of six bits. Ranks above [`MOST_RANK`] occur in damaged strings only, and are ignored.
 const RANKS: usize = 64;
 
-/// How many registers have each rank.
+/// The number of registers of each rank.
 pub(super) struct Histogram([u32; RANKS]);
 
 impl Histogram {
@@ -25,8 +25,8 @@ impl Histogram {
         self.0[usize::from(rank) % RANKS] += registers as u32;
     }
 
-    /// Of registers that come four by four. Each of the four is counted on its own: to raise the same number again, one
-    /// would have to wait for the last time.
+    /// The histogram of registers in groups of four. The four have counters of their own: two increments of one counter
+    /// in a row would have to wait for each other.
     pub(super) fn of(registers: impl Iterator<Item = [u8; 4]>) -> Histogram {
         let mut parts = [[0; RANKS]; 4];
         for ranks in registers {
@@ -40,7 +40,7 @@ impl Histogram {
         }))
     }
 
-    /// How many elements there were.
+    /// The estimated number of different elements.
     pub(super) fn count(&self) -> u64 {
         let all = REGISTERS as f64;
         let share = |rank: usize| f64::from(self.0[rank]) / all;
@@ -55,7 +55,7 @@ impl Histogram {
     }
 }
 
-/// What the registers without a rank contribute.
+/// The contribution of the registers of rank 0.
 fn sigma(mut x: f64) -> f64 {
     if x == 1.0 {
         return f64::INFINITY;
@@ -72,7 +72,7 @@ fn sigma(mut x: f64) -> f64 {
     }
 }
 
-/// What the registers of the greatest rank contribute.
+/// The contribution of the registers of the greatest rank.
 fn tau(mut x: f64) -> f64 {
     if x == 0.0 || x == 1.0 {
         return 0.0;

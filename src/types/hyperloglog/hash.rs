@@ -1,5 +1,4 @@
-//! MurmurHash64A by Austin Appleby, with the seed that Redis gives it: strings that were made elsewhere must be
-//! understood.
+//! MurmurHash64A by Austin Appleby, with Redis' seed, because strings that Redis has written must keep their meaning.
 
 const SEED: u64 = 0xadc8_3b19;
 const MULTIPLIER: u64 = 0xc6a4_a793_5bd1_e995;

@@ -1,10 +1,10 @@
-//! The HyperLogLog: how many different elements there were, within one percent, in 12 KiB or much less. A string, which
-//! GET shows and SET brings back, with the same bytes as in Redis.
+//! The HyperLogLog: an estimate of the number of different elements, within one percent, in 12 KiB or much less. It is
+//! a string, which GET returns and SET restores, with the bytes that it has in Redis.
 //!
-//! An element's hash chooses one of 16384 registers by its low 14 bits. The register keeps the greatest rank it has
-//! seen: the place of the lowest bit that is set in the rest of the hash. A rank of `n` is seen once in `2^n` elements,
-//! so the ranks tell how many there were (Flajolet and others, "HyperLogLog: the analysis of a near-optimal cardinality
-//! estimation algorithm", 2007).
+//! An element's hash chooses one of 16384 registers by its low 14 bits. The register keeps the greatest rank of its
+//! elements: the place of the lowest bit that is set in the rest of the hash. A rank of `n` occurs once in `2^n`
+//! elements, so the ranks give an estimate of their number (Flajolet and others, "HyperLogLog: the analysis of a
+//! near-optimal cardinality estimation algorithm", 2007).
 //!
 //! ```text
 //!   H Y L L   encoding   0 0 0   count, 8 bytes        registers
@@ -13,8 +13,8 @@
 //!                                that it is out of date
 //! ```
 //!
-//! A string may come from anywhere. Its header is checked when it is taken for a HyperLogLog, and its runs when they
-//! are read.
+//! A client can store any string. The header is checked before a string is used as a HyperLogLog, and the runs when
+//! they are read.
 
 mod dense;
 mod estimate;
@@ -24,7 +24,7 @@ mod sparse;
 use estimate::Histogram;
 pub use sparse::Run;
 
-/// How many registers there are.
+/// The number of registers.
 pub const REGISTERS: usize = 1 << INDEX_BITS;
 const INDEX_BITS: u32 = 14;
 /// The greatest rank: one for the hash whose other 50 bits are all zero.
@@ -36,11 +36,11 @@ const COUNT: usize = 8;
 const HEADER_BYTES: usize = 16;
 const OUT_OF_DATE: u64 = 1 << 63;
 
-/// The runs of a sparse string are not those of 16384 registers.
+/// The error for a sparse string whose runs do not give 16384 registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Corrupted;
 
-/// How the registers are kept.
+/// The encoding of the registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// Six bits each.
@@ -58,14 +58,14 @@ pub struct HyperLogLog<'a> {
     registers: &'a [u8],
 }
 
-/// The same, to be changed.
+/// A string that is a HyperLogLog, for changes.
 #[derive(Debug)]
 pub struct HyperLogLogMut<'a> {
     encoding: Encoding,
     bytes: &'a mut Vec<u8>,
 }
 
-/// The registers of several, one byte each.
+/// The registers of a union of several HyperLogLogs, one byte each.
 #[derive(Clone, Debug)]
 pub struct Union(Box<[u8; REGISTERS]>);
 
@@ -73,12 +73,12 @@ pub struct Union(Box<[u8; REGISTERS]>);
 #[derive(Clone, Copy, Debug)]
 pub struct Missing<'e> {
     elements: &'e [&'e [u8]],
-    /// Where the register of the first one has been found, so that it need not be looked for again.
+    /// The place of the first element's register in a sparse string, if the search for it has been done already.
     start: sparse::Start,
 }
 
 impl<'e> Missing<'e> {
-    /// All of these.
+    /// All given elements.
     pub fn all(elements: &'e [&'e [u8]]) -> Missing<'e> {
         Missing {
             elements,
@@ -86,7 +86,7 @@ impl<'e> Missing<'e> {
         }
     }
 
-    /// Whether there are none.
+    /// Whether there are no elements.
     pub fn is_empty(self) -> bool {
         self.elements.is_empty()
     }
@@ -110,17 +110,17 @@ impl<'a> HyperLogLog<'a> {
         })
     }
 
-    /// How the registers are kept.
+    /// The encoding of the registers.
     pub fn encoding(self) -> Encoding {
         self.encoding
     }
 
-    /// The count that was last written into it, if nothing has changed since.
+    /// The cached count, if no register has changed since it was written.
     pub fn known_count(self) -> Option<u64> {
         Some(self.count).filter(|count| count & OUT_OF_DATE == 0)
     }
 
-    /// What of these elements remains to be added, from the first one on that raises a register.
+    /// The rest of these elements, from the first one on that raises a register.
     pub fn missing<'e>(self, elements: &'e [&'e [u8]]) -> Result<Missing<'e>, Corrupted> {
         let mut missing = Missing::all(elements);
         while let Some((element, rest)) = missing.elements.split_first() {
@@ -141,7 +141,7 @@ impl<'a> HyperLogLog<'a> {
         Ok(missing)
     }
 
-    /// How many different elements were added, more or less.
+    /// The estimated number of different elements.
     pub fn count(self) -> Result<u64, Corrupted> {
         let histogram = match self.encoding {
             Encoding::Dense => dense::histogram(self.registers),
@@ -150,7 +150,7 @@ impl<'a> HyperLogLog<'a> {
         Ok(histogram.count())
     }
 
-    /// The runs of a sparse one.
+    /// The runs of a sparse string.
     pub fn runs(self) -> impl Iterator<Item = Run> {
         sparse::runs(self.registers)
     }
@@ -170,7 +170,7 @@ impl Default for Union {
 }
 
 impl Union {
-    /// Adds the elements of another.
+    /// Adds the elements of another HyperLogLog.
     pub fn add(&mut self, other: HyperLogLog<'_>) -> Result<(), Corrupted> {
         match other.encoding {
             Encoding::Dense => dense::raise(&mut self.0, other.registers),
@@ -179,7 +179,7 @@ impl Union {
         Ok(())
     }
 
-    /// How many different elements were added to any of them, more or less.
+    /// The estimated number of different elements of the union.
     pub fn count(&self) -> u64 {
         let (groups, _) = self.0.as_chunks::<4>();
         Histogram::of(groups.iter().copied()).count()
@@ -192,7 +192,7 @@ impl Union {
 }
 
 impl<'a> HyperLogLogMut<'a> {
-    /// Makes an empty one of the string.
+    /// Makes the string an empty HyperLogLog.
     pub fn create(string: &'a mut Vec<u8>) -> HyperLogLogMut<'a> {
         string.clear();
         string.extend_from_slice(MAGIC);
@@ -214,19 +214,19 @@ impl<'a> HyperLogLogMut<'a> {
         })
     }
 
-    /// The same, to be read.
+    /// The HyperLogLog for reading.
     pub fn view(&self) -> HyperLogLog<'_> {
         HyperLogLog::of(self.bytes).expect("it was one when it was taken")
     }
 
-    /// Adds elements, staying sparse up to so many bytes; returns how many of them raised a register. If it turns out
-    /// to be corrupted, nothing has been added.
+    /// Adds elements; returns how many of them raised a register. The string stays sparse up to `most_sparse_bytes`
+    /// bytes. If it is corrupted, no element is added.
     pub fn add(
         &mut self,
         missing: Missing<'_>,
         most_sparse_bytes: usize,
     ) -> Result<usize, Corrupted> {
-        // One element is added or not; before others follow it, what may have to be restored is copied.
+        // A single element is added or not. For several, the string is copied first, so that it can be restored.
         let before = match self.encoding {
             Encoding::Sparse if missing.elements.len() > 1 => Some(self.bytes.clone()),
             _ => None,
@@ -249,7 +249,7 @@ impl<'a> HyperLogLogMut<'a> {
         Ok(raised)
     }
 
-    /// Adds the elements of others.
+    /// Adds the elements of a union.
     pub fn add_union(&mut self, union: &Union, most_sparse_bytes: usize) -> Result<(), Corrupted> {
         let mut start = sparse::Start::default();
         for (index, rank) in union.iter().enumerate().filter(|(_, rank)| *rank > 0) {
@@ -262,7 +262,8 @@ impl<'a> HyperLogLogMut<'a> {
         Ok(())
     }
 
-    /// Raises a register to a rank, if it is not as high yet; returns whether. Runs are looked through from `start` on.
+    /// Raises a register to a rank, if that is higher; returns whether it was. A sparse string is searched from `start`
+    /// on.
     fn raise(
         &mut self,
         index: usize,
@@ -284,7 +285,7 @@ impl<'a> HyperLogLogMut<'a> {
         ))
     }
 
-    /// Gives each register its six bits; returns whether they had not got them before.
+    /// Converts the string to the dense form; returns whether it was sparse.
     pub fn make_dense(&mut self) -> Result<bool, Corrupted> {
         if self.encoding == Encoding::Dense {
             return Ok(false);
@@ -299,27 +300,27 @@ impl<'a> HyperLogLogMut<'a> {
         Ok(true)
     }
 
-    /// Writes a count into it, which is true until something changes.
+    /// Caches a count, which is valid until a register changes.
     pub fn set_known_count(&mut self, count: u64) {
         self.bytes[COUNT..HEADER_BYTES].copy_from_slice(&count.to_le_bytes());
     }
 
-    /// Says that the count in it is out of date.
+    /// Marks the cached count as out of date.
     pub fn forget_count(&mut self) {
         self.bytes[HEADER_BYTES - 1] |= (OUT_OF_DATE >> 56) as u8;
     }
 }
 
-/// The register that an element belongs to, and its rank.
+/// The register of an element, and the rank of its hash.
 fn place(element: &[u8]) -> (usize, u8) {
     let hash = hash::murmur_64a(element);
     let rest = hash >> INDEX_BITS | 1 << (64 - INDEX_BITS);
     (hash as usize % REGISTERS, rest.trailing_zeros() as u8 + 1)
 }
 
-/// Whether both encodings say the same, and something near the truth, of up to 100,000 elements.
+/// Whether both encodings give one estimate, near the true number, for up to 100,000 elements.
 pub fn self_test() -> Result<(), String> {
-    /// The standard error is 0.8 %; the hash being what it is, what comes out is always the same.
+    /// The standard error is 0.8 %. The hash has no random seed, so the results are always equal.
     const MOST_ERROR: f64 = 0.03;
     let (mut sparse, mut dense) = (Vec::new(), Vec::new());
     let mut sparse = HyperLogLogMut::create(&mut sparse);

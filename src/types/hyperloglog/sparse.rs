@@ -1,8 +1,9 @@
-//! Registers as runs of equal ones, in a byte or two each: a few hundred bytes while there are few elements.
+//! The sparse form: registers as runs of equal ones. A run takes one byte or two, so few elements take a few hundred
+//! bytes.
 //!
 //! ```text
 //!   00nnnnnn            n + 1 registers of rank 0
-//!   01nnnnnn nnnnnnnn   the same, up to 16384
+//!   01nnnnnn nnnnnnnn   n + 1 registers of rank 0, up to 16384
 //!   1vvvvvnn            n + 1 registers of rank v + 1
 //! ```
 
@@ -10,39 +11,40 @@ use super::estimate::Histogram;
 use super::{Corrupted, HEADER_BYTES, REGISTERS};
 use smallvec::SmallVec;
 
-/// What a byte can say: ranks, registers of a rank, registers of rank 0.
+/// The limits of a run of one byte: its rank, its registers of a rank above 0, its registers of rank 0.
 const MOST_RANK: u8 = 32;
 const MOST_OF_A_RANK: usize = 4;
 const MOST_ZEROS: usize = 64;
-/// After a change, so many runs are looked at to join some.
+/// The number of runs that are examined after a change, to join some of them.
 const JOINED_AT_ONCE: usize = 5;
 
-/// Some registers that are equal.
+/// A run of equal registers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Run {
     /// Their rank.
     pub rank: u8,
-    /// How many they are.
+    /// Their number.
     pub registers: usize,
-    /// How many bytes say so.
+    /// The bytes that encode the run.
     pub bytes: usize,
 }
 
-/// What became of a register that was to be raised.
+/// The result of raising a register.
 pub(super) enum Raised {
     Yes,
-    /// It is as high already.
+    /// The register has this rank or a higher one already.
     No,
-    /// Runs cannot say the rank, or would take too many bytes.
+    /// The sparse form cannot express the rank, or would take too many bytes.
     NotWhileSparse,
 }
 
 impl Run {
-    /// The run that the bytes begin with. Of half a run, the second byte is zero, as in Redis, where one follows every
-    /// string.
+    /// The run at the start of the bytes. If its second byte is missing, it counts as zero: in Redis a zero byte
+    /// follows every string.
     fn read(bytes: &[u8]) -> Option<Run> {
         let first = *bytes.first()?;
-        // With branches: without them each run would have to wait until the length of the last one is known.
+        // Branches let the processor predict the length of a run. Without them each run would wait for the length of
+        // the last.
         Some(match first >> 6 {
             0b00 => Run {
                 rank: 0,
@@ -88,7 +90,7 @@ pub(super) fn histogram(bytes: &[u8]) -> Result<Histogram, Corrupted> {
     }
 }
 
-/// Raises each register of `ranks` to that of these, if it is not as high yet.
+/// Raises each register of `ranks` to the rank that the string has for it, if that is higher.
 pub(super) fn raise(ranks: &mut [u8; REGISTERS], bytes: &[u8]) -> Result<(), Corrupted> {
     let mut first = 0;
     for run in runs(bytes) {
@@ -108,7 +110,7 @@ pub(super) fn raise(ranks: &mut [u8; REGISTERS], bytes: &[u8]) -> Result<(), Cor
     }
 }
 
-/// Where a run begins, and which is its first register.
+/// The position of a run: where it begins, and the number of its first register.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Start {
     at: usize,
@@ -142,14 +144,14 @@ fn find(string: &[u8], index: usize, start: Start) -> Result<(Run, [Start; 3]), 
     }
 }
 
-/// The rank of a register of a whole string, and from where on it can be found.
+/// The rank of a register in the runs of a string, and the position from which on a search finds it.
 pub(super) fn rank(string: &[u8], index: usize) -> Result<(u8, Start), Corrupted> {
     let (run, [before, ..]) = find(string, index, Start::default())?;
     Ok((run.rank, before))
 }
 
-/// Raises one register of a whole string, which may have so many bytes. It is looked for from `start` on, which becomes
-/// a place from where to look for later registers.
+/// Raises one register in the runs of a string, which must not become longer than the limit. The search begins at
+/// `start`, which becomes a position from which to search for later registers.
 pub(super) fn raise_one(
     string: &mut Vec<u8>,
     index: usize,
@@ -161,12 +163,12 @@ pub(super) fn raise_one(
         return Ok(Raised::NotWhileSparse);
     }
     let (run, [before, previous, here]) = find(string, index, *start)?;
-    // The run before may be joined with this one, the one before that is left alone.
+    // The previous run may be joined with this one. The run before it stays as it is.
     *start = before;
     if run.rank >= rank {
         return Ok(Raised::No);
     }
-    // The run is cut into what is before the register, the register, and what is behind it.
+    // The run is split into the registers before, the register itself, and the registers after it.
     let mut cut = SmallVec::<[u8; 8]>::new();
     push(&mut cut, run.rank, index - here.register);
     push(&mut cut, rank, 1);
@@ -184,8 +186,8 @@ pub(super) fn raise_one(
     Ok(Raised::Yes)
 }
 
-/// Joins runs of the same rank, where one byte can say it, among the next few from this place on. Which ones are joined
-/// is as in Redis, so that the bytes stay the same.
+/// Joins runs of one rank, if one byte can express the result, among the next few from this place on. The choice is
+/// that of Redis, so that the bytes are equal.
 fn join(string: &mut Vec<u8>, mut at: usize) {
     for _ in 0..JOINED_AT_ONCE {
         let run_at = |at: usize| string.get(at..).and_then(Run::read);
@@ -216,7 +218,7 @@ pub(super) fn push_zeros(bytes: &mut impl Extend<u8>, registers: usize) {
     }
 }
 
-/// Appends registers, if there are any; of a rank above 0 no more than a byte can say.
+/// Appends registers, if there are any. Those of a rank above 0 must fit into a run of one byte.
 fn push(bytes: &mut SmallVec<[u8; 8]>, rank: u8, registers: usize) {
     match (rank, registers) {
         (_, 0) => {}

@@ -23,7 +23,7 @@ fn registers(string: &[u8]) -> Vec<u8> {
         .collect()
 }
 
-/// As Redis says: PFADD k ELEMENT, then PFDEBUG DECODE k gives "Z:index v:rank,1 Z:behind".
+/// The answer of Redis to PFDEBUG DECODE k after PFADD k ELEMENT: "Z:index v:rank,1 Z:registers after it".
 #[test]
 fn an_element_belongs_where_redis_puts_it() {
     for (element, index, rank) in [
@@ -127,7 +127,7 @@ fn what_is_no_hyperloglog_is_not_taken_for_one() {
     assert!(HyperLogLog::of(&dense[..12303]).is_none());
 }
 
-/// Whatever the runs are, nothing panics, and an addition that fails changes nothing.
+/// Damaged runs cause no panic, and an addition that fails changes nothing.
 #[test]
 fn damaged_runs_are_noticed() {
     let mut random = fastrand::Rng::with_seed(9);

@@ -1,13 +1,13 @@
-//! Intersection, union and difference of sets: as lists of members that stay where they are, and as new sets.
+//! Intersection, union and difference of sets: as lists of references to members, and as new sets.
 //!
-//! A new set has the form that it has in Redis, which depends on the order in which members are put into it.
+//! A new set has the form that it has in Redis, which depends on the order in which members are inserted.
 
 use super::{Form, Member, Set};
 use crate::types::limits::SetLimits;
 use foldhash::fast::RandomState;
 use std::collections::HashSet;
 
-/// The members that are in all sets. Those of the smallest are looked for in the others.
+/// The members that are in all sets. The members of the smallest set are looked up in the others.
 pub fn intersection<'a>(sets: &[&'a Set]) -> impl Iterator<Item = Member<'a>> {
     let mut sets = sets.to_vec();
     sets.sort_by_key(|set| set.len());
@@ -21,11 +21,11 @@ pub fn intersection<'a>(sets: &[&'a Set]) -> impl Iterator<Item = Member<'a>> {
     members.filter(move |member| others.iter().all(|other| other.contains(*member)))
 }
 
-/// The same as a new set.
+/// The intersection as a new set.
 pub fn intersection_set(sets: &[&Set], limits: SetLimits) -> Set {
     let smallest = sets.iter().min_by_key(|set| set.len());
     let mut result = match smallest {
-        // It begins with integers only if there can be nothing else, so that it need not change its form.
+        // It begins as a set of integers only if no other member can come, so that it need not change its form.
         Some(smallest) if smallest.integers().is_some() => Set::default(),
         _ => Set::compact(),
     };
@@ -36,7 +36,7 @@ pub fn intersection_set(sets: &[&Set], limits: SetLimits) -> Set {
     result
 }
 
-/// The members that are in any set, each once: those of the largest, and what the others have beside them.
+/// The members that are in any set, each once: the members of the largest set, and those of the others that it lacks.
 pub fn union<'a>(sets: &[&'a Set]) -> Vec<Member<'a>> {
     let Some((largest, others)) = split_largest(sets) else {
         return Vec::new();
@@ -52,7 +52,7 @@ pub fn union<'a>(sets: &[&'a Set]) -> Vec<Member<'a>> {
     members
 }
 
-/// The same as a new set. A large table is not built anew: the result begins as a clone of it, which shares its pages.
+/// The union as a new set. If the largest set is a table, the result begins as a clone of it, which shares its pages.
 pub fn union_set(sets: &[&Set], limits: SetLimits) -> Set {
     let Some((largest, others)) = split_largest(sets) else {
         return Set::default();
@@ -88,7 +88,7 @@ pub fn difference<'a>(first: &'a Set, others: &[&Set]) -> Vec<Member<'a>> {
     }
 }
 
-/// The same as a new set.
+/// The difference as a new set: the members of `first` that are in none of the others.
 pub fn difference_set(first: &Set, others: &[&Set], limits: SetLimits) -> Set {
     if others.iter().any(|other| std::ptr::eq(*other, first)) {
         return Set::default();
@@ -119,7 +119,7 @@ enum Subtraction {
     Remove,
 }
 
-/// The cheaper way; as in Redis, two looks count as one removal.
+/// The cheaper way. As in Redis, two look-ups are taken to cost as much as one removal.
 fn subtraction(first: &Set, others: &[&Set]) -> Subtraction {
     let lookups = first.len() * (others.len() + 1);
     let removals = first.len() + total_len(others);
@@ -129,8 +129,8 @@ fn subtraction(first: &Set, others: &[&Set]) -> Subtraction {
     }
 }
 
-/// The members of `first` that are in none of the others, of which the largest, most likely to have one, is asked
-/// first.
+/// The members of `first` that are in none of the others. Each is looked up in the largest other set first, which is
+/// most likely to have it.
 fn remaining<'a>(first: &'a Set, others: &[&Set]) -> impl Iterator<Item = Member<'a>> {
     let mut others = others.to_vec();
     others.sort_by_key(|other| std::cmp::Reverse(other.len()));
@@ -163,8 +163,8 @@ fn total_len(sets: &[&Set]) -> usize {
     sets.iter().map(|set| set.len()).sum()
 }
 
-/// A set in which members are looked up many times. To go through a packed block each time would be quadratic, so such
-/// a set gets an index.
+/// A set in which members are looked up many times. Searching a packed block each time would take quadratic time, so
+/// such a set gets an index.
 enum Lookup<'a> {
     Set(&'a Set),
     Index(HashSet<&'a [u8], RandomState>),
@@ -172,7 +172,7 @@ enum Lookup<'a> {
 
 impl<'a> Lookup<'a> {
     fn new(set: &'a Set, times: usize) -> Lookup<'a> {
-        // An index is worth its making when there is something to go through, and more than once.
+        // An index pays only for a packed block of several members, and for several look-ups.
         const FEW: usize = 8;
         match &set.form {
             Form::Compact(block) if block.len().min(times) > FEW => {

@@ -5,8 +5,8 @@
 //!   and with 70000 in it    fb ff ff ff  07 00 00 00  ...     4 bytes each, from then on
 //! ```
 //!
-//! There is no spare room: each change asks the allocator for a block of the new size, and mostly gets the old one,
-//! because the sizes of its blocks are some way apart.
+//! There is no spare room: each change requests a block of the new size. Mostly the allocator returns the old block,
+//! because its block sizes are coarse.
 
 use crate::types::blocks::block_bytes;
 
@@ -18,7 +18,7 @@ pub(super) enum Intset {
     Bytes8(Box<[i64]>),
 }
 
-/// Does the same with the members, whatever their width.
+/// A `match` that has one arm for each width of the members, each with the given code.
 macro_rules! with_members {
     ($intset:expr, $members:ident => $result:expr) => {
         match $intset {
@@ -70,7 +70,7 @@ impl Intset {
         }
     }
 
-    /// Takes an integer out; returns whether it was there. The others stay as wide as they are, as in Redis.
+    /// Removes an integer; returns whether it was a member. As in Redis, the others keep their width.
     pub(super) fn remove(&mut self, integer: i64) -> bool {
         with_members!(self, members => match place_of(members, integer) {
             Some(Ok(place)) => {
@@ -98,7 +98,7 @@ impl Intset {
 
 impl FromIterator<i64> for Intset {
     fn from_iter<I: IntoIterator<Item = i64>>(integers: I) -> Self {
-        // Sorted first: to insert one by one, each before the larger ones, would be quadratic.
+        // Sorted first, because inserting one by one would take quadratic time.
         let mut integers: Vec<i64> = integers.into_iter().collect();
         integers.sort_unstable();
         integers.dedup();
@@ -128,7 +128,8 @@ fn narrowed<T: TryFrom<i64>>(integers: &[i64]) -> Option<Box<[T]>> {
         .collect()
 }
 
-/// Where an integer is among the members, or where it would have to be; `None` if it is too wide.
+/// The index of an integer among the members (`Ok`), or the index at which to insert it (`Err`); `None` if it is too
+/// wide.
 fn place_of<T: Ord + TryFrom<i64>>(members: &[T], integer: i64) -> Option<Result<usize, usize>> {
     let member = T::try_from(integer).ok()?;
     Some(members.binary_search(&member))
@@ -182,7 +183,7 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(7);
         let (mut intset, mut model) = (Intset::default(), BTreeSet::new());
         for step in 0..30_000 {
-            // Small ones come again and again; wider ones join them later.
+            // Small integers are repeated often; wider ones come later.
             let integer = match step / 10_000 {
                 0 => random.i64(-200..200),
                 1 => random.i64(-200..200) * 1000,

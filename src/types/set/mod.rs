@@ -1,8 +1,8 @@
 //! The set: a sorted array while all members are integers, one packed block while it is small, a hash table when it
 //! grows.
 //!
-//! It changes from one form to another when Redis 7.2 does, so that `OBJECT ENCODING` answers the same; a member that
-//! is taken out never changes the form.
+//! It changes its form when Redis 7.2 does, so that `OBJECT ENCODING` gives equal answers. Removing a member never
+//! changes the form.
 
 pub mod algebra;
 mod intset;
@@ -71,7 +71,7 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// The integer that the member is the text of.
+    /// The integer whose decimal text the member is, if it is one.
     pub fn integer(self) -> Option<i64> {
         match self {
             Member::Text(text) => number::parse_i64(text),
@@ -79,7 +79,7 @@ impl<'a> Member<'a> {
         }
     }
 
-    /// The member as the integer that it is the text of, if it is one: equal members are then equal here too.
+    /// The member in a unique form: as an integer if it is the text of one. Equal members have equal forms.
     fn canonical(self) -> Member<'a> {
         self.integer().map_or(self, Member::Integer)
     }
@@ -101,7 +101,7 @@ impl Default for Set {
 
 /// Reading.
 impl Set {
-    /// How many members there are.
+    /// The number of members.
     pub fn len(&self) -> usize {
         match &self.form {
             Form::Integers(integers) => integers.len(),
@@ -124,7 +124,7 @@ impl Set {
         }
     }
 
-    /// Bytes of its blocks of memory; those of a table are estimated from so many of its pages.
+    /// Bytes of its blocks of memory; for a table an estimate from `samples` of its pages.
     pub fn memory_bytes(&self, samples: usize) -> usize {
         match &self.form {
             Form::Integers(integers) => integers.memory_bytes(),
@@ -176,7 +176,7 @@ impl Set {
         integers.chain(block).chain(table.into_iter().flatten())
     }
 
-    /// In how many parts the members lie.
+    /// The number of parts in which the members lie: the pages of a table, or 1.
     pub fn parts(&self) -> usize {
         match &self.form {
             Form::Integers(_) | Form::Compact(_) => 1,
@@ -193,7 +193,7 @@ impl Set {
         all.into_iter().flatten().chain(table.into_iter().flatten())
     }
 
-    /// A member, each having the same chance; `random` gives uniform numbers.
+    /// Draws a member, each with the same probability. `random` gives uniform numbers.
     pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<Member<'_>> {
         match &self.form {
             Form::Table(table) => table.random(random).map(member),
@@ -209,7 +209,7 @@ impl Set {
         }
     }
 
-    /// Draws `count` different members, or all if there are no more, each choice of so many having the same chance.
+    /// Draws `count` different members, or all if there are fewer. Each set of members has the same probability.
     pub fn draw<'a>(
         &'a self,
         count: usize,
@@ -226,7 +226,7 @@ impl Set {
         }
     }
 
-    /// Draws `count` members, each time from all of them.
+    /// Draws `count` members independently, so that a member may be drawn more than once.
     pub fn draw_repeatedly<'a>(
         &'a self,
         count: usize,
@@ -234,7 +234,7 @@ impl Set {
         mut visit: impl FnMut(Member<'a>),
     ) {
         match &self.form {
-            // In a block a member is found only by going there: done once for all.
+            // Finding a member in a block means walking to it, so one walk finds all of them.
             Form::Compact(block) if !block.is_empty() => {
                 let members: Vec<&[u8]> = block.iter().collect();
                 for _ in 0..count {
@@ -247,8 +247,8 @@ impl Set {
         }
     }
 
-    /// Visits some members and returns the cursor to go on with, 0 at the end: see [`Dict::scan`]. A set that is not a
-    /// table is visited whole by the first call, as in Redis.
+    /// Visits some members and returns the cursor of the next call, 0 at the end: see [`Dict::scan`]. As in Redis, the
+    /// first call visits all members of a set that is not a table.
     pub fn scan<'a>(&'a self, cursor: u64, mut visit: impl FnMut(Member<'a>)) -> u64 {
         match &self.form {
             Form::Table(table) => table.scan(cursor, |item| visit(member(item))),
@@ -262,16 +262,16 @@ impl Set {
 
 /// Writing.
 impl Set {
-    /// An empty set that does not begin as one of integers, even if its first members are some.
+    /// An empty set in the packed form, even if its first members are integers.
     pub fn compact() -> Set {
         Set {
             form: Form::Compact(Packed::default()),
         }
     }
 
-    /// Prepares for so many members to be added, `first` before the others: if that may be too many for the form that
-    /// the set would have, it becomes a table at once. As in Redis, members that are there already are counted too.
-    pub fn expect(&mut self, first: &[u8], count: usize, limits: SetLimits) {
+    /// Prepares for adding `count` members, `first` before the others. If these may be too many for the form that the
+    /// set would have, it becomes a table at once. As in Redis, members that the set has already are counted, too.
+    pub fn reserve(&mut self, first: &[u8], count: usize, limits: SetLimits) {
         match &self.form {
             Form::Table(_) => {}
             Form::Compact(_) if count <= limits.compact.entries => {}
@@ -320,7 +320,7 @@ impl Set {
         }
     }
 
-    /// Takes out a member; returns whether it was there.
+    /// Removes a member; returns whether it was there.
     pub fn remove(&mut self, member: Member<'_>) -> bool {
         if let Form::Integers(integers) = &mut self.form {
             return member.integer().is_some_and(|it| integers.remove(it));
@@ -346,7 +346,7 @@ impl Set {
         }
     }
 
-    /// Takes out a member, each having the same chance, and shows it before it goes.
+    /// Draws a member, each with the same probability, shows it to the caller and removes it.
     pub fn pop(&mut self, mut random: impl FnMut() -> u64, visit: impl FnOnce(Member<'_>)) {
         match &mut self.form {
             Form::Table(table) => {
@@ -372,7 +372,7 @@ impl Set {
         }
     }
 
-    /// Takes out `count` different members, drawn as [`draw`](Self::draw) does.
+    /// Removes `count` different members, drawn as [`draw`](Self::draw) does.
     pub fn pop_several(
         &mut self,
         count: usize,
@@ -383,7 +383,7 @@ impl Set {
             (0..count).for_each(|_| self.pop(&mut random, &mut visit));
             return;
         }
-        // In one pass: to take them out of a block one by one would be quadratic.
+        // In one pass: removing them from a block one by one would take quadratic time.
         let mut selection = Selection::new(count, self.len());
         let mut stays = |member: Member<'_>| {
             let takes = selection.takes(&mut random);
@@ -406,7 +406,7 @@ impl Set {
         }
     }
 
-    /// Keeps the members as integers if they all are, and not too many.
+    /// Takes the integer form, if all members are integers and not too many.
     fn make_integers(&mut self, limits: SetLimits) {
         if self.integers().is_none()
             && self.len() <= limits.integers
@@ -445,7 +445,7 @@ impl Set {
     }
 }
 
-/// Puts a member into a table; returns whether it is new.
+/// Inserts a member into a table; returns whether it is new.
 fn insert(table: &mut Dict<LargeMember>, text: &[u8]) -> bool {
     let hash = dict::hash(text);
     let is_new = table.position(hash, text).is_none();

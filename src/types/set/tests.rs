@@ -1,4 +1,4 @@
-//! Tests of the set, against sets of the standard library and what Redis says of its forms.
+//! Tests of the set, against sets of the standard library and Redis' answers to OBJECT ENCODING.
 
 use super::*;
 use crate::types::limits::CompactLimits;
@@ -71,7 +71,7 @@ fn behaves_like_a_set_in_all_forms() {
             assert_eq!(set.len(), model.len());
             seen.insert(set.encoding());
             if step % 1000 == 0 {
-                // What was cloned has stayed what it was.
+                // The clone has not changed.
                 assert_eq!(kept.0.iter().map(text).collect::<HashSet<_>>(), kept.1);
                 kept = (set.clone(), model.clone());
             }
@@ -84,7 +84,7 @@ fn behaves_like_a_set_in_all_forms() {
     assert_eq!(seen.len(), 3);
 }
 
-/// What Redis 7.2 says to the same members under the same limits.
+/// The answers of Redis 7.2 for these members under these limits.
 #[test]
 fn changes_its_form_when_redis_does() {
     let many =
@@ -122,21 +122,21 @@ fn prepares_for_many_members_at_once() {
         ("x", 9, "hashtable"),
     ] {
         let mut set = Set::default();
-        set.expect(first.as_bytes(), count, LIMITS);
+        set.reserve(first.as_bytes(), count, LIMITS);
         set.insert(first.as_bytes().into(), LIMITS);
         assert_eq!(set.encoding(), expected, "{first} {count}");
     }
     let mut integers = set(&["1", "2"]);
-    integers.expect(b"x", 12, LIMITS);
+    integers.reserve(b"x", 12, LIMITS);
     assert_eq!(integers.encoding(), "intset");
-    integers.expect(b"x", 13, LIMITS);
+    integers.reserve(b"x", 13, LIMITS);
     assert_eq!(integers.encoding(), "hashtable");
     let few_integers = SetLimits {
         integers: 3,
         ..LIMITS
     };
     let mut set = Set::default();
-    set.expect(b"1", 4, few_integers);
+    set.reserve(b"1", 4, few_integers);
     assert_eq!(set.encoding(), "listpack");
 }
 
@@ -225,7 +225,7 @@ fn a_stored_set_has_the_form_of_a_new_one() {
     assert_eq!(form(&[&integers]), "intset");
     assert_eq!(form(&[&integers, &table]), "listpack");
     assert_eq!(form(&[&integers, &large]), "hashtable");
-    // Integers become integers again when they are alone; and they lose their order.
+    // A new set of integers alone has the integer form, in ascending order.
     let mixed = set(&["2", "x", "1"]);
     let result = algebra::intersection_set(&[&mixed, &integers, &large], LIMITS);
     assert_eq!(
@@ -239,7 +239,7 @@ fn a_stored_set_has_the_form_of_a_new_one() {
     );
     let result = algebra::difference_set(&mixed, &[&table], LIMITS);
     assert_eq!(result.encoding(), "intset");
-    // Here it is cheaper to remove what the others have, and the result keeps the form that it began with.
+    // Here removing the members of the others is cheaper, and the result keeps the form that it began with.
     let many = vec![&table; 6];
     let result = algebra::difference_set(&mixed, &many, LIMITS);
     assert_eq!(

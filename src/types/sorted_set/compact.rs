@@ -1,15 +1,15 @@
 //! A small sorted set: one packed block, an element of it for each member, in order.
 //!
-//! The element is the score and then the member. A score that is an integer takes as few bytes as it needs, any other
-//! number eight; how many they are is said before:
+//! The element is the number of bytes of the score, the score and the member. A score that is an integer takes as few
+//! bytes as it needs, any other number eight:
 //!
 //! ```text
 //!   ann 0      00 a n n                  ann 7     01 07 a n n           ann 300    02 2c 01 a n n
 //!   ann 1.5    08 00 00 00 00 00 00 f8 3f a n n                          ann -1     01 ff a n n
 //! ```
 //!
-//! `-0` is no integer. Commands put it in as `0`, as Redis does, whose listpacks hold integers too; but one that a file
-//! holds keeps its sign.
+//! `-0` is no integer. Commands store it as `0`, as Redis does, whose listpacks hold integers too. A `-0` that comes
+//! from a file keeps its sign.
 
 use super::Edge;
 use crate::types::packed::{self, Packed};
@@ -17,7 +17,7 @@ use smallvec::SmallVec;
 use std::cmp::Ordering;
 use std::ops::Range;
 
-/// An element on its way into the block; most have their bytes on the stack.
+/// An encoded element. Most have their bytes on the stack.
 type Element = SmallVec<[u8; 80]>;
 
 /// Members with scores in one block.
@@ -25,7 +25,7 @@ type Element = SmallVec<[u8; 80]>;
 pub(super) struct Compact(Packed);
 
 impl Compact {
-    /// How many members there are.
+    /// The number of members.
     pub(super) fn len(&self) -> usize {
         self.0.len()
     }
@@ -42,7 +42,7 @@ impl Compact {
         Some((rank, decode(element).1))
     }
 
-    /// How many entries lie before an edge, if they lie in one order with it.
+    /// The number of entries before an edge. The entries must be in the edge's order.
     pub(super) fn rank(&self, edge: Edge<'_>) -> usize {
         let lies_behind = |(member, score)| !edge.is_behind(member, score);
         self.iter().position(lies_behind).unwrap_or(self.len())
@@ -76,13 +76,13 @@ impl Compact {
         self.0.insert(rank, &encode(member, score));
     }
 
-    /// Takes out the entries with these ranks.
+    /// Removes the entries with these ranks.
     pub(super) fn remove(&mut self, ranks: Range<usize>) {
         self.0.remove(ranks);
     }
 }
 
-/// Of entries that come in order.
+/// A sorted set of entries that are in order already.
 impl<'a> FromIterator<(&'a [u8], f64)> for Compact {
     fn from_iter<I: IntoIterator<Item = (&'a [u8], f64)>>(entries: I) -> Self {
         let mut block = Packed::default();
@@ -123,7 +123,7 @@ pub(super) fn without_sign_of_zero(score: f64) -> f64 {
 }
 
 fn encode(member: &[u8], score: f64) -> Element {
-    // All integers that a double tells apart.
+    // Beyond, a double does not represent every integer.
     const MOST: f64 = (1u64 << 53) as f64;
     let is_negative_zero = score == 0.0 && score.is_sign_negative();
     let is_integer = score.abs() <= MOST && score.fract() == 0.0 && !is_negative_zero;
@@ -140,7 +140,7 @@ fn encode(member: &[u8], score: f64) -> Element {
     element
 }
 
-/// How many low bytes tell all of an integer, its sign included.
+/// The number of low bytes that represent an integer with its sign.
 fn integer_bytes(integer: i64) -> usize {
     match integer {
         0 => 0,

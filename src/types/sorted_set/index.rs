@@ -1,21 +1,25 @@
-//! The order of a large sorted set: a B+ tree of its entries that knows how many there are beneath each branch.
+//! The order of a large sorted set: a B+ tree of its entries that counts the entries beneath each child.
 //!
 //! ```text
 //!   branch     3.0 ann  |  7.0 bob          separators: each is not greater than what is to its right
 //!            /         |         \
-//!          64         58          69        how many entries lie beneath
+//!          64         58          69        the number of entries beneath
 //!         leaf       leaf        leaf       a run of entries each (`run.rs`)
 //! ```
 //!
-//! The counts make the rank of an entry, and the entry of a rank, a walk from the root to a leaf; ranges and their
-//! sizes are two ranks each. A skip list, which Redis has here, does the same with a block of memory and some three
-//! pointers for every member; a leaf needs two blocks for some fifty, and a walk through it stays in the cache.
+//! With the counts, a walk from the root to a leaf finds the rank of an entry, or the entry of a rank. A range is two
+//! ranks. Redis has a skip list here, which needs a block of memory and some three pointers for every member. A leaf
+//! needs two blocks for some fifty members, and a walk through it stays in the cache.
 //!
-//! Nodes are shared by clones and copied when they are changed: a clone is one reference, and the first change after
-//! it copies the path from the root to one leaf.
+//! Clones share nodes, which are copied when they are changed (copy-on-write): a clone is one reference, and the first
+//! change after it copies the path from the root to one leaf.
 //!
-//! Invariants: all leaves are equally deep; no node but the root is empty; no run is full between two calls. A node
-//! that has become small is joined with its neighbour where both fit into one.
+//! # Invariants
+//! 1. All leaves have one depth.
+//! 2. No node except the root is empty.
+//! 3. No run is full between two calls.
+//!
+//! A node that has become small is joined with its neighbour if both fit into one.
 
 use super::Edge;
 use super::run::{CAPACITY, LargeMember, Member, Run};
@@ -25,7 +29,8 @@ use triomphe::Arc;
 
 /// A node with fewer entries or children than this is small...
 const SMALL: usize = CAPACITY / 4;
-/// ...and is joined with its neighbour if they have no more than this together, so that they do not part again soon.
+/// ...and is joined with its neighbour if both together have no more than this, so that the result is not split again
+/// soon.
 const JOINED: usize = CAPACITY * 3 / 4;
 
 /// Entries by score and member.
@@ -43,21 +48,21 @@ enum Node {
 
 #[derive(Clone, Debug)]
 struct Branch {
-    /// One less than there are children. What equals a separator is to its right.
+    /// One between each two children. An entry equal to a separator lies to its right.
     separators: Run,
-    /// Entries beneath each child; side by side, because they are summed up.
+    /// The number of entries beneath each child; side by side, because they are summed up.
     counts: Vec<usize>,
     children: Vec<Node>,
 }
 
-/// What a node that was full has given away: its new right neighbour, and the separator between them.
+/// The result of splitting a full node: its new right neighbour, and the separator between them.
 struct Split {
     score: f64,
     member: OwnedMember,
     right: Node,
 }
 
-/// A member on its way from one node to another.
+/// A member that moves from one node to another.
 enum OwnedMember {
     Small(Vec<u8>),
     Large(LargeMember),
@@ -89,13 +94,13 @@ impl Default for Index {
 }
 
 impl Index {
-    /// How many entries there are.
+    /// The number of entries.
     pub(super) fn len(&self) -> usize {
         self.len
     }
 
-    /// Bytes of all nodes, estimated from the ways to so many entries: each node on a way is shared by the entries
-    /// beneath.
+    /// Bytes of all nodes, estimated from the paths to `samples` entries: each node on a path is divided by the entries
+    /// beneath it.
     pub(super) fn memory_bytes(&self, samples: usize) -> usize {
         let ranks = spread(samples, self.len);
         let sampled = ranks.len().max(1);
@@ -103,7 +108,7 @@ impl Index {
         (of_one / sampled as f64 * self.len as f64) as usize
     }
 
-    /// The part of the nodes above an entry that is its own.
+    /// The share of one entry in the bytes of the nodes above it.
     fn bytes_per_entry(&self, mut rank: usize) -> f64 {
         let mut bytes = 0.0;
         let mut beneath = self.len;
@@ -124,7 +129,7 @@ impl Index {
         bytes
     }
 
-    /// How many entries lie before an edge.
+    /// The number of entries before an edge.
     pub(super) fn rank(&self, edge: Edge<'_>) -> usize {
         let mut rank = 0;
         let mut node = &self.root;
@@ -140,7 +145,7 @@ impl Index {
         }
     }
 
-    /// How many entries lie before this one, which may be absent.
+    /// The number of entries before this one, which may be absent.
     pub(super) fn rank_of(&self, score: f64, member: &[u8]) -> usize {
         let mut rank = 0;
         let mut node = &self.root;
@@ -169,12 +174,12 @@ impl Index {
         }
     }
 
-    /// How many entries the leaf has that holds the entry of this rank.
+    /// The number of entries in the leaf of the entry with this rank.
     pub(super) fn leaf_len(&self, rank: usize) -> usize {
         self.leaf(rank).0.len()
     }
 
-    /// The leaf that holds the entry of this rank, and where in it.
+    /// The leaf of the entry with this rank, and the index there.
     fn leaf(&self, mut rank: usize) -> (&Run, usize) {
         let mut node = &self.root;
         loop {
@@ -192,7 +197,7 @@ impl Index {
         }
     }
 
-    /// Inserts an entry that is known to be absent.
+    /// Inserts an entry that is absent.
     pub(super) fn insert(&mut self, score: f64, member: Member<'_>) {
         self.len += 1;
         if let Some(split) = self.root.insert(score, member, true) {
@@ -207,14 +212,14 @@ impl Index {
         }
     }
 
-    /// Takes out an entry that is there.
+    /// Removes an entry, which must exist.
     pub(super) fn remove(&mut self, score: f64, member: &[u8]) {
         self.len -= 1;
         self.root.remove(score, member);
         self.drop_single_roots();
     }
 
-    /// Takes out the entries with these ranks.
+    /// Removes the entries with these ranks.
     pub(super) fn remove_ranks(&mut self, ranks: Range<usize>) {
         self.len -= ranks.len();
         if self.len == 0 {
@@ -235,7 +240,7 @@ impl Index {
 }
 
 impl Node {
-    /// How many entries (of a leaf) or children there are: what [`SMALL`] and [`JOINED`] count.
+    /// The number of entries of a leaf, or of children of a branch: the figure for [`SMALL`] and [`JOINED`].
     fn width(&self) -> usize {
         match self {
             Node::Leaf(run) => run.len(),
@@ -250,7 +255,7 @@ impl Node {
         }
     }
 
-    /// Inserts an entry; `is_last` says whether all others with greater ones are in this node.
+    /// Inserts an entry. `is_last` says that no node to the right exists.
     fn insert(&mut self, score: f64, member: Member<'_>, is_last: bool) -> Option<Split> {
         match self {
             Node::Leaf(run) => {
@@ -272,7 +277,7 @@ impl Node {
         }
     }
 
-    /// Takes out an entry that is there.
+    /// Removes an entry, which must exist.
     fn remove(&mut self, score: f64, member: &[u8]) {
         match self {
             Node::Leaf(run) => {
@@ -295,7 +300,7 @@ impl Node {
         }
     }
 
-    /// Takes out the entries with these ranks; not all that there are.
+    /// Removes the entries with these ranks, which must not be all entries.
     fn remove_ranks(&mut self, ranks: Range<usize>) {
         match self {
             Node::Leaf(run) => Arc::make_mut(run).remove(ranks),
@@ -303,7 +308,7 @@ impl Node {
         }
     }
 
-    /// Takes over all that is in the right neighbour, which `separators[index]` separates.
+    /// Moves everything from the right neighbour into this node. `separators[index]` lies between the two.
     fn join(&mut self, separators: &Run, index: usize, right: &Node) {
         match (self, right) {
             (Node::Leaf(run), Node::Leaf(right)) => Arc::make_mut(run).append(right, 0),
@@ -321,8 +326,8 @@ impl Node {
     }
 }
 
-/// Cuts a full leaf in two: in the middle, or, at the end of the index, where it has been appended to. So entries that
-/// come in order leave full leaves behind.
+/// Splits a full leaf in the middle. If its last entry was inserted last and is the greatest of the index, splits
+/// before that entry: so entries that are inserted in ascending order leave full leaves behind.
 fn split_leaf(run: &mut Run, is_last: bool) -> Split {
     let middle = if is_last {
         run.len() - 1
@@ -345,7 +350,7 @@ impl Branch {
             + vec_bytes(&self.children)
     }
 
-    /// The child that holds this entry, or is to hold it.
+    /// The child that has this entry, or to which it would be inserted.
     fn child_of(&self, score: f64, member: &[u8]) -> usize {
         match self.separators.search(score, member) {
             Ok(index) => index + 1,
@@ -358,7 +363,7 @@ impl Branch {
         self.counts[..child].iter().sum()
     }
 
-    /// Puts the right part of a child that was split beside it.
+    /// Inserts the right part of a child that was split.
     fn insert_child(&mut self, index: usize, split: Split) {
         let count = split.right.count();
         self.counts[index] -= count;
@@ -368,7 +373,7 @@ impl Branch {
             .insert(index, split.score, split.member.as_member());
     }
 
-    /// Cuts a full branch in two, like a leaf.
+    /// Splits a full branch, at the place where [`split_leaf`] splits a leaf.
     fn split(&mut self, is_last: bool) -> Split {
         let middle = match is_last {
             true => self.separators.len() - 1,
@@ -394,7 +399,7 @@ impl Branch {
         }
     }
 
-    /// Takes out the entries with these ranks: whole children without a look at them, and parts of at most two others.
+    /// Removes the entries with these ranks: whole children, without a look into them, and parts of at most two others.
     fn remove_ranks(&mut self, ranks: Range<usize>) {
         let mut whole = 0..0;
         let mut first_rank = 0;
@@ -414,7 +419,7 @@ impl Branch {
                 let ranks = start - ranks_of_child.start..end - ranks_of_child.start;
                 self.children[index].remove_ranks(ranks);
             }
-            // Where nothing is removed as a whole, the place between the changed children is still of interest.
+            // Even if no child is removed as a whole, the changed children may have to be joined.
             if whole.is_empty() {
                 whole = index..index;
             }
@@ -457,14 +462,15 @@ impl Branch {
     }
 }
 
-/// Entries in order, from both ends. Where a leaf ends, the next is found from the root: once in some fifty steps.
+/// An iterator over entries in order, from both ends. At the end of a leaf, the next one is found from the root: once
+/// in some fifty steps.
 #[derive(Clone, Debug)]
 pub(super) struct Entries<'a> {
     index: &'a Index,
     ranks: Range<usize>,
-    /// The leaf of the first entry, and where in it.
+    /// The leaf of the first entry, and the index there.
     front: Option<(&'a Run, usize)>,
-    /// The leaf of the last entry, and where behind it.
+    /// The leaf of the last entry, and the index after it.
     back: Option<(&'a Run, usize)>,
 }
 
@@ -502,13 +508,13 @@ impl ExactSizeIterator for Entries<'_> {}
 
 #[cfg(test)]
 impl Index {
-    /// Panics where an invariant does not hold.
+    /// Panics if an invariant does not hold.
     pub(super) fn check(&self) {
         let depth = check_node(&self.root, self.len, None, None);
         assert!(depth <= 1 || self.root.width() > 1, "a root with one child");
     }
 
-    /// How many leaves there are, and how many of them are also in another index.
+    /// The number of leaves, and how many of them another index shares.
     pub(super) fn leaves_shared_with(&self, other: &Index) -> (usize, usize) {
         let (mut own, mut others) = (Vec::new(), Vec::new());
         self.root.leaves(&mut own);
@@ -534,7 +540,7 @@ impl Node {
     }
 }
 
-/// Checks a node that should hold so many entries, from one separator to another, and returns how deep it is.
+/// Checks a node with this number of entries between two separators, and returns its depth.
 #[cfg(test)]
 fn check_node<'a>(
     node: &'a Node,

@@ -1,8 +1,8 @@
-//! The sorted set: members with scores, in the order of the scores; members of the same score are ordered by their
+//! The sorted set: members with scores, in the order of the scores. Members with equal scores are ordered by their
 //! bytes.
 //!
-//! A small one is one packed block (`compact.rs`). A large one is kept twice: a hash table ([`Dict`]) tells the score
-//! of a member, and a tree (`index.rs`) the order. Both are shared by clones until they are changed.
+//! A small set is one packed block (`compact.rs`). A large set is kept twice: a hash table ([`Dict`]) finds the score
+//! of a member, and a tree (`index.rs`) keeps the order. Clones share both (copy-on-write).
 
 mod compact;
 mod index;
@@ -21,7 +21,7 @@ use std::cmp::Ordering;
 use std::hint::black_box;
 use std::ops::Range;
 
-/// Members that are looked up in the table together, where several are to be.
+/// Members whose memory in the table is fetched together.
 const AT_ONCE: usize = 8;
 
 /// Members with scores. No score is NaN.
@@ -43,7 +43,7 @@ struct Indexed {
     index: Index,
 }
 
-/// A member that is too large to lie in the table and in the index, with its score.
+/// A member, with its score, that is too large to lie in the table and in the index.
 #[derive(Clone, Debug)]
 struct LargeEntry {
     member: LargeMember,
@@ -63,25 +63,25 @@ impl Keyed for LargeEntry {
     }
 }
 
-/// A place between two entries, or before or behind them all.
+/// A place between two entries, or before or after all of them.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Edge<'a> {
     /// Before all entries.
     Start,
-    /// Before those with this score.
+    /// Before the entries with this score.
     BeforeScore(f64),
-    /// Behind those with this score.
+    /// After the entries with this score.
     AfterScore(f64),
-    /// Before this member. Means something only where all scores are equal, like the next one.
+    /// Before this member. Has a meaning only if all scores are equal.
     BeforeMember(&'a [u8]),
-    /// Behind this member.
+    /// After this member. Has a meaning only if all scores are equal.
     AfterMember(&'a [u8]),
-    /// Behind all entries.
+    /// After all entries.
     End,
 }
 
 impl Edge<'_> {
-    /// Whether the edge lies behind an entry.
+    /// Whether the edge lies after an entry.
     fn is_behind(self, member: &[u8], score: f64) -> bool {
         match self {
             Edge::Start => false,
@@ -94,14 +94,14 @@ impl Edge<'_> {
     }
 }
 
-/// What became of a member.
+/// The result of [`SortedSet::update`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It was put in.
+    /// The member was inserted.
     Added,
-    /// It has another score.
+    /// The score of the member was changed.
     Updated,
-    /// Nothing.
+    /// Nothing has changed.
     None,
 }
 
@@ -115,7 +115,7 @@ impl Default for SortedSet {
 
 /// Reading.
 impl SortedSet {
-    /// How many members there are.
+    /// The number of members.
     pub fn len(&self) -> usize {
         match &self.form {
             Form::Compact(block) => block.len(),
@@ -133,8 +133,8 @@ impl SortedSet {
         matches!(self.form, Form::Compact(_))
     }
 
-    /// Bytes of its blocks of memory; those of a large set are estimated from so many pages of the table and so many
-    /// places in the index.
+    /// Bytes of its blocks of memory; for a large set an estimate from `samples` pages of the table and paths of the
+    /// index.
     pub fn memory_bytes(&self, samples: usize) -> usize {
         match &self.form {
             Form::Compact(block) => block.memory_bytes(),
@@ -157,7 +157,7 @@ impl SortedSet {
         }
     }
 
-    /// How many members come before this one, and its score.
+    /// The rank of a member (the number of members before it) and its score.
     pub fn rank(&self, member: &[u8]) -> Option<(usize, f64)> {
         match &self.form {
             Form::Compact(block) => block.find(member),
@@ -168,7 +168,7 @@ impl SortedSet {
         }
     }
 
-    /// How many members come before an edge.
+    /// The number of members before an edge.
     pub fn rank_of(&self, edge: Edge<'_>) -> usize {
         match &self.form {
             Form::Compact(block) => block.rank(edge),
@@ -195,8 +195,8 @@ impl SortedSet {
         })
     }
 
-    /// Visits some members and returns the cursor to go on with, 0 at the end: see [`Dict::scan`]. A compact set is
-    /// visited whole by the first call, as in Redis.
+    /// Visits some members and returns the cursor of the next call, 0 at the end: see [`Dict::scan`]. As in Redis, the
+    /// first call visits all members of a compact set.
     pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8], f64)) -> u64 {
         match &self.form {
             Form::Compact(block) => {
@@ -222,7 +222,7 @@ impl SortedSet {
         SortedSet::from_sorted(entries.into_iter(), limits)
     }
 
-    /// As [`from_entries`](Self::from_entries), of members that come in order.
+    /// A set of members that are in order; otherwise as [`from_entries`](Self::from_entries).
     pub fn from_sorted<'a>(
         entries: impl ExactSizeIterator<Item = (&'a [u8], f64)> + Clone,
         limits: CompactLimits,
@@ -236,7 +236,7 @@ impl SortedSet {
         SortedSet::build(entries.into_iter(), limits, |score| score)
     }
 
-    /// A set of members that come in order; of a compact one, `compact_score` says what becomes of each score.
+    /// A set of members that are in order. If it is compact, `compact_score` converts each score.
     fn build<'a>(
         entries: impl ExactSizeIterator<Item = (&'a [u8], f64)> + Clone,
         limits: CompactLimits,
@@ -254,14 +254,15 @@ impl SortedSet {
         SortedSet { form }
     }
 
-    /// Leaves the compact form if so many members will not fit into it.
-    pub fn expect(&mut self, members: usize, limits: CompactLimits) {
+    /// Leaves the compact form, if this number of members will not fit into it.
+    pub fn reserve(&mut self, members: usize, limits: CompactLimits) {
         if members > limits.entries {
             self.make_indexed();
         }
     }
 
-    /// Lets `decide` say from a member's score what its score is to be; `None` leaves everything as it is.
+    /// Gives a member the score that `decide` computes from the present one. If `decide` returns `None`, nothing
+    /// changes.
     pub fn update(
         &mut self,
         member: &[u8],
@@ -287,7 +288,7 @@ impl SortedSet {
         }
     }
 
-    /// Takes out a member; returns whether it was there.
+    /// Removes a member; returns whether it was there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match &mut self.form {
             Form::Compact(block) => match block.find(member) {
@@ -301,17 +302,17 @@ impl SortedSet {
         }
     }
 
-    /// Takes out the members with these ranks.
+    /// Removes the members with these ranks.
     pub fn remove_ranks(&mut self, ranks: Range<usize>) {
         match &mut self.form {
-            // What a clone shares would be copied for nothing.
+            // A change of nothing would copy nodes that a clone shares.
             _ if ranks.is_empty() => {}
             Form::Compact(block) => block.remove(ranks),
             Form::Indexed(indexed) => indexed.remove_ranks(ranks),
         }
     }
 
-    /// Puts in a member that is known to be absent.
+    /// Inserts a member that is absent.
     fn insert(&mut self, member: &[u8], score: f64, limits: CompactLimits) {
         if self.len() >= limits.entries || member.len() > limits.value_bytes {
             self.make_indexed();
@@ -374,7 +375,7 @@ impl Indexed {
         Change::Updated
     }
 
-    /// Sets the score in the table, and returns the member as the index is to hold it.
+    /// Sets the score in the table, and returns the member in the form for the index.
     fn set_score<'a>(&mut self, position: Position, member: &'a [u8], score: f64) -> Member<'a> {
         if let Some(entry) = self.scores.reference_mut(position) {
             entry.score = score;
@@ -423,8 +424,8 @@ impl Indexed {
         self.look_ahead(is_front);
     }
 
-    /// Where members are taken from one end again and again, fetches the next ones once in so many times. They lie side
-    /// by side in the index, but anywhere in the table: that alone would be a third of the time of ZPOPMIN.
+    /// When members are removed at one end repeatedly, fetches the next members now and then. They lie side by side in
+    /// the index but anywhere in the table, and these cache misses alone would be a third of the time of ZPOPMIN.
     fn look_ahead(&self, is_front: bool) {
         let len = self.index.len();
         let next = match is_front {
@@ -439,8 +440,7 @@ impl Indexed {
     }
 }
 
-/// Looks at all memory in which the table has these members, and waits for all of it at once instead of for one place
-/// after the other.
+/// Loads the entries of these members in the table into the cache, so that their cache misses overlap.
 fn fetch(scores: &Dict<LargeEntry>, members: &[&[u8]]) {
     let hashes: SmallVec<[u64; AT_ONCE]> = members.iter().map(|it| dict::hash(it)).collect();
     scores.fetch(hashes.iter().copied());
@@ -466,12 +466,12 @@ pub fn compare(a: (&[u8], f64), b: (&[u8], f64)) -> Ordering {
     by_score.then_with(|| a.0.cmp(b.0))
 }
 
-/// Takes no time to speak of where the entries are in order, or in the opposite one.
+/// Sorts entries. It takes little time if they are in order, or in reverse order, already.
 fn sort(entries: &mut [(&[u8], f64)]) {
     entries.sort_by(|a, b| compare(*a, *b));
 }
 
-/// Members with their scores in order, from both ends.
+/// An iterator over members with their scores in order, from both ends.
 #[derive(Clone, Debug)]
 pub struct Entries<'a>(EntriesForm<'a>);
 

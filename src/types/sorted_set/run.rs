@@ -1,13 +1,13 @@
-//! A run of entries in order, packed: what a leaf of the index holds, and what tells the children of a branch apart.
+//! A run of entries in order, packed. A leaf of the index is a run, and so are the separators of a branch.
 //!
 //! ```text
 //!   scores   1.0   1.0   2.5     side by side: a search touches few cache lines
-//!   ends     3     6     6*      where each member ends in `bytes`; * marks one that lies elsewhere
+//!   ends     3     6     6*      where each member ends in `bytes`; * marks a large member
 //!   bytes    a n n b o b
 //!   large    -> a member of more than 48 bytes
 //! ```
 //!
-//! Scores and ends have their room in the run itself, so a run is two blocks of memory however many entries it has.
+//! Scores and ends lie in the run itself, so a run is two blocks of memory for any number of entries.
 
 use super::Edge;
 use crate::types::blocks::vec_bytes;
@@ -15,17 +15,17 @@ use crate::types::packed::make_room;
 use std::ops::Range;
 use triomphe::ThinArc;
 
-/// Entries that a run has room for. With its count of references it then fills a block of 768 bytes.
+/// The greatest number of entries of a run. With its reference count, a run fills a block of 768 bytes.
 pub(super) const CAPACITY: usize = 70;
 /// The longest member whose bytes lie in the run. A longer one is one block that the run and the table of scores share.
 pub(super) const PACKED_BYTES: usize = 48;
-/// In `ends`, beside an offset of at most 70 times 48.
+/// The mark of a large member in `ends`. The other bits are an offset of at most 70 times 48.
 const IS_LARGE: u16 = 1 << 15;
 
 /// A member of more than [`PACKED_BYTES`] bytes, in a block of its own.
 pub(super) type LargeMember = ThinArc<(), u8>;
 
-/// A member on its way into a run.
+/// A member to be inserted into a run.
 #[derive(Clone, Debug)]
 pub(super) enum Member<'a> {
     /// At most [`PACKED_BYTES`] bytes.
@@ -68,12 +68,12 @@ impl Default for Run {
 
 /// Reading.
 impl Run {
-    /// How many entries there are.
+    /// The number of entries.
     pub(super) fn len(&self) -> usize {
         self.len.into()
     }
 
-    /// Bytes of its blocks of memory but for the one that it lies in, and for large members, which the table has too.
+    /// Bytes of its memory, without the block of the run itself, and without large members, which the table counts.
     pub(super) fn memory_bytes(&self) -> usize {
         vec_bytes(&self.bytes) + vec_bytes(&self.large)
     }
@@ -96,7 +96,7 @@ impl Run {
         }
     }
 
-    /// A member, to be put into another run.
+    /// A member in the form for another run.
     pub(super) fn member_to_move(&self, index: usize) -> Member<'_> {
         if self.ends[index] & IS_LARGE == 0 {
             Member::Small(self.member(index))
@@ -105,7 +105,7 @@ impl Run {
         }
     }
 
-    /// How many entries lie before an edge.
+    /// The number of entries before an edge.
     pub(super) fn rank(&self, edge: Edge<'_>) -> usize {
         let scores = &self.scores[..self.len()];
         match edge {
@@ -118,7 +118,7 @@ impl Run {
         }
     }
 
-    /// Where the entry is, or else (`Err`) where it belongs.
+    /// The index of an entry (`Ok`), or the index at which to insert it (`Err`).
     pub(super) fn search(&self, score: f64, member: &[u8]) -> Result<usize, usize> {
         let scores = &self.scores[..self.len()];
         let start = scores.partition_point(|other| *other < score);
@@ -134,7 +134,7 @@ impl Run {
         }
     }
 
-    /// The first index in the range whose member is not before what the test knows.
+    /// The first index in the range for whose member the test is false (binary search).
     fn partition(&self, range: Range<usize>, is_before: impl Fn(&[u8]) -> bool) -> usize {
         let Range { mut start, mut end } = range;
         while start < end {
@@ -198,7 +198,7 @@ impl Run {
         }
     }
 
-    /// Takes out the entries with these indexes.
+    /// Removes the entries with these indexes.
     pub(super) fn remove(&mut self, indexes: Range<usize>) {
         let Range { start, end } = indexes;
         let len = self.len();
@@ -217,7 +217,7 @@ impl Run {
         }
     }
 
-    /// Cuts the run in two before `index` and returns the rear part.
+    /// Splits the run before `index` and returns the second part.
     pub(super) fn split_off(&mut self, index: usize) -> Run {
         let mut rear = Run::default();
         let bytes = self.bytes.len() - self.start_of(index);

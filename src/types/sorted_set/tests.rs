@@ -10,7 +10,7 @@ const LIMITS: CompactLimits = CompactLimits {
     value_bytes: 64,
 };
 
-/// A set and what it should be.
+/// A set and its expected content.
 struct Checked {
     set: SortedSet,
     model: Model,
@@ -36,7 +36,7 @@ impl Checked {
     fn put(&mut self, member: &[u8], score: f64) {
         let old = self.model.iter().position(|(other, _)| other == member);
         let old = old.map(|place| self.model.remove(place).1);
-        // An equal score stays what it was: 0 and -0 are equal.
+        // An equal score is not replaced: 0 and -0 are equal.
         let kept = old.filter(|old| *old == score).unwrap_or(score);
         let place = self.place(member, kept);
         self.model.insert(place, (member.to_vec(), kept));
@@ -117,7 +117,7 @@ fn score(random: &mut Rng) -> f64 {
     }
 }
 
-/// One random operation; sets swell while `grows` is great, and shrink while it is small.
+/// One random operation. Sets grow while `grows` is great, and shrink while it is small.
 fn step(checked: &mut Checked, random: &mut Rng, members: usize, grows: usize) {
     let some = member(random.usize(..members));
     match random.usize(..20) {
@@ -176,7 +176,7 @@ fn behaves_like_a_sorted_vector_and_clones_keep_what_they_saw() {
             }
         }
         checked.check_all();
-        // A clone can go a way of its own.
+        // From here on the clone is changed independently.
         if let Some(clone) = clones.last_mut() {
             (0..200).for_each(|_| step(clone, &mut random, members, 6));
         }
@@ -184,7 +184,7 @@ fn behaves_like_a_sorted_vector_and_clones_keep_what_they_saw() {
     }
 }
 
-/// With equal scores the members alone make the order, and edges between members mean something.
+/// With equal scores the order is that of the members, and edges between members have a meaning.
 #[test]
 fn members_of_one_score_are_ordered_by_their_bytes() {
     for limits in [
@@ -270,7 +270,7 @@ fn leaves_the_compact_form_at_its_limits() {
     assert!(!set.is_compact());
 }
 
-/// However many members there are: a clone is a few references, and a change after it copies one path.
+/// For any number of members, a clone is a few references, and a change after it copies one path.
 #[test]
 fn a_clone_shares_all_but_the_path_to_what_is_changed() {
     let names: Vec<Vec<u8>> = (0..100_000)

@@ -69,7 +69,7 @@ pub(super) fn reload(call: &mut Call, db: &mut Db) -> CommandResult {
     db.replay_as(|_| {});
     if empties {
         let changes = call.server.keyspace.changes();
-        call.server.saves.note_loaded(changes);
+        call.server.saves.record_loaded(changes);
     }
     call.reply.ok();
     Ok(())

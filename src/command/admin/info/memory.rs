@@ -2,12 +2,12 @@
 
 use crate::command::call::Call;
 use crate::keyspace::survey::Survey;
-use crate::state::memory;
+use crate::state::{memory, process};
 use std::fmt::Write;
 
 pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     let used = call.server.memory_peak.measure();
-    let machine = memory::machine_bytes();
+    let machine = process::machine_bytes();
     line!(out, "used_memory:{}", used.allocated);
     line!(out, "used_memory_human:{}", human(used.allocated));
     line!(out, "used_memory_rss:{}", used.resident);

@@ -19,8 +19,8 @@ use crate::command::error::CommandResult;
 use crate::command::spec::*;
 use crate::keyspace::survey::Survey;
 use crate::state::config::Supervision;
-use crate::state::memory::ProcessorSeconds;
-use crate::state::{Server, memory as process};
+use crate::state::process::ProcessorSeconds;
+use crate::state::{Server, process};
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 

@@ -155,7 +155,7 @@ pub(in crate::command) fn add_entries(
     if let Some(set) = set {
         if set.is_empty() {
             // As in Redis, also if they turn out to be one and the same.
-            set.expect(entries.len(), limits);
+            set.reserve(entries.len(), limits);
         }
         for (member, score) in entries {
             let decide = |old| {

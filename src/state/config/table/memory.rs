@@ -71,7 +71,7 @@ const MAXMEMORY_POLICY: &[Word] = &[
     ("noeviction", 7),
 ];
 
-/// Whether the policy of this number goes by how often keys are used.
+/// Whether the policy with this number evicts the least frequently used keys (LFU).
 pub(in crate::state::config) fn is_lfu(policy: i64) -> bool {
     MAXMEMORY_POLICY
         .iter()

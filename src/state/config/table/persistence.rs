@@ -6,8 +6,7 @@ use super::{
 use crate::state::config::value::{Kind, Word};
 
 pub(super) const TABLE: &[Directive] = &[
-    // Redis: "dump.rdb", and the points "3600 1 300 100 60 10000". Here a dump is due after 300 seconds with any
-    // change.
+    // In Redis the defaults are "dump.rdb" and "3600 1 300 100 60 10000". Here the point is "300 1".
     special("dir", Kind::Directory, "")
         .protected()
         .kept_in(Slot::WorkingDirectory),
@@ -20,7 +19,7 @@ pub(super) const TABLE: &[Directive] = &[
     boolean("rdbchecksum", "yes")
         .immutable()
         .flag(|fields| &fields.rdbchecksum),
-    // Not in Redis, so hidden from those who compare all directives.
+    // Redis does not have it. It is hidden, so that `CONFIG GET *` gives Redis' list.
     boolean("rdb-read-back", "yes")
         .hidden()
         .flag(|fields| &fields.rdb_read_back),

@@ -119,7 +119,7 @@ const SHUTDOWN_FLAGS: &[Word] = &[
     ("now", 4),
     ("force", 8),
 ];
-/// `relative` is shown as `yes`, because both mean the same.
+/// `relative` is shown as `yes`, because both have one meaning.
 const OOM_SCORE_ADJ: &[Word] = &[("no", 0), ("yes", 1), ("relative", 1), ("absolute", 2)];
 
 fn supervisor(name: &str) -> Result<(), &'static str> {
@@ -136,7 +136,7 @@ fn shutdown_flags(shown: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Of the locales of the operating system, only those are known that compare bytes, as this server does.
+/// Accepts only the locales that compare bytes, as this server does.
 fn locale(name: &str) -> Result<(), &'static str> {
     if matches!(name, "" | "C" | "POSIX" | "C.UTF-8") {
         Ok(())
