@@ -60,8 +60,8 @@
 //! | the book of [transfers](state::transfers), then one of its rounds | which client gets which dump | a few lines |
 //! | all other mutexes | what their file says | a few lines; most hold no other lock meanwhile |
 //!
-//! The locks of channels and monitors are also taken under shards, because [events](keyspace::events) are sent there, and
-//! because EXEC runs its commands there; [`state`] has the whole order.
+//! The locks of channels and monitors are also taken under shards, because [events](keyspace::events) are sent there,
+//! and because EXEC runs its commands there; [`state`] has the whole order.
 //!
 //! # For whom a slow command is slow
 //!

@@ -59,8 +59,9 @@ fn sources(folder: &str) -> Vec<(PathBuf, String)> {
 
 /// The lines of code of a file: without comments, and without its tests, which may look wherever they like.
 fn code(text: &str) -> impl Iterator<Item = &str> {
-    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    code.lines()
+    let code = text.split("#[cfg(test)]\nmod tests {").next();
+    code.unwrap_or_default()
+        .lines()
         .filter(|line| !line.trim_start().starts_with("//"))
 }
 

@@ -1,4 +1,5 @@
-//! Error replies. All their texts stand here, byte for byte as Redis has them.
+//! Error replies, byte for byte as Redis has them. The texts that several commands share stand here; those of one
+//! command alone stand there, in [`CommandError::err`].
 
 use crate::keyspace::entry::WrongType;
 use crate::types::hyperloglog::Corrupted;

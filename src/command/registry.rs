@@ -157,3 +157,30 @@ fn unknown_command(arguments: &[&[u8]]) -> CommandError {
     let name = &name[..name.len().min(QUOTED_BYTES)];
     CommandError::UnknownCommand([b"'", name, b"', with args beginning with: ", &quoted].concat())
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::COMMANDS;
+    use crate::command::spec::{BLOCKING, Handler, WRITE};
+
+    /// Who may change data and who may wait is said twice, by the handler and by the flags of Redis; they agree.
+    #[test]
+    fn handlers_and_flags_agree() {
+        // They change what is noted about a key, not its value, or nothing that Redis would replay.
+        let not_writing = ["watch", "pfcount", "pfdebug", "debug", "wait", "waitaof"];
+        for command in COMMANDS.all() {
+            let name = command.full_name();
+            let handler = command.spec.handler;
+            let writes = matches!(
+                handler,
+                Handler::Write(_) | Handler::WriteAll(_) | Handler::Wait(_)
+            );
+            let by_arguments = matches!(handler, Handler::ByArguments(_));
+            if !by_arguments && !not_writing.contains(&name.as_str()) {
+                assert_eq!(writes, command.spec.has(WRITE), "{name}");
+            }
+            let waits = matches!(handler, Handler::Wait(_));
+            assert_eq!(waits, command.spec.has(BLOCKING), "{name}");
+        }
+    }
+}

@@ -19,8 +19,9 @@
 //!    rest.
 //! 2. News come in the order of the changes; effects too.
 //! 3. The effect of a command that changed nothing is nothing, however it describes itself.
+//! 4. A handler that panics leaves what it has changed, without an effect: what it would have done is not known.
 
-use super::db::Db;
+use super::db::{Db, WriteDb};
 use super::effect::Effects;
 use super::space::{Key, Place, SHARDS};
 
@@ -112,6 +113,33 @@ impl Db<'_> {
         self.keyspace.listeners.is_any() || !shard.watchers.is_empty() || !shard.waiters.is_empty()
     }
 
+    /// Sends the events that reading has caused. The shards are locked for reading, so nothing else can have happened.
+    pub fn commit_reading(&self) {
+        let Some(change) = self.change.take() else {
+            return;
+        };
+        for news in &change.news {
+            let database = news.place.shard / SHARDS;
+            self.keyspace
+                .listeners
+                .events
+                .tell(database, news.event, &news.key);
+        }
+    }
+
+    fn tell_watchers_and_waiters(&mut self, key: &Key<'_>) {
+        let shard = self.guard_mut(key);
+        if !shard.watchers.is_empty() {
+            shard.watchers.spoil(key.bytes);
+        }
+        if !shard.waiters.is_empty() {
+            self.note_for_waiters(key);
+        }
+    }
+}
+
+/// What the executor does, and no handler: a [`WriteDb`] is not handed to it.
+impl WriteDb<'_> {
     /// Commits what has been done since the last commit. `request` is what the client asked for, with the command's
     /// name, and is replayed unless the command has said something else; empty if no command of its own did it.
     #[inline]
@@ -153,30 +181,6 @@ impl Db<'_> {
         }
     }
 
-    /// Sends the events that reading has caused. The shards are locked for reading, so nothing else can have happened.
-    pub fn commit_reading(&self) {
-        let Some(change) = self.change.take() else {
-            return;
-        };
-        for news in &change.news {
-            let database = news.place.shard / SHARDS;
-            self.keyspace
-                .listeners
-                .events
-                .tell(database, news.event, &news.key);
-        }
-    }
-
-    fn tell_watchers_and_waiters(&mut self, key: &Key<'_>) {
-        let shard = self.guard_mut(key);
-        if !shard.watchers.is_empty() {
-            shard.watchers.spoil(key.bytes);
-        }
-        if !shard.waiters.is_empty() {
-            self.note_for_waiters(key);
-        }
-    }
-
     /// From now on, the effects of all commands belong together: a transaction begins.
     pub fn begin_block(&mut self) {
         if self.keyspace.listeners.has_journal() {
@@ -191,7 +195,7 @@ impl Db<'_> {
             .as_mut()
             .and_then(|aftermath| aftermath.block.take());
         if let Some(mut effects) = block {
-            effects.is_transaction = true;
+            effects.belong_together = true;
             self.keyspace.listeners.append(&effects);
         }
     }
@@ -204,7 +208,7 @@ impl Change {
         match self.own.take() {
             _ if !self.is_by_command => {}
             Some(own) => {
-                effects.is_transaction = own.len() > 1;
+                effects.belong_together = own.len() > 1;
                 effects.append(&own);
             }
             None if !request.is_empty() => effects.push(database, request),

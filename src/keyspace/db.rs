@@ -33,6 +33,7 @@ use crate::types::dict::Position;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::thread;
 use triomphe::Arc;
 
 /// The shards locked for one command.
@@ -63,8 +64,9 @@ pub(super) struct Aftermath {
     pub(super) block: Option<Effects>,
     /// Keys that clients wait for and that have come into a state that serves them, each with its database.
     ready: Vec<(usize, Box<[u8]>)>,
-    garbage: Vec<Garbage>,
+    // Dropped before `garbage`: no client waits while large values are freed.
     served: Served,
+    garbage: Vec<Garbage>,
 }
 
 /// What is freed when the locks are gone; never read, only dropped.
@@ -103,10 +105,35 @@ impl<'a> WriteDb<'a> {
         } && self.0.missing_shards(keys).is_empty();
         if serves {
             self.0.view = view;
-            self.0.begin_command();
-            self.0.remove_expired(keys);
+            self.begin_command();
+            self.remove_expired(keys);
         }
         serves
+    }
+}
+
+impl WriteDb<'_> {
+    /// Begins another command of a transaction.
+    pub fn begin_step(&mut self, database: usize, touches: bool) {
+        self.view.database = database;
+        self.view.touches = touches;
+        self.begin_command();
+    }
+
+    /// Forgets what concerns the command before.
+    #[inline]
+    fn begin_command(&mut self) {
+        self.counted.set(None);
+        if self.has_strayed() {
+            self.strayed.take();
+        }
+    }
+
+    /// Removes those of these keys that have expired, and commits that: it is no doing of the command that comes next.
+    #[inline]
+    pub fn remove_expired(&mut self, keys: &[Key<'_>]) {
+        keys.iter().for_each(|key| self.remove_if_expired(key));
+        self.commit(&[]);
     }
 }
 
@@ -140,11 +167,16 @@ impl Drop for ReadDb<'_> {
 }
 
 impl Drop for WriteDb<'_> {
-    /// Commits what has not been committed, publishes the earliest deadlines while the locks are still held, and wakes
-    /// the expirer if need be.
+    /// Commits what has not been committed and serves the clients that waited for it, publishes the earliest deadlines
+    /// while the locks are still held, and wakes the expirer if need be.
     fn drop(&mut self) {
-        self.0.commit(&[]);
-        self.0.end_block();
+        self.commit(&[]);
+        self.end_block();
+        match thread::panicking() {
+            // To serve them runs more code that may panic. They wait for the next change.
+            true => self.forget_ready_keys(),
+            false => self.serve_waiters(),
+        }
         for (number, guard) in &self.0.guards {
             let cell = self.0.keyspace.cell(*number);
             let earliest = guard.shard().earliest_deadline_ms().unwrap_or(NO_DEADLINE);
@@ -462,29 +494,6 @@ impl<'a> Db<'a> {
             size.deadlines += shard.deadline_count();
         }
         sizes
-    }
-
-    /// Begins another command of a transaction.
-    pub fn begin_step(&mut self, database: usize, touches: bool) {
-        self.view.database = database;
-        self.view.touches = touches;
-        self.begin_command();
-    }
-
-    /// Forgets what concerns the command before.
-    #[inline]
-    fn begin_command(&mut self) {
-        self.counted.set(None);
-        if self.has_strayed() {
-            self.strayed.take();
-        }
-    }
-
-    /// Removes those of these keys that have expired, and commits that: it is no doing of the command that comes next.
-    #[inline]
-    pub fn remove_expired(&mut self, keys: &[Key<'_>]) {
-        keys.iter().for_each(|key| self.remove_if_expired(key));
-        self.commit(&[]);
     }
 
     /// Removes a key if it has expired and is not merely to be hidden. That is done for the keys that a command

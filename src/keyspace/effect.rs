@@ -13,8 +13,8 @@ use std::ops::Range;
 pub struct Effects {
     bytes: Vec<u8>,
     commands: Vec<Effect>,
-    /// Whether they are to be replayed as one: a transaction, or a command that became several.
-    pub is_transaction: bool,
+    /// Whether they come from a transaction, or from one command that became several.
+    pub(super) belong_together: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -62,6 +62,11 @@ impl Effects {
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (usize, &[u8])> {
         let commands = self.commands.iter();
         commands.map(|effect| (effect.database, &self.bytes[effect.bytes.clone()]))
+    }
+
+    /// Whether they are to be replayed as one, between MULTI and EXEC.
+    pub fn is_transaction(&self) -> bool {
+        self.belong_together && self.len() > 1
     }
 
     /// How many there are.

@@ -1,5 +1,5 @@
 //! Holds back every change to the keyspace: at the end of the server, what is changed after the last snapshot would be
-//! acknowledged and lost.
+//! acknowledged and lost. Reading goes on, unless a key that is read has expired and would have to be removed first.
 
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};

@@ -1,12 +1,12 @@
 //! The listeners to all changes, beside the clients that watch or wait for certain keys: the audience of events, and
 //! the journal.
 //!
-//! With none of them, which is the usual case, a change costs one relaxed load.
+//! With none of them, which is the usual case, they cost a change one relaxed load.
 
 use super::effect::{Effects, Journal};
 use super::events::{Audience, Events};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// The listeners of a keyspace.
 #[derive(Debug, Default)]
@@ -15,11 +15,14 @@ pub struct Listeners {
     is_any: AtomicBool,
     pub(super) events: Events,
     journal: OnceLock<Arc<dyn Journal>>,
+    /// Held while a listener comes or goes, so that `is_any` agrees with them.
+    changing: Mutex<()>,
 }
 
 impl Listeners {
     /// From now on, [events](super::events::class) of these classes are sent.
     pub fn set_event_classes(&self, classes: u32) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.events.set_classes(classes);
         self.is_any
             .store(classes != 0 || self.has_journal(), Relaxed);
@@ -32,6 +35,7 @@ impl Listeners {
 
     /// Sets the receiver of effects, once and for all. What changes meanwhile may be missed.
     pub fn set_journal(&self, journal: Arc<dyn Journal>) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let already = self.journal.set(journal);
         debug_assert!(already.is_ok(), "a keyspace has one journal");
         self.is_any.store(true, Relaxed);

@@ -5,14 +5,14 @@
 //!
 //! # Invariants
 //!
-//! 1. Only the first in the queue tries the lock, or sleeps on it. It stays the first until it has the lock or gives up
-//!    its place; then it wakes the next. The others sleep.
+//! 1. Only the first in the queue tries the lock, or sleeps on it. It stays the first until it has the lock or gives
+//!    up its place; then it wakes the next. The others sleep.
 //! 2. A newcomer may take a free lock although others wait: to wake a thread takes longer than most commands, and the
 //!    lock would lie idle meanwhile. But once a thread in the queue is *pressing*, newcomers go to its end. So a
 //!    pressing thread waits for the holder and for those before it in the queue, and for no other thread.
-//! 3. A thread that holds other locks presses from the beginning, and tries the lock until its deadline. A thread that
-//!    holds none presses when it is the first and has waited for a [`MOMENT`]; then it sleeps on the lock itself. So
-//!    the first never stays the first for longer than a moment and what the holder takes.
+//! 3. A thread with a deadline holds other locks: it presses from the beginning, and tries the lock until then. A
+//!    thread without one presses when it is the first and has waited for a [`MOMENT`]; then it sleeps on the lock
+//!    itself. So the first never stays the first for longer than a moment and what the holder takes.
 //! 4. The queue's mutex is held for a few instructions; under it no other lock is taken and nothing is waited for.
 //!
 //! ```text

@@ -69,7 +69,8 @@ impl Locks {
         guard.is_some_and(|guard| guard.shard().len() >= MANY)
     }
 
-    /// Fetches from memory what is at these places, for commands to come; passes over shards that are locked.
+    /// Fetches from memory what is at these places, for commands to come; passes over shards that are locked. The
+    /// thread may hold a lock: nothing is waited for here.
     pub fn fetch(&self, places: &[Place]) {
         let lock = |place: &Place| {
             let guard = self.cell(place.shard).shard.try_lock(Access::Shared)?;

@@ -94,7 +94,8 @@ impl Snapshot<'_> {
         let next = self
             .next_shard
             .fetch_update(Relaxed, Relaxed, |next| (next < end).then_some(next + 1));
-        self.locks.take_snapshot(next.ok()?, self.id)
+        let image = self.locks.take_snapshot(next.ok()?, self.id);
+        Some(image.expect("a shard stays marked until it is taken, which happens once"))
     }
 
     /// Drops what has not been taken yet: the shards need not keep it any longer.

@@ -1,6 +1,11 @@
-//! The keyspace as INFO and KEYS see it, which look at all of it: shard by shard, each locked for an instant and no two
-//! at once, so that a survey that waits for a slow command delays no other command. In a transaction all shards are
-//! locked already; then it looks at what is locked.
+//! The keyspace as commands see it that look at all of it: INFO, KEYS. In a transaction all shards are locked already;
+//! then a survey looks at what is locked. Else it takes locks:
+//!
+//! | | locks |
+//! |---|---|
+//! | figures | shard by shard, each locked for an instant |
+//! | entries, up to 10,000 of them | all shards of the database together, shared, while the entries are visited |
+//! | more entries | all shards of the database together, exclusively, for the instant that begins a snapshot |
 
 use super::db::Db;
 use super::entry::Entry;
@@ -16,11 +21,27 @@ const FEW: usize = 10_000;
 
 /// Looks at the shards of all databases, and takes the locks that are not held.
 #[derive(Debug)]
-pub enum Survey<'a, 'k> {
-    /// No lock is held by this thread.
+pub struct Survey<'a, 'k>(Hold<'a, 'k>);
+
+/// Private, so that a handler does not get at the locks.
+#[derive(Debug)]
+enum Hold<'a, 'k> {
+    /// This thread holds no lock.
     Unlocked(&'a Locks),
     /// All shards are locked.
     Locked(&'a Db<'k>),
+}
+
+impl<'a, 'k> Survey<'a, 'k> {
+    /// For a thread that holds no lock.
+    pub fn unlocked(locks: &'a Locks) -> Survey<'a, 'k> {
+        Survey(Hold::Unlocked(locks))
+    }
+
+    /// For a thread that holds the locks of all shards.
+    pub fn locked(db: &'a Db<'k>) -> Survey<'a, 'k> {
+        Survey(Hold::Locked(db))
+    }
 }
 
 impl Survey<'_, '_> {
@@ -38,9 +59,9 @@ impl Survey<'_, '_> {
 
     /// Visits the entries of the client's database that have not expired, as they are at one moment.
     pub fn visit_entries(&self, database: usize, now_ms: i64, mut visit: impl FnMut(Entry<'_>)) {
-        let locks = match self {
-            Survey::Unlocked(locks) => locks,
-            Survey::Locked(db) => return db.iter().for_each(visit),
+        let locks = match &self.0 {
+            Hold::Unlocked(locks) => locks,
+            Hold::Locked(db) => return db.iter().for_each(visit),
         };
         let db = locks.read_all(View::from(now_ms).of_database(database));
         if db.len() <= FEW {
@@ -65,9 +86,9 @@ impl Survey<'_, '_> {
     }
 
     fn sum(&self, figure: impl Fn(&Shard) -> usize) -> usize {
-        let shards = match self {
-            Survey::Unlocked(keyspace) => keyspace.cells().len(),
-            Survey::Locked(db) => db.locked_shards(),
+        let shards = match &self.0 {
+            Hold::Unlocked(keyspace) => keyspace.cells().len(),
+            Hold::Locked(db) => db.locked_shards(),
         };
         let mut sum = 0;
         self.visit(0..shards, |shard| sum += figure(shard));
@@ -75,13 +96,13 @@ impl Survey<'_, '_> {
     }
 
     fn visit(&self, shards: Range<usize>, mut look: impl FnMut(&Shard)) {
-        match self {
-            Survey::Unlocked(keyspace) => {
+        match &self.0 {
+            Hold::Unlocked(keyspace) => {
                 let cells = &keyspace.cells()[shards];
                 let guards = cells.iter().map(|cell| cell.shard.lock(Access::Shared));
                 guards.for_each(|guard| look(guard.shard()));
             }
-            Survey::Locked(db) => shards.for_each(|number| look(db.shard_at(number))),
+            Hold::Locked(db) => shards.for_each(|number| look(db.shard_at(number))),
         }
     }
 }
@@ -118,7 +139,7 @@ mod tests {
         put(&keyspace, 0, "of another database", None);
         put(&keyspace, 1, "due", Some(50));
         let mut visited = BTreeSet::new();
-        Survey::Unlocked(&keyspace).visit_entries(1, 100, |entry| {
+        Survey::unlocked(&keyspace).visit_entries(1, 100, |entry| {
             if visited.is_empty() {
                 // Would wait for ever if the visit held a lock.
                 names.iter().for_each(|name| remove(&keyspace, 1, name));
@@ -137,9 +158,9 @@ mod tests {
         put(&keyspace, 0, "of another database", None);
         let db = keyspace.write_all(View::from(100).of_database(1));
         let mut visited = Vec::new();
-        Survey::Locked(&db).visit_entries(1, 100, |entry| visited.push(name_of(entry)));
+        Survey::locked(&db).visit_entries(1, 100, |entry| visited.push(name_of(entry)));
         drop(db);
-        Survey::Unlocked(&keyspace).visit_entries(1, 100, |entry| visited.push(name_of(entry)));
+        Survey::unlocked(&keyspace).visit_entries(1, 100, |entry| visited.push(name_of(entry)));
         assert_eq!(visited, ["there", "there"]);
     }
 }

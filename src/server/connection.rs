@@ -58,6 +58,7 @@ pub fn serve(engine: &Arc<Engine>, socket: &Socket, client: &Arc<Client>) {
         engine,
         socket,
         session: Session::new(engine, client),
+        waiting: None,
         input: Input::default(),
         parser: RequestParser::default(),
         reply: Reply::default(),
@@ -73,6 +74,8 @@ struct Connection<'a> {
     engine: &'a Arc<Engine>,
     socket: &'a Socket,
     session: Session,
+    /// What the client waits for, while it does.
+    waiting: Option<Waiting>,
     input: Input,
     parser: RequestParser,
     /// Replies that are being written.
@@ -84,9 +87,15 @@ struct Connection<'a> {
 }
 
 impl Drop for Connection<'_> {
-    /// The shards forget the keys that the client watches, also if the connection ends by a panic.
+    /// The shards forget the keys that the client watches or waits for, also if the connection ends by a panic.
     fn drop(&mut self) {
+        if let Some(waiting) = &self.waiting {
+            waiting.wait.end(Outcome::Gone);
+        }
+        self.end_wait();
         self.engine.unwatch(&mut self.session);
+        // To have a look at keys may have let them expire.
+        self.engine.deliver_pushes();
     }
 }
 
@@ -204,6 +213,7 @@ impl<'a> Connection<'a> {
             if self.reply.len() >= FLUSH_BYTES {
                 executor.release();
                 self.flush()?;
+                executor.resume();
             }
         }
     }
@@ -214,6 +224,7 @@ impl<'a> Connection<'a> {
         // The replies to earlier requests of the pipeline go out before this thread sleeps.
         let flushed = self.flush();
         let wait = waiting.wait.clone();
+        self.waiting = Some(waiting);
         if flushed.is_err() {
             wait.end(Outcome::Gone);
         }
@@ -228,9 +239,15 @@ impl<'a> Connection<'a> {
         }
         self.session.client.set_waiting(None);
         let is_gone = matches!(*wait.outcome(), Outcome::Gone);
-        self.engine
-            .end_wait(waiting, &self.session.client, &mut self.reply);
+        self.end_wait();
         flushed.map(|()| !is_gone)
+    }
+
+    fn end_wait(&mut self) {
+        if let Some(waiting) = self.waiting.take() {
+            let client = &self.session.client;
+            self.engine.end_wait(waiting, client, &mut self.reply);
+        }
     }
 
     /// Sleeps until CLIENT PAUSE is over, or another thread has rung; `false` if the client has hung up.

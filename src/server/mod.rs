@@ -10,12 +10,16 @@
 //! |---|---|---|
 //! | main | [`Shutdown`](crate::state::shutdown::Shutdown) | starts and stops everything; loads the dump |
 //! | [`listener`], one an address | `accept` | hands each connection to the pool of [`workers`] |
-//! | worker of the [pool](worker_pool), one a client | `read`; `poll`, while its client waits for a key, listens to a channel, or leaves replies unread | runs the [`connection`] loop; a [`transfer`] of the dump, if the client asks for one |
-//! | transfer, one a [round](crate::state::transfers) | the slowest client of the round | writes the [`dump`] for the clients that have asked for it |
+//! | worker of the [pool](worker_pool), one a client | `read` or `poll` | runs the [`connection`] loop |
+//! | transfer, one a [round](crate::state::transfers) | the slowest client of the round | writes the [`dump`] for it |
 //! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes the [`dump`], with one more thread while it does |
 //! | [`expirer`] | the next deadline | removes keys that are due, and sends the events of that |
 //! | [`reaper`] | a second | disconnects clients that are idle or leave too much unread |
 //! | signal handlers | SIGINT; SIGTERM and SIGHUP | request that the server stops |
+//!
+//! A worker sleeps in `poll` while its client waits for a key, is subscribed to channels, or leaves replies unread. If
+//! the client asks for the dump, the worker sends it ([`transfer`]). A round is the clients that get one dump
+//! together.
 
 pub mod connection;
 pub mod dump;

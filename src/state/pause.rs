@@ -7,9 +7,10 @@
 //! # Invariants
 //! 1. A pause ends by itself: the check compares the clock with its end, and needs no thread to end it.
 //! 2. Only [`Pause::begin`] and [`Pause::end`] change it, under the mutex. Checks read atomics and take no lock.
-//! 3. No lock is taken under the mutex. [`Pause::end`] rings doorbells under it: a system call each, which does not
-//!    block.
+//! 3. The expirer's alarm is set under the mutex, so that it agrees with the pause, and doorbells are rung there: a
+//!    system call each, which does not block. No other lock is taken under it.
 
+use crate::keyspace::expiry::Alarm;
 use crate::util::doorbell::Doorbell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{
@@ -39,8 +40,8 @@ pub struct Pause {
 
 impl Pause {
     /// Pauses clients until this Unix time in milliseconds. Where two pauses overlap, the stricter extent and the later
-    /// end hold. Returns when the pause ends now.
-    pub fn begin(&self, extent: Extent, until_ms: i64, now_ms: i64) -> i64 {
+    /// end hold. Returns when the pause ends now. Meanwhile the expirer, whose `alarm` this is, removes no key.
+    pub fn begin(&self, extent: Extent, until_ms: i64, now_ms: i64, alarm: &Alarm) -> i64 {
         let _changing = self.sleepers();
         let before = self.at(now_ms);
         let pauses_all = extent == Extent::All || before == Some(Extent::All);
@@ -50,13 +51,15 @@ impl Pause {
         };
         self.pauses_all.store(pauses_all, Relaxed);
         self.until_ms.store(until_ms, Release);
+        alarm.rest_until(until_ms);
         until_ms
     }
 
     /// Ends the pause and wakes the clients that wait.
-    pub fn end(&self) {
+    pub fn end(&self, alarm: &Alarm) {
         let sleepers = self.sleepers();
         self.until_ms.store(0, Release);
+        alarm.rest_until(0);
         sleepers.values().for_each(|bell| bell.ring());
     }
 
@@ -95,21 +98,21 @@ mod tests {
 
     #[test]
     fn overlapping_pauses_keep_the_stricter_extent_and_the_later_end() {
-        let pause = Pause::default();
+        let (pause, alarm) = (Pause::default(), Alarm::default());
         assert_eq!(pause.at(1), None);
-        assert_eq!(pause.begin(Extent::Writes, 100, 1), 100);
+        assert_eq!(pause.begin(Extent::Writes, 100, 1, &alarm), 100);
         assert_eq!(pause.at(99), Some(Extent::Writes));
         assert_eq!(pause.at(100), None);
-        assert_eq!(pause.begin(Extent::All, 50, 2), 100);
+        assert_eq!(pause.begin(Extent::All, 50, 2, &alarm), 100);
         assert_eq!(pause.at(99), Some(Extent::All));
-        assert_eq!(pause.begin(Extent::Writes, 200, 3), 200);
+        assert_eq!(pause.begin(Extent::Writes, 200, 3, &alarm), 200);
         assert_eq!(pause.at(199), Some(Extent::All));
         // A pause that is over has no influence.
-        assert_eq!(pause.begin(Extent::Writes, 250, 200), 250);
+        assert_eq!(pause.begin(Extent::Writes, 250, 200, &alarm), 250);
         assert_eq!(pause.at(249), Some(Extent::Writes));
-        pause.end();
+        pause.end(&alarm);
         assert_eq!(pause.at(201), None);
-        assert_eq!(pause.begin(Extent::All, 0, 300), 0);
+        assert_eq!(pause.begin(Extent::All, 0, 300, &alarm), 0);
         assert_eq!(pause.at(300), None);
     }
 }

@@ -142,7 +142,7 @@ impl Instance {
                 .iter()
                 .map(|(database, bytes)| (database, bytes.to_vec()))
                 .collect(),
-            is_transaction: effects.is_transaction && effects.len() > 1,
+            is_transaction: effects.is_transaction(),
         };
         all.iter().map(entry).collect()
     }

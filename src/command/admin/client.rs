@@ -445,8 +445,8 @@ fn pause(call: &mut Call) -> CommandResult {
         0 => 0,
         timeout_ms => now_ms.saturating_add(timeout_ms),
     };
-    let until_ms = call.server.pause.begin(extent, until_ms, now_ms);
-    call.server.keyspace.alarm.rest_until(until_ms);
+    let alarm = &call.server.keyspace.alarm;
+    call.server.pause.begin(extent, until_ms, now_ms, alarm);
     call.reply.ok();
     Ok(())
 }
@@ -456,8 +456,7 @@ fn pause(call: &mut Call) -> CommandResult {
 /// OK
 /// ```
 fn unpause(call: &mut Call) -> CommandResult {
-    call.server.pause.end();
-    call.server.keyspace.alarm.rest_until(0);
+    call.server.pause.end(&call.server.keyspace.alarm);
     call.reply.ok();
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::command::call::{Call, Then, database_number};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::session::transaction::{Queue, Watched};
 use crate::command::spec::{SELECTS, WRITE};
-use crate::keyspace::db::{Db, WriteDb};
+use crate::keyspace::db::WriteDb;
 use crate::keyspace::space::Key;
 use crate::keyspace::view::View;
 use crate::util::clock::Stopwatch;
@@ -134,19 +134,19 @@ fn lock<'a>(engine: &'a Engine, view: View, all: &Steps, watched: &Watched) -> W
 }
 
 /// Takes the client off all keys that it watched; whether one of them has changed.
-fn end_watch(call: &Call, db: &mut Db, watched: &Watched) -> bool {
+fn end_watch(call: &Call, db: &mut WriteDb, watched: &Watched) -> bool {
     let watch = &call.session.client.watch;
     let keys: Vec<Key> = watched.keys().collect();
     // What has expired has changed; during a pause it is still there.
     db.remove_expired(&keys);
-    let has_expired = keys.iter().any(|key| db.is_expired(key));
+    let has_expired = watched.existed().any(|key| db.is_expired(&key));
     db.leave_watchers(&keys, watch);
     let is_spoilt = watch.is_spoilt() || has_expired;
     watch.renew();
     is_spoilt
 }
 
-fn run_step(call: &mut Call, db: &mut Db, all: &Steps, step: &Step, laps: &mut Stopwatch) {
+fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &mut Stopwatch) {
     let plan = &step.plan;
     let command = plan.command;
     db.begin_step(

@@ -3,7 +3,7 @@
 //!
 //! Invariants:
 //! 1. The thread drops the lock before it does anything that may take time: before it reads, writes or waits.
-//! 2. Other threads wait for it for 64 commands at most.
+//! 2. Other threads wait for it for 64 commands at most, however long these take.
 
 use crate::keyspace::db::WriteDb;
 use crate::keyspace::locks::Locks;

@@ -1,22 +1,22 @@
-//! Runs a command all of whose locks are held already: one that writes, or any in a transaction. `run` and `exec` take
-//! the locks; nothing here takes or drops one.
+//! Runs a command whose locks are held already, exclusively: one that writes, or any in a transaction. And what comes
+//! after every handler that was given keys. `run` and `exec` take the locks; nothing here takes or drops one.
 
 use super::plan::Body;
 use super::wait;
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
-use crate::keyspace::db::{Db, Lookups};
+use crate::keyspace::db::{Db, Lookups, WriteDb};
 use crate::keyspace::survey::Survey;
 
 /// Runs a command under exclusive locks, and commits what it did.
 #[inline]
-pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut Db) -> CommandResult {
+pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut WriteDb) -> CommandResult {
     let result = match body {
         Body::Write(handler, _) => handler(call, db),
         Body::Wait(handler) => handler(call).and_then(|wish| wait::serve_or_wait(call, db, wish)),
         Body::Read(handler, _) => handler(call, db),
         Body::NoLock(handler) => handler(call),
-        Body::Survey(handler) => handler(call, &Survey::Locked(db)),
+        Body::Survey(handler) => handler(call, &Survey::locked(db)),
         // It is never queued.
         Body::Exec => Err(CommandError::WithoutMulti("EXEC")),
     };

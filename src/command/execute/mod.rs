@@ -78,7 +78,9 @@ impl Engine {
         }
         let keys: Vec<Key> = watched.keys().collect();
         let watch = &session.client.watch;
-        let mut db = self.locks.write(clock::unix_ms().into(), &keys);
+        let mut db = self
+            .locks
+            .write(self.locks.view(0, clock::unix_ms()), &keys);
         db.leave_watchers(&keys, watch);
         watch.renew();
     }
@@ -166,7 +168,10 @@ impl<'a> Executor<'a> {
     #[inline]
     fn follow(&mut self, session: &mut Session, then: Then) -> Then {
         match then {
-            Then::Unwatch => self.engine.unwatch(session),
+            Then::Unwatch => {
+                self.lock.release();
+                self.engine.unwatch(session);
+            }
             Then::BeginSave => drop(self.engine.server.saves.request_background()),
             then => return then,
         }

@@ -7,10 +7,11 @@ use crate::command::COMMANDS;
 use crate::command::call::{Call, Then};
 use crate::command::error::CommandResult;
 use crate::command::session::Session;
+use crate::command::spec::WRITE;
 use crate::keyspace::locks::FETCHED_TOGETHER;
 use crate::keyspace::space::{Key, Place};
 use crate::keyspace::survey::Survey;
-use crate::keyspace::view::View;
+use crate::keyspace::view::{Expired, View};
 use crate::resp::reply::Reply;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -52,9 +53,14 @@ impl Executor<'_> {
         if !matches!(plan.body, Body::Write(_, Extent::Keys) | Body::Wait(_)) {
             self.lock.release();
         }
+        if matches!(plan.body, Body::Wait(_)) {
+            // Made before the lock is taken, because it takes a call of the system. A failure matters if the client
+            // waits.
+            let _ = call.session.doorbell();
+        }
         let result = match plan.body {
             Body::NoLock(handler) => handler(&mut call),
-            Body::Survey(handler) => handler(&mut call, &Survey::Unlocked(locks)),
+            Body::Survey(handler) => handler(&mut call, &Survey::unlocked(locks)),
             Body::Read(handler, extent) => {
                 locks.remove_expired(view, keys);
                 let db = match extent {
@@ -66,6 +72,11 @@ impl Executor<'_> {
             }
             Body::Write(_, Extent::Keys) | Body::Wait(_) => {
                 let db = self.lock.write(locks, view, keys);
+                if view.expired == Expired::Hide && plan.command.spec.has(WRITE) {
+                    // A pause has begun since the command was admitted.
+                    keys.iter().for_each(|key| db.expire(key));
+                    db.commit(&[]);
+                }
                 let result = run_locked(&mut call, plan.body, db);
                 db.serve_waiters();
                 result

@@ -50,7 +50,9 @@ impl Engine {
     pub fn end_wait(&self, waiting: Waiting, client: &Client, reply: &mut Reply) {
         let wait = &waiting.wait;
         let keys = wait.keys();
-        let mut db = self.locks.write(clock::unix_ms().into(), &keys);
+        let mut db = self
+            .locks
+            .write(self.locks.view(0, clock::unix_ms()), &keys);
         db.leave_waiters(&keys, waiting.ticket);
         drop(db);
         // Whatever ends the wait from now on comes too late.

@@ -107,7 +107,7 @@ fn watch(call: &mut Call, db: &mut Db) -> CommandResult {
     // After a change EXEC fails anyway, so no more keys are registered.
     if !watch.is_spoilt() {
         for key in call.keys {
-            if watched.insert(key) {
+            if watched.insert(key, db.is_expired(key)) {
                 db.join_watchers(key, watch);
             }
         }

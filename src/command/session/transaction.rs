@@ -3,7 +3,8 @@
 use crate::command::registry::Command;
 use crate::command::spec::CommandFlags;
 use crate::keyspace::space::Key;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 /// What a client has watched and queued.
 #[derive(Debug, Default)]
@@ -92,9 +93,10 @@ impl Queue {
     }
 }
 
-/// The keys that a client watches, each with its database.
+/// The keys that a client watches: each with its database, and whether it had expired already when WATCH came. During
+/// CLIENT PAUSE such keys are hidden rather than removed, and their removal later is no change.
 #[derive(Debug, Default)]
-pub struct Watched(BTreeSet<(usize, Box<[u8]>)>);
+pub struct Watched(BTreeMap<(usize, Box<[u8]>), bool>);
 
 impl Watched {
     /// Whether there is none.
@@ -104,13 +106,25 @@ impl Watched {
 
     /// The keys.
     pub fn keys(&self) -> impl Iterator<Item = Key<'_>> {
-        let keys = self.0.iter();
+        let keys = self.0.keys();
         keys.map(|(database, bytes)| Key::new(*database, bytes))
     }
 
+    /// The keys that had not expired when WATCH came.
+    pub fn existed(&self) -> impl Iterator<Item = Key<'_>> {
+        let keys = self.0.iter().filter(|(_, had_expired)| !**had_expired);
+        keys.map(|((database, bytes), _)| Key::new(*database, bytes))
+    }
+
     /// Adds a key; `false` if it is watched already.
-    pub fn insert(&mut self, key: &Key<'_>) -> bool {
-        self.0.insert((key.database(), key.bytes.into()))
+    pub fn insert(&mut self, key: &Key<'_>, had_expired: bool) -> bool {
+        match self.0.entry((key.database(), key.bytes.into())) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(place) => {
+                place.insert(had_expired);
+                true
+            }
+        }
     }
 }
 

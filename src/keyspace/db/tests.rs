@@ -25,11 +25,11 @@ fn an_expired_key_is_absent_for_readers_and_removed_for_writers() {
     put(&keyspace, 0, "k", "v", Some(100));
     assert_eq!(get(&keyspace, 0, "k", 99).as_deref(), Some("v"));
     assert_eq!(get(&keyspace, 0, "k", 100), None);
-    assert_eq!(Survey::Unlocked(&keyspace).count(0, 100).0, 1);
+    assert_eq!(Survey::unlocked(&keyspace).count(0, 100).0, 1);
     drop(keyspace.write(View::from(100), &[Key::new(0, b"k")]));
     assert_eq!(
         (
-            Survey::Unlocked(&keyspace).count(0, 100).0,
+            Survey::unlocked(&keyspace).count(0, 100).0,
             keyspace.expired()
         ),
         (0, 1)
@@ -51,8 +51,8 @@ fn the_expirer_removes_what_is_due_and_nothing_else() {
     keyspace.remove_due(499, || {});
     assert_eq!(
         (
-            Survey::Unlocked(&keyspace).count(0, 0).0,
-            Survey::Unlocked(&keyspace).count(1, 0).0
+            Survey::unlocked(&keyspace).count(0, 0).0,
+            Survey::unlocked(&keyspace).count(1, 0).0
         ),
         (250, 250)
     );

@@ -1,6 +1,6 @@
 //! The part of a [`Db`] that has to do with clients who wait for keys: see [`waiters`](crate::keyspace::waiters).
 
-use super::Db;
+use super::{Db, WriteDb};
 use crate::keyspace::space::{Key, SHARDS, shards_of_database};
 use crate::keyspace::waiters::{Earlier, SharedWaiter, States, Ticket};
 use std::collections::BTreeSet;
@@ -25,6 +25,52 @@ impl Db<'_> {
         }
     }
 
+    /// The shards that are not locked, but are needed to serve the waiters of these keys, and then the clients that
+    /// wait for the keys that are filled by that, and so on. A key that is only taken from leads no further: the
+    /// command does not change it, so if it is there, its waiters want a value of another type.
+    pub(in crate::keyspace) fn missing_shards(&self, keys: &[Key<'_>]) -> Vec<usize> {
+        let mut missing = Vec::new();
+        if self
+            .guards
+            .iter()
+            .all(|(_, guard)| guard.shard().waiters.is_empty())
+        {
+            return missing;
+        }
+        let mut seen: BTreeSet<(usize, &[u8])> = BTreeSet::new();
+        let mut to_follow: Vec<(usize, &[u8])> = Vec::new();
+        to_follow.extend(keys.iter().map(|key| (key.shard, key.bytes)));
+        while let Some((shard, bytes)) = to_follow.pop() {
+            match self.position(shard) {
+                None => missing.push(shard),
+                Some(position) if seen.insert((shard, bytes)) => {
+                    let database = shard / SHARDS;
+                    let waiters = &self.guards[position].1.shard().waiters;
+                    let in_database = |bytes| Key::new(database, bytes).shard;
+                    let filled = waiters.destinations(bytes);
+                    to_follow.extend(filled.map(|bytes| (in_database(bytes), bytes)));
+                    let earlier = waiters.earlier_shards(bytes, shards_of_database(database));
+                    missing.extend(earlier.filter(|shard| self.position(*shard).is_none()));
+                }
+                Some(_) => {}
+            }
+        }
+        missing
+    }
+
+    /// Notes that a key is ready, if its new state serves one of its waiters.
+    pub(in crate::keyspace) fn note_for_waiters(&mut self, key: &Key<'_>) {
+        let shard = self.guard_mut(key);
+        let state = States::of(shard.get(key.hash, key.bytes));
+        if shard.waiters.note_change(key.bytes, state) {
+            let ready = (key.database(), key.bytes.into());
+            self.aftermath().ready.push(ready);
+        }
+    }
+}
+
+/// What the executor does, and no handler.
+impl WriteDb<'_> {
     /// Serves the clients that wait for keys which are ready, key by key in the order in which they became ready, first
     /// come, first served. Called at the end of every command that may have changed a key.
     #[inline]
@@ -81,46 +127,15 @@ impl Db<'_> {
         self.serve_waiters();
     }
 
-    /// The shards that are not locked, but are needed to serve the waiters of these keys, and then the clients that
-    /// wait for the keys that are filled by that, and so on. A key that is only taken from leads no further: the
-    /// command does not change it, so if it is there, its waiters want a value of another type.
-    pub(in crate::keyspace) fn missing_shards(&self, keys: &[Key<'_>]) -> Vec<usize> {
-        let mut missing = Vec::new();
-        if self
-            .guards
-            .iter()
-            .all(|(_, guard)| guard.shard().waiters.is_empty())
-        {
-            return missing;
-        }
-        let mut seen: BTreeSet<(usize, &[u8])> = BTreeSet::new();
-        let mut to_follow: Vec<(usize, &[u8])> = Vec::new();
-        to_follow.extend(keys.iter().map(|key| (key.shard, key.bytes)));
-        while let Some((shard, bytes)) = to_follow.pop() {
-            match self.position(shard) {
-                None => missing.push(shard),
-                Some(position) if seen.insert((shard, bytes)) => {
-                    let database = shard / SHARDS;
-                    let waiters = &self.guards[position].1.shard().waiters;
-                    let in_database = |bytes| Key::new(database, bytes).shard;
-                    let filled = waiters.destinations(bytes);
-                    to_follow.extend(filled.map(|bytes| (in_database(bytes), bytes)));
-                    let earlier = waiters.earlier_shards(bytes, shards_of_database(database));
-                    missing.extend(earlier.filter(|shard| self.position(*shard).is_none()));
-                }
-                Some(_) => {}
-            }
-        }
-        missing
-    }
-
-    /// Notes that a key is ready, if its new state serves one of its waiters.
-    pub(in crate::keyspace) fn note_for_waiters(&mut self, key: &Key<'_>) {
-        let shard = self.guard_mut(key);
-        let state = States::of(shard.get(key.hash, key.bytes));
-        if shard.waiters.note_change(key.bytes, state) {
-            let ready = (key.database(), key.bytes.into());
-            self.aftermath().ready.push(ready);
+    /// Lets the keys that are ready become ready anew by their next change.
+    pub(in crate::keyspace) fn forget_ready_keys(&mut self) {
+        let ready = self
+            .aftermath
+            .as_mut()
+            .map(|aftermath| std::mem::take(&mut aftermath.ready));
+        for (database, bytes) in ready.into_iter().flatten() {
+            let key = Key::new(database, &bytes);
+            self.guard_mut(&key).waiters.begin_serving(key.bytes);
         }
     }
 }
