@@ -15,8 +15,7 @@
 //! ```
 //!
 //! Invariants:
-//! 1. What is noted is committed before the locks are gone: dropping a [`WriteDb`](super::db::WriteDb) commits the
-//!    rest.
+//! 1. What is noted is committed before the locks are gone: dropping a [`WriteDb`] commits the rest.
 //! 2. News come in the order of the changes; effects too.
 //! 3. The effect of a command that changed nothing is nothing, however it describes itself.
 //! 4. A handler that panics leaves what it has changed, without an effect: what it would have done is not known.
