@@ -20,6 +20,7 @@
 
 use super::db::Db;
 use super::entry::Entry;
+use super::object::Value;
 use super::space::Key;
 use smallvec::SmallVec;
 use std::borrow::Borrow;
@@ -68,12 +69,17 @@ impl States {
 
     /// The state of a key of which this is the entry.
     pub fn of(entry: Option<Entry<'_>>) -> States {
-        match entry.map(|entry| entry.value().type_name()) {
+        match entry.map(Entry::value) {
             None => States::ABSENT,
-            Some("list") => States::LIST,
-            Some("zset") => States::SORTED_SET,
+            Some(Value::List(_)) => States::LIST,
+            Some(Value::SortedSet(_)) => States::SORTED_SET,
             Some(_) => States::OTHER,
         }
+    }
+
+    /// These states and others.
+    pub const fn or(self, states: States) -> States {
+        States(self.0 | states.0)
     }
 
     /// Whether one of these states is among them.

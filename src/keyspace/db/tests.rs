@@ -3,7 +3,11 @@
 use super::*;
 use crate::keyspace::locks::Locks;
 use crate::keyspace::survey::Survey;
+use crate::keyspace::waiters::{SharedWaiter, States, Waiter};
+use crate::types::list::{BlockLimit, End, List};
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 fn put(keyspace: &Locks, database: usize, name: &str, value: &str, expires_at_ms: Option<i64>) {
     let key = Key::new(database, name.as_bytes());
@@ -167,4 +171,86 @@ fn random_keys_come_from_all_shards_and_both_tables() {
             .random_key(|| 7)
             .is_none()
     );
+}
+
+/// A client that waits for a key to go, or to become something else than a list.
+#[derive(Debug, Default)]
+struct EndOfList {
+    served: AtomicUsize,
+    woken: AtomicUsize,
+}
+
+impl Waiter for EndOfList {
+    fn wants(&self) -> States {
+        States::ABSENT.or(States::OTHER)
+    }
+
+    fn destination(&self) -> Option<&[u8]> {
+        None
+    }
+
+    fn serve(&self, _: &mut Db<'_>, _: &Key<'_>) -> bool {
+        self.served.fetch_add(1, Relaxed);
+        true
+    }
+
+    fn wake(&self) {
+        self.woken.fetch_add(1, Relaxed);
+    }
+}
+
+/// Streams will wait for that: their readers hear that a key has gone or changed its type, however that comes about.
+#[test]
+fn a_waiter_gets_notice_that_its_key_is_gone_or_is_something_else() {
+    type Deed = fn(&Locks, &Key);
+    let deeds: [(&str, bool, Deed); 8] = [
+        ("another element", false, |locks, key| {
+            let mut db = locks.write(View::from(0), &[*key]);
+            let list = db.get_or_create::<List>(key).unwrap();
+            list.push(End::Left, b"b", BlockLimit::Bytes(64));
+            db.changed(key, "lpush", 1);
+        }),
+        ("removed", true, |locks, key| {
+            let mut db = locks.write(View::from(0), &[*key]);
+            db.remove(key);
+            db.changed(key, "del", 1);
+        }),
+        ("overwritten", true, |locks, key| {
+            let mut db = locks.write(View::from(0), &[*key]);
+            db.put_string(key, b"v", StringForm::Natural, None);
+            db.changed(key, "set", 1);
+        }),
+        ("expired, at the expirer", true, |locks, _| {
+            locks.remove_due(100, || {})
+        }),
+        ("expired, at a reader", true, |locks, key| {
+            locks.remove_expired(View::from(100), &[*key])
+        }),
+        ("flushed", true, |locks, _| {
+            drop(locks.write_all(View::from(0)).clear(0))
+        }),
+        ("exchanged", true, |locks, _| {
+            locks.write_all(View::from(0)).swap_databases(0, 1)
+        }),
+        ("another database flushed", false, |locks, _| {
+            locks.write_all(View::from(0)).clear(1);
+        }),
+    ];
+    for (name, is_served, deed) in deeds {
+        let locks = Locks::new(2);
+        let key = Key::new(0, b"k");
+        let waiter = Arc::new(EndOfList::default());
+        let mut db = locks.write(View::from(0), &[key]);
+        let mut list = List::default();
+        list.push(End::Left, b"a", BlockLimit::Bytes(64));
+        db.put_object(&key, Object::List(list), Some(100));
+        db.changed(&key, "lpush", 1);
+        let shared: SharedWaiter = waiter.clone();
+        db.join_waiters(&[key], &shared);
+        drop(db);
+        assert_eq!(waiter.served.load(Relaxed), 0, "{name}");
+        deed(&locks, &key);
+        let counts = [&waiter.served, &waiter.woken].map(|count| count.load(Relaxed));
+        assert_eq!(counts, [usize::from(is_served); 2], "{name}");
+    }
 }
