@@ -264,13 +264,13 @@ impl<'a> Connection<'a> {
         // The pause is over one millisecond after its last.
         let left_ms = (pause.until_ms() - clock::unix_ms()).saturating_add(1);
         let left = Duration::from_millis(left_ms.clamp(0, longest_ms) as u64);
-        client.is_paused.store(true, Relaxed);
+        client.modes.is_paused.store(true, Relaxed);
         let woken = self.sleep(
             bell.as_deref(),
             Until::HangUp,
             Instant::now().checked_add(left),
         );
-        client.is_paused.store(false, Relaxed);
+        client.modes.is_paused.store(false, Relaxed);
         pause.leave(client.id);
         Ok(woken? != Woken::HungUp)
     }
@@ -402,9 +402,12 @@ impl<'a> Connection<'a> {
     fn record_sent(&self, sent: usize) {
         let client = &self.session.client;
         self.engine.statistics.count_output(client.id, sent);
-        let before = client.unsent_bytes.load(Relaxed);
+        let before = client.buffers.unsent_bytes.load(Relaxed);
         if before != self.backlog.len() {
-            client.unsent_bytes.store(self.backlog.len(), Relaxed);
+            client
+                .buffers
+                .unsent_bytes
+                .store(self.backlog.len(), Relaxed);
             // A client that reads the reply to an old request is not idle.
             client.last_request_ms.store(clock::unix_ms(), Relaxed);
         }
@@ -429,15 +432,21 @@ impl<'a> Connection<'a> {
     fn store_buffer_sizes(&self) {
         let client = &self.session.client;
         client
+            .buffers
             .input_bytes
             .store(self.input.end - self.input.start, Relaxed);
         client
+            .buffers
             .input_free_bytes
             .store(self.input.bytes.len() - self.input.end, Relaxed);
         client
+            .buffers
             .argument_bytes
             .store(self.parser.pending_bytes(), Relaxed);
-        client.output_capacity.store(self.reply.capacity(), Relaxed);
+        client
+            .buffers
+            .output_capacity
+            .store(self.reply.capacity(), Relaxed);
     }
 }
 

@@ -29,7 +29,7 @@ fn disconnect_slow(server: &Server) {
     let now_ms = clock::unix_ms();
     for client in server.clients.all() {
         let limit = server.pushes.limit(&client);
-        let unsent = client.unsent_bytes.load(Relaxed);
+        let unsent = client.buffers.unsent_bytes.load(Relaxed);
         if client.outbox.claim_disconnection(limit, unsent, now_ms) {
             server.report_over_limit(&client);
             client.disconnect();
@@ -41,8 +41,8 @@ fn disconnect_idle(server: &Server, last_request_before_ms: i64) {
     for client in server.clients.all() {
         let has_reason = client.is_waiting()
             || client.is_subscriber()
-            || client.is_monitor.load(Relaxed)
-            || client.is_replica.load(Relaxed);
+            || client.modes.is_monitor.load(Relaxed)
+            || client.modes.is_replica.load(Relaxed);
         if client.last_request_ms.load(Relaxed) < last_request_before_ms && !has_reason {
             server
                 .log

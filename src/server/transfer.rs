@@ -38,7 +38,7 @@ pub fn send_dump(server: &Arc<Engine>, socket: &Socket, session: &Session) -> io
         .log
         .notice_of_clients(format_args!("Sending a dump to {address}"));
     server.statistics.full_syncs.fetch_add(1, Relaxed);
-    session.client.is_replica.store(true, Relaxed);
+    session.client.modes.is_replica.store(true, Relaxed);
     let began = Instant::now();
     let needs_length = !session.sync.knows_eof_mark;
     let sent = match session.sync.without_keys {

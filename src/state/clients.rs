@@ -43,42 +43,72 @@ pub struct Client {
     pub protocol: AtomicU8,
     /// The full name of the last command, as a number that the command table gives out.
     pub last_command: AtomicUsize,
-    /// Bytes of the input buffer in use, and free.
-    pub input_bytes: AtomicUsize,
-    /// See [`input_bytes`](Self::input_bytes).
-    pub input_free_bytes: AtomicUsize,
-    /// Bytes of the arguments of an unfinished request.
-    pub argument_bytes: AtomicUsize,
-    /// Room in the output buffer, in bytes.
-    pub output_capacity: AtomicUsize,
-    /// Bytes of replies that the client's socket has not taken.
-    pub unsent_bytes: AtomicUsize,
+    /// How full its buffers are.
+    pub buffers: BufferSizes,
     /// The number of channels, patterns and channels of shards to which the client has subscribed.
     pub subscriptions: [AtomicUsize; 3],
-    /// Whether the client has sent MONITOR.
-    pub is_monitor: AtomicBool,
-    /// Whether the client is being sent a dump. Redis calls such a client a replica.
-    pub is_replica: AtomicBool,
     /// Messages of other threads to this client.
     pub outbox: Outbox,
-    /// Commands queued since MULTI; -1 if it is not in a transaction.
-    pub queued_commands: AtomicI64,
-    /// Bytes of the commands queued since MULTI.
-    pub queued_bytes: AtomicUsize,
+    /// How much it has queued since MULTI.
+    pub queue: QueueSize,
     /// Set when a key that it watches (WATCH) has changed.
     pub watch: Arc<Watch>,
-    /// CLIENT NO-EVICT.
-    pub no_evict: AtomicBool,
-    /// CLIENT NO-TOUCH.
-    pub no_touch: AtomicBool,
-    /// Whether its command waits for the end of CLIENT PAUSE.
-    pub is_paused: AtomicBool,
+    /// What is special about it.
+    pub modes: Modes,
     /// Whether the client's thread closes the connection after the reply to the present command.
     pub closes_after_reply: AtomicBool,
     labels: Mutex<Labels>,
     waiting: Mutex<Option<Arc<Wait>>>,
     /// The client's socket.
     pub link: Arc<dyn Link>,
+}
+
+/// How full a client's buffers are, in bytes.
+#[derive(Debug, Default)]
+pub struct BufferSizes {
+    /// The input buffer: what is in use.
+    pub input_bytes: AtomicUsize,
+    /// The input buffer: what is free.
+    pub input_free_bytes: AtomicUsize,
+    /// The arguments of an unfinished request.
+    pub argument_bytes: AtomicUsize,
+    /// Room in the output buffer.
+    pub output_capacity: AtomicUsize,
+    /// Replies that the client's socket has not taken.
+    pub unsent_bytes: AtomicUsize,
+}
+
+/// How much a client has queued since MULTI.
+#[derive(Debug)]
+pub struct QueueSize {
+    /// Commands; -1 if it is not in a transaction.
+    pub commands: AtomicI64,
+    /// Bytes of the commands.
+    pub bytes: AtomicUsize,
+}
+
+impl Default for QueueSize {
+    fn default() -> QueueSize {
+        QueueSize {
+            commands: AtomicI64::new(-1),
+            bytes: AtomicUsize::new(0),
+        }
+    }
+}
+
+/// What is special about a client.
+#[derive(Debug, Default)]
+pub struct Modes {
+    /// Whether the client has sent MONITOR.
+    pub is_monitor: AtomicBool,
+    /// Whether the client is being sent a dump. Redis calls such a client a replica.
+    pub is_replica: AtomicBool,
+    /// CLIENT NO-EVICT.
+    pub no_evict: AtomicBool,
+    /// CLIENT NO-TOUCH.
+    pub no_touch: AtomicBool,
+    /// Whether its command waits for the end of CLIENT PAUSE.
+    pub is_paused: AtomicBool,
 }
 
 /// A client's socket, as threads other than its own may use it.
@@ -149,7 +179,7 @@ impl Client {
 
     /// Whether the client waits for a key, or for the end of CLIENT PAUSE.
     pub fn is_waiting(&self) -> bool {
-        self.is_paused.load(Relaxed) || self.wait().is_some()
+        self.modes.is_paused.load(Relaxed) || self.wait().is_some()
     }
 
     /// Ends the client's wait, from any thread; `false` if it does not wait, or its wait has ended already.
@@ -168,11 +198,11 @@ impl Client {
     /// Memory of the client in bytes: CLIENT LIST's `tot-mem`.
     pub fn memory_bytes(&self) -> usize {
         let figures = [
-            &self.input_bytes,
-            &self.input_free_bytes,
-            &self.argument_bytes,
-            &self.queued_bytes,
-            &self.output_capacity,
+            &self.buffers.input_bytes,
+            &self.buffers.input_free_bytes,
+            &self.buffers.argument_bytes,
+            &self.queue.bytes,
+            &self.buffers.output_capacity,
         ];
         let buffers: usize = figures.iter().map(|figure| figure.load(Relaxed)).sum();
         buffers + self.unread_bytes() + size_of::<Client>()
@@ -180,7 +210,7 @@ impl Client {
 
     /// Bytes of replies and messages that wait to be sent to the client.
     pub fn unread_bytes(&self) -> usize {
-        self.outbox.len_and_bytes().1 + self.unsent_bytes.load(Relaxed)
+        self.outbox.len_and_bytes().1 + self.buffers.unsent_bytes.load(Relaxed)
     }
 
     /// Whether the client has subscribed to a channel or a pattern.
@@ -259,21 +289,12 @@ impl Clients {
             database: AtomicUsize::new(0),
             protocol: AtomicU8::new(2),
             last_command: AtomicUsize::new(usize::MAX),
-            input_bytes: AtomicUsize::new(0),
-            input_free_bytes: AtomicUsize::new(0),
-            argument_bytes: AtomicUsize::new(0),
-            output_capacity: AtomicUsize::new(0),
-            unsent_bytes: AtomicUsize::new(0),
+            buffers: BufferSizes::default(),
             subscriptions: Default::default(),
-            is_monitor: AtomicBool::new(false),
-            is_replica: AtomicBool::new(false),
             outbox: Outbox::default(),
-            queued_commands: AtomicI64::new(-1),
-            queued_bytes: AtomicUsize::new(0),
+            queue: QueueSize::default(),
             watch: Arc::new(Watch::new(id)),
-            no_evict: AtomicBool::new(false),
-            no_touch: AtomicBool::new(false),
-            is_paused: AtomicBool::new(false),
+            modes: Modes::default(),
             closes_after_reply: AtomicBool::new(false),
             labels: Mutex::default(),
             waiting: Mutex::default(),

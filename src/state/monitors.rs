@@ -46,7 +46,7 @@ impl Monitors {
 
     /// Puts a client on the list.
     pub fn join(self: &Arc<Self>, client: &Arc<Client>) -> Monitoring {
-        client.is_monitor.store(true, Relaxed);
+        client.modes.is_monitor.store(true, Relaxed);
         let mut clients = self.lock();
         clients.insert(client.id, client.clone());
         self.is_any.store(true, Relaxed);
@@ -102,6 +102,6 @@ impl Drop for Monitoring {
         let mut clients = self.monitors.lock();
         clients.remove(&self.client.id);
         self.monitors.is_any.store(!clients.is_empty(), Relaxed);
-        self.client.is_monitor.store(false, Relaxed);
+        self.client.modes.is_monitor.store(false, Relaxed);
     }
 }

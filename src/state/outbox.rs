@@ -281,7 +281,7 @@ impl Pushes {
     /// once it holds no lock.
     pub fn push(&self, client: &Arc<Client>, message: &Message, now_ms: i64) {
         let limit = self.limit(client);
-        let unsent = client.unsent_bytes.load(Relaxed);
+        let unsent = client.buffers.unsent_bytes.load(Relaxed);
         if client.outbox.put(message, limit, unsent, now_ms) {
             let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
             due.push(client.clone());

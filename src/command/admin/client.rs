@@ -223,15 +223,15 @@ fn client_id(call: &Call, index: usize) -> Result<u64, CommandError> {
 fn describe(commands: &Registry, client: &Client, now_ms: i64) -> Vec<u8> {
     let labels = client.labels().clone();
     let flags: String = [
-        ('S', client.is_replica.load(Relaxed)),
-        ('O', client.is_monitor.load(Relaxed)),
+        ('S', client.modes.is_replica.load(Relaxed)),
+        ('O', client.modes.is_monitor.load(Relaxed)),
         ('P', client.is_subscriber()),
-        ('x', client.queued_commands.load(Relaxed) >= 0),
+        ('x', client.queue.commands.load(Relaxed) >= 0),
         ('b', client.is_waiting()),
         ('d', client.watch.is_spoilt()),
         ('U', client.is_of_unix_socket),
-        ('e', client.no_evict.load(Relaxed)),
-        ('T', client.no_touch.load(Relaxed)),
+        ('e', client.modes.no_evict.load(Relaxed)),
+        ('T', client.modes.no_touch.load(Relaxed)),
     ]
     .iter()
     .filter_map(|(flag, is_set)| is_set.then_some(*flag))
@@ -242,11 +242,11 @@ fn describe(commands: &Registry, client: &Client, now_ms: i64) -> Vec<u8> {
         .get(client.last_command.load(Relaxed))
         .map_or("NULL".to_string(), Command::full_name);
     let [input, input_free, arguments, queued, output] = [
-        &client.input_bytes,
-        &client.input_free_bytes,
-        &client.argument_bytes,
-        &client.queued_bytes,
-        &client.output_capacity,
+        &client.buffers.input_bytes,
+        &client.buffers.input_free_bytes,
+        &client.buffers.argument_bytes,
+        &client.queue.bytes,
+        &client.buffers.output_capacity,
     ]
     .map(|figure| figure.load(Relaxed));
     let [channels, patterns, shard_channels] =
@@ -265,7 +265,7 @@ fn describe(commands: &Registry, client: &Client, now_ms: i64) -> Vec<u8> {
          obl=0 oll={messages} omem={unread} tot-mem={total} events=r \
          cmd={command} user=default redir=-1 resp={}",
         client.database.load(Relaxed),
-        client.queued_commands.load(Relaxed),
+        client.queue.commands.load(Relaxed),
         client.protocol.load(Relaxed),
     );
     [
@@ -469,7 +469,7 @@ fn unpause(call: &mut Call) -> CommandResult {
 /// ```
 fn no_evict(call: &mut Call) -> CommandResult {
     let is_on = on_or_off(call)?;
-    call.session.client.no_evict.store(is_on, Relaxed);
+    call.session.client.modes.no_evict.store(is_on, Relaxed);
     call.reply.ok();
     Ok(())
 }
@@ -482,7 +482,7 @@ fn no_evict(call: &mut Call) -> CommandResult {
 /// ```
 fn no_touch(call: &mut Call) -> CommandResult {
     let is_on = on_or_off(call)?;
-    call.session.client.no_touch.store(is_on, Relaxed);
+    call.session.client.modes.no_touch.store(is_on, Relaxed);
     call.reply.ok();
     Ok(())
 }

@@ -151,7 +151,7 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
     let command = plan.command;
     db.begin_step(
         call.session.database,
-        !call.session.client.no_touch.load(Relaxed),
+        !call.session.client.modes.no_touch.load(Relaxed),
     );
     // The locks may have been taken without a look at the keys, and a command before may have let one of them expire.
     if command.spec.has(WRITE) {

@@ -32,7 +32,7 @@ impl Executor<'_> {
         let locks = &engine.locks;
         let keys = &*plan.keys;
         let view = View {
-            touches: !session.client.no_touch.load(Relaxed),
+            touches: !session.client.modes.no_touch.load(Relaxed),
             ..locks.view(session.database, self.stopwatch.now_ms())
         };
         if keys.len() > MANY_KEYS {

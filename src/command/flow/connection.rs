@@ -105,8 +105,8 @@ fn reset(call: &mut Call) -> CommandResult {
     let client = &call.session.client;
     client.database.store(0, Relaxed);
     client.protocol.store(2, Relaxed);
-    client.no_evict.store(false, Relaxed);
-    client.no_touch.store(false, Relaxed);
+    client.modes.no_evict.store(false, Relaxed);
+    client.modes.no_touch.store(false, Relaxed);
     client.labels().name.clear();
     call.reply.simple("RESET");
     Ok(())

@@ -104,9 +104,9 @@ impl Session {
     pub fn publish_queue(&self) {
         let queue = self.transaction.queue.as_ref();
         let commands = queue.map_or(-1, |queue| queue.len() as i64);
-        self.client.queued_commands.store(commands, Relaxed);
+        self.client.queue.commands.store(commands, Relaxed);
         let bytes = queue.map_or(0, |queue| queue.memory_bytes());
-        self.client.queued_bytes.store(bytes, Relaxed);
+        self.client.queue.bytes.store(bytes, Relaxed);
     }
 
     /// What wakes the client's thread when it sleeps for other threads; made when it is first needed.

@@ -147,18 +147,18 @@ fn clients(call: &Call, survey: &Survey, out: &mut String) {
     line!(
         out,
         "client_recent_max_input_buffer:{}",
-        largest(|client| client.input_bytes.load(Relaxed))
+        largest(|client| client.buffers.input_bytes.load(Relaxed))
     );
     line!(
         out,
         "client_recent_max_output_buffer:{}",
-        largest(|client| client.output_capacity.load(Relaxed))
+        largest(|client| client.buffers.output_capacity.load(Relaxed))
     );
     let waits: Vec<_> = clients.iter().filter_map(|client| client.wait()).collect();
     let with_timeout = waits.iter().filter(|wait| wait.wish.until.is_some());
     let paused = clients
         .iter()
-        .filter(|client| client.is_paused.load(Relaxed));
+        .filter(|client| client.modes.is_paused.load(Relaxed));
     line!(out, "blocked_clients:{}", waits.len() + paused.count());
     line!(out, "tracking_clients:0");
     line!(out, "clients_in_timeout_table:{}", with_timeout.count());
