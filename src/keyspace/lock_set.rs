@@ -10,7 +10,7 @@
 //! 2. When the moment is over, the thread lets everything go and waits for the *late* shard alone, at the place in the
 //!    queue that it has. With that shard in hand it begins anew.
 //! 3. Slow commands might come so thick that some shard is always late. After [`ROUNDS_ALONE`] such rounds the thread
-//!    begins with all shards that have been late, and waits for each as long as it takes, in ascending order. Then a
+//!    keeps the shards that have been late, and waits for each as long as it takes, in ascending order. Then a
 //!    command on a shard where slow commands come again and again waits for longer than a moment. Commands on all other
 //!    shards never do. Without this exception two shards whose slow commands overlap could never be had together.
 //!
@@ -86,14 +86,16 @@ fn gather<'a>(cells: &'a [Cell], access: Access, wanted: &[usize]) -> Guards<'a>
         let Err((late, wait)) = add(cells, access, wanted, &mut guards) else {
             break;
         };
-        guards.clear();
         been_late.insert(late);
         if round < ROUNDS_ALONE {
+            guards.clear();
             guards.push((late, wait.finish()));
         } else {
-            drop(wait);
-            let in_order = been_late.iter().copied();
-            guards.extend(in_order.map(|shard| (shard, cells[shard].shard.lock(access))));
+            // The late shards below this one are in hand: each was waited for in a round before.
+            guards.retain(|(shard, _)| *shard < late && been_late.contains(shard));
+            guards.push((late, wait.finish()));
+            let above = been_late.range(late + 1..).copied();
+            guards.extend(above.map(|shard| (shard, cells[shard].shard.lock(access))));
         }
     }
     guards.sort_unstable_by_key(|(shard, _)| *shard);
