@@ -61,8 +61,8 @@ impl Locks {
         }
     }
 
-    /// Whether there are so many keys that it pays to [fetch](Self::fetch) them: whether the shard of this place holds
-    /// many, and is not locked.
+    /// Whether the keyspace is large enough that it pays to [fetch](Self::fetch) them: whether the shard of this place
+    /// holds many, and is not locked.
     pub fn is_large(&self, place: &Place) -> bool {
         const MANY: usize = 1024;
         let guard = self.cell(place.shard).shard.try_lock(Access::Shared);

@@ -53,8 +53,8 @@ impl Server {
         })
     }
 
-    /// Starts a server on a free port; between finding the port and using it somebody else may take it, so it is tried
-    /// again.
+    /// Starts a server on a free port; between finding the port and using it another process may take it, so it is
+    /// tried again.
     pub fn start(command: impl Fn(u16) -> Command) -> Server {
         for _ in 0..20 {
             let port = free_port();

@@ -9,8 +9,8 @@
 //!
 //! A server is at rest when every connection that still expects replies waits for a key (INFO `blocked_clients`). So no
 //! step has to wait for a fixed time, and the same script gives the same transcript on every server that does the same.
-//! Messages of channels and the lines of MONITOR answer no request; they are sent before whoever caused them gets an
-//! answer.
+//! Messages of channels and the lines of MONITOR answer no request; they are sent before the client that caused them
+//! gets an answer.
 
 use super::oracle::{RawClient, words};
 use super::{Client, Folder, PATIENCE, Server, request, wait_until};

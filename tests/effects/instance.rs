@@ -31,7 +31,7 @@ impl Journal for Recorder {
     }
 }
 
-/// A connection that nobody reads from.
+/// A connection without a reader.
 #[derive(Debug)]
 struct NoLink;
 

@@ -174,7 +174,8 @@ fn frequencies_are_loaded_if_they_fit_the_policy() {
     assert!(idle < 600, "{idle}");
 }
 
-/// Redis' own table says 25 after so many accesses as a rule; the bounds are those of its worst luck and then some.
+/// Redis' own table says 25 after this number of accesses as a rule; the bounds are those of its worst luck and then
+/// some.
 #[test]
 fn the_counter_grows_as_a_logarithm() {
     let folder = Folder::new();
@@ -221,7 +222,7 @@ fn allocated(client: &mut Client) -> i64 {
     }
 }
 
-/// Fills a key with so many elements of the words that `element` gives, and compares the estimates with what it has
+/// Fills a key with `count` elements of the words that `element` gives, and compares the estimates with what it has
 /// cost.
 #[track_caller]
 fn check(command: &str, count: usize, element: impl Fn(usize) -> String) {

@@ -86,7 +86,7 @@ const SPOILERS: &[(&str, &str)] = &[
     ("SET k v PXAT 1", "SWAPDB 0 1|SWAPDB 0 1"),
     ("SELECT 1|SET k v PXAT 1|SELECT 0", "SWAPDB 0 1"),
     ("SELECT 1|SET k v PXAT 1|SELECT 0", "SWAPDB 0 1|GET k"),
-    // What expires after it is, also if nobody has noticed before EXEC.
+    // What expires after it is, also if no client has noticed before EXEC.
     ("SET k v PX 500", "DEBUG SLEEP 0.6"),
     ("SET k v PX 500", "DEBUG SLEEP 0.6|GET k"),
     ("SET k v PX 500", "DEBUG SLEEP 0.6|FLUSHALL"),

@@ -12,7 +12,7 @@
 //! than clients can. Each thread changes a random key of a million, again and again, with the shard of the key locked
 //! as a command would; the first table has the changes of all threads per second, the second what part of their time
 //! the threads waited for locks, the third how long it takes to lock all shards for an instant, as FLUSHALL and the
-//! beginning of a save do, while nobody else does anything.
+//! beginning of a save do, while no other client does anything.
 
 mod convoys;
 

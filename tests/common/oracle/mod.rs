@@ -76,7 +76,7 @@ impl Oracle {
         }
     }
 
-    /// Also compares what the servers tell of their keys: every event, in order. Keys that are due go when somebody
+    /// Also compares what the servers tell of their keys: every event, in order. Keys that are due go when a client
     /// asks for them, and not before, which would depend on the clock.
     pub fn listening(options: &[&str]) -> Oracle {
         let events = [
@@ -272,7 +272,7 @@ impl Oracle {
         }
     }
 
-    /// Requests on connections of their own, sent at once, to which so many replies are expected.
+    /// Requests on connections of their own, sent at once, to which this number of replies is expected.
     pub fn pipeline(&mut self, requests: &[Vec<Vec<u8>>], replies: usize) {
         let bytes: Vec<u8> = requests.iter().flat_map(|it| request(it)).collect();
         let [ours, real] = [0, 1].map(|index| {
