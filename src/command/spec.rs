@@ -278,11 +278,6 @@ macro_rules! flags {
                 self.0 & flags.0 != 0
             }
 
-            /// These flags without some.
-            pub const fn without(self, flags: $type) -> $type {
-                $type(self.0 & !flags.0)
-            }
-
             /// The names of those that Redis knows.
             pub fn names(self) -> impl Iterator<Item = &'static str> {
                 let named = $type::NAMED.iter();

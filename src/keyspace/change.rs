@@ -22,7 +22,8 @@
 
 use super::db::{Db, WriteDb};
 use super::effect::Effects;
-use super::space::{Key, Place, SHARDS};
+use super::events::Events;
+use super::space::{Key, Place};
 
 /// What has been noted since the last commit.
 #[derive(Debug, Default)]
@@ -117,13 +118,8 @@ impl Db<'_> {
         let Some(change) = self.change.take() else {
             return;
         };
-        for news in &change.news {
-            let database = news.place.shard / SHARDS;
-            self.keyspace
-                .listeners
-                .events
-                .tell(database, news.event, &news.key);
-        }
+        let events = &self.keyspace.listeners.events;
+        change.news.iter().for_each(|news| news.send(events));
     }
 
     fn tell_watchers_and_waiters(&mut self, key: &Key<'_>) {
@@ -161,21 +157,10 @@ impl WriteDb<'_> {
                 None => self.keyspace.listeners.append(&effects),
             }
         }
-        for News {
-            key,
-            place,
-            event,
-            is_change,
-        } in &change.news
-        {
-            let key = Key::at(*place, key);
-            let database = key.shard / SHARDS;
-            self.keyspace
-                .listeners
-                .events
-                .tell(database, event, key.bytes);
-            if *is_change {
-                self.tell_watchers_and_waiters(&key);
+        for news in &change.news {
+            news.send(&self.keyspace.listeners.events);
+            if news.is_change {
+                self.tell_watchers_and_waiters(&news.key());
             }
         }
     }
@@ -226,6 +211,16 @@ impl Change {
     }
 }
 
+impl News {
+    fn key(&self) -> Key<'_> {
+        Key::at(self.place, &self.key)
+    }
+
+    fn send(&self, events: &Events) {
+        events.tell(self.key().database(), self.event, &self.key);
+    }
+}
+
 /// Takes down what a command is to be replayed as.
 pub struct Replay<'a> {
     database: usize,
@@ -236,6 +231,16 @@ impl Replay<'_> {
     /// Adds a command with its arguments, in the client's database.
     pub fn command(&mut self, arguments: &[&[u8]]) {
         self.effects.push(self.database, arguments);
+    }
+
+    /// Adds a command that begins with these arguments and ends with elements.
+    pub fn command_with_elements<'e>(
+        &mut self,
+        arguments: &[&'e [u8]],
+        elements: impl Iterator<Item = &'e [u8]>,
+    ) {
+        let all: Vec<&[u8]> = arguments.iter().copied().chain(elements).collect();
+        self.command(&all);
     }
 
     /// Adds a command of which the last argument is a number.

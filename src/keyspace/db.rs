@@ -129,6 +129,12 @@ impl WriteDb<'_> {
         }
     }
 
+    /// Removes those of these keys that have expired, also while clients are paused, and commits that.
+    pub fn expire_keys(&mut self, keys: &[Key<'_>]) {
+        keys.iter().for_each(|key| self.expire(key));
+        self.commit(&[]);
+    }
+
     /// Removes those of these keys that have expired, and commits that: it is no doing of the command that comes next.
     #[inline]
     pub fn remove_expired(&mut self, keys: &[Key<'_>]) {

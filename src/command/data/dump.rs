@@ -92,11 +92,13 @@ fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
     }
     db.changed(&key, "restore", 1);
     if let Some(deadline_ms) = deadline_ms.filter(|_| !options.is_absolute) {
-        let deadline_ms = deadline_ms.to_string();
-        let mut arguments = call.arguments.to_vec();
-        arguments[2] = deadline_ms.as_bytes();
-        arguments.push(b"ABSTTL");
-        db.replay_as(|replay| replay.command(&arguments));
+        db.replay_as(|replay| {
+            let deadline_ms = deadline_ms.to_string();
+            let mut arguments = call.arguments.to_vec();
+            arguments[2] = deadline_ms.as_bytes();
+            arguments.push(b"ABSTTL");
+            replay.command(&arguments);
+        });
     }
     call.reply.ok();
     Ok(())

@@ -239,21 +239,21 @@ fn spop(call: &mut Call, db: &mut Db) -> CommandResult {
         _ => return Err(CommandError::Syntax),
     }
     let key = call.key();
+    let mut popped = Popped::new(db.is_replayed());
     let Some(set) = db.collection_mut::<Set>(&key)? else {
         call.reply.null();
         return Ok(());
     };
-    let mut popped = Vec::new();
     set.pop(
         || fastrand::u64(..),
         |member| {
-            popped.extend_from_slice(member.text(&mut itoa::Buffer::new()));
+            popped.note(member);
             reply_member(call.reply, member);
         },
     );
     let is_empty = set.is_empty();
     db.changed(&key, "spop", 1);
-    db.replay_as(|replay| replay.command(&[b"SREM", key.bytes, &popped]));
+    popped.replay(db, &key);
     if is_empty {
         remove_emptied(db, &key);
     }
@@ -287,8 +287,7 @@ impl Popped {
         db.replay_as(|replay| {
             for members in self.members.chunks(MOST_AT_ONCE) {
                 let members = members.iter().map(|member| &member[..]);
-                let command = [&b"SREM"[..], key.bytes].into_iter();
-                replay.command(&command.chain(members).collect::<Vec<_>>());
+                replay.command_with_elements(&[b"SREM", key.bytes], members);
             }
         });
     }
@@ -303,7 +302,7 @@ fn spop_several(call: &mut Call, db: &mut Db) -> CommandResult {
     let count = call.count(2)?;
     let limits = call.server.config.set_limits();
     let random = || fastrand::u64(..);
-    let is_replayed = db.is_replayed();
+    let mut popped = Popped::new(db.is_replayed());
     let Some(set) = db.collection_mut::<Set>(&key)?.filter(|_| count > 0) else {
         call.reply.set(0);
         return Ok(());
@@ -311,7 +310,6 @@ fn spop_several(call: &mut Call, db: &mut Db) -> CommandResult {
     let count = count.min(set.len());
     let staying = set.len() - count;
     call.reply.set(count);
-    let mut popped = Popped::new(is_replayed);
     if staying * REMOVALS_PER_MOVE > count {
         set.pop_several(count, random, |member| {
             popped.note(member);

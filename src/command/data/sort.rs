@@ -166,8 +166,7 @@ fn sort_and_store(call: &mut Call, db: &mut Db) -> CommandResult {
 fn replay_result(db: &mut Db, destination: &Key, list: &List) {
     db.replay_as(|replay| {
         replay.command(&[b"DEL", destination.bytes]);
-        let push = [&b"RPUSH"[..], destination.bytes].into_iter();
-        replay.command(&push.chain(list.iter()).collect::<Vec<_>>());
+        replay.command_with_elements(&[b"RPUSH", destination.bytes], list.iter());
     });
 }
 

@@ -42,23 +42,6 @@ impl Account {
         monitor::show(server, session, command.spec, arguments);
     }
 
-    /// Counts a call that has run, and logs it if it was slow.
-    #[inline]
-    pub(super) fn note_call(
-        self,
-        server: &Server,
-        session: &Session,
-        command: &Command,
-        arguments: &[&[u8]],
-        duration_ns: u64,
-    ) {
-        let (statistics, client) = (&server.statistics, session.client.id);
-        let tracks_latency = server.config.latency_tracking.get();
-        statistics.count_call(client, command.number, duration_ns, tracks_latency);
-        latency::note(server, command.spec, duration_ns);
-        slowlog::note(server, session, command.spec, arguments, duration_ns);
-    }
-
     /// Ends a request whose command ran: drops the reply if the client does not want it. What a transaction answers has
     /// been dropped command by command, and what a command says of subscriptions is no reply.
     #[inline]
@@ -101,6 +84,22 @@ impl Account {
     pub(super) fn take_back(self, reply: &mut Reply) {
         reply.undo_to(self.mark);
     }
+}
+
+/// Counts a call that has run, and logs it if it was slow.
+#[inline]
+pub(super) fn note_call(
+    server: &Server,
+    session: &Session,
+    command: &Command,
+    arguments: &[&[u8]],
+    duration_ns: u64,
+) {
+    let (statistics, client) = (&server.statistics, session.client.id);
+    let tracks_latency = server.config.latency_tracking.get();
+    statistics.count_call(client, command.number, duration_ns, tracks_latency);
+    latency::note(server, command.spec, duration_ns);
+    slowlog::note(server, session, command.spec, arguments, duration_ns);
 }
 
 /// Answers an error and counts it, as one of `command` if that is known, and of a call if it has run.

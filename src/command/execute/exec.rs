@@ -5,7 +5,7 @@
 //! wait for each other in a circle. No handler can take a lock, so none waits for one that its own transaction holds.
 
 use super::Engine;
-use super::account::{Account, is_about_subscriptions};
+use super::account::{Account, is_about_subscriptions, note_call};
 use super::locked::run_locked;
 use super::plan::Plan;
 use crate::command::call::{Call, Then, database_number};
@@ -156,9 +156,10 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
     // The locks may have been taken without a look at the keys, and a command before may have let one of them expire.
     if command.spec.has(WRITE) {
         // Even if a pause has begun in this transaction.
-        plan.keys.iter().for_each(|key| db.expire(key));
+        db.expire_keys(&plan.keys);
+    } else {
+        db.remove_expired(&plan.keys);
     }
-    db.remove_expired(&plan.keys);
     // CLIENT KILL has ended the connection: its reply is the last.
     let is_closing = call.session.client.closes_after_reply.load(Relaxed);
     let account = Account::begin(call.reply);
@@ -178,7 +179,7 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
     }
     let (server, session, reply) = (call.server, &*call.session, &mut *call.reply);
     account.conclude(server, session, command, arguments, reply, result);
-    account.note_call(server, session, command, arguments, laps.lap_ns());
+    note_call(server, session, command, arguments, laps.lap_ns());
     if is_closing {
         account.take_back(reply);
     } else if !is_about_subscriptions(command) {

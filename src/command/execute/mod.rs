@@ -153,7 +153,7 @@ impl<'a> Executor<'a> {
         let (result, then) = self.run(session, &plan, request, reply);
         let has_run = result.is_ok();
         account.conclude(server, session, command, request.arguments, reply, result);
-        account.note_call(
+        account::note_call(
             server,
             session,
             command,

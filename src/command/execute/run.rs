@@ -54,8 +54,8 @@ impl Executor<'_> {
             self.lock.release();
         }
         if matches!(plan.body, Body::Wait(_)) {
-            // Made before the lock is taken, because it takes a call of the system. A failure matters if the client
-            // waits.
+            // Made before this command takes its locks, because it takes a call of the system. A failure matters if the
+            // client waits.
             let _ = call.session.doorbell();
         }
         let result = match plan.body {
@@ -74,8 +74,7 @@ impl Executor<'_> {
                 let db = self.lock.write(locks, view, keys);
                 if view.expired == Expired::Hide && plan.command.spec.has(WRITE) {
                     // A pause has begun since the command was admitted.
-                    keys.iter().for_each(|key| db.expire(key));
-                    db.commit(&[]);
+                    db.expire_keys(keys);
                 }
                 let result = run_locked(&mut call, plan.body, db);
                 db.serve_waiters();

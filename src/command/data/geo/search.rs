@@ -177,8 +177,7 @@ fn replay_result(db: &mut Db, target: &Key, result: &SortedSet) {
         let scores: Vec<Vec<u8>> = scores.collect();
         let entries = scores.iter().zip(result.iter());
         let entries = entries.flat_map(|(score, (member, _))| [&score[..], member]);
-        let add = [&b"ZADD"[..], target.bytes].into_iter();
-        replay.command(&add.chain(entries).collect::<Vec<_>>());
+        replay.command_with_elements(&[b"ZADD", target.bytes], entries);
     });
 }
 
