@@ -8,6 +8,7 @@
 //! |---|---|---|
 //! | [`util`] | patterns, numbers as Redis prints them, LZF, the clock, a bell | all else |
 //! | [`resp`] | bytes to protocol and back | commands, keys |
+//! | [`lua`] | the interpreter of scripts, with its sandbox and libraries | commands, keys |
 //! | [`types`] | the data structures, pure: hash table, list, set, sorted set, HyperLogLog | keys, clients |
 //! | [`keyspace`] | keys to values: shards, locks, expiry, changes, waiters, snapshots | sockets, replies |
 //! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
@@ -25,6 +26,8 @@
 //!    keys.
 //! 6. [`state::pubsub`] and [`state::outbox`]: how messages reach a client without the publisher waiting for it.
 //! 7. [`server::saver`], [`server::dump`], [`keyspace::snapshot`] and [`rdb::format`]: how the dump is written.
+//! 8. `command/execute/script`, [`lua`], [`state::scripts`] and `keyspace/undo.rs`: how a script runs, and is taken
+//!    back.
 //!
 //! # The life of a command
 //!
@@ -67,7 +70,8 @@
 //!
 //! A slow command delays its own client, and the commands on the shards of its keys: a 256th of all keys for each. Two
 //! commands that only read delay each other only if a command that changes keys waits between them. A slow command
-//! that locks all shards (KEYS in a transaction, DEBUG RELOAD) delays all others. Commands on other shards are delayed
+//! that locks all shards (KEYS or a script in a transaction, a script that reaches for keys it does not declare, DEBUG
+//! RELOAD) delays all others. Commands on other shards are delayed
 //! for a millisecond at most, also when MSET or a snapshot waits for the slow one: no thread waits for a shard for
 //! longer than that with another in hand. `keyspace/lock_set.rs` says how, and names the one exception.
 //!
@@ -78,14 +82,15 @@
 //! - No fork: a [snapshot](keyspace::snapshot) is a moment of all shards, and what changes later is set aside.
 //! - No wait for a client that does not read: what its socket does not take is kept, up to a limit.
 //! - No input or output while a shard is locked, with these exceptions: DEBUG RELOAD saves and loads under all locks,
-//!   and a transaction runs whatever was queued under its locks, CONFIG REWRITE for example. Memory of keys that go is
-//!   freed when the locks are gone; what a command takes out of a collection (LTRIM, ZREMRANGEBYRANK) is freed as it
-//!   goes.
+//!   a transaction runs whatever was queued under its locks, CONFIG REWRITE for example, and a script may write lines
+//!   into the log. Memory of keys that go is freed when the locks are gone; what a command takes out of a collection
+//!   (LTRIM, ZREMRANGEBYRANK) is freed as it goes, and so is what a script lets go in its interpreter.
 
 #![forbid(unsafe_code)]
 
 pub mod command;
 pub mod keyspace;
+pub mod lua;
 pub mod rdb;
 pub mod resp;
 pub mod server;

@@ -6,9 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, each of which may use only those before it.
-const LAYERS: [&str; 8] = [
-    "util", "resp", "types", "keyspace", "rdb", "state", "command", "server",
+const LAYERS: [&str; 9] = [
+    "util", "resp", "lua", "types", "keyspace", "rdb", "state", "command", "server",
 ];
+
+/// The layers that may use `lua`, which itself may use only those before it.
+const LUA_IS_USED_BY: [&str; 4] = ["lua", "state", "command", "server"];
 
 /// The longest a file may be, in lines; tables of data are no text to be read from top to bottom.
 const MAX_LINES: usize = 700;
@@ -133,6 +136,21 @@ fn layers_use_only_what_lies_beneath_them() {
                 );
             }
         }
+    }
+}
+
+/// Scripts know values and bytes alone, and only commands know scripts.
+#[test]
+fn scripts_stand_apart() {
+    for (path, text) in sources("src") {
+        let layer = path.iter().nth(1).and_then(|name| name.to_str());
+        let layer = layer.unwrap_or_default();
+        let uses_lua = code(&text).any(|line| line.contains("crate::lua"));
+        assert!(
+            !uses_lua || LUA_IS_USED_BY.contains(&layer),
+            "{} uses scripts",
+            path.display()
+        );
     }
 }
 

@@ -59,7 +59,12 @@ impl Reply {
 
     /// A status of one line.
     pub fn simple(&mut self, status: &str) {
-        self.line(b'+', status.as_bytes());
+        self.status(status.as_bytes());
+    }
+
+    /// A status of one line, which contains no line end.
+    pub fn status(&mut self, status: &[u8]) {
+        self.line(b'+', status);
     }
 
     /// An error; the text begins with its code. Line ends in it become spaces, as in Redis.
@@ -126,11 +131,17 @@ impl Reply {
 
     /// A text for people; RESP3 marks it as plain text.
     pub fn verbatim(&mut self, text: &[u8]) {
+        self.verbatim_of(*b"txt", text);
+    }
+
+    /// A text; RESP3 says its format, in three letters.
+    pub fn verbatim_of(&mut self, format: [u8; 3], text: &[u8]) {
         match self.protocol {
             Protocol::Resp2 => self.bulk(text),
             Protocol::Resp3 => {
                 self.header(b'=', text.len() as i64 + 4);
-                self.bytes.extend_from_slice(b"txt:");
+                self.bytes.extend_from_slice(&format);
+                self.bytes.push(b':');
                 self.bytes.extend_from_slice(text);
                 self.bytes.extend_from_slice(b"\r\n");
             }
@@ -189,10 +200,10 @@ impl Reply {
     }
 
     /// An integer of any length, in decimal digits.
-    pub fn big_number(&mut self, digits: &str) {
+    pub fn big_number(&mut self, digits: &[u8]) {
         match self.protocol {
-            Protocol::Resp2 => self.bulk(digits.as_bytes()),
-            Protocol::Resp3 => self.line(b'(', digits.as_bytes()),
+            Protocol::Resp2 => self.bulk(digits),
+            Protocol::Resp3 => self.line(b'(', digits),
         }
     }
 

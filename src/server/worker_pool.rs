@@ -30,8 +30,10 @@ use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 use threadpool::ThreadPool;
 
-/// Stack of a worker: commands do not recurse. Only pages that are touched take memory.
-const STACK_BYTES: usize = 256 * 1024;
+/// Stack of a worker. Commands do not recurse, but the interpreter of scripts does, in C: calls through functions in C
+/// up to 200 deep, and a pattern once for each quantifier (`sandbox.lua` allows 2,000). Only pages that are touched
+/// take memory.
+const STACK_BYTES: usize = 4 << 20;
 
 /// The threads of the workers.
 #[derive(Debug)]

@@ -44,7 +44,7 @@ pub(super) fn protocol(call: &mut Call) -> CommandResult {
         "VERBATIM" => reply.verbatim(b"This is a verbatim\nstring"),
         "TRUE" => reply.boolean(true),
         "FALSE" => reply.boolean(false),
-        "BIGNUM" => reply.big_number("1234567999999999999999999999999999999"),
+        "BIGNUM" => reply.big_number(b"1234567999999999999999999999999999999"),
         _ => {
             return Err(CommandError::err(
                 "Wrong protocol type name. Please use one of the following: \

@@ -1,0 +1,350 @@
+//! An interpreter: one state of Lua with the sandbox, and the scripts that it has compiled.
+//!
+//! # Invariants
+//!
+//! 1. One thread at a time uses an interpreter, and one script at a time runs in it.
+//! 2. A script does not change what the next one sees: the tables that all scripts see are protected (`sandbox.lua`),
+//!    and an interpreter that was told to end a script, or has grown large, is not used again
+//!    ([`is_fit`](Interpreter::is_fit)). Two things stay, as in Redis: the settings of `cjson`, and the variables that
+//!    a library of functions keeps.
+//! 3. While a script runs, its memory is limited; a script that needs more ends with an error. While this server
+//!    converts arguments and replies it is not: they are as large as what the server holds already, and mlua's
+//!    conversions cost twice as much if they may fail.
+
+use super::api::{self, HOST};
+use super::failure::{self, ErrorReply, Failure};
+use super::functions::{Register, globals_for_loading};
+use super::host::{Host, STEPS_BETWEEN_LOOKS};
+use super::library;
+use super::position;
+use super::random::{self, Generator};
+use super::to_lua::set_string;
+use super::to_reply::Writer;
+use crate::resp::reply::Reply;
+use foldhash::HashMap;
+use mlua::{Function, HookTriggers, IntoLuaMulti, Lua, LuaOptions, StdLib, Table, Value, VmState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+/// Bytes of memory that a script may use.
+pub const MOST_BYTES: usize = 1 << 30;
+/// Bytes with which an interpreter is kept for other scripts.
+const FIT_BYTES: usize = 16 << 20;
+/// How Redis names the chunk of a script; error texts show it.
+const SCRIPT_CHUNK: &str = "@user_script";
+/// How the chunk of a library of functions is named.
+const LIBRARY_CHUNK: &str = "@user_function";
+
+/// What the interpreters run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Scripts of EVAL.
+    Scripts,
+    /// Functions of libraries (FUNCTION LOAD).
+    Functions,
+}
+
+/// One state of Lua.
+pub struct Interpreter {
+    lua: Lua,
+    /// The contents of the table of globals, which scripts see protected.
+    globals: Table,
+    /// Compiles a text.
+    load: Function,
+    /// Calls a script and catches its error.
+    run: Function,
+    /// Whether a script had to be ended.
+    is_broken: Arc<AtomicBool>,
+    scripts: HashMap<[u8; 20], Function>,
+    /// What libraries have registered, by the number of the library.
+    pub(super) libraries: HashMap<u64, Vec<Function>>,
+    pub(super) register: Register,
+    /// The contents of the table of globals while a library is loaded.
+    globals_for_loading: Table,
+    /// Sets what the functions of libraries see as globals.
+    switch: Function,
+}
+
+/// What a script is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Input<'a> {
+    /// Its name in error texts: the digest of a script, the name of a function.
+    pub name: &'a str,
+    /// `KEYS`, or a function's first argument.
+    pub keys: &'a [&'a [u8]],
+    /// `ARGV`, or a function's second argument.
+    pub arguments: &'a [&'a [u8]],
+}
+
+/// How a script ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It has returned something, which is its reply. Errors that are part of the reply are to be counted.
+    Returned(Vec<ErrorReply>),
+    /// With an error.
+    Failed(ErrorReply),
+}
+
+impl Interpreter {
+    /// An interpreter without scripts.
+    ///
+    /// # Errors
+    /// There is not enough memory.
+    pub fn new(kind: Kind, generator: Arc<Generator>) -> mlua::Result<Interpreter> {
+        let libraries = StdLib::TABLE | StdLib::STRING | StdLib::MATH;
+        let lua = Lua::new_with(libraries, LuaOptions::default())?;
+        let tables = lua.create_table()?;
+        let std = lua.globals();
+        for name in ["table", "string", "math", "coroutine"] {
+            tables.raw_set(name, std.raw_get::<Table>(name)?)?;
+        }
+        random::install(&lua, &tables.raw_get("math")?, generator)?;
+        library::open_all(&lua, &tables)?;
+        let redis = api::open(&lua)?;
+        if kind == Kind::Scripts {
+            api::add_for_eval(&lua, &redis)?;
+        }
+        tables.raw_set("redis", redis)?;
+        let native = lua.create_table()?;
+        native.raw_set("caught", lua.create_function(failure::caught)?)?;
+        native.raw_set("shown", lua.create_function(failure::shown)?)?;
+        native.raw_set("raise", lua.create_function(position::raise)?)?;
+        native.raw_set("locate", lua.create_function(position::locate)?)?;
+        let sandbox = lua
+            .load(include_str!("sandbox.lua"))
+            .set_name(position::SANDBOX_CHUNK);
+        let (globals, protected, load, run, protect, switch): (_, Table, _, _, Function, _) =
+            sandbox.call((native, tables, kind == Kind::Functions))?;
+        lua.set_globals(protected)?;
+        let register = Register::default();
+        let interpreter = Interpreter {
+            globals_for_loading: globals_for_loading(&lua, register.clone(), &protect)?,
+            lua,
+            globals,
+            load,
+            run,
+            is_broken: Arc::default(),
+            scripts: HashMap::default(),
+            libraries: HashMap::default(),
+            register,
+            switch,
+        };
+        interpreter.set_hook()?;
+        Ok(interpreter)
+    }
+
+    /// Whether another script may run in it.
+    pub fn is_fit(&self) -> bool {
+        !self.is_broken.load(Relaxed) && self.lua.used_memory() < FIT_BYTES
+    }
+
+    /// Bytes of memory in use.
+    pub fn memory_bytes(&self) -> usize {
+        self.lua.used_memory()
+    }
+
+    /// Forgets all scripts.
+    pub fn forget_scripts(&mut self) {
+        self.scripts.clear();
+    }
+
+    /// Compiles a script, if it is not compiled yet. `digest` is its SHA-1, and `body` what comes after a shebang.
+    ///
+    /// # Errors
+    /// The text of Lua's error, if it is no Lua.
+    pub fn compile(&mut self, digest: [u8; 20], body: &[u8]) -> Result<(), Vec<u8>> {
+        if !self.scripts.contains_key(&digest) {
+            let function = self.chunk(body, SCRIPT_CHUNK)?;
+            self.scripts.insert(digest, function);
+        }
+        Ok(())
+    }
+
+    pub(super) fn compile_library(&self, body: &[u8]) -> Result<Function, Vec<u8>> {
+        self.chunk(body, LIBRARY_CHUNK)
+    }
+
+    /// Compiles a text. Not by mlua's own function, because the message of an error need not be UTF-8.
+    fn chunk(&self, body: &[u8], name: &str) -> Result<Function, Vec<u8>> {
+        let compile = || {
+            let arguments = (self.lua.create_string(body)?, name);
+            self.limited(|| self.load.call::<(Value, Value)>(arguments))
+        };
+        match compile() {
+            Ok((Value::Function(function), _)) => Ok(function),
+            Ok((_, Value::String(message))) => Err(message.as_bytes().to_vec()),
+            Ok(_) => Err(b"the text is not compiled".to_vec()),
+            Err(error) => Err(failure::text_of(&error)),
+        }
+    }
+
+    /// Runs a script that was compiled before. Its reply is written in the protocol of `reply`.
+    pub fn run_script(
+        &self,
+        digest: &[u8; 20],
+        input: Input,
+        host: &mut dyn Host,
+        reply: &mut Reply,
+    ) -> Outcome {
+        let program = &self.scripts[digest];
+        self.run_program(input, host, reply, || {
+            self.globals.raw_set("KEYS", self.array(input.keys)?)?;
+            self.globals.raw_set("ARGV", self.array(input.arguments)?)?;
+            Ok(program)
+        })
+    }
+
+    /// Runs the program, with its arguments, that `prepare` gives.
+    pub(super) fn run_program<A: IntoLuaMulti>(
+        &self,
+        input: Input,
+        host: &mut dyn Host,
+        reply: &mut Reply,
+        prepare: impl FnOnce() -> mlua::Result<A>,
+    ) -> Outcome {
+        let result = prepare().and_then(|arguments| {
+            HOST.set(&mut *host, || self.limited(|| self.run.call(arguments)))
+        });
+        let result = result.and_then(|(is_returned, value)| match is_returned {
+            true => {
+                let writer = Writer::new(&self.lua, reply, host.protocol());
+                writer.write(&value).map(Outcome::Returned)
+            }
+            false => Ok(Outcome::Failed(self.failure(input.name, value)?)),
+        });
+        result.unwrap_or_else(|error| Outcome::Failed(unhandled(input.name, &error)))
+    }
+
+    /// Shows functions the globals that a library sees while it is loaded, or those that they see when they are called.
+    pub(super) fn switch_globals(&self, is_loading: bool) -> mlua::Result<()> {
+        let to = match is_loading {
+            true => &self.globals_for_loading,
+            false => &self.globals,
+        };
+        self.switch.call(to)
+    }
+
+    /// The error that has ended a script, as its client sees it.
+    fn failure(&self, name: &str, value: Value) -> mlua::Result<ErrorReply> {
+        let Value::Table(table) = value else {
+            let message = match self.lua.coerce_string(value)? {
+                Some(message) => message.to_string_lossy(),
+                None => "execution failure".to_string(),
+            };
+            return Ok(ErrorReply {
+                text: format!("ERR Error running script {name}, {message:.100}\n").into_bytes(),
+                is_counted: false,
+            });
+        };
+        let field = |name: &str| -> mlua::Result<Option<Vec<u8>>> {
+            let string = self.lua.coerce_string(table.get(name)?)?;
+            Ok(string.map(|string| string.as_bytes().to_vec()))
+        };
+        let mut text = field("err")?.unwrap_or_else(|| b"ERR unknown error".to_vec());
+        // Redis takes it as a C string.
+        text.truncate(
+            text.iter()
+                .position(|byte| *byte == 0)
+                .unwrap_or(text.len()),
+        );
+        if let (Some(source), Some(line)) = (field("source")?, field("line")?) {
+            let place = [
+                b" script: ",
+                name.as_bytes(),
+                b", on ",
+                &source,
+                b":",
+                &line,
+                b".",
+            ];
+            place.iter().for_each(|piece| text.extend_from_slice(piece));
+        }
+        let is_counted: Value = table.get("ignore_error_stats_update")?;
+        Ok(ErrorReply {
+            text,
+            is_counted: matches!(is_counted, Value::Boolean(true)),
+        })
+    }
+
+    pub(super) fn array(&self, strings: &[&[u8]]) -> mlua::Result<Table> {
+        let table = self.lua.create_table_with_capacity(strings.len(), 0)?;
+        for (index, string) in strings.iter().enumerate() {
+            set_string(&self.lua, &table, index + 1, string)?;
+        }
+        Ok(table)
+    }
+
+    /// Works with limited memory.
+    pub(super) fn limited<R>(&self, work: impl FnOnce() -> mlua::Result<R>) -> mlua::Result<R> {
+        self.lua.set_memory_limit(MOST_BYTES)?;
+        let result = work();
+        self.lua.set_memory_limit(0)?;
+        result
+    }
+
+    /// Has every script looked at from time to time.
+    fn set_hook(&self) -> mlua::Result<()> {
+        self.lua.set_app_data(IsBroken(self.is_broken.clone()));
+        let triggers = HookTriggers::new().every_nth_instruction(STEPS_BETWEEN_LOOKS);
+        self.lua.set_global_hook(triggers, |lua, _| {
+            if !HOST.is_set() || HOST.with(|host| host.look()).is_ok() {
+                return Ok(VmState::Continue);
+            }
+            end_thread(lua)?;
+            Err(Failure::Ending.into())
+        })
+    }
+}
+
+/// [`Interpreter::is_broken`], for functions that Lua calls.
+struct IsBroken(Arc<AtomicBool>);
+
+/// Ends the coroutine that runs, or the script itself. It may catch the error that ends it; so that is raised again at
+/// each of its instructions until it is gone. The coroutine that has resumed it catches the error then, and is ended in
+/// the same way. The functions of the sandbox go on, because they only hand the error on.
+pub(super) fn end_thread(lua: &Lua) -> mlua::Result<()> {
+    if let Some(is_broken) = lua.app_data_ref::<IsBroken>() {
+        is_broken.0.store(true, Relaxed);
+    }
+    let every = HookTriggers::new().every_nth_instruction(1);
+    lua.set_hook(every, |_, frame| match frame.source().source.as_deref() {
+        Some(position::SANDBOX_CHUNK) => Ok(VmState::Continue),
+        _ => Err(Failure::Ending.into()),
+    })
+}
+
+/// The time in which this server works for a script, without a limit of memory.
+pub(super) struct Unlimited<'a>(&'a Lua);
+
+impl<'a> Unlimited<'a> {
+    pub(super) fn new(lua: &'a Lua) -> Unlimited<'a> {
+        let _ = lua.set_memory_limit(0);
+        Unlimited(lua)
+    }
+}
+
+impl Drop for Unlimited<'_> {
+    fn drop(&mut self) {
+        let _ = self.0.set_memory_limit(MOST_BYTES);
+    }
+}
+
+/// An error that no handler of Lua has seen: there was not enough memory for it.
+fn unhandled(name: &str, error: &mlua::Error) -> ErrorReply {
+    let message = match error {
+        mlua::Error::MemoryError(_) => "not enough memory".to_string(),
+        error => error.to_string(),
+    };
+    let line = message.lines().next().unwrap_or_default();
+    ErrorReply {
+        text: format!("ERR Error running script {name}, {line:.100}").into_bytes(),
+        is_counted: false,
+    }
+}
+
+/// The state of an interpreter for scripts.
+#[cfg(test)]
+pub(super) fn sandboxed() -> Lua {
+    let interpreter = Interpreter::new(Kind::Scripts, Arc::default());
+    interpreter.expect("there is memory").lua
+}
