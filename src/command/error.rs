@@ -2,6 +2,8 @@
 //! command alone stand there, in [`CommandError::err`].
 
 use crate::keyspace::entry::WrongType;
+use crate::keyspace::locks::Busy;
+use crate::lua::interpreter::Kind;
 use crate::types::hyperloglog::Corrupted;
 use std::fmt;
 
@@ -70,6 +72,11 @@ pub enum CommandError {
     /// The command, and the directive that says which clients may use it.
     NotAllowed(&'static str, &'static str),
     Loading,
+    /// A script of this kind has run for too long, and holds a lock that the command needs.
+    Busy(Kind),
+    StopWritingScripts,
+    /// A script is no Lua: the interpreter's message.
+    NotCompiled(Vec<u8>),
     SaveInProgress,
     SaveFailed,
     ShutdownFailed,
@@ -128,6 +135,9 @@ impl CommandError {
                 b" HELP.",
             ]
             .concat(),
+            CommandError::NotCompiled(message) => {
+                [b"ERR Error compiling script (new function): ", &message[..]].concat()
+            }
             CommandError::Other(text) => text.clone(),
             _ => self.to_string().into_bytes(),
         }
@@ -145,6 +155,13 @@ impl From<WrongType> for CommandError {
     }
 }
 
+impl From<Busy> for CommandError {
+    /// The executor puts the kind of the script in, which it knows.
+    fn from(_: Busy) -> Self {
+        CommandError::Busy(Kind::Scripts)
+    }
+}
+
 impl From<Corrupted> for CommandError {
     fn from(_: Corrupted) -> Self {
         CommandError::CorruptedHyperLogLog
@@ -155,7 +172,7 @@ impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use CommandError::*;
         f.write_str(match self {
-            UnknownCommand(_) | UnknownSubcommand { .. } | Other(_) => {
+            UnknownCommand(_) | UnknownSubcommand { .. } | NotCompiled(_) | Other(_) => {
                 return f.write_str(&String::from_utf8_lossy(&self.text()));
             }
             WrongArity(name) => return write!(f, "ERR wrong number of arguments for '{name}' command"),
@@ -220,6 +237,16 @@ impl fmt::Display for CommandError {
                  Redis logs for details about the RDB error."
             }
             UndeclaredKey => "ERR the command has reached for a key that it does not declare",
+            Busy(Kind::Scripts) => {
+                "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+            }
+            Busy(Kind::Functions) => {
+                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+            }
+            StopWritingScripts => {
+                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+                 Writable scripts are blocked. Use 'no-writes' flag for read only scripts."
+            }
             SaveInProgress => "ERR Background save already in progress",
             SaveFailed => "ERR",
             ShutdownFailed => "ERR Errors trying to SHUTDOWN. Check logs.",

@@ -4,8 +4,9 @@
 //! |---|---|
 //! | [`spec`], [`registry`] | what there is to know about a command, and the table of all of them |
 //! | [`session`], [`call`], [`error`] | what a handler works with: the client, one call, all texts of errors |
+//! | [`invocation`] | what the handler of EVAL or FCALL asks the executor to run |
 //! | `data` | the families of commands on keys, a file a type |
-//! | `flow` | connection, transactions, channels |
+//! | `flow` | connection, transactions, channels, scripts |
 //! | `admin` | configuration, clients, INFO, DEBUG, and all else that is about the server |
 //! | [`execute`] | from a request to its reply: admitted, planned, run, committed |
 //!
@@ -19,12 +20,14 @@ mod data;
 pub mod error;
 pub mod execute;
 mod flow;
+pub mod invocation;
 pub mod registry;
 pub mod session;
 pub mod spec;
 mod timeout;
 
 pub use admin::syntax;
+pub use flow::script::LoadHost;
 
 use registry::Registry;
 use std::sync::LazyLock;

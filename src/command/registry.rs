@@ -175,6 +175,10 @@ mod tests {
                 handler,
                 Handler::Write(_) | Handler::WriteAll(_) | Handler::Wait(_)
             );
+            // Libraries of functions are written, but lie under no lock of the keyspace.
+            if name.starts_with("function|") {
+                continue;
+            }
             let by_arguments = matches!(handler, Handler::ByArguments(_));
             if !by_arguments && !not_writing.contains(&name.as_str()) {
                 assert_eq!(writes, command.spec.has(WRITE), "{name}");

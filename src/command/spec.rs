@@ -6,6 +6,7 @@
 
 use super::call::Call;
 use super::error::{CommandError, CommandResult};
+use super::invocation::Invocation;
 use crate::keyspace::db::Db;
 use crate::keyspace::survey;
 use crate::state::waiting::Wish;
@@ -78,6 +79,8 @@ pub enum Handler {
     WriteAll(fn(&mut Call, &mut Db) -> CommandResult),
     /// Looks at one shard after the other: INFO, KEYS.
     Survey(fn(&mut Call, &survey::Survey) -> CommandResult),
+    /// Returns the script that is to run; the executor takes its locks: EVAL, FCALL.
+    Script(fn(&mut Call) -> Result<Invocation, CommandError>),
     /// Exclusive locks on the shards of all keys of all commands that were queued, and of the watched keys: EXEC.
     Exec,
     /// The arguments say which of the others it is: SORT.
@@ -356,6 +359,7 @@ pub enum Group {
     HyperLogLog,
     List,
     PubSub,
+    Scripting,
     Server,
     Set,
     SortedSet,
@@ -376,6 +380,7 @@ impl Group {
             Group::HyperLogLog => "hyperloglog",
             Group::List => "list",
             Group::PubSub => "pubsub",
+            Group::Scripting => "scripting",
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
@@ -395,6 +400,7 @@ impl Group {
             Group::HyperLogLog => Some("@hyperloglog"),
             Group::List => Some("@list"),
             Group::Cluster | Group::PubSub | Group::Server => None,
+            Group::Scripting => Some("@scripting"),
             Group::Set => Some("@set"),
             Group::SortedSet => Some("@sortedset"),
             Group::String => Some("@string"),
@@ -402,6 +408,9 @@ impl Group {
         }
     }
 }
+
+/// The categories of groups that come behind all others.
+const LAST_CATEGORIES: [&str; 3] = ["@connection", "@transaction", "@scripting"];
 
 impl CommandSpec {
     /// Whether this many arguments, the name included, are acceptable.
@@ -454,9 +463,12 @@ impl CommandSpec {
         );
         [
             keyspace,
-            is("@read", self.has(READONLY)),
+            is(
+                "@read",
+                self.has(READONLY) && self.group != Group::Scripting,
+            ),
             is("@write", self.has(WRITE)),
-            group.filter(|group| !matches!(*group, "@keyspace" | "@connection" | "@transaction")),
+            group.filter(|group| !LAST_CATEGORIES.contains(group) && *group != "@keyspace"),
             is("@pubsub", self.has(PUBSUB)),
             is("@set", is_of_collections),
             is("@sortedset", is_of_collections),
@@ -470,7 +482,7 @@ impl CommandSpec {
                 "@connection",
                 self.has(CAT_CONNECTION) || group == Some("@connection"),
             ),
-            is("@transaction", group == Some("@transaction")),
+            group.filter(|group| matches!(*group, "@transaction" | "@scripting")),
         ]
         .into_iter()
         .flatten()

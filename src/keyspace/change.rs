@@ -14,6 +14,9 @@
 //! commit                    └▶ events, watchers, waiters └▶ journal (of a transaction: when it ends)
 //! ```
 //!
+//! What the commands of a transaction do is one block. A script's block may have to be taken back
+//! (`undo`): so its events, watchers and waiters hear of it when it ends, too.
+//!
 //! Invariants:
 //! 1. What is noted is committed before the locks are gone: dropping a [`WriteDb`] commits the rest.
 //! 2. News come in the order of the changes; effects too.
@@ -35,6 +38,17 @@ pub(super) struct Change {
     is_by_command: bool,
     /// What the command is to be replayed as, if it has said so.
     own: Option<Effects>,
+}
+
+/// What the commands of a transaction or a script have done, until it ends.
+#[derive(Debug, Default)]
+pub(super) struct Block {
+    effects: Effects,
+    /// Whether the journal is not to hear of what follows.
+    is_silent: bool,
+    /// Whether `news` gathers what else would be sent at once.
+    holds_news: bool,
+    news: Vec<News>,
 }
 
 /// Something that has happened to a key.
@@ -122,6 +136,11 @@ impl Db<'_> {
         change.news.iter().for_each(|news| news.send(events));
     }
 
+    /// Forgets the events that reading has caused: what has read begins anew.
+    pub fn take_back_reading(&self) {
+        self.change.take();
+    }
+
     fn tell_watchers_and_waiters(&mut self, key: &Key<'_>) {
         let shard = self.guard_mut(key);
         if !shard.watchers.is_empty() {
@@ -148,16 +167,20 @@ impl WriteDb<'_> {
     fn publish(&mut self, mut change: Change, request: &[&[u8]]) {
         if self.keyspace.listeners.has_journal() {
             let effects = change.take_effects(self.view.database, request);
-            match self
-                .aftermath
-                .as_mut()
-                .and_then(|aftermath| aftermath.block.as_mut())
-            {
-                Some(block) => block.append(&effects),
+            match self.block() {
+                Some(block) if block.is_silent => {}
+                Some(block) => block.effects.append(&effects),
                 None => self.keyspace.listeners.append(&effects),
             }
         }
-        for news in &change.news {
+        match self.block() {
+            Some(block) if block.holds_news => block.news.append(&mut change.news),
+            _ => self.send(&change.news),
+        }
+    }
+
+    fn send(&mut self, news: &[News]) {
+        for news in news {
             news.send(&self.keyspace.listeners.events);
             if news.is_change {
                 self.tell_watchers_and_waiters(&news.key());
@@ -165,23 +188,67 @@ impl WriteDb<'_> {
         }
     }
 
+    fn block(&mut self) -> Option<&mut Block> {
+        self.aftermath.as_mut()?.block.as_mut()
+    }
+
     /// From now on, the effects of all commands belong together: a transaction begins.
     pub fn begin_block(&mut self) {
         if self.keyspace.listeners.has_journal() {
-            self.aftermath().block = Some(Effects::default());
+            self.aftermath().block = Some(Block::default());
         }
     }
 
-    /// Ends what [`begin_block`](Self::begin_block) began.
-    pub fn end_block(&mut self) {
-        let block = self
-            .aftermath
-            .as_mut()
-            .and_then(|aftermath| aftermath.block.take());
-        if let Some(mut effects) = block {
-            effects.belong_together = true;
-            self.keyspace.listeners.append(&effects);
+    /// A block that can be taken back until it ends: its news are held, and each shard remembers what changes.
+    pub fn begin_undoable_block(&mut self) {
+        self.aftermath().block = Some(Block {
+            holds_news: true,
+            ..Block::default()
+        });
+        self.begin_undo();
+    }
+
+    /// How many news the block holds.
+    pub fn held_news(&mut self) -> usize {
+        self.block().map_or(0, |block| block.news.len())
+    }
+
+    /// While a block is silent, the effects of its commands do not go to the journal.
+    pub fn set_silent(&mut self, is_silent: bool) {
+        if let Some(block) = self.block() {
+            block.is_silent = is_silent;
         }
+    }
+
+    /// Ends a block.
+    pub fn end_block(&mut self) {
+        self.end_block_with(|_| {});
+    }
+
+    /// Ends a block. `before` is called before each piece of news is sent, and after the last one, with the number of
+    /// those that have been sent: so that messages go out between them.
+    pub fn end_block_with(&mut self, mut before: impl FnMut(usize)) {
+        let block = self.aftermath.as_mut();
+        let Some(mut block) = block.and_then(|aftermath| aftermath.block.take()) else {
+            return before(0);
+        };
+        self.end_undo();
+        block.effects.belong_together = true;
+        self.keyspace.listeners.append(&block.effects);
+        for (number, news) in block.news.iter().enumerate() {
+            before(number);
+            self.send(std::slice::from_ref(news));
+        }
+        before(block.news.len());
+    }
+
+    /// Takes back all that has been done since [`begin_undoable_block`](Self::begin_undoable_block). Nothing of it has
+    /// been told.
+    pub fn take_back_block(&mut self) {
+        self.change.take();
+        let is_begun = self.aftermath().block.take().is_some();
+        debug_assert!(is_begun);
+        self.undo();
     }
 }
 

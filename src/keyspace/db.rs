@@ -17,8 +17,7 @@ mod watching;
 
 pub use lookup::Lookups;
 
-use super::change::Change;
-use super::effect::Effects;
+use super::change::{Block, Change};
 use super::entry::{Entry, Table, WrongType};
 use super::object::{Collection, Object};
 use super::object_entry::ObjectEntry;
@@ -30,6 +29,7 @@ use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
 use super::view::{Expired, View};
 use super::waiters::Served;
 use crate::types::dict::Position;
+use smallvec::SmallVec;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -42,7 +42,7 @@ pub struct Db<'a> {
     // Declared before `aftermath`, hence dropped before it: nothing large is freed, and no client is woken, while a
     // lock is held.
     /// Ascending by number.
-    guards: Guards<'a>,
+    pub(super) guards: Guards<'a>,
     pub(super) keyspace: &'a Keyspace,
     /// How the command sees them.
     pub view: View,
@@ -55,26 +55,39 @@ pub struct Db<'a> {
     pub(super) change: RefCell<Option<Box<Change>>>,
     /// What few commands leave.
     pub(super) aftermath: Option<Box<Aftermath>>,
+    /// Whether a script holds the shards, and has marked them for the threads that wait for them.
+    script: Cell<ScriptMark>,
 }
 
 /// What is left to be done after a command; nothing after most.
 #[derive(Debug, Default)]
 pub(super) struct Aftermath {
-    /// The effects of the commands of a transaction that is being carried out.
-    pub(super) block: Option<Effects>,
+    /// The transaction or script that is being carried out.
+    pub(super) block: Option<Block>,
+    /// What the shards' counters of changes showed when a script began.
+    pub(super) counted_before: SmallVec<[u64; 4]>,
     /// Keys that clients wait for and that have come into a state that serves them, each with its database.
     ready: Vec<(usize, Box<[u8]>)>,
     // Dropped before `garbage`: no client waits while large values are freed.
     served: Served,
-    garbage: Vec<Garbage>,
+    pub(super) garbage: Vec<Garbage>,
 }
 
 /// What is freed when the locks are gone; never read, only dropped.
 #[derive(Debug)]
 #[allow(dead_code)]
-enum Garbage {
+pub(super) enum Garbage {
     Entry(ObjectEntry),
     Table(Table),
+}
+
+/// The marks that a script has put on the shards that it holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum ScriptMark {
+    #[default]
+    None,
+    Script,
+    BusyScript,
 }
 
 /// A [`Db`] under shared locks.
@@ -112,21 +125,22 @@ impl<'a> WriteDb<'a> {
     }
 }
 
-impl WriteDb<'_> {
-    /// Begins another command of a transaction.
+impl ReadDb<'_> {
+    /// Begins another command of a script.
     pub fn begin_step(&mut self, database: usize, touches: bool) {
-        self.view.database = database;
-        self.view.touches = touches;
-        self.begin_command();
+        self.0.begin_step(database, touches);
+    }
+}
+
+impl WriteDb<'_> {
+    /// Begins another command of a transaction or a script.
+    pub fn begin_step(&mut self, database: usize, touches: bool) {
+        self.0.begin_step(database, touches);
     }
 
-    /// Forgets what concerns the command before.
-    #[inline]
-    fn begin_command(&mut self) {
-        self.counted.set(None);
-        if self.has_strayed() {
-            self.strayed.take();
-        }
+    /// Whether the shards of these keys are all locked, and those that are needed to serve clients who wait for them.
+    pub fn serves(&self, keys: &[Key<'_>]) -> bool {
+        self.covers(keys) && self.missing_shards(keys).is_empty()
     }
 
     /// Removes those of these keys that have expired, also while clients are paused, and commits that.
@@ -168,6 +182,7 @@ impl<'a> DerefMut for WriteDb<'a> {
 impl Drop for ReadDb<'_> {
     /// Sends the events that reading has caused.
     fn drop(&mut self) {
+        self.0.end_script();
         self.0.commit_reading();
     }
 }
@@ -176,6 +191,7 @@ impl Drop for WriteDb<'_> {
     /// Commits what has not been committed and serves the clients that waited for it, publishes the earliest deadlines
     /// while the locks are still held, and wakes the expirer if need be.
     fn drop(&mut self) {
+        self.end_script();
         self.commit(&[]);
         self.end_block();
         match thread::panicking() {
@@ -194,6 +210,23 @@ impl Drop for WriteDb<'_> {
     }
 }
 
+impl Db<'_> {
+    fn begin_step(&mut self, database: usize, touches: bool) {
+        self.view.database = database;
+        self.view.touches = touches;
+        self.begin_command();
+    }
+
+    /// Forgets what concerns the command before.
+    #[inline]
+    fn begin_command(&mut self) {
+        self.counted.set(None);
+        if self.has_strayed() {
+            self.strayed.take();
+        }
+    }
+}
+
 /// Reading.
 impl<'a> Db<'a> {
     pub(super) fn new(keyspace: &'a Keyspace, view: View, guards: Guards<'a>) -> Db<'a> {
@@ -206,6 +239,42 @@ impl<'a> Db<'a> {
             counted: Cell::new(None),
             change: RefCell::new(None),
             aftermath: None,
+            script: Cell::default(),
+        }
+    }
+
+    /// Lets threads that wait for these locks know that a script holds them.
+    pub fn begin_script(&self) {
+        self.script.set(ScriptMark::Script);
+        let cells = self
+            .guards
+            .iter()
+            .map(|(shard, _)| self.keyspace.cell(*shard));
+        cells.for_each(|cell| cell.shard.begin_script());
+    }
+
+    /// Tells them that the script is busy, so that clients need not wait any longer.
+    pub fn begin_busy_script(&self) {
+        if self.script.replace(ScriptMark::BusyScript) == ScriptMark::Script {
+            let cells = self
+                .guards
+                .iter()
+                .map(|(shard, _)| self.keyspace.cell(*shard));
+            cells.for_each(|cell| cell.shard.begin_busy());
+        }
+    }
+
+    /// The script has ended.
+    #[inline]
+    pub fn end_script(&self) {
+        let mark = self.script.take();
+        if mark != ScriptMark::None {
+            let is_busy = mark == ScriptMark::BusyScript;
+            let cells = self
+                .guards
+                .iter()
+                .map(|(shard, _)| self.keyspace.cell(*shard));
+            cells.for_each(|cell| cell.shard.end_script(is_busy));
         }
     }
 
@@ -318,6 +387,11 @@ impl<'a> Db<'a> {
             Some(position) => self.guards[position].1.shard(),
             None => self.strayed.get_or_init(Box::default),
         }
+    }
+
+    /// Whether the shards of these keys are all locked.
+    pub fn covers(&self, keys: &[Key<'_>]) -> bool {
+        keys.iter().all(|key| self.position(key.shard).is_some())
     }
 
     /// The position of a shard among those that are locked.

@@ -158,6 +158,7 @@ mod tests {
         assert!(
             keyspace
                 .read(View::from(100).of_database(1), &[key])
+                .unwrap()
                 .read(&key)
                 .is_none()
         );

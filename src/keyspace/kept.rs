@@ -1,5 +1,5 @@
 //! What a marked shard keeps for a snapshot that has not taken it yet: the old state of every key that was changed
-//! since.
+//! since. What a script needs to be taken back is kept elsewhere: see `undo`.
 //!
 //! Invariants:
 //! 1. `keep` is called before each change of a key, under the shard's exclusive lock. Only the first change of a key

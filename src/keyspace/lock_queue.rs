@@ -12,7 +12,8 @@
 //!    pressing thread waits for the holder and for those before it in the queue, and for no other thread.
 //! 3. A thread with a deadline holds other locks: it presses from the beginning, and tries the lock until then. A
 //!    thread without one presses when it is the first and has waited for a [`MOMENT`]; then it sleeps on the lock
-//!    itself. So the first never stays the first for longer than a moment and what the holder takes.
+//!    itself, or, if a script has the lock, looks for it once a moment: a script may run for so long that the thread
+//!    gives up. So the first never stays the first for longer than a moment and what the holder takes.
 //! 4. The queue's mutex is held for a few instructions; under it no other lock is taken and nothing is waited for.
 //!
 //! ```text
@@ -98,6 +99,14 @@ impl LockQueue {
         }
     }
 
+    /// Wakes all threads that sleep in the queue, to look whether they want to go on waiting.
+    pub(super) fn wake_all(&self) {
+        self.line()
+            .threads
+            .iter()
+            .for_each(|waiting| waiting.thread.unpark());
+    }
+
     fn publish(&self, line: &Line) {
         let state = match (line.threads.is_empty(), line.pressing) {
             (true, _) => EMPTY,
@@ -129,7 +138,7 @@ impl Place<'_> {
         deadline: Instant,
         attempt: impl Fn() -> Option<G>,
     ) -> Option<G> {
-        self.be_first(Some(deadline)).then_some(())?;
+        self.be_first(Some(deadline), || false).then_some(())?;
         loop {
             if let Some(guard) = attempt() {
                 return Some(guard);
@@ -143,19 +152,36 @@ impl Place<'_> {
         }
     }
 
-    /// Waits as long as it takes: tries the lock with `attempt`, and after a moment sleeps on it with `lock`.
-    pub(super) fn wait<G>(&self, attempt: impl Fn() -> Option<G>, lock: impl FnOnce() -> G) -> G {
-        self.be_first(None);
-        self.wait_until(self.joined + MOMENT, attempt)
-            .unwrap_or_else(|| {
-                self.press();
-                lock()
-            })
+    /// Waits as long as it takes, unless `gives_up` says that it is of no use: tries the lock with `attempt`, and after
+    /// a moment sleeps on it with `sleep`. That returns `None` if this thread had better not sleep there: then it looks
+    /// again and again.
+    pub(super) fn wait<G>(
+        &self,
+        attempt: impl Fn() -> Option<G>,
+        sleep: impl Fn() -> Option<G>,
+        gives_up: impl Fn() -> bool,
+    ) -> Option<G> {
+        self.be_first(None, &gives_up).then_some(())?;
+        let moment = self.joined + MOMENT;
+        if let Some(guard) = self.wait_until(moment, &attempt) {
+            return Some(guard);
+        }
+        self.press();
+        while !gives_up() {
+            if let Some(guard) = attempt().or_else(&sleep) {
+                return Some(guard);
+            }
+            thread::sleep(MOMENT);
+        }
+        None
     }
 
-    /// Sleeps until this thread is the first; `false` if the deadline came earlier.
-    fn be_first(&self, deadline: Option<Instant>) -> bool {
+    /// Sleeps until this thread is the first; `false` if the deadline came earlier, or if it gave up.
+    fn be_first(&self, deadline: Option<Instant>, gives_up: impl Fn() -> bool) -> bool {
         while self.queue.line().position() != Some(0) {
+            if gives_up() {
+                return false;
+            }
             match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
                 None => thread::park(),
                 Some(Duration::ZERO) => return false,
@@ -196,14 +222,14 @@ impl Drop for Place<'_> {
 mod tests {
     use super::*;
     use crate::keyspace::lock_set;
-    use crate::keyspace::shard_lock::{Access, Guards};
+    use crate::keyspace::shard_lock::{Access, Guards, Patience, at_last};
     use crate::keyspace::space::{Cell, Keyspace};
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
     use std::sync::{Barrier, mpsc};
 
     /// The lock of the first shard.
     fn lock(cells: &[Cell], access: Access) -> Guards<'_> {
-        lock_set::lock(cells, access, 0..1)
+        at_last(lock_set::lock(cells, access, 0..1, Patience::Endless))
     }
 
     fn is_free(cells: &[Cell]) -> bool {
@@ -229,10 +255,8 @@ mod tests {
     fn a_thread_that_has_waited_for_a_moment_presses() {
         let queue = LockQueue::default();
         let place = queue.join(false);
-        assert!(place.wait(
-            || queue.is_reserved().then_some(false),
-            || queue.is_reserved()
-        ));
+        let is_reserved = place.wait(|| None, || Some(queue.is_reserved()), || false);
+        assert_eq!(is_reserved, Some(true));
         assert!(place.joined.elapsed() >= MOMENT);
     }
 
@@ -251,7 +275,7 @@ mod tests {
                     let late = shard.lock_until(Access::Exclusive, Instant::now());
                     let wait = late.expect_err("it is held");
                     joins.send(()).unwrap();
-                    let guard = wait.finish();
+                    let guard = at_last(wait.finish(Patience::Endless));
                     done.send(number).unwrap();
                     drop(guard);
                 });

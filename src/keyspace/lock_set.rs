@@ -6,13 +6,16 @@
 //!
 //! # Invariants
 //!
-//! 1. No thread waits for a shard with another in hand for longer than a [`MOMENT`]. The one exception is 3.
+//! 1. No thread waits for a shard with another in hand for longer than a [`MOMENT`]. The one exception is 3, and
+//!    without it two shards whose slow commands overlap could never be had together.
 //! 2. When the moment is over, the thread lets everything go and waits for the *late* shard alone, at the place in the
 //!    queue that it has. With that shard in hand it begins anew.
 //! 3. Slow commands might come so thick that some shard is always late. After [`ROUNDS_ALONE`] such rounds the thread
-//!    keeps the shards that have been late, and waits for each as long as it takes, in ascending order. Then a
-//!    command on a shard where slow commands come again and again waits for longer than a moment. Commands on all other
-//!    shards never do. Without this exception two shards whose slow commands overlap could never be had together.
+//!    keeps the shards that have been late, and waits for each as long as it takes, in ascending order. Then a command
+//!    on a shard where slow commands come again and again waits for longer than a moment. Commands on all other shards
+//!    never do.
+//! 4. No thread keeps shards while it waits for a script that is busy, which may take for ever. Then it lets go of
+//!    those that it keeps by 3, and gives up ([`Patience`]) or waits for that shard alone.
 //!
 //! Who may call it: [`Locks`](super::locks::Locks), from a thread that holds no shard's lock.
 //!
@@ -44,10 +47,10 @@
 //! most all. So the number of rounds is limited, and in each the thread waits for single shards, which it gets.
 
 use super::lock_queue::MOMENT;
-use super::shard_lock::{Access, Guards, Wait};
+use super::shard_lock::{Access, Busy, Guards, Patience, Wait};
 use super::space::Cell;
 use smallvec::SmallVec;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, btree_set};
 use std::thread;
 use std::time::Instant;
 
@@ -62,54 +65,93 @@ const YIELDS: usize = 16;
 const ROUNDS_ALONE: usize = 1;
 
 /// Locks on these shards, which ascend. The thread must not hold another one.
+///
+/// # Errors
+/// Its patience is at an end.
 #[inline]
 pub(super) fn lock(
     cells: &[Cell],
     access: Access,
     shards: impl Iterator<Item = usize> + Clone,
-) -> Guards<'_> {
+    patience: Patience,
+) -> Result<Guards<'_>, Busy> {
     for _ in 0..YIELDS {
         let attempt = |shard: usize| Some((shard, cells[shard].shard.try_lock(access)?));
         match shards.clone().map(attempt).collect() {
-            Some(guards) => return guards,
+            Some(guards) => return Ok(guards),
             None => thread::yield_now(),
         }
     }
-    gather(cells, access, &shards.collect::<SmallVec<[usize; 4]>>())
+    let wanted: SmallVec<[usize; 4]> = shards.collect();
+    gather(cells, access, &wanted, patience)
 }
 
 #[cold]
-fn gather<'a>(cells: &'a [Cell], access: Access, wanted: &[usize]) -> Guards<'a> {
+fn gather<'a>(
+    cells: &'a [Cell],
+    access: Access,
+    wanted: &[usize],
+    patience: Patience,
+) -> Result<Guards<'a>, Busy> {
     let mut guards = Guards::new();
     let mut been_late = BTreeSet::new();
     for round in 0.. {
-        let Err((late, wait)) = add(cells, access, wanted, &mut guards) else {
+        let Some((late, wait)) = add(cells, access, wanted, &mut guards, patience)? else {
             break;
         };
         been_late.insert(late);
         if round < ROUNDS_ALONE {
             guards.clear();
-            guards.push((late, wait.finish()));
+            guards.push((late, wait.finish(patience)?));
         } else {
             // The late shards below this one are in hand: each was waited for in a round before.
             guards.retain(|(shard, _)| *shard < late && been_late.contains(shard));
-            guards.push((late, wait.finish()));
-            let above = been_late.range(late + 1..).copied();
-            guards.extend(above.map(|shard| (shard, cells[shard].shard.lock(access))));
+            let in_order = match wait.finish(Patience::UntilBusy) {
+                Ok(guard) => {
+                    guards.push((late, guard));
+                    add_in_order(cells, access, been_late.range(late + 1..), &mut guards)
+                }
+                Err(Busy) => Err(late),
+            };
+            if let Err(busy) = in_order {
+                if patience == Patience::UntilBusy {
+                    return Err(Busy);
+                }
+                guards.clear();
+                guards.push((busy, cells[busy].shard.lock(access)));
+            }
         }
     }
     guards.sort_unstable_by_key(|(shard, _)| *shard);
-    guards
+    Ok(guards)
+}
+
+/// Adds late shards, which ascend from those among the guards, and waits for each of them.
+///
+/// # Errors
+/// A busy script has this one.
+fn add_in_order<'a>(
+    cells: &'a [Cell],
+    access: Access,
+    late: btree_set::Range<usize>,
+    guards: &mut Guards<'a>,
+) -> Result<(), usize> {
+    for shard in late.copied() {
+        let guard = cells[shard].shard.lock_with(access, Patience::UntilBusy);
+        guards.push((shard, guard.map_err(|Busy| shard)?));
+    }
+    Ok(())
 }
 
 /// Adds the wanted shards that are not among the guards, unless one is still held a moment after the first of all was
-/// taken: then that is late.
+/// taken: then that is late, and is returned.
 fn add<'a>(
     cells: &'a [Cell],
     access: Access,
     wanted: &[usize],
     guards: &mut Guards<'a>,
-) -> Result<(), (usize, Wait<'a>)> {
+    patience: Patience,
+) -> Result<Option<(usize, Wait<'a>)>, Busy> {
     let in_hand: SmallVec<[usize; 4]> = guards.iter().map(|(shard, _)| *shard).collect();
     let mut deadline = (!in_hand.is_empty()).then(|| Instant::now() + MOMENT);
     for shard in wanted.iter().copied() {
@@ -118,22 +160,23 @@ fn add<'a>(
         }
         let lock = &cells[shard].shard;
         let guard = match deadline {
-            Some(deadline) => lock
-                .lock_until(access, deadline)
-                .map_err(|wait| (shard, wait))?,
+            Some(deadline) => match lock.lock_until(access, deadline) {
+                Ok(guard) => guard,
+                Err(wait) => return Ok(Some((shard, wait))),
+            },
             // Nothing is in hand.
-            None => lock.lock(access),
+            None => lock.lock_with(access, patience)?,
         };
         guards.push((shard, guard));
         deadline.get_or_insert_with(|| Instant::now() + MOMENT);
     }
-    Ok(())
+    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
     use crate::keyspace::locks::Locks;
-    use crate::keyspace::shard_lock::Access;
+    use crate::keyspace::shard_lock::{Access, Patience};
     use crate::keyspace::space::{Key, SHARDS};
     use crate::keyspace::view::View;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -149,19 +192,19 @@ mod tests {
     /// What takes many locks.
     const TAKERS: [Taker; 5] = [
         ("200 keys changed", |keyspace| {
-            drop(keyspace.write_shards(View::from(0), 0..200));
+            drop(keyspace.write_shards(View::from(0), 0..200, Patience::Endless));
         }),
         ("200 keys read", |keyspace| {
             let names = names_of_shards(0..200);
             let names = names.iter().map(String::as_bytes);
             let keys: Vec<Key> = names.map(|name| Key::new(0, name)).collect();
-            drop(keyspace.read(View::from(0), &keys));
+            drop(keyspace.read(View::from(0), &keys).unwrap());
         }),
         ("all changed", |keyspace| {
             drop(keyspace.write_all(View::from(0)))
         }),
         ("all read", |keyspace| {
-            drop(keyspace.read_all(View::from(0)))
+            drop(keyspace.read_all(View::from(0)).unwrap())
         }),
         ("snapshot", |keyspace| drop(keyspace.snapshot(false))),
     ];
@@ -199,6 +242,7 @@ mod tests {
                             keyspace.cells(),
                             Access::Shared,
                             shard..shard + 1,
+                            Patience::Endless,
                         ));
                     }
                 }
@@ -232,7 +276,7 @@ mod tests {
                 });
             }
             yield_until(|| times_taken.iter().all(|times| times.load(SeqCst) > 0));
-            drop(keyspace.write_shards(View::from(0), HELD..HELD + 2));
+            drop(keyspace.write_shards(View::from(0), HELD..HELD + 2, Patience::Endless));
             drop(keyspace.write_all(View::from(0)));
             ends.store(true, SeqCst);
         });
@@ -288,7 +332,8 @@ mod tests {
                     let mut random = fastrand::Rng::with_seed(seed);
                     for _ in 0..100 {
                         let shards = random.usize(..SHARDS / 2)..random.usize(SHARDS / 2..SHARDS);
-                        let db = keyspace.write_shards(View::from(0), shards.clone());
+                        let db =
+                            keyspace.write_shards(View::from(0), shards.clone(), Patience::Endless);
                         let enter = |shard: usize| inside[shard].fetch_add(1, SeqCst) == 0;
                         let is_alone = shards.clone().all(enter);
                         thread::yield_now();

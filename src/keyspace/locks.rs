@@ -8,7 +8,8 @@ use super::db::{Db, ReadDb, WriteDb};
 use super::entry::Table;
 use super::kept::ShardImage;
 use super::lock_set;
-use super::shard_lock::{Access, Guards};
+pub use super::shard_lock::Busy;
+use super::shard_lock::{Access, Guards, Patience, at_last};
 use super::snapshot::SnapshotId;
 use super::space::{Key, Keyspace, Place, SHARDS, shards_of_database};
 use super::view::{Expired, View};
@@ -95,11 +96,11 @@ impl Locks {
         black_box(fetched.fold(0, usize::wrapping_add));
     }
 
-    /// Shared locks on the shards of these keys.
+    /// Shared locks on the shards of these keys, unless a busy script has one of them.
     #[inline]
-    pub fn read(&self, view: View, keys: &[Key<'_>]) -> ReadDb<'_> {
+    pub fn read(&self, view: View, keys: &[Key<'_>]) -> Result<ReadDb<'_>, Busy> {
         match self.try_one(Access::Shared, keys) {
-            Some(guards) => ReadDb::new(Db::new(self, view, guards)),
+            Some(guards) => Ok(ReadDb::new(Db::new(self, view, guards))),
             None => self.read_shards(view, shards_of(keys).into_iter()),
         }
     }
@@ -116,26 +117,47 @@ impl Locks {
     /// these keys. Keys among them that have expired are removed first.
     #[inline]
     pub fn write(&self, view: View, keys: &[Key<'_>]) -> WriteDb<'_> {
+        at_last(self.write_with(view, keys, Patience::Endless))
+    }
+
+    /// What [`write`](Self::write) gives, unless a busy script has one of the locks.
+    #[inline]
+    pub fn write_unless_busy(&self, view: View, keys: &[Key<'_>]) -> Result<WriteDb<'_>, Busy> {
+        self.write_with(view, keys, Patience::UntilBusy)
+    }
+
+    #[inline]
+    fn write_with(
+        &self,
+        view: View,
+        keys: &[Key<'_>],
+        patience: Patience,
+    ) -> Result<WriteDb<'_>, Busy> {
         if let Some(guards) = self.try_one(Access::Exclusive, keys)
             && !self.gate.is_closed()
         {
             let mut db = WriteDb::new(Db::new(self, view, guards));
             if db.missing_shards(keys).is_empty() {
                 db.remove_expired(keys);
-                return db;
+                return Ok(db);
             }
         }
-        self.write_several(view, keys)
+        self.write_several(view, keys, patience)
     }
 
-    fn write_several(&self, view: View, keys: &[Key<'_>]) -> WriteDb<'_> {
+    fn write_several(
+        &self,
+        view: View,
+        keys: &[Key<'_>],
+        patience: Patience,
+    ) -> Result<WriteDb<'_>, Busy> {
         let mut shards = shards_of(keys);
         loop {
-            let mut db = self.write_shards(view, shards.iter().copied());
+            let mut db = self.write_shards(view, shards.iter().copied(), patience)?;
             let missing = db.missing_shards(keys);
             if missing.is_empty() {
                 db.remove_expired(keys);
-                return db;
+                return Ok(db);
             }
             shards.extend(missing);
             shards.sort_unstable();
@@ -146,33 +168,49 @@ impl Locks {
     /// Removes those of these keys that have expired. Called, with no lock in hand, before they are locked in a way
     /// that does not do it: so that the event `expired` comes before a reader's `keymiss`. Redis does it for each key
     /// when it comes to it; here all keys of a command that are due go before it runs.
-    pub fn remove_expired(&self, view: View, keys: &[Key<'_>]) {
+    pub fn remove_expired(&self, view: View, keys: &[Key<'_>]) -> Result<(), Busy> {
         for key in keys {
             let is_due = self.cell(key.shard).earliest_deadline_ms.load(Relaxed) <= view.now_ms;
             if is_due && view.expired == Expired::Remove {
-                self.write(view, &[*key]).settle();
+                self.write_unless_busy(view, &[*key])?.settle();
             }
         }
+        Ok(())
     }
 
     /// Shared locks on all shards of one database.
-    pub fn read_all(&self, view: View) -> ReadDb<'_> {
+    pub fn read_all(&self, view: View) -> Result<ReadDb<'_>, Busy> {
         self.read_shards(view, shards_of_database(view.database))
+    }
+
+    /// Shared locks on all shards of all databases.
+    pub fn read_everything(&self, view: View) -> Result<ReadDb<'_>, Busy> {
+        self.read_shards(view, 0..self.cells().len())
     }
 
     /// Exclusive locks on all shards of all databases. Expired keys are not removed.
     pub fn write_all(&self, view: View) -> WriteDb<'_> {
-        self.write_shards(view, 0..self.cells().len())
+        at_last(self.write_shards(view, 0..self.cells().len(), Patience::Endless))
+    }
+
+    /// What [`write_all`](Self::write_all) gives, unless a busy script has one of the locks.
+    pub fn write_all_unless_busy(&self, view: View) -> Result<WriteDb<'_>, Busy> {
+        self.write_shards(view, 0..self.cells().len(), Patience::UntilBusy)
     }
 
     /// An exclusive lock on one shard, counted over all databases; for the expirer.
     pub(super) fn write_shard(&self, view: View, shard: usize) -> WriteDb<'_> {
-        self.write_shards(view.of_database(shard / SHARDS), shard..shard + 1)
+        let view = view.of_database(shard / SHARDS);
+        at_last(self.write_shards(view, shard..shard + 1, Patience::Endless))
     }
 
-    fn read_shards(&self, view: View, shards: impl Iterator<Item = usize> + Clone) -> ReadDb<'_> {
-        let guards = self.lock(Access::Shared, shards);
-        ReadDb::new(Db::new(self, view, guards))
+    fn read_shards(
+        &self,
+        view: View,
+        shards: impl Iterator<Item = usize> + Clone,
+    ) -> Result<ReadDb<'_>, Busy> {
+        let guards = lock_set::lock(self.cells(), Access::Shared, shards, Patience::UntilBusy)?;
+        Ok(ReadDb::new(Db::new(self, view, guards)))
     }
 
     /// Exclusive locks on these shards, counted over all databases, which ascend. Expired keys are not removed.
@@ -180,21 +218,17 @@ impl Locks {
         &self,
         view: View,
         shards: impl Iterator<Item = usize> + Clone,
-    ) -> WriteDb<'_> {
+        patience: Patience,
+    ) -> Result<WriteDb<'_>, Busy> {
         loop {
-            let guards = self.lock(Access::Exclusive, shards.clone());
+            let guards = lock_set::lock(self.cells(), Access::Exclusive, shards.clone(), patience)?;
             // The saver holds all locks when it closes the gate, so with a lock in hand the answer is final.
             if !self.gate.is_closed() {
-                return WriteDb::new(Db::new(self, view, guards));
+                return Ok(WriteDb::new(Db::new(self, view, guards)));
             }
             drop(guards);
             self.gate.wait();
         }
-    }
-
-    /// Locks on these shards, which ascend.
-    fn lock(&self, access: Access, shards: impl Iterator<Item = usize> + Clone) -> Guards<'_> {
-        lock_set::lock(self.cells(), access, shards)
     }
 
     /// What a shard held when a snapshot began; `None` if it has been taken already.

@@ -5,8 +5,8 @@
 //! entries, with `deadlines.rs`), `shard_lock.rs` with `lock_queue.rs` (the lock of a shard, and the threads that wait
 //! for it), `lock_set.rs` (how several are taken at once), [`space`] (all shards), [`locks`] (the right to lock them),
 //! [`db`] with [`view`] (what a command sees: the shards locked for it), [`change`] with [`effect`] and [`listeners`]
-//! (how a change becomes known), [`expiry`], [`events`], [`snapshot`] with [`kept`], [`gate`], [`waiters`],
-//! [`watchers`], [`survey`].
+//! (how a change becomes known), [`expiry`], [`events`], [`snapshot`] with [`kept`], `undo` (how a script is taken
+//! back), [`gate`], [`waiters`], [`watchers`], [`survey`].
 //!
 //! Locks are taken through [`locks::Locks`] alone, which the executor (`command::execute`) and the threads of `server`
 //! have; each call takes all that its command needs, because a thread that holds one must not ask for another. A
@@ -35,6 +35,7 @@ pub mod snapshot;
 pub mod space;
 pub mod string_entry;
 pub mod survey;
+mod undo;
 pub mod view;
 pub mod waiters;
 pub mod watchers;

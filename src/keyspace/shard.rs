@@ -10,6 +10,7 @@ use super::object::Object;
 use super::object_entry::ObjectEntry;
 use super::snapshot::SnapshotId;
 use super::string_entry::{INLINE_BYTES, StringEntry};
+use super::undo::{OldState, UndoLog};
 use super::waiters::Waiters;
 use super::watchers::Watchers;
 use crate::types::dict::{Keyed, Position};
@@ -23,6 +24,8 @@ pub struct Shard {
     deadlines: Deadlines,
     /// One for each snapshot that has not taken this shard yet.
     kept: Vec<Kept>,
+    /// What a script that runs has changed here, if it may be taken back.
+    undo: UndoLog,
     pub(super) waiters: Waiters,
     pub(super) watchers: Watchers,
 }
@@ -54,6 +57,7 @@ impl Shard {
         for kept in &mut self.kept {
             kept.keep(&self.table, hash, key);
         }
+        self.undo.keep(&self.table, hash, key);
     }
 
     /// What the shard held when the snapshot began; `None` if it has been taken already.
@@ -81,6 +85,41 @@ impl Shard {
         for kept in &mut self.kept {
             kept.keep_all(&self.table);
         }
+    }
+}
+
+/// Scripts: see `undo.rs`.
+impl Shard {
+    /// From now on, what is changed is kept until the script ends.
+    pub(super) fn begin_undo(&mut self) {
+        self.undo.begin();
+    }
+
+    /// Forgets what was kept. Returns the old objects, which may take long to drop.
+    pub(super) fn end_undo(&mut self) -> impl Iterator<Item = ObjectEntry> {
+        self.undo.end()
+    }
+
+    /// Restores what was kept. Returns what was in its place.
+    pub(super) fn undo(&mut self) -> Vec<Removed> {
+        let mut replaced = Vec::new();
+        for old in self.undo.take() {
+            let (hash, key) = (old.hash, &old.key[..]);
+            self.before_change(hash, key);
+            replaced.extend(self.remove(hash, key));
+            match old.state {
+                OldState::Absent => continue,
+                OldState::Pair(value, clock) => {
+                    self.table.insert_pair(hash, key, &[&value], clock);
+                }
+                OldState::Reference(entry, clock) => {
+                    self.table.insert_reference(hash, entry, clock);
+                }
+            }
+            let deadline = self.get(hash, key).and_then(Entry::expires_at_ms);
+            self.move_deadline(hash, None, deadline);
+        }
+        replaced
     }
 }
 

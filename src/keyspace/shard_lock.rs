@@ -9,6 +9,10 @@
 use super::lock_queue::{LockQueue, Place};
 use super::shard::Shard;
 use smallvec::SmallVec;
+use std::sync::atomic::{
+    AtomicU32,
+    Ordering::{Relaxed, SeqCst},
+};
 use std::sync::{
     PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, TryLockResult,
 };
@@ -28,6 +32,29 @@ pub(super) enum Access {
 pub(super) struct ShardLock {
     queue: LockQueue,
     shard: RwLock<Shard>,
+    scripts: ScriptHolders,
+}
+
+/// The scripts among the holders of a lock.
+#[derive(Debug, Default)]
+struct ScriptHolders {
+    /// All of them.
+    any: AtomicU32,
+    /// Those that have run for longer than clients are to wait.
+    busy: AtomicU32,
+}
+
+/// The lock is held by a script that is busy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Busy;
+
+/// How long a thread waits for a lock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Patience {
+    /// As long as it takes.
+    Endless,
+    /// Until a script that holds the lock is busy.
+    UntilBusy,
 }
 
 /// A held lock.
@@ -52,9 +79,14 @@ impl ShardLock {
     /// Takes the lock, however long it takes. The thread must hold no other one, unless [`lock_set`](super::lock_set)
     /// says so.
     pub(super) fn lock(&self, access: Access) -> Guard<'_> {
+        at_last(self.lock_with(access, Patience::Endless))
+    }
+
+    /// Takes the lock, if that does not take longer than the thread wants to wait.
+    pub(super) fn lock_with(&self, access: Access, patience: Patience) -> Result<Guard<'_>, Busy> {
         match self.try_lock(access) {
-            Some(guard) => guard,
-            None => self.wait(access, false).finish(),
+            Some(guard) => Ok(guard),
+            None => self.wait(access, false).finish(patience),
         }
     }
 
@@ -68,6 +100,29 @@ impl ShardLock {
             Some(guard) => Ok(guard),
             None => self.wait(access, true).until(deadline),
         }
+    }
+
+    /// Notes that a script holds the lock.
+    pub(super) fn begin_script(&self) {
+        self.scripts.any.fetch_add(1, Relaxed);
+    }
+
+    /// Notes that the script is busy, and tells the threads that wait.
+    pub(super) fn begin_busy(&self) {
+        self.scripts.busy.fetch_add(1, SeqCst);
+        self.queue.wake_all();
+    }
+
+    /// Notes that the script is about to let the lock go.
+    pub(super) fn end_script(&self, is_busy: bool) {
+        self.scripts.any.fetch_sub(1, Relaxed);
+        if is_busy {
+            self.scripts.busy.fetch_sub(1, SeqCst);
+        }
+    }
+
+    fn is_busy(&self) -> bool {
+        self.scripts.busy.load(SeqCst) > 0
     }
 
     /// Takes the lock if it is free and no thread has a better right to it.
@@ -115,11 +170,17 @@ impl ShardLock {
 }
 
 impl<'a> Wait<'a> {
-    /// Waits as long as it takes.
-    pub(super) fn finish(self) -> Guard<'a> {
+    /// Waits for as long as its patience lasts.
+    pub(super) fn finish(self, patience: Patience) -> Result<Guard<'a>, Busy> {
         let Wait { lock, access, .. } = self;
+        let gives_up = || patience == Patience::UntilBusy && lock.is_busy();
         let attempt = || lock.attempt(access);
-        self.place.wait(attempt, || lock.sleep_on(access))
+        // A sleep on the `RwLock` cannot be ended from outside.
+        let sleep = || match patience == Patience::UntilBusy && lock.scripts.any.load(Relaxed) > 0 {
+            true => None,
+            false => Some(lock.sleep_on(access)),
+        };
+        self.place.wait(attempt, sleep, gives_up).ok_or(Busy)
     }
 
     fn until(self, deadline: Instant) -> Result<Guard<'a>, Wait<'a>> {
@@ -142,6 +203,14 @@ impl Guard<'_> {
             Guard::Exclusive(guard) => guard,
             Guard::Shared(_) => unreachable!("nobody changes a shard under a shared lock"),
         }
+    }
+}
+
+/// What a thread of endless patience gets.
+pub(super) fn at_last<T>(result: Result<T, Busy>) -> T {
+    match result {
+        Ok(value) => value,
+        Err(Busy) => unreachable!("its patience is endless"),
     }
 }
 

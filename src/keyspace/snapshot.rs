@@ -22,6 +22,7 @@
 use super::db::Db;
 use super::kept::ShardImage;
 use super::locks::Locks;
+use super::shard_lock::{Patience, at_last};
 use super::space::shards_of_database;
 use super::view::View;
 use std::ops::Range;
@@ -67,7 +68,8 @@ impl Locks {
     /// One database as it is now.
     pub fn snapshot_of(&self, database: usize) -> Snapshot<'_> {
         let shards = shards_of_database(database);
-        let mut db = self.write_shards(View::from(0), shards.clone());
+        let all = self.write_shards(View::from(0), shards.clone(), Patience::Endless);
+        let mut db = at_last(all);
         self.begin_snapshot(&mut db, shards)
     }
 
@@ -176,6 +178,7 @@ mod tests {
             .map(|database| {
                 keyspace
                     .read_all(View::from(0).of_database(database))
+                    .unwrap()
                     .iter()
                     .map(describe)
                     .collect()

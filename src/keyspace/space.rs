@@ -51,6 +51,8 @@ pub struct Keyspace {
     /// How accesses to keys are noted.
     pub access_rules: AccessRules,
     expired: AtomicU64,
+    /// Changes of what is saved beside keys.
+    other_changes: AtomicU64,
     snapshots: AtomicU64,
     tickets: AtomicU64,
 }
@@ -119,6 +121,7 @@ impl Keyspace {
             gate: Gate::default(),
             access_rules: AccessRules::default(),
             expired: AtomicU64::new(0),
+            other_changes: AtomicU64::new(0),
             snapshots: AtomicU64::new(0),
             tickets: AtomicU64::new(0),
         }
@@ -142,10 +145,22 @@ impl Keyspace {
         self.changes_in(0..self.cells.len())
     }
 
-    /// How many changes of these shards there have been since the server started.
+    /// How many changes of these shards, and of what is saved beside keys, there have been since the server started.
     pub(super) fn changes_in(&self, shards: Range<usize>) -> u64 {
         let cells = self.cells[shards].iter();
-        cells.map(|cell| cell.changes.load(Relaxed)).sum()
+        let of_keys: u64 = cells.map(|cell| cell.changes.load(Relaxed)).sum();
+        of_keys + self.other_changes.load(Relaxed)
+    }
+
+    /// Counts a change of functions, which are saved with the keys and have no shard. The caller has made the change,
+    /// and calls this before it acknowledges it: at the end of the server this waits, if the final snapshot may have
+    /// been taken without the change.
+    pub fn count_change(&self) {
+        self.other_changes.fetch_add(1, Relaxed);
+        // A thread that has a shard locked finds the gate open, since the saver closes it with all shards locked.
+        if self.gate.is_closed() {
+            self.gate.wait();
+        }
     }
 
     /// How many keys were removed because they had expired.

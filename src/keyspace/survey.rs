@@ -11,9 +11,10 @@ use super::db::Db;
 use super::entry::Entry;
 use super::locks::Locks;
 use super::shard::Shard;
-use super::shard_lock::Access;
+use super::shard_lock::{Access, Busy, Patience};
 use super::space::shards_of_database;
 use super::view::View;
+use std::cell::Cell;
 use std::ops::Range;
 
 /// Keys that are looked at under one lock on all of them. To have a snapshot of more takes less time than that.
@@ -21,7 +22,10 @@ const FEW: usize = 10_000;
 
 /// Looks at the shards of all databases, and takes the locks that are not held.
 #[derive(Debug)]
-pub struct Survey<'a, 'k>(Hold<'a, 'k>);
+pub struct Survey<'a, 'k> {
+    hold: Hold<'a, 'k>,
+    is_cut_short: Cell<bool>,
+}
 
 /// Private, so that a handler does not get at the locks.
 #[derive(Debug)]
@@ -35,16 +39,27 @@ enum Hold<'a, 'k> {
 impl<'a, 'k> Survey<'a, 'k> {
     /// For a thread that holds no lock.
     pub fn unlocked(locks: &'a Locks) -> Survey<'a, 'k> {
-        Survey(Hold::Unlocked(locks))
+        Survey {
+            hold: Hold::Unlocked(locks),
+            is_cut_short: Cell::new(false),
+        }
     }
 
     /// For a thread that holds the locks of all shards.
     pub fn locked(db: &'a Db<'k>) -> Survey<'a, 'k> {
-        Survey(Hold::Locked(db))
+        Survey {
+            hold: Hold::Locked(db),
+            is_cut_short: Cell::new(false),
+        }
     }
 }
 
 impl Survey<'_, '_> {
+    /// Whether a busy script has kept it from looking at all shards.
+    pub fn is_cut_short(&self) -> bool {
+        self.is_cut_short.get()
+    }
+
     /// How many keys a database has, how many of them have a deadline, and how long these have to live on average, in
     /// milliseconds.
     pub fn count(&self, database: usize, now_ms: i64) -> (usize, usize, u64) {
@@ -59,11 +74,13 @@ impl Survey<'_, '_> {
 
     /// Visits the entries of the client's database that have not expired, as they are at one moment.
     pub fn visit_entries(&self, database: usize, now_ms: i64, mut visit: impl FnMut(Entry<'_>)) {
-        let locks = match &self.0 {
+        let locks = match &self.hold {
             Hold::Unlocked(locks) => locks,
             Hold::Locked(db) => return db.iter().for_each(visit),
         };
-        let db = locks.read_all(View::from(now_ms).of_database(database));
+        let Ok(db) = locks.read_all(View::from(now_ms).of_database(database)) else {
+            return self.is_cut_short.set(true);
+        };
         if db.len() <= FEW {
             return db.iter().for_each(visit);
         }
@@ -86,7 +103,7 @@ impl Survey<'_, '_> {
     }
 
     fn sum(&self, figure: impl Fn(&Shard) -> usize) -> usize {
-        let shards = match &self.0 {
+        let shards = match &self.hold {
             Hold::Unlocked(keyspace) => keyspace.cells().len(),
             Hold::Locked(db) => db.locked_shards(),
         };
@@ -96,11 +113,15 @@ impl Survey<'_, '_> {
     }
 
     fn visit(&self, shards: Range<usize>, mut look: impl FnMut(&Shard)) {
-        match &self.0 {
+        match &self.hold {
             Hold::Unlocked(keyspace) => {
                 let cells = &keyspace.cells()[shards];
-                let guards = cells.iter().map(|cell| cell.shard.lock(Access::Shared));
-                guards.for_each(|guard| look(guard.shard()));
+                for cell in cells {
+                    match cell.shard.lock_with(Access::Shared, Patience::UntilBusy) {
+                        Ok(guard) => look(guard.shard()),
+                        Err(Busy) => return self.is_cut_short.set(true),
+                    }
+                }
             }
             Hold::Locked(db) => shards.for_each(|number| look(db.shard_at(number))),
         }

@@ -43,17 +43,19 @@ use super::disk::{Disk, RealDisk};
 use super::verify::verify;
 use crate::util::system_message;
 
-/// The number of keys, and the number of keys with a time to expire.
+/// How much a dump holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct KeyCounts {
+pub struct Counts {
     /// All keys.
     pub keys: u64,
     /// The keys with a time to expire.
     pub expires: u64,
+    /// Function libraries.
+    pub libraries: u64,
 }
 
 /// Replaces `path` by the dump that `write` writes, and returns its size in bytes. With `reads_back`, the new dump must
-/// be whole and hold as many keys as `write` says.
+/// be whole and hold as many keys and libraries as `write` says.
 ///
 /// `write` should hand over large pieces, as `Writer` does: nothing is buffered here. One thread of a process at a time
 /// may replace files in a directory, since they share the temporary name.
@@ -65,7 +67,7 @@ pub struct KeyCounts {
 pub fn replace(
     path: &Path,
     reads_back: bool,
-    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<KeyCounts>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<Counts>,
 ) -> io::Result<u64> {
     // The path is made absolute: CONFIG SET dir may change the working directory during a save.
     let path = path::absolute(path).map_err(|error| failed("resolve", path, error))?;
@@ -77,7 +79,7 @@ pub(super) fn replace_on(
     disk: &dyn Disk,
     path: &Path,
     reads_back: bool,
-    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<KeyCounts>,
+    write: impl FnOnce(&mut (dyn Write + Send)) -> io::Result<Counts>,
 ) -> io::Result<u64> {
     let directory_path = path.parent().unwrap_or(path);
     let directory = disk
@@ -102,7 +104,7 @@ pub(super) fn replace_on(
 }
 
 /// Calls fsync and reads the file back at the same time: the former waits for the disk, the latter needs the processor.
-fn sync_and_read_back(output: &Output<'_>, counts: KeyCounts) -> io::Result<()> {
+fn sync_and_read_back(output: &Output<'_>, counts: Counts) -> io::Result<()> {
     thread::scope(|scope| {
         let syncing = thread::Builder::new().spawn_scoped(scope, || output.sync());
         let read = read_back(output, counts);
@@ -122,8 +124,8 @@ fn sync_and_read_back(output: &Output<'_>, counts: KeyCounts) -> io::Result<()> 
     })
 }
 
-/// Reads a file that was just written, and checks that it is whole and has the right number of keys.
-fn read_back(output: &Output<'_>, counts: KeyCounts) -> io::Result<()> {
+/// Reads a file that was just written, and checks that it is whole and has the right number of keys and libraries.
+fn read_back(output: &Output<'_>, counts: Counts) -> io::Result<()> {
     let Output {
         disk,
         path,
@@ -133,14 +135,23 @@ fn read_back(output: &Output<'_>, counts: KeyCounts) -> io::Result<()> {
     let input = Input::open(disk, path)?;
     let wrong = |what: String| failed("read back", path, io::Error::other(what));
     let found = verify(input).map_err(|error| wrong(error.to_string()))?;
-    let KeyCounts { keys, expires } = counts;
-    if (found.bytes, found.keys, found.expires) != (size, keys, expires) {
-        return Err(wrong(format!(
-            "{keys} keys, {expires} of them with an expiry, were to be written in {size} bytes; found {}, {} and {}",
-            found.keys, found.expires, found.bytes
-        )));
+    let Counts {
+        keys,
+        expires,
+        libraries,
+    } = counts;
+    let expected = (size, keys, expires, libraries);
+    if (found.bytes, found.keys, found.expires, found.libraries) == expected {
+        return Ok(());
     }
-    Ok(())
+    let found = format!(
+        "{}, {}, {} and {}",
+        found.keys, found.expires, found.libraries, found.bytes
+    );
+    Err(wrong(format!(
+        "{keys} keys ({expires} with an expiry) and {libraries} libraries were to be written in {size} bytes; found \
+         {found}"
+    )))
 }
 
 /// An error with the step and the path before it, for the log: "rename /data/temp-12.dump.my_rdb: Is a directory".
@@ -335,7 +346,7 @@ mod tests {
     }
 
     /// Writes a dump of one key.
-    fn write_key(output: &mut (dyn Write + Send), value: &[u8]) -> io::Result<KeyCounts> {
+    fn write_key(output: &mut (dyn Write + Send), value: &[u8]) -> io::Result<Counts> {
         let options = WriterOptions {
             compression: false,
             checksum: true,
@@ -343,9 +354,9 @@ mod tests {
         let mut writer = Writer::new(output, options)?;
         writer.key(b"key", None, ValueRef::String(value))?;
         writer.finish()?;
-        Ok(KeyCounts {
+        Ok(Counts {
             keys: 1,
-            expires: 0,
+            ..Counts::default()
         })
     }
 
@@ -399,8 +410,8 @@ mod tests {
     /// Faults of a file that was written, and the beginning of the error about each.
     #[test]
     fn a_dump_that_is_not_what_it_was_meant_to_be_is_not_taken() -> io::Result<()> {
-        type Wrong = fn(&mut (dyn Write + Send)) -> io::Result<KeyCounts>;
-        let cases: [(Wrong, &str); 4] = [
+        type Wrong = fn(&mut (dyn Write + Send)) -> io::Result<Counts>;
+        let cases: [(Wrong, &str); 5] = [
             (
                 |output| {
                     let mut dump = Vec::new();
@@ -414,27 +425,37 @@ mod tests {
                 |output| {
                     output
                         .write_all(b"REDIS0009\x00\x03key")
-                        .map(|()| KeyCounts::default())
+                        .map(|()| Counts::default())
                 },
                 "[offset 14] Unexpected EOF reading RDB file: expected a string value",
             ),
             (
                 |output| {
-                    write_key(output, b"value").map(|_| KeyCounts {
+                    write_key(output, b"value").map(|_| Counts {
                         keys: 2,
-                        expires: 0,
+                        ..Counts::default()
                     })
                 },
-                "2 keys, 0 of them with an expiry, were to be written in 29 bytes; found 1, 0 and 29",
+                "2 keys (0 with an expiry) and 0 libraries were to be written in 29 bytes; found 1, 0, 0 and 29",
             ),
             (
                 |output| {
-                    write_key(output, b"value").map(|_| KeyCounts {
-                        keys: 1,
-                        expires: 1,
+                    write_key(output, b"value").map(|counts| Counts {
+                        libraries: 1,
+                        ..counts
                     })
                 },
-                "1 keys, 1 of them with an expiry, were to be written in 29 bytes; found 1, 0 and 29",
+                "1 keys (0 with an expiry) and 1 libraries were to be written in 29 bytes; found 1, 0, 0 and 29",
+            ),
+            (
+                |output| {
+                    write_key(output, b"value").map(|_| Counts {
+                        keys: 1,
+                        expires: 1,
+                        libraries: 0,
+                    })
+                },
+                "1 keys (1 with an expiry) and 0 libraries were to be written in 29 bytes; found 1, 0, 0 and 29",
             ),
         ];
         let directory = directory("wrong");

@@ -1,4 +1,4 @@
-//! The header of a function library. The first line of its code names the engine and the library:
+//! Function libraries, as far as dumps know them. The first line of the code names the engine and the library:
 //!
 //! ```text
 //! #!lua name=mylib
@@ -21,6 +21,11 @@ pub fn library_name(code: &[u8]) -> Option<Vec<u8>> {
         key.eq_ignore_ascii_case(NAME).then(|| name.to_vec())
     });
     name.filter(|name| !name.is_empty())
+}
+
+/// What is said, in Redis' words, of a library that cannot be loaded.
+pub fn not_loaded(error: &[u8]) -> String {
+    format!("Failed loading library, {}", String::from_utf8_lossy(error))
 }
 
 #[cfg(test)]

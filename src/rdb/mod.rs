@@ -14,7 +14,7 @@
 //!
 //! Both use `checksum`. `payload` is a single value: DUMP and RESTORE.
 //!
-//! `function` finds the name of a function library.
+//! `function` finds the name of a function library, and has the words for one that cannot be loaded.
 //!
 //! `explain` reads a file for people: it gives the meaning of every byte.
 

@@ -9,11 +9,13 @@
 use super::checksum::crc64;
 use super::encoder::{Encoder, ValueRef};
 use super::error::RdbError;
-use super::format::{VERSION_NEWEST, VERSION_WRITTEN};
+use super::format::{VERSION_NEWEST, VERSION_WRITTEN, opcode};
 use super::source::{Source, WINDOW_SIZE};
 use super::value::{self, Value};
 use std::io;
 
+/// Functions came with this version (Redis 7.0), and older servers could not do anything with them.
+const VERSION_OF_FUNCTIONS: u32 = 10;
 const VERSION_BYTES: usize = 2;
 const CHECKSUM_BYTES: usize = 8;
 
@@ -24,6 +26,8 @@ pub enum PayloadError {
     Footer,
     /// It is whole, but does not contain a value.
     Value(RdbError),
+    /// It is whole, but has this byte where a function library should begin.
+    NotAFunction(u8),
 }
 
 /// The payload of a value.
@@ -33,10 +37,47 @@ pub enum PayloadError {
 pub fn encode(value: ValueRef<'_, '_>, encoder: &mut Encoder) -> io::Result<Vec<u8>> {
     let mut payload = Vec::new();
     encoder.value_with_type(&mut payload, value)?;
-    payload.extend_from_slice(&(VERSION_WRITTEN as u16).to_le_bytes());
+    Ok(with_footer(payload, VERSION_WRITTEN))
+}
+
+/// The payload of FUNCTION DUMP: each library's opcode and text.
+pub fn encode_functions<'a>(texts: impl Iterator<Item = &'a [u8]>, compression: bool) -> Vec<u8> {
+    let mut encoder = Encoder::new(compression);
+    let mut payload = Vec::new();
+    for text in texts {
+        payload.push(opcode::FUNCTION2);
+        let written = encoder.string(&mut payload, text);
+        written.expect("memory takes what is written");
+    }
+    with_footer(payload, VERSION_OF_FUNCTIONS)
+}
+
+/// The texts of libraries in a payload of FUNCTION DUMP.
+///
+/// # Errors
+/// See [`PayloadError`].
+pub fn decode_functions(payload: &[u8]) -> Result<Vec<Vec<u8>>, PayloadError> {
+    let body = without_footer(payload)?;
+    let mut source = Source::new(body, WINDOW_SIZE.min(body.len().max(1)));
+    let mut texts = Vec::new();
+    while source.offset() < body.len() as u64 {
+        let opcode = source
+            .byte("a function library")
+            .map_err(PayloadError::Value)?;
+        if opcode != opcode::FUNCTION2 {
+            return Err(PayloadError::NotAFunction(opcode));
+        }
+        let text = source.string("a function library");
+        texts.push(text.map_err(PayloadError::Value)?);
+    }
+    Ok(texts)
+}
+
+fn with_footer(mut payload: Vec<u8>, version: u32) -> Vec<u8> {
+    payload.extend_from_slice(&(version as u16).to_le_bytes());
     let checksum = crc64(0, &payload);
     payload.extend_from_slice(&checksum.to_le_bytes());
-    Ok(payload)
+    payload
 }
 
 /// The value of a payload. As in Redis, bytes after the value are ignored. A value that is cut short is refused; Redis
@@ -45,6 +86,13 @@ pub fn encode(value: ValueRef<'_, '_>, encoder: &mut Encoder) -> io::Result<Vec<
 /// # Errors
 /// See [`PayloadError`].
 pub fn decode(payload: &[u8]) -> Result<Value, PayloadError> {
+    let body = without_footer(payload)?;
+    let mut source = Source::new(body, WINDOW_SIZE.min(body.len().max(1)));
+    let type_code = source.byte("a type").map_err(PayloadError::Value)?;
+    value::read(&mut source, type_code).map_err(PayloadError::Value)
+}
+
+fn without_footer(payload: &[u8]) -> Result<&[u8], PayloadError> {
     let (rest, checksum) = payload
         .split_last_chunk::<CHECKSUM_BYTES>()
         .ok_or(PayloadError::Footer)?;
@@ -55,7 +103,5 @@ pub fn decode(payload: &[u8]) -> Result<Value, PayloadError> {
     if !is_whole || u32::from(u16::from_le_bytes(*version)) > VERSION_NEWEST {
         return Err(PayloadError::Footer);
     }
-    let mut source = Source::new(body, WINDOW_SIZE.min(body.len().max(1)));
-    let type_code = source.byte("a type").map_err(PayloadError::Value)?;
-    value::read(&mut source, type_code).map_err(PayloadError::Value)
+    Ok(body)
 }

@@ -13,7 +13,7 @@ use std::io::Read;
 use super::elements::Elements;
 use super::error::RdbError;
 use super::format::value_type;
-use super::reader::{Reader, Step};
+use super::reader::{Item, Reader, Step};
 use super::source::Source;
 use super::value;
 
@@ -29,6 +29,8 @@ pub struct Summary {
     pub keys: u64,
     /// Keys with a time to expire.
     pub expires: u64,
+    /// Function libraries.
+    pub libraries: u64,
     /// The size of the file.
     pub bytes: u64,
     /// Its CRC-64. None if the file says that none was computed.
@@ -48,20 +50,26 @@ impl<R: Read> Reader<R> {
     pub fn verify(mut self) -> Result<Summary, RdbError> {
         let mut keys = 0;
         let mut expires = 0;
+        let mut libraries = 0;
         let mut members = Elements::new();
         while let Some(step) = self.step()? {
-            if let Step::Key(type_code) = step {
-                let (source, attributes) = self.key_parts();
-                source.skip_string("a key")?;
-                verify_value(source, type_code, &mut members)?;
-                keys += 1;
-                expires += u64::from(attributes.expires_at_ms.is_some());
+            match step {
+                Step::Key(type_code) => {
+                    let (source, attributes) = self.key_parts();
+                    source.skip_string("a key")?;
+                    verify_value(source, type_code, &mut members)?;
+                    keys += 1;
+                    expires += u64::from(attributes.expires_at_ms.is_some());
+                }
+                Step::Item(Item::Function(_)) => libraries += 1,
+                Step::Item(_) => {}
             }
         }
         let summary = Summary {
             version: self.version(),
             keys,
             expires,
+            libraries,
             bytes: self.offset(),
             checksum: self.checksum(),
         };
@@ -172,6 +180,7 @@ mod tests {
                 version: 9,
                 keys: 3,
                 expires: 1,
+                libraries: 0,
                 bytes: 82,
                 checksum: Some(0xB00B_CDD5_BBDA_A48E),
             }

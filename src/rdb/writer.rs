@@ -1,4 +1,5 @@
-//! Writes a whole RDB file into any `io::Write`: header, AUX, databases, keys, EOF and checksum, in this order.
+//! Writes a whole RDB file into any `io::Write`: header, AUX, function libraries, databases, keys, EOF and checksum, in
+//! this order.
 //!
 //! Bytes are collected in a buffer. The checksum is computed over the buffer when it is full, not byte by byte. Types
 //! and version are chosen so that every tool reads the file (see `format`). One thread writes one file.
@@ -50,6 +51,12 @@ impl<W: Write> Writer<W> {
         self.output.write_u8(opcode::AUX)?;
         self.encoder.string(&mut self.output, key)?;
         self.encoder.string(&mut self.output, value)
+    }
+
+    /// Writes a function library. Libraries stand before the first database, as in Redis.
+    pub fn library(&mut self, text: &[u8]) -> io::Result<()> {
+        self.output.write_u8(opcode::FUNCTION2)?;
+        self.encoder.string(&mut self.output, text)
     }
 
     /// Begins a database. `keys` and `expires` may be estimates: readers size their tables by them.
@@ -164,6 +171,7 @@ mod tests {
         )?;
         writer.aux(b"redis-ver", b"7.2.0")?;
         writer.aux(b"redis-bits", b"64")?;
+        writer.library(b"#!lua name=m\n")?;
         writer.select_db(3, 500, 1)?;
         writer.key(b"age", Some(4_102_444_800_000), ValueRef::String(b"33"))?;
         writer.key(
@@ -192,6 +200,7 @@ mod tests {
             b"REDIS0009",
             b"\xFA\x09redis-ver\x057.2.0",
             b"\xFA\x0Aredis-bits\xC0\x40",
+            b"\xF5\x0D#!lua name=m\n",
             b"\xFE\x03\xFB\x41\xF4\x01",
             b"\xFC\x00\xD8\xC3\x2C\xBB\x03\x00\x00\x00\x03age\xC0\x21",
             b"\x01\x01l\x02\x03red\x00",

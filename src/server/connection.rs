@@ -93,7 +93,7 @@ impl Drop for Connection<'_> {
             waiting.wait.end(Outcome::Gone);
         }
         self.end_wait();
-        self.engine.unwatch(&mut self.session);
+        self.engine.forget_watched(&mut self.session);
         // To have a look at keys may have let them expire.
         self.engine.deliver_pushes();
     }

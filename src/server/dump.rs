@@ -1,18 +1,21 @@
-//! Writes a snapshot as an RDB file, to the disk or to a client.
+//! Writes the keys and the functions of one moment as an RDB file, to the disk or to a client.
 //!
 //! Several threads encode. Each takes a shard, encodes its keys into a buffer of its own, and appends the buffer to the
 //! output when it is full. Only for that it locks the output. No keyspace lock is held meanwhile.
 
 use crate::REDIS_VERSION;
+use crate::command::execute::Engine;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::kept::ShardImage;
 use crate::keyspace::snapshot::Snapshot;
+use crate::rdb::file::Counts;
 use crate::rdb::{Encoder, Writer, WriterOptions};
+use crate::state::scripts::libraries::Table;
 use crate::state::{Server, values};
 use crate::util::clock;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -25,16 +28,49 @@ const ENCODERS: usize = 2;
 /// saves`).
 const BUFFER_BYTES: usize = 64 * 1024;
 
+/// What a dump is to hold.
+#[derive(Debug)]
+pub struct Image<'a> {
+    /// The keys.
+    pub snapshot: Snapshot<'a>,
+    /// The functions of that moment, or of a moment later.
+    libraries: Arc<Table>,
+}
+
+impl Image<'_> {
+    /// The data as they are now. `closes` holds back all changes from this moment on, until the gate is opened.
+    pub fn take(engine: &Engine, closes: bool) -> Image<'_> {
+        Image {
+            snapshot: engine.locks.snapshot(closes),
+            // After the snapshot: a change of functions is counted when it is made. So the table has all changes that
+            // the snapshot's count says are saved, and all that a closed gate does not hold back.
+            libraries: engine.scripts.libraries.table(),
+        }
+    }
+
+    /// How much the dump will hold. The written file is checked against this.
+    pub fn counts(&self) -> Counts {
+        let sizes = &self.snapshot.sizes;
+        Counts {
+            keys: sizes.iter().map(|size| size.keys as u64).sum(),
+            expires: sizes.iter().map(|size| size.deadlines as u64).sum(),
+            libraries: self.libraries.libraries.len() as u64,
+        }
+    }
+}
+
 /// Writes the whole file, counting the keys in `written`, and gives the output back. The snapshot is dropped shard by
 /// shard, each as soon as it is written.
 pub fn write<W: Write + Send>(
     server: &Server,
-    snapshot: &Snapshot,
+    image: &Image,
     output: W,
     written: &AtomicU64,
 ) -> io::Result<W> {
     let mut writer = new_writer(server, output)?;
     write_facts(server, &mut writer)?;
+    write_libraries(&image.libraries, &mut writer)?;
+    let snapshot = &image.snapshot;
     let task = Task {
         snapshot,
         writer: Mutex::new(writer),
@@ -53,10 +89,11 @@ pub fn write<W: Write + Send>(
     writer.unwrap_or_else(PoisonError::into_inner).finish()
 }
 
-/// Writes a dump with the facts about itself and without keys.
+/// Writes a dump with the functions and without keys.
 pub fn write_without_keys<W: Write>(server: &Server, output: W) -> io::Result<W> {
     let mut writer = new_writer(server, output)?;
     write_facts(server, &mut writer)?;
+    write_libraries(&server.scripts.libraries.table(), &mut writer)?;
     writer.finish()
 }
 
@@ -77,6 +114,13 @@ fn write_facts<W: Write>(server: &Server, writer: &mut Writer<W>) -> io::Result<
     writer.aux(b"ctime", time_s.to_string().as_bytes())?;
     writer.aux(b"used-mem", used_bytes.to_string().as_bytes())?;
     writer.aux(b"aof-base", b"0")
+}
+
+/// Writes the function libraries. If there is none, every tool reads the file; with one, only those of Redis 7 and
+/// later do.
+fn write_libraries<W: Write>(table: &Table, writer: &mut Writer<W>) -> io::Result<()> {
+    let mut libraries = table.libraries.values();
+    libraries.try_for_each(|library| writer.library(&library.text))
 }
 
 /// The data that the encoding threads share.

@@ -1,14 +1,15 @@
-//! Loads the dump when the server starts. If the dump cannot be loaded as a whole, the server does not start: a later
-//! save would overwrite the keys that were left out.
+//! Loads the dump, keys and functions, when the server starts. If the dump cannot be loaded as a whole, the server does
+//! not start: a later save would overwrite what was left out.
 //!
 //! One thread reads the file and sorts the keys by shard; [inserters](super::inserter) put them into the keyspace.
 //! Commands are refused until the end of the file and its checksum have been seen, so no client is served from a
 //! damaged dump.
 
 use super::inserter::{Batch, Inserter};
+use crate::command::LoadHost;
 use crate::command::execute::Engine;
 use crate::keyspace::space::{Key, SHARDS};
-use crate::rdb::function::library_name;
+use crate::rdb::function::not_loaded;
 use crate::rdb::{Fate, Item, KeyRecord, Reader};
 use crate::state::{Server, values};
 use crate::util::clock;
@@ -158,7 +159,7 @@ impl<'a> Sorter<'a> {
                     check_type(&record).map_err(refused)?;
                     self.put(offset, reader.offset() - offset, record)?;
                 }
-                Item::Function(code) => return Err(refused(unknown_library(&code))),
+                Item::Function(code) => self.add_library(&code, refused)?,
                 Item::ModuleAux { name } => {
                     let what = format!("There is data of the module {name}");
                     return Err(refused(not_known(&what)));
@@ -180,6 +181,17 @@ impl<'a> Sorter<'a> {
             format!("There are keys in database {number}: start with --databases {needed} or more instead of \
                 {databases}")
         })
+    }
+
+    /// Loads a function library, whose code runs for that.
+    fn add_library(&self, code: &[u8], refused: impl Fn(String) -> Stop) -> Result<(), Stop> {
+        let libraries = &self.server.scripts.libraries;
+        let loaded = libraries.load(code, false, &mut LoadHost::without_limit(self.server));
+        match loaded {
+            Ok(_) => Ok(()),
+            Err(_) if self.server.shutdown.is_under_way() => Err(Stop::Shutdown),
+            Err(error) => Err(refused(not_loaded(&error))),
+        }
     }
 
     fn record_fact(&self, key: &[u8], value: &[u8]) {
@@ -297,17 +309,6 @@ fn check_type(record: &KeyRecord) -> Result<(), String> {
     Err(not_known(&format!(
         "The value of the key '{name}' is {kind}"
     )))
-}
-
-fn unknown_library(code: &[u8]) -> String {
-    let what = match library_name(code) {
-        Some(name) => format!(
-            "There is the function library '{}'",
-            String::from_utf8_lossy(&name)
-        ),
-        None => "There is a function library without a name".to_string(),
-    };
-    not_known(&what)
 }
 
 /// The text for a dump that is well formed, but has something that this server does not support.

@@ -8,10 +8,9 @@
 //!    [`Saves`](crate::state::saves::Saves).
 //! 2. After the final save, changes are held back until the process ends, unless that save has failed.
 
-use super::dump;
+use super::dump::{self, Image};
 use crate::command::execute::Engine;
-use crate::keyspace::snapshot::Snapshot;
-use crate::rdb::file::{self, KeyCounts};
+use crate::rdb::file;
 use crate::state::Server;
 use crate::state::saves::Request;
 use crate::util::clock;
@@ -27,7 +26,7 @@ pub fn run(engine: &Engine) {
     loop {
         match engine.saves.wait_for_request(PERIOD) {
             Some(Request::Final) => save_finally(engine),
-            Some(request) => save(engine, request, engine.locks.snapshot(false)),
+            Some(request) => save(engine, request, Image::take(engine, false)),
             None => begin_if_due(engine),
         }
     }
@@ -58,19 +57,19 @@ fn begin_if_due(server: &Server) {
 /// Saves, and then holds back all changes until the process ends, because they would be lost. If the save fails,
 /// changes go on.
 fn save_finally(engine: &Engine) {
-    save(engine, Request::Final, engine.locks.snapshot(true));
+    save(engine, Request::Final, Image::take(engine, true));
     if !engine.saves.record().last_is_ok {
         engine.keyspace.gate.open();
     }
 }
 
-fn save(server: &Server, request: Request, snapshot: Snapshot) {
-    let expected = counts(&snapshot);
+fn save(server: &Server, request: Request, image: Image) {
+    let expected = image.counts();
     server.saves.record_begin(expected.keys, clock::unix_ms());
     let path = server.dump_path();
     let reads_back = server.config.rdb_read_back.get();
     let saved = file::replace(&path, reads_back, |output| {
-        dump::write(server, &snapshot, output, &server.saves.keys_written)?;
+        dump::write(server, &image, output, &server.saves.keys_written)?;
         Ok(expected)
     });
     let path = path.display();
@@ -83,17 +82,7 @@ fn save(server: &Server, request: Request, snapshot: Snapshot) {
             .warning(format_args!("Error saving DB on disk: {path}: {error}")),
     }
     let outcome = saved
-        .map(|_| snapshot.changes)
+        .map(|_| image.snapshot.changes)
         .map_err(|error| error.to_string());
     server.saves.record_end(request, outcome, clock::unix_ms());
-}
-
-/// The numbers of keys that the dump must hold: those of the moment when the snapshot was taken. The written file is
-/// checked against them.
-fn counts(snapshot: &Snapshot) -> KeyCounts {
-    let sizes = &snapshot.sizes;
-    KeyCounts {
-        keys: sizes.iter().map(|size| size.keys as u64).sum(),
-        expires: sizes.iter().map(|size| size.deadlines as u64).sum(),
-    }
 }

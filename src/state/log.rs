@@ -112,6 +112,11 @@ impl Log {
         self.write(LogLevel::Verbose, &text);
     }
 
+    /// A line for the search of faults.
+    pub fn debug(&self, text: impl fmt::Display) {
+        self.write(LogLevel::Debug, &text);
+    }
+
     /// Whether lines of this level are written.
     fn has(&self, level: LogLevel) -> bool {
         level as u8 >= self.least.load(Relaxed)

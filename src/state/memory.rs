@@ -20,8 +20,10 @@ pub struct MemoryAccount {
     pub startup: u64,
     /// Memory of clients: buffers, messages, transactions.
     pub clients: u64,
-    /// `startup` and `clients` together. Redis adds its tables of keys. Here the tables are data, since they hold the
-    /// keys and small values themselves.
+    /// Memory of the scripts in the cache and of the libraries, interpreters not counted.
+    pub scripts: u64,
+    /// `startup`, `clients` and `scripts` together. Redis adds its tables of keys. Here the tables are data, since they
+    /// hold the keys and small values themselves.
     pub overhead: u64,
     /// Everything else.
     pub dataset: u64,
@@ -31,13 +33,14 @@ pub struct MemoryAccount {
 
 impl MemoryAccount {
     /// The account for `allocated` bytes in use.
-    pub fn new(allocated: u64, startup: u64, clients: u64) -> MemoryAccount {
-        let overhead = startup + clients;
+    pub fn new(allocated: u64, startup: u64, clients: u64, scripts: u64) -> MemoryAccount {
+        let overhead = startup + clients + scripts;
         let dataset = allocated.saturating_sub(overhead);
         let since_start = allocated.saturating_sub(startup).max(1);
         MemoryAccount {
             startup,
             clients,
+            scripts,
             overhead,
             dataset,
             dataset_percentage: 100.0 * dataset as f64 / since_start as f64,

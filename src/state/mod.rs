@@ -11,6 +11,7 @@
 //!                      ├─> tables of channels ──> turn to publish ─┬─> an outbox
 //!                      ├─> list of monitors ───────────────────────┴─> list of pushes
 //!                      ├─> changing (config) ──> directives without a field, text fields
+//!                      ├─> changing (libraries) ──> table of libraries, idle interpreters, log
 //!                      └─> every other mutex
 //!   book of transfers ──> a round
 //! ```
@@ -34,6 +35,7 @@ use pause::Pause;
 use pubsub::PubSub;
 use rates::{Rates, Totals};
 use saves::Saves;
+use scripts::Scripts;
 use shutdown::Shutdown;
 use slow_log::SlowLog;
 use statistics::Statistics;
@@ -56,6 +58,7 @@ pub mod process;
 pub mod pubsub;
 pub mod rates;
 pub mod saves;
+pub mod scripts;
 pub mod shutdown;
 pub mod slow_log;
 pub mod statistics;
@@ -94,6 +97,8 @@ pub struct Server {
     pub slow_log: SlowLog,
     /// The times at which commands took long.
     pub latency_events: LatencyEvents,
+    /// Scripts and functions.
+    pub scripts: Scripts,
     /// Requests for saves, and the record of past saves.
     pub saves: Saves,
     /// The request to stop the server.
@@ -142,6 +147,7 @@ impl Server {
             statistics: Statistics::new(commands),
             slow_log: SlowLog::default(),
             latency_events: LatencyEvents::default(),
+            scripts: Scripts::default(),
             saves: Saves::new(now_ms),
             shutdown: Shutdown::default(),
             log: Log::default(),
@@ -276,7 +282,8 @@ impl Server {
         let clients = self.clients.all();
         let bytes: usize = clients.iter().map(|client| client.memory_bytes()).sum();
         let startup = self.startup_bytes.load(Relaxed);
-        MemoryAccount::new(used.allocated, startup, bytes as u64)
+        let scripts = self.scripts.memory().text_bytes();
+        MemoryAccount::new(used.allocated, startup, bytes as u64, scripts as u64)
     }
 
     /// Computes the rates since the last call. For the reaper.

@@ -62,11 +62,11 @@ impl Monitors {
         self.is_any.load(Relaxed)
     }
 
-    /// Shows a command of this client to all monitors. The arguments for whose index `is_secret` returns true are
-    /// hidden.
+    /// Shows a command of this caller, the address of a client or `lua`, to all monitors. The arguments for whose index
+    /// `is_secret` returns true are hidden.
     pub fn show(
         &self,
-        client: &Client,
+        caller: &str,
         database: usize,
         arguments: &[&[u8]],
         is_secret: impl Fn(usize) -> bool,
@@ -75,10 +75,9 @@ impl Monitors {
         let mut line = Vec::new();
         let _ = write!(
             line,
-            "+{}.{:06} [{database} {}]",
+            "+{}.{:06} [{database} {caller}]",
             now_us / 1_000_000,
-            now_us % 1_000_000,
-            client.address
+            now_us % 1_000_000
         );
         for (index, argument) in arguments.iter().enumerate() {
             line.push(b' ');

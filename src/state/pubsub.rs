@@ -104,6 +104,21 @@ impl PubSub {
         self.push_to_all(subscribers, &[b"smessage", channel, message])
     }
 
+    /// How many times a message to this channel would be put into an outbox.
+    pub fn receivers(&self, kind: Kind, channel: &[u8]) -> usize {
+        let tables = self.read();
+        let direct = tables[kind as usize]
+            .get(channel)
+            .map_or(0, |subscribers| subscribers.len());
+        let matching = tables[Kind::Pattern as usize]
+            .iter()
+            .filter(|(pattern, _)| kind == Kind::Channel && glob::matches(pattern, channel));
+        direct
+            + matching
+                .map(|(_, subscribers)| subscribers.len())
+                .sum::<usize>()
+    }
+
     fn push_to_all(&self, subscribers: &Subscribers, words: &[&[u8]]) -> usize {
         let now_ms = clock::unix_ms();
         let (mut resp2, mut resp3) = (None, None);

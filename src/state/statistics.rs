@@ -168,6 +168,12 @@ impl Statistics {
         }
     }
 
+    /// Counts a call that has failed with an error which is counted already.
+    pub fn count_failed_call(&self, client: u64, command: usize) {
+        let counts = &self.stripe(client).commands[command];
+        counts.failed.fetch_add(1, Relaxed);
+    }
+
     /// The sums for a command.
     pub fn command(&self, command: usize) -> CommandSums {
         let sum = |figure: fn(&CommandCounts) -> &AtomicU64| {

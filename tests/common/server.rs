@@ -13,9 +13,11 @@ pub struct Server {
     pub process: Child,
 }
 
-/// Our binary in a folder, with its output in the file `log`.
+/// Our binary in a folder, with its output in the file `log`. The variable `SERVER_UNDER_TEST` names another program
+/// that is tested instead: a test that a real redis-server does not pass asks for too much.
 pub fn our_command(folder: &Folder, options: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_my_redis_server"));
+    let program = std::env::var_os("SERVER_UNDER_TEST");
+    let mut command = Command::new(program.unwrap_or(env!("CARGO_BIN_EXE_my_redis_server").into()));
     let log = std::fs::File::create(folder.path().join("log")).expect("the log can be made");
     command
         .current_dir(folder.path())

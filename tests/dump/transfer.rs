@@ -55,20 +55,6 @@ fn redis_cli_gets_what_bgsave_writes() {
 }
 
 #[test]
-fn functions_alone_are_a_dump_without_keys() {
-    let folder = Folder::new();
-    let server = Server::ours(&folder, &["--save", ""]);
-    fill(&mut server.client());
-    let path = folder.path().join("functions.rdb");
-    let output = redis_cli(
-        server.port,
-        &["--functions-rdb", path.to_str().expect("a path in UTF-8")],
-    );
-    assert!(output.status.success(), "{output:?}");
-    assert!(keys_of(&fs::read(path).expect("a file")).is_empty());
-}
-
-#[test]
 fn who_wants_to_be_a_replica_is_told_that_it_cannot() {
     let folder = Folder::new();
     let server = Server::ours(&folder, &[]);

@@ -181,10 +181,51 @@ TTL due
 DEBUG DIGEST
 "#;
 
+/// DEBUG RELOAD replaces the functions too; NOFLUSH adds to them, and MERGE lets the dump win.
+const RELOADED_FUNCTIONS: &str = r##"
+FUNCTION FLUSH
+FUNCTION LOAD "#!lua name=one\nredis.register_function('one', function() return 1 end)"
+SET k v
+DEBUG RELOAD
+FUNCTION LIST WITHCODE
+FCALL one 0
+FUNCTION LOAD "#!lua name=two\nredis.register_function('two', function() return 2 end)"
+FUNCTION LOAD REPLACE "#!lua name=one\nredis.register_function('one', function() return 'new' end)"
+DEBUG RELOAD NOSAVE
+FCALL one 0
+FCALL two 0
+FUNCTION LOAD "#!lua name=two\nredis.register_function('two', function() return 2 end)"
+FUNCTION LOAD REPLACE "#!lua name=one\nredis.register_function('one', function() return 'new' end)"
+DEL k
+DEBUG RELOAD NOSAVE NOFLUSH
+FCALL one 0
+FCALL two 0
+DEBUG RELOAD NOSAVE NOFLUSH MERGE
+FCALL one 0
+FCALL two 0
+GET k
+DEBUG RELOAD NOSAVE MERGE
+FCALL two 0
+FUNCTION DELETE one
+DEL k
+DEBUG RELOAD NOSAVE NOFLUSH
+FCALL one 0
+FLUSHALL
+FLUSHDB
+FCALL one 0
+FUNCTION DELETE one
+FUNCTION LOAD "#!lua name=other\nredis.register_function('one', function() return 'other' end)"
+DEBUG RELOAD NOSAVE NOFLUSH MERGE
+FCALL one 0
+FUNCTION FLUSH
+DEBUG RELOAD
+FUNCTION LIST
+"##;
+
 #[test]
 fn data_come_back_from_the_dump() {
     let mut oracle = Oracle::with_options(ALLOWED);
-    oracle.scripts(&[RELOADS]);
+    oracle.scripts(&[RELOADS, RELOADED_FUNCTIONS]);
     oracle.finish();
 }
 

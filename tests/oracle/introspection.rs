@@ -168,7 +168,13 @@ fn as_7_2_says(name: &str, mut elements: Vec<Value>) -> Vec<Value> {
         assert_eq!(elements[1], Value::Integer(-4));
         elements[1] = Value::Integer(-3);
     }
-    // WAIT became fit for scripts, where it does not wait.
+    // Commands that wait became fit for scripts, where they do not wait.
+    if name.starts_with('b')
+        && let Value::Array(flags) | Value::Set(flags) = &mut elements[2]
+        && flags.contains(&Value::Simple(b"blocking".to_vec()))
+    {
+        flags.retain(|flag| *flag != Value::Simple(b"noscript".to_vec()));
+    }
     if name == "wait" {
         for (index, names) in [
             (2, &["blocking"][..]),

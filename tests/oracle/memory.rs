@@ -385,3 +385,172 @@ fn infos_figures_are_measured() {
     assert!(number(&mut client, "used_cpu_user") + number(&mut client, "used_cpu_sys") > 0.0);
     assert_eq!(number(&mut client, "used_cpu_user_children"), 0.0);
 }
+
+/// The names of a section of INFO, or of MEMORY STATS, in order.
+fn names(reply: Value) -> Vec<String> {
+    match reply {
+        Value::Bulk(text) => {
+            let text = String::from_utf8(text).expect("it is text");
+            let names = text.lines().filter_map(|line| line.split_once(':'));
+            names.map(|(name, _)| name.to_string()).collect()
+        }
+        Value::Array(elements) => elements
+            .chunks(2)
+            .map(|pair| match &pair[0] {
+                Value::Bulk(name) => String::from_utf8_lossy(name).into_owned(),
+                other => panic!("{other:?} is no name"),
+            })
+            .collect(),
+        other => panic!("{other:?} has no names"),
+    }
+}
+
+#[test]
+fn figures_of_memory_come_in_the_order_of_redis() {
+    let folders = [Folder::new(), Folder::new()];
+    let servers = [
+        Server::ours(&folders[0], &[]),
+        Server::real(&folders[1], &[]),
+    ];
+    for request in [["INFO", "memory"], ["MEMORY", "STATS"]] {
+        let [ours, real] = servers
+            .each_ref()
+            .map(|server| names(server.client().call(&request)));
+        let own: Vec<_> = ours.iter().filter(|name| real.contains(name)).collect();
+        let known: Vec<_> = real.iter().filter(|name| ours.contains(name)).collect();
+        assert_eq!(own, known, "{request:?}");
+        assert!(own.len() > 20, "{request:?}: {own:?}");
+    }
+}
+
+const SCRIPT: &str = "return redis.call('GET', KEYS[1])";
+const LIBRARY: &str = "#!lua name=lib\n\
+    redis.register_function('f', function() return 1 end)\n\
+    redis.register_function('g', function() return 2 end)";
+
+/// The figures about scripts and functions, in [`Figures::of`].
+#[derive(Debug)]
+struct Figures {
+    /// Cached scripts, functions, libraries: numbers on which both servers must agree.
+    counts: [i64; 3],
+    script_bytes: i64,
+    script_interpreter_bytes: i64,
+    library_bytes: i64,
+    function_interpreter_bytes: i64,
+}
+
+impl Figures {
+    /// Those of a server, whose sums and repetitions are checked.
+    fn of(client: &mut Client) -> Figures {
+        let mut number = |field: &str| -> i64 {
+            let text = client.info_of("memory", field);
+            text.parse().unwrap_or_else(|_| panic!("{field}: {text}"))
+        };
+        let figures = Figures {
+            counts: [
+                number("number_of_cached_scripts"),
+                number("number_of_functions"),
+                number("number_of_libraries"),
+            ],
+            script_bytes: number("used_memory_scripts_eval"),
+            script_interpreter_bytes: number("used_memory_vm_eval"),
+            library_bytes: number("used_memory_functions"),
+            function_interpreter_bytes: number("used_memory_vm_functions"),
+        };
+        assert_eq!(
+            number("used_memory_lua"),
+            figures.script_interpreter_bytes,
+            "an old name"
+        );
+        assert_eq!(
+            number("used_memory_vm_total"),
+            figures.script_interpreter_bytes + figures.function_interpreter_bytes
+        );
+        assert_eq!(
+            number("used_memory_scripts"),
+            figures.script_bytes + figures.library_bytes
+        );
+        let Value::Array(stats) = client.call(&["MEMORY", "STATS"]) else {
+            panic!("MEMORY STATS gives an array")
+        };
+        let stat = |name: &str| {
+            let mut pairs = stats.chunks(2);
+            let pair = pairs.find(|pair| pair[0] == Value::Bulk(name.into()));
+            match pair.map(|pair| &pair[1]) {
+                Some(Value::Integer(number)) => *number,
+                other => panic!("{name}: {other:?}"),
+            }
+        };
+        assert_eq!(stat("lua.caches"), figures.script_bytes);
+        assert_eq!(stat("functions.caches"), figures.library_bytes);
+        let parts = ["startup.allocated", "lua.caches", "functions.caches"].map(stat);
+        assert!(stat("overhead.total") >= parts.iter().sum());
+        figures
+    }
+}
+
+#[test]
+fn scripts_and_functions_are_counted_and_weighed() {
+    let folders = [Folder::new(), Folder::new()];
+    let servers = [
+        Server::ours(&folders[0], &["--save", ""]),
+        Server::real(&folders[1], &[]),
+    ];
+    let steps: [&[&str]; 7] = [
+        &["EVAL", SCRIPT, "1", "k"],
+        &["EVAL", SCRIPT, "1", "other"],
+        &["SCRIPT", "LOAD", "return 2"],
+        &["FUNCTION", "LOAD", LIBRARY],
+        &["FCALL", "f", "0"],
+        &["SCRIPT", "FLUSH"],
+        &["FUNCTION", "FLUSH"],
+    ];
+    let [ours, real] = servers.each_ref().map(|server| {
+        let mut client = server.client();
+        steps.map(|step| {
+            client.call(step);
+            Figures::of(&mut client)
+        })
+    });
+    for ((step, ours), real) in steps.iter().zip(&ours).zip(&real) {
+        assert_eq!(ours.counts, real.counts, "{step:?}");
+    }
+    let [first, again, loaded, library, called, no_scripts, nothing] = ours;
+    assert!(first.script_bytes > SCRIPT.len() as i64, "{first:?}");
+    assert!(first.script_interpreter_bytes > 10_000, "{first:?}");
+    assert_eq!(again.script_bytes, first.script_bytes);
+    assert!(loaded.script_bytes > first.script_bytes);
+    assert_eq!(
+        (loaded.library_bytes, loaded.function_interpreter_bytes),
+        (0, 0)
+    );
+    assert!(library.library_bytes > LIBRARY.len() as i64, "{library:?}");
+    assert!(called.function_interpreter_bytes > 10_000, "{called:?}");
+    assert_eq!(no_scripts.script_bytes, 0);
+    assert_eq!(no_scripts.library_bytes, library.library_bytes);
+    assert_eq!(nothing.library_bytes, 0);
+}
+
+#[test]
+fn the_doctor_complains_of_many_scripts() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut client = server.client();
+    // The doctor looks at servers with more than 5 MiB.
+    client.call(&[b"SET", &b"k"[..], &vec![b'x'; 10_000_000]]);
+    let mut complains = || match client.call(&["MEMORY", "DOCTOR"]) {
+        Value::Bulk(text) => String::from_utf8_lossy(&text).contains("scripts are cached"),
+        other => panic!("{other:?}"),
+    };
+    assert!(!complains());
+    let mut other = server.client();
+    let mut load = |numbers: std::ops::Range<usize>| {
+        numbers.for_each(|number| {
+            other.call(&["SCRIPT", "LOAD", &format!("return {number}")]);
+        });
+    };
+    load(0..1000);
+    assert!(!complains());
+    load(1000..1001);
+    assert!(complains());
+}

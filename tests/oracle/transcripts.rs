@@ -15,6 +15,7 @@ const NOT_IN_7_0: &[(&str, &str)] = &[
     ),
     ("client::setinfo", "new in 7.2"),
     ("client::no_touch", "new in 7.2"),
+    ("eval::debug", "this server has no debugger of scripts"),
     (
         "introspection::docs",
         "7.0 has other words, no display texts, but the complexity",
@@ -39,6 +40,9 @@ const WITHOUT_SESSION: &[&str] = &[
     "client::list",
     "config::config_help",
     "crash::abort",
+    "eval::help",
+    "function::dump",
+    "function::help",
     "generic::object_help",
     "mod::debug_help",
     "mod::unknown",
@@ -96,6 +100,7 @@ impl Session {
     fn play(&self, server: &Server) -> Session {
         let mut client = server.client();
         client.call(&["FLUSHALL"]);
+        client.call(&["FUNCTION", "FLUSH"]);
         let mut played = Session::default();
         for (typed, _) in &self.steps {
             let words = split_arguments(typed.as_bytes()).expect("the quotes are balanced");

@@ -1,6 +1,7 @@
 //! `check`: one line of verdict. The reading is that of the server when it starts, and so is the judgement: a key that
-//! comes twice is a fault; a collection without elements is none, and is passed over. What a good file holds that our
-//! server does not know yet is named.
+//! comes twice is a fault; a collection without elements is none, and is passed over. Function libraries are named, but
+//! not run: the server may still refuse one whose code fails. What a good file holds that our server does not know yet
+//! is named too.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -58,7 +59,7 @@ fn read(input: impl Read) -> Result<String, Stop> {
             None => break,
             Some(Item::SelectDb(number)) => contents.database = number,
             Some(Item::Key(record)) => contents.add(offset, &record)?,
-            Some(Item::Function(code)) => contents.unknown.add_library(&code),
+            Some(Item::Function(code)) => contents.add_library(&code),
             Some(Item::ModuleAux { name }) => contents.unknown.add_module(&name),
             Some(Item::Aux { .. } | Item::ResizeDb { .. }) => {}
         }
@@ -94,6 +95,8 @@ struct Contents {
     empty: u64,
     /// The names that a server would keep.
     names: Sorter,
+    /// The names of function libraries.
+    libraries: Names<Vec<u8>>,
     unknown: Unknown,
 }
 
@@ -107,6 +110,7 @@ impl Contents {
             expired: 0,
             empty: 0,
             names: Sorter::new(),
+            libraries: Names::default(),
             unknown: Unknown::default(),
         }
     }
@@ -130,6 +134,10 @@ impl Contents {
         Ok(())
     }
 
+    fn add_library(&mut self, code: &[u8]) {
+        self.libraries.add(library_name(code).unwrap_or_default());
+    }
+
     /// The words for it, unless a key comes twice.
     fn finish(self) -> Result<String, Stop> {
         if let Some((offset, key)) = first_twice(self.names)? {
@@ -144,47 +152,64 @@ impl Contents {
             ),
         };
         Ok(format!(
-            "{}, {} with an expiry ({} of them expired){empty}",
+            "{}, {} with an expiry ({} of them expired){empty}{}",
             counted(self.keys, "key"),
             grouped(self.expires),
             grouped(self.expired),
+            libraries(&self.libraries),
         ))
     }
+}
+
+/// More names of libraries, and of modules, are not printed.
+const MAX_NAMES: usize = 16;
+const NAME_WIDTH: usize = 48;
+
+/// The first names, at most [`MAX_NAMES`].
+#[derive(Default)]
+struct Names<T> {
+    first: BTreeSet<T>,
+    /// Whether there were more.
+    has_more: bool,
+}
+
+impl<T: Ord> Names<T> {
+    fn add(&mut self, name: T) {
+        if self.first.len() < MAX_NAMES {
+            self.first.insert(name);
+        } else {
+            self.has_more |= !self.first.contains(&name);
+        }
+    }
+}
+
+/// The words for the function libraries, empty if there are none.
+fn libraries(names: &Names<Vec<u8>>) -> String {
+    let words = names.first.iter().map(|name| match name.as_slice() {
+        b"" => ", a function library without a name".to_string(),
+        name => format!(
+            ", the function library {}",
+            quoted(Excerpt::of(name), NAME_WIDTH)
+        ),
+    });
+    let more = match names.has_more {
+        true => ", and more function libraries",
+        false => "",
+    };
+    words.collect::<String>() + more
 }
 
 /// What is no fault of a file, but keeps our server from loading it.
 #[derive(Default)]
 struct Unknown {
     streams: u64,
-    /// The first names of each, at most [`MAX_NAMES`].
-    libraries: BTreeSet<Vec<u8>>,
-    modules: BTreeSet<String>,
-    /// Whether there were more.
-    has_more: bool,
+    modules: Names<String>,
 }
-
-/// More names of libraries and modules are not printed.
-const MAX_NAMES: usize = 16;
-const NAME_WIDTH: usize = 48;
 
 impl Unknown {
-    fn add_library(&mut self, code: &[u8]) {
-        let name = library_name(code).unwrap_or_default();
-        self.has_more |= !add_name(&mut self.libraries, name);
-    }
-
     fn add_module(&mut self, name: &str) {
-        self.has_more |= !add_name(&mut self.modules, name.to_string());
+        self.modules.add(name.to_string());
     }
-}
-
-/// Whether it is among the names now.
-fn add_name<T: Ord>(names: &mut BTreeSet<T>, name: T) -> bool {
-    if names.len() < MAX_NAMES {
-        names.insert(name);
-        return true;
-    }
-    names.contains(&name)
 }
 
 /// A part of the verdict, empty if there is nothing to tell.
@@ -194,17 +219,9 @@ impl fmt::Display for Unknown {
         if self.streams > 0 {
             words.push(counted(self.streams, "stream"));
         }
-        for name in &self.libraries {
-            words.push(match name.as_slice() {
-                b"" => "a function library without a name".to_string(),
-                name => format!(
-                    "the function library {}",
-                    quoted(Excerpt::of(name), NAME_WIDTH)
-                ),
-            });
-        }
-        words.extend(self.modules.iter().map(|name| format!("the module {name}")));
-        if self.has_more {
+        let modules = self.modules.first.iter();
+        words.extend(modules.map(|name| format!("the module {name}")));
+        if self.modules.has_more {
             words.push("and more".to_string());
         }
         match words.is_empty() {

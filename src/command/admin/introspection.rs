@@ -463,7 +463,11 @@ fn keys_of_request<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], KeyFlags)>, Com
     let invalid = || CommandError::err("Invalid arguments specified for command");
     let mut found = Vec::new();
     for keys in spec.keys {
-        let indexes = keys.indexes(request).ok_or_else(invalid)?;
+        let indexes = match keys.indexes(request) {
+            Some(indexes) => indexes,
+            None if spec.has(NO_MANDATORY_KEYS) => continue,
+            None => return Err(invalid()),
+        };
         let flags = keys.flags_in(request);
         // A word may come with every key again, or not at all.
         let (least, most) = match keys.places {

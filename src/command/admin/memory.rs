@@ -6,6 +6,7 @@ use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::survey::Survey;
 use crate::state::memory;
+use Figure::{Integer, Ratio};
 use std::io::Write;
 use std::sync::atomic::Ordering::Relaxed;
 use tikv_jemalloc_ctl::stats_print::{self, stats_print};
@@ -68,7 +69,13 @@ fn usage(call: &mut Call, db: &Db) -> CommandResult {
     Ok(())
 }
 
-/// Figures under the names that Redis has for them; what Redis alone has is 0.
+/// A figure of MEMORY STATS.
+enum Figure {
+    Integer(i64),
+    Ratio(f64),
+}
+
+/// Figures under the names that Redis has for them, in its order; what Redis alone has is 0.
 fn stats(call: &mut Call, survey: &Survey) -> CommandResult {
     let server = call.server;
     let used = server.memory_peak.measure();
@@ -80,56 +87,54 @@ fn stats(call: &mut Call, survey: &Survey) -> CommandResult {
     let since_start = allocated - server.startup_bytes.load(Relaxed) as i64;
     let per_key = since_start.max(0) / keys.max(1) as i64;
     let account = server.memory_account(&used);
-    let integers = [
-        ("peak.allocated", used.peak as i64),
-        ("total.allocated", allocated),
-        ("startup.allocated", account.startup as i64),
-        ("replication.backlog", 0),
-        ("clients.slaves", 0),
-        ("clients.normal", account.clients as i64),
-        ("cluster.links", 0),
-        ("aof.buffer", 0),
-        ("lua.caches", 0),
-        ("functions.caches", 0),
-        ("overhead.total", account.overhead as i64),
-        ("keys.count", keys as i64),
-        ("keys.bytes-per-key", per_key),
-        ("dataset.bytes", account.dataset as i64),
-        ("allocator.allocated", allocated),
-        ("allocator.active", active),
-        ("allocator.resident", held),
-        ("allocator-fragmentation.bytes", active - allocated),
-        ("allocator-rss.bytes", held - active),
-        ("rss-overhead.bytes", resident - held),
-        ("fragmentation.bytes", resident - allocated),
-    ];
-    let ratio = |part: i64, whole: i64| part as f64 / whole.max(1) as f64;
-    let ratios = [
-        ("dataset.percentage", account.dataset_percentage),
-        (
-            "peak.percentage",
-            100.0 * ratio(allocated, used.peak as i64),
-        ),
+    let memory = server.scripts.memory();
+    let ratio = |part: i64, whole: i64| Ratio(part as f64 / whole.max(1) as f64);
+    let peak_percentage = 100.0 * allocated as f64 / used.peak.max(1) as f64;
+    let figures = [
+        ("peak.allocated", Integer(used.peak as i64)),
+        ("total.allocated", Integer(allocated)),
+        ("startup.allocated", Integer(account.startup as i64)),
+        ("replication.backlog", Integer(0)),
+        ("clients.slaves", Integer(0)),
+        ("clients.normal", Integer(account.clients as i64)),
+        ("cluster.links", Integer(0)),
+        ("aof.buffer", Integer(0)),
+        ("lua.caches", Integer(memory.script_bytes as i64)),
+        ("functions.caches", Integer(memory.library_bytes as i64)),
+        ("overhead.total", Integer(account.overhead as i64)),
+        ("keys.count", Integer(keys as i64)),
+        ("keys.bytes-per-key", Integer(per_key)),
+        ("dataset.bytes", Integer(account.dataset as i64)),
+        ("dataset.percentage", Ratio(account.dataset_percentage)),
+        ("peak.percentage", Ratio(peak_percentage)),
+        ("allocator.allocated", Integer(allocated)),
+        ("allocator.active", Integer(active)),
+        ("allocator.resident", Integer(held)),
         ("allocator-fragmentation.ratio", ratio(active, allocated)),
+        ("allocator-fragmentation.bytes", Integer(active - allocated)),
         ("allocator-rss.ratio", ratio(held, active)),
+        ("allocator-rss.bytes", Integer(held - active)),
         ("rss-overhead.ratio", ratio(resident, held)),
+        ("rss-overhead.bytes", Integer(resident - held)),
         ("fragmentation", ratio(resident, allocated)),
+        ("fragmentation.bytes", Integer(resident - allocated)),
     ];
-    call.reply.map(integers.len() + ratios.len());
-    for (name, number) in integers {
+    call.reply.map(figures.len());
+    for (name, figure) in figures {
         call.reply.bulk(name.as_bytes());
-        call.reply.integer(number);
-    }
-    for (name, number) in ratios {
-        call.reply.bulk(name.as_bytes());
-        call.reply.double(number);
+        match figure {
+            Integer(number) => call.reply.integer(number),
+            Ratio(number) => call.reply.double(number),
+        }
     }
     Ok(())
 }
 
-/// Advice on the two things that can be wrong here: memory that is held for a peak long past, and fragmentation.
+/// Advice on the three things that can be wrong here: memory that is held for a peak long past, fragmentation, and
+/// scripts that clients generate.
 fn doctor(call: &mut Call) -> CommandResult {
     const LITTLE_BYTES: u64 = 5 << 20;
+    const MANY_SCRIPTS: usize = 1000;
     let used = call.server.memory_peak.measure();
     let mut advice = String::new();
     if used.allocated < LITTLE_BYTES {
@@ -141,6 +146,10 @@ fn doctor(call: &mut Call) -> CommandResult {
         }
         if used.resident > used.allocated / 5 * 7 {
             advice += "More than 1.4 times the memory in use is resident: it is fragmented, or not yet given back.\n";
+        }
+        if call.server.scripts.memory().scripts > MANY_SCRIPTS {
+            advice += "More than 1000 scripts are cached: perhaps they are generated, where one script with KEYS and \
+                ARGV would do. SCRIPT FLUSH frees them.\n";
         }
         if advice.is_empty() {
             advice += "No problem found.\n";

@@ -42,11 +42,35 @@ pub(in crate::command) fn show(
     spec: &CommandSpec,
     arguments: &[&[u8]],
 ) {
-    if !server.monitors.is_any() || spec.has(ADMIN | SKIP_MONITOR) {
-        return;
+    if server.monitors.is_any() && !spec.has(ADMIN | SKIP_MONITOR) {
+        show_always(server, session, spec, arguments);
     }
-    let is_secret = |index: usize| (spec.is_secret)(arguments, index);
-    server
-        .monitors
-        .show(&session.client, session.database, arguments, is_secret);
+}
+
+/// Shows a command that runs a script, before it runs: the commands that the script calls come behind it.
+pub(in crate::command) fn show_always(
+    server: &Server,
+    session: &Session,
+    spec: &CommandSpec,
+    arguments: &[&[u8]],
+) {
+    if server.monitors.is_any() {
+        let is_secret = |index: usize| (spec.is_secret)(arguments, index);
+        let (caller, database) = (&session.client.address, session.database);
+        server.monitors.show(caller, database, arguments, is_secret);
+    }
+}
+
+/// Shows a command that a script has called.
+#[inline]
+pub(in crate::command) fn show_of_script(
+    server: &Server,
+    database: usize,
+    spec: &CommandSpec,
+    arguments: &[&[u8]],
+) {
+    if server.monitors.is_any() && !spec.has(ADMIN | SKIP_MONITOR) {
+        let is_secret = |index: usize| (spec.is_secret)(arguments, index);
+        server.monitors.show("lua", database, arguments, is_secret);
+    }
 }

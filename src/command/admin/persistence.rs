@@ -30,6 +30,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// OK
 /// ```
 fn save(call: &mut Call) -> CommandResult {
+    refuse_if_busy(call)?;
     match call.server.saves.request_and_wait() {
         Some(true) => {
             call.reply.ok();
@@ -48,6 +49,7 @@ fn bgsave(call: &mut Call) -> CommandResult {
         2 if call.is_word(1, "SCHEDULE") => {}
         _ => return Err(CommandError::Syntax),
     }
+    refuse_if_busy(call)?;
     if call.session.transaction.is_running && !call.server.saves.record().in_progress {
         call.then = Then::BeginSave;
         call.reply.simple("Background saving scheduled");
@@ -58,6 +60,14 @@ fn bgsave(call: &mut Call) -> CommandResult {
     }
     call.reply.simple("Background saving started");
     Ok(())
+}
+
+/// A save needs all shards, of which a busy script holds some.
+fn refuse_if_busy(call: &Call) -> CommandResult {
+    match call.server.scripts.busy.first(None) {
+        Some(script) => Err(CommandError::Busy(script.kind)),
+        None => Ok(()),
+    }
 }
 
 /// When the last good dump was written, in seconds of Unix time.
@@ -92,9 +102,12 @@ fn shutdown(call: &mut Call) -> CommandResult {
         }
         return Err(CommandError::err("No shutdown in progress."));
     }
-    call.server.shutdown.request_and_wait(ShutdownMode {
-        save: mode.unwrap_or(SaveMode::IfConfigured),
-        is_forced,
-    });
+    let save = mode.unwrap_or(SaveMode::IfConfigured);
+    if save != SaveMode::Never {
+        refuse_if_busy(call)?;
+    }
+    call.server
+        .shutdown
+        .request_and_wait(ShutdownMode { save, is_forced });
     Err(CommandError::ShutdownFailed)
 }

@@ -20,24 +20,24 @@ use std::time::Instant;
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "blpop", arity: -3, handler: Wait(blpop), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])],
-        flags: flags(&[WRITE, NOSCRIPT, BLOCKING]), group: Group::List, since: "2.0.0",
+        flags: flags(&[WRITE, BLOCKING]), group: Group::List, since: "2.0.0",
         syntax: "key [key ...] timeout",
         summary: "Removes and returns the first element in a list. Blocks until an element is available otherwise. \
             Deletes the list if the last element was popped.", ..BASE },
     CommandSpec { name: "brpop", arity: -3, handler: Wait(brpop), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])],
-        flags: flags(&[WRITE, NOSCRIPT, BLOCKING]), group: Group::List, since: "2.0.0",
+        flags: flags(&[WRITE, BLOCKING]), group: Group::List, since: "2.0.0",
         syntax: "key [key ...] timeout",
         summary: "Removes and returns the last element in a list. Blocks until an element is available otherwise. \
             Deletes the list if the last element was popped.", ..BASE },
     CommandSpec { name: "blmove", arity: 6, handler: Wait(blmove),
         keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])],
-        flags: flags(&[WRITE, DENYOOM, NOSCRIPT, BLOCKING]), group: Group::List, since: "6.2.0",
+        flags: flags(&[WRITE, DENYOOM, BLOCKING]), group: Group::List, since: "6.2.0",
         syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
         summary: "Pops an element from a list, pushes it to another list and returns it. Blocks until an element is \
             available otherwise. Deletes the list if the last element was moved.", ..BASE },
     CommandSpec { name: "brpoplpush", arity: 4, handler: Wait(brpoplpush),
         keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])],
-        flags: flags(&[WRITE, DENYOOM, NOSCRIPT, BLOCKING]), group: Group::List, since: "2.2.0",
+        flags: flags(&[WRITE, DENYOOM, BLOCKING]), group: Group::List, since: "2.2.0",
         syntax: "source destination timeout",
         summary: "Pops an element from a list, pushes it to another list and returns it. Block until an element is \
             available otherwise. Deletes the list if the last element was popped.",
@@ -48,12 +48,12 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         summary: "Pops the first element from one of multiple lists. Blocks until an element is available otherwise. \
             Deletes the list if the last element was popped.", ..BASE },
     CommandSpec { name: "bzpopmin", arity: -3, handler: Wait(bzpopmin), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])],
-        flags: flags(&[WRITE, NOSCRIPT, BLOCKING, FAST]), group: Group::SortedSet, since: "5.0.0",
+        flags: flags(&[WRITE, BLOCKING, FAST]), group: Group::SortedSet, since: "5.0.0",
         syntax: "key [key ...] timeout",
         summary: "Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a \
             member is available otherwise. Deletes the sorted set if the last element was popped.", ..BASE },
     CommandSpec { name: "bzpopmax", arity: -3, handler: Wait(bzpopmax), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])],
-        flags: flags(&[WRITE, NOSCRIPT, BLOCKING, FAST]), group: Group::SortedSet, since: "5.0.0",
+        flags: flags(&[WRITE, BLOCKING, FAST]), group: Group::SortedSet, since: "5.0.0",
         syntax: "key [key ...] timeout",
         summary: "Removes and returns the member with the highest score from one or more sorted sets. Blocks until a \
             member available otherwise.  Deletes the sorted set if the last element was popped.", ..BASE },

@@ -65,7 +65,7 @@ fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
     }
     let value = payload::decode(call.argument(3)).map_err(|error| match error {
         PayloadError::Footer => CommandError::PayloadFooter,
-        PayloadError::Value(_) => CommandError::PayloadValue,
+        PayloadError::NotAFunction(_) | PayloadError::Value(_) => CommandError::PayloadValue,
     })?;
     let is_known = values::unknown_kind(&value).is_none() && !value.is_empty_collection();
     let object = values::object(value, &call.server.config.limits());

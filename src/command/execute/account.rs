@@ -86,6 +86,17 @@ impl Account {
     }
 }
 
+/// The error, with the kind of the script that is busy: the lock does not know it.
+pub(super) fn with_kind(server: &Server, error: CommandError) -> CommandError {
+    match error {
+        CommandError::Busy(kind) => {
+            let script = server.scripts.busy.first(None);
+            CommandError::Busy(script.map_or(kind, |script| script.kind))
+        }
+        error => error,
+    }
+}
+
 /// Counts a call that has run, and logs it if it was slow.
 #[inline]
 pub(super) fn note_call(
@@ -98,6 +109,18 @@ pub(super) fn note_call(
     let (statistics, client) = (&server.statistics, session.client.id);
     let tracks_latency = server.config.latency_tracking.get();
     statistics.count_call(client, command.number, duration_ns, tracks_latency);
+    note_duration(server, session, command, arguments, duration_ns);
+}
+
+/// Logs a call if it was slow.
+#[inline]
+pub(super) fn note_duration(
+    server: &Server,
+    session: &Session,
+    command: &Command,
+    arguments: &[&[u8]],
+    duration_ns: u64,
+) {
     latency::note(server, command.spec, duration_ns);
     slowlog::note(server, session, command.spec, arguments, duration_ns);
 }

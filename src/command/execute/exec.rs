@@ -5,14 +5,17 @@
 //! wait for each other in a circle. No handler can take a lock, so none waits for one that its own transaction holds.
 
 use super::Engine;
-use super::account::{Account, is_about_subscriptions, note_call};
+use super::account::{Account, is_about_subscriptions, note_call, with_kind};
 use super::locked::run_locked;
-use super::plan::Plan;
+use super::plan::{Body, Plan};
+use super::script;
+use crate::command::admin::monitor;
 use crate::command::call::{Call, Then, database_number};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::session::transaction::{Queue, Watched};
 use crate::command::spec::{SELECTS, WRITE};
 use crate::keyspace::db::WriteDb;
+use crate::keyspace::locks::Busy;
 use crate::keyspace::space::Key;
 use crate::keyspace::view::View;
 use crate::util::clock::Stopwatch;
@@ -32,8 +35,7 @@ pub(super) fn exec(
         engine.unwatch(call.session);
         Err(CommandError::ExecAborted)
     } else {
-        exec_queue(call, engine, view, &queue, stopwatch);
-        Ok(())
+        exec_queue(call, engine, view, &queue, stopwatch)
     };
     // Not before: the transaction sees itself in CLIENT LIST.
     call.session.publish_queue();
@@ -86,11 +88,24 @@ impl<'a> Steps<'a> {
 
 /// Carries out the commands of a transaction, or none if a watched key has changed. Nothing is sent, and nothing large
 /// is freed, before the locks are gone.
-fn exec_queue(call: &mut Call, engine: &Engine, view: View, queue: &Queue, mut laps: Stopwatch) {
+fn exec_queue(
+    call: &mut Call,
+    engine: &Engine,
+    view: View,
+    queue: &Queue,
+    mut laps: Stopwatch,
+) -> CommandResult {
     let watched = std::mem::take(&mut call.session.transaction.watched);
     let databases = call.server.keyspace.databases();
     let all = Steps::new(queue, call.session.database, databases);
-    let mut db = lock(engine, view, &all, &watched);
+    let mut db = match lock(engine, view, &all, &watched) {
+        Ok(db) => db,
+        Err(busy) => {
+            call.session.transaction.watched = watched;
+            engine.unwatch(call.session);
+            return Err(with_kind(call.server, busy.into()).aborting());
+        }
+    };
     let is_spoilt = end_watch(call, &mut db, &watched);
     let account = Account::begin(call.reply);
     if is_spoilt {
@@ -100,7 +115,7 @@ fn exec_queue(call: &mut Call, engine: &Engine, view: View, queue: &Queue, mut l
     }
     account.drop_unheard(call.session, call.reply);
     if is_spoilt {
-        return;
+        return Ok(());
     }
     call.session.transaction.is_running = true;
     laps.lap_ns();
@@ -118,19 +133,25 @@ fn exec_queue(call: &mut Call, engine: &Engine, view: View, queue: &Queue, mut l
         // A client that has unsubscribed still gets the messages that came before.
         call.hear_out();
     }
+    Ok(())
 }
 
 /// All locks: those of the watched keys too, so that what was seen of them stays true to the end.
-fn lock<'a>(engine: &'a Engine, view: View, all: &Steps, watched: &Watched) -> WriteDb<'a> {
+fn lock<'a>(
+    engine: &'a Engine,
+    view: View,
+    all: &Steps,
+    watched: &Watched,
+) -> Result<WriteDb<'a>, Busy> {
     if all.needs_all {
-        return engine.locks.write_all(view);
+        return engine.locks.write_all_unless_busy(view);
     }
     let keys = all
         .steps
         .iter()
         .flat_map(|step| step.plan.keys.iter().copied());
     let keys: Vec<Key> = keys.chain(watched.keys()).collect();
-    engine.locks.write(view, &keys)
+    engine.locks.write_unless_busy(view, &keys)
 }
 
 /// Takes the client off all keys that it watched; whether one of them has changed.
@@ -140,7 +161,7 @@ fn end_watch(call: &Call, db: &mut WriteDb, watched: &Watched) -> bool {
     // What has expired has changed; during a pause it is still there.
     db.remove_expired(&keys);
     let has_expired = watched.existed().any(|key| db.is_expired(&key));
-    db.leave_watchers(&keys, watch);
+    db.leave_watchers(&keys, watch, watch.round());
     let is_spoilt = watch.is_spoilt() || has_expired;
     watch.renew();
     is_spoilt
@@ -173,7 +194,14 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
         then: Then::Nothing,
         ..*call
     };
-    let result = run_locked(&mut own, plan.body, db);
+    let result = match plan.body {
+        Body::Script(handler) => {
+            monitor::show_always(own.server, own.session, own.spec, own.arguments);
+            handler(&mut own)
+                .and_then(|invocation| script::run_in_transaction(&mut own, db, &invocation))
+        }
+        body => run_locked(&mut own, body, db),
+    };
     if matches!(own.then, Then::BeginSave) {
         call.then = Then::BeginSave;
     }

@@ -6,7 +6,7 @@
 //! 2. Other threads wait for it for 64 commands at most, however long these take.
 
 use crate::keyspace::db::WriteDb;
-use crate::keyspace::locks::Locks;
+use crate::keyspace::locks::{Busy, Locks};
 use crate::keyspace::space::Key;
 use crate::keyspace::view::View;
 use std::thread;
@@ -28,7 +28,7 @@ impl<'a> LockInHand<'a> {
         locks: &'a Locks,
         view: View,
         keys: &[Key<'_>],
-    ) -> &mut WriteDb<'a> {
+    ) -> Result<&mut WriteDb<'a>, Busy> {
         self.commands += 1;
         if self.commands == MOST_UNDER_ONE_LOCK {
             self.release();
@@ -37,10 +37,14 @@ impl<'a> LockInHand<'a> {
         }
         let db = self.db.take();
         let kept = db.and_then(|mut db| db.turn_to(view, keys).then_some(db));
-        self.db.insert(kept.unwrap_or_else(|| {
-            self.commands = 0;
-            locks.write(view, keys)
-        }))
+        let db = match kept {
+            Some(db) => db,
+            None => {
+                self.commands = 0;
+                locks.write_unless_busy(view, keys)?
+            }
+        };
+        Ok(self.db.insert(db))
     }
 
     /// Lets the lock go.

@@ -17,8 +17,8 @@ pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut WriteDb) -> Comma
         Body::Read(handler, _) => handler(call, db),
         Body::NoLock(handler) => handler(call),
         Body::Survey(handler) => handler(call, &Survey::locked(db)),
-        // It is never queued.
-        Body::Exec => Err(CommandError::WithoutMulti("EXEC")),
+        // Neither comes here: EXEC is never queued, EXEC runs scripts itself, and no script calls a script.
+        Body::Exec | Body::Script(_) => Err(CommandError::NotInMulti),
     };
     db.commit(call.arguments);
     after_handler(call, db, result)
@@ -26,10 +26,13 @@ pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut WriteDb) -> Comma
 
 /// Counts the look-ups of a command, and refuses one that has reached for a key that was not locked for it.
 #[inline]
-pub(super) fn after_handler(call: &Call, db: &Db, result: CommandResult) -> CommandResult {
+pub(super) fn after_handler(call: &mut Call, db: &Db, result: CommandResult) -> CommandResult {
     let Lookups { hits, misses } = db.take_lookups();
     let client = call.session.client.id;
-    call.server.statistics.count_lookups(client, hits, misses);
+    match &mut call.session.transaction.held {
+        Some(held) => held.count_lookups(hits, misses),
+        None => call.server.statistics.count_lookups(client, hits, misses),
+    }
     if db.has_strayed() {
         return Err(CommandError::UndeclaredKey);
     }
@@ -123,7 +126,7 @@ mod tests {
         assert_eq!(set(b"declared"), Ok(()));
         drop(db);
         let keys = [declared, Key::new(0, &other)];
-        let db = engine.locks.read(View::from(0), &keys);
+        let db = engine.locks.read(View::from(0), &keys).unwrap();
         let are_there = keys.each_ref().map(|key| db.look_silently(key).is_some());
         assert_eq!(
             are_there,

@@ -5,8 +5,9 @@
 //! 3. `run`: the locks are taken; under them (`locked`) the handler runs, and what it did is committed.
 //! 4. `account`: the reply or the error, statistics, slow log, monitors.
 //!
-//! EXEC (`exec`) takes the locks of all its commands at once and then runs each as step 3 does; a client that waits for
-//! a key (`wait`) is served by the thread that fills it, under that thread's locks. Here, and in the threads of
+//! A script (`script`) runs its commands as step 3 does, under locks that were taken before it began. EXEC (`exec`)
+//! takes the locks of all its commands at once and then runs each as step 3 does; a client that waits for a key
+//! (`wait`) is served by the thread that fills it, under that thread's locks. Here, and in the threads of
 //! [`server`](crate::server), are all places that lock the keyspace: nothing else has an [`Engine`].
 
 mod account;
@@ -16,12 +17,14 @@ mod lock_in_hand;
 mod locked;
 mod plan;
 mod run;
+mod script;
 pub mod wait;
 
 use super::call::Then;
 use super::session::Session;
+use super::session::transaction::Transaction;
 use super::spec::UNQUEUED;
-use crate::keyspace::locks::Locks;
+use crate::keyspace::locks::{Busy, Locks};
 use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
 use crate::resp::request::LargeArguments;
@@ -70,19 +73,42 @@ impl Engine {
         }
     }
 
-    /// Lets a client watch no key any more. The thread must hold no lock.
+    /// Lets a client watch no key any more, and waits for no busy script. The thread must hold no lock.
     pub fn unwatch(&self, session: &mut Session) {
-        let watched = std::mem::take(&mut session.transaction.watched);
+        let Transaction {
+            watched,
+            left_behind,
+            ..
+        } = &mut session.transaction;
         if watched.is_empty() {
             return;
         }
-        let keys: Vec<Key> = watched.keys().collect();
         let watch = &session.client.watch;
-        let mut db = self
-            .locks
-            .write(self.locks.view(0, clock::unix_ms()), &keys);
-        db.leave_watchers(&keys, watch);
+        left_behind.push((watch.round(), std::mem::take(watched)));
         watch.renew();
+        left_behind.retain(|(round, watched)| {
+            let keys: Vec<Key> = watched.keys().collect();
+            let view = self.locks.view(0, clock::unix_ms());
+            match self.locks.write_unless_busy(view, &keys) {
+                Ok(mut db) => {
+                    db.leave_watchers(&keys, watch, *round);
+                    false
+                }
+                Err(Busy) => true,
+            }
+        });
+    }
+
+    /// The shards forget what the client has watched, however long that takes: its connection has ended.
+    pub fn forget_watched(&self, session: &mut Session) {
+        self.unwatch(session);
+        let watch = &session.client.watch;
+        for (round, watched) in session.transaction.left_behind.drain(..) {
+            let keys: Vec<Key> = watched.keys().collect();
+            let view = self.locks.view(0, clock::unix_ms());
+            let mut db = self.locks.write(view, &keys);
+            db.leave_watchers(&keys, watch, round);
+        }
     }
 }
 

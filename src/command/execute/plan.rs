@@ -2,6 +2,7 @@
 
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
+use crate::command::invocation::Invocation;
 use crate::command::registry::Command;
 use crate::command::spec::Handler;
 use crate::keyspace::db::Db;
@@ -28,6 +29,7 @@ pub(super) enum Body {
     Read(fn(&mut Call, &Db) -> CommandResult, Extent),
     Write(fn(&mut Call, &mut Db) -> CommandResult, Extent),
     Wait(fn(&mut Call) -> Result<Wish, CommandError>),
+    Script(fn(&mut Call) -> Result<Invocation, CommandError>),
     Exec,
 }
 
@@ -66,6 +68,7 @@ impl Body {
             Handler::Write(run) => Body::Write(run, Extent::Keys),
             Handler::WriteAll(run) => Body::Write(run, Extent::All),
             Handler::Wait(wish) => Body::Wait(wish),
+            Handler::Script(find) => Body::Script(find),
             Handler::Exec => Body::Exec,
             Handler::ByArguments(choose) => Body::new(choose(arguments), arguments),
             Handler::Container(_) => Body::NoLock(without_subcommand),
@@ -76,7 +79,8 @@ impl Body {
     pub(super) fn needs_all(self) -> bool {
         match self {
             Body::Read(_, extent) | Body::Write(_, extent) => extent == Extent::All,
-            Body::Survey(_) => true,
+            // What a script in a transaction reaches for is not known before.
+            Body::Survey(_) | Body::Script(_) => true,
             Body::NoLock(_) | Body::Wait(_) | Body::Exec => false,
         }
     }

@@ -1,14 +1,17 @@
 //! Runs a command: takes the locks that its plan asks for, lets the handler work, and commits what it did.
 
+use super::account::with_kind;
 use super::locked::{after_handler, run_locked};
 use super::plan::{Body, Extent, Plan};
-use super::{Executor, Request, exec};
+use super::{Executor, Request, exec, script};
 use crate::command::COMMANDS;
+use crate::command::admin::monitor;
 use crate::command::call::{Call, Then};
-use crate::command::error::CommandResult;
+use crate::command::error::{CommandError, CommandResult};
 use crate::command::session::Session;
 use crate::command::spec::WRITE;
-use crate::keyspace::locks::FETCHED_TOGETHER;
+use crate::keyspace::db::Db;
+use crate::keyspace::locks::{Busy, FETCHED_TOGETHER};
 use crate::keyspace::space::{Key, Place};
 use crate::keyspace::survey::Survey;
 use crate::keyspace::view::{Expired, View};
@@ -60,36 +63,65 @@ impl Executor<'_> {
         }
         let result = match plan.body {
             Body::NoLock(handler) => handler(&mut call),
-            Body::Survey(handler) => handler(&mut call, &Survey::unlocked(locks)),
-            Body::Read(handler, extent) => {
-                locks.remove_expired(view, keys);
-                let db = match extent {
-                    Extent::Keys => locks.read(view, keys),
-                    Extent::All => locks.read_all(view),
-                };
-                let result = handler(&mut call, &db);
-                after_handler(&call, &db, result)
-            }
-            Body::Write(_, Extent::Keys) | Body::Wait(_) => {
-                let db = self.lock.write(locks, view, keys);
-                if view.expired == Expired::Hide && plan.command.spec.has(WRITE) {
-                    // A pause has begun since the command was admitted.
-                    db.expire_keys(keys);
+            Body::Survey(handler) => {
+                let survey = Survey::unlocked(locks);
+                let result = handler(&mut call, &survey);
+                match survey.is_cut_short() {
+                    true => Err(Busy.into()),
+                    false => result,
                 }
-                let result = run_locked(&mut call, plan.body, db);
-                db.serve_waiters();
-                result
             }
-            Body::Write(_, Extent::All) => {
-                locks.remove_expired(view, keys);
-                let mut db = locks.write_all(view);
-                let result = run_locked(&mut call, plan.body, &mut db);
-                db.serve_waiters();
-                result
+            Body::Read(handler, extent) => self.read(&mut call, view, handler, extent),
+            Body::Write(_, Extent::Keys) | Body::Wait(_) => {
+                self.lock
+                    .write(locks, view, keys)
+                    .map_err(CommandError::from)
+                    .and_then(|db| {
+                        if view.expired == Expired::Hide && plan.command.spec.has(WRITE) {
+                            // A pause has begun since the command was admitted.
+                            db.expire_keys(keys);
+                        }
+                        let result = run_locked(&mut call, plan.body, db);
+                        db.serve_waiters();
+                        result
+                    })
+            }
+            Body::Write(_, Extent::All) => self.write_all(&mut call, view, plan.body),
+            Body::Script(handler) => {
+                monitor::show_always(call.server, call.session, call.spec, call.arguments);
+                handler(&mut call)
+                    .and_then(|invocation| script::run(&mut call, engine, view, &invocation))
             }
             Body::Exec => exec::exec(&mut call, engine, view, self.stopwatch.clone()),
         };
+        let result = result.map_err(|error| with_kind(&engine.server, error));
         (result, call.then)
+    }
+
+    fn read(
+        &self,
+        call: &mut Call,
+        view: View,
+        handler: fn(&mut Call, &Db) -> CommandResult,
+        extent: Extent,
+    ) -> CommandResult {
+        let locks = &self.engine.locks;
+        locks.remove_expired(view, call.keys)?;
+        let db = match extent {
+            Extent::Keys => locks.read(view, call.keys)?,
+            Extent::All => locks.read_all(view)?,
+        };
+        let result = handler(call, &db);
+        after_handler(call, &db, result)
+    }
+
+    fn write_all(&self, call: &mut Call, view: View, body: Body) -> CommandResult {
+        let locks = &self.engine.locks;
+        locks.remove_expired(view, call.keys)?;
+        let mut db = locks.write_all_unless_busy(view)?;
+        let result = run_locked(call, body, &mut db);
+        db.serve_waiters();
+        result
     }
 
     /// Fetches from memory what belongs to these keys, if there is so much that it pays.

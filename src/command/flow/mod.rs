@@ -1,7 +1,8 @@
-//! Commands about the conversation itself: connection, transactions, channels.
+//! Commands about the conversation itself: connection, transactions, channels, scripts.
 
 mod connection;
 mod pubsub;
+pub(in crate::command) mod script;
 mod transaction;
 
 use super::spec::CommandSpec;
@@ -10,5 +11,7 @@ use super::spec::CommandSpec;
 pub(super) const FAMILIES: &[&[CommandSpec]] = &[
     connection::COMMANDS,
     pubsub::COMMANDS,
+    script::FAMILIES[0],
+    script::FAMILIES[1],
     transaction::COMMANDS,
 ];

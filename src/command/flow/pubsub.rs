@@ -183,11 +183,7 @@ fn confirm(call: &mut Call, kind: Kind, name: Option<&[u8]>) {
 /// (integer) 0
 /// ```
 fn publish(call: &mut Call) -> CommandResult {
-    let receivers = call
-        .server
-        .pubsub
-        .publish(call.argument(1), call.argument(2));
-    call.reply.count(receivers);
+    publish_to(call, Kind::Channel);
     Ok(())
 }
 
@@ -196,10 +192,23 @@ fn publish(call: &mut Call) -> CommandResult {
 /// (integer) 0
 /// ```
 fn spublish(call: &mut Call) -> CommandResult {
-    let pubsub = &call.server.pubsub;
-    let receivers = pubsub.publish_to_shard(call.argument(1), call.argument(2));
-    call.reply.count(receivers);
+    publish_to(call, Kind::ShardChannel);
     Ok(())
+}
+
+/// Sends a message; what a script publishes is sent when the script has ended.
+fn publish_to(call: &mut Call, kind: Kind) {
+    let (channel, message) = (call.argument(1), call.argument(2));
+    let pubsub = &call.server.pubsub;
+    let receivers = match (&mut call.session.transaction.held, kind) {
+        (Some(held), _) => {
+            held.hold(kind, channel, message);
+            pubsub.receivers(kind, channel)
+        }
+        (None, Kind::ShardChannel) => pubsub.publish_to_shard(channel, message),
+        (None, _) => pubsub.publish(channel, message),
+    };
+    call.reply.count(receivers);
 }
 
 /// ```text

@@ -1,6 +1,7 @@
 //! What the server remembers of a client for its own thread alone. What other threads may see of it is the
 //! [`Client`].
 
+pub mod held;
 pub mod transaction;
 
 use super::error::CommandError;

@@ -1,8 +1,10 @@
 //! A client's transaction: the commands since MULTI and the keys since WATCH.
 
+use super::held::Held;
 use crate::command::registry::Command;
 use crate::command::spec::CommandFlags;
 use crate::keyspace::space::Key;
+use crate::keyspace::watchers::Round;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -13,8 +15,12 @@ pub struct Transaction {
     pub queue: Option<Box<Queue>>,
     /// The keys it watches.
     pub watched: Watched,
-    /// Whether EXEC is carrying the commands out.
+    /// The keys that it watched in an earlier round, and could not leave because of a busy script.
+    pub left_behind: Vec<(Round, Watched)>,
+    /// Whether EXEC is carrying the commands out, or a script is.
     pub is_running: bool,
+    /// What a script that runs has said and caused, if it may be taken back.
+    pub held: Option<Held>,
 }
 
 /// The commands that wait for EXEC. Their arguments lie one behind the other in one block of memory, so that a command

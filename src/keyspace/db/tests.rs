@@ -17,7 +17,9 @@ fn put(keyspace: &Locks, database: usize, name: &str, value: &str, expires_at_ms
 
 fn get(keyspace: &Locks, database: usize, name: &str, now_ms: i64) -> Option<String> {
     let key = Key::new(database, name.as_bytes());
-    let db = keyspace.read(View::from(now_ms).of_database(database), &[key]);
+    let db = keyspace
+        .read(View::from(now_ms).of_database(database), &[key])
+        .unwrap();
     db.string(&key)
         .unwrap()
         .map(|value| String::from_utf8_lossy(value).into_owned())
@@ -76,7 +78,7 @@ fn a_scan_visits_every_key_once_when_nothing_changes() {
         );
         put(&keyspace, 1, "other", "v", None);
     }
-    let db = keyspace.read_all(View::from(0));
+    let db = keyspace.read_all(View::from(0)).unwrap();
     let mut seen = BTreeSet::new();
     let mut cursor = 0;
     loop {
@@ -119,7 +121,7 @@ fn a_cursor_that_no_scan_gave_ends_somewhere() {
     for number in 0..40 {
         put(&keyspace, 0, &format!("k{number}"), "v", None);
     }
-    let db = keyspace.read_all(View::from(0));
+    let db = keyspace.read_all(View::from(0)).unwrap();
     for first in (0..2000).chain((0..64).map(|bit| u64::MAX << bit)) {
         let (mut cursor, mut steps) = (first, 0);
         loop {
@@ -160,7 +162,7 @@ fn random_keys_come_from_all_shards_and_both_tables() {
             None,
         );
     }
-    let db = keyspace.read_all(View::from(0));
+    let db = keyspace.read_all(View::from(0)).unwrap();
     let drawn: BTreeSet<_> = (0..5000)
         .filter_map(|_| db.random_key(|| fastrand::u64(..)).map(Entry::key))
         .collect();
@@ -168,6 +170,7 @@ fn random_keys_come_from_all_shards_and_both_tables() {
     assert!(
         Locks::new(1)
             .read_all(View::from(0))
+            .unwrap()
             .random_key(|| 7)
             .is_none()
     );
@@ -224,7 +227,7 @@ fn a_waiter_gets_notice_that_its_key_is_gone_or_is_something_else() {
             locks.remove_due(100, || {})
         }),
         ("expired, at a reader", true, |locks, key| {
-            locks.remove_expired(View::from(100), &[*key])
+            locks.remove_expired(View::from(100), &[*key]).unwrap();
         }),
         ("flushed", true, |locks, _| {
             locks.write_all(View::from(0)).clear(0);

@@ -2,7 +2,7 @@
 
 use super::Db;
 use crate::keyspace::space::Key;
-use crate::keyspace::watchers::Watch;
+use crate::keyspace::watchers::{Round, Watch};
 use std::sync::Arc;
 
 impl Db<'_> {
@@ -11,10 +11,10 @@ impl Db<'_> {
         self.guard_mut(key).watchers.join(key.bytes, watch);
     }
 
-    /// Takes a client off keys that it watches.
-    pub fn leave_watchers(&mut self, keys: &[Key<'_>], watch: &Watch) {
+    /// Takes a client off keys that it watches in this round.
+    pub fn leave_watchers(&mut self, keys: &[Key<'_>], watch: &Watch, round: Round) {
         for key in keys {
-            self.guard_mut(key).watchers.leave(key.bytes, watch);
+            self.guard_mut(key).watchers.leave(key.bytes, watch, round);
         }
     }
 }

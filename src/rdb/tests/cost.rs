@@ -8,7 +8,7 @@ use std::io;
 use std::time::Duration;
 use std::{env, fs, process};
 
-use super::super::file::{self, KeyCounts};
+use super::super::file::{self, Counts};
 use super::super::{ValueRef, Writer, WriterOptions};
 
 const KEYS: u64 = 3_000_000;
@@ -47,7 +47,7 @@ fn processor_time() -> Duration {
     Duration::from_nanos(nanoseconds.expect("a number"))
 }
 
-fn write(output: &mut dyn io::Write, value: &[u8]) -> io::Result<KeyCounts> {
+fn write(output: &mut dyn io::Write, value: &[u8]) -> io::Result<Counts> {
     let options = WriterOptions {
         compression: true,
         checksum: true,
@@ -64,8 +64,8 @@ fn write(output: &mut dyn io::Write, value: &[u8]) -> io::Result<KeyCounts> {
         )?;
     }
     writer.finish()?;
-    Ok(KeyCounts {
+    Ok(Counts {
         keys: KEYS,
-        expires: 0,
+        ..Counts::default()
     })
 }

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use std::{env, fs, process};
 
 use super::super::{Encoder, ValueRef, Writer, WriterOptions};
-use crate::rdb::file::{self, KeyCounts};
+use crate::rdb::file::{self, Counts};
 
 const FAR_FUTURE_MS: i64 = 4_102_444_800_000;
 
 /// Keys of every kind, in two databases.
-fn write_all_kinds(output: &mut dyn io::Write, options: WriterOptions) -> io::Result<KeyCounts> {
+fn write_all_kinds(output: &mut dyn io::Write, options: WriterOptions) -> io::Result<Counts> {
     let mut writer = Writer::new(output, options)?;
     writer.aux(b"redis-ver", b"7.2.6")?;
     writer.aux(b"redis-bits", b"64")?;
@@ -33,9 +33,10 @@ fn write_all_kinds(output: &mut dyn io::Write, options: WriterOptions) -> io::Re
     writer.encoded(&batch)?;
     writer.finish()?;
     // 13 strings and a list in one database, 6 keys in the other; the empty list is not written.
-    Ok(KeyCounts {
+    Ok(Counts {
         keys: 13 + 1 + 6,
         expires: 1,
+        libraries: 0,
     })
 }
 

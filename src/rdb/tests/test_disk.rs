@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, process};
 
 use super::super::disk::{Disk, RealDisk};
-use super::super::file::{self, KeyCounts};
+use super::super::file::{self, Counts};
 use super::super::{Item, Reader, Value, ValueRef, Writer, WriterOptions};
 
 /// A recorded operation. Files are identified by the order of their creation.
@@ -122,7 +122,10 @@ impl TestDisk {
             bytes
                 .chunks(piece)
                 .try_for_each(|piece| output.write_all(piece))?;
-            Ok(KeyCounts { keys, expires: 0 })
+            Ok(Counts {
+                keys,
+                ..Counts::default()
+            })
         })
     }
 

@@ -50,6 +50,8 @@ pub struct Fields {
     pub zset_max_listpack_entries: Number,
     pub zset_max_listpack_value: Number,
     pub hll_sparse_max_bytes: Number,
+    /// Milliseconds that a script may run before clients that need its keys hear that it is busy; 0 for ever.
+    pub busy_reply_threshold: Number,
     pub maxmemory_policy: Number,
     pub lfu_log_factor: Number,
     pub lfu_decay_time: Number,

@@ -1,5 +1,7 @@
 //! What Redis 7.2 answers where 7.0, which the oracle speaks, answers something else.
 
+use super::rule::command;
+
 /// Where 7.2 answers differently from 7.0: the words that the request begins with, and what is written in its reply now
 /// instead of what was.
 struct Change {
@@ -45,6 +47,18 @@ const CHANGED_IN_7_2: &[Change] = &[
         in_7_0: "debug, verbose, notice, warning\r\n",
         in_7_2: "debug, verbose, notice, warning, nothing\r\n",
     },
+    // It takes one argument, and 7.0 says otherwise.
+    Change {
+        request: "EVAL",
+        in_7_0: "redis.set_repl() requires two arguments.",
+        in_7_2: "redis.set_repl() requires one argument.",
+    },
+    // 7.2 says where the reason stands.
+    Change {
+        request: "DEBUG RELOAD",
+        in_7_0: "Error trying to load the RDB dump\r\n",
+        in_7_2: "Error trying to load the RDB dump, check server logs.\r\n",
+    },
     // HELP of every command.
     Change {
         request: "",
@@ -54,8 +68,8 @@ const CHANGED_IN_7_2: &[Change] = &[
 ];
 
 /// The reply of 7.0 with what has changed since.
-pub fn as_7_2_says(arguments: &[Vec<u8>], real: &[u8]) -> Vec<u8> {
-    let line = String::from_utf8_lossy(&arguments.join(&b' ')).to_ascii_uppercase();
+pub fn as_7_2_says(request: &[Vec<u8>], real: &[u8]) -> Vec<u8> {
+    let line = String::from_utf8_lossy(&command(request).join(&b' ')).to_ascii_uppercase();
     let changes = CHANGED_IN_7_2
         .iter()
         .filter(|change| line.starts_with(change.request));

@@ -22,6 +22,7 @@ mod text;
 
 pub use random::{Pools, Templates};
 pub use raw_client::RawClient;
+pub use rule::CALL_ARGUMENTS;
 pub use text::words;
 
 use crate::common::{Folder, Server, request, wait_until};

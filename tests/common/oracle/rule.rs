@@ -21,8 +21,20 @@ pub enum Rule {
     Shape,
 }
 
+/// A script that calls the command that its arguments are. Its reply is that of the command.
+pub const CALL_ARGUMENTS: &str = "return redis.pcall(unpack(ARGV))";
+
+/// The command that a request carries out: its own, or the one that the script [`CALL_ARGUMENTS`] calls.
+pub fn command(request: &[Vec<u8>]) -> &[Vec<u8>] {
+    match request {
+        [_, script, _, command @ ..] if script == CALL_ARGUMENTS.as_bytes() => command,
+        _ => request,
+    }
+}
+
 /// What is certain about the reply to a request.
-pub fn rule(arguments: &[Vec<u8>]) -> Rule {
+pub fn rule(request: &[Vec<u8>]) -> Rule {
+    let arguments = command(request);
     let word = |index: usize| {
         let word = arguments.get(index).map(Vec::as_slice);
         String::from_utf8_lossy(word.unwrap_or_default()).to_ascii_uppercase()

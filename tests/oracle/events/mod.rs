@@ -3,7 +3,7 @@
 //! The tests of the families compare the events of their commands too ([`Oracle::listening`]). Here is every command
 //! that writes, in each way that tells something else, and what is not of a family.
 
-mod scripts;
+pub mod scripts;
 
 use crate::common::oracle::{Oracle, RawClient, words};
 use crate::common::{Folder, Server, request, strings, wait_until};
@@ -35,7 +35,9 @@ fn every_command_that_writes_tells_what_redis_tells() {
     let tried: BTreeSet<Vec<u8>> = lines
         .filter_map(|line| Some(line.split(' ').next()?.to_ascii_lowercase().into_bytes()))
         .collect();
-    for name in &writing {
+    // Those on libraries of functions tell nothing of keys; `oracle::scripts` tries them.
+    let is_of_functions = |name: &&Vec<u8>| name.starts_with(b"function|");
+    for name in writing.iter().filter(|name| !is_of_functions(name)) {
         assert!(tried.contains(name), "{} is not tried", name.escape_ascii());
     }
     assert!(writing.len() > 80);

@@ -1,15 +1,19 @@
-//! DEBUG RELOAD: the data go to the dump and come back. All data are locked from the first key that is saved to the
-//! last that is loaded, so that no change is lost in between.
+//! DEBUG RELOAD: the data go to the dump and come back. All keys are locked, and the functions held, from the first key
+//! that is saved to the last that is loaded, so that no change is lost in between.
 //!
-//! The file is read to its end before a key is touched. In Redis a dump that cannot be loaded costs the data.
+//! The file is read to its end, and its function libraries are compiled, before a key or a function is touched. In
+//! Redis a dump that cannot be loaded costs the data.
 
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
+use crate::command::flow::script::LoadHost;
 use crate::keyspace::db::Db;
 use crate::keyspace::object::Object;
 use crate::keyspace::space::Key;
-use crate::rdb::file::{self, KeyCounts};
+use crate::rdb::file::{self, Counts};
+use crate::rdb::function::not_loaded;
 use crate::rdb::{Fate, Item, KeyRecord, Reader, Writer, WriterOptions};
+use crate::state::scripts::libraries::{Hold, Restoring};
 use crate::state::{Server, values};
 use std::collections::HashSet;
 use std::fs::File;
@@ -43,20 +47,21 @@ pub(super) fn reload(call: &mut Call, db: &mut Db) -> CommandResult {
     if call.server.saves.record().in_progress {
         return Err(CommandError::err("Background save already in progress"));
     }
+    let hold = call.server.scripts.libraries.hold();
     if saves {
         save(call.server, db).map_err(|error| failed(call, "save", &error.to_string()))?;
     }
-    let loaded = load(call.server, call.now_ms).and_then(|keys| {
-        let conflict = keys
-            .iter()
-            .find(|loaded| db.look_silently(&loaded.key()).is_some());
-        match conflict {
-            Some(loaded) if !empties && !merges => Err(format!(
-                "the key '{}' is there already",
-                String::from_utf8_lossy(&loaded.name)
-            )),
-            _ => Ok(keys),
+    let restoring = match (empties, merges) {
+        (true, _) => Restoring::Flush,
+        (false, false) => Restoring::Append,
+        (false, true) => Restoring::Replace,
+    };
+    let loaded = load(call.server, call.now_ms).and_then(|dump| {
+        if restoring == Restoring::Append {
+            check_absent(db, &dump.keys)?;
         }
+        restore(call.server, &hold, &dump.libraries, restoring)?;
+        Ok(dump.keys)
     });
     let loaded = loaded.map_err(|reason| failed(call, "load", &reason))?;
     if empties {
@@ -93,10 +98,14 @@ fn save(server: &Server, db: &mut Db) -> io::Result<()> {
     let reads_back = server.config.rdb_read_back.get();
     file::replace(&server.dump_path(), reads_back, |output| {
         let mut writer = Writer::new(output, options)?;
-        let mut counts = KeyCounts {
-            keys: 0,
-            expires: 0,
+        let table = server.scripts.libraries.table();
+        let mut counts = Counts {
+            libraries: table.libraries.len() as u64,
+            ..Counts::default()
         };
+        for library in table.libraries.values() {
+            writer.library(&library.text)?;
+        }
         for database in 0..server.keyspace.databases() {
             db.view.database = database;
             let keys = db.iter().count() as u64;
@@ -119,6 +128,39 @@ fn save(server: &Server, db: &mut Db) -> io::Result<()> {
     Ok(())
 }
 
+/// Refuses keys that exist already.
+fn check_absent(db: &Db, keys: &[Loaded]) -> Result<(), String> {
+    let mut keys = keys.iter();
+    match keys.find(|loaded| db.look_silently(&loaded.key()).is_some()) {
+        Some(loaded) => Err(format!(
+            "the key '{}' is there already",
+            String::from_utf8_lossy(&loaded.name)
+        )),
+        None => Ok(()),
+    }
+}
+
+/// Loads the function libraries of a dump, or none of them.
+fn restore(
+    server: &Server,
+    hold: &Hold,
+    texts: &[Vec<u8>],
+    restoring: Restoring,
+) -> Result<(), String> {
+    let libraries = &server.scripts.libraries;
+    let restored =
+        libraries.restore_held(hold, texts, restoring, &mut LoadHost::without_limit(server));
+    restored.map_err(|error| not_loaded(&error))
+}
+
+/// A dump that has been read.
+#[derive(Default)]
+struct Dump {
+    keys: Vec<Loaded>,
+    /// The texts of the function libraries.
+    libraries: Vec<Vec<u8>>,
+}
+
 /// A key of the dump, ready to be put in.
 struct Loaded {
     database: usize,
@@ -135,11 +177,11 @@ impl Loaded {
     }
 }
 
-/// All keys of the dump, or why it cannot be loaded.
-fn load(server: &Server, now_ms: i64) -> Result<Vec<Loaded>, String> {
+/// The whole dump, or why it cannot be loaded.
+fn load(server: &Server, now_ms: i64) -> Result<Dump, String> {
     let file = File::open(server.dump_path()).map_err(|error| error.to_string())?;
     let mut reader = Reader::new(file).map_err(|error| error.to_string())?;
-    let mut keys = Vec::new();
+    let mut dump = Dump::default();
     let mut names = HashSet::new();
     let mut database = 0;
     while let Some(item) = reader.next().map_err(|error| error.to_string())? {
@@ -155,15 +197,14 @@ fn load(server: &Server, now_ms: i64) -> Result<Vec<Loaded>, String> {
                     let name = String::from_utf8_lossy(&record.key);
                     return Err(format!("the key '{name}' comes twice"));
                 }
-                keys.push(loaded(server, database, record)?);
+                dump.keys.push(loaded(server, database, record)?);
             }
-            Item::Function(_) | Item::ModuleAux { .. } => {
-                return Err("it holds functions or data of modules".to_string());
-            }
+            Item::Function(text) => dump.libraries.push(text),
+            Item::ModuleAux { .. } => return Err("it holds data of modules".to_string()),
             Item::Key(_) | Item::Aux { .. } | Item::ResizeDb { .. } => {}
         }
     }
-    Ok(keys)
+    Ok(dump)
 }
 
 fn loaded(server: &Server, database: usize, record: KeyRecord) -> Result<Loaded, String> {

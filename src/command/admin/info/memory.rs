@@ -2,6 +2,7 @@
 
 use crate::command::call::Call;
 use crate::keyspace::survey::Survey;
+use crate::state::scripts::memory::ScriptMemory;
 use crate::state::{memory, process};
 use std::fmt::Write;
 
@@ -33,19 +34,7 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "allocator_resident:{}", used.allocator_resident);
     line!(out, "total_system_memory:{machine}");
     line!(out, "total_system_memory_human:{}", human(machine));
-    line!(out, "used_memory_lua:0");
-    line!(out, "used_memory_vm_eval:0");
-    line!(out, "used_memory_lua_human:0B");
-    line!(out, "used_memory_scripts_eval:0");
-    line!(out, "number_of_cached_scripts:0");
-    line!(out, "number_of_functions:0");
-    line!(out, "number_of_libraries:0");
-    line!(out, "used_memory_vm_functions:0");
-    line!(out, "used_memory_vm_total:0");
-    line!(out, "used_memory_vm_total_human:0B");
-    line!(out, "used_memory_functions:0");
-    line!(out, "used_memory_scripts:0");
-    line!(out, "used_memory_scripts_human:0B");
+    scripts(&call.server.scripts.memory(), out);
     line!(out, "maxmemory:0");
     line!(out, "maxmemory_human:0B");
     let policy = call.server.config.show_named("maxmemory-policy");
@@ -63,6 +52,30 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     // Large values are freed by the thread of the command that removes them, once its locks are gone.
     line!(out, "lazyfree_pending_objects:0");
     line!(out, "lazyfreed_objects:0");
+}
+
+/// Scripts and functions, and their interpreters, which Redis calls virtual machines.
+fn scripts(memory: &ScriptMemory, out: &mut String) {
+    let eval = memory.script_interpreter_bytes;
+    let [interpreters, texts] =
+        [memory.interpreter_bytes(), memory.text_bytes()].map(|bytes| bytes as u64);
+    line!(out, "used_memory_lua:{eval}");
+    line!(out, "used_memory_vm_eval:{eval}");
+    line!(out, "used_memory_lua_human:{}", human(eval as u64));
+    line!(out, "used_memory_scripts_eval:{}", memory.script_bytes);
+    line!(out, "number_of_cached_scripts:{}", memory.scripts);
+    line!(out, "number_of_functions:{}", memory.functions);
+    line!(out, "number_of_libraries:{}", memory.libraries);
+    line!(
+        out,
+        "used_memory_vm_functions:{}",
+        memory.function_interpreter_bytes
+    );
+    line!(out, "used_memory_vm_total:{interpreters}");
+    line!(out, "used_memory_vm_total_human:{}", human(interpreters));
+    line!(out, "used_memory_functions:{}", memory.library_bytes);
+    line!(out, "used_memory_scripts:{texts}");
+    line!(out, "used_memory_scripts_human:{}", human(texts));
 }
 
 /// What is lost between the pages of the system and the bytes that were asked for: within pages in use, between pages

@@ -45,7 +45,9 @@ pub(super) const TABLE: &[Directive] = &[
     word("acl-pubsub-default", ACL_PUBSUB_DEFAULT, "resetchannels"),
     special("notify-keyspace-events", Kind::KeyspaceEvents, "")
         .number(|fields| &fields.notify_keyspace_events),
-    integer("busy-reply-threshold", 0, LONG_MAX, "5000").alias("lua-time-limit"),
+    integer("busy-reply-threshold", 0, LONG_MAX, "5000")
+        .alias("lua-time-limit")
+        .number(|fields| &fields.busy_reply_threshold),
     integer("slowlog-log-slower-than", -1, LONG_MAX, "10000")
         .number(|fields| &fields.slowlog_log_slower_than),
     integer("slowlog-max-len", 0, LONG_MAX, "128").number(|fields| &fields.slowlog_max_len),

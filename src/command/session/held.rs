@@ -1,0 +1,60 @@
+//! What a script has said and caused, until it ends: a script may be taken back, and what was sent or counted could not
+//! be.
+
+use crate::state::pubsub::{Kind, PubSub};
+use std::collections::VecDeque;
+
+/// What is held back.
+#[derive(Debug, Default)]
+pub struct Held {
+    /// Keys that were looked up and found, and those that were not.
+    lookups: (u32, u32),
+    /// How many events of keys the script has caused so far. They are held too: messages and events are sent in the
+    /// order in which the script caused them.
+    pub news: usize,
+    /// In the order in which they were published.
+    messages: VecDeque<Message>,
+}
+
+#[derive(Debug)]
+struct Message {
+    /// Events that come before it.
+    after_news: usize,
+    kind: Kind,
+    channel: Box<[u8]>,
+    content: Box<[u8]>,
+}
+
+impl Held {
+    /// Adds look-ups.
+    pub fn count_lookups(&mut self, hits: u32, misses: u32) {
+        self.lookups.0 += hits;
+        self.lookups.1 += misses;
+    }
+
+    /// The look-ups: found and not found.
+    pub fn lookups(&self) -> (u32, u32) {
+        self.lookups
+    }
+
+    /// Adds a message; `kind` says what its channel is.
+    pub fn hold(&mut self, kind: Kind, channel: &[u8], content: &[u8]) {
+        self.messages.push_back(Message {
+            after_news: self.news,
+            kind,
+            channel: channel.into(),
+            content: content.into(),
+        });
+    }
+
+    /// Sends the messages that come before this event.
+    pub fn send_before(&mut self, news: usize, pubsub: &PubSub) {
+        while let Some(message) = self.messages.front().filter(|next| next.after_news <= news) {
+            match message.kind {
+                Kind::ShardChannel => pubsub.publish_to_shard(&message.channel, &message.content),
+                Kind::Channel | Kind::Pattern => pubsub.publish(&message.channel, &message.content),
+            };
+            self.messages.pop_front();
+        }
+    }
+}
