@@ -8,6 +8,8 @@
 //! | `effects` | what commands are replayed as: the stream that an append-only file and replicas are made of |
 //! | `dump` | saving and loading: what tools read, what is left by kills and full disks, transfers, `my_redis_rdb` |
 //!
+//! `programs` holds no module: programs in Python and JavaScript that `server/programs.rs` runs.
+//!
 //! Two binaries stand beside this one, because they need no server: `properties.rs` (what the fuzz targets check too)
 //! and `tidy.rs` (house rules). `cargo test --test main oracle::sets` runs a part.
 

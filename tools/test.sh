@@ -4,20 +4,26 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# rdbtools needs setuptools on Python 3.12 and later (it imports distutils); python-lzf spares it a warning. redis is the
-# client redis-py.
+# rdbtools needs setuptools on Python 3.12 and later (it imports distutils); python-lzf spares it a warning. The others are what
+# tests/programs/python uses; kombu is the part of Celery that speaks to the server.
+python_tools="setuptools rdbtools==0.1.15 python-lzf redis==8.1.0 celery==5.7.0 kombu==5.7.0 huey==3.5.4 limits==5.8.0"
+
 install_python_tools() {
-    [ -x target/venv/bin/rdb ] && target/venv/bin/python -c 'import lzf, redis' 2>/dev/null && return
+    local installed=target/venv/installed_tools
+    [ "$(cat "$installed" 2>/dev/null)" = "$python_tools" ] && return
     mkdir -p target
     python3 -m venv target/venv || {
         echo "python3 with venv is needed: apt-get install python3-venv" >&2
         exit 1
     }
-    target/venv/bin/pip install --quiet --disable-pip-version-check setuptools rdbtools==0.1.15 python-lzf \
-        redis==8.1.0
+    # A word for each tool.
+    # shellcheck disable=SC2086
+    target/venv/bin/pip install --quiet --disable-pip-version-check $python_tools
+    echo "$python_tools" >"$installed"
 }
 
 tools/install_redis.sh
+tools/install_node.sh
 install_python_tools
 
 cargo fmt --check

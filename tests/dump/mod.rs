@@ -2,6 +2,7 @@
 
 mod disk_faults;
 mod fixtures;
+mod functions;
 mod kills;
 mod loading;
 mod moments;
