@@ -41,8 +41,13 @@ impl Client {
         let words: Vec<&[u8]> = command.split(' ').map(str::as_bytes).collect();
         let mut message = Vec::new();
         request(&mut message, &words);
+        self.asked(&message)
+    }
+
+    /// The first line of the reply to a request.
+    pub fn asked(&mut self, message: &[u8]) -> String {
         // A server that is still loading may close the connection; the empty reply says so.
-        let _ = self.stream.get_mut().write_all(&message);
+        let _ = self.stream.get_mut().write_all(message);
         self.line()
     }
 

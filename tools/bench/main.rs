@@ -11,8 +11,10 @@
 //! | `throughput`, `redis_benchmark` | redis-benchmark's tests, each sized to last a second |
 //! | `scaling`, `cores` | some of these tests with the server on more and more cores; which cores those are |
 //! | `mixed`, `readers`, `memory`, `connections`, `freed`, `start` | clients of our own |
+//! | `scripts`, `scripts/*.lua` | calls of Lua scripts |
 //! | `saves`, `huge` | what clients notice of a save |
-//! | `peer`, `clients`, `waits`, `data` | a server, its clients, how long they wait, what they send |
+//! | `peer`, `clients`, `watch` | a server, its clients, what they get from it at what cost |
+//! | `waits`, `data` | how long clients wait, what they send |
 //! | `results`, `table`, `chart`, `curves` | figures, and the forms in which they are shown |
 //!
 //! Every measurement has a server of its own that holds nothing yet, runs alone, and is gone afterwards with its
@@ -38,11 +40,13 @@ mod redis_benchmark;
 mod results;
 mod saves;
 mod scaling;
+mod scripts;
 mod start;
 mod subject;
 mod table;
 mod throughput;
 mod waits;
+mod watch;
 
 use pico_args::Arguments;
 use std::error::Error;

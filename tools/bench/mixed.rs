@@ -1,22 +1,16 @@
 //! Nine reads and one write in ten, of keys that are all there, by clients of our own.
 
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::clients::Crowd;
 use crate::data::{fill, key, request, set};
 use crate::options::{Load, Options};
 use crate::peer::{Peer, Program};
-use crate::redis_benchmark::{CPU, RATE};
-use crate::results::Better::Lower;
 use crate::subject::{Case, Measured};
+use crate::watch::{TIMES, watch};
 
 const LOADS: [Load; 2] = [Load::new(50, 1), Load::new(50, 16)];
 const VALUE_BYTES: usize = 64;
-/// How much longer than a test of redis-benchmark this lasts: it has more keys to visit.
-const TIMES: f64 = 3.0;
-/// Until all clients are at work.
-const START: Duration = Duration::from_millis(300);
 
 pub fn cases(options: &Options) -> Vec<Case> {
     let (keys, watched) = (
@@ -46,20 +40,5 @@ fn measure(program: &Program, load: Load, keys: usize, watched: Duration) -> Mea
         request(batch, &[b"GET", key(number).as_bytes()]);
         2
     });
-    thread::sleep(START);
-    let (requests, cpu, began) = (crowd.requests(), peer.cpu(), Instant::now());
-    thread::sleep(watched);
-    let requests = crowd.requests() - requests;
-    let cpu = (peer.cpu() - cpu).as_secs_f64();
-    let seconds = began.elapsed().as_secs_f64();
-    let waits = crowd.stop();
-    Ok(vec![
-        (RATE, requests / seconds),
-        (CPU, cpu * 1e6 / requests),
-        (("p50 ms", Lower), waits.percentile(50.0)),
-        (("p95 ms", Lower), waits.percentile(95.0)),
-        (("p99 ms", Lower), waits.percentile(99.0)),
-        (("p99.9 ms", Lower), waits.percentile(99.9)),
-        (("longest ms", Lower), waits.longest()),
-    ])
+    Ok(watch(&peer, crowd, watched))
 }

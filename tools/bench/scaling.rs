@@ -9,6 +9,7 @@
 use crate::cores::{self, Cores};
 use crate::options::{Load, Options};
 use crate::peer::Program;
+use crate::scripts;
 use crate::subject::{Case, Measured};
 use crate::throughput::{Measurement, Needs, Test, test};
 
@@ -26,7 +27,24 @@ const INCR_ONE: Test = Test {
     values: 0,
 };
 
-fn tests() -> [(&'static Test, Load); 9] {
+/// A script on a key of its own for each call. The time stands still, so the buckets become empty, and stay.
+const LIMITER: Test = Test {
+    name: "token buckets",
+    command: "EVALSHA",
+    arguments: &[
+        "EVALSHA",
+        scripts::LIMITER_DIGEST,
+        "1",
+        "bucket:__rand_int__",
+        "10",
+        "0.01",
+        "1700000000000",
+    ],
+    needs: Needs::Limiter,
+    values: 0,
+};
+
+fn tests() -> [(&'static Test, Load); 10] {
     [
         (test("set"), Load::new(50, 1)),
         (test("get"), Load::new(50, 1)),
@@ -37,6 +55,7 @@ fn tests() -> [(&'static Test, Load); 9] {
         (test("lrange_100"), Load::new(50, 1)),
         (&INCR_ONE, Load::new(50, 1)),
         (test("zadd"), Load::new(50, 16)),
+        (&LIMITER, Load::new(200, 16)),
     ]
 }
 

@@ -7,8 +7,8 @@ use crate::options::Options;
 use crate::peer::{Peer, Program};
 use crate::results::Sample;
 use crate::{
-    connections, freed, huge, large, memory, mixed, pubsub, readers, saves, scaling, start,
-    throughput,
+    connections, freed, huge, large, memory, mixed, pubsub, readers, saves, scaling, scripts,
+    start, throughput,
 };
 
 pub struct Subject {
@@ -32,7 +32,7 @@ pub struct Case {
 }
 
 #[rustfmt::skip] // an entry a subject
-pub const SUBJECTS: [Subject; 12] = [
+pub const SUBJECTS: [Subject; 13] = [
     Subject { name: "throughput", about: "redis-benchmark's tests under several loads",
         steady: false, cases: throughput::cases },
     Subject { name: scaling::SUBJECT,
@@ -40,6 +40,8 @@ pub const SUBJECTS: [Subject; 12] = [
         steady: false, cases: scaling::cases },
     Subject { name: "mixed", about: "nine reads and one write in ten, of many keys",
         steady: false, cases: mixed::cases },
+    Subject { name: "scripts", about: "Lua scripts of several sizes, on one of many keys",
+        steady: false, cases: scripts::cases },
     Subject { name: "readers", about: "fast readers beside a slow one", steady: false, cases: readers::cases },
     Subject { name: "large", about: "commands that go through whole large values", steady: true, cases: large::cases },
     Subject { name: "pubsub", about: "messages to subscribers", steady: false, cases: pubsub::cases },

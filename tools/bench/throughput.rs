@@ -5,6 +5,7 @@ use crate::data::{element, fill, request, set, value};
 use crate::options::{Load, Options};
 use crate::peer::{Peer, Program};
 use crate::redis_benchmark::{KEYS, Run};
+use crate::scripts;
 use crate::subject::{Case, Measured};
 
 /// A test that is not worth its memory ends earlier than others.
@@ -37,6 +38,8 @@ pub enum Needs {
     Places,
     /// One element for every request.
     Elements,
+    /// The script of a token bucket.
+    Limiter,
 }
 
 #[rustfmt::skip] // an entry a test
@@ -179,6 +182,7 @@ fn prepare(peer: &Peer, test: &Test, value_bytes: usize) {
     let client = &mut peer.client();
     match test.needs {
         Needs::Nothing | Needs::Elements => {}
+        Needs::Limiter => scripts::load(client, scripts::LIMITER),
         Needs::Keys => fill(client, KEYS, |batch, number| {
             set(batch, number, value_bytes)
         }),
