@@ -148,7 +148,6 @@ pub(super) fn text_of(error: &mlua::Error) -> Vec<u8> {
 pub(super) fn coded_text(error: &mlua::Error) -> Vec<u8> {
     match Failure::of(error) {
         Some(Failure::Reply(reply)) => reply.text.clone(),
-        Some(Failure::Ending) => b"ERR FUNCTION LOAD timeout".to_vec(),
         _ => coded(&text_of(error)),
     }
 }

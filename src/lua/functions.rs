@@ -11,6 +11,7 @@ use super::flags::ScriptFlags;
 use super::host::Host;
 use super::interpreter::{Input, Interpreter, Outcome};
 use crate::resp::reply::Reply;
+use foldhash::HashSet;
 use mlua::{Function, Lua, MultiValue, Table, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -35,7 +36,13 @@ pub struct Registration {
 pub(super) struct Register(Arc<Mutex<Option<Registered>>>);
 
 /// What a library has registered so far.
-type Registered = Vec<(Registration, Function)>;
+struct Registered {
+    registrations: Vec<Registration>,
+    /// Their names.
+    names: HashSet<Vec<u8>>,
+    /// The functions, as an array.
+    functions: Table,
+}
 
 impl Register {
     fn lock(&self) -> MutexGuard<'_, Option<Registered>> {
@@ -81,30 +88,55 @@ impl Interpreter {
         let program = self
             .compile_library(body)
             .map_err(|message| [b"Error compiling function: ", &message[..]].concat())?;
-        *self.register.lock() = Some(Vec::new());
+        self.gather_functions(number, &program, host)
+            .map_err(|error| {
+                let text = match Failure::of(&error) {
+                    Some(Failure::Ending) => b"ERR FUNCTION LOAD timeout".to_vec(),
+                    _ => failure::coded_text(&error),
+                };
+                [b"Error registering functions: ", &text[..]].concat()
+            })
+    }
+
+    /// Runs a library, and keeps the functions that it registers.
+    fn gather_functions(
+        &mut self,
+        number: u64,
+        program: &Function,
+        host: &mut dyn Host,
+    ) -> mlua::Result<Vec<Registration>> {
+        let functions = self.lua.create_table()?;
+        *self.register.lock() = Some(Registered {
+            registrations: Vec::new(),
+            names: HashSet::default(),
+            functions: functions.clone(),
+        });
         let result = self.switch_globals(true).and_then(|()| {
             let result = HOST.set(host, || self.limited(|| program.call::<()>(())));
             self.switch_globals(false)?;
             result
         });
-        let registered = self.register.lock().take().unwrap_or_default();
-        if let Err(error) = result {
-            let text = failure::coded_text(&error);
-            return Err([b"Error registering functions: ", &text[..]].concat());
-        }
-        let (registrations, functions) = registered.into_iter().unzip();
-        self.libraries.insert(number, functions);
-        Ok(registrations)
+        let registered = self.register.lock().take();
+        result?;
+        self.libraries.raw_set(number as i64, functions)?;
+        self.library_numbers.insert(number);
+        Ok(registered.map_or(Vec::new(), |registered| registered.registrations))
     }
 
     /// Whether a library has been loaded here.
     pub fn has_library(&self, number: u64) -> bool {
-        self.libraries.contains_key(&number)
+        self.library_numbers.contains(&number)
     }
 
     /// Forgets the libraries that are not wanted any more.
     pub fn keep_libraries(&mut self, is_wanted: impl Fn(u64) -> bool) {
-        self.libraries.retain(|number, _| is_wanted(*number));
+        let libraries = &self.libraries;
+        self.library_numbers.retain(|number| {
+            let keeps = is_wanted(*number);
+            // A table gives no memory back when a field is removed, and takes none either.
+            let is_removed = keeps || libraries.raw_set(*number as i64, Value::Nil).is_ok();
+            keeps || !is_removed
+        });
     }
 
     /// Runs the function of a library that was the `index`-th to be registered.
@@ -116,8 +148,9 @@ impl Interpreter {
         host: &mut dyn Host,
         reply: &mut Reply,
     ) -> Outcome {
-        let program = &self.libraries[&library][index];
         self.run_program(input, host, reply, || {
+            let functions: Table = self.libraries.raw_get(library as i64)?;
+            let program: Function = functions.raw_get(index + 1)?;
             Ok((
                 program,
                 self.array(input.keys)?,
@@ -129,8 +162,8 @@ impl Interpreter {
 
 /// `redis.register_function`.
 fn register_function(lua: &Lua, register: &Register, arguments: &MultiValue) -> mlua::Result<()> {
-    let mut functions = register.lock();
-    let functions = functions
+    let mut registered = register.lock();
+    let registered = registered
         .as_mut()
         .ok_or_else(|| Failure::reply(OUTSIDE_OF_LOAD))?;
     let (registration, function) = match arguments.len() {
@@ -142,14 +175,12 @@ fn register_function(lua: &Lua, register: &Register, arguments: &MultiValue) -> 
     if !is_valid_name(&registration.name) {
         return Err(Failure::reply(NAME_RULE));
     }
-    if functions
-        .iter()
-        .any(|(known, _)| known.name == registration.name)
-    {
+    if !registered.names.insert(registration.name.clone()) {
         return Err(Failure::reply("Function already exists in the library"));
     }
-    functions.push((registration, function));
-    Ok(())
+    registered.registrations.push(registration);
+    let index = registered.registrations.len();
+    registered.functions.raw_set(index, function)
 }
 
 fn positional_arguments(

@@ -21,7 +21,7 @@ use super::random::{self, Generator};
 use super::to_lua::set_string;
 use super::to_reply::Writer;
 use crate::resp::reply::Reply;
-use foldhash::HashMap;
+use foldhash::HashSet;
 use mlua::{Function, HookTriggers, IntoLuaMulti, Lua, LuaOptions, StdLib, Table, Value, VmState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -30,6 +30,8 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 pub const MOST_BYTES: usize = 1 << 30;
 /// Bytes with which an interpreter is kept for other scripts.
 const FIT_BYTES: usize = 16 << 20;
+/// Compiled scripts that an interpreter keeps. A program that writes values into its scripts has ever new ones.
+const MOST_SCRIPTS: usize = 4_096;
 /// How Redis names the chunk of a script; error texts show it.
 const SCRIPT_CHUNK: &str = "@user_script";
 /// How the chunk of a library of functions is named.
@@ -46,7 +48,7 @@ pub enum Kind {
 
 /// One state of Lua.
 pub struct Interpreter {
-    lua: Lua,
+    pub(super) lua: Lua,
     /// The contents of the table of globals, which scripts see protected.
     globals: Table,
     /// Compiles a text.
@@ -55,9 +57,15 @@ pub struct Interpreter {
     run: Function,
     /// Whether a script had to be ended.
     is_broken: Arc<AtomicBool>,
-    scripts: HashMap<[u8; 20], Function>,
-    /// What libraries have registered, by the number of the library.
-    pub(super) libraries: HashMap<u64, Vec<Function>>,
+    /// The compiled scripts by their names. In a table of Lua, as the functions of libraries, because mlua can have
+    /// 8,000 references to values at the most.
+    scripts: Table,
+    /// How many there are.
+    script_count: usize,
+    /// What each library has registered, by the number of the library.
+    pub(super) libraries: Table,
+    /// The numbers of the libraries.
+    pub(super) library_numbers: HashSet<u64>,
     pub(super) register: Register,
     /// The contents of the table of globals while a library is loaded.
     globals_for_loading: Table,
@@ -119,13 +127,15 @@ impl Interpreter {
         let register = Register::default();
         let interpreter = Interpreter {
             globals_for_loading: globals_for_loading(&lua, register.clone(), &protect)?,
+            scripts: lua.create_table()?,
+            script_count: 0,
+            libraries: lua.create_table()?,
+            library_numbers: HashSet::default(),
             lua,
             globals,
             load,
             run,
             is_broken: Arc::default(),
-            scripts: HashMap::default(),
-            libraries: HashMap::default(),
             register,
             switch,
         };
@@ -143,20 +153,27 @@ impl Interpreter {
         self.lua.used_memory()
     }
 
-    /// Forgets all scripts.
-    pub fn forget_scripts(&mut self) {
-        self.scripts.clear();
-    }
-
-    /// Compiles a script, if it is not compiled yet. `digest` is its SHA-1, and `body` what comes after a shebang.
+    /// Compiles a script, if it is not compiled yet. `body` is what comes after a shebang.
     ///
     /// # Errors
     /// The text of Lua's error, if it is no Lua.
-    pub fn compile(&mut self, digest: [u8; 20], body: &[u8]) -> Result<(), Vec<u8>> {
-        if !self.scripts.contains_key(&digest) {
-            let function = self.chunk(body, SCRIPT_CHUNK)?;
-            self.scripts.insert(digest, function);
+    pub fn compile(&mut self, name: &str, body: &[u8]) -> Result<(), Vec<u8>> {
+        let text_of = |error: mlua::Error| failure::text_of(&error);
+        if !self
+            .scripts
+            .raw_get::<Value>(name)
+            .map_err(text_of)?
+            .is_nil()
+        {
+            return Ok(());
         }
+        if self.script_count == MOST_SCRIPTS {
+            self.scripts = self.lua.create_table().map_err(text_of)?;
+            self.script_count = 0;
+        }
+        let function = self.chunk(body, SCRIPT_CHUNK)?;
+        self.scripts.raw_set(name, function).map_err(text_of)?;
+        self.script_count += 1;
         Ok(())
     }
 
@@ -179,15 +196,9 @@ impl Interpreter {
     }
 
     /// Runs a script that was compiled before. Its reply is written in the protocol of `reply`.
-    pub fn run_script(
-        &self,
-        digest: &[u8; 20],
-        input: Input,
-        host: &mut dyn Host,
-        reply: &mut Reply,
-    ) -> Outcome {
-        let program = &self.scripts[digest];
+    pub fn run_script(&self, input: Input, host: &mut dyn Host, reply: &mut Reply) -> Outcome {
         self.run_program(input, host, reply, || {
+            let program: Function = self.scripts.raw_get(input.name)?;
             self.globals.raw_set("KEYS", self.array(input.keys)?)?;
             self.globals.raw_set("ARGV", self.array(input.arguments)?)?;
             Ok(program)
@@ -205,14 +216,18 @@ impl Interpreter {
         let result = prepare().and_then(|arguments| {
             HOST.set(&mut *host, || self.limited(|| self.run.call(arguments)))
         });
+        let mark = reply.undo_point();
         let result = result.and_then(|(is_returned, value)| match is_returned {
             true => {
-                let writer = Writer::new(&self.lua, reply, host.protocol());
+                let writer = Writer::new(&self.lua, reply, host);
                 writer.write(&value).map(Outcome::Returned)
             }
             false => Ok(Outcome::Failed(self.failure(input.name, value)?)),
         });
-        result.unwrap_or_else(|error| Outcome::Failed(unhandled(input.name, &error)))
+        result.unwrap_or_else(|error| {
+            reply.undo_to(mark);
+            Outcome::Failed(unhandled(input.name, &error))
+        })
     }
 
     /// Shows functions the globals that a library sees while it is loaded, or those that they see when they are called.
@@ -286,31 +301,39 @@ impl Interpreter {
     fn set_hook(&self) -> mlua::Result<()> {
         self.lua.set_app_data(IsBroken(self.is_broken.clone()));
         let triggers = HookTriggers::new().every_nth_instruction(STEPS_BETWEEN_LOOKS);
-        self.lua.set_global_hook(triggers, |lua, _| {
-            if !HOST.is_set() || HOST.with(|host| host.look()).is_ok() {
-                return Ok(VmState::Continue);
-            }
-            end_thread(lua)?;
-            Err(Failure::Ending.into())
-        })
+        self.lua.set_global_hook(triggers, look)
     }
 }
 
 /// [`Interpreter::is_broken`], for functions that Lua calls.
 struct IsBroken(Arc<AtomicBool>);
 
+/// The hook: has the host look at the script, and ends it.
+fn look(lua: &Lua, frame: &mlua::debug::Debug) -> mlua::Result<VmState> {
+    let is_ending = lua
+        .app_data_ref::<IsBroken>()
+        .is_some_and(|broken| broken.0.load(Relaxed));
+    if !is_ending && (!HOST.is_set() || HOST.with(|host| host.look()).is_ok()) {
+        return Ok(VmState::Continue);
+    }
+    end_thread(lua)?;
+    match frame.source().source.as_deref() {
+        Some(position::SANDBOX_CHUNK) => Ok(VmState::Continue),
+        _ => Err(Failure::Ending.into()),
+    }
+}
+
 /// Ends the coroutine that runs, or the script itself. It may catch the error that ends it; so that is raised again at
 /// each of its instructions until it is gone. The coroutine that has resumed it catches the error then, and is ended in
 /// the same way. The functions of the sandbox go on, because they only hand the error on.
+///
+/// The global hook is set anew, and not one of the thread: that would be a call within Lua, for which there may be no
+/// place left in the depth of a recursion.
 pub(super) fn end_thread(lua: &Lua) -> mlua::Result<()> {
     if let Some(is_broken) = lua.app_data_ref::<IsBroken>() {
         is_broken.0.store(true, Relaxed);
     }
-    let every = HookTriggers::new().every_nth_instruction(1);
-    lua.set_hook(every, |_, frame| match frame.source().source.as_deref() {
-        Some(position::SANDBOX_CHUNK) => Ok(VmState::Continue),
-        _ => Err(Failure::Ending.into()),
-    })
+    lua.set_global_hook(HookTriggers::new().every_nth_instruction(1), look)
 }
 
 /// The time in which this server works for a script, without a limit of memory.
@@ -329,15 +352,13 @@ impl Drop for Unlimited<'_> {
     }
 }
 
-/// An error that no handler of Lua has seen: there was not enough memory for it.
+/// An error that no handler of Lua has seen: there was not enough memory for it, or it happened later.
 fn unhandled(name: &str, error: &mlua::Error) -> ErrorReply {
-    let message = match error {
-        mlua::Error::MemoryError(_) => "not enough memory".to_string(),
-        error => error.to_string(),
-    };
-    let line = message.lines().next().unwrap_or_default();
+    let text = failure::coded_text(error);
+    let text = String::from_utf8_lossy(&text);
+    let line = text.lines().next().unwrap_or_default();
     ErrorReply {
-        text: format!("ERR Error running script {name}, {line:.100}").into_bytes(),
+        text: format!("{line} script: {name}.").into_bytes(),
         is_counted: false,
     }
 }

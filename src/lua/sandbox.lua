@@ -213,6 +213,16 @@ function globals.setmetatable(t, metatable)
     return t
 end
 
+-- Errors. One that Rust code raises is a userdata on its way. Each function that catches errors hands it over as what
+-- Redis raises there: a string, or a table with the field `err`.
+
+local function caught(failure)
+    if type(failure) == 'userdata' then
+        return (native.caught(failure))
+    end
+    return failure
+end
+
 -- Chunks. Redis' Lua loads no precompiled ones, since they could break the interpreter: what begins as such is read as
 -- text, and is a syntax error.
 
@@ -255,20 +265,12 @@ function globals.load(reader, name)
     end
     local ok, failure = pcall(read_all)
     if not ok then
-        return nil, failure
+        return nil, caught(failure)
     end
     return load_text(concat(pieces), name or '=(load)')
 end
 
--- Errors. One that Rust code raises is a userdata on its way. Each function that catches errors hands it over as what
--- Redis raises there: a string, or a table with the field `err`.
-
-local function caught(failure)
-    if type(failure) == 'userdata' then
-        return (native.caught(failure))
-    end
-    return failure
-end
+-- Catching errors.
 
 -- As in Redis: pcall shows the message of an error that is a table, as it was before Redis 7.
 local function settle(ok, ...)

@@ -4,13 +4,17 @@
 //! Tables may be nested deeply, and may contain themselves. So the writer keeps the tables that it is in on a list, and
 //! does not recurse. Redis goes on until Lua's stack is full, and so does the writer: it counts the slots.
 
-use super::failure::ErrorReply;
+use super::failure::{ErrorReply, Failure};
+use super::host::Host;
+use super::interpreter::MOST_BYTES;
 use super::native::truncated;
 use crate::resp::reply::{Protocol, Reply};
 use mlua::{Lua, LuaString, Table, Value};
 
 /// Slots of Lua's stack. Redis has 8,000, and mlua as many references to values, of which each level takes one.
 const MOST_SLOTS: usize = 7_900;
+/// How many values there are between two looks at the script.
+const VALUES_BETWEEN_LOOKS: usize = 10_000;
 /// The slots that a value needs to be free.
 const FREE_SLOTS: usize = 4;
 /// The slot of the value that a script returns.
@@ -22,6 +26,9 @@ const TOO_DEEP: &[u8] = b"ERR reached lua stack limit";
 pub(super) struct Writer<'a> {
     lua: &'a Lua,
     reply: &'a mut Reply,
+    host: &'a mut dyn Host,
+    /// Values that have been written.
+    written: usize,
     /// The version that the script has set, which decides what becomes of booleans.
     script_protocol: Protocol,
     /// The tables that are being written, the outermost first.
@@ -67,11 +74,13 @@ impl Level {
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(lua: &'a Lua, reply: &'a mut Reply, script_protocol: Protocol) -> Writer<'a> {
+    pub(super) fn new(lua: &'a Lua, reply: &'a mut Reply, host: &'a mut dyn Host) -> Writer<'a> {
         Writer {
             lua,
             reply,
-            script_protocol,
+            written: 0,
+            script_protocol: host.protocol(),
+            host,
             levels: Vec::new(),
             errors: Vec::new(),
         }
@@ -90,6 +99,16 @@ impl<'a> Writer<'a> {
     }
 
     fn value(&mut self, value: &Value, slot: usize) -> mlua::Result<()> {
+        self.written += 1;
+        if self.written.is_multiple_of(VALUES_BETWEEN_LOOKS) {
+            // A table that contains another one twice, and so on, has more elements than can ever be written.
+            self.host.look().map_err(|_| Failure::Ending)?;
+            if self.reply.len() > MOST_BYTES {
+                return Err(
+                    Failure::Raised(b"the reply of the script is too long".to_vec()).into(),
+                );
+            }
+        }
         if slot + FREE_SLOTS > MOST_SLOTS {
             self.error(ErrorReply {
                 text: TOO_DEEP.to_vec(),

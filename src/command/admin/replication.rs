@@ -37,7 +37,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
             completed.",
         tips: &["request_policy:all_shards", "response_policy:agg_min"], ..BASE },
     CommandSpec { name: "waitaof", arity: 4, handler: Wait(waitaof),
-        flags: flags(&[BLOCKING, CAT_CONNECTION]), group: Group::Generic, since: "7.2.0",
+        flags: flags(&[NOSCRIPT, BLOCKING, CAT_CONNECTION]), group: Group::Generic, since: "7.2.0",
         syntax: "numlocal:integer numreplicas:integer timeout:integer",
         summary: "Blocks until all of the preceding write commands sent by the connection are written to the \
             append-only file of the master and/or replicas.",

@@ -149,7 +149,7 @@ fn interpreter<'a>(call: &Call<'a>, program: &Program) -> Result<Lease<'a>, Comm
             let lease = scripts.interpreters.take();
             let mut lease = lease.map_err(|error| CommandError::Other(error.into_bytes()))?;
             lease
-                .compile(script.digest, script.code())
+                .compile(&script.name, script.code())
                 .map_err(CommandError::NotCompiled)?;
             Ok(lease)
         }
@@ -171,7 +171,7 @@ fn perform(interpreter: &Lease, invocation: &Invocation, host: &mut ScriptHost) 
     };
     let mut reply = host.take_reply();
     let outcome = match program {
-        Program::Script(script) => interpreter.run_script(&script.digest, input, host, &mut reply),
+        Program::Script(_) => interpreter.run_script(input, host, &mut reply),
         Program::Function(function) => {
             let (library, index) = function.place();
             interpreter.run_function(library, index, input, host, &mut reply)

@@ -214,7 +214,7 @@ fn add(call: &Call, digest: ScriptDigest, text: &[u8]) -> Result<Arc<Script>, Co
         .take()
         .map_err(|error| CommandError::Other(error.into_bytes()))?;
     interpreter
-        .compile(digest, script.code())
+        .compile(&script.name, script.code())
         .map_err(CommandError::NotCompiled)?;
     let script = Arc::new(script);
     scripts.add(script.clone());

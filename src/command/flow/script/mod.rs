@@ -1,6 +1,6 @@
 //! Scripts: EVAL and the cache of scripts, and functions with their libraries.
 //!
-//! A handler finds what is to run, and returns it as an [`Invocation`]; the executor runs it, because it takes locks:
+//! A handler finds what is to run, and returns it as an `Invocation`; the executor runs it, because it takes locks:
 //! [`execute::script`](crate::command::execute).
 
 mod eval;
