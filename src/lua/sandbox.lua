@@ -85,16 +85,26 @@ end
 
 -- Raw access.
 
-function globals.rawget(t, key)
-    return rawget(table_argument(t, 'rawget'), key)
+function globals.rawget(...)
+    local t, key = ...
+    local content = table_argument(t, 'rawget')
+    if select('#', ...) < 2 then
+        raise("bad argument #2 to '?' (value expected)", 'rawget')
+    end
+    return rawget(content, key)
 end
 
-function globals.rawset(t, key, value)
+function globals.rawset(...)
+    local t, key, value = ...
+    local count = select('#', ...)
     if contents[t] then
         error(READ_ONLY, 0)
     end
     if type(t) ~= 'table' then
         wrong_argument(1, 'rawset', 'table', t)
+    end
+    if count < 3 then
+        raise(("bad argument #%d to '?' (value expected)"):format(count + 1), 'rawset')
     end
     if key == nil then
         error('table index is nil', 0)
@@ -197,14 +207,15 @@ function globals.getmetatable(...)
     return metatable
 end
 
-function globals.setmetatable(t, metatable)
+function globals.setmetatable(...)
+    local t, metatable = ...
     if contents[t] then
         error(READ_ONLY, 0)
     end
     if type(t) ~= 'table' then
         wrong_argument(1, 'setmetatable', 'table', t)
     end
-    if metatable ~= nil and type(metatable) ~= 'table' then
+    if select('#', ...) < 2 or metatable ~= nil and type(metatable) ~= 'table' then
         raise("bad argument #2 to '?' (nil or table expected)", 'setmetatable')
     end
     if not pcall(setmetatable, t, metatable) then
