@@ -9,7 +9,8 @@
 //!    a library of functions keeps.
 //! 3. While a script runs, its memory is limited; a script that needs more ends with an error. While this server
 //!    converts arguments and replies it is not: they are as large as what the server holds already, and mlua's
-//!    conversions cost twice as much if they may fail.
+//!    conversions cost twice as much if they may fail. Nor is it while a library decodes a text so short that the
+//!    values in it are certain to fit.
 
 use super::api::{self, HOST};
 use super::failure::{self, ErrorReply, Failure};
@@ -336,19 +337,33 @@ pub(super) fn end_thread(lua: &Lua) -> mlua::Result<()> {
     lua.set_global_hook(HookTriggers::new().every_nth_instruction(1), look)
 }
 
+/// Bytes of memory that decoding takes for a byte of input, at the most: a table in a table for each of them.
+pub(super) const DECODED_BYTES: usize = 256;
+
 /// The time in which this server works for a script, without a limit of memory.
-pub(super) struct Unlimited<'a>(&'a Lua);
+pub(super) struct Unlimited<'a> {
+    lua: &'a Lua,
+    /// The limit before.
+    limit: usize,
+}
 
 impl<'a> Unlimited<'a> {
     pub(super) fn new(lua: &'a Lua) -> Unlimited<'a> {
-        let _ = lua.set_memory_limit(0);
-        Unlimited(lua)
+        let limit = lua.set_memory_limit(0).unwrap_or(MOST_BYTES);
+        Unlimited { lua, limit }
+    }
+
+    /// For values of Lua that are made from `input`, if they are certain to fit into the limit.
+    pub(super) fn for_decoding(lua: &'a Lua, input: &[u8]) -> Option<Unlimited<'a>> {
+        let most = lua.used_memory() + input.len().saturating_mul(DECODED_BYTES);
+        let unlimited = Unlimited::new(lua);
+        (most < unlimited.limit).then_some(unlimited)
     }
 }
 
 impl Drop for Unlimited<'_> {
     fn drop(&mut self) {
-        let _ = self.0.set_memory_limit(MOST_BYTES);
+        let _ = self.lua.set_memory_limit(self.limit);
     }
 }
 

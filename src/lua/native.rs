@@ -145,7 +145,7 @@ pub(in crate::lua) fn truncated(number: f64) -> i64 {
 #[cfg(test)]
 mod tests {
     use crate::lua::failure::text_of;
-    use crate::lua::interpreter::sandboxed;
+    use crate::lua::interpreter::{DECODED_BYTES, sandboxed};
     use mlua::Lua;
 
     fn run(prepare: fn(&Lua), script: &str) -> String {
@@ -194,6 +194,37 @@ mod tests {
             "return select(2, pcall(struct.pack, 'sss', ('x'):rep(1000000), ('y'):rep(1000000), ('z'):rep(1000000)))",
         ] {
             assert_eq!(run(limit, script), "not enough memory", "{script}");
+        }
+    }
+
+    #[test]
+    fn decoded_values_take_no_more_memory_than_is_reckoned_with() {
+        let arrays = [b"\xdc\xff\xff".to_vec(), vec![0x90; 0xffff]].concat();
+        let chain = [vec![0x91; 1_000], vec![0x90]].concat();
+        let chains = [b"\xdc\x00\x40".to_vec(), chain.repeat(0x40)].concat();
+        let mut map = b"\xde\x40\x01".to_vec();
+        for key in 0..0x4001_u16 {
+            let [high, low] = key.to_be_bytes();
+            map.extend([0xcd, high, low, 0x90]);
+        }
+        let json_arrays = format!("[{}1]", "[],".repeat(0x8001));
+        let entries = (0..0x4001).map(|key| format!("\"{key:x}\":{{}},"));
+        let json_object = format!("{{{}\"\":1}}", entries.collect::<String>());
+        for (decode, input) in [
+            ("cmsgpack.unpack", arrays),
+            ("cmsgpack.unpack", chains),
+            ("cmsgpack.unpack", map),
+            ("cjson.decode", json_arrays.into_bytes()),
+            ("cjson.decode", json_object.into_bytes()),
+        ] {
+            let lua = sandboxed();
+            let chunk = lua.load(format!("local input = ... return type({decode}(input))"));
+            let text = lua.create_string(&input).expect("there is memory");
+            // As much as is reckoned with, which is too little for the limit to be lifted.
+            let limit = lua.used_memory() + input.len() * DECODED_BYTES;
+            lua.set_memory_limit(limit).expect("memory can be limited");
+            let result = chunk.call::<String>(text);
+            assert_eq!(result.expect("the values fit"), "table", "{decode}");
         }
     }
 }

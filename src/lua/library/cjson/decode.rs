@@ -3,6 +3,7 @@
 //! Nested arrays and objects are kept in a list, not on the thread's stack, because a script may set any depth.
 
 use super::{Settings, number};
+use crate::lua::interpreter::Unlimited;
 use crate::lua::native::error;
 use mlua::{IntoLua, Lua, Table, Value};
 use std::borrow::Cow;
@@ -15,6 +16,7 @@ pub(super) fn text(lua: &Lua, json: &[u8], settings: &Settings) -> mlua::Result<
     if json.len() >= 2 && (json[0] == 0 || json[1] == 0) {
         return Err(error("JSON parser does not support UTF-16 or UTF-32"));
     }
+    let _unlimited = Unlimited::for_decoding(lua, json);
     let mut reader = Reader {
         json,
         position: 0,

@@ -4,6 +4,7 @@
 //! Nothing is reserved for the lengths that the input promises.
 
 use crate::lua::failure::Failure;
+use crate::lua::interpreter::Unlimited;
 use crate::lua::native::error;
 use mlua::{IntoLua, Lua, MultiValue, Table, Value};
 
@@ -12,6 +13,7 @@ const STACK: usize = 8_000;
 
 /// All values in `input`.
 pub(super) fn all(lua: &Lua, input: &[u8]) -> mlua::Result<MultiValue> {
+    let _unlimited = Unlimited::for_decoding(lua, input);
     let mut reader = Reader::new(lua, input);
     let mut values = Vec::new();
     while !reader.rest.is_empty() {
@@ -39,6 +41,7 @@ pub(super) fn some(lua: &Lua, input: &[u8], limit: i64, offset: i64) -> mlua::Re
         let text = format!("Start offset {offset} greater than input length {length}.");
         return Err(error(text));
     };
+    let _unlimited = Unlimited::for_decoding(lua, input);
     let mut reader = Reader::new(lua, input);
     let mut values = vec![Value::Nil];
     while !reader.rest.is_empty() && values.len() <= limit {
