@@ -9,7 +9,7 @@ use super::host::{Host, LogLevel, Targets};
 use super::interpreter::Unlimited;
 use super::to_lua;
 use crate::resp::reply::{Protocol, Reply};
-use crate::util::number::format_f64_by_digits;
+use crate::util::number::{format_f64_by_digits, hex};
 use mlua::{BorrowedBytes, Either, Lua, MultiValue, Table, Value};
 use sha1::{Digest, Sha1};
 use smallvec::SmallVec;
@@ -236,11 +236,6 @@ fn sha1hex(lua: &Lua, arguments: MultiValue) -> mlua::Result<String> {
         None => Sha1::digest(b""),
     };
     Ok(hex(&digest))
-}
-
-/// Hexadecimal digits.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn error_reply(lua: &Lua, arguments: MultiValue) -> mlua::Result<Table> {

@@ -11,6 +11,9 @@ use super::failure::Failure;
 use mlua::{FromLuaMulti, Function, IntoLuaMulti, Lua, MultiValue, Value};
 use std::borrow::Cow;
 
+/// The stack of a C function of Lua, in values.
+pub(in crate::lua) const C_STACK: usize = 8_000;
+
 /// A failure of `luaL_error`, as an error.
 pub(in crate::lua) fn error(text: impl Into<String>) -> mlua::Error {
     Failure::Error(text.into()).into()
@@ -71,7 +74,11 @@ pub(in crate::lua) struct Arguments<'a> {
     pub(in crate::lua) values: &'a MultiValue,
 }
 
-impl Arguments<'_> {
+impl<'a> Arguments<'a> {
+    pub(in crate::lua) fn new(lua: &'a Lua, values: &'a MultiValue) -> Arguments<'a> {
+        Arguments { lua, values }
+    }
+
     pub(in crate::lua) fn get(&self, index: usize) -> Option<&Value> {
         self.values.get(index.wrapping_sub(1))
     }

@@ -58,21 +58,10 @@ impl Generator {
 /// Puts `random` and `randomseed` into the table `math`.
 pub(super) fn install(lua: &Lua, math: &Table, generator: Arc<Generator>) -> mlua::Result<()> {
     let own = generator.clone();
-    let random = move |lua: &Lua, values: MultiValue| {
-        random(
-            &own,
-            &Arguments {
-                lua,
-                values: &values,
-            },
-        )
-    };
+    let random = move |lua: &Lua, values: MultiValue| random(&own, &Arguments::new(lua, &values));
     math.raw_set("random", native::function(lua, random)?)?;
     let seed = move |lua: &Lua, values: MultiValue| {
-        let arguments = Arguments {
-            lua,
-            values: &values,
-        };
+        let arguments = Arguments::new(lua, &values);
         generator.seed(arguments.integer(1)? as i32);
         Ok(())
     };

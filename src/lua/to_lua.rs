@@ -163,7 +163,7 @@ impl<'a> Reader<'a> {
         (rest[0], &rest[1..end])
     }
 
-    /// So many bytes and the end of the line.
+    /// Takes `len` bytes and the end of the line behind them.
     fn bytes(&mut self, len: usize) -> &'a [u8] {
         let rest = self.rest;
         self.rest = &rest[len + 2..];

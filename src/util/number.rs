@@ -202,6 +202,11 @@ fn format_digits(decimal: &grisu::Decimal, out: &mut Vec<u8>) {
     }
 }
 
+/// The hexadecimal digits of `bytes`, two for each.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

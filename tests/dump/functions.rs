@@ -254,7 +254,7 @@ fn a_library_that_cannot_be_loaded_keeps_the_server_from_starting() {
     }
 }
 
-/// A library that runs so many steps before it registers its function.
+/// A library that runs `steps` steps of a loop before it registers its function.
 fn slow(steps: u64) -> String {
     format!(
         "#!lua name=slow\nfor step = 1, {steps} do end redis.register_function('slow', function() return 1 end)"

@@ -24,10 +24,7 @@ pub(in crate::lua) fn open(lua: &Lua) -> mlua::Result<Table> {
     set_shift(lua, &library, "rol", u32::rotate_left)?;
     set_shift(lua, &library, "ror", u32::rotate_right)?;
     let tohex = native::function(lua, |lua, values: MultiValue| {
-        let args = Arguments {
-            lua,
-            values: &values,
-        };
+        let args = Arguments::new(lua, &values);
         let bits = bits(&args, 1)?;
         let digits = match args.get(2) {
             None => 8,
@@ -46,10 +43,7 @@ fn set_unary(
     operation: fn(u32) -> u32,
 ) -> mlua::Result<()> {
     let function = native::function(lua, move |lua, values: MultiValue| {
-        let args = Arguments {
-            lua,
-            values: &values,
-        };
+        let args = Arguments::new(lua, &values);
         Ok(operation(bits(&args, 1)?) as i32)
     })?;
     library.set(name, function)
@@ -62,10 +56,7 @@ fn set_fold(
     operation: fn(u32, u32) -> u32,
 ) -> mlua::Result<()> {
     let function = native::function(lua, move |lua, values: MultiValue| {
-        let args = Arguments {
-            lua,
-            values: &values,
-        };
+        let args = Arguments::new(lua, &values);
         let mut sum = bits(&args, 1)?;
         // From the last to the second: of several bad arguments, the error names the last.
         for index in (2..=values.len()).rev() {
@@ -83,10 +74,7 @@ fn set_shift(
     operation: fn(u32, u32) -> u32,
 ) -> mlua::Result<()> {
     let function = native::function(lua, move |lua, values: MultiValue| {
-        let args = Arguments {
-            lua,
-            values: &values,
-        };
+        let args = Arguments::new(lua, &values);
         let sum = bits(&args, 1)?;
         Ok(operation(sum, bits(&args, 2)? & 31) as i32)
     })?;

@@ -29,25 +29,16 @@ pub(in crate::lua) fn open(lua: &Lua) -> mlua::Result<Table> {
             // Redis marks the end of the arguments so: the first that is missing is told as nil.
             values.push_back(Value::Nil);
         }
-        let packed = pack(&Arguments {
-            lua,
-            values: &values,
-        })?;
+        let packed = pack(&Arguments::new(lua, &values))?;
         lua.create_string(packed)
     })?;
     library.set("pack", pack)?;
     let unpack = native::function(lua, |lua, values: MultiValue| {
-        unpack(&Arguments {
-            lua,
-            values: &values,
-        })
+        unpack(&Arguments::new(lua, &values))
     })?;
     library.set("unpack", unpack)?;
     let size = native::function(lua, |lua, values: MultiValue| {
-        size(&Arguments {
-            lua,
-            values: &values,
-        })
+        size(&Arguments::new(lua, &values))
     })?;
     library.set("size", size)?;
     Ok(library)

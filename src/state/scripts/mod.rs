@@ -12,6 +12,7 @@ pub mod pool;
 use crate::lua::flags::ScriptFlags;
 use crate::lua::interpreter::Kind;
 use crate::lua::random::Generator;
+use crate::util::number::hex;
 use busy::BusyScripts;
 use foldhash::HashMap;
 use libraries::Libraries;
@@ -107,7 +108,7 @@ impl Script {
     ) -> Script {
         Script {
             digest,
-            name: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            name: hex(&digest),
             text: text.to_vec(),
             flags,
             code_at,

@@ -1,5 +1,5 @@
-//! No other client sees half a script, whether its keys are declared or not. Money moves between accounts of every
-//! type; whoever looks, in whatever way, finds all of it.
+//! No other client sees half a script, whether its keys are declared or not. Scripts move money between accounts of
+//! every type; clients that read the accounts, each in another way, always find the same sum.
 
 use super::{eval, far_apart, printed, server};
 use crate::common::{Client, EndOnDrop, Folder, Server};
@@ -23,7 +23,8 @@ const BALANCE: &str = "
     end
 ";
 
-/// Moves an amount, at most what is there. Both halves lie apart, with work between them.
+/// A Lua function that moves an amount from one account to another, at most what the first holds. Between the
+/// withdrawal and the deposit it works for a while.
 const MOVE: &str = "
     local function move(kind, from, to, amount)
         local function work() local n = 0 for i = 1, 200 do n = n + i end end

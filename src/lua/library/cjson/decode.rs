@@ -4,12 +4,9 @@
 
 use super::{Settings, number};
 use crate::lua::interpreter::Unlimited;
-use crate::lua::native::error;
+use crate::lua::native::{C_STACK, error};
 use mlua::{IntoLua, Lua, Table, Value};
 use std::borrow::Cow;
-
-/// The stack of a C function of Lua, in values.
-const STACK: usize = 8_000;
 
 /// The value that a text spells.
 pub(super) fn text(lua: &Lua, json: &[u8], settings: &Settings) -> mlua::Result<Value> {
@@ -335,7 +332,7 @@ impl<'j> Decoder<'_, 'j> {
             let text = format!("Found too many nested data structures ({depth}) at character {at}");
             error(text)
         };
-        if depth as i64 > i64::from(most) || used + slots > STACK {
+        if depth as i64 > i64::from(most) || used + slots > C_STACK {
             return Err(too_deep());
         }
         // The handles of mlua end some tables earlier than the stack of Redis' library.

@@ -91,10 +91,7 @@ fn set_coders(lua: &Lua, library: &Table, settings: &Shared) -> mlua::Result<()>
     library.raw_set("encode", encode)?;
     let shared = Arc::clone(settings);
     let decode = native::function(lua, move |lua, values: MultiValue| {
-        let args = Arguments {
-            lua,
-            values: &values,
-        };
+        let args = Arguments::new(lua, &values);
         if values.len() != 1 {
             return Err(argument_error(1, "expected 1 argument"));
         }
@@ -154,7 +151,7 @@ fn at_most<'a>(lua: &'a Lua, values: &'a MultiValue, most: usize) -> mlua::Resul
     if values.len() > most {
         return Err(argument_error(most + 1, "found too many arguments"));
     }
-    Ok(Arguments { lua, values })
+    Ok(Arguments::new(lua, values))
 }
 
 fn is_given(args: &Arguments, index: usize) -> bool {

@@ -24,27 +24,18 @@ pub(in crate::lua) fn open(lua: &Lua) -> mlua::Result<Table> {
     })?;
     library.raw_set("pack", pack)?;
     let unpack = native::function(lua, |lua, values: MultiValue| {
-        let args = Arguments {
-            lua,
-            values: &values,
-        };
+        let args = Arguments::new(lua, &values);
         unpack::all(lua, &args.bytes(1)?)
     })?;
     library.raw_set("unpack", unpack)?;
     let unpack_one = native::function(lua, |lua, values: MultiValue| {
-        let args = Arguments {
-            lua,
-            values: &values,
-        };
+        let args = Arguments::new(lua, &values);
         let offset = args.integer_or(2, 0)?;
         unpack::some(lua, &args.bytes(1)?, 1, offset)
     })?;
     library.raw_set("unpack_one", unpack_one)?;
     let unpack_limit = native::function(lua, |lua, values: MultiValue| {
-        let args = Arguments {
-            lua,
-            values: &values,
-        };
+        let args = Arguments::new(lua, &values);
         let limit = args.integer(2)?;
         let offset = args.integer_or(3, 0)?;
         unpack::some(lua, &args.bytes(1)?, limit, offset)

@@ -5,11 +5,8 @@
 
 use crate::lua::failure::Failure;
 use crate::lua::interpreter::Unlimited;
-use crate::lua::native::error;
+use crate::lua::native::{C_STACK, error};
 use mlua::{IntoLua, Lua, MultiValue, Table, Value};
-
-/// The stack of a C function of Lua, in values.
-const STACK: usize = 8_000;
 
 /// All values in `input`.
 pub(super) fn all(lua: &Lua, input: &[u8]) -> mlua::Result<MultiValue> {
@@ -136,7 +133,7 @@ impl<'a> Reader<'a> {
             .last()
             .is_some_and(|last| matches!(last.key, Key::Missing));
         let used = 1 + before + 2 * open.len() - usize::from(keys_missing);
-        if used < STACK {
+        if used < C_STACK {
             return Ok(());
         }
         let text = "stack overflow (too many return values at once; \
