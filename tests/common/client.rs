@@ -5,6 +5,17 @@ use my_redis_server::resp::decoder::{Decoder, Value};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 
+/// Reads what has come, at least a byte; 0 at the end. It begins anew when a signal has ended it early, as any signal
+/// does to a socket with a timeout, that of a child process that has ended too.
+pub fn read_piece(stream: &mut impl Read, piece: &mut [u8]) -> std::io::Result<usize> {
+    loop {
+        match stream.read(piece) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            read => return read,
+        }
+    }
+}
+
 /// A client of either server.
 pub struct Client {
     pub stream: TcpStream,
@@ -49,9 +60,7 @@ impl Client {
                 return value;
             }
             let mut piece = vec![0; 64 * 1024];
-            match self.stream.read(&mut piece) {
-                // With a timeout set, any signal ends a read early, that of a child process that has ended too.
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            match read_piece(&mut self.stream, &mut piece) {
                 Ok(0) | Err(_) => return None,
                 Ok(len) => self.received.extend_from_slice(&piece[..len]),
             }

@@ -10,7 +10,7 @@ mod server;
 pub mod stage;
 mod wait;
 
-pub use client::{Client, request, strings};
+pub use client::{Client, read_piece, request, strings};
 pub use dump::keys_of;
 pub use elements::{check_draws, check_scan_of_what_changes};
 pub use folder::Folder;

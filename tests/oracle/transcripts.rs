@@ -1,7 +1,8 @@
 //! Every handler's comment holds a session with redis-cli. Here each is played to our server and to a real
 //! redis-server, and both must answer as the comment says.
 
-use crate::common::{Folder, Server};
+use crate::common::{Client, Folder, Server};
+use my_redis_server::resp::decoder::Value;
 use my_redis_server::resp::pretty::pretty;
 use my_redis_server::util::quoting::split_arguments;
 use std::collections::{BTreeMap, BTreeSet};
@@ -109,6 +110,7 @@ impl Session {
             let shown = String::from_utf8(shown.unwrap_or_default()).expect("replies are quoted");
             played.steps.push((typed.clone(), shown));
         }
+        end_subscriptions(client);
         played
     }
 
@@ -117,6 +119,15 @@ impl Session {
         steps
             .map(|(typed, shown)| format!("> {typed}\n{shown}"))
             .collect()
+    }
+}
+
+/// Makes the server forget what the client listens to: it notices the end of a connection when it likes, and until then
+/// the messages of the next session have one more receiver.
+fn end_subscriptions(mut client: Client) {
+    if client.try_send(&["RESET"]).is_ok() {
+        let reset = Value::Simple("RESET".into());
+        while client.try_receive().is_some_and(|reply| reply != reset) {}
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the server takes of the machine: files, threads, memory, addresses, and that it gives back what it no longer
 //! needs.
 
-use crate::common::{Client, Folder, Server, our_command, request, wait_until};
+use crate::common::{Client, Folder, Server, our_command, read_piece, request, wait_until};
 use my_redis_server::resp::decoder::{Decoder, Value};
 use std::fs;
 use std::io::{Read, Write};
@@ -288,7 +288,7 @@ fn ask_unix(path: &Path, words: &[&str]) -> Value {
             return value;
         }
         let mut piece = [0; 4096];
-        let len = stream.read(&mut piece).expect("it answers");
+        let len = read_piece(&mut stream, &mut piece).expect("it answers");
         assert!(len > 0, "it answers");
         received.extend_from_slice(&piece[..len]);
     }

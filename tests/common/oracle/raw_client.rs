@@ -1,9 +1,9 @@
 //! A connection that keeps the bytes of replies, as they came.
 
 use super::text::shown;
-use crate::common::PATIENCE;
+use crate::common::{PATIENCE, read_piece};
 use my_redis_server::resp::decoder::{Decoder, Value};
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -66,7 +66,7 @@ impl RawClient {
                 return Ok(Some(Answer { bytes, value }));
             }
             let mut piece = [0; 16 * 1024];
-            match self.stream.read(&mut piece)? {
+            match read_piece(&mut self.stream, &mut piece)? {
                 0 => return Ok(None),
                 read => self.received.extend_from_slice(&piece[..read]),
             }
@@ -80,7 +80,7 @@ impl RawClient {
         self.stream.set_read_timeout(patience).expect("an option");
         let mut piece = [0; 16 * 1024];
         while !all.ends_with(end) {
-            match self.stream.read(&mut piece) {
+            match read_piece(&mut self.stream, &mut piece) {
                 Ok(0) => return all,
                 // It was closed while there was more to read than the server wanted.
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return all,
