@@ -22,7 +22,7 @@ use super::entry::{Entry, Table, WrongType};
 use super::object::{Collection, Object};
 use super::object_entry::ObjectEntry;
 use super::shard::{Removed, Shard};
-use super::shard_lock::Guards;
+use super::shard_lock::{Guards, ShardLock};
 use super::snapshot::{DatabaseSize, SnapshotId};
 use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS, shards_of_database};
 use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
@@ -55,8 +55,8 @@ pub struct Db<'a> {
     pub(super) change: RefCell<Option<Box<Change>>>,
     /// What few commands leave.
     pub(super) aftermath: Option<Box<Aftermath>>,
-    /// Whether a script holds the shards, and has marked them for the threads that wait for them.
-    script: Cell<ScriptMark>,
+    /// Whether a busy script holds the shards, and has marked them for the threads that wait for them.
+    is_busy: Cell<bool>,
 }
 
 /// What is left to be done after a command; nothing after most.
@@ -79,15 +79,6 @@ pub(super) struct Aftermath {
 pub(super) enum Garbage {
     Entry(ObjectEntry),
     Table(Table),
-}
-
-/// The marks that a script has put on the shards that it holds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum ScriptMark {
-    #[default]
-    None,
-    Script,
-    BusyScript,
 }
 
 /// A [`Db`] under shared locks.
@@ -182,7 +173,7 @@ impl<'a> DerefMut for WriteDb<'a> {
 impl Drop for ReadDb<'_> {
     /// Sends the events that reading has caused.
     fn drop(&mut self) {
-        self.0.end_script();
+        self.0.end_busy();
         self.0.commit_reading();
     }
 }
@@ -191,7 +182,7 @@ impl Drop for WriteDb<'_> {
     /// Commits what has not been committed and serves the clients that waited for it, publishes the earliest deadlines
     /// while the locks are still held, and wakes the expirer if need be.
     fn drop(&mut self) {
-        self.end_script();
+        self.end_busy();
         self.commit(&[]);
         self.end_block();
         match thread::panicking() {
@@ -239,43 +230,29 @@ impl<'a> Db<'a> {
             counted: Cell::new(None),
             change: RefCell::new(None),
             aftermath: None,
-            script: Cell::default(),
+            is_busy: Cell::default(),
         }
     }
 
-    /// Lets threads that wait for these locks know that a script holds them.
-    pub fn begin_script(&self) {
-        self.script.set(ScriptMark::Script);
-        let cells = self
-            .guards
-            .iter()
-            .map(|(shard, _)| self.keyspace.cell(*shard));
-        cells.for_each(|cell| cell.shard.begin_script());
-    }
-
-    /// Tells them that the script is busy, so that clients need not wait any longer.
-    pub fn begin_busy_script(&self) {
-        if self.script.replace(ScriptMark::BusyScript) == ScriptMark::Script {
-            let cells = self
-                .guards
-                .iter()
-                .map(|(shard, _)| self.keyspace.cell(*shard));
-            cells.for_each(|cell| cell.shard.begin_busy());
+    /// Tells threads that wait for these locks that the script which holds them is busy, so that clients need not wait
+    /// any longer.
+    pub fn begin_busy(&self) {
+        if !self.is_busy.replace(true) {
+            self.locks().for_each(ShardLock::begin_busy);
         }
     }
 
     /// The script has ended.
     #[inline]
-    pub fn end_script(&self) {
-        let mark = self.script.take();
-        if mark != ScriptMark::None {
-            let is_busy = mark == ScriptMark::BusyScript;
-            let cells = self
-                .guards
-                .iter()
-                .map(|(shard, _)| self.keyspace.cell(*shard));
-            cells.for_each(|cell| cell.shard.end_script(is_busy));
+    pub fn end_busy(&self) {
+        if self.is_busy.take() {
+            self.locks().for_each(ShardLock::end_busy);
         }
+    }
+
+    fn locks(&self) -> impl Iterator<Item = &ShardLock> {
+        let shards = self.guards.iter();
+        shards.map(|(shard, _)| &self.keyspace.cell(*shard).shard)
     }
 
     /// How many keys the locked shards of the client's database hold. Redis counts expired keys until it comes across

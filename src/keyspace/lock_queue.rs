@@ -5,15 +5,16 @@
 //!
 //! # Invariants
 //!
-//! 1. Only the first in the queue tries the lock, or sleeps on it. It stays the first until it has the lock or gives
-//!    up its place; then it wakes the next. The others sleep.
+//! 1. Only the first in the queue tries the lock. It stays the first until it has the lock or gives up its place; then
+//!    it wakes the next. The others sleep. No thread ever sleeps on the `RwLock`, because such a sleep cannot be ended
+//!    when a script turns out to be busy.
 //! 2. A newcomer may take a free lock although others wait: to wake a thread takes longer than most commands, and the
 //!    lock would lie idle meanwhile. But once a thread in the queue is *pressing*, newcomers go to its end. So a
 //!    pressing thread waits for the holder and for those before it in the queue, and for no other thread.
 //! 3. A thread with a deadline holds other locks: it presses from the beginning, and tries the lock until then. A
-//!    thread without one presses when it is the first and has waited for a [`MOMENT`]; then it sleeps on the lock
-//!    itself, or, if a script has the lock, looks for it once a moment: a script may run for so long that the thread
-//!    gives up. So the first never stays the first for longer than a moment and what the holder takes.
+//!    thread without one presses when it is the first and has waited for a [`MOMENT`]; then it sleeps until the holder
+//!    lets the lock go, and wakes it. So the first never stays the first for longer than a moment and what the holder
+//!    takes.
 //! 4. The queue's mutex is held for a few instructions; under it no other lock is taken and nothing is waited for.
 //!
 //! ```text
@@ -107,6 +108,22 @@ impl LockQueue {
             .for_each(|waiting| waiting.thread.unpark());
     }
 
+    /// Wakes the first, if it presses: the lock has been let go. The holder may read an old state here, and wake nobody;
+    /// therefore the first sleeps for a moment at most.
+    #[inline]
+    pub(super) fn note_release(&self) {
+        if self.is_reserved() {
+            self.wake_first();
+        }
+    }
+
+    #[cold]
+    fn wake_first(&self) {
+        if let Some(first) = self.line().threads.front() {
+            first.thread.unpark();
+        }
+    }
+
     fn publish(&self, line: &Line) {
         let state = match (line.threads.is_empty(), line.pressing) {
             (true, _) => EMPTY,
@@ -146,19 +163,15 @@ impl Place<'_> {
             if Instant::now() >= deadline {
                 return None;
             }
-            // It does not sleep, because the holder wakes only threads that sleep on the `RwLock`, and such a sleep has
-            // no deadline.
+            // It does not sleep: most holders let the lock go earlier than it would be awake.
             thread::yield_now();
         }
     }
 
-    /// Waits as long as it takes, unless `gives_up` says that it is of no use: tries the lock with `attempt`, and after
-    /// a moment sleeps on it with `sleep`. That returns `None` if this thread had better not sleep there: then it looks
-    /// again and again.
+    /// Tries the lock with `attempt` as long as it takes, unless `gives_up` says that it is of no use.
     pub(super) fn wait<G>(
         &self,
         attempt: impl Fn() -> Option<G>,
-        sleep: impl Fn() -> Option<G>,
         gives_up: impl Fn() -> bool,
     ) -> Option<G> {
         self.be_first(None, &gives_up).then_some(())?;
@@ -168,10 +181,10 @@ impl Place<'_> {
         }
         self.press();
         while !gives_up() {
-            if let Some(guard) = attempt().or_else(&sleep) {
+            if let Some(guard) = attempt() {
                 return Some(guard);
             }
-            thread::sleep(MOMENT);
+            thread::park_timeout(MOMENT);
         }
         None
     }
@@ -210,10 +223,9 @@ impl Drop for Place<'_> {
             line.pressing -= usize::from(left.is_pressing);
         }
         self.queue.publish(&line);
-        if position == Some(0)
-            && let Some(first) = line.threads.front()
-        {
-            first.thread.unpark();
+        drop(line);
+        if position == Some(0) {
+            self.queue.wake_first();
         }
     }
 }
@@ -255,8 +267,8 @@ mod tests {
     fn a_thread_that_has_waited_for_a_moment_presses() {
         let queue = LockQueue::default();
         let place = queue.join(false);
-        let is_reserved = place.wait(|| None, || Some(queue.is_reserved()), || false);
-        assert_eq!(is_reserved, Some(true));
+        let gets_it = || queue.is_reserved().then_some(());
+        assert!(place.wait(gets_it, || false).is_some());
         assert!(place.joined.elapsed() >= MOMENT);
     }
 

@@ -9,13 +9,8 @@
 use super::lock_queue::{LockQueue, Place};
 use super::shard::Shard;
 use smallvec::SmallVec;
-use std::sync::atomic::{
-    AtomicU32,
-    Ordering::{Relaxed, SeqCst},
-};
-use std::sync::{
-    PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, TryLockResult,
-};
+use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, TryLockResult};
 use std::time::Instant;
 
 /// What a thread wants a lock for.
@@ -32,16 +27,8 @@ pub(super) enum Access {
 pub(super) struct ShardLock {
     queue: LockQueue,
     shard: RwLock<Shard>,
-    scripts: ScriptHolders,
-}
-
-/// The scripts among the holders of a lock.
-#[derive(Debug, Default)]
-struct ScriptHolders {
-    /// All of them.
-    any: AtomicU32,
-    /// Those that have run for longer than clients are to wait.
-    busy: AtomicU32,
+    /// How many holders are scripts that have run for longer than clients are to wait.
+    busy_scripts: AtomicU32,
 }
 
 /// The lock is held by a script that is busy.
@@ -59,10 +46,21 @@ pub(super) enum Patience {
 
 /// A held lock.
 #[derive(Debug)]
-pub(super) enum Guard<'a> {
+pub(super) struct Guard<'a> {
+    // Declared before `release`, hence dropped before it.
+    held: Held<'a>,
+    _release: Release<'a>,
+}
+
+#[derive(Debug)]
+enum Held<'a> {
     Shared(RwLockReadGuard<'a, Shard>),
     Exclusive(RwLockWriteGuard<'a, Shard>),
 }
+
+/// Tells the queue, when it is dropped, that the lock has been let go.
+#[derive(Debug)]
+struct Release<'a>(&'a LockQueue);
 
 /// A wait for a lock that has not ended yet.
 #[derive(Debug)]
@@ -102,27 +100,19 @@ impl ShardLock {
         }
     }
 
-    /// Notes that a script holds the lock.
-    pub(super) fn begin_script(&self) {
-        self.scripts.any.fetch_add(1, Relaxed);
-    }
-
-    /// Notes that the script is busy, and tells the threads that wait.
+    /// Notes that a script that holds the lock is busy, and tells the threads that wait.
     pub(super) fn begin_busy(&self) {
-        self.scripts.busy.fetch_add(1, SeqCst);
+        self.busy_scripts.fetch_add(1, SeqCst);
         self.queue.wake_all();
     }
 
-    /// Notes that the script is about to let the lock go.
-    pub(super) fn end_script(&self, is_busy: bool) {
-        self.scripts.any.fetch_sub(1, Relaxed);
-        if is_busy {
-            self.scripts.busy.fetch_sub(1, SeqCst);
-        }
+    /// Notes that a busy script is about to let the lock go.
+    pub(super) fn end_busy(&self) {
+        self.busy_scripts.fetch_sub(1, SeqCst);
     }
 
     fn is_busy(&self) -> bool {
-        self.scripts.busy.load(SeqCst) > 0
+        self.busy_scripts.load(SeqCst) > 0
     }
 
     /// Takes the lock if it is free and no thread has a better right to it.
@@ -145,22 +135,14 @@ impl ShardLock {
     /// Takes the lock if it is free.
     #[inline]
     fn attempt(&self, access: Access) -> Option<Guard<'_>> {
-        match access {
-            Access::Shared => unless_locked(self.shard.try_read()).map(Guard::Shared),
-            Access::Exclusive => unless_locked(self.shard.try_write()).map(Guard::Exclusive),
-        }
-    }
-
-    /// Takes the lock, and sleeps on it until it is free.
-    fn sleep_on(&self, access: Access) -> Guard<'_> {
-        match access {
-            Access::Shared => {
-                Guard::Shared(self.shard.read().unwrap_or_else(PoisonError::into_inner))
-            }
-            Access::Exclusive => {
-                Guard::Exclusive(self.shard.write().unwrap_or_else(PoisonError::into_inner))
-            }
-        }
+        let held = match access {
+            Access::Shared => unless_locked(self.shard.try_read()).map(Held::Shared),
+            Access::Exclusive => unless_locked(self.shard.try_write()).map(Held::Exclusive),
+        };
+        Some(Guard {
+            held: held?,
+            _release: Release(&self.queue),
+        })
     }
 
     #[cfg(test)]
@@ -174,13 +156,8 @@ impl<'a> Wait<'a> {
     pub(super) fn finish(self, patience: Patience) -> Result<Guard<'a>, Busy> {
         let Wait { lock, access, .. } = self;
         let gives_up = || patience == Patience::UntilBusy && lock.is_busy();
-        let attempt = || lock.attempt(access);
-        // A sleep on the `RwLock` cannot be ended from outside.
-        let sleep = || match patience == Patience::UntilBusy && lock.scripts.any.load(Relaxed) > 0 {
-            true => None,
-            false => Some(lock.sleep_on(access)),
-        };
-        self.place.wait(attempt, sleep, gives_up).ok_or(Busy)
+        let guard = self.place.wait(|| lock.attempt(access), gives_up);
+        guard.ok_or(Busy)
     }
 
     fn until(self, deadline: Instant) -> Result<Guard<'a>, Wait<'a>> {
@@ -192,17 +169,24 @@ impl<'a> Wait<'a> {
 
 impl Guard<'_> {
     pub(super) fn shard(&self) -> &Shard {
-        match self {
-            Guard::Shared(guard) => guard,
-            Guard::Exclusive(guard) => guard,
+        match &self.held {
+            Held::Shared(guard) => guard,
+            Held::Exclusive(guard) => guard,
         }
     }
 
     pub(super) fn exclusive(&mut self) -> &mut Shard {
-        match self {
-            Guard::Exclusive(guard) => guard,
-            Guard::Shared(_) => unreachable!("nobody changes a shard under a shared lock"),
+        match &mut self.held {
+            Held::Exclusive(guard) => guard,
+            Held::Shared(_) => unreachable!("nobody changes a shard under a shared lock"),
         }
+    }
+}
+
+impl Drop for Release<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.note_release();
     }
 }
 

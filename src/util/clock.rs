@@ -27,19 +27,25 @@ pub struct Stopwatch {
 impl Stopwatch {
     /// Starts now.
     pub fn start() -> Stopwatch {
-        Stopwatch {
-            started: Instant::now(),
-            started_unix_ns: unix_us() * 1000,
-            lap: 0,
-        }
+        Stopwatch::with(unix_us() * 1_000)
     }
 
     /// Starts now, as if the Unix time were this one, in milliseconds.
     pub fn start_at(unix_ms: i64) -> Stopwatch {
+        Stopwatch::with(unix_ms * 1_000_000)
+    }
+
+    fn with(started_unix_ns: i64) -> Stopwatch {
         Stopwatch {
-            started_unix_ns: unix_ms * 1_000_000,
-            ..Stopwatch::start()
+            started: Instant::now(),
+            started_unix_ns,
+            lap: 0,
         }
+    }
+
+    /// When it was started.
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     /// Unix time of the last reading, in milliseconds.

@@ -21,7 +21,7 @@ use crate::state::scripts::busy::BusyScript;
 use crate::util::clock::Stopwatch;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// The locks of a script.
 pub(super) enum Held<'a, 'k> {
@@ -42,7 +42,6 @@ pub(super) struct ScriptHost<'a, 'c, 'k> {
     program: &'a Program,
     /// Of the replies that the script gets.
     protocol: Protocol,
-    started: Instant,
     laps: Stopwatch,
     /// The database of the client, which SELECT in a script does not change.
     database: usize,
@@ -74,7 +73,6 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
         is_read_only: bool,
         program: &'a Program,
     ) -> ScriptHost<'a, 'c, 'k> {
-        held.db().begin_script();
         let session = &mut *call.session;
         let is_in_transaction = std::mem::replace(&mut session.transaction.is_running, true);
         if !holds_all {
@@ -86,7 +84,6 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
             is_read_only,
             program,
             protocol: Protocol::Resp2,
-            started: Instant::now(),
             laps: Stopwatch::start_at(call.now_ms),
             database: session.database,
             is_in_transaction,
@@ -270,13 +267,13 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
             kind,
             name,
             self.call.arguments,
-            self.started,
+            self.laps.started(),
         ));
         if self.has_written {
             script.note_write();
         }
         server.scripts.busy.begin(script.clone());
-        self.held.db().begin_busy_script();
+        self.held.db().begin_busy();
         self.busy = Some(script);
     }
 }
@@ -374,7 +371,7 @@ impl Host for ScriptHost<'_, '_, '_> {
             return Ok(());
         }
         let threshold_ms = self.call.server.config.busy_reply_threshold.get();
-        let elapsed = self.started.elapsed();
+        let elapsed = self.laps.started().elapsed();
         if threshold_ms > 0 && elapsed >= Duration::from_millis(threshold_ms as u64) {
             self.become_busy(elapsed);
         }
@@ -384,7 +381,7 @@ impl Host for ScriptHost<'_, '_, '_> {
 
 impl Drop for ScriptHost<'_, '_, '_> {
     fn drop(&mut self) {
-        self.held.db().end_script();
+        self.held.db().end_busy();
         if let Held::Exclusive(db) = &mut self.held {
             // Of a transaction, the commands that follow are told again.
             db.set_silent(false);
