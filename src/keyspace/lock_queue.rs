@@ -108,8 +108,8 @@ impl LockQueue {
             .for_each(|waiting| waiting.thread.unpark());
     }
 
-    /// Wakes the first, if it presses: the lock has been let go. The holder may read an old state here, and wake nobody;
-    /// therefore the first sleeps for a moment at most.
+    /// Wakes the first, if it presses: the lock has been let go. The holder may read an old state here, and wake
+    /// nobody; therefore the first sleeps for a moment at most.
     #[inline]
     pub(super) fn note_release(&self) {
         if self.is_reserved() {

@@ -10,7 +10,7 @@ use super::interpreter::Unlimited;
 use super::to_lua;
 use crate::resp::reply::{Protocol, Reply};
 use crate::util::number::{format_f64_by_digits, hex};
-use mlua::{BorrowedBytes, Either, Lua, MultiValue, Table, Value};
+use mlua::{BorrowedBytes, Lua, MultiValue, Table, Value};
 use sha1::{Digest, Sha1};
 use smallvec::SmallVec;
 
@@ -89,7 +89,7 @@ fn set_constants(redis: &Table) -> mlua::Result<()> {
 }
 
 /// `redis.call`: an error reply ends the script, unless it is caught.
-fn call(lua: &Lua, arguments: MultiValue) -> mlua::Result<Either<String, Value>> {
+fn call(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
     run_command(lua, &arguments, |reply| match to_lua::error(reply) {
         Some(error) => Err(Failure::Reply(error).into()),
         None => to_lua::value(lua, reply),
@@ -97,17 +97,17 @@ fn call(lua: &Lua, arguments: MultiValue) -> mlua::Result<Either<String, Value>>
 }
 
 /// `redis.pcall`: an error reply is a table with the field `err`.
-fn pcall(lua: &Lua, arguments: MultiValue) -> mlua::Result<Either<String, Value>> {
+fn pcall(lua: &Lua, arguments: MultiValue) -> mlua::Result<Value> {
     run_command(lua, &arguments, |reply| to_lua::value(lua, reply))
-        .or_else(|error| failure::caught_reply(lua, error).map(Either::Right))
+        .or_else(|error| failure::caught_reply(lua, error))
 }
 
 /// Runs a command, and hands over its reply.
 fn run_command(
     lua: &Lua,
     arguments: &MultiValue,
-    convert: impl FnOnce(&[u8]) -> mlua::Result<Either<String, Value>>,
-) -> mlua::Result<Either<String, Value>> {
+    convert: impl FnOnce(&[u8]) -> mlua::Result<Value>,
+) -> mlua::Result<Value> {
     if !HOST.is_set() {
         return Err(outside_of_script("redis.call/pcall"));
     }

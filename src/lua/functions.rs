@@ -148,14 +148,10 @@ impl Interpreter {
         host: &mut dyn Host,
         reply: &mut Reply,
     ) -> Outcome {
-        self.run_program(input, host, reply, || {
+        self.run(input, host, reply, |keys, arguments| {
             let functions: Table = self.libraries.raw_get(library as i64)?;
-            let program: Function = functions.raw_get(index + 1)?;
-            Ok((
-                program,
-                self.array(input.keys)?,
-                self.array(input.arguments)?,
-            ))
+            let function: Function = functions.raw_get(index + 1)?;
+            self.run_function.call((function, keys, arguments))
         })
     }
 }

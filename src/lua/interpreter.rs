@@ -19,11 +19,11 @@ use super::host::{Host, STEPS_BETWEEN_LOOKS};
 use super::library;
 use super::position;
 use super::random::{self, Generator};
-use super::to_lua::set_string;
+use super::to_lua;
 use super::to_reply::Writer;
 use crate::resp::reply::Reply;
-use foldhash::HashSet;
-use mlua::{Function, HookTriggers, IntoLuaMulti, Lua, LuaOptions, StdLib, Table, Value, VmState};
+use foldhash::{HashMap, HashSet};
+use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -53,16 +53,19 @@ pub struct Interpreter {
     /// The contents of the table of globals, which scripts see protected.
     globals: Table,
     /// Compiles a text.
-    load: Function,
-    /// Calls a script and catches its error.
-    run: Function,
+    load_text: Function,
+    /// Keeps a compiled script. In a table of Lua, as the functions of libraries, because mlua can have 8,000
+    /// references to values at the most.
+    add_script: Function,
+    forget_scripts: Function,
+    /// Runs a script that was added, and catches its error.
+    run_script: Function,
+    /// Runs a function of a library, and catches its error.
+    pub(super) run_function: Function,
     /// Whether a script had to be ended.
     is_broken: Arc<AtomicBool>,
-    /// The compiled scripts by their names. In a table of Lua, as the functions of libraries, because mlua can have
-    /// 8,000 references to values at the most.
-    scripts: Table,
-    /// How many there are.
-    script_count: usize,
+    /// The scripts that were added, by their names: their numbers, which mlua hands over faster than the names.
+    scripts: HashMap<Box<str>, usize>,
     /// What each library has registered, by the number of the library.
     pub(super) libraries: Table,
     /// The numbers of the libraries.
@@ -122,23 +125,25 @@ impl Interpreter {
         let sandbox = lua
             .load(include_str!("sandbox.lua"))
             .set_name(position::SANDBOX_CHUNK);
-        let (globals, protected, load, run, protect, switch): (_, Table, _, _, Function, _) =
-            sandbox.call((native, tables, kind == Kind::Functions))?;
-        lua.set_globals(protected)?;
+        let sandbox: Table = sandbox.call((native, tables, kind == Kind::Functions))?;
+        lua.set_globals(sandbox.raw_get("shown")?)?;
         let register = Register::default();
+        let protect = sandbox.raw_get("protect")?;
         let interpreter = Interpreter {
             globals_for_loading: globals_for_loading(&lua, register.clone(), &protect)?,
-            scripts: lua.create_table()?,
-            script_count: 0,
+            globals: sandbox.raw_get("globals")?,
+            load_text: sandbox.raw_get("load_text")?,
+            add_script: sandbox.raw_get("add_script")?,
+            forget_scripts: sandbox.raw_get("forget_scripts")?,
+            run_script: sandbox.raw_get("run_script")?,
+            run_function: sandbox.raw_get("run_function")?,
+            switch: sandbox.raw_get("switch")?,
+            scripts: HashMap::default(),
             libraries: lua.create_table()?,
             library_numbers: HashSet::default(),
-            lua,
-            globals,
-            load,
-            run,
             is_broken: Arc::default(),
             register,
-            switch,
+            lua,
         };
         interpreter.set_hook()?;
         Ok(interpreter)
@@ -146,12 +151,13 @@ impl Interpreter {
 
     /// Whether another script may run in it.
     pub fn is_fit(&self) -> bool {
-        !self.is_broken.load(Relaxed) && self.lua.used_memory() < FIT_BYTES
+        self.fit_bytes().is_some()
     }
 
-    /// Bytes of memory in use.
-    pub fn memory_bytes(&self) -> usize {
-        self.lua.used_memory()
+    /// Bytes of memory in use, if another script may run in it.
+    pub fn fit_bytes(&self) -> Option<usize> {
+        let bytes = self.lua.used_memory();
+        (bytes < FIT_BYTES && !self.is_broken.load(Relaxed)).then_some(bytes)
     }
 
     /// Compiles a script, if it is not compiled yet. `body` is what comes after a shebang.
@@ -159,22 +165,19 @@ impl Interpreter {
     /// # Errors
     /// The text of Lua's error, if it is no Lua.
     pub fn compile(&mut self, name: &str, body: &[u8]) -> Result<(), Vec<u8>> {
-        let text_of = |error: mlua::Error| failure::text_of(&error);
-        if !self
-            .scripts
-            .raw_get::<Value>(name)
-            .map_err(text_of)?
-            .is_nil()
-        {
+        if self.scripts.contains_key(name) {
             return Ok(());
         }
-        if self.script_count == MOST_SCRIPTS {
-            self.scripts = self.lua.create_table().map_err(text_of)?;
-            self.script_count = 0;
+        let text_of = |error: mlua::Error| failure::text_of(&error);
+        if self.scripts.len() == MOST_SCRIPTS {
+            self.forget_scripts.call::<()>(()).map_err(text_of)?;
+            self.scripts.clear();
         }
         let function = self.chunk(body, SCRIPT_CHUNK)?;
-        self.scripts.raw_set(name, function).map_err(text_of)?;
-        self.script_count += 1;
+        let number = self.scripts.len();
+        let added = self.add_script.call::<()>((number, function));
+        added.map_err(text_of)?;
+        self.scripts.insert(name.into(), number);
         Ok(())
     }
 
@@ -186,7 +189,7 @@ impl Interpreter {
     fn chunk(&self, body: &[u8], name: &str) -> Result<Function, Vec<u8>> {
         let compile = || {
             let arguments = (self.lua.create_string(body)?, name);
-            self.limited(|| self.load.call::<(Value, Value)>(arguments))
+            self.limited(|| self.load_text.call::<(Value, Value)>(arguments))
         };
         match compile() {
             Ok((Value::Function(function), _)) => Ok(function),
@@ -198,34 +201,33 @@ impl Interpreter {
 
     /// Runs a script that was compiled before. Its reply is written in the protocol of `reply`.
     pub fn run_script(&self, input: Input, host: &mut dyn Host, reply: &mut Reply) -> Outcome {
-        self.run_program(input, host, reply, || {
-            let program: Function = self.scripts.raw_get(input.name)?;
-            self.globals.raw_set("KEYS", self.array(input.keys)?)?;
-            self.globals.raw_set("ARGV", self.array(input.arguments)?)?;
-            Ok(program)
+        self.run(input, host, reply, |keys, arguments| {
+            self.run_script
+                .call((self.scripts.get(input.name).copied(), keys, arguments))
         })
     }
 
-    /// Runs the program, with its arguments, that `prepare` gives.
-    pub(super) fn run_program<A: IntoLuaMulti>(
+    /// Runs what `program` calls with the tables of keys and arguments. Everything happens in one scope of mlua: it
+    /// holds the lock of the state, which each use of a value would take otherwise.
+    pub(super) fn run(
         &self,
         input: Input,
         host: &mut dyn Host,
         reply: &mut Reply,
-        prepare: impl FnOnce() -> mlua::Result<A>,
+        program: impl FnOnce(Option<Table>, Option<Table>) -> mlua::Result<(bool, Value)>,
     ) -> Outcome {
-        let result = prepare().and_then(|arguments| {
-            HOST.set(&mut *host, || self.limited(|| self.run.call(arguments)))
-        });
         let mark = reply.undo_point();
-        let result = result.and_then(|(is_returned, value)| match is_returned {
-            true => {
-                let writer = Writer::new(&self.lua, reply, host);
-                writer.write(&value).map(Outcome::Returned)
+        let outcome = self.lua.scope(|_| {
+            let (keys, arguments) = (self.array(input.keys)?, self.array(input.arguments)?);
+            let run = || self.limited(|| program(keys, arguments));
+            let (is_returned, value) = HOST.set(&mut *host, run)?;
+            if !is_returned {
+                return Ok(Outcome::Failed(self.failure(input.name, value)?));
             }
-            false => Ok(Outcome::Failed(self.failure(input.name, value)?)),
+            let writer = Writer::new(&self.lua, reply, host);
+            writer.write(&value).map(Outcome::Returned)
         });
-        result.unwrap_or_else(|error| {
+        outcome.unwrap_or_else(|error| {
             reply.undo_to(mark);
             Outcome::Failed(unhandled(input.name, &error))
         })
@@ -282,12 +284,13 @@ impl Interpreter {
         })
     }
 
-    pub(super) fn array(&self, strings: &[&[u8]]) -> mlua::Result<Table> {
-        let table = self.lua.create_table_with_capacity(strings.len(), 0)?;
-        for (index, string) in strings.iter().enumerate() {
-            set_string(&self.lua, &table, index + 1, string)?;
+    /// A table of strings; `None` if there are none.
+    fn array(&self, strings: &[&[u8]]) -> mlua::Result<Option<Table>> {
+        if strings.is_empty() {
+            return Ok(None);
         }
-        Ok(table)
+        let string = |index: usize| to_lua::string(&self.lua, strings[index]);
+        to_lua::array(&self.lua, strings.len(), string).map(Some)
     }
 
     /// Works with limited memory.

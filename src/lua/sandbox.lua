@@ -374,13 +374,29 @@ globals._G = protect(globals, true)
 string_metatable.__index = globals.string
 shown_string_metatable = protect({ __index = globals.string })
 
-local function run(program, keys, arguments)
-    if keys then
-        return xpcall(function()
-            return program(keys, arguments)
-        end, handle)
-    end
-    return xpcall(program, handle)
+-- Compiled scripts, by their numbers.
+local scripts = {}
+
+local function add_script(number, program)
+    scripts[number] = program
+end
+
+local function forget_scripts()
+    scripts = {}
+end
+
+-- Runs a script, and catches its error. Keys and arguments are tables, or nil if there are none.
+local function run_script(number, keys, arguments)
+    globals.KEYS = keys or {}
+    globals.ARGV = arguments or {}
+    return xpcall(scripts[number], handle)
+end
+
+-- Runs a function of a library, and catches its error.
+local function run_function(program, keys, arguments)
+    return xpcall(function()
+        return program(keys or {}, arguments or {})
+    end, handle)
 end
 
 -- Functions of libraries have a table of globals around the one that all scripts have: it shows others while a library
@@ -392,4 +408,14 @@ local function switch(to)
     getmetatable(shown_to_functions).__index = to
 end
 
-return globals, is_for_functions and shown_to_functions or globals._G, load_text, run, protect, switch
+return {
+    globals = globals,
+    shown = is_for_functions and shown_to_functions or globals._G,
+    load_text = load_text,
+    add_script = add_script,
+    forget_scripts = forget_scripts,
+    run_script = run_script,
+    run_function = run_function,
+    protect = protect,
+    switch = switch,
+}

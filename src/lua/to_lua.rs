@@ -2,31 +2,42 @@
 //! <https://redis.io/docs/latest/develop/interact/programmability/lua-api/#data-type-conversion>.
 
 use super::failure::ErrorReply;
-use mlua::{Either, IntoLua, Lua, Table, Value};
+use mlua::{Either, Lua, Table, Value};
 
-/// The value that a reply is to a script. A string that is UTF-8 comes as one of Rust: mlua pushes it without a
-/// reference of its own, which costs half as much.
-pub(super) fn value(lua: &Lua, reply: &[u8]) -> mlua::Result<Either<String, Value>> {
-    let mut reader = Reader { lua, rest: reply };
-    let Some(bytes) = reader.string() else {
-        return reader.value().map(Either::Right);
-    };
+/// An element of an array: a string that is UTF-8, or any value. mlua pushes the former without a reference of its own,
+/// which costs half as much, while memory is not limited.
+pub(super) type Pushed<T> = Either<T, Value>;
+
+/// The value that a reply is to a script.
+pub(super) fn value(lua: &Lua, reply: &[u8]) -> mlua::Result<Value> {
+    Reader { lua, rest: reply }.value()
+}
+
+/// A string.
+pub(super) fn string<'a>(lua: &Lua, bytes: &'a [u8]) -> mlua::Result<Pushed<&'a str>> {
     Ok(match std::str::from_utf8(bytes) {
-        Ok(text) => Either::Left(text.to_string()),
+        Ok(text) => Either::Left(text),
         Err(_) => Either::Right(Value::String(lua.create_string(bytes)?)),
     })
 }
 
-/// Sets an element of a table to a string.
-pub(super) fn set_string(
+/// An array of what `item` gives for each of the numbers below `len`.
+pub(super) fn array<'a>(
     lua: &Lua,
-    table: &Table,
-    key: impl IntoLua,
-    bytes: &[u8],
-) -> mlua::Result<()> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => table.raw_set(key, text),
-        Err(_) => table.raw_set(key, lua.create_string(bytes)?),
+    len: usize,
+    mut item: impl FnMut(usize) -> mlua::Result<Pushed<&'a str>>,
+) -> mlua::Result<Table> {
+    let mut failure = None;
+    let items = (0..len).map(|index| {
+        item(index).unwrap_or_else(|error| {
+            failure.get_or_insert(error);
+            Either::Right(Value::Nil)
+        })
+    });
+    let array = lua.create_sequence_from(items)?;
+    match failure {
+        Some(error) => Err(error),
+        None => Ok(array),
     }
 }
 
@@ -56,6 +67,13 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    fn pushed(&mut self) -> mlua::Result<Pushed<&'a str>> {
+        match self.string() {
+            Some(bytes) => string(self.lua, bytes),
+            None => self.value().map(Either::Right),
+        }
+    }
+
     fn value(&mut self) -> mlua::Result<Value> {
         let lua = self.lua;
         let (kind, line) = self.line();
@@ -65,11 +83,7 @@ impl<'a> Reader<'a> {
                 Ok(len) => Value::String(lua.create_string(self.bytes(len))?),
                 Err(_) => Value::Boolean(false),
             },
-            b'+' => {
-                let table = lua.create_table_with_capacity(0, 1)?;
-                set_string(lua, &table, "ok", line)?;
-                Value::Table(table)
-            }
+            b'+' => Value::Table(lua.create_table_from([("ok", string(lua, line)?)])?),
             b'-' => Value::Table(error_of(line).to_table(lua)?),
             b'*' | b'>' => match usize::try_from(integer(line)) {
                 Ok(len) => Value::Table(self.array(len)?),
@@ -113,14 +127,7 @@ impl<'a> Reader<'a> {
     }
 
     fn array(&mut self, len: usize) -> mlua::Result<Table> {
-        let array = self.lua.create_table_with_capacity(len, 0)?;
-        for index in 1..=len {
-            match self.string() {
-                Some(string) => set_string(self.lua, &array, index, string)?,
-                None => array.raw_set(index, self.value()?)?,
-            }
-        }
-        Ok(array)
+        array(self.lua, len, |_| self.pushed())
     }
 
     fn map(&mut self, pairs: usize) -> mlua::Result<Table> {

@@ -31,7 +31,8 @@ struct IdleList {
 }
 
 struct Idle {
-    interpreter: Interpreter,
+    // In a box, because it is handed around for each script.
+    interpreter: Box<Interpreter>,
     memory_bytes: usize,
 }
 
@@ -40,7 +41,7 @@ pub struct Lease<'a> {
     pool: &'a Pool,
     generation: u64,
     /// `None` only while it is dropped.
-    interpreter: Option<Interpreter>,
+    interpreter: Option<Box<Interpreter>>,
 }
 
 impl Pool {
@@ -66,6 +67,7 @@ impl Pool {
         let interpreter = match idle {
             Some(idle) => idle.interpreter,
             None => Interpreter::new(self.kind, self.generator.clone())
+                .map(Box::new)
                 .map_err(|error| format!("ERR cannot make an interpreter: {error}"))?,
         };
         Ok(Lease {
@@ -121,14 +123,16 @@ impl DerefMut for Lease<'_> {
 
 impl Drop for Lease<'_> {
     fn drop(&mut self) {
-        let Some(interpreter) = self.interpreter.take().filter(Interpreter::is_fit) else {
+        let Some(interpreter) = self.interpreter.take() else {
+            return;
+        };
+        let Some(memory_bytes) = interpreter.fit_bytes() else {
             return;
         };
         // A panic may have left it with a script half run.
         if thread::panicking() {
             return;
         }
-        let memory_bytes = interpreter.memory_bytes();
         let mut list = self.pool.idle();
         if self.generation == list.generation && list.interpreters.len() < self.pool.most_idle {
             list.interpreters.push(Idle {

@@ -52,58 +52,49 @@ pub(super) fn run(
     invocation: &Invocation,
 ) -> CommandResult {
     let is_read_only = prepare(call, invocation)?;
-    let locks = &engine.locks;
-    let mut lease = interpreter(call, &invocation.program)?;
+    let (locks, keys) = (&engine.locks, call.keys);
     let mark = call.reply.undo_point();
-    let run = |call: &mut Call, interpreter: &Lease, held: Held, holds_all: bool| {
-        let mut host = ScriptHost::new(call, held, holds_all, is_read_only, &invocation.program);
-        let outcome = perform(interpreter, invocation, &mut host);
-        let has_strayed = host.has_strayed();
-        if !has_strayed {
-            host.commit();
-        }
-        (outcome, has_strayed)
-    };
     // So that a second run draws the same numbers, unless another script draws meanwhile.
     let random = call.server.scripts.random.state();
     if !invocation.program.strays() {
-        let keys = call.keys;
-        let (outcome, has_strayed) = if is_read_only {
+        let ended = if is_read_only {
             locks.remove_expired(view, keys)?;
             let mut db = locks.read(view, keys)?;
-            let (outcome, has_strayed) = run(call, &lease, Held::Shared(&mut db), false);
-            if has_strayed {
+            let ended = run_under(call, Held::Shared(&mut db), false, true, invocation)?;
+            if ended.is_none() {
                 db.take_back_reading();
             }
-            (outcome, has_strayed)
+            ended
         } else {
             let mut db = locks.write_unless_busy(view, keys)?;
             db.begin_undoable_block();
-            let (outcome, has_strayed) = run(call, &lease, Held::Exclusive(&mut db), false);
-            if has_strayed {
+            let ended = run_under(call, Held::Exclusive(&mut db), false, false, invocation)?;
+            if ended.is_none() {
                 db.take_back_block();
             }
             db.serve_waiters();
-            (outcome, has_strayed)
+            ended
         };
-        if !has_strayed {
+        if let Some(outcome) = ended {
             return conclude(call, outcome);
         }
         invocation.program.note_stray();
         call.server.scripts.random.set_state(random);
         call.reply.undo_to(mark);
-        if !lease.is_fit() {
-            // It was ended while it caught errors, or has grown too large.
-            lease = interpreter(call, &invocation.program)?;
-        }
     }
     let mut db = locks.write_all_unless_busy(view)?;
     db.begin_block();
-    let (outcome, _) = run(call, &lease, Held::Exclusive(&mut db), true);
+    let ended = run_under(
+        call,
+        Held::Exclusive(&mut db),
+        true,
+        is_read_only,
+        invocation,
+    );
     db.end_block();
     db.serve_waiters();
     drop(db);
-    conclude(call, outcome)
+    ended?.map_or(Ok(()), |outcome| conclude(call, outcome))
 }
 
 /// Runs a script in a transaction, which holds the locks of all shards.
@@ -113,13 +104,30 @@ pub(super) fn run_in_transaction(
     invocation: &Invocation,
 ) -> CommandResult {
     let is_read_only = prepare(call, invocation)?;
+    let ended = run_under(call, Held::Exclusive(db), true, is_read_only, invocation)?;
+    ended.map_or(Ok(()), |outcome| conclude(call, outcome))
+}
+
+/// Runs a script under these locks, which are those of all shards if `holds_all`. Returns `None` if it has strayed:
+/// then what it has done is to be taken back.
+///
+/// The interpreter is taken now that the locks are held. So threads that wait for them hold none, and the scripts on
+/// one key run in one interpreter, one after the other.
+fn run_under(
+    call: &mut Call,
+    held: Held,
+    holds_all: bool,
+    is_read_only: bool,
+    invocation: &Invocation,
+) -> Result<Option<Outcome>, CommandError> {
     let interpreter = interpreter(call, &invocation.program)?;
-    let held = Held::Exclusive(db);
-    let mut host = ScriptHost::new(call, held, true, is_read_only, &invocation.program);
+    let mut host = ScriptHost::new(call, held, holds_all, is_read_only, &invocation.program);
     let outcome = perform(&interpreter, invocation, &mut host);
+    if host.has_strayed() {
+        return Ok(None);
+    }
     host.commit();
-    drop(host);
-    conclude(call, outcome)
+    Ok(Some(outcome))
 }
 
 /// Checks that the script may run now. Returns whether it only reads.
