@@ -205,3 +205,36 @@ fn unless_locked<G>(attempt: TryLockResult<G>) -> Option<G> {
         Err(TryLockError::WouldBlock) => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use std::thread;
+    use std::time::Duration;
+
+    /// However long it takes, nobody else wakes it.
+    #[test]
+    fn who_lets_the_lock_go_wakes_the_thread_that_presses() {
+        let lock = ShardLock::default();
+        for access in [Access::Shared, Access::Exclusive] {
+            let guard = lock.lock(access);
+            let (joins, joined) = mpsc::channel();
+            let (wakes, woken) = mpsc::channel();
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    let place = lock.queue.join(true);
+                    joins.send(()).unwrap();
+                    while lock.attempt(Access::Exclusive).is_none() {
+                        thread::park_timeout(Duration::from_secs(60));
+                    }
+                    wakes.send(()).unwrap();
+                    drop(place);
+                });
+                joined.recv().unwrap();
+                drop(guard);
+                assert!(woken.recv_timeout(Duration::from_secs(20)).is_ok());
+            });
+        }
+    }
+}

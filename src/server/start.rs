@@ -291,7 +291,16 @@ fn stop_when_asked(server: &Server) {
                 .log
                 .notice("Saving the final RDB snapshot before exiting.");
         }
-        if !saves || server.saves.request_final() || mode.is_forced {
+        // SHUTDOWN NOSAVE does not wait for a save that waits for a busy script.
+        let gives_up = || server.shutdown.skips_save() && server.scripts.busy.is_any();
+        let is_saved = match saves {
+            true => server.saves.request_final(gives_up),
+            false => Some(true),
+        };
+        if is_saved.is_none() {
+            file::abandon(&server.dump_path());
+        }
+        if is_saved.unwrap_or(true) || mode.is_forced {
             server.log.warning("Redis is now ready to exit, bye bye...");
             return;
         }

@@ -144,13 +144,25 @@ impl Saves {
     }
 
     /// Waits for the end of a save in progress, then requests the last one and waits for its end: whether it succeeded.
-    pub fn request_final(&self) -> bool {
-        let book = self
-            .ended
-            .wait_while(self.lock(), |book| book.record.in_progress);
-        let mut book = book.unwrap_or_else(PoisonError::into_inner);
+    /// `None` if `gives_up` said meanwhile, at the beginning or after a [`wake`](Saves::wake), that it is not wanted.
+    pub fn request_final(&self, gives_up: impl Fn() -> bool) -> Option<bool> {
+        let wait = |book, has_ended: &dyn Fn(&Book) -> bool| {
+            let goes_on = |book: &mut Book| !has_ended(book) && !gives_up();
+            let book = self.ended.wait_while(book, goes_on);
+            let book = book.unwrap_or_else(PoisonError::into_inner);
+            has_ended(&book).then_some(book)
+        };
+        let mut book = wait(self.lock(), &|book| !book.record.in_progress)?;
         self.post(&mut book, Request::Final);
-        self.wait_for_end(book)
+        let before = book.record.ended;
+        let book = wait(book, &|book| book.record.ended != before)?;
+        Some(book.record.last_is_ok)
+    }
+
+    /// Has `request_final` ask again whether it is still wanted.
+    pub fn wake(&self) {
+        drop(self.lock());
+        self.ended.notify_all();
     }
 
     fn post(&self, book: &mut Book, request: Request) {

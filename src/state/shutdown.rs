@@ -8,6 +8,9 @@
 //!        refuse: the dump cannot be written
 //! ```
 //!
+//! A request without a save is heard even while another one is under way: the save of that one may wait for a busy script,
+//! for ever.
+//!
 //! # Thread safety
 //! Any thread may request; the thread of a SHUTDOWN sleeps until the request is refused. Only the main thread waits and
 //! refuses. The mutex is a leaf.
@@ -59,6 +62,8 @@ pub struct Shutdown {
     stop: Mutex<StopRequest>,
     changed: Condvar,
     is_under_way: AtomicBool,
+    /// Whether the last request is one without a save.
+    skips_save: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -68,23 +73,24 @@ struct StopRequest {
 }
 
 impl Shutdown {
-    /// Requests that the server stops. Does nothing if a request is under way already.
-    pub fn request(&self, mode: ShutdownMode) {
-        self.set(&mut self.lock(), mode);
-    }
-
-    fn set(&self, stop: &mut StopRequest, mode: ShutdownMode) {
-        stop.mode.get_or_insert(mode);
+    /// Requests that the server stops. Returns how many requests were refused before.
+    pub fn request(&self, mode: ShutdownMode) -> u64 {
+        let mut stop = self.lock();
+        if stop.mode.is_none() || mode.save == SaveMode::Never {
+            stop.mode = Some(mode);
+            self.skips_save.store(mode.save == SaveMode::Never, SeqCst);
+        }
         self.is_under_way.store(true, SeqCst);
         self.changed.notify_all();
+        stop.refused
     }
 
-    /// Requests that the server stops. Returns only if the request was refused.
-    pub fn request_and_wait(&self, mode: ShutdownMode) {
-        let mut stop = self.lock();
-        let before = stop.refused;
-        self.set(&mut stop, mode);
-        drop(self.changed.wait_while(stop, |stop| stop.refused == before));
+    /// Waits until more requests than these were refused.
+    pub fn wait_for_refusal(&self, before: u64) {
+        drop(
+            self.changed
+                .wait_while(self.lock(), |stop| stop.refused == before),
+        );
     }
 
     /// Waits for a request. For the main thread.
@@ -109,7 +115,13 @@ impl Shutdown {
         stop.mode = None;
         stop.refused += 1;
         self.is_under_way.store(false, SeqCst);
+        self.skips_save.store(false, SeqCst);
         self.changed.notify_all();
+    }
+
+    /// Whether the request that is under way is one without a save.
+    pub fn skips_save(&self) -> bool {
+        self.skips_save.load(SeqCst)
     }
 
     /// Whether a request is under way.

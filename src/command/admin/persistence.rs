@@ -106,8 +106,9 @@ fn shutdown(call: &mut Call) -> CommandResult {
     if save != SaveMode::Never {
         refuse_if_busy(call)?;
     }
-    call.server
-        .shutdown
-        .request_and_wait(ShutdownMode { save, is_forced });
+    let server = call.server;
+    let refused = server.shutdown.request(ShutdownMode { save, is_forced });
+    server.saves.wake();
+    server.shutdown.wait_for_refusal(refused);
     Err(CommandError::ShutdownFailed)
 }
