@@ -159,10 +159,14 @@ impl Reply {
         }
     }
 
-    /// The bytes of an output in which all strings are small or were copied.
-    pub fn into_bytes(self) -> Vec<u8> {
-        debug_assert!(self.parts.is_empty());
-        self.bytes
+    /// All bytes of an output of which nothing is sent yet.
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        if self.parts.is_empty() {
+            return self.bytes;
+        }
+        let mut all = Vec::with_capacity(self.len());
+        self.write_to(&mut all).expect("a vector takes everything");
+        all
     }
 
     /// Removes what was written after the undo point.

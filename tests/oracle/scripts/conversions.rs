@@ -371,6 +371,69 @@ fn a_reply_becomes_a_value_and_a_reply_again() {
     evaluate(DATA, combined(&call_contexts(), CALLS));
 }
 
+/// Values so large that the server shares them with the reply, and collections so large that it writes them in pieces.
+const LARGE_DATA: &str = r#"
+EVAL "redis.call('SET', 's', ('x'):rep(16384)) redis.call('SET', 't', ('\\r\\n$4\\r\\nFAKE'):rep(2000)) return 1" 0
+EVAL "for i = 1, 12000 do redis.call('RPUSH', 'l', 'e' .. i) redis.call('SADD', 'm', 'e' .. i) end return 1" 0
+EVAL "for i = 1, 12000 do redis.call('HSET', 'h', 'f' .. i, i) redis.call('ZADD', 'z', i, 'e' .. i) end return 1" 0
+EVAL "redis.call('RPUSH', 'long', 'a', ('y'):rep(20000), 'b') return 1" 0
+EVAL "redis.call('HSET', 'fields', 'a', 1, 'b', ('z'):rep(20000)) return 1" 0
+"#;
+
+/// Shows a value, without the order of an array: sets and hashes have none.
+const SHOW_ELEMENTS: &str = "local function show(v) \
+    if type(v) ~= 'table' then return type(v) .. ':' .. tostring(v) end local parts = {} \
+    for k, e in pairs(v) do parts[#parts + 1] = (type(k) == 'number' and '' or k .. '=') .. show(e) end \
+    table.sort(parts) return '{' .. table.concat(parts, ',') .. '}' end ";
+
+const LARGE_CONTEXTS: &str = "
+return redis.sha1hex(show(@))
+redis.setresp(3) return redis.sha1hex(show(@))
+return pcall(function() return #show(@) end) and #show(@)
+";
+
+const LARGE_CALLS: &str = r#"
+redis.call('GET', 's')
+redis.call('GET', 't')
+redis.pcall('GET', 't')
+redis.call('MGET', 's', 't', 'missing', 's')
+{redis.call('SET', 'd', ('d'):rep(20000)), redis.call('GETDEL', 'd'), redis.call('EXISTS', 'd')}
+{redis.call('SET', 'd', ('d'):rep(20000)), redis.call('SET', 'd', 1, 'GET'), redis.call('GETSET', 'd', 2)}
+{redis.call('SET', 'd', ('d'):rep(20000)), redis.call('GETEX', 'd', 'EX', 100)}
+redis.call('GETRANGE', 't', 5, -5)
+redis.call('SUBSTR', 't', 5, -5)
+redis.call('ECHO', ('e'):rep(20000))
+redis.call('LRANGE', 'l', 0, -1)
+redis.call('LRANGE', 'l', 0, 9999)
+redis.call('LRANGE', 'l', 1, 11000)
+redis.call('LRANGE', 'long', 0, -1)
+redis.call('LINDEX', 'long', 1)
+{redis.call('LMOVE', 'long', 'long', 'LEFT', 'RIGHT'), redis.call('LRANGE', 'long', 0, -1)}
+redis.call('SMEMBERS', 'm')
+redis.call('SUNION', 'm')
+redis.call('SINTER', 'm', 'm')
+redis.call('SORT', 'm', 'ALPHA')
+redis.call('HGETALL', 'h')
+redis.call('HKEYS', 'h')
+redis.call('HVALS', 'h')
+redis.call('HGETALL', 'fields')
+redis.call('HVALS', 'fields')
+redis.call('HMGET', 'fields', 'b', 'a', 'b')
+redis.call('HGET', 'fields', 'b')
+redis.call('ZRANGE', 'z', 0, -1)
+redis.call('ZRANGE', 'z', 0, -1, 'WITHSCORES')
+redis.call('ZREVRANGE', 'z', 0, 10500)
+redis.call('ZRANGEBYSCORE', 'z', 5, '+inf', 'WITHSCORES')
+redis.call('ZUNION', 1, 'z', 'WITHSCORES')
+"#;
+
+#[test]
+fn large_replies_become_values_as_a_whole() {
+    let contexts = rows(LARGE_CONTEXTS).map(|context| format!("{SHOW_ELEMENTS}{context}\n"));
+    let contexts = contexts.collect::<String>();
+    evaluate(LARGE_DATA, combined(&contexts, LARGE_CALLS));
+}
+
 /// Arguments of `redis.call`: strings and numbers become strings, all else is refused.
 const ARGUMENTS: &str = "
 'x'
