@@ -219,13 +219,18 @@ impl Interpreter {
         let mark = reply.undo_point();
         let outcome = self.lua.scope(|_| {
             let (keys, arguments) = (self.array(input.keys)?, self.array(input.arguments)?);
-            let run = || self.limited(|| program(keys, arguments));
-            let (is_returned, value) = HOST.set(&mut *host, run)?;
-            if !is_returned {
-                return Ok(Outcome::Failed(self.failure(input.name, value)?));
+            let run = || match self.limited(|| program(keys, arguments))? {
+                (true, value) => Ok(Ok(value)),
+                // To look at an error may run code of the script, its metamethods.
+                (false, error) => self.limited(|| self.failure(input.name, error).map(Err)),
+            };
+            match HOST.set(&mut *host, run)? {
+                Ok(value) => {
+                    let writer = Writer::new(&self.lua, reply, host);
+                    writer.write(&value).map(Outcome::Returned)
+                }
+                Err(failure) => Ok(Outcome::Failed(failure)),
             }
-            let writer = Writer::new(&self.lua, reply, host);
-            writer.write(&value).map(Outcome::Returned)
         });
         outcome.unwrap_or_else(|error| {
             reply.undo_to(mark);

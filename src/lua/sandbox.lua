@@ -40,18 +40,21 @@ end
 -- '?', unless a function in C was the caller. After a tail call (`return pairs(x)`) the caller is gone, and so is the position.
 local raise = native.raise
 
-local function wrong_argument(position, name, expected, value)
-    raise(("bad argument #%d to '?' (%s expected, got %s)"):format(position, expected, type(value)), name)
+-- The argument comes last, if there is one.
+local function wrong_argument(position, name, expected, ...)
+    local found = select('#', ...) == 0 and 'no value' or type((...))
+    raise(("bad argument #%d to '?' (%s expected, got %s)"):format(position, expected, found), name)
 end
 
 -- The contents of a protected table; else the argument itself, which has to be a table.
-local function table_argument(value, name)
+local function table_argument(name, ...)
+    local value = ...
     local content = contents[value]
     if content then
         return content
     end
     if type(value) ~= 'table' then
-        wrong_argument(1, name, 'table', value)
+        wrong_argument(1, name, 'table', ...)
     end
     return value
 end
@@ -60,25 +63,27 @@ local globals = {}
 
 -- Iterating.
 
-function globals.next(t, key)
+function globals.next(...)
+    local t, key = ...
     local content = contents[t]
     if content then
         return next(content, key)
     end
     if type(t) ~= 'table' then
-        wrong_argument(1, 'next', 'table', t)
+        wrong_argument(1, 'next', 'table', ...)
     end
     return next(t, key)
 end
 
 local next_of_any = globals.next
 
-function globals.pairs(t)
+function globals.pairs(...)
+    local t = ...
     if contents[t] then
         return next_of_any, t, nil
     end
     if type(t) ~= 'table' then
-        wrong_argument(1, 'pairs', 'table', t)
+        wrong_argument(1, 'pairs', 'table', ...)
     end
     return next, t, nil
 end
@@ -87,7 +92,7 @@ end
 
 function globals.rawget(...)
     local t, key = ...
-    local content = table_argument(t, 'rawget')
+    local content = table_argument('rawget', ...)
     if select('#', ...) < 2 then
         raise("bad argument #2 to '?' (value expected)", 'rawget')
     end
@@ -101,7 +106,7 @@ function globals.rawset(...)
         error(READ_ONLY, 0)
     end
     if type(t) ~= 'table' then
-        wrong_argument(1, 'rawset', 'table', t)
+        wrong_argument(1, 'rawset', 'table', ...)
     end
     if count < 3 then
         raise(("bad argument #%d to '?' (value expected)"):format(count + 1), 'rawset')
@@ -114,18 +119,18 @@ end
 
 local insert_into_table = insert
 
-function libraries.table.insert(t, ...)
+function libraries.table.insert(...)
+    local t, position, value = ...
     if contents[t] then
         error(READ_ONLY, 0)
     end
     if type(t) ~= 'table' then
-        wrong_argument(1, 'insert', 'table', t)
+        wrong_argument(1, 'insert', 'table', ...)
     end
     local count = select('#', ...)
-    if count == 1 then
-        insert_into_table(t, (...))
-    elseif count == 2 then
-        local position, value = ...
+    if count == 2 then
+        insert_into_table(t, position)
+    elseif count == 3 then
         if type(position) ~= 'number' and not tonumber(position) then
             wrong_argument(2, 'insert', 'number', position)
         end
@@ -213,7 +218,7 @@ function globals.setmetatable(...)
         error(READ_ONLY, 0)
     end
     if type(t) ~= 'table' then
-        wrong_argument(1, 'setmetatable', 'table', t)
+        wrong_argument(1, 'setmetatable', 'table', ...)
     end
     if select('#', ...) < 2 or metatable ~= nil and type(metatable) ~= 'table' then
         raise("bad argument #2 to '?' (nil or table expected)", 'setmetatable')
@@ -248,18 +253,20 @@ local function load_text(text, name)
     return loadstring(text, name)
 end
 
-function globals.loadstring(text, name)
+function globals.loadstring(...)
+    local text, name = ...
     if type(text) == 'number' then
         text = tostring(text)
     elseif type(text) ~= 'string' then
-        wrong_argument(1, 'loadstring', 'string', text)
+        wrong_argument(1, 'loadstring', 'string', ...)
     end
     return load_text(text, name)
 end
 
-function globals.load(reader, name)
+function globals.load(...)
+    local reader, name = ...
     if type(reader) ~= 'function' then
-        wrong_argument(1, 'load', 'function', reader)
+        wrong_argument(1, 'load', 'function', ...)
     end
     local pieces = {}
     local function read_all()

@@ -35,7 +35,11 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 
 /// Seconds of Unix time, and the microseconds of the current second.
 fn time(call: &mut Call) -> CommandResult {
-    let now_us = clock::unix_us();
+    let transaction = &mut call.session.transaction;
+    let now_us = match transaction.is_running {
+        true => *transaction.time_us.get_or_insert_with(clock::unix_us),
+        false => clock::unix_us(),
+    };
     call.reply.array(2);
     call.reply.bulk_integer(now_us / 1_000_000);
     call.reply.bulk_integer(now_us % 1_000_000);

@@ -118,6 +118,7 @@ fn exec_queue(
         return Ok(());
     }
     call.session.transaction.is_running = true;
+    call.session.transaction.time_us = None;
     laps.lap_ns();
     db.begin_block();
     for step in &all.steps {

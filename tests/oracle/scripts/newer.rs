@@ -5,6 +5,7 @@
 use super::KEYS_AND_ARGUMENTS;
 use crate::common::oracle::{RawClient, words};
 use crate::common::{Folder, Server, request};
+use my_redis_server::resp::decoder::Value;
 
 /// A program, its reply in RESP2, and in RESP3.
 type Row = (&'static str, &'static str, &'static str);
@@ -156,6 +157,10 @@ const WAITING: &[Row] = &[
         "*2\r\n:0\r\n$1\r\n1\r\n", "*2\r\n:0\r\n,1\r\n"),
 ];
 
+/// Takes some time, and tells whether TIME shows it.
+const STANDS_STILL: &str = "local first = redis.call('TIME') for i = 1, 1e6 do end local second = redis.call('TIME') \
+     return first[1] .. first[2] == second[1] .. second[2]";
+
 fn check(rows: &[Row]) {
     let folder = Folder::new();
     let server = Server::ours(&folder, &["--save", ""]);
@@ -187,4 +192,23 @@ fn numbers_have_as_few_digits_as_tell_them() {
 #[test]
 fn commands_that_wait_may_be_called() {
     check(WAITING);
+}
+
+#[test]
+fn time_stands_still_in_a_script_and_in_a_transaction() {
+    check(&[(STANDS_STILL, ":1\r\n", SAME)]);
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut client = server.client();
+    client.ask("MULTI");
+    client.ask("TIME");
+    client.call(&["EVAL", STANDS_STILL, "0"]);
+    client.ask("TIME");
+    let Value::Array(replies) = client.call(&["EXEC"]) else {
+        panic!("the transaction is carried out")
+    };
+    assert_eq!(replies[1], Value::Integer(1));
+    assert_eq!(replies[0], replies[2]);
+    // And goes on behind it.
+    assert_ne!(client.call(&["TIME"]), replies[0]);
 }

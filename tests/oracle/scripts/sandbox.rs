@@ -220,3 +220,32 @@ fn scripts_leave_the_globals_as_they_were() {
     let programs = [CHANGES, AFTERWARDS].into_iter();
     evaluate("", programs.flat_map(rows));
 }
+
+/// Functions that the sandbox replaces, without an argument that they need.
+const MISSING_ARGUMENTS: &str = "
+local x = pairs() return x
+local x = pairs(nil) return x
+local x = next() return x
+local x = next(nil) return x
+local x = rawget() return x
+local x = rawget({}) return x
+local x = rawset() return x
+local x = rawset({}) return x
+local x = rawset({}, 1) return x
+local x = loadstring() return x
+local x = loadstring(nil) return x
+local x = load() return x
+local x = setmetatable() return x
+local x = setmetatable({}) return x
+local x = getmetatable() return x
+table.insert() return 1
+table.insert({}) return 1
+table.insert({}, 1, 2, 3) return 1
+table.insert({}, 'x', 1) return 1
+local t = {1} table.insert(t, 2) table.insert(t, 1, 3) table.insert(t, '2', 4) return t
+";
+
+#[test]
+fn missing_arguments_are_told_from_nil() {
+    evaluate("", rows(MISSING_ARGUMENTS));
+}

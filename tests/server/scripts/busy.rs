@@ -239,6 +239,21 @@ fn a_script_cannot_catch_its_end() {
     }
 }
 
+/// The server looks for the text of the error, when the script itself is over.
+#[test]
+fn an_error_whose_text_never_comes_is_killed() {
+    let (_folder, server, mut client) = impatient_server();
+    let script = "error(setmetatable({}, {__index = function() while true do end end}))";
+    let mut running = busy(&server, script, &["k"]);
+    assert_eq!(client.ask("SCRIPT KILL"), "OK");
+    let text = error_text(running.receive());
+    assert!(
+        text.starts_with("ERR Script killed by user with SCRIPT KILL... script: "),
+        "{text}"
+    );
+    assert_eq!(client.ask("EXISTS k"), "(integer) 0");
+}
+
 /// Runs for some seconds in a debug build, and ends.
 const WRITES: &str = "redis.call('SET', KEYS[1], 'y') local n = 0 while redis.call('EXISTS', KEYS[2]) == 0 and n < 3e7 \
      do for i = 1, 1e5 do n = n + 1 end end return 'end'";

@@ -305,7 +305,6 @@ impl Host for ScriptHost<'_, '_, '_> {
             self.note_write()?;
         }
         let mark = reply.undo_point();
-        let database = self.call.session.database;
         let result = self.run(&plan, arguments, reply);
         if result == Err(CommandError::UndeclaredKey) && !self.holds_all {
             return self.stray();
@@ -325,6 +324,7 @@ impl Host for ScriptHost<'_, '_, '_> {
         note_duration(server, session, command, arguments, duration_ns);
         if server.monitors.is_any() {
             let arguments = arguments.iter().map(|argument| argument.to_vec()).collect();
+            let database = self.call.session.database;
             self.note(Note::Shown(command, database, arguments));
         }
         self.note(Note::Call(command, duration_ns));

@@ -52,6 +52,7 @@ pub(super) fn run(
     invocation: &Invocation,
 ) -> CommandResult {
     let is_read_only = prepare(call, invocation)?;
+    call.session.transaction.time_us = None;
     if let Program::Function(_) = invocation.program {
         // The first call in an interpreter runs the code of the whole library. Nobody has to wait for that: the
         // interpreter which is given back here is the next to be taken.
