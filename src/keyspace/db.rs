@@ -173,7 +173,6 @@ impl<'a> DerefMut for WriteDb<'a> {
 impl Drop for ReadDb<'_> {
     /// Sends the events that reading has caused.
     fn drop(&mut self) {
-        self.0.end_busy();
         self.0.commit_reading();
     }
 }
@@ -182,7 +181,6 @@ impl Drop for WriteDb<'_> {
     /// Commits what has not been committed and serves the clients that waited for it, publishes the earliest deadlines
     /// while the locks are still held, and wakes the expirer if need be.
     fn drop(&mut self) {
-        self.end_busy();
         self.commit(&[]);
         self.end_block();
         match thread::panicking() {

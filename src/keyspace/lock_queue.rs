@@ -12,8 +12,8 @@
 //!    lock would lie idle meanwhile. But once a thread in the queue is *pressing*, newcomers go to its end. So a
 //!    pressing thread waits for the holder and for those before it in the queue, and for no other thread.
 //! 3. A thread with a deadline holds other locks: it presses from the beginning, and tries the lock until then. A
-//!    thread without one presses when it is the first and has waited for a [`MOMENT`]; then it sleeps until the holder
-//!    lets the lock go, and wakes it. So the first never stays the first for longer than a moment and what the holder
+//!    thread without one presses when it is the first and has waited for a [`MOMENT`]; then it spins a little, and
+//!    sleeps until the holder lets the lock go and wakes it, or for another moment. So the first never stays the first for longer than a moment and what the holder
 //!    takes.
 //! 4. The queue's mutex is held for a few instructions; under it no other lock is taken and nothing is waited for.
 //!
@@ -63,7 +63,7 @@ struct Line {
     pressing: usize,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Waiting {
     thread: Thread,
     is_pressing: bool,
@@ -106,10 +106,8 @@ impl LockQueue {
 
     /// Wakes all threads that sleep in the queue, to look whether they want to go on waiting.
     pub(super) fn wake_all(&self) {
-        self.line()
-            .threads
-            .iter()
-            .for_each(|waiting| waiting.thread.unpark());
+        let threads = self.line().threads.clone();
+        threads.iter().for_each(|waiting| waiting.thread.unpark());
     }
 
     /// Wakes the first, if it presses: the lock has been let go. The holder may read an old state here, and wake
@@ -123,7 +121,9 @@ impl LockQueue {
 
     #[cold]
     fn wake_first(&self) {
-        if let Some(first) = self.line().threads.front() {
+        // The mutex is free again when the thread wakes, and wants it.
+        let first = self.line().threads.front().cloned();
+        if let Some(first) = first {
             first.thread.unpark();
         }
     }
@@ -143,6 +143,14 @@ impl LockQueue {
 }
 
 impl Line {
+    /// Whether this thread is the first.
+    fn is_led_by_own(&self) -> bool {
+        let own = thread::current().id();
+        self.threads
+            .front()
+            .is_some_and(|first| first.thread.id() == own)
+    }
+
     /// Where this thread stands.
     fn position(&self) -> Option<usize> {
         let own = thread::current().id();
@@ -198,7 +206,7 @@ impl Place<'_> {
 
     /// Sleeps until this thread is the first; `false` if the deadline came earlier, or if it gave up.
     fn be_first(&self, deadline: Option<Instant>, gives_up: impl Fn() -> bool) -> bool {
-        while self.queue.line().position() != Some(0) {
+        while !self.queue.line().is_led_by_own() {
             if gives_up() {
                 return false;
             }

@@ -48,12 +48,12 @@ pub(super) enum Patience {
 #[derive(Debug)]
 pub(super) struct Guard<'a> {
     // Declared before `release`, hence dropped before it.
-    held: Held<'a>,
+    kind: GuardKind<'a>,
     _release: Release<'a>,
 }
 
 #[derive(Debug)]
-enum Held<'a> {
+enum GuardKind<'a> {
     Shared(RwLockReadGuard<'a, Shard>),
     Exclusive(RwLockWriteGuard<'a, Shard>),
 }
@@ -135,12 +135,12 @@ impl ShardLock {
     /// Takes the lock if it is free.
     #[inline]
     fn attempt(&self, access: Access) -> Option<Guard<'_>> {
-        let held = match access {
-            Access::Shared => unless_locked(self.shard.try_read()).map(Held::Shared),
-            Access::Exclusive => unless_locked(self.shard.try_write()).map(Held::Exclusive),
+        let kind = match access {
+            Access::Shared => unless_locked(self.shard.try_read()).map(GuardKind::Shared),
+            Access::Exclusive => unless_locked(self.shard.try_write()).map(GuardKind::Exclusive),
         };
         Some(Guard {
-            held: held?,
+            kind: kind?,
             _release: Release(&self.queue),
         })
     }
@@ -169,16 +169,16 @@ impl<'a> Wait<'a> {
 
 impl Guard<'_> {
     pub(super) fn shard(&self) -> &Shard {
-        match &self.held {
-            Held::Shared(guard) => guard,
-            Held::Exclusive(guard) => guard,
+        match &self.kind {
+            GuardKind::Shared(guard) => guard,
+            GuardKind::Exclusive(guard) => guard,
         }
     }
 
     pub(super) fn exclusive(&mut self) -> &mut Shard {
-        match &mut self.held {
-            Held::Exclusive(guard) => guard,
-            Held::Shared(_) => unreachable!("nobody changes a shard under a shared lock"),
+        match &mut self.kind {
+            GuardKind::Exclusive(guard) => guard,
+            GuardKind::Shared(_) => unreachable!("nobody changes a shard under a shared lock"),
         }
     }
 }

@@ -132,10 +132,8 @@ impl Interpreter {
     pub fn keep_libraries(&mut self, is_wanted: impl Fn(u64) -> bool) {
         let libraries = &self.libraries;
         self.library_numbers.retain(|number| {
-            let keeps = is_wanted(*number);
-            // A table gives no memory back when a field is removed, and takes none either.
-            let is_removed = keeps || libraries.raw_set(*number as i64, Value::Nil).is_ok();
-            keeps || !is_removed
+            // What cannot be removed is kept.
+            is_wanted(*number) || libraries.raw_set(*number as i64, Value::Nil).is_err()
         });
     }
 

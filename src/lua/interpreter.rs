@@ -5,8 +5,8 @@
 //! 1. One thread at a time uses an interpreter, and one script at a time runs in it.
 //! 2. A script does not change what the next one sees: the tables that all scripts see are protected (`sandbox.lua`),
 //!    and an interpreter that was told to end a script, or has grown large, is not used again
-//!    ([`is_fit`](Interpreter::is_fit)). Two things stay, as in Redis: the settings of `cjson`, and the variables that
-//!    a library of functions keeps.
+//!    ([`fit_bytes`](Interpreter::fit_bytes)). Three things stay, as in Redis: the settings of `cjson`, those of the
+//!    garbage collector, and the variables that a library of functions keeps.
 //! 3. While a script runs, its memory is limited; a script that needs more ends with an error. While this server
 //!    converts arguments and replies it is not: they are as large as what the server holds already, and mlua's
 //!    conversions cost twice as much if they may fail. Nor is it while a library decodes a text so short that the
@@ -147,11 +147,6 @@ impl Interpreter {
         };
         interpreter.set_hook()?;
         Ok(interpreter)
-    }
-
-    /// Whether another script may run in it.
-    pub fn is_fit(&self) -> bool {
-        self.fit_bytes().is_some()
     }
 
     /// Bytes of memory in use, if another script may run in it.

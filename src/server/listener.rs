@@ -95,8 +95,8 @@ impl Listener {
         loop {
             match self.accept(server) {
                 // The changes of this client would be lost. If the server does not stop after all, the client can
-                // connect again.
-                Ok(_) if server.shutdown.is_under_way() => {}
+                // connect again. While the server waits for a busy script, a client may come to end it.
+                Ok(_) if server.shutdown.is_under_way() && !server.scripts.busy.is_any() => {}
                 Ok(Some(arrival)) => receive(server, workers, arrival),
                 Ok(None) => {}
                 Err(error) => {

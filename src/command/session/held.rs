@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 
 /// What is held back.
 #[derive(Debug, Default)]
-pub struct Held {
+pub struct HeldBack {
     /// Keys that were looked up and found, and those that were not.
     lookups: (u32, u32),
     /// How many events of keys the script has caused so far. They are held too: messages and events are sent in the
@@ -25,7 +25,7 @@ struct Message {
     content: Box<[u8]>,
 }
 
-impl Held {
+impl HeldBack {
     /// Adds look-ups.
     pub fn count_lookups(&mut self, hits: u32, misses: u32) {
         self.lookups.0 += hits;

@@ -1,6 +1,6 @@
 //! A client's transaction: the commands since MULTI and the keys since WATCH.
 
-use super::held::Held;
+use super::held::HeldBack;
 use crate::command::registry::Command;
 use crate::command::spec::CommandFlags;
 use crate::keyspace::space::Key;
@@ -22,7 +22,7 @@ pub struct Transaction {
     /// The Unix time that TIME shows while they do, in microseconds, once it has been asked: it stands still.
     pub time_us: Option<i64>,
     /// What a script that runs has said and caused, if it may be taken back.
-    pub held: Option<Held>,
+    pub held: Option<HeldBack>,
 }
 
 /// The commands that wait for EXEC. Their arguments lie one behind the other in one block of memory, so that a command

@@ -58,7 +58,7 @@ impl Pool {
     /// Takes an interpreter.
     ///
     /// # Errors
-    /// There is not enough memory for a new one.
+    /// The text of the error, without the code ERR: there is not enough memory for a new one.
     pub fn take(&self) -> Result<Lease<'_>, String> {
         let mut list = self.idle();
         let generation = list.generation;
@@ -68,7 +68,7 @@ impl Pool {
             Some(idle) => idle.interpreter,
             None => Interpreter::new(self.kind, self.generator.clone())
                 .map(Box::new)
-                .map_err(|error| format!("ERR cannot make an interpreter: {error}"))?,
+                .map_err(|error| format!("cannot make an interpreter: {error}"))?,
         };
         Ok(Lease {
             pool: self,

@@ -452,18 +452,37 @@ fn a_signal_waits_for_the_script_and_a_second_one_does_not() {
     assert_eq!(wait_for_exit(&mut server.process).code(), Some(1));
 }
 
-#[test]
-fn shutdown_nosave_is_heard_after_a_signal() {
-    let folder = Folder::new();
-    let mut server = Server::ours(&folder, &["--busy-reply-threshold", "50"]);
-    let mut client = server.client();
-    let _running = busy(&server, LOOP, &["k"]);
+/// Tells the server to end with SIGTERM, so that it waits with its last save for the script.
+fn request_end(server: &Server, folder: &Folder) {
     server.signal("TERM");
     wait_until("it is noted", || {
         let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
         log.contains("Received SIGTERM scheduling shutdown...")
     });
-    client.send(&["SHUTDOWN", "NOSAVE"]);
+}
+
+/// Also from a client that comes after the signal.
+#[test]
+fn shutdown_nosave_is_heard_after_a_signal() {
+    let folder = Folder::new();
+    let mut server = Server::ours(&folder, &["--busy-reply-threshold", "50"]);
+    let _running = busy(&server, LOOP, &["k"]);
+    request_end(&server, &folder);
+    server.client().send(&["SHUTDOWN", "NOSAVE"]);
     assert!(wait_for_exit(&mut server.process).success());
     assert!(!folder.path().join("dump.my_rdb").exists());
+}
+
+#[test]
+fn shutdown_nosave_is_heard_before_the_script_is_busy() {
+    let folder = Folder::new();
+    let mut server = Server::ours(&folder, &["--busy-reply-threshold", "500"]);
+    let (mut client, mut running) = (server.client(), server.client());
+    running.send(&eval_request(LOOP, &["k"], &[]));
+    wait_until("the script runs", || {
+        client.ask("CLIENT LIST").contains("cmd=eval")
+    });
+    request_end(&server, &folder);
+    client.send(&["SHUTDOWN", "NOSAVE"]);
+    assert!(wait_for_exit(&mut server.process).success());
 }

@@ -9,7 +9,7 @@ use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::invocation::Program;
 use crate::command::registry::Command;
-use crate::command::session::held;
+use crate::command::session::held::HeldBack;
 use crate::command::spec::{MAY_REPLICATE, NOSCRIPT, WRITE};
 use crate::keyspace::db::{Db, ReadDb, WriteDb};
 use crate::keyspace::survey::Survey;
@@ -24,20 +24,20 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// The locks of a script.
-pub(super) enum Held<'a, 'k> {
-    /// It only reads.
+pub(super) enum ScriptLocks<'a, 'k> {
+    /// Shared ones on the shards of the keys that it has declared: it only reads.
     Shared(&'a mut ReadDb<'k>),
-    /// It may change keys.
-    Exclusive(&'a mut WriteDb<'k>),
+    /// Exclusive ones on these shards.
+    Declared(&'a mut WriteDb<'k>),
+    /// Exclusive ones on all shards.
+    All(&'a mut WriteDb<'k>),
 }
 
 /// One run of a script.
 pub(super) struct ScriptHost<'a, 'c, 'k> {
     /// The call of EVAL.
     call: &'a mut Call<'c>,
-    held: Held<'a, 'k>,
-    /// Whether all shards are locked.
-    holds_all: bool,
+    locks: ScriptLocks<'a, 'k>,
     is_read_only: bool,
     program: &'a Program,
     /// Of the replies that the script gets.
@@ -56,31 +56,33 @@ pub(super) struct ScriptHost<'a, 'c, 'k> {
     busy: Option<Arc<BusyScript>>,
 }
 
-impl<'k> Held<'_, 'k> {
-    pub(super) fn db(&self) -> &Db<'k> {
+impl<'k> ScriptLocks<'_, 'k> {
+    fn db(&self) -> &Db<'k> {
         match self {
-            Held::Shared(db) => db,
-            Held::Exclusive(db) => db,
+            ScriptLocks::Shared(db) => db,
+            ScriptLocks::Declared(db) | ScriptLocks::All(db) => db,
         }
+    }
+
+    fn are_all(&self) -> bool {
+        matches!(self, ScriptLocks::All(_))
     }
 }
 
 impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
     pub(super) fn new(
         call: &'a mut Call<'c>,
-        held: Held<'a, 'k>,
-        holds_all: bool,
+        locks: ScriptLocks<'a, 'k>,
         is_read_only: bool,
         program: &'a Program,
     ) -> ScriptHost<'a, 'c, 'k> {
         let session = &mut *call.session;
         let is_in_transaction = std::mem::replace(&mut session.transaction.is_running, true);
-        if !holds_all {
-            session.transaction.held = Some(held::Held::default());
+        if !locks.are_all() {
+            session.transaction.held = Some(HeldBack::default());
         }
         ScriptHost {
-            held,
-            holds_all,
+            locks,
             is_read_only,
             program,
             protocol: Protocol::Resp2,
@@ -128,11 +130,9 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
         let (hits, misses) = messages.lookups();
         server.statistics.count_lookups(client, hits, misses);
         let pubsub = &server.pubsub;
-        match &mut self.held {
-            Held::Exclusive(db) if !self.holds_all => {
-                db.end_block_with(|news| messages.send_before(news, pubsub));
-            }
-            _ => messages.send_before(usize::MAX, pubsub),
+        // Under shared locks nothing is published, and under all locks nothing is held back.
+        if let ScriptLocks::Declared(db) = &mut self.locks {
+            db.end_block_with(|news| messages.send_before(news, pubsub));
         }
     }
 
@@ -166,13 +166,11 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
     /// Whether all that a command needs is locked.
     fn is_locked_for(&self, plan: &Plan) -> bool {
         let changes = matches!(plan.body, Body::Write(..) | Body::Wait(_));
-        match &self.held {
-            Held::Shared(db) => {
-                !changes && (self.holds_all || (!plan.body.needs_all() && db.covers(&plan.keys)))
-            }
-            Held::Exclusive(db) => {
-                self.holds_all || (!plan.body.needs_all() && db.serves(&plan.keys))
-            }
+        let needs_all = plan.body.needs_all();
+        match &self.locks {
+            ScriptLocks::Shared(db) => !changes && !needs_all && db.covers(&plan.keys),
+            ScriptLocks::Declared(db) => !needs_all && db.serves(&plan.keys),
+            ScriptLocks::All(_) => true,
         }
     }
 
@@ -191,8 +189,8 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
             then: Then::Nothing,
             ..*call
         };
-        match &mut self.held {
-            Held::Exclusive(db) => {
+        match &mut self.locks {
+            ScriptLocks::Declared(db) | ScriptLocks::All(db) => {
                 db.begin_step(database, touches);
                 match spec.has(WRITE) {
                     // Even if a pause has begun since.
@@ -204,7 +202,7 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
                 }
                 run_locked(&mut own, plan.body, db)
             }
-            Held::Shared(db) => {
+            ScriptLocks::Shared(db) => {
                 db.begin_step(database, touches);
                 let result = match plan.body {
                     Body::Read(handler, _) => handler(&mut own, db),
@@ -221,7 +219,7 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
 
     /// Notes something at once, or when it is certain that the run counts.
     fn note(&mut self, note: Note) {
-        match self.holds_all {
+        match self.locks.are_all() {
             true => note.carry_out(self.call.server, self.call.session.client.id),
             false => self.notes.add(note),
         }
@@ -273,7 +271,9 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
             script.note_write();
         }
         server.scripts.busy.begin(script.clone());
-        self.held.db().begin_busy();
+        // The last save before the end may be waiting for this script.
+        server.saves.wake();
+        self.locks.db().begin_busy();
         self.busy = Some(script);
     }
 }
@@ -306,7 +306,7 @@ impl Host for ScriptHost<'_, '_, '_> {
         }
         let mark = reply.undo_point();
         let result = self.run(&plan, arguments, reply);
-        if result == Err(CommandError::UndeclaredKey) && !self.holds_all {
+        if result == Err(CommandError::UndeclaredKey) && !self.locks.are_all() {
             return self.stray();
         }
         if let Err(error) = result {
@@ -340,7 +340,7 @@ impl Host for ScriptHost<'_, '_, '_> {
     }
 
     fn set_replication(&mut self, targets: Targets) {
-        if let Held::Exclusive(db) = &mut self.held {
+        if let ScriptLocks::Declared(db) | ScriptLocks::All(db) = &mut self.locks {
             db.set_silent(!targets.log && !targets.replicas);
         }
     }
@@ -381,8 +381,8 @@ impl Host for ScriptHost<'_, '_, '_> {
 
 impl Drop for ScriptHost<'_, '_, '_> {
     fn drop(&mut self) {
-        self.held.db().end_busy();
-        if let Held::Exclusive(db) = &mut self.held {
+        self.locks.db().end_busy();
+        if let ScriptLocks::Declared(db) | ScriptLocks::All(db) = &mut self.locks {
             // Of a transaction, the commands that follow are told again.
             db.set_silent(false);
         }

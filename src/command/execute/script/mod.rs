@@ -42,7 +42,9 @@ use crate::keyspace::view::View;
 use crate::lua::flags::ScriptFlags;
 use crate::lua::interpreter::{Input, Outcome};
 use crate::state::scripts::pool::Lease;
-use host::{Held, ScriptHost};
+use host::{ScriptHost, ScriptLocks};
+
+const CANNOT_STRAY: &str = "under the locks of all shards no script strays";
 
 /// Runs a script for which no lock is held.
 pub(super) fn run(
@@ -54,8 +56,8 @@ pub(super) fn run(
     let is_read_only = prepare(call, invocation)?;
     call.session.transaction.time_us = None;
     if let Program::Function(_) = invocation.program {
-        // The first call in an interpreter runs the code of the whole library. Nobody has to wait for that: the
-        // interpreter which is given back here is the next to be taken.
+        // The first call in an interpreter runs the code of the whole library. It runs here, where no client waits for
+        // it: usually the interpreter that is given back now is the next to be taken.
         drop(interpreter(call, &invocation.program)?);
     }
     let (locks, keys) = (&engine.locks, call.keys);
@@ -66,7 +68,7 @@ pub(super) fn run(
         let ended = if is_read_only {
             locks.remove_expired(view, keys)?;
             let mut db = locks.read(view, keys)?;
-            let ended = run_under(call, Held::Shared(&mut db), false, true, invocation)?;
+            let ended = run_under(call, ScriptLocks::Shared(&mut db), true, invocation)?;
             if ended.is_none() {
                 db.take_back_reading();
             }
@@ -74,11 +76,10 @@ pub(super) fn run(
         } else {
             let mut db = locks.write_unless_busy(view, keys)?;
             db.begin_undoable_block();
-            let ended = run_under(call, Held::Exclusive(&mut db), false, false, invocation)?;
+            let ended = run_under(call, ScriptLocks::Declared(&mut db), false, invocation)?;
             if ended.is_none() {
                 db.take_back_block();
             }
-            db.serve_waiters();
             ended
         };
         if let Some(outcome) = ended {
@@ -90,17 +91,9 @@ pub(super) fn run(
     }
     let mut db = locks.write_all_unless_busy(view)?;
     db.begin_block();
-    let ended = run_under(
-        call,
-        Held::Exclusive(&mut db),
-        true,
-        is_read_only,
-        invocation,
-    );
-    db.end_block();
-    db.serve_waiters();
+    let ended = run_under(call, ScriptLocks::All(&mut db), is_read_only, invocation);
     drop(db);
-    ended?.map_or(Ok(()), |outcome| conclude(call, outcome))
+    conclude(call, ended?.expect(CANNOT_STRAY))
 }
 
 /// Runs a script in a transaction, which holds the locks of all shards.
@@ -110,24 +103,22 @@ pub(super) fn run_in_transaction(
     invocation: &Invocation,
 ) -> CommandResult {
     let is_read_only = prepare(call, invocation)?;
-    let ended = run_under(call, Held::Exclusive(db), true, is_read_only, invocation)?;
-    ended.map_or(Ok(()), |outcome| conclude(call, outcome))
+    let ended = run_under(call, ScriptLocks::All(db), is_read_only, invocation)?;
+    conclude(call, ended.expect(CANNOT_STRAY))
 }
 
-/// Runs a script under these locks, which are those of all shards if `holds_all`. Returns `None` if it has strayed:
-/// then what it has done is to be taken back.
+/// Runs a script under these locks. Returns `None` if it has strayed: then what it has done is to be taken back.
 ///
 /// The interpreter is taken now that the locks are held. So threads that wait for them hold none, and the scripts on
 /// one key run in one interpreter, one after the other.
 fn run_under(
     call: &mut Call,
-    held: Held,
-    holds_all: bool,
+    locks: ScriptLocks,
     is_read_only: bool,
     invocation: &Invocation,
 ) -> Result<Option<Outcome>, CommandError> {
     let interpreter = interpreter(call, &invocation.program)?;
-    let mut host = ScriptHost::new(call, held, holds_all, is_read_only, &invocation.program);
+    let mut host = ScriptHost::new(call, locks, is_read_only, &invocation.program);
     let outcome = perform(&interpreter, invocation, &mut host);
     if host.has_strayed() {
         return Ok(None);
