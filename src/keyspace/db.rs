@@ -430,7 +430,7 @@ impl<'a> Db<'a> {
         self.replaced(key, replaced)
     }
 
-    /// The same with a key that counts as new even if it was there before: the commands that hand whole values over
+    /// Like [`put_object`](Self::put_object), but the key counts as new even if it was there before: the commands that hand whole values over
     /// take away first what they replace, as in Redis.
     pub fn put_anew(&mut self, key: &Key<'_>, object: Object, expires_at_ms: Option<i64>) {
         self.remove(key);

@@ -21,7 +21,7 @@ use crate::types::dict::Content;
 use foldhash::HashSet;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// Keys among which one is looked for one after the other.
+/// Up to this many keys are searched one after the other.
 const FEW: usize = 16;
 
 /// What a shard needs to take back a script.

@@ -8,8 +8,8 @@
 //!        refuse: the dump cannot be written
 //! ```
 //!
-//! A request without a save is heard even while another one is under way: the save of that one may wait for a busy script,
-//! for ever.
+//! A request without a save is heard even while another one is under way: the save of that one may wait for a busy
+//! script, for ever.
 //!
 //! # Thread safety
 //! Any thread may request; the thread of a SHUTDOWN sleeps until the request is refused. Only the main thread waits and

@@ -108,7 +108,7 @@ impl BusyScripts {
         list.iter().find(is_wanted).cloned()
     }
 
-    /// Ends all of this kind that have changed nothing.
+    /// Marks all of this kind that have changed nothing. Each ends when it looks for the mark.
     ///
     /// # Errors
     /// No script of this kind is busy, or all of them have written.

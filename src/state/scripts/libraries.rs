@@ -335,9 +335,6 @@ impl Libraries {
         let number = self.next_number.fetch_add(1, Relaxed);
         let mut interpreter = self.interpreters.take().map_err(String::into_bytes)?;
         let registrations = interpreter.load_library(number, &text[code_at..], host)?;
-        // Lua has room for some thousands of functions that are held from outside. A library that is loaded and never
-        // called must not take it; the first call loads it again.
-        interpreter.keep_libraries(|other| other != number);
         if registrations.is_empty() {
             return Err(b"No functions registered".to_vec());
         }

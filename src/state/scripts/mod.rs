@@ -1,8 +1,8 @@
 //! Scripts and functions: what is cached, what is loaded, what runs for too long.
 //!
-//! Thread safety: the cache and the table of libraries are behind locks that are held for a look-up. An interpreter
-//! belongs to the thread that has taken it from its [`Pool`]. While libraries change (`changing`), the locks of their
-//! table, of the idle interpreters and of the log are taken; no other lock is taken under another of these.
+//! Thread safety: an interpreter belongs to the thread that has taken it from its [`Pool`]. The locks are taken in this
+//! order: the shards of a script, `changing` (while libraries change), and one of those that are held for a few lines: of
+//! the cache, the table of libraries, the idle interpreters, the busy scripts.
 
 pub mod busy;
 pub mod libraries;
@@ -75,10 +75,11 @@ impl Scripts {
         cached.get(digest).cloned()
     }
 
-    /// Puts a script into the cache.
-    pub fn add(&self, script: Arc<Script>) {
+    /// Puts a script into the cache, unless another thread has done so. Returns the one that is there.
+    pub fn add(&self, script: Script) -> Arc<Script> {
         let mut cached = self.cached.write().unwrap_or_else(PoisonError::into_inner);
-        cached.entry(script.digest).or_insert(script);
+        let entry = cached.entry(script.digest);
+        entry.or_insert_with(|| Arc::new(script)).clone()
     }
 
     /// Empties the cache, and forgets what interpreters have compiled.

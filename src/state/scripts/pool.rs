@@ -8,8 +8,8 @@ use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-/// Interpreters that may be idle. More scripts than there are processors are under way when the system takes the
-/// processor from a thread in the middle of one. A new interpreter takes some 150 KiB, and to make it takes as long as
+/// Interpreters that may be idle. There are more than processors, because the system takes the processor from threads
+/// in the middle of a script. A new interpreter takes some 150 KiB, and to make it takes as long as
 /// to run a hundred short scripts.
 const MOST_IDLE: usize = 32;
 

@@ -19,8 +19,8 @@
 //!    shards of the declared keys its events, messages and effects are held until then, with what is noted about its
 //!    calls (statistics, monitors, lines of the log). Under all shards messages, events and notes leave at once, as in
 //!    a transaction, because that run is never taken back.
-//! 3. A run that is taken back has left nothing but entries in the slow log: no entry of a key, no event, no message,
-//!    no reply. So it does not matter that the second run may see another state, and takes another way: between the
+//! 3. A run that is taken back has left nothing but durations in the slow log and in LATENCY, and keys that had expired
+//!    are counted as such twice: no entry of a key, no event, no message, no reply. So it does not matter that the second run may see another state, and takes another way: between the
 //!    two runs other commands may have come.
 //! 4. The second run cannot stray. So a script runs twice at most.
 //! 5. A script that only reads begins under shared locks, under which nothing can change. If it strays, its events are
@@ -62,7 +62,7 @@ pub(super) fn run(
     }
     let (locks, keys) = (&engine.locks, call.keys);
     let mark = call.reply.undo_point();
-    // So that a second run draws the same numbers, unless another script draws meanwhile.
+    // So that a second run draws the same numbers. Scripts that have drawn meanwhile draw theirs again.
     let random = call.server.scripts.random.state();
     if !invocation.program.strays() {
         let ended = if is_read_only {
@@ -152,7 +152,7 @@ fn interpreter<'a>(call: &Call<'a>, program: &Program) -> Result<Lease<'a>, Comm
     match program {
         Program::Script(script) => {
             let lease = scripts.interpreters.take();
-            let mut lease = lease.map_err(|error| CommandError::Other(error.into_bytes()))?;
+            let mut lease = lease.map_err(CommandError::err)?;
             lease
                 .compile(&script.name, script.code())
                 .map_err(CommandError::NotCompiled)?;

@@ -75,12 +75,7 @@ const SCRIPT: &[CommandSpec] = &[
 /// ```
 fn eval(call: &mut Call) -> Result<Invocation, CommandError> {
     let keys = request::key_count(call, call.integer(2)?)?;
-    let text = call.argument(1);
-    let digest = digest_of(text);
-    let script = match call.server.scripts.find(&digest) {
-        Some(script) => script,
-        None => add(call, digest, text)?,
-    };
+    let script = find_or_add(call, call.argument(1))?;
     Ok(request::invocation(call, Program::Script(script), keys))
 }
 
@@ -96,6 +91,7 @@ fn evalsha(call: &mut Call) -> Result<Invocation, CommandError> {
     let no_script =
         || CommandError::Other(b"NOSCRIPT No matching script. Please use EVAL.".to_vec());
     let digest = parse_digest(call.argument(1));
+    // Only the length is looked at before the number of keys.
     if call.argument(1).len() != 2 * size_of::<ScriptDigest>() {
         return Err(no_script());
     }
@@ -112,12 +108,7 @@ fn evalsha(call: &mut Call) -> Result<Invocation, CommandError> {
 /// (error) ERR Error compiling script (new function): user_script:1: unexpected symbol near '<eof>'
 /// ```
 fn load(call: &mut Call) -> CommandResult {
-    let text = call.argument(2);
-    let digest = digest_of(text);
-    let script = match call.server.scripts.find(&digest) {
-        Some(script) => script,
-        None => add(call, digest, text)?,
-    };
+    let script = find_or_add(call, call.argument(2))?;
     call.reply.bulk(script.name.as_bytes());
     Ok(())
 }
@@ -204,21 +195,20 @@ fn help(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// Compiles a script, and puts it into the cache.
-fn add(call: &Call, digest: ScriptDigest, text: &[u8]) -> Result<Arc<Script>, CommandError> {
+/// The script with this text: it is in the cache, or is compiled and put there.
+fn find_or_add(call: &Call, text: &[u8]) -> Result<Arc<Script>, CommandError> {
+    let scripts = &call.server.scripts;
+    let digest = digest_of(text);
+    if let Some(script) = scripts.find(&digest) {
+        return Ok(script);
+    }
     let (code_at, flags) = shebang(text)?;
     let script = Script::new(digest, text, code_at, flags);
-    let scripts = &call.server.scripts;
-    let mut interpreter = scripts
-        .interpreters
-        .take()
-        .map_err(|error| CommandError::Other(error.into_bytes()))?;
+    let mut interpreter = scripts.interpreters.take().map_err(CommandError::err)?;
     interpreter
         .compile(&script.name, script.code())
         .map_err(CommandError::NotCompiled)?;
-    let script = Arc::new(script);
-    scripts.add(script.clone());
-    Ok(script)
+    Ok(scripts.add(script))
 }
 
 /// What the first line of a script says if it begins with `#!`, and where the code begins. The line's end belongs to
