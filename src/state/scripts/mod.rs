@@ -1,8 +1,8 @@
 //! Scripts and functions: what is cached, what is loaded, what runs for too long.
 //!
-//! Thread safety: an interpreter belongs to the thread that has taken it from its [`Pool`]. The locks are taken in this
-//! order: the shards of a script, `changing` (while libraries change), and one of those that are held for a few lines: of
-//! the cache, the table of libraries, the idle interpreters, the busy scripts.
+//! Thread safety: an interpreter belongs to the thread that has taken it from its [`Pool`]. Locks are taken in this
+//! order: the shards of a script, `changing` (while libraries change), and one of those that are held for a few lines:
+//! of the cache, the table of libraries, the idle interpreters, the busy scripts.
 
 pub mod busy;
 pub mod libraries;

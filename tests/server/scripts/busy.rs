@@ -430,6 +430,15 @@ fn shutdown_nosave_ends_the_server_at_once() {
     assert!(!folder.path().join("dump.my_rdb").exists());
 }
 
+/// Tells the server to end by a signal, so that it waits with its last save for the script.
+fn request_end(server: &Server, folder: &Folder, signal: &str) {
+    server.signal(signal);
+    wait_until("it is noted", || {
+        let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
+        log.contains(&format!("Received SIG{signal} scheduling shutdown..."))
+    });
+}
+
 /// As Redis: the signal is obeyed when the script has ended; a second SIGINT does not wait for that.
 #[test]
 fn a_signal_waits_for_the_script_and_a_second_one_does_not() {
@@ -443,22 +452,9 @@ fn a_signal_waits_for_the_script_and_a_second_one_does_not() {
     let mut server = Server::ours(&folder, &["--busy-reply-threshold", "50"]);
     assert_eq!(server.client().ask("GET k"), "\"y\"");
     let _running = busy(&server, LOOP, &["k"]);
-    server.signal("INT");
-    wait_until("it is noted", || {
-        let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
-        log.contains("Received SIGINT scheduling shutdown...")
-    });
+    request_end(&server, &folder, "INT");
     server.signal("INT");
     assert_eq!(wait_for_exit(&mut server.process).code(), Some(1));
-}
-
-/// Tells the server to end with SIGTERM, so that it waits with its last save for the script.
-fn request_end(server: &Server, folder: &Folder) {
-    server.signal("TERM");
-    wait_until("it is noted", || {
-        let log = std::fs::read_to_string(folder.path().join("log")).unwrap();
-        log.contains("Received SIGTERM scheduling shutdown...")
-    });
 }
 
 /// Also from a client that comes after the signal.
@@ -467,7 +463,7 @@ fn shutdown_nosave_is_heard_after_a_signal() {
     let folder = Folder::new();
     let mut server = Server::ours(&folder, &["--busy-reply-threshold", "50"]);
     let _running = busy(&server, LOOP, &["k"]);
-    request_end(&server, &folder);
+    request_end(&server, &folder, "TERM");
     server.client().send(&["SHUTDOWN", "NOSAVE"]);
     assert!(wait_for_exit(&mut server.process).success());
     assert!(!folder.path().join("dump.my_rdb").exists());
@@ -482,7 +478,7 @@ fn shutdown_nosave_is_heard_before_the_script_is_busy() {
     wait_until("the script runs", || {
         client.ask("CLIENT LIST").contains("cmd=eval")
     });
-    request_end(&server, &folder);
+    request_end(&server, &folder, "TERM");
     client.send(&["SHUTDOWN", "NOSAVE"]);
     assert!(wait_for_exit(&mut server.process).success());
 }

@@ -20,8 +20,8 @@
 //!    calls (statistics, monitors, lines of the log). Under all shards messages, events and notes leave at once, as in
 //!    a transaction, because that run is never taken back.
 //! 3. A run that is taken back has left nothing but durations in the slow log and in LATENCY, and keys that had expired
-//!    are counted as such twice: no entry of a key, no event, no message, no reply. So it does not matter that the second run may see another state, and takes another way: between the
-//!    two runs other commands may have come.
+//!    are counted as such twice: no entry of a key, no event, no message, no reply. So it does not matter that the
+//!    second run may see another state, and takes another way: between the two runs other commands may have come.
 //! 4. The second run cannot stray. So a script runs twice at most.
 //! 5. A script that only reads begins under shared locks, under which nothing can change. If it strays, its events are
 //!    forgotten, and it runs again under exclusive locks on all shards.
