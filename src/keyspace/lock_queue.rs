@@ -13,8 +13,8 @@
 //!    pressing thread waits for the holder and for those before it in the queue, and for no other thread.
 //! 3. A thread with a deadline holds other locks: it presses from the beginning, and tries the lock until then. A
 //!    thread without one presses when it is the first and has waited for a [`MOMENT`]; then it spins a little, and
-//!    sleeps until the holder lets the lock go and wakes it, or for another moment. So the first never stays the first for longer than a moment and what the holder
-//!    takes.
+//!    sleeps until the holder lets the lock go and wakes it, or for another moment. So the first never stays the first
+//!    for longer than that and what the holder takes.
 //! 4. The queue's mutex is held for a few instructions; under it no other lock is taken and nothing is waited for.
 //!
 //! ```text
