@@ -430,8 +430,8 @@ impl<'a> Db<'a> {
         self.replaced(key, replaced)
     }
 
-    /// Like [`put_object`](Self::put_object), but the key counts as new even if it was there before: the commands that hand whole values over
-    /// take away first what they replace, as in Redis.
+    /// Like [`put_object`](Self::put_object), but the key counts as new even if it was there before: the commands that
+    /// hand whole values over take away first what they replace, as in Redis.
     pub fn put_anew(&mut self, key: &Key<'_>, object: Object, expires_at_ms: Option<i64>) {
         self.remove(key);
         self.put_object(key, object, expires_at_ms);

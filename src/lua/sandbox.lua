@@ -37,7 +37,8 @@ local function protect(content, is_complete)
 end
 
 -- Raises an error as a function in C does: with the position of the caller in front, and with this name instead of
--- '?', unless a function in C was the caller. After a tail call (`return pairs(x)`) the caller is gone, and so is the position.
+-- '?', unless a function in C was the caller. After a tail call (`return pairs(x)`) the caller is gone, and with it the
+-- position and the name.
 local raise = native.raise
 
 -- The argument comes last, if there is one.
