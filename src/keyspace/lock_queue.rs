@@ -110,8 +110,8 @@ impl LockQueue {
         threads.iter().for_each(|waiting| waiting.thread.unpark());
     }
 
-    /// Wakes the first, if it presses: the lock has been let go. The holder may read an old state here, and wake
-    /// nobody; therefore the first sleeps for a moment at most.
+    /// Wakes the first, if it presses: the lock has been let go. The holder may read an old state here, and leave the
+    /// first asleep; therefore the first sleeps for a moment at most.
     #[inline]
     pub(super) fn note_release(&self) {
         if self.is_reserved() {

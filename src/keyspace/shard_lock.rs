@@ -213,7 +213,7 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    /// However long it takes, nobody else wakes it.
+    /// The sleep lasts longer than the test waits.
     #[test]
     fn who_lets_the_lock_go_wakes_the_thread_that_presses() {
         let lock = ShardLock::default();
