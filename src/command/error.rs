@@ -5,6 +5,7 @@ use crate::keyspace::entry::WrongType;
 use crate::keyspace::locks::Busy;
 use crate::lua::interpreter::Kind;
 use crate::types::hyperloglog::Corrupted;
+use crate::util::quoting::c_string;
 use std::fmt;
 
 /// Bytes of a word or request that an error text quotes, where it quotes a bounded part.
@@ -142,11 +143,6 @@ impl CommandError {
             _ => self.to_string().into_bytes(),
         }
     }
-}
-
-/// The bytes before the first zero byte.
-pub(super) fn c_string(bytes: &[u8]) -> &[u8] {
-    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
 }
 
 impl From<WrongType> for CommandError {

@@ -1,7 +1,8 @@
 //! All commands, by name: what look-up, COMMAND, ACL CAT and the statistics of INFO go through.
 
-use super::error::{CommandError, QUOTED_BYTES, c_string};
+use super::error::{CommandError, QUOTED_BYTES};
 use super::spec::CommandSpec;
+use crate::util::quoting::c_string;
 use std::collections::HashMap;
 
 /// A command with its place in the registry.

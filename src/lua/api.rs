@@ -8,6 +8,7 @@ use super::failure::{self, ErrorReply, Failure};
 use super::host::{Host, LogLevel, Targets};
 use super::interpreter::Unlimited;
 use super::to_lua;
+use crate::REDIS_VERSION;
 use crate::resp::reply::{Protocol, Reply};
 use crate::util::number::{format_f64_by_digits, hex};
 use mlua::{BorrowedBytes, Lua, MultiValue, Table, Value};
@@ -19,8 +20,6 @@ scoped_tls_hkt::scoped_thread_local!(
     pub(super) static mut HOST: for<'a> &'a mut (dyn Host + 'a)
 );
 
-/// The version of Redis that scripts are told.
-const VERSION: [u32; 3] = [7, 2, 6];
 const TO_LOG: i64 = 1;
 const TO_REPLICAS: i64 = 2;
 
@@ -76,9 +75,10 @@ pub(super) fn open_for_loading(lua: &Lua) -> mlua::Result<Table> {
 }
 
 fn set_constants(redis: &Table) -> mlua::Result<()> {
-    let [major, minor, patch] = VERSION;
-    redis.raw_set("REDIS_VERSION", format!("{major}.{minor}.{patch}"))?;
-    redis.raw_set("REDIS_VERSION_NUM", major << 16 | minor << 8 | patch)?;
+    redis.raw_set("REDIS_VERSION", REDIS_VERSION)?;
+    let parts = REDIS_VERSION.split('.').map(str::parse::<u32>);
+    let number = parts.fold(0, |number, part| number << 8 | part.expect("a number"));
+    redis.raw_set("REDIS_VERSION_NUM", number)?;
     for (level, name) in ["LOG_DEBUG", "LOG_VERBOSE", "LOG_NOTICE", "LOG_WARNING"]
         .iter()
         .enumerate()

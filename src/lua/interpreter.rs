@@ -22,6 +22,7 @@ use super::random::{self, Generator};
 use super::to_lua;
 use super::to_reply::Writer;
 use crate::resp::reply::Reply;
+use crate::util::quoting::c_string;
 use foldhash::{HashMap, HashSet};
 use mlua::{Function, HookTriggers, Lua, LuaOptions, StdLib, Table, Value, VmState};
 use std::sync::Arc;
@@ -258,13 +259,8 @@ impl Interpreter {
             let string = self.lua.coerce_string(table.get(name)?)?;
             Ok(string.map(|string| string.as_bytes().to_vec()))
         };
-        let mut text = field("err")?.unwrap_or_else(|| b"ERR unknown error".to_vec());
-        // Redis takes it as a C string.
-        text.truncate(
-            text.iter()
-                .position(|byte| *byte == 0)
-                .unwrap_or(text.len()),
-        );
+        let text = field("err")?.unwrap_or_else(|| b"ERR unknown error".to_vec());
+        let mut text = c_string(&text).to_vec();
         if let (Some(source), Some(line)) = (field("source")?, field("line")?) {
             let place = [
                 b" script: ",

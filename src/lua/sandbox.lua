@@ -118,8 +118,6 @@ function globals.rawset(...)
     return rawset(t, key, value)
 end
 
-local insert_into_table = insert
-
 function libraries.table.insert(...)
     local t, position, value = ...
     if contents[t] then
@@ -130,12 +128,12 @@ function libraries.table.insert(...)
     end
     local count = select('#', ...)
     if count == 2 then
-        insert_into_table(t, position)
+        insert(t, position)
     elseif count == 3 then
         if type(position) ~= 'number' and not tonumber(position) then
             wrong_argument(2, 'insert', 'number', position)
         end
-        insert_into_table(t, position, value)
+        insert(t, position, value)
     else
         raise("wrong number of arguments to 'insert'", 'insert')
     end

@@ -8,7 +8,8 @@ use super::failure::{ErrorReply, Failure};
 use super::host::Host;
 use super::interpreter::MOST_BYTES;
 use super::native::truncated;
-use crate::resp::reply::{Protocol, Reply};
+use crate::resp::reply::{Protocol, Reply, one_line};
+use crate::util::quoting::c_string;
 use mlua::{Lua, LuaString, Table, Value};
 
 /// Slots of Lua's stack. Redis has 8,000, and mlua as many references to values, of which each level takes one.
@@ -136,11 +137,11 @@ impl<'a> Writer<'a> {
         if let Value::String(text) = table.raw_get("err")? {
             let is_counted = table.raw_get("ignore_error_stats_update")?;
             self.error(ErrorReply {
-                text: c_string(&text),
+                text: c_string(&text.as_bytes()).to_vec(),
                 is_counted: matches!(is_counted, Value::Boolean(true)),
             });
         } else if let Value::String(text) = table.raw_get("ok")? {
-            self.reply.status(&one_line(&c_string(&text)));
+            self.reply.status(&one_line(c_string(&text.as_bytes())));
         } else if let Some(number) = number(&table.raw_get("double")?) {
             self.reply.double(number);
         } else if let Value::String(digits) = table.raw_get("big_number")? {
@@ -211,11 +212,11 @@ fn verbatim(table: &Table) -> mlua::Result<Option<([u8; 3], LuaString)>> {
         && let Value::String(text) = verbatim.raw_get("string")?
     {
         let mut letters = *b"   ";
-        let format = c_string(&format);
+        let format = format.as_bytes();
         letters
             .iter_mut()
-            .zip(format)
-            .for_each(|(letter, given)| *letter = given);
+            .zip(c_string(&format))
+            .for_each(|(letter, given)| *letter = *given);
         return Ok(Some((letters, text)));
     }
     Ok(None)
@@ -227,21 +228,4 @@ fn number(value: &Value) -> Option<f64> {
         Value::Integer(number) => Some(*number as f64),
         _ => None,
     }
-}
-
-/// Redis takes some strings up to the first zero byte.
-fn c_string(string: &LuaString) -> Vec<u8> {
-    let bytes = string.as_bytes();
-    bytes
-        .split(|byte| *byte == 0)
-        .next()
-        .unwrap_or_default()
-        .to_vec()
-}
-
-fn one_line(text: &[u8]) -> Vec<u8> {
-    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
-    text.iter()
-        .map(|byte| if is_end(byte) { b' ' } else { *byte })
-        .collect()
 }

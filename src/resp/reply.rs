@@ -42,6 +42,14 @@ pub struct Reply {
     pub(super) sent: Sent,
 }
 
+/// A text with spaces in the place of line ends.
+pub fn one_line(text: &[u8]) -> Vec<u8> {
+    let is_end = |byte: &u8| matches!(byte, b'\r' | b'\n');
+    text.iter()
+        .map(|byte| if is_end(byte) { b' ' } else { *byte })
+        .collect()
+}
+
 /// Values.
 impl Reply {
     /// An empty output in this version of the protocol.
@@ -69,17 +77,7 @@ impl Reply {
 
     /// An error; the text begins with its code. Line ends in it become spaces, as in Redis.
     pub fn error(&mut self, text: &[u8]) {
-        let clean: Vec<u8> = text
-            .iter()
-            .map(|byte| {
-                if matches!(byte, b'\r' | b'\n') {
-                    b' '
-                } else {
-                    *byte
-                }
-            })
-            .collect();
-        self.line(b'-', &clean);
+        self.line(b'-', &one_line(text));
     }
 
     /// An integer.

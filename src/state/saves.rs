@@ -140,23 +140,16 @@ impl Saves {
             return None;
         }
         self.post(&mut book, Request::Foreground);
-        Some(self.wait_for_end(book))
+        self.wait_for_end(book, || false)
     }
 
     /// Waits for the end of a save in progress, then requests the last one and waits for its end: whether it succeeded.
     /// `None` if `gives_up` said meanwhile, at the beginning or after a [`wake`](Saves::wake), that it is not wanted.
     pub fn request_final(&self, gives_up: impl Fn() -> bool) -> Option<bool> {
-        let wait = |book, has_ended: &dyn Fn(&Book) -> bool| {
-            let goes_on = |book: &mut Book| !has_ended(book) && !gives_up();
-            let book = self.ended.wait_while(book, goes_on);
-            let book = book.unwrap_or_else(PoisonError::into_inner);
-            has_ended(&book).then_some(book)
-        };
-        let mut book = wait(self.lock(), &|book| !book.record.in_progress)?;
+        let is_free = |book: &Book| !book.record.in_progress;
+        let mut book = self.wait(self.lock(), is_free, &gives_up)?;
         self.post(&mut book, Request::Final);
-        let before = book.record.ended;
-        let book = wait(book, &|book| book.record.ended != before)?;
-        Some(book.record.last_is_ok)
+        self.wait_for_end(book, gives_up)
     }
 
     /// Has `request_final` ask again whether it is still wanted.
@@ -175,15 +168,28 @@ impl Saves {
         self.wanted.notify_all();
     }
 
-    /// Waits for the end of the save that was just asked for.
-    fn wait_for_end(&self, book: MutexGuard<'_, Book>) -> bool {
+    /// Waits for the end of the save that was just asked for: whether it succeeded.
+    fn wait_for_end(
+        &self,
+        book: MutexGuard<'_, Book>,
+        gives_up: impl Fn() -> bool,
+    ) -> Option<bool> {
         let before = book.record.ended;
-        let book = self
-            .ended
-            .wait_while(book, |book| book.record.ended == before);
-        book.unwrap_or_else(PoisonError::into_inner)
-            .record
-            .last_is_ok
+        let book = self.wait(book, |book| book.record.ended != before, gives_up)?;
+        Some(book.record.last_is_ok)
+    }
+
+    /// Waits until a save has ended and `is_so`, or `gives_up`: `None`.
+    fn wait<'a>(
+        &self,
+        book: MutexGuard<'a, Book>,
+        is_so: impl Fn(&Book) -> bool,
+        gives_up: impl Fn() -> bool,
+    ) -> Option<MutexGuard<'a, Book>> {
+        let goes_on = |book: &mut Book| !is_so(book) && !gives_up();
+        let book = self.ended.wait_while(book, goes_on);
+        let book = book.unwrap_or_else(PoisonError::into_inner);
+        is_so(&book).then_some(book)
     }
 
     /// Waits for a request, at most this long. For the saver.

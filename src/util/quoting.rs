@@ -12,14 +12,15 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unbalanced;
 
+/// What C takes for a string: the bytes before the first zero byte.
+pub fn c_string(bytes: &[u8]) -> &[u8] {
+    bytes.split(|byte| *byte == 0).next().unwrap_or_default()
+}
+
 /// The words of a line, without their quotes.
 pub fn split_arguments(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
     // Redis works on C strings here, so a zero byte ends the line.
-    let end = line
-        .iter()
-        .position(|&byte| byte == 0)
-        .unwrap_or(line.len());
-    let mut rest = &line[..end];
+    let mut rest = c_string(line);
     let mut words = Vec::new();
     loop {
         let blanks = rest.iter().take_while(|byte| is_c_space(**byte)).count();

@@ -1,9 +1,10 @@
 //! ACL, as far as it makes sense in a server that has one user, `default`, with all rights.
 
 use crate::command::call::Call;
-use crate::command::error::{CommandError, CommandResult, QUOTED_BYTES, c_string};
+use crate::command::error::{CommandError, CommandResult, QUOTED_BYTES};
 use crate::command::registry::Command;
 use crate::command::spec::*;
+use crate::util::quoting::c_string;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[

@@ -1,7 +1,7 @@
 //! CLIENT: the connected clients, and what the calling one wants.
 
 use crate::command::call::Call;
-use crate::command::error::{CommandError, CommandResult, c_string};
+use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::{Command, Registry};
 use crate::command::session::ReplyMode;
 use crate::command::spec::*;
@@ -9,6 +9,7 @@ use crate::command::timeout;
 use crate::state::clients::Client;
 use crate::state::pause::Extent;
 use crate::state::waiting::Outcome;
+use crate::util::quoting::c_string;
 use crate::util::{clock, number};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;

@@ -1,7 +1,8 @@
 //! What SCAN and its kin have in common: cursors, MATCH, COUNT, TYPE.
 
 use crate::command::call::Call;
-use crate::command::error::{CommandError, c_string};
+use crate::command::error::CommandError;
+use crate::util::quoting::c_string;
 use crate::util::{glob, number};
 
 /// Entries that one call looks at unless COUNT says otherwise.

@@ -7,7 +7,7 @@
 //! Redis turns a compact sorted set into a large one before it sorts it; here it stays as it is.
 
 use crate::command::call::Call;
-use crate::command::error::{CommandError, CommandResult, c_string};
+use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::object::{Object, Value};
@@ -16,6 +16,7 @@ use crate::types::list::{End, List};
 use crate::types::set::Member;
 use crate::util::number;
 use crate::util::partial_sort::sort_part;
+use crate::util::quoting::c_string;
 use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::ops::Range;

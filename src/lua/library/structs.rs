@@ -14,6 +14,7 @@
 mod tests;
 
 use crate::lua::native::{self, Arguments, argument_error, error, truncated};
+use crate::util::quoting::c_string;
 use mlua::{Lua, MultiValue, Table, Value};
 
 /// The largest size of an integer; only 8 bytes of it hold the number.
@@ -55,7 +56,7 @@ impl<'a> Format<'a> {
     /// The format ends at a zero byte.
     fn new(text: &'a [u8]) -> Format<'a> {
         Format {
-            rest: text.split(|byte| *byte == 0).next().unwrap_or_default(),
+            rest: c_string(text),
             is_big_endian: false,
             alignment: 1,
         }

@@ -3,7 +3,7 @@
 
 use super::pool::{Lease, Pool};
 use crate::lua::flags::ScriptFlags;
-use crate::lua::functions::{Registration, is_valid_name};
+use crate::lua::functions::{NAME_RULE, Registration, is_valid_name};
 use crate::lua::host::Host;
 use crate::util::quoting::split_arguments;
 use std::collections::{BTreeMap, HashMap};
@@ -211,7 +211,7 @@ impl Libraries {
         };
         check(&self.table())?;
         let library = Arc::new(self.compile(name.clone(), text, code_at, host)?);
-        let _changing = self.changing();
+        let _hold = self.hold();
         let mut table = (*self.table()).clone();
         check(&table)?;
         table.add(library.clone())?;
@@ -250,8 +250,9 @@ impl Libraries {
 
     /// Keeps other threads from changing the libraries until the hold is dropped.
     pub fn hold(&self) -> Hold<'_> {
+        let changing = self.changing.lock();
         Hold {
-            _changing: self.changing(),
+            _changing: changing.unwrap_or_else(PoisonError::into_inner),
         }
     }
 
@@ -286,7 +287,7 @@ impl Libraries {
 
     /// Removes a library; returns whether it was there.
     pub fn delete(&self, name: &[u8]) -> bool {
-        let _changing = self.changing();
+        let _hold = self.hold();
         let mut table = (*self.table()).clone();
         let Some(library) = table.libraries.get(name).cloned() else {
             return false;
@@ -298,7 +299,7 @@ impl Libraries {
 
     /// Removes all libraries.
     pub fn flush(&self) {
-        let _changing = self.changing();
+        let _hold = self.hold();
         self.replace(Table::default());
         self.interpreters.renew();
     }
@@ -359,10 +360,6 @@ impl Libraries {
         })
     }
 
-    fn changing(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn replace(&self, table: Table) {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
     }
@@ -394,9 +391,7 @@ fn metadata(text: &[u8]) -> Result<(Vec<u8>, usize), Vec<u8>> {
     }
     let name = name.ok_or(b"Library name was not given")?;
     if !is_valid_name(name) {
-        return Err(b"Library names can only contain letters, numbers, or underscores(_) and must be at least one \
-            character long"
-            .to_vec());
+        return Err(NAME_RULE.into());
     }
     if !engine.eq_ignore_ascii_case(b"lua") {
         return Err(quoting("Engine '", engine, "' not found"));

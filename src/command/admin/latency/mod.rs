@@ -5,13 +5,14 @@ mod doctor;
 mod graph;
 
 use crate::command::call::Call;
-use crate::command::error::{CommandError, CommandResult, c_string};
+use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::Command;
 use crate::command::spec::*;
 use crate::state::Server;
 use crate::state::latency::{COMMAND, FAST_COMMAND, Sample};
 use crate::util::clock;
 use crate::util::histogram::Distribution;
+use crate::util::quoting::c_string;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[

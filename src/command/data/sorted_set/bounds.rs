@@ -1,8 +1,9 @@
 //! The bounds of ranges: `(1.5`, `+inf` of scores, `[ann`, `(bob`, `-` and `+` of members.
 
-use crate::command::error::{CommandError, c_string};
+use crate::command::error::CommandError;
 use crate::types::sorted_set::Edge;
 use crate::util::number;
+use crate::util::quoting::c_string;
 
 /// Which end of a range a bound is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ mod number;
 mod tests;
 
 use crate::lua::native::{self, Arguments, argument_error};
+use crate::util::quoting::c_string;
 use mlua::{LightUserData, Lua, MultiValue, Table, Value};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -185,7 +186,7 @@ fn choice(args: &Arguments, setting: &mut i32, choices: &[&'static str]) -> mlua
         Some(_) => {
             let name = args.bytes(1)?;
             // For C the name ends at a zero byte.
-            let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+            let name = c_string(&name);
             let found = choices.iter().position(|choice| choice.as_bytes() == name);
             let found = found.ok_or_else(|| {
                 let name = String::from_utf8_lossy(name);
