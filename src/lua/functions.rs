@@ -18,8 +18,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const WRONG_NUMBER: &str = "wrong number of arguments to redis.register_function";
 const OUTSIDE_OF_LOAD: &str = "redis.register_function can only be called on FUNCTION LOAD command";
 /// The error if a name is not valid.
-pub const NAME_RULE: &str = "Library names can only contain letters, numbers, or underscores(_) and must be at least one \
-     character long";
+pub const NAME_RULE: &str = "Library names can only contain letters, numbers, or underscores(_) and must be at least \
+     one character long";
 
 /// What a library says of one of its functions.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -32,6 +32,16 @@ pub(in crate::lua) fn function<A: FromLuaMulti, R: IntoLuaMulti>(
     lua.create_function(move |lua, args: A| body(lua, args).map_err(|error| placed(lua, error)))
 }
 
+/// Like [`function`], with a body that reads its arguments one by one.
+pub(in crate::lua) fn reading<R: IntoLuaMulti>(
+    lua: &Lua,
+    body: impl Fn(&Arguments) -> mlua::Result<R> + Send + 'static,
+) -> mlua::Result<Function> {
+    function(lua, move |lua, values: MultiValue| {
+        body(&Arguments::new(lua, &values))
+    })
+}
+
 /// An error whose text says where it was raised.
 fn placed(lua: &Lua, error: mlua::Error) -> mlua::Error {
     let text = match Failure::of(&error) {

@@ -5,7 +5,7 @@
 //! As in Redis, the sequence goes on from script to script, and begins anew when a script calls `math.randomseed`.
 
 use super::native::{self, Arguments};
-use mlua::{Lua, MultiValue, Table};
+use mlua::{Lua, Table};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -58,14 +58,13 @@ impl Generator {
 /// Puts `random` and `randomseed` into the table `math`.
 pub(super) fn install(lua: &Lua, math: &Table, generator: Arc<Generator>) -> mlua::Result<()> {
     let own = generator.clone();
-    let random = move |lua: &Lua, values: MultiValue| random(&own, &Arguments::new(lua, &values));
-    math.raw_set("random", native::function(lua, random)?)?;
-    let seed = move |lua: &Lua, values: MultiValue| {
-        let arguments = Arguments::new(lua, &values);
+    let random = move |arguments: &Arguments| random(&own, arguments);
+    math.raw_set("random", native::reading(lua, random)?)?;
+    let seed = move |arguments: &Arguments| {
         generator.seed(arguments.integer(1)? as i32);
         Ok(())
     };
-    math.raw_set("randomseed", native::function(lua, seed)?)
+    math.raw_set("randomseed", native::reading(lua, seed)?)
 }
 
 fn random(generator: &Generator, arguments: &Arguments) -> mlua::Result<f64> {

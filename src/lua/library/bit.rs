@@ -5,7 +5,7 @@
 mod tests;
 
 use crate::lua::native::{self, Arguments};
-use mlua::{Lua, MultiValue, Table};
+use mlua::{Lua, Table};
 
 /// The table `bit`.
 pub(in crate::lua) fn open(lua: &Lua) -> mlua::Result<Table> {
@@ -23,12 +23,11 @@ pub(in crate::lua) fn open(lua: &Lua) -> mlua::Result<Table> {
     })?;
     set_shift(lua, &library, "rol", u32::rotate_left)?;
     set_shift(lua, &library, "ror", u32::rotate_right)?;
-    let tohex = native::function(lua, |lua, values: MultiValue| {
-        let args = Arguments::new(lua, &values);
-        let bits = bits(&args, 1)?;
+    let tohex = native::reading(lua, |args| {
+        let bits = bits(args, 1)?;
         let digits = match args.get(2) {
             None => 8,
-            Some(_) => self::bits(&args, 2)? as i32,
+            Some(_) => self::bits(args, 2)? as i32,
         };
         Ok(hexadecimal(bits, digits))
     })?;
@@ -42,10 +41,7 @@ fn set_unary(
     name: &str,
     operation: fn(u32) -> u32,
 ) -> mlua::Result<()> {
-    let function = native::function(lua, move |lua, values: MultiValue| {
-        let args = Arguments::new(lua, &values);
-        Ok(operation(bits(&args, 1)?) as i32)
-    })?;
+    let function = native::reading(lua, move |args| Ok(operation(bits(args, 1)?) as i32))?;
     library.set(name, function)
 }
 
@@ -55,12 +51,11 @@ fn set_fold(
     name: &str,
     operation: fn(u32, u32) -> u32,
 ) -> mlua::Result<()> {
-    let function = native::function(lua, move |lua, values: MultiValue| {
-        let args = Arguments::new(lua, &values);
-        let mut sum = bits(&args, 1)?;
+    let function = native::reading(lua, move |args| {
+        let mut sum = bits(args, 1)?;
         // From the last to the second: of several bad arguments, the error names the last.
-        for index in (2..=values.len()).rev() {
-            sum = operation(sum, bits(&args, index)?);
+        for index in (2..=args.values.len()).rev() {
+            sum = operation(sum, bits(args, index)?);
         }
         Ok(sum as i32)
     })?;
@@ -73,10 +68,9 @@ fn set_shift(
     name: &str,
     operation: fn(u32, u32) -> u32,
 ) -> mlua::Result<()> {
-    let function = native::function(lua, move |lua, values: MultiValue| {
-        let args = Arguments::new(lua, &values);
-        let sum = bits(&args, 1)?;
-        Ok(operation(sum, bits(&args, 2)? & 31) as i32)
+    let function = native::reading(lua, move |args| {
+        let sum = bits(args, 1)?;
+        Ok(operation(sum, bits(args, 2)? & 31) as i32)
     })?;
     library.set(name, function)
 }

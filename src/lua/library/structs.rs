@@ -34,14 +34,8 @@ pub(in crate::lua) fn open(lua: &Lua) -> mlua::Result<Table> {
         lua.create_string(packed)
     })?;
     library.set("pack", pack)?;
-    let unpack = native::function(lua, |lua, values: MultiValue| {
-        unpack(&Arguments::new(lua, &values))
-    })?;
-    library.set("unpack", unpack)?;
-    let size = native::function(lua, |lua, values: MultiValue| {
-        size(&Arguments::new(lua, &values))
-    })?;
-    library.set("size", size)?;
+    library.set("unpack", native::reading(lua, unpack)?)?;
+    library.set("size", native::reading(lua, size)?)?;
     Ok(library)
 }
 

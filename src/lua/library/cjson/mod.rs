@@ -91,13 +91,12 @@ fn set_coders(lua: &Lua, library: &Table, settings: &Shared) -> mlua::Result<()>
     })?;
     library.raw_set("encode", encode)?;
     let shared = Arc::clone(settings);
-    let decode = native::function(lua, move |lua, values: MultiValue| {
-        let args = Arguments::new(lua, &values);
-        if values.len() != 1 {
+    let decode = native::reading(lua, move |args| {
+        if args.values.len() != 1 {
             return Err(argument_error(1, "expected 1 argument"));
         }
         let settings = lock(&shared).clone();
-        decode::text(lua, &args.bytes(1)?, &settings)
+        decode::text(args.lua, &args.bytes(1)?, &settings)
     })?;
     library.raw_set("decode", decode)
 }

@@ -6,7 +6,7 @@ mod unpack;
 #[cfg(test)]
 mod tests;
 
-use crate::lua::native::{self, Arguments, argument_error};
+use crate::lua::native::{self, argument_error};
 use mlua::{Lua, MultiValue, Table};
 
 /// The table `cmsgpack`.
@@ -23,22 +23,17 @@ pub(in crate::lua) fn open(lua: &Lua) -> mlua::Result<Table> {
         lua.create_string(packed)
     })?;
     library.raw_set("pack", pack)?;
-    let unpack = native::function(lua, |lua, values: MultiValue| {
-        let args = Arguments::new(lua, &values);
-        unpack::all(lua, &args.bytes(1)?)
-    })?;
+    let unpack = native::reading(lua, |args| unpack::all(args.lua, &args.bytes(1)?))?;
     library.raw_set("unpack", unpack)?;
-    let unpack_one = native::function(lua, |lua, values: MultiValue| {
-        let args = Arguments::new(lua, &values);
+    let unpack_one = native::reading(lua, |args| {
         let offset = args.integer_or(2, 0)?;
-        unpack::some(lua, &args.bytes(1)?, 1, offset)
+        unpack::some(args.lua, &args.bytes(1)?, 1, offset)
     })?;
     library.raw_set("unpack_one", unpack_one)?;
-    let unpack_limit = native::function(lua, |lua, values: MultiValue| {
-        let args = Arguments::new(lua, &values);
+    let unpack_limit = native::reading(lua, |args| {
         let limit = args.integer(2)?;
         let offset = args.integer_or(3, 0)?;
-        unpack::some(lua, &args.bytes(1)?, limit, offset)
+        unpack::some(args.lua, &args.bytes(1)?, limit, offset)
     })?;
     library.raw_set("unpack_limit", unpack_limit)?;
     library.raw_set("_NAME", "cmsgpack")?;
