@@ -9,7 +9,7 @@
 //! | [`util`] | patterns, numbers as Redis prints them, LZF, the clock, a bell | all else |
 //! | [`resp`] | bytes to protocol and back | commands, keys |
 //! | [`lua`] | the interpreter of scripts, with its sandbox and libraries | commands, keys |
-//! | [`types`] | the data structures, pure: hash table, list, set, sorted set, HyperLogLog | keys, clients |
+//! | [`types`] | the data structures, pure: hash table, list, set, sorted set, stream, HyperLogLog | keys, clients |
 //! | [`keyspace`] | keys to values: shards, locks, expiry, changes, waiters, snapshots | sockets, replies |
 //! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
 //! | [`state`] | what the server knows besides data: configuration, clients, channels, saves | commands |

@@ -1,8 +1,9 @@
 //! The data structures behind the Redis types; pure: no key, clock, lock, config or reply.
 //!
 //! [`packed`] and [`dict`] are the two ways to keep elements, compact and large; [`list`], [`hash`], [`set`] and
-//! [`sorted_set`] are built on them. [`ordered_map`] keeps entries in the order of their keys. [`bitmap`],
-//! [`hyperloglog`] and [`geo`] say what strings and scores may mean. [`blocks`] computes the memory they take.
+//! [`sorted_set`] are built on them. [`ordered_map`] keeps entries in the order of their keys; [`stream`] is built on
+//! it. [`bitmap`], [`hyperloglog`] and [`geo`] say what strings and scores may mean. [`blocks`] computes the memory they
+//! take.
 
 pub mod bitmap;
 pub mod blocks;
@@ -17,4 +18,5 @@ pub mod ordered_map;
 pub mod packed;
 pub mod set;
 pub mod sorted_set;
+pub mod stream;
 pub mod string;
