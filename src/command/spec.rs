@@ -132,6 +132,16 @@ pub enum KeyPlaces {
         /// Index of the first argument that may be the word.
         from: usize,
     },
+    /// The first half of what stands behind a word; the other half says something about each. The word may also be the
+    /// name of something else, so the command itself finds it among all its arguments, if it is there: XREAD.
+    HalfAfterWord {
+        /// In capitals.
+        word: &'static str,
+        /// Index of the first argument that may be the word.
+        from: usize,
+        /// Finds the index of the word.
+        find: fn(&[&[u8]]) -> Option<usize>,
+    },
     /// Nowhere: the names of the keys follow from data, by a pattern. They are unknown before the command runs.
     Patterns,
     /// At the index that the command finds by reading all its arguments, if it finds one.
@@ -167,6 +177,21 @@ pub const fn counted_keys(count: usize, flags: &[KeyFlags]) -> KeySpec {
 pub const fn key_after(word: &'static str, from: usize, flags: &[KeyFlags]) -> KeySpec {
     KeySpec {
         places: KeyPlaces::AfterWord { word, from },
+        flags: KeyFlags::of(flags),
+        flags_in_request: None,
+        notes: "",
+    }
+}
+
+/// Keys that are half of what stands behind a word, see [`KeyPlaces::HalfAfterWord`].
+pub const fn half_after(
+    word: &'static str,
+    from: usize,
+    find: fn(&[&[u8]]) -> Option<usize>,
+    flags: &[KeyFlags],
+) -> KeySpec {
+    KeySpec {
+        places: KeyPlaces::HalfAfterWord { word, from, find },
         flags: KeyFlags::of(flags),
         flags_in_request: None,
         notes: "",
@@ -233,6 +258,12 @@ impl KeySpec {
                 (count + 1, count + 1 + number, 1)
             }
             KeyPlaces::AfterWord { from, .. } => (from + 1, len, 1),
+            KeyPlaces::HalfAfterWord { find, .. } => match find(arguments) {
+                Some(word) if (len - word - 1).is_multiple_of(2) => {
+                    (word + 1, word + 1 + (len - word - 1) / 2, 1)
+                }
+                _ => (0, 0, 1),
+            },
             KeyPlaces::Patterns => (0, 0, 1),
             KeyPlaces::Sought(find) => match find(arguments) {
                 Some(index) => (index, index + 1, 1),
@@ -363,6 +394,7 @@ pub enum Group {
     Server,
     Set,
     SortedSet,
+    Stream,
     String,
     Transactions,
 }
@@ -384,6 +416,7 @@ impl Group {
             Group::Server => "server",
             Group::Set => "set",
             Group::SortedSet => "sorted-set",
+            Group::Stream => "stream",
             Group::String => "string",
             Group::Transactions => "transactions",
         }
@@ -403,6 +436,7 @@ impl Group {
             Group::Scripting => Some("@scripting"),
             Group::Set => Some("@set"),
             Group::SortedSet => Some("@sortedset"),
+            Group::Stream => Some("@stream"),
             Group::String => Some("@string"),
             Group::Transactions => Some("@transaction"),
         }

@@ -57,7 +57,15 @@ struct News {
     key: Box<[u8]>,
     place: Place,
     event: &'static str,
-    is_change: bool,
+    concerns: Concerns,
+}
+
+/// Who hears of something that has happened to a key, beside the subscribers of the event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Concerns {
+    Nobody,
+    Waiters,
+    WatchersAndWaiters,
 }
 
 impl Db<'_> {
@@ -67,11 +75,32 @@ impl Db<'_> {
     pub fn changed(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
         self.count_changes(key.shard, count);
         if self.is_noted(key) {
-            let mut change = self.change.borrow_mut();
-            let change = change.get_or_insert_default();
-            change.is_by_command = true;
-            change.note(key, event, true);
+            self.note_by_command(key, event, Concerns::WatchersAndWaiters);
         }
+    }
+
+    /// Says that a command changed something beside the value of a key, of which WATCH does not hear: a consumer group.
+    /// The rest is as with [`changed`](Self::changed).
+    pub fn changed_beside(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
+        self.count_changes(key.shard, count);
+        if self.keyspace.listeners.is_any() {
+            self.note_by_command(key, event, Concerns::Nobody);
+        }
+    }
+
+    /// As [`changed_beside`](Self::changed_beside), but clients who wait for the key hear of it, for what they wait for
+    /// may be gone.
+    pub fn changed_for_waiters(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
+        self.count_changes(key.shard, count);
+        if self.is_noted(key) {
+            self.note_by_command(key, event, Concerns::Waiters);
+        }
+    }
+
+    fn note_by_command(&mut self, key: &Key<'_>, event: &'static str, concerns: Concerns) {
+        let change = self.change.get_mut().get_or_insert_default();
+        change.is_by_command = true;
+        change.note(key, event, concerns);
     }
 
     /// Says that a command changed something that concerns the journal alone, neither watchers nor subscribers.
@@ -87,7 +116,7 @@ impl Db<'_> {
         if self.is_noted(key) {
             let mut change = self.change.borrow_mut();
             let change = change.get_or_insert_default();
-            change.note(key, "expired", true);
+            change.note(key, "expired", Concerns::WatchersAndWaiters);
             if self.keyspace.listeners.has_journal() {
                 change.expired.push(key.database(), &[b"DEL", key.bytes]);
             }
@@ -98,7 +127,9 @@ impl Db<'_> {
     pub(super) fn note_event(&self, key: &Key<'_>, event: &'static str) {
         if self.keyspace.listeners.is_any() && self.keyspace.listeners.events.are_told(event) {
             let mut change = self.change.borrow_mut();
-            change.get_or_insert_default().note(key, event, false);
+            change
+                .get_or_insert_default()
+                .note(key, event, Concerns::Nobody);
         }
     }
 
@@ -141,12 +172,12 @@ impl Db<'_> {
         self.change.take();
     }
 
-    fn tell_watchers_and_waiters(&mut self, key: &Key<'_>) {
+    fn tell(&mut self, key: &Key<'_>, concerns: Concerns) {
         let shard = self.guard_mut(key);
-        if !shard.watchers.is_empty() {
+        if concerns == Concerns::WatchersAndWaiters && !shard.watchers.is_empty() {
             shard.watchers.spoil(key.bytes);
         }
-        if !shard.waiters.is_empty() {
+        if concerns != Concerns::Nobody && !shard.waiters.is_empty() {
             self.note_for_waiters(key);
         }
     }
@@ -182,9 +213,7 @@ impl WriteDb<'_> {
     fn send(&mut self, news: &[News]) {
         for news in news {
             news.send(&self.keyspace.listeners.events);
-            if news.is_change {
-                self.tell_watchers_and_waiters(&news.key());
-            }
+            self.tell(&news.key(), news.concerns);
         }
     }
 
@@ -268,12 +297,12 @@ impl Change {
         effects
     }
 
-    fn note(&mut self, key: &Key<'_>, event: &'static str, is_change: bool) {
+    fn note(&mut self, key: &Key<'_>, event: &'static str, concerns: Concerns) {
         self.news.push(News {
             key: key.bytes.into(),
             place: key.place(),
             event,
-            is_change,
+            concerns,
         });
     }
 }

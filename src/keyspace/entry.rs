@@ -113,6 +113,7 @@ impl<'a> Entry<'a> {
                 Object::Set(set) => set.encoding(),
                 Object::SortedSet(set) if set.is_compact() => "listpack",
                 Object::SortedSet(_) => "skiplist",
+                Object::Stream(_) => "stream",
             },
         }
     }

@@ -108,6 +108,15 @@ fn class_of(event: &str) -> u32 {
         "zadd" | "zincr" | "zrem" | "zpopmin" | "zpopmax" | "zremrangebyscore"
         | "zremrangebyrank" | "zremrangebylex" | "zunionstore" | "zinterstore" | "zdiffstore"
         | "zrangestore" | "georadiusstore" | "geosearchstore" => class::SORTED_SET,
+        "xadd"
+        | "xtrim"
+        | "xdel"
+        | "xsetid"
+        | "xgroup-create"
+        | "xgroup-setid"
+        | "xgroup-destroy"
+        | "xgroup-createconsumer"
+        | "xgroup-delconsumer" => class::STREAM,
         "expired" => class::EXPIRED,
         "evicted" => class::EVICTED,
         "keymiss" => class::KEY_MISS,
@@ -191,8 +200,10 @@ mod tests {
         let mut names = BTreeSet::new();
         for entry in walk(&folder) {
             let text = std::fs::read_to_string(&entry).unwrap();
+            let text = text.replace("changed_beside(", "changed(");
+            let text = text.replace("changed_for_waiters(", "changed(");
             for call in text.split("changed(").skip(1) {
-                let arguments = &call[..call.find(");").unwrap()];
+                let arguments = &call[..call.find(')').unwrap()];
                 names.extend(arguments.split('"').skip(1).step_by(2).map(str::to_string));
             }
         }

@@ -6,6 +6,7 @@ use crate::types::hash::Hash;
 use crate::types::list::List;
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
+use crate::types::stream::Stream;
 use triomphe::Arc;
 
 /// A value with a life of its own: a collection, or a string that is too large for the table.
@@ -21,6 +22,8 @@ pub enum Object {
     Set(Set),
     /// A sorted set.
     SortedSet(SortedSet),
+    /// A stream.
+    Stream(Box<Stream>),
 }
 
 /// A value as a reader sees it, wherever its bytes lie.
@@ -36,6 +39,8 @@ pub enum Value<'a> {
     Set(&'a Set),
     /// A sorted set.
     SortedSet(&'a SortedSet),
+    /// A stream.
+    Stream(&'a Stream),
 }
 
 impl Object {
@@ -47,6 +52,7 @@ impl Object {
             Object::Hash(hash) => Value::Hash(hash),
             Object::Set(set) => Value::Set(set),
             Object::SortedSet(set) => Value::SortedSet(set),
+            Object::Stream(stream) => Value::Stream(stream),
         }
     }
 }
@@ -60,6 +66,7 @@ impl Object {
             Object::Hash(hash) => hash.memory_bytes(samples),
             Object::Set(set) => set.memory_bytes(samples),
             Object::SortedSet(set) => set.memory_bytes(samples),
+            Object::Stream(stream) => stream.memory_bytes(samples),
         }
     }
 }
@@ -73,6 +80,7 @@ impl Value<'_> {
             Value::Hash(_) => "hash",
             Value::Set(_) => "set",
             Value::SortedSet(_) => "zset",
+            Value::Stream(_) => "stream",
         }
     }
 }
@@ -112,3 +120,23 @@ macro_rules! collections {
 }
 
 collections!(List, Hash, Set, SortedSet);
+
+impl Collection for Stream {
+    fn of(object: &Object) -> Option<&Self> {
+        match object {
+            Object::Stream(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        match object {
+            Object::Stream(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    fn into_object(self) -> Object {
+        Object::Stream(Box::new(self))
+    }
+}

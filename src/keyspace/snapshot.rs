@@ -124,6 +124,7 @@ mod tests {
     use crate::types::list::{BlockLimit, End, List};
     use crate::types::set::{Member, Set};
     use crate::types::sorted_set::SortedSet;
+    use crate::types::stream::{BlockLimits, Stream};
     use std::collections::{BTreeMap, BTreeSet};
 
     const LIMITS: CompactLimits = CompactLimits {
@@ -156,6 +157,7 @@ mod tests {
                 let entries: Vec<_> = set.iter().map(|(m, score)| (text(m), score)).collect();
                 format!("{entries:?}")
             }
+            Value::Stream(stream) => format!("{stream:?}"),
         };
         (
             text(entry.key()),
@@ -191,7 +193,7 @@ mod tests {
         let key = Key::new(0, name.as_bytes());
         let mut db = keyspace.write(View::from(0), &[key]);
         let text = format!("{round}:{number}");
-        match number % 7 {
+        match number % 8 {
             0 => {
                 let deadline = Some(1000 + round as i64);
                 db.put_string(&key, text.as_bytes(), StringForm::Natural, deadline);
@@ -218,6 +220,16 @@ mod tests {
                 LIMITS,
                 |_| Some(-(round as f64)),
             )),
+            6 => {
+                let stream = db.get_or_create::<Stream>(&key).unwrap();
+                let last = stream.entries.history().last_id;
+                let id = last.next().unwrap();
+                let limits = BlockLimits {
+                    bytes: 64,
+                    entries: 2,
+                };
+                stream.entries.append(id, &[b"f", text.as_bytes()], limits);
+            }
             _ if round.is_multiple_of(2) => {
                 db.put_object(&key, Object::List(List::default()), None);
             }

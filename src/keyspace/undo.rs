@@ -168,6 +168,7 @@ mod tests {
     use crate::types::list::{BlockLimit, End, List};
     use crate::types::set::{Member, Set};
     use crate::types::sorted_set::SortedSet;
+    use crate::types::stream::{BlockLimits, Group, Name, Stream};
     use std::collections::{BTreeMap, BTreeSet};
 
     const LIMITS: CompactLimits = CompactLimits {
@@ -204,6 +205,7 @@ mod tests {
                 let entries: Vec<_> = set.iter().map(|(m, score)| (text(m), score)).collect();
                 format!("{entries:?}")
             }
+            Value::Stream(stream) => format!("{stream:?}"),
         };
         let (deadline, encoding) = (entry.expires_at_ms(), entry.encoding());
         (
@@ -249,7 +251,7 @@ mod tests {
         let text = "x".repeat(random.usize(1..70)) + &random.u32(..20).to_string();
         let bytes = text.as_bytes();
         let deadline = random.bool().then(|| random.i64(1..1_000_000));
-        match random.usize(..14) {
+        match random.usize(..15) {
             0 => drop(db.put_string(key, bytes, StringForm::Natural, deadline)),
             1 => drop(db.put_string(key, b"17", StringForm::Natural, None)),
             2 => drop(db.put_string(key, text.repeat(7).as_bytes(), StringForm::Raw, deadline)),
@@ -289,6 +291,19 @@ mod tests {
             12 => {
                 if let Ok(set) = db.get_or_create::<SortedSet>(key) {
                     set.update(bytes, LIMITS, |_| Some(random.f64()));
+                }
+            }
+            13 => {
+                if let Ok(stream) = db.get_or_create::<Stream>(key) {
+                    let id = stream.entries.history().last_id.next().unwrap();
+                    let limits = BlockLimits {
+                        bytes: 64,
+                        entries: 2,
+                    };
+                    stream.entries.append(id, &[b"f", bytes], limits);
+                    let mut group = Group::default();
+                    group.create_consumer(b"c", 1);
+                    stream.groups.insert(Name::from(bytes), group);
                 }
             }
             _ => {

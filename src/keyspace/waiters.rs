@@ -21,7 +21,6 @@
 use super::db::Db;
 use super::entry::Entry;
 use super::object::Value;
-use super::space::Key;
 use smallvec::SmallVec;
 use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap};
@@ -40,12 +39,15 @@ pub trait Waiter: Debug + Send + Sync {
     /// In which states the key serves it, or ends its wait by an error.
     fn wants(&self) -> States;
 
+    /// The consumer group for which it reads: if there is nothing for one of the group, there is nothing for any.
+    fn group(&self) -> Option<&[u8]>;
+
     /// The key that it fills when it is served.
     fn destination(&self) -> Option<&[u8]>;
 
-    /// Serves it, unless it no longer waits, because this key is in a state that it wants: from this key, or from one
-    /// that its command names before it. `false` if it waits on.
-    fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) -> bool;
+    /// Serves it, unless it no longer waits, because one of its keys is in a state that it wants. `false` if it waits
+    /// on.
+    fn serve(&self, db: &mut Db<'_>) -> bool;
 
     /// Wakes its thread, because it was served; called when the locks are gone.
     fn wake(&self);
@@ -60,12 +62,16 @@ impl States {
     pub const LIST: States = States(1 << 0);
     /// It holds a sorted set.
     pub const SORTED_SET: States = States(1 << 1);
+    /// It holds a stream.
+    pub const STREAM: States = States(1 << 2);
     /// It holds a value for which no command waits.
-    pub const OTHER: States = States(1 << 2);
+    pub const OTHER: States = States(1 << 3);
     /// It is not there.
-    pub const ABSENT: States = States(1 << 3);
+    pub const ABSENT: States = States(1 << 4);
     /// How many there are.
-    const COUNT: usize = 4;
+    const COUNT: usize = 5;
+    /// All of them: the key has changed, or an entry has come.
+    pub const ANY: States = States((1 << Self::COUNT) - 1);
 
     /// The state of a key of which this is the entry.
     pub fn of(entry: Option<Entry<'_>>) -> States {
@@ -73,6 +79,7 @@ impl States {
             None => States::ABSENT,
             Some(Value::List(_)) => States::LIST,
             Some(Value::SortedSet(_)) => States::SORTED_SET,
+            Some(Value::Stream(_)) => States::STREAM,
             Some(_) => States::OTHER,
         }
     }
@@ -110,6 +117,8 @@ pub(super) struct Queue {
     /// How many waiters name [too many](Earlier::Many) keys before this one: for them, all shards of the database
     /// count.
     with_many_earlier: usize,
+    /// The consumer groups for which they read.
+    groups: Counted<Box<[u8]>>,
     /// How many waiters want each of the states.
     wanted: [usize; States::COUNT],
     /// Whether the key is on the list of those to be served.
@@ -172,6 +181,15 @@ impl<T: Ord> Counted<T> {
     }
 }
 
+impl<T: Ord> Counted<T> {
+    fn count<Q: Ord + ?Sized>(&self, thing: &Q) -> usize
+    where
+        T: Borrow<Q>,
+    {
+        self.0.get(thing).copied().unwrap_or(0)
+    }
+}
+
 impl<T> Default for Counted<T> {
     fn default() -> Self {
         Counted(BTreeMap::new())
@@ -197,6 +215,9 @@ impl Waiters {
         }
         if let Some(destination) = waiter.destination() {
             queue.destinations.add(destination.into());
+        }
+        if let Some(group) = waiter.group() {
+            queue.groups.add(group.into());
         }
         match &earlier {
             Earlier::Few(shards) => shards
@@ -232,14 +253,26 @@ impl Waiters {
         self.queues.get(key).is_some_and(|queue| queue.wants(state))
     }
 
-    /// The first waiter of this key that came after the one with this ticket.
+    /// The first waiter of this key that came after the one with this ticket, and does not read for one of the groups
+    /// that there is `nothing_for`.
     pub(super) fn next(
         &self,
         key: &[u8],
         after: Option<Ticket>,
+        nothing_for: &[Box<[u8]>],
     ) -> Option<(Ticket, &SharedWaiter)> {
         let from = after.map_or(0, |ticket| ticket + 1);
-        let (ticket, place) = self.queues.get(key)?.waiting.range(from..).next()?;
+        let queue = self.queues.get(key)?;
+        let passed_over = nothing_for.iter().map(|group| queue.groups.count(group));
+        if passed_over.sum::<usize>() == queue.waiting.len() {
+            return None;
+        }
+        let is_passed_over = |waiter: &SharedWaiter| {
+            let group = waiter.group();
+            nothing_for.iter().any(|other| Some(&**other) == group)
+        };
+        let mut waiting = queue.waiting.range(from..);
+        let (ticket, place) = waiting.find(|(_, place)| !is_passed_over(&place.waiter))?;
         Some((*ticket, &place.waiter))
     }
 
@@ -292,6 +325,9 @@ impl Queue {
         if let Some(destination) = place.waiter.destination() {
             self.destinations.remove(destination);
         }
+        if let Some(group) = place.waiter.group() {
+            self.groups.remove(group);
+        }
         match &place.earlier {
             Earlier::Few(shards) => shards
                 .iter()
@@ -329,11 +365,15 @@ mod tests {
             States::LIST
         }
 
+        fn group(&self) -> Option<&[u8]> {
+            None
+        }
+
         fn destination(&self) -> Option<&[u8]> {
             Some(b"to")
         }
 
-        fn serve(&self, _: &mut Db<'_>, _: &Key<'_>) -> bool {
+        fn serve(&self, _: &mut Db<'_>) -> bool {
             true
         }
 

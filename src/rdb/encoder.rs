@@ -8,6 +8,8 @@ use std::io::{self, Write};
 use byteorder::{BigEndian, LittleEndian, WriteBytesExt};
 
 use super::format::{length, opcode, string_form, value_type};
+use super::{stream, stream_supplement};
+use crate::types::stream::Stream;
 use crate::util::lzf::{Table, compress};
 use crate::util::number;
 
@@ -31,22 +33,26 @@ pub enum ValueRef<'i, 'd> {
     IntegerSet(usize, &'i mut dyn Iterator<Item = i64>),
     /// A sorted set: members and scores. Redis writes from the highest score to the lowest; any order loads.
     SortedSet(usize, &'i mut dyn Iterator<Item = (&'d [u8], f64)>),
+    /// A stream.
+    Stream(&'d Stream),
 }
 
 impl ValueRef<'_, '_> {
-    fn type_code(&self) -> u8 {
+    /// The type in which a file of this version holds it.
+    fn type_code(&self, version: u32) -> u8 {
         match self {
             ValueRef::String(_) => value_type::STRING,
             ValueRef::List(..) => value_type::LIST,
             ValueRef::Hash(..) => value_type::HASH,
             ValueRef::Set(..) | ValueRef::IntegerSet(..) => value_type::SET,
             ValueRef::SortedSet(..) => value_type::ZSET_2,
+            ValueRef::Stream(_) => stream::type_for(version),
         }
     }
 
     fn is_empty_collection(&self) -> bool {
         match *self {
-            ValueRef::String(_) => false,
+            ValueRef::String(_) | ValueRef::Stream(_) => false,
             ValueRef::List(len, _) | ValueRef::Set(len, _) => len == 0,
             ValueRef::Hash(len, _) => len == 0,
             ValueRef::IntegerSet(len, _) => len == 0,
@@ -58,19 +64,28 @@ impl ValueRef<'_, '_> {
 /// Writes keys and values in the RDB format.
 pub struct Encoder {
     compression: bool,
+    /// The version of the file, which decides on the types of streams.
+    version: u32,
     table: Table,
 }
 
 impl Encoder {
-    /// With `compression`, strings of more than 20 bytes are kept as LZF where that saves at least 4 bytes.
-    pub fn new(compression: bool) -> Encoder {
+    /// For a file of this version. With `compression`, strings of more than 20 bytes are kept as LZF where that saves
+    /// at least 4 bytes.
+    pub fn new(compression: bool, version: u32) -> Encoder {
         Encoder {
             compression,
+            version,
             table: Table::default(),
         }
     }
 
-    /// Writes one key: expiry, type, key, value.
+    /// An encoder with the same settings.
+    pub(super) fn for_another_thread(&self) -> Encoder {
+        Encoder::new(self.compression, self.version)
+    }
+
+    /// Writes one key: for a stream, what its type cannot hold; expiry, type, key, value.
     ///
     /// The order matters: rdbtools and Redis read EXPIRETIME_MS directly before the type of its key.
     /// An empty collection is not written, because a key without elements does not exist in Redis.
@@ -84,13 +99,21 @@ impl Encoder {
         if value.is_empty_collection() {
             return Ok(());
         }
+        let type_code = value.type_code(self.version);
+        if let ValueRef::Stream(stream) = value
+            && let Some(supplement) = stream_supplement::of(stream, type_code)
+        {
+            output.write_u8(opcode::AUX)?;
+            self.string(output, stream_supplement::NAME)?;
+            self.string(output, &supplement)?;
+        }
         if let Some(expires_at_ms) = expires_at_ms {
             output.write_u8(opcode::EXPIRETIME_MS)?;
             output.write_i64::<LittleEndian>(expires_at_ms)?;
         }
-        output.write_u8(value.type_code())?;
+        output.write_u8(type_code)?;
         self.string(output, key)?;
-        self.value(output, value)
+        self.value(output, value, type_code)
     }
 
     /// Writes the type of a value and the value, as in a [`payload`](super::payload).
@@ -99,13 +122,20 @@ impl Encoder {
         output: &mut impl Write,
         value: ValueRef<'_, '_>,
     ) -> io::Result<()> {
-        output.write_u8(value.type_code())?;
-        self.value(output, value)
+        let type_code = value.type_code(self.version);
+        output.write_u8(type_code)?;
+        self.value(output, value, type_code)
     }
 
     /// Writes a value without its type.
-    fn value(&mut self, output: &mut impl Write, value: ValueRef<'_, '_>) -> io::Result<()> {
+    fn value(
+        &mut self,
+        output: &mut impl Write,
+        value: ValueRef<'_, '_>,
+        type_code: u8,
+    ) -> io::Result<()> {
         match value {
+            ValueRef::Stream(stream) => stream::write(self, output, stream, type_code),
             ValueRef::String(text) => self.string(output, text),
             ValueRef::List(len, elements) | ValueRef::Set(len, elements) => {
                 self.items(output, len, elements, |encoder, output, element| {
@@ -205,11 +235,13 @@ pub fn write_length(output: &mut impl Write, len: u64) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::format::VERSION_FOR_ALL;
     use super::*;
 
     fn encoded(write: impl FnOnce(&mut Encoder, &mut Vec<u8>) -> io::Result<()>) -> Vec<u8> {
         let mut output = Vec::new();
-        write(&mut Encoder::new(true), &mut output).expect("a Vec takes everything");
+        write(&mut Encoder::new(true, VERSION_FOR_ALL), &mut output)
+            .expect("a Vec takes everything");
         output
     }
 
@@ -260,12 +292,8 @@ mod tests {
         let long = encoded(|encoder, output| encoder.string(output, &[b'a'; 1000]));
         assert_eq!(long[0], string_form::LZF);
         assert!(long.len() < 40, "{} bytes", long.len());
-        let plain = Encoder {
-            compression: false,
-            table: Table::default(),
-        };
         let mut output = Vec::new();
-        { plain }
+        Encoder::new(false, VERSION_FOR_ALL)
             .string(&mut output, &[b'a'; 21])
             .expect("a Vec takes everything");
         assert_eq!(output, b"\x15aaaaaaaaaaaaaaaaaaaaa");
@@ -274,8 +302,12 @@ mod tests {
     #[test]
     fn a_value_that_yields_another_number_of_items_is_refused() {
         let mut items = [&b"a"[..], b"b"].into_iter();
-        let result =
-            Encoder::new(true).key(&mut Vec::new(), b"k", None, ValueRef::List(3, &mut items));
+        let result = Encoder::new(true, VERSION_FOR_ALL).key(
+            &mut Vec::new(),
+            b"k",
+            None,
+            ValueRef::List(3, &mut items),
+        );
         assert_eq!(
             result.expect_err("2 are not 3").to_string(),
             "a value of 3 items yielded 2"

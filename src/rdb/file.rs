@@ -321,6 +321,7 @@ impl Drop for Temporary<'_> {
 mod tests {
     use super::super::{ValueRef, Writer, WriterOptions};
     use super::*;
+    use crate::rdb::format::VERSION_FOR_ALL;
 
     /// An empty directory of its own for each test.
     fn directory(test: &str) -> PathBuf {
@@ -348,6 +349,7 @@ mod tests {
     /// Writes a dump of one key.
     fn write_key(output: &mut (dyn Write + Send), value: &[u8]) -> io::Result<Counts> {
         let options = WriterOptions {
+            version: VERSION_FOR_ALL,
             compression: false,
             checksum: true,
         };

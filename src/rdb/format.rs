@@ -38,9 +38,12 @@
 /// The first five bytes of every RDB file. (Valkey 9 and later write `VALKEY`, with their own versions.)
 pub const MAGIC: &[u8; 5] = b"REDIS";
 
-/// The version that we write, that of Redis 5.0 to 6.2: the newest one that rdbtools and all servers since Redis 5
-/// read.
-pub const VERSION_WRITTEN: u32 = 9;
+/// The version that we write unless `rdb-version` says otherwise, that of Redis 5.0 to 6.2: the newest one that
+/// rdbtools and all servers since Redis 5 read.
+pub const VERSION_FOR_ALL: u32 = 9;
+
+/// The version of Redis 7.0. Servers since then read it.
+pub const VERSION_FOR_SERVERS: u32 = 10;
 
 /// The oldest version that can be read: Redis 2.0.
 pub const VERSION_OLDEST: u32 = 1;
@@ -81,9 +84,9 @@ pub mod opcode {
 
 /// The byte before a key: the type of its value and the layout.
 ///
-/// Our writer uses STRING, LIST, SET, HASH and `ZSET_2`, in which each element is a string of its own. It writes no
-/// streams. The other types, except those of modules and streams, are memory images of Redis' packed encodings (see
-/// `encodings`), which changed with its versions.
+/// Our writer uses STRING, LIST, SET, HASH and `ZSET_2`, in which each element is a string of its own, and one of the
+/// types of streams, depending on the version of the file. The other types, except those of modules, are memory images
+/// of Redis' packed encodings (see `encodings`), which changed with its versions.
 pub mod value_type {
     /// One string.
     pub const STRING: u8 = 0;

@@ -1,18 +1,20 @@
 //! The RDB file: format, writer, reader, explain.
 //!
-//! This layer does not use the server's data structures. The reader returns items in file order, with values as plain
-//! lists of byte strings. The writer takes values in an equivalent form. So every part can be used and tested alone.
+//! The reader returns items in file order, with values as plain lists of byte strings. The writer takes values in an
+//! equivalent form. So every part can be used and tested alone. Of the server's data structures, this layer uses the
+//! stream: its blocks lie in a file as they lie in memory.
 //!
 //! Read `format` first: it opens with a whole file, byte by byte. Then either side:
 //!
 //! | writing | reading |
 //! |---|---|
 //! | `writer`: the frame of a file | `reader`: the frame of a file |
-//! | `encoder`: keys, values, strings | `value`, `stream`: the values, `encodings`: packed ones |
+//! | `encoder`, `stream`: keys, values, strings | `value`, `stream`: the values, `encodings`: packed ones |
 //! | `file`: replacing a file as a whole | `source`: bytes, lengths, strings; `elements`: many strings in one block |
 //! | `disk`: the operations of that | `verify`: whether a file is whole |
 //!
-//! Both use `checksum`. `payload` is a single value: DUMP and RESTORE.
+//! Both use `checksum`, and `stream_supplement` for what old types of streams lack. `payload` is a single value: DUMP
+//! and RESTORE.
 //!
 //! `function` finds the name of a function library, and has the words for one that cannot be loaded.
 //!
@@ -31,7 +33,8 @@ pub mod function;
 pub mod payload;
 pub mod reader;
 mod source;
-pub mod stream;
+mod stream;
+mod stream_supplement;
 #[cfg(test)]
 mod tests;
 mod value;

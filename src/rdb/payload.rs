@@ -9,13 +9,11 @@
 use super::checksum::crc64;
 use super::encoder::{Encoder, ValueRef};
 use super::error::RdbError;
-use super::format::{VERSION_NEWEST, VERSION_WRITTEN, opcode};
+use super::format::{VERSION_FOR_SERVERS, VERSION_NEWEST, opcode};
 use super::source::{Source, WINDOW_SIZE};
 use super::value::{self, Value};
 use std::io;
 
-/// Functions came with this version (Redis 7.0), and older servers could not do anything with them.
-const VERSION_OF_FUNCTIONS: u32 = 10;
 const VERSION_BYTES: usize = 2;
 const CHECKSUM_BYTES: usize = 8;
 
@@ -30,26 +28,31 @@ pub enum PayloadError {
     NotAFunction(u8),
 }
 
-/// The payload of a value.
+/// The payload of a value, for servers that read this version of files. A stream is encoded for Redis 7.0 or later:
+/// what older versions cannot hold has no place in a payload.
 ///
 /// # Errors
 /// The value does not yield as many items as it says.
-pub fn encode(value: ValueRef<'_, '_>, encoder: &mut Encoder) -> io::Result<Vec<u8>> {
+pub fn encode(value: ValueRef<'_, '_>, compression: bool, version: u32) -> io::Result<Vec<u8>> {
+    let version = match value {
+        ValueRef::Stream(_) => version.max(VERSION_FOR_SERVERS),
+        _ => version,
+    };
     let mut payload = Vec::new();
-    encoder.value_with_type(&mut payload, value)?;
-    Ok(with_footer(payload, VERSION_WRITTEN))
+    Encoder::new(compression, version).value_with_type(&mut payload, value)?;
+    Ok(with_footer(payload, version))
 }
 
 /// The payload of FUNCTION DUMP: each library's opcode and text.
 pub fn encode_functions<'a>(texts: impl Iterator<Item = &'a [u8]>, compression: bool) -> Vec<u8> {
-    let mut encoder = Encoder::new(compression);
+    let mut encoder = Encoder::new(compression, VERSION_FOR_SERVERS);
     let mut payload = Vec::new();
     for text in texts {
         payload.push(opcode::FUNCTION2);
         let written = encoder.string(&mut payload, text);
         written.expect("memory takes what is written");
     }
-    with_footer(payload, VERSION_OF_FUNCTIONS)
+    with_footer(payload, VERSION_FOR_SERVERS)
 }
 
 /// The texts of libraries in a payload of FUNCTION DUMP.

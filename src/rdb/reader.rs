@@ -9,6 +9,7 @@ use std::io::{Chain, Cursor, Read};
 use super::error::RdbError;
 use super::format::{MAGIC, VERSION_NEWEST, VERSION_OLDEST, VERSION_WITH_CHECKSUM, opcode};
 use super::source::{MIN_WINDOW_SIZE, Source, WINDOW_SIZE};
+use super::stream_supplement;
 use super::value::{self, Value};
 
 /// An item of a file.
@@ -103,6 +104,8 @@ pub(super) struct Attributes {
     pub(super) expires_at_ms: Option<i64>,
     idle_seconds: Option<u64>,
     freq: Option<u8>,
+    /// What the type of a stream cannot hold.
+    stream_supplement: Option<Vec<u8>>,
 }
 
 impl<R: Read> Reader<R> {
@@ -202,12 +205,19 @@ impl<R: Read> Reader<R> {
     #[inline]
     fn read_key(&mut self, type_code: u8) -> Result<Item, RdbError> {
         let key = self.source.string("a key")?;
-        let value = value::read(&mut self.source, type_code)?;
+        let mut value = value::read(&mut self.source, type_code)?;
         let Attributes {
             expires_at_ms,
             idle_seconds,
             freq,
+            stream_supplement,
         } = std::mem::take(&mut self.next_key);
+        if let (Value::Stream(stream), Some(text)) = (&mut value, stream_supplement)
+            && stream_supplement::add(stream, &text).is_none()
+        {
+            let what = "an AUX field about a stream that does not fit the stream behind it";
+            return Err(RdbError::bad(self.source.offset(), what));
+        }
         Ok(Item::Key(KeyRecord {
             key,
             expires_at_ms,
@@ -251,10 +261,15 @@ impl<R: Read> Reader<R> {
                 keys: source.length("a number of keys")?,
                 expires: source.length("a number of expires")?,
             },
-            opcode::AUX => Item::Aux {
-                key: source.string("an AUX key")?,
-                value: source.string("an AUX value")?,
-            },
+            opcode::AUX => {
+                let key = source.string("an AUX key")?;
+                let value = source.string("an AUX value")?;
+                if key == stream_supplement::NAME {
+                    self.next_key.stream_supplement = Some(value);
+                    return Ok(None);
+                }
+                Item::Aux { key, value }
+            }
             opcode::FUNCTION2 => Item::Function(source.string("a function library")?),
             opcode::FUNCTION_PRE_GA => {
                 return Err(RdbError::bad(

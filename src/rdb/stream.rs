@@ -22,192 +22,111 @@
 //!   flags & 1: deleted, but still in the listpack
 //! ```
 //!
-//! An id is written as two lengths, ms and seq, unless the drawing says 16 bytes.
+//! An ID is written as two lengths, ms and seq, unless the drawing says 16 bytes.
+//!
+//! A stream in memory ([`types::stream`](crate::types::stream)) keeps its entries in these very listpacks, so they are
+//! read and written as they are. What is read is checked to the last element, because nothing checks it later.
 
 use std::collections::HashSet;
-use std::io::Read;
+use std::io::{self, Read, Write};
+use std::panic::resume_unwind;
+use std::sync::mpsc;
+use std::thread;
 
-use byteorder::{BigEndian, ByteOrder};
+use byteorder::{LittleEndian, WriteBytesExt};
 
-use super::elements::Elements;
+use super::encoder::{Encoder, write_length};
 use super::encodings::listpack::Listpack;
 use super::encodings::{Encoding, EncodingError, Entry};
 use super::error::RdbError;
 use super::format::value_type;
-use super::source::Source;
+use super::source::{RawString, Source};
 use super::value::bad_block;
+use crate::types::stream::{
+    Entries, FLAG_DELETED, FLAG_SAME_FIELDS, Group, History, Name, Pending, Stream, StreamId,
+};
 
-pub(super) const FLAG_DELETED: i64 = 1;
-pub(super) const FLAG_SAME_FIELDS: i64 = 2;
+/// A group's number of entries read, if it is not known.
+const UNKNOWN: u64 = u64::MAX;
 
-/// The id of an entry: milliseconds since 1970, and a number within the millisecond.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct StreamId {
-    /// The part before the dash.
-    pub ms: u64,
-    /// The part behind it.
-    pub seq: u64,
-}
-
-impl StreamId {
-    pub(super) fn from_bytes(bytes: &[u8; 16]) -> StreamId {
-        StreamId {
-            ms: BigEndian::read_u64(&bytes[..8]),
-            seq: BigEndian::read_u64(&bytes[8..]),
-        }
-    }
-}
-
-/// A whole stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stream {
-    /// The entries, in ascending order of their ids.
-    pub entries: StreamEntries,
-    /// The id given last; no entry has a larger one.
-    pub last_id: StreamId,
-    /// The history of the stream; None in files before Redis 7.0.
-    pub counters: Option<StreamCounters>,
-    /// The consumer groups.
-    pub groups: Vec<ConsumerGroup>,
-}
-
-/// The facts of a stream that include removed entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StreamCounters {
-    /// The id of the first entry, 0-0 if there is none.
-    pub first_id: StreamId,
-    /// The largest id that was deleted.
-    pub max_deleted_id: StreamId,
-    /// The number of entries ever added.
-    pub entries_added: u64,
-}
-
-/// A consumer group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsumerGroup {
-    /// Its name.
-    pub name: Vec<u8>,
-    /// The id delivered last.
-    pub last_id: StreamId,
-    /// The number of entries that the group has read. None if it is not known, as in all files before Redis 7.0; then
-    /// Redis estimates it from `last_id`.
-    pub entries_read: Option<u64>,
-    /// Entries delivered and not acknowledged, in ascending order of their ids.
-    pub pending: Vec<PendingEntry>,
-    /// The consumers.
-    pub consumers: Vec<Consumer>,
-}
-
-/// An entry that a consumer has received and not acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PendingEntry {
-    /// Its id.
-    pub id: StreamId,
-    /// When it was delivered last, ms since 1970.
-    pub delivered_at_ms: i64,
-    /// The number of deliveries.
-    pub delivery_count: u64,
-    /// Its consumer: an index into `ConsumerGroup::consumers`.
-    pub consumer: usize,
-}
-
-/// A consumer of a group.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Consumer {
-    /// Its name.
-    pub name: Vec<u8>,
-    /// When it last tried to read, ms since 1970.
-    pub seen_at_ms: i64,
-    /// When it last got an entry, ms since 1970; -1 for never. In files before Redis 7.2 it is equal to `seen_at_ms`.
-    pub active_at_ms: i64,
-}
-
-/// The entries of a stream. Entries with the master entry's field names share them in memory, too, so a small file with
-/// long names does not become large.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct StreamEntries {
-    names: Elements,
-    values: Elements,
-    spans: Vec<EntrySpan>,
-}
-
-/// The place of an entry's fields: `len` elements of `names` and as many of `values`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct EntrySpan {
-    id: StreamId,
-    first_name: usize,
-    first_value: usize,
-    len: usize,
-}
-
-impl StreamEntries {
-    /// The number of entries.
-    pub fn len(&self) -> usize {
-        self.spans.len()
-    }
-
-    /// Whether there is no entry.
-    pub fn is_empty(&self) -> bool {
-        self.spans.is_empty()
-    }
-
-    /// Each entry: its id, and its fields with their values.
-    pub fn iter(
-        &self,
-    ) -> impl ExactSizeIterator<Item = (StreamId, impl ExactSizeIterator<Item = (&[u8], &[u8])>)>
-    {
-        self.spans.iter().map(|span| {
-            let field = |index| {
-                (
-                    self.names.get(span.first_name + index),
-                    self.values.get(span.first_value + index),
-                )
-            };
-            (span.id, (0..span.len).map(field))
-        })
-    }
-
-    /// Removes all entries. The id that later entries must exceed stays.
-    pub(super) fn forget_all_but_last_id(&mut self) {
-        let last = self.spans.last().copied();
-        *self = StreamEntries::default();
-        self.spans
-            .extend(last.map(|span| EntrySpan { len: 0, ..span }));
-    }
-
-    /// The largest id.
-    fn last_id(&self) -> Option<StreamId> {
-        self.spans.last().map(|span| span.id)
-    }
-}
+/// Streams of this many nodes are read and written with the help of a second thread.
+const MANY_NODES: u64 = 512;
+/// Nodes that are handed from thread to thread together.
+const BATCH: usize = 64;
+/// Batches that one thread may be ahead of the other.
+const BATCHES_AHEAD: usize = 4;
 
 /// Reads a stream of one of the three types.
 pub(super) fn read<R: Read>(source: &mut Source<R>, type_code: u8) -> Result<Stream, RdbError> {
-    let mut stream = Stream::default();
-    for _ in 0..source.length("a number of stream nodes")? {
-        read_node(source, &mut stream.entries)?;
-    }
-    // The length is redundant. As in Redis, it is not compared with the number of entries.
-    source.length("the length of a stream")?;
-    // A smaller last id would let the next XADD break the order of the entries.
-    stream.last_id = read_id(source)?.max(stream.entries.last_id().unwrap_or_default());
-    if type_code >= value_type::STREAM_LISTPACKS_2 {
-        stream.counters = Some(StreamCounters {
-            first_id: read_id(source)?,
-            max_deleted_id: read_id(source)?,
-            entries_added: source.length("the number of entries ever added")?,
-        });
-    }
+    let entries = match source.length("a number of stream nodes")? {
+        count @ 0..MANY_NODES => read_nodes(source, count)?,
+        count => read_many_nodes(source, count)?,
+    };
+    let mut stream = Stream {
+        entries,
+        ..Stream::default()
+    };
+    let history = read_history(source, type_code, &stream.entries)?;
+    stream.entries.set_history(history);
+    let mut has_duplicate = false;
     for _ in 0..source.length("a number of consumer groups")? {
-        stream.groups.push(read_group(source, type_code)?);
+        let (name, group) = read_group(source, type_code, &stream.entries)?;
+        has_duplicate |= stream.groups.insert(name, group).is_some();
     }
-    if has_duplicates(stream.groups.iter().map(|group| &group.name)) {
-        return Err(RdbError::bad(
-            source.offset(),
-            "Duplicated consumer group name",
-        ));
+    if has_duplicate {
+        return Err(duplicated_group(source));
     }
     Ok(stream)
+}
+
+/// Checks a stream as [`read`] does, and keeps no entry of it. It does not look into listpacks: in our own files they
+/// are what lay in memory.
+pub(super) fn skip<R: Read>(source: &mut Source<R>, type_code: u8) -> Result<(), RdbError> {
+    for _ in 0..source.length("a number of stream nodes")? {
+        read_master_id(source)?;
+        source.skip_string(LISTPACK)?;
+    }
+    let none = Entries::default();
+    read_history(source, type_code, &none)?;
+    let mut names = HashSet::new();
+    let mut has_duplicate = false;
+    for _ in 0..source.length("a number of consumer groups")? {
+        let (name, _) = read_group(source, type_code, &none)?;
+        has_duplicate |= !names.insert(name);
+    }
+    if has_duplicate {
+        return Err(duplicated_group(source));
+    }
+    Ok(())
+}
+
+fn duplicated_group<R: Read>(source: &Source<R>) -> RdbError {
+    RdbError::bad(source.offset(), "Duplicated consumer group name")
+}
+
+/// Reads what stands between the nodes and the groups.
+fn read_history<R: Read>(
+    source: &mut Source<R>,
+    type_code: u8,
+    entries: &Entries,
+) -> Result<History, RdbError> {
+    // The length is redundant. As in Redis, it is not compared with the number of entries.
+    source.length("the length of a stream")?;
+    let [first, last] = [entries.first(), entries.last()].map(|entry| entry.map(|entry| entry.id));
+    let mut history = History {
+        // A smaller last ID would let the next XADD break the order of the entries.
+        last_id: read_id(source)?.max(last.unwrap_or_default()),
+        // As in Redis, of a stream without entries.
+        first_id: first.unwrap_or(StreamId::MAX),
+        max_deleted_id: StreamId::MIN,
+        entries_added: entries.len(),
+    };
+    if type_code >= value_type::STREAM_LISTPACKS_2 {
+        history.first_id = read_id(source)?;
+        history.max_deleted_id = read_id(source)?;
+        history.entries_added = source.length("the number of entries ever added")?;
+    }
+    Ok(history)
 }
 
 fn read_id<R: Read>(source: &mut Source<R>) -> Result<StreamId, RdbError> {
@@ -227,29 +146,106 @@ fn read_time<R: Read>(source: &mut Source<R>) -> Result<i64, RdbError> {
     Ok(i64::from_le_bytes(source.bytes("a time")?))
 }
 
-/// Reads a master id and its listpack.
-fn read_node<R: Read>(source: &mut Source<R>, entries: &mut StreamEntries) -> Result<(), RdbError> {
+const LISTPACK: &str = "a stream listpack";
+
+/// A node as it lies in the file.
+struct RawNode {
+    id: StreamId,
+    /// The offset of the listpack.
+    at: u64,
+    listpack: RawString,
+}
+
+impl RawNode {
+    fn read<R: Read>(source: &mut Source<R>) -> Result<RawNode, RdbError> {
+        Ok(RawNode {
+            id: read_master_id(source)?,
+            at: source.offset(),
+            listpack: source.raw_string(LISTPACK)?,
+        })
+    }
+
+    /// Checks the node, which comes after those in `entries`, and adds it.
+    fn append_to(self, entries: &mut Entries, order: &mut Order) -> Result<(), RdbError> {
+        let listpack = self.listpack.into_plain(LISTPACK)?;
+        let (live, deleted) = check_listpack(&listpack, self.id, order)
+            .map_err(|error| bad_block(self.at, Encoding::Listpack, error))?;
+        entries.append_listpack(self.id, listpack, live, deleted);
+        Ok(())
+    }
+}
+
+fn read_master_id<R: Read>(source: &mut Source<R>) -> Result<StreamId, RdbError> {
     let at = source.offset();
     let master_id = source.string("a stream node key")?;
     let Ok(master_id) = <[u8; 16]>::try_from(master_id.as_slice()) else {
-        return Err(RdbError::bad(
-            at,
-            "Stream node key entry is not the size of a stream ID",
-        ));
+        let what = "Stream node key entry is not the size of a stream ID";
+        return Err(RdbError::bad(at, what));
     };
-    let at = source.offset();
-    let block = source.string("a stream listpack")?;
-    read_listpack(&block, StreamId::from_bytes(&master_id), entries)
-        .map_err(|error| bad_block(at, Encoding::Listpack, error))
+    Ok(StreamId::from_bytes(&master_id))
 }
 
-/// Adds the entries in the listpack of a node. Their ids must be larger than those of earlier nodes.
-pub(super) fn read_listpack(
+fn read_nodes<R: Read>(source: &mut Source<R>, count: u64) -> Result<Entries, RdbError> {
+    let (mut entries, mut order) = (Entries::default(), Order::default());
+    for _ in 0..count {
+        RawNode::read(source)?.append_to(&mut entries, &mut order)?;
+    }
+    Ok(entries)
+}
+
+/// Reads nodes while a second thread decompresses and checks those that came before.
+fn read_many_nodes<R: Read>(source: &mut Source<R>, count: u64) -> Result<Entries, RdbError> {
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel::<Vec<RawNode>>(BATCHES_AHEAD);
+        let check = move || {
+            let (mut entries, mut order) = (Entries::default(), Order::default());
+            for node in receiver.iter().flatten() {
+                node.append_to(&mut entries, &mut order)?;
+            }
+            Ok(entries)
+        };
+        let Ok(checker) = thread::Builder::new().spawn_scoped(scope, check) else {
+            return read_nodes(source, count);
+        };
+        let mut unread = count;
+        let mut send_all = || {
+            while unread > 0 {
+                let batch = unread.min(BATCH as u64);
+                let nodes = (0..batch).map(|_| RawNode::read(source));
+                // A checker that has found a fault takes no more nodes.
+                if sender.send(nodes.collect::<Result<_, _>>()?).is_err() {
+                    break;
+                }
+                unread -= batch;
+            }
+            Ok(())
+        };
+        let sent = send_all();
+        drop(sender);
+        let entries = checker.join().unwrap_or_else(|panic| resume_unwind(panic));
+        // Of two faults, that of the checker comes first in the file.
+        entries.and_then(|entries| sent.map(|()| entries))
+    })
+}
+
+/// The order of the IDs: what has been read so far.
+#[derive(Debug, Default)]
+pub(super) struct Order {
+    /// The largest ID of an entry or a node.
+    last: Option<StreamId>,
+}
+
+/// Checks the listpack of a node, whose IDs must be larger than those before; returns how many entries it has, and how
+/// many of them are deleted besides.
+pub(super) fn check_listpack(
     block: &[u8],
     master_id: StreamId,
-    entries: &mut StreamEntries,
-) -> Result<(), EncodingError> {
-    NodeReader::new(block)?.read(master_id, entries)
+    order: &mut Order,
+) -> Result<(u64, u64), EncodingError> {
+    NodeReader {
+        listpack: Listpack::new(block)?,
+    }
+    .check(master_id, order)
 }
 
 /// Walks the listpack of a node.
@@ -258,83 +254,69 @@ struct NodeReader<'a> {
 }
 
 impl<'a> NodeReader<'a> {
-    fn new(block: &'a [u8]) -> Result<NodeReader<'a>, EncodingError> {
-        Ok(NodeReader {
-            listpack: Listpack::new(block)?,
-        })
-    }
-
-    /// Adds the entries that are not deleted.
-    fn read(
+    fn check(
         &mut self,
         master_id: StreamId,
-        entries: &mut StreamEntries,
-    ) -> Result<(), EncodingError> {
+        order: &mut Order,
+    ) -> Result<(u64, u64), EncodingError> {
+        const OUT_OF_ORDER: &str = "entries that are not in the order of their ids";
+        if order.last.is_some_and(|last| last >= master_id) {
+            return Err(self.bad(OUT_OF_ORDER));
+        }
         let _count = self.integer()?;
         let _deleted = self.integer()?;
         let master_len = self.count()?;
-        let master_names = entries.names.len();
-        for _ in 0..master_len {
-            entries.names.push_entry(self.entry()?);
-        }
+        self.skip(master_len)?;
         if self.integer()? != 0 {
             return Err(self.bad("the master entry does not end with 0"));
         }
+        let (mut live, mut deleted) = (0, 0);
+        let mut last = None;
         while let Some(flags) = self.flags()? {
             let id = StreamId {
                 ms: master_id.ms.wrapping_add(self.integer()? as u64),
                 seq: master_id.seq.wrapping_add(self.integer()? as u64),
             };
-            let same_fields = flags & FLAG_SAME_FIELDS != 0;
-            let len = if same_fields {
-                master_len
-            } else {
-                self.count()?
-            };
-            let first_name = if same_fields {
-                master_names
-            } else {
-                entries.names.len()
-            };
-            let first_value = entries.values.len();
-            // The fields of a deleted entry are read like others, but get no span, so the entry does not appear.
-            for _ in 0..len {
-                if !same_fields {
-                    entries.names.push_entry(self.entry()?);
+            let elements = match flags & FLAG_SAME_FIELDS != 0 {
+                true => {
+                    self.skip(master_len)?;
+                    3 + master_len
                 }
-                entries.values.push_entry(self.entry()?);
-            }
-            let elements = if same_fields {
-                3 + len
-            } else {
-                3 + 1 + 2 * len
+                false => {
+                    let len = self.count()?;
+                    self.skip(2 * len)?;
+                    3 + 1 + 2 * len
+                }
             };
             if self.count()? != elements {
                 return Err(self.bad("an entry whose size backwards is not its size forwards"));
             }
             if flags & FLAG_DELETED != 0 {
+                deleted += 1;
                 continue;
             }
-            if entries.last_id().is_some_and(|last| last >= id) {
-                return Err(self.bad("entries that are not in the order of their ids"));
+            if last.is_some_and(|last| last >= id) || id < master_id {
+                return Err(self.bad(OUT_OF_ORDER));
             }
-            entries.spans.push(EntrySpan {
-                id,
-                first_name,
-                first_value,
-                len,
-            });
+            live += 1;
+            last = Some(id);
         }
-        Ok(())
+        order.last = last.or(Some(master_id));
+        Ok((live, deleted))
     }
 
     /// The flags of the next entry, None at the end.
     fn flags(&mut self) -> Result<Option<i64>, EncodingError> {
         match self.listpack.next().transpose()? {
             None => Ok(None),
-            Some(Entry::Integer(flags)) => Ok(Some(flags)),
+            Some(Entry::Integer(flags @ 0..=0x7F)) => Ok(Some(flags)),
+            Some(Entry::Integer(_)) => Err(self.bad("flags of an entry that cannot be")),
             Some(Entry::Text(_)) => Err(self.bad("text where the flags of an entry must stand")),
         }
+    }
+
+    fn skip(&mut self, elements: usize) -> Result<(), EncodingError> {
+        (0..elements).try_for_each(|_| self.entry().map(drop))
     }
 
     fn entry(&mut self) -> Result<Entry<'a>, EncodingError> {
@@ -367,55 +349,60 @@ impl<'a> NodeReader<'a> {
     }
 }
 
-fn read_group<R: Read>(source: &mut Source<R>, type_code: u8) -> Result<ConsumerGroup, RdbError> {
+/// Reads a consumer group and its name. What older types do not say follows from the entries, as in Redis.
+fn read_group<R: Read>(
+    source: &mut Source<R>,
+    type_code: u8,
+    entries: &Entries,
+) -> Result<(Name, Group), RdbError> {
     let name = source.string("the name of a consumer group")?;
     let last_id = read_id(source)?;
-    let entries_read = if type_code >= value_type::STREAM_LISTPACKS_2 {
-        Some(source.length("the number of entries read")?).filter(|&count| count != u64::MAX)
-    } else {
-        None
+    let entries_read = match type_code >= value_type::STREAM_LISTPACKS_2 {
+        true => Some(source.length("the number of entries read")?).filter(|read| *read != UNKNOWN),
+        false => entries.entries_up_to(last_id),
     };
-    let mut group = ConsumerGroup {
-        name,
-        last_id,
-        entries_read,
-        pending: read_pending(source)?,
-        consumers: Vec::new(),
-    };
+    let mut group = Group::new(last_id, entries_read);
+    let mut pending = read_pending(source)?;
+    let mut has_duplicate = false;
     for _ in 0..source.length("a number of consumers")? {
-        read_consumer(source, type_code, &mut group)?;
+        has_duplicate |= !read_consumer(source, type_code, &mut group, &mut pending)?;
     }
-    if has_duplicates(group.consumers.iter().map(|consumer| &consumer.name)) {
-        return Err(RdbError::bad(
-            source.offset(),
-            "Duplicate stream consumer detected",
-        ));
+    if has_duplicate {
+        let what = "Duplicate stream consumer detected";
+        return Err(RdbError::bad(source.offset(), what));
     }
-    if group
-        .pending
-        .iter()
-        .any(|entry| entry.consumer == NO_CONSUMER)
-    {
-        return Err(RdbError::bad(
-            source.offset(),
-            "NACK not belonging to any consumer",
-        ));
+    for entry in pending {
+        let Some(consumer) = entry.consumer else {
+            let what = "NACK not belonging to any consumer";
+            return Err(RdbError::bad(source.offset(), what));
+        };
+        let pending = Pending {
+            consumer,
+            delivered_at_ms: entry.delivered_at_ms,
+            deliveries: entry.deliveries,
+        };
+        group.assign(entry.id, pending);
     }
-    Ok(group)
+    Ok((Name::from(name.as_slice()), group))
 }
 
-/// Stands for the consumer of a pending entry until the consumers are read.
-const NO_CONSUMER: usize = usize::MAX;
+/// A pending entry, whose consumer is known only later, when the consumers are read.
+struct PendingEntry {
+    id: StreamId,
+    delivered_at_ms: i64,
+    deliveries: u64,
+    consumer: Option<Name>,
+}
 
-/// Reads the pending entries of a group. Their consumers are known only later, when the consumers are read.
+/// Reads the pending entries of a group.
 fn read_pending<R: Read>(source: &mut Source<R>) -> Result<Vec<PendingEntry>, RdbError> {
     let mut pending = Vec::new();
     for _ in 0..source.length("a number of pending entries")? {
         pending.push(PendingEntry {
             id: read_raw_id(source)?,
             delivered_at_ms: read_time(source)?,
-            delivery_count: source.length("a delivery count")?,
-            consumer: NO_CONSUMER,
+            deliveries: source.length("a delivery count")?,
+            consumer: None,
         });
     }
     // Redis writes them in order, so sorting is cheap. It allows consumers a binary search.
@@ -429,45 +416,162 @@ fn read_pending<R: Read>(source: &mut Source<R>) -> Result<Vec<PendingEntry>, Rd
     Ok(pending)
 }
 
+/// Reads a consumer; `false` if there is one of this name.
 fn read_consumer<R: Read>(
     source: &mut Source<R>,
     type_code: u8,
-    group: &mut ConsumerGroup,
-) -> Result<(), RdbError> {
+    group: &mut Group,
+    pending: &mut [PendingEntry],
+) -> Result<bool, RdbError> {
     let name = source.string("the name of a consumer")?;
     let seen_at_ms = read_time(source)?;
-    let active_at_ms = if type_code >= value_type::STREAM_LISTPACKS_3 {
-        read_time(source)?
-    } else {
-        seen_at_ms
+    let active_at_ms = match type_code >= value_type::STREAM_LISTPACKS_3 {
+        true => read_time(source)?,
+        false => seen_at_ms,
     };
-    let index = group.consumers.len();
-    group.consumers.push(Consumer {
-        name,
-        seen_at_ms,
-        active_at_ms,
-    });
+    let is_new = group.create_consumer(&name, seen_at_ms);
+    if let Some(consumer) = group.consumer_mut(&name[..]) {
+        consumer.active_at_ms = active_at_ms;
+    }
+    let name = Name::from(name.as_slice());
     for _ in 0..source.length("the number of a consumer's pending entries")? {
         let at = source.offset();
         let id = read_raw_id(source)?;
-        let Ok(place) = group.pending.binary_search_by_key(&id, |entry| entry.id) else {
+        let Ok(place) = pending.binary_search_by_key(&id, |entry| entry.id) else {
             return Err(RdbError::bad(
                 at,
                 "Consumer entry not found in group global PEL",
             ));
         };
-        if group.pending[place].consumer != NO_CONSUMER {
+        if pending[place].consumer.replace(name.clone()).is_some() {
             return Err(RdbError::bad(
                 at,
                 "Duplicated consumer PEL entry loading a stream consumer group",
             ));
         }
-        group.pending[place].consumer = index;
+    }
+    Ok(is_new)
+}
+
+/// The type in which a stream is written in files of this version.
+pub(super) fn type_for(version: u32) -> u8 {
+    match version {
+        ..10 => value_type::STREAM_LISTPACKS,
+        10 => value_type::STREAM_LISTPACKS_2,
+        11.. => value_type::STREAM_LISTPACKS_3,
+    }
+}
+
+/// Writes a stream as the value of this type.
+pub(super) fn write(
+    encoder: &mut Encoder,
+    output: &mut impl Write,
+    stream: &Stream,
+    type_code: u8,
+) -> io::Result<()> {
+    let entries = &stream.entries;
+    write_length(output, entries.block_count() as u64)?;
+    match entries.block_count() as u64 {
+        ..MANY_NODES => write_nodes(encoder, output, entries.listpacks())?,
+        _ => write_many_nodes(encoder, output, entries)?,
+    }
+    let history = entries.history();
+    write_length(output, entries.len())?;
+    write_id(output, history.last_id)?;
+    if type_code >= value_type::STREAM_LISTPACKS_2 {
+        write_id(output, history.first_id)?;
+        write_id(output, history.max_deleted_id)?;
+        write_length(output, history.entries_added)?;
+    }
+    write_length(output, stream.groups.len() as u64)?;
+    for (name, group) in stream.groups.iter() {
+        encoder.string(output, name)?;
+        write_group(encoder, output, group, type_code)?;
     }
     Ok(())
 }
 
-fn has_duplicates<'a>(mut names: impl Iterator<Item = &'a Vec<u8>>) -> bool {
-    let mut seen = HashSet::new();
-    !names.all(|name| seen.insert(name))
+fn write_nodes<'a>(
+    encoder: &mut Encoder,
+    output: &mut impl Write,
+    nodes: impl Iterator<Item = (StreamId, &'a [u8])>,
+) -> io::Result<()> {
+    for (id, listpack) in nodes {
+        encoder.string(output, &id.to_bytes())?;
+        encoder.string(output, listpack)?;
+    }
+    Ok(())
+}
+
+/// Writes nodes while a second thread encodes every other batch of them.
+fn write_many_nodes(
+    encoder: &mut Encoder,
+    output: &mut impl Write,
+    entries: &Entries,
+) -> io::Result<()> {
+    let nodes: &[_] = &entries.listpacks().collect::<Vec<_>>();
+    thread::scope(|scope| {
+        let (sender, receiver) = mpsc::sync_channel::<Vec<u8>>(BATCHES_AHEAD);
+        let mut second_encoder = encoder.for_another_thread();
+        let encode = move || {
+            for batch in nodes.chunks(BATCH).skip(1).step_by(2) {
+                let mut encoded = Vec::new();
+                let written = write_nodes(&mut second_encoder, &mut encoded, batch.iter().copied());
+                // Without a receiver, writing has failed.
+                if written
+                    .and_then(|()| sender.send(encoded).map_err(io::Error::other))
+                    .is_err()
+                {
+                    break;
+                }
+            }
+        };
+        if thread::Builder::new().spawn_scoped(scope, encode).is_err() {
+            return write_nodes(encoder, output, nodes.iter().copied());
+        }
+        for (number, batch) in nodes.chunks(BATCH).enumerate() {
+            if number.is_multiple_of(2) {
+                write_nodes(encoder, output, batch.iter().copied())?;
+            } else {
+                output.write_all(&receiver.recv().map_err(io::Error::other)?)?;
+            }
+        }
+        Ok(())
+    })
+}
+
+fn write_group(
+    encoder: &mut Encoder,
+    output: &mut impl Write,
+    group: &Group,
+    type_code: u8,
+) -> io::Result<()> {
+    write_id(output, group.last_id)?;
+    if type_code >= value_type::STREAM_LISTPACKS_2 {
+        write_length(output, group.entries_read.unwrap_or(UNKNOWN))?;
+    }
+    write_length(output, group.pending().len() as u64)?;
+    for (id, pending) in group.pending().iter() {
+        output.write_all(&id.to_bytes())?;
+        output.write_i64::<LittleEndian>(pending.delivered_at_ms)?;
+        write_length(output, pending.deliveries)?;
+    }
+    write_length(output, group.consumers().len() as u64)?;
+    for (name, consumer) in group.consumers().iter() {
+        encoder.string(output, name)?;
+        output.write_i64::<LittleEndian>(consumer.seen_at_ms)?;
+        if type_code >= value_type::STREAM_LISTPACKS_3 {
+            output.write_i64::<LittleEndian>(consumer.active_at_ms)?;
+        }
+        write_length(output, consumer.pending().len() as u64)?;
+        for (id, ()) in consumer.pending().iter() {
+            output.write_all(&id.to_bytes())?;
+        }
+    }
+    Ok(())
+}
+
+fn write_id(output: &mut impl Write, id: StreamId) -> io::Result<()> {
+    write_length(output, id.ms)?;
+    write_length(output, id.seq)
 }

@@ -9,7 +9,8 @@ use super::encodings::{Encoding, EncodingError, Entry};
 use super::error::RdbError;
 use super::format::{module_item, quicklist_node, value_type};
 use super::source::Source;
-use super::stream::{self, Stream};
+use super::stream;
+use crate::types::stream::Stream;
 
 /// The value of a key. A collection may be empty: servers do not write such keys, but some files have them. Redis skips
 /// them.

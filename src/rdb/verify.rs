@@ -5,8 +5,9 @@
 //! allocation for a key or a value, so this takes a small part of the time of writing the file. Other types are read
 //! and dropped.
 //!
-//! It does not find a key that the file has twice, because that would take the memory of all names. It finds duplicates
-//! within a collection among as many elements as fit into `MAX_COMPARED_BYTES`.
+//! It does not look into the listpacks of streams: they lay in memory as they are written, and the checksum covers
+//! them. It does not find a key that the file has twice, because that would take the memory of all names. It finds
+//! duplicates within a collection among as many elements as fit into `MAX_COMPARED_BYTES`.
 
 use std::io::Read;
 
@@ -15,7 +16,7 @@ use super::error::RdbError;
 use super::format::value_type;
 use super::reader::{Item, Reader, Step};
 use super::source::Source;
-use super::value;
+use super::{stream, value};
 
 /// The greatest memory for the elements of one collection that are compared with each other.
 const MAX_COMPARED_BYTES: usize = 64 * 1024 * 1024;
@@ -111,6 +112,9 @@ fn verify_value<R: Read>(
             verify_members(source, members, |source| source.skip_string("an element"))?;
             no_duplicates(at, members, "Duplicate hash fields detected")
         }
+        value_type::STREAM_LISTPACKS
+        | value_type::STREAM_LISTPACKS_2
+        | value_type::STREAM_LISTPACKS_3 => stream::skip(source, type_code),
         value_type::ZSET_2 => {
             verify_members(source, members, |source| {
                 if value::read_binary_score(source)?.is_nan() {

@@ -10,14 +10,16 @@ use byteorder::{LittleEndian, WriteBytesExt};
 
 use super::checksum::crc64;
 use super::encoder::{Encoder, ValueRef, write_length};
-use super::format::{MAGIC, VERSION_WRITTEN, opcode};
+use super::format::{MAGIC, opcode};
 
 /// The size of the buffer.
 const BUFFER_SIZE: usize = 128 * 1024;
 
-/// The two settings of redis.conf that change the bytes of a file.
+/// The settings that change the bytes of a file.
 #[derive(Clone, Copy, Debug)]
 pub struct WriterOptions {
+    /// `rdb-version`: 9, 10 or 11.
+    pub version: u32,
     /// `rdbcompression`: strings of more than 20 bytes are kept as LZF if that is shorter.
     pub compression: bool,
     /// `rdbchecksum`: without it the checksum is 0, which means "not computed".
@@ -39,10 +41,10 @@ impl<W: Write> Writer<W> {
             crc: options.checksum.then_some(0),
         };
         output.write_all(MAGIC)?;
-        write!(output, "{VERSION_WRITTEN:04}")?;
+        write!(output, "{:04}", options.version)?;
         Ok(Writer {
             output,
-            encoder: Encoder::new(options.compression),
+            encoder: Encoder::new(options.compression, options.version),
         })
     }
 
@@ -144,9 +146,11 @@ impl<W: Write> Write for ChecksummedOutput<W> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::format::VERSION_FOR_ALL;
     use super::*;
 
     const PLAIN: WriterOptions = WriterOptions {
+        version: VERSION_FOR_ALL,
         compression: false,
         checksum: true,
     };
@@ -165,6 +169,7 @@ mod tests {
         let mut writer = Writer::new(
             Vec::new(),
             WriterOptions {
+                version: VERSION_FOR_ALL,
                 compression: true,
                 checksum: false,
             },

@@ -216,6 +216,38 @@ impl Reply {
         self.header(b'*', len as i64);
     }
 
+    /// An array of which the number of elements, which `write` writes and returns, is not known before. If it is the
+    /// expected one, no byte is moved.
+    pub fn array_of(&mut self, expected: usize, write: impl FnOnce(&mut Reply) -> usize) {
+        self.headed(expected, Reply::array, write);
+    }
+
+    /// A map of which the number of pairs, which `write` writes and returns, is not known before.
+    pub fn map_of(&mut self, expected: usize, write: impl FnOnce(&mut Reply) -> usize) {
+        self.headed(expected, Reply::map, write);
+    }
+
+    fn headed(
+        &mut self,
+        expected: usize,
+        head: fn(&mut Reply, usize),
+        write: impl FnOnce(&mut Reply) -> usize,
+    ) {
+        let (start, first_part) = (self.bytes.len(), self.parts.len());
+        head(self, expected);
+        let end = self.bytes.len();
+        let len = write(self);
+        if len != expected {
+            let mut right = Reply::new(self.protocol);
+            head(&mut right, len);
+            let moved = right.bytes.len() as isize - (end - start) as isize;
+            self.bytes.splice(start..end, right.bytes);
+            for (place, _) in &mut self.parts[first_part..] {
+                *place = place.saturating_add_signed(moved);
+            }
+        }
+    }
+
     /// The head of a map; its keys and values follow, alternating. In RESP2 an array of both.
     pub fn map(&mut self, pairs: usize) {
         match self.protocol {

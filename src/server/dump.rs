@@ -74,7 +74,7 @@ pub fn write<W: Write + Send>(
     let task = Task {
         snapshot,
         writer: Mutex::new(writer),
-        compression: server.config.rdbcompression.get(),
+        options: values::writer_options(&server.config),
         key_delay: Duration::from_micros(server.config.rdb_key_save_delay.get().max(0) as u64),
         written,
     };
@@ -98,11 +98,7 @@ pub fn write_without_keys<W: Write>(server: &Server, output: W) -> io::Result<W>
 }
 
 fn new_writer<W: Write>(server: &Server, output: W) -> io::Result<Writer<W>> {
-    let options = WriterOptions {
-        compression: server.config.rdbcompression.get(),
-        checksum: server.config.rdbchecksum.get(),
-    };
-    Writer::new(output, options)
+    Writer::new(output, values::writer_options(&server.config))
 }
 
 /// Writes the facts about the file (AUX fields), in Redis' order.
@@ -127,7 +123,7 @@ fn write_libraries<W: Write>(table: &Table, writer: &mut Writer<W>) -> io::Resul
 struct Task<'a, W: Write> {
     snapshot: &'a Snapshot<'a>,
     writer: Mutex<Writer<W>>,
-    compression: bool,
+    options: WriterOptions,
     /// A pause after each key, for tests of what happens during a save.
     key_delay: Duration,
     written: &'a AtomicU64,
@@ -157,7 +153,7 @@ impl<W: Write + Send> Task<'_, W> {
 
     /// Encodes shards until none is left.
     fn encode_shards(&self, database: usize) -> io::Result<()> {
-        let mut encoder = Encoder::new(self.compression);
+        let mut encoder = Encoder::new(self.options.compression, self.options.version);
         let mut output = KeyOutput {
             buffer: Vec::with_capacity(BUFFER_BYTES),
             task: self,

@@ -2,7 +2,8 @@
 
 use crate::keyspace::object::{self, Object};
 use crate::keyspace::string_entry::StringForm;
-use crate::rdb::{Elements, ListNodes, Value, ValueRef};
+use crate::rdb::{Elements, ListNodes, Value, ValueRef, WriterOptions, payload};
+use crate::state::config::Config;
 use crate::types::hash::Hash;
 use crate::types::limits::{CompactLimits, Limits, SetLimits};
 use crate::types::list::{BlockLimit, End, List};
@@ -27,13 +28,33 @@ pub fn with_value_ref<T>(value: object::Value<'_>, write: impl FnOnce(ValueRef) 
         object::Value::SortedSet(set) => {
             write(ValueRef::SortedSet(set.len(), &mut set.iter().rev()))
         }
+        object::Value::Stream(stream) => write(ValueRef::Stream(stream)),
     }
+}
+
+/// The settings of a dump.
+pub fn writer_options(config: &Config) -> WriterOptions {
+    WriterOptions {
+        version: config.rdb_version.get() as u32,
+        compression: config.rdbcompression.get(),
+        checksum: config.rdbchecksum.get(),
+    }
+}
+
+/// What DUMP returns for a value.
+pub fn payload(value: object::Value<'_>, config: &Config) -> Vec<u8> {
+    let WriterOptions {
+        version,
+        compression,
+        ..
+    } = writer_options(config);
+    let payload = with_value_ref(value, |value| payload::encode(value, compression, version));
+    payload.expect("a collection has as many elements as it says")
 }
 
 /// The name of the kind of value, if the keyspace cannot hold it.
 pub fn unknown_kind(value: &Value) -> Option<String> {
     match value {
-        Value::Stream(_) => Some("a stream".to_string()),
         Value::Module { name } => Some(format!("one of the module {name}")),
         _ => None,
     }
@@ -53,7 +74,8 @@ pub fn object(value: Value, limits: &Limits) -> Option<Object> {
             let set = SortedSet::from_file(entries, limits.sorted_set);
             Some(Object::SortedSet(set))
         }
-        Value::Stream(_) | Value::Module { .. } => None,
+        Value::Stream(stream) => Some(Object::Stream(stream)),
+        Value::Module { .. } => None,
     }
 }
 

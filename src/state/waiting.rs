@@ -30,9 +30,10 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Runs the client's command on these keys; the first key that exists serves it. `Ok(true)`: the client is served, and
-/// the reply is written. `Ok(false)`: none of the keys exists. `Err`: nothing has changed; the bytes are the text of
-/// the error.
+/// Runs the client's command on these keys, as far as their [shards are locked](Db::covers): when a waiting client is
+/// served, the shards of keys that come behind the one that is ready may not be. `Ok(true)`: the client is served, and
+/// the reply is written. `Ok(false)`: the keys hold nothing for it. `Err`: nothing has changed; the bytes are the text
+/// of the error.
 pub type Attempt =
     Box<dyn Fn(&mut Db<'_>, &[Key<'_>], &mut Reply) -> Result<bool, Vec<u8>> + Send + Sync>;
 
@@ -40,6 +41,8 @@ pub type Attempt =
 pub struct Wish {
     /// The states of a key that end the wait; none if it waits for no key.
     pub states: States,
+    /// The consumer group for which the client reads: XREADGROUP.
+    pub group: Option<Vec<u8>>,
     /// The key that serving the client fills: BLMOVE.
     pub destination: Option<Vec<u8>>,
     /// Serves the client.
@@ -150,20 +153,25 @@ impl Waiter for Wait {
         self.wish.states
     }
 
+    fn group(&self) -> Option<&[u8]> {
+        self.wish.group.as_deref()
+    }
+
     fn destination(&self) -> Option<&[u8]> {
         self.wish.destination.as_deref()
     }
 
-    fn serve(&self, db: &mut Db<'_>, key: &Key<'_>) -> bool {
+    fn serve(&self, db: &mut Db<'_>) -> bool {
         let mut outcome = self.outcome();
         if matches!(*outcome, Outcome::Pending) {
-            // The client's command runs as if it had come now. It may use a key that it names before this one. It gets
-            // no key that it names after this one, because that key's shard may not be locked.
-            let mut keys = self.keys();
-            let place = keys.iter().position(|own| own.bytes == key.bytes);
-            keys.truncate(place.map_or(0, |place| place + 1));
+            // The client's command runs as if it had come now, on those of its keys whose shards are locked.
+            let keys = self.keys();
+            for key in &keys {
+                if db.covers(std::slice::from_ref(key)) {
+                    db.remove_if_expired(key);
+                }
+            }
             let mut reply = Reply::new(self.protocol);
-            keys.iter().for_each(|key| db.remove_if_expired(key));
             *outcome = match (self.wish.attempt)(db, &keys, &mut reply) {
                 Ok(true) => Outcome::Served(reply),
                 Ok(false) => return false,

@@ -3,6 +3,7 @@
 use crate::common::{
     Client, EndOnDrop, Folder, Server, free_port, keys_of, our_command, redis_tool, wait_until,
 };
+use my_redis_server::rdb::format::VERSION_FOR_ALL;
 use my_redis_server::rdb::{Item, Reader, ValueRef, Writer, WriterOptions};
 use my_redis_server::resp::decoder::Value;
 use std::fs;
@@ -184,6 +185,7 @@ fn functions_of_other_servers_are_loaded() {
 
 fn dump(libraries: &[&str]) -> Vec<u8> {
     let options = WriterOptions {
+        version: VERSION_FOR_ALL,
         compression: false,
         checksum: true,
     };

@@ -1,6 +1,7 @@
 //! What clients see while the dump is being loaded. `key-load-delay` lets the tests decide when it goes on.
 
 use crate::common::{Client, Folder, free_port, our_command, wait_for_exit, wait_until};
+use my_redis_server::rdb::format::VERSION_FOR_ALL;
 use my_redis_server::rdb::{ValueRef, Writer, WriterOptions};
 use std::fs;
 use std::net::TcpStream;
@@ -54,6 +55,7 @@ fn start(dump: &[u8]) -> Started {
 
 fn dump() -> Vec<u8> {
     let options = WriterOptions {
+        version: VERSION_FOR_ALL,
         compression: false,
         checksum: true,
     };

@@ -483,7 +483,6 @@ fn functions_and_modules_are_named() {
             "the module test__rdb",
             "\n  test__rdb               0                1\n",
         ),
-        ("edge/v9_t15_stream1.rdb", "1 stream", "15 STREAM_LISTPACKS"),
     ] {
         let (line, code) = run(&["check"], &[&fixture(file)]);
         let end = format!("; not known to my_redis_server yet: {checked}\n");

@@ -364,10 +364,6 @@ fn a_dump_that_cannot_be_loaded_whole_is_refused_and_kept() {
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/rdb");
     for (file, reason) in [
         (
-            "edge/v9_t15_stream1.rdb",
-            "The value of the key 'key' is a stream, which this server does not know yet",
-        ),
-        (
             "redis-7.2/multidb.rdb",
             "There are keys in database 5: start with --databases 6 or more instead of 1",
         ),

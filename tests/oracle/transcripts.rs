@@ -45,6 +45,8 @@ const WITHOUT_SESSION: &[&str] = &[
     "function::dump",
     "function::help",
     "generic::object_help",
+    "group::help",
+    "info::help",
     "mod::debug_help",
     "mod::unknown",
     "mod::info",

@@ -42,6 +42,7 @@ mod saves;
 mod scaling;
 mod scripts;
 mod start;
+mod streams;
 mod subject;
 mod table;
 mod throughput;

@@ -8,7 +8,7 @@ use crate::peer::{Peer, Program};
 use crate::results::Sample;
 use crate::{
     connections, freed, huge, large, memory, mixed, pubsub, readers, saves, scaling, scripts,
-    start, throughput,
+    start, streams, throughput,
 };
 
 pub struct Subject {
@@ -32,7 +32,7 @@ pub struct Case {
 }
 
 #[rustfmt::skip] // an entry a subject
-pub const SUBJECTS: [Subject; 13] = [
+pub const SUBJECTS: [Subject; 14] = [
     Subject { name: "throughput", about: "redis-benchmark's tests under several loads",
         steady: false, cases: throughput::cases },
     Subject { name: scaling::SUBJECT,
@@ -42,6 +42,8 @@ pub const SUBJECTS: [Subject; 13] = [
         steady: false, cases: mixed::cases },
     Subject { name: "scripts", about: "Lua scripts of several sizes, on one of many keys",
         steady: false, cases: scripts::cases },
+    Subject { name: "streams", about: "adding to streams, reading ranges, and a work queue",
+        steady: false, cases: streams::cases },
     Subject { name: "readers", about: "fast readers beside a slow one", steady: false, cases: readers::cases },
     Subject { name: "large", about: "commands that go through whole large values", steady: true, cases: large::cases },
     Subject { name: "pubsub", about: "messages to subscribers", steady: false, cases: pubsub::cases },

@@ -2,12 +2,14 @@
 
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
+use my_redis_server::rdb::format::VERSION_FOR_ALL;
 use my_redis_server::rdb::{Encoder, Reader, ValueRef, Writer, WriterOptions, verify};
 
 const KEYS: usize = 10_000;
 
 fn dump(compression: bool, value_bytes: usize) -> Vec<u8> {
     let options = WriterOptions {
+        version: VERSION_FOR_ALL,
         compression,
         checksum: true,
     };
@@ -15,7 +17,7 @@ fn dump(compression: bool, value_bytes: usize) -> Vec<u8> {
     writer
         .select_db(0, KEYS as u64, 0)
         .expect("memory takes all");
-    let mut encoder = Encoder::new(compression);
+    let mut encoder = Encoder::new(compression, VERSION_FOR_ALL);
     let mut keys = Vec::new();
     for number in 0..KEYS {
         let (key, value) = (format!("key:{number:012}"), "word ".repeat(value_bytes / 5));

@@ -9,8 +9,8 @@
 //! Items of sets, sorted sets and hashes are sorted, those of lists and streams are not. A list's items have empty
 //! names; what a stream has besides entries becomes items too.
 
-use my_redis_server::rdb::stream::{ConsumerGroup, Stream, StreamId};
 use my_redis_server::rdb::{KeyRecord, Value};
+use my_redis_server::types::stream::{Group, Name, Stream};
 use my_redis_server::util::number;
 use my_redis_server::util::quoting::quote;
 
@@ -150,52 +150,45 @@ fn for_each_item(value: &Value, mut visit: impl FnMut(&[u8], &[u8])) {
     }
 }
 
-/// Names that no two items of a stream share. Counters are left out: older types of the file do not have them.
+/// Names that no two items of a stream share. The history is left out: older types of the file do not have it.
 fn stream_items(stream: &Stream) -> Vec<Item> {
     let mut items = Vec::new();
-    for (entry_id, fields) in stream.entries.iter() {
+    let mut digits = itoa::Buffer::new();
+    for entry in stream.entries.iter() {
         let mut value = Vec::new();
-        for (field, text) in fields {
-            quote(field, &mut value);
+        for (field, text) in entry.fields() {
+            quote(field.text(&mut digits), &mut value);
             value.push(b' ');
-            quote(text, &mut value);
+            quote(text.text(&mut digits), &mut value);
             value.push(b' ');
         }
         value.pop();
-        items.push((format!("entry {}", id(entry_id)).into_bytes(), value));
+        items.push((format!("entry {}", entry.id).into_bytes(), value));
     }
-    let last_id = id(stream.last_id).into_bytes();
-    items.push((b"last id".to_vec(), last_id));
-    let mut groups: Vec<&ConsumerGroup> = stream.groups.iter().collect();
-    groups.sort_by_key(|group| &group.name);
-    for group in groups {
-        group_items(group, &mut items);
+    let last_id = stream.entries.history().last_id.to_string();
+    items.push((b"last id".to_vec(), last_id.into_bytes()));
+    for (name, group) in stream.groups.iter() {
+        group_items(name, group, &mut items);
     }
     items
 }
 
-fn group_items(group: &ConsumerGroup, items: &mut Vec<Item>) {
-    let name = [b"group ", group.name.as_slice()].concat();
-    let last_id = id(group.last_id);
-    items.push((name.clone(), format!("last id {last_id}").into_bytes()));
-    let mut consumers: Vec<_> = group.consumers.iter().collect();
-    consumers.sort_by_key(|consumer| &consumer.name);
-    for consumer in consumers {
-        let name = [&name, &b" consumer "[..], &consumer.name].concat();
-        items.push((name, format!("seen {}", consumer.seen_at_ms).into_bytes()));
+fn group_items(name: &Name, group: &Group, items: &mut Vec<Item>) {
+    let name = [b"group ", &name[..]].concat();
+    items.push((
+        name.clone(),
+        format!("last id {}", group.last_id).into_bytes(),
+    ));
+    for (consumer, seen) in group.consumers().iter() {
+        let name = [&name, &b" consumer "[..], consumer].concat();
+        items.push((name, format!("seen {}", seen.seen_at_ms).into_bytes()));
     }
-    for entry in &group.pending {
-        let name = [&name, format!(" pending {}", id(entry.id)).as_bytes()].concat();
-        let owner = group.consumers.get(entry.consumer);
+    for (id, pending) in group.pending().iter() {
+        let name = [&name, format!(" pending {id}").as_bytes()].concat();
         let delivered = format!(
             "delivered {} times, last {}, to ",
-            entry.delivery_count, entry.delivered_at_ms
+            pending.deliveries, pending.delivered_at_ms
         );
-        let owner = owner.map_or(&b""[..], |consumer| &consumer.name);
-        items.push((name, [delivered.as_bytes(), owner].concat()));
+        items.push((name, [delivered.as_bytes(), &pending.consumer].concat()));
     }
-}
-
-fn id(id: StreamId) -> String {
-    format!("{}-{}", id.ms, id.seq)
 }

@@ -118,10 +118,8 @@ impl Contents {
     fn add(&mut self, offset: u64, record: &KeyRecord) -> io::Result<()> {
         self.keys += 1;
         self.expires += u64::from(record.expires_at_ms.is_some());
-        match &record.value {
-            Value::Stream(_) => self.unknown.streams += 1,
-            Value::Module { name } => self.unknown.add_module(name),
-            _ => {}
+        if let Value::Module { name } = &record.value {
+            self.unknown.add_module(name);
         }
         match record.fate(self.now_ms) {
             Fate::Kept => {
@@ -202,7 +200,6 @@ fn libraries(names: &Names<Vec<u8>>) -> String {
 /// What is no fault of a file, but keeps our server from loading it.
 #[derive(Default)]
 struct Unknown {
-    streams: u64,
     modules: Names<String>,
 }
 
@@ -216,9 +213,6 @@ impl Unknown {
 impl fmt::Display for Unknown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut words = Vec::new();
-        if self.streams > 0 {
-            words.push(counted(self.streams, "stream"));
-        }
         let modules = self.modules.first.iter();
         words.extend(modules.map(|name| format!("the module {name}")));
         if self.modules.has_more {

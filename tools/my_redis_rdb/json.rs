@@ -16,8 +16,8 @@
 
 use std::io::{self, BufWriter, Write};
 
-use my_redis_server::rdb::stream::{ConsumerGroup, Stream, StreamId};
 use my_redis_server::rdb::{Elements, Item, KeyRecord, Reader, Value};
+use my_redis_server::types::stream::{Element, Group, Name, Stream, StreamId};
 use my_redis_server::util::number;
 
 use super::{Trouble, Verdict, input};
@@ -100,12 +100,17 @@ fn holds_only(value: &Value, is_so: impl Fn(&[u8]) -> bool) -> bool {
         Value::SortedSet { members, .. } => members.iter().all(is_so),
         Value::Stream(stream) => {
             let mut entries = stream.entries.iter();
-            let mut groups = stream.groups.iter();
-            entries.all(|(_, mut fields)| fields.all(|(field, value)| is_so(field) && is_so(value)))
-                && groups.all(|group| {
-                    let mut consumers = group.consumers.iter();
-                    is_so(&group.name) && consumers.all(|consumer| is_so(&consumer.name))
-                })
+            let is_so_element = |element: Element<'_>| match element {
+                Element::Integer(_) => true,
+                Element::Text(text) => is_so(text),
+            };
+            let is_so_group = |(name, group): (&Name, &Group)| {
+                is_so(name) && group.consumers().iter().all(|(name, _)| is_so(name))
+            };
+            entries.all(|entry| {
+                let mut fields = entry.fields();
+                fields.all(|(field, value)| is_so_element(field) && is_so_element(value))
+            }) && stream.groups.iter().all(is_so_group)
         }
         Value::Module { .. } => true,
     }
@@ -177,41 +182,36 @@ fn list<T, W: Write>(
 
 fn stream(output: &mut Line<impl Write>, stream: &Stream) -> io::Result<()> {
     output.write_all(b"{\"entries\":")?;
-    list(
+    list(output, b"[]", stream.entries.iter(), |output, entry| {
+        write!(output, "{{\"id\":{},\"fields\":", id(entry.id))?;
+        // Not an object: a field may be there twice, and their order is part of the entry.
+        list(output, b"[]", entry.fields(), |output, (field, value)| {
+            let mut digits = itoa::Buffer::new();
+            output.write_all(b"[")?;
+            string(output, field.text(&mut digits))?;
+            output.write_all(b",")?;
+            string(output, value.text(&mut digits))?;
+            output.write_all(b"]")
+        })?;
+        output.write_all(b"}")
+    })?;
+    let history = stream.entries.history();
+    write!(
         output,
-        b"[]",
-        stream.entries.iter(),
-        |output, (entry_id, fields)| {
-            write!(output, "{{\"id\":{},\"fields\":", id(entry_id))?;
-            // Not an object: a field may be there twice, and their order is part of the entry.
-            list(output, b"[]", fields, |output, (field, value)| {
-                output.write_all(b"[")?;
-                string(output, field)?;
-                output.write_all(b",")?;
-                string(output, value)?;
-                output.write_all(b"]")
-            })?;
-            output.write_all(b"}")
-        },
+        ",\"last_id\":{},\"first_id\":{},\"max_deleted_id\":{},\"entries_added\":{}",
+        id(history.last_id),
+        id(history.first_id),
+        id(history.max_deleted_id),
+        history.entries_added
     )?;
-    write!(output, ",\"last_id\":{}", id(stream.last_id))?;
-    if let Some(counters) = stream.counters {
-        write!(
-            output,
-            ",\"first_id\":{},\"max_deleted_id\":{},\"entries_added\":{}",
-            id(counters.first_id),
-            id(counters.max_deleted_id),
-            counters.entries_added
-        )?;
-    }
     output.write_all(b",\"groups\":")?;
     list(output, b"[]", stream.groups.iter(), group)?;
     output.write_all(b"}")
 }
 
-fn group<W: Write>(output: &mut Line<W>, group: &ConsumerGroup) -> io::Result<()> {
+fn group<W: Write>(output: &mut Line<W>, (name, group): (&Name, &Group)) -> io::Result<()> {
     output.write_all(b"{\"name\":")?;
-    string(output, &group.name)?;
+    string(output, name)?;
     let read = group
         .entries_read
         .map_or("null".to_string(), |count| count.to_string());
@@ -220,26 +220,35 @@ fn group<W: Write>(output: &mut Line<W>, group: &ConsumerGroup) -> io::Result<()
         ",\"last_id\":{},\"entries_read\":{read},\"pending\":",
         id(group.last_id)
     )?;
-    list(output, b"[]", group.pending.iter(), |output, entry| {
-        write!(output, "{{\"id\":{},\"consumer\":", id(entry.id))?;
-        let consumer = group.consumers.get(entry.consumer);
-        string(output, consumer.map_or(b"", |consumer| &consumer.name))?;
-        write!(
-            output,
-            ",\"delivered_at_ms\":{},\"delivery_count\":{}}}",
-            entry.delivered_at_ms, entry.delivery_count
-        )
-    })?;
+    list(
+        output,
+        b"[]",
+        group.pending().iter(),
+        |output, (entry_id, entry)| {
+            write!(output, "{{\"id\":{},\"consumer\":", id(*entry_id))?;
+            string(output, &entry.consumer)?;
+            write!(
+                output,
+                ",\"delivered_at_ms\":{},\"delivery_count\":{}}}",
+                entry.delivered_at_ms, entry.deliveries
+            )
+        },
+    )?;
     output.write_all(b",\"consumers\":")?;
-    list(output, b"[]", group.consumers.iter(), |output, consumer| {
-        output.write_all(b"{\"name\":")?;
-        string(output, &consumer.name)?;
-        write!(
-            output,
-            ",\"seen_at_ms\":{},\"active_at_ms\":{}}}",
-            consumer.seen_at_ms, consumer.active_at_ms
-        )
-    })?;
+    list(
+        output,
+        b"[]",
+        group.consumers().iter(),
+        |output, (name, consumer)| {
+            output.write_all(b"{\"name\":")?;
+            string(output, name)?;
+            write!(
+                output,
+                ",\"seen_at_ms\":{},\"active_at_ms\":{}}}",
+                consumer.seen_at_ms, consumer.active_at_ms
+            )
+        },
+    )?;
     output.write_all(b"}")
 }
 

@@ -166,7 +166,7 @@ fn reply_key_spec(call: &mut Call, keys: &KeySpec) {
             reply_search(call, "index", 1);
             reply_number(call, "index", index as i32);
         }
-        KeyPlaces::AfterWord { word, from } => {
+        KeyPlaces::AfterWord { word, from } | KeyPlaces::HalfAfterWord { word, from, .. } => {
             reply_search(call, "keyword", 2);
             reply_text(call, "keyword", word);
             reply_number(call, "startfrom", from as i32);
@@ -183,6 +183,10 @@ fn reply_key_spec(call: &mut Call, keys: &KeySpec) {
         }
         KeyPlaces::AfterWord { .. } => {
             let numbers = vec![("lastkey", 0), ("keystep", 1), ("limit", 0)];
+            ("range", numbers)
+        }
+        KeyPlaces::HalfAfterWord { .. } => {
+            let numbers = vec![("lastkey", -1), ("keystep", 1), ("limit", 2)];
             ("range", numbers)
         }
         KeyPlaces::Counted { .. } => {

@@ -123,6 +123,7 @@ fn wish_for_replicas(replicas: i64, until: Option<Instant>, none: fn(&mut Reply)
     };
     Wish {
         states: States::default(),
+        group: None,
         destination: None,
         attempt: Box::new(attempt),
         until,

@@ -235,6 +235,7 @@ fn wish(
     };
     Wish {
         states,
+        group: None,
         destination: None,
         attempt: Box::new(attempt),
         until,

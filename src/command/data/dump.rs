@@ -4,7 +4,6 @@ use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
-use crate::rdb::Encoder;
 use crate::rdb::payload::{self, PayloadError};
 use crate::state::values;
 
@@ -35,11 +34,8 @@ fn dump(call: &mut Call, db: &Db) -> CommandResult {
         call.reply.null();
         return Ok(());
     };
-    let mut encoder = Encoder::new(call.server.config.rdbcompression.get());
-    let payload =
-        values::with_value_ref(entry.value(), |value| payload::encode(value, &mut encoder));
-    call.reply
-        .bulk(&payload.expect("a collection has as many elements as it says"));
+    let payload = values::payload(entry.value(), &call.server.config);
+    call.reply.bulk(&payload);
     Ok(())
 }
 

@@ -16,6 +16,7 @@ mod scan;
 mod set;
 mod sort;
 mod sorted_set;
+mod stream;
 mod string;
 
 use super::spec::CommandSpec;
@@ -43,5 +44,12 @@ pub(super) const FAMILIES: &[&[CommandSpec]] = &[
     sorted_set::range::COMMANDS,
     sorted_set::remove::COMMANDS,
     sorted_set::sample::COMMANDS,
+    stream::add::COMMANDS,
+    stream::claim::COMMANDS,
+    stream::group::COMMANDS,
+    stream::info::COMMANDS,
+    stream::pending::COMMANDS,
+    stream::range::COMMANDS,
+    stream::read::COMMANDS,
     string::COMMANDS,
 ];

@@ -188,11 +188,15 @@ impl Waiter for EndOfList {
         States::ABSENT.or(States::OTHER)
     }
 
+    fn group(&self) -> Option<&[u8]> {
+        None
+    }
+
     fn destination(&self) -> Option<&[u8]> {
         None
     }
 
-    fn serve(&self, _: &mut Db<'_>, _: &Key<'_>) -> bool {
+    fn serve(&self, _: &mut Db<'_>) -> bool {
         self.served.fetch_add(1, Relaxed);
         true
     }
@@ -202,7 +206,7 @@ impl Waiter for EndOfList {
     }
 }
 
-/// Streams will wait for that: their readers hear that a key has gone or changed its type, however that comes about.
+/// Consumer groups wait for that: their readers hear that a key has gone or changed its type, however that comes about.
 #[test]
 fn a_waiter_gets_notice_that_its_key_is_gone_or_is_something_else() {
     type Deed = fn(&Locks, &Key);

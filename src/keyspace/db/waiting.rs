@@ -13,7 +13,10 @@ impl Db<'_> {
         for key in keys {
             let waiters = &mut self.guard_mut(key).waiters;
             waiters.join(key.bytes, ticket, waiter.clone(), earlier.clone());
-            earlier.add(key.shard);
+            // A reader of streams takes what is new in the one that is ready, whatever the others hold.
+            if !waiter.wants().has(States::STREAM) {
+                earlier.add(key.shard);
+            }
         }
         ticket
     }
@@ -96,10 +99,11 @@ impl WriteDb<'_> {
         let own_database = std::mem::replace(&mut self.view.database, key.database());
         self.guard_mut(key).waiters.begin_serving(key.bytes);
         let mut last = None;
+        let mut nothing_for: Vec<Box<[u8]>> = Vec::new();
         while let state = States::of(self.look_silently(key))
             && let waiters = &self.shard(key).waiters
             && waiters.want(key.bytes, state)
-            && let Some((ticket, waiter)) = waiters.next(key.bytes, last)
+            && let Some((ticket, waiter)) = waiters.next(key.bytes, last, &nothing_for)
         {
             last = Some(ticket);
             if waiter.wants().has(state) {
@@ -108,12 +112,14 @@ impl WriteDb<'_> {
                     // Of the command's own keys, those that had expired are gone since it took the locks.
                     self.remove_if_expired(&Key::new(key.database(), destination));
                 }
-                let is_served = waiter.serve(self, key);
+                let is_served = waiter.serve(self);
                 // What serving has done to it is said by the waiter's command.
                 self.commit(&[]);
                 if is_served {
                     self.guard_mut(key).waiters.leave(key.bytes, ticket);
                     self.aftermath().served.push(waiter);
+                } else if let Some(group) = waiter.group() {
+                    nothing_for.push(group.into());
                 }
             }
         }

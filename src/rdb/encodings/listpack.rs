@@ -27,6 +27,7 @@
 use byteorder::{ByteOrder, LittleEndian};
 
 use super::{Cursor, EncodingError, Entry};
+use crate::types::stream::listpack::backlen_size;
 
 const HEADER_SIZE: usize = 6;
 const END: u8 = 0xFF;
@@ -65,6 +66,9 @@ impl<'a> Listpack<'a> {
     }
 
     fn entry(&mut self) -> Result<Option<Entry<'a>>, EncodingError> {
+        if let Some(entry) = self.short_entry() {
+            return Ok(Some(entry));
+        }
         let start = self.cursor.at;
         if self.cursor.peek()? == END {
             return self.check_end(start);
@@ -73,6 +77,27 @@ impl<'a> Listpack<'a> {
         self.check_backlen(self.cursor.at - start)?;
         self.seen += 1;
         Ok(Some(entry))
+    }
+
+    /// The next entry, if it is one of the two most frequent kinds, a small integer or a short text, and is right.
+    #[inline]
+    fn short_entry(&mut self) -> Option<Entry<'a>> {
+        let rest = &self.cursor.block[self.cursor.at..];
+        let head = *rest.first()?;
+        let size = match head {
+            0x00..=0x7F => 1,
+            0x80..=0xBF => 1 + usize::from(head & 0x3F),
+            _ => return None,
+        };
+        if *rest.get(size)? != size as u8 {
+            return None;
+        }
+        self.cursor.at += size + 1;
+        self.seen += 1;
+        Some(match head {
+            0x00..=0x7F => Entry::Integer(i64::from(head)),
+            _ => Entry::Text(&rest[1..size]),
+        })
     }
 
     fn content(&mut self) -> Result<Entry<'a>, EncodingError> {
@@ -140,20 +165,6 @@ impl<'a> Listpack<'a> {
             ));
         }
         Ok(None)
-    }
-}
-
-/// The number of bytes of the backlen of an entry of `size` bytes.
-///
-/// Beyond one byte, the limits are one less than the bits allow (14 bits allow 16383). They are part of the format,
-/// since Redis writes them so.
-pub(in crate::rdb) fn backlen_size(size: usize) -> usize {
-    match size {
-        0..=127 => 1,
-        128..16_383 => 2,
-        16_383..2_097_151 => 3,
-        2_097_151..268_435_455 => 4,
-        _ => 5,
     }
 }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::io::Read;
 
 use super::super::encodings::intset::Intset;
-use super::super::encodings::listpack::{Listpack, backlen_size};
+use super::super::encodings::listpack::Listpack;
 use super::super::encodings::ziplist::Ziplist;
 use super::super::encodings::zipmap::Zipmap;
 use super::super::encodings::{Encoding, EncodingError, Entry};
@@ -12,6 +12,7 @@ use super::super::value::bad_block;
 use super::frame::Walker;
 use super::text::Whole;
 use super::{Excerpt, Place, Role, Section, Sink, Stop, Walk};
+use crate::types::stream::listpack::backlen_size;
 
 /// The words for an entry. Called once for each, in order.
 pub(super) type Describe<'d> = &'d mut dyn FnMut(Entry<'_>) -> Cow<'static, str>;

@@ -8,22 +8,20 @@ use std::io::Read;
 use super::super::encodings::{Encoding, Entry};
 use super::super::error::RdbError;
 use super::super::format::value_type;
-use super::super::stream::{
-    FLAG_DELETED, FLAG_SAME_FIELDS, StreamEntries, StreamId, read_listpack,
-};
+use super::super::stream::{Order, check_listpack};
 use super::super::value::bad_block;
 use super::frame::Walker;
 use super::{Excerpt, Place, Role, Section, Sink, Stop, Walk};
+use crate::types::stream::{FLAG_DELETED, FLAG_SAME_FIELDS, StreamId};
 use crate::util::clock;
 
 impl<R: Read, S: Sink> Walker<'_, R, S> {
     /// A stream of one of the three types.
     pub(super) fn stream(&mut self, type_code: u8) -> Walk<()> {
         let has_counters = type_code >= value_type::STREAM_LISTPACKS_2;
-        // It contains the entries of one node only, and the id before them.
-        let mut entries = StreamEntries::default();
+        let mut order = Order::default();
         for _ in 0..self.length("a number of stream nodes")? {
-            self.node(&mut entries)?;
+            self.node(&mut order)?;
         }
         let expected = "the length of a stream";
         self.length_as(expected, "the length of the stream")?;
@@ -74,7 +72,7 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
     }
 
     /// A master id and its listpack.
-    fn node(&mut self, entries: &mut StreamEntries) -> Walk<()> {
+    fn node(&mut self, order: &mut Order) -> Walk<()> {
         let at = self.source.offset();
         let key = self.whole("a stream node key")?;
         let Ok(master_id) = <[u8; 16]>::try_from(key.bytes.as_slice()) else {
@@ -96,11 +94,9 @@ impl<R: Read, S: Sink> Walker<'_, R, S> {
 
         let at = self.source.offset();
         let whole = self.whole("a stream listpack")?;
-        let before = entries.len();
-        let verdict = read_listpack(&whole.bytes, master_id, entries)
+        let verdict = check_listpack(&whole.bytes, master_id, order)
             .map_err(|error| bad_block(at, Encoding::Listpack, error));
-        self.key.elements += (entries.len() - before) as u64;
-        entries.forget_all_but_last_id();
+        self.key.elements += verdict.as_ref().map_or(0, |(live, _)| *live);
         let mut labels = NodeLabels::new(master_id);
         let explained = self.explain_block(Encoding::Listpack, &whole, at, &mut |entry| {
             labels.next(entry)

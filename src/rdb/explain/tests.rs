@@ -96,7 +96,7 @@ fn read(file: &[u8]) -> (Vec<Key>, Result<u64, String>) {
                         Value::List(elements, _) | Value::Set(elements) => elements.len(),
                         Value::Hash(pairs) => pairs.pairs().len(),
                         Value::SortedSet { members, .. } => members.len(),
-                        Value::Stream(stream) => stream.entries.len(),
+                        Value::Stream(stream) => stream.entries.len() as usize,
                         Value::Module { .. } => 0,
                     };
                     let mut key = record.key;

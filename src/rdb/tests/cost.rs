@@ -10,6 +10,7 @@ use std::{env, fs, process};
 
 use super::super::file::{self, Counts};
 use super::super::{ValueRef, Writer, WriterOptions};
+use crate::rdb::format::VERSION_FOR_ALL;
 
 const KEYS: u64 = 3_000_000;
 
@@ -49,6 +50,7 @@ fn processor_time() -> Duration {
 
 fn write(output: &mut dyn io::Write, value: &[u8]) -> io::Result<Counts> {
     let options = WriterOptions {
+        version: VERSION_FOR_ALL,
         compression: true,
         checksum: true,
     };

@@ -9,6 +9,7 @@ use std::{env, fs, process};
 
 use super::super::{Encoder, ValueRef, Writer, WriterOptions};
 use crate::rdb::file::{self, Counts};
+use crate::rdb::format::VERSION_FOR_ALL;
 
 const FAR_FUTURE_MS: i64 = 4_102_444_800_000;
 
@@ -24,7 +25,7 @@ fn write_all_kinds(output: &mut dyn io::Write, options: WriterOptions) -> io::Re
     write_collections(&mut writer)?;
     // As in a saver, keys are encoded separately, and the writer gets the bytes.
     let mut batch = Vec::new();
-    Encoder::new(options.compression).key(
+    Encoder::new(options.compression, options.version).key(
         &mut batch,
         b"in a batch",
         None,
@@ -177,6 +178,7 @@ fn redis_reads_what_we_write() {
     for (compression, checksum) in [(true, true), (false, false)] {
         let path = directory.join("dump.rdb");
         let options = WriterOptions {
+            version: VERSION_FOR_ALL,
             compression,
             checksum,
         };

@@ -1,7 +1,7 @@
 //! Streams with consumer groups, in their three types, and their possible faults.
 
-use super::super::stream::{Consumer, PendingEntry, Stream, StreamCounters, StreamId};
 use super::super::{Item, Reader, Value};
+use crate::types::stream::{Element, Group, History, Name, Pending, Stream, StreamId};
 
 const HEADER: &[u8] = b"REDIS0011";
 const END: &[u8] = b"\xFF\0\0\0\0\0\0\0\0";
@@ -47,17 +47,22 @@ fn id(ms: u64, seq: u64) -> StreamId {
 }
 
 fn texts(stream: &Stream) -> Vec<(StreamId, Vec<(String, String)>)> {
-    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("ASCII");
-    let fields = |fields: &mut dyn Iterator<Item = (&[u8], &[u8])>| {
-        fields
-            .map(|(name, value)| (text(name), text(value)))
-            .collect()
-    };
-    stream
-        .entries
-        .iter()
-        .map(|(id, mut entry)| (id, fields(&mut entry)))
+    let mut digits = itoa::Buffer::new();
+    let mut text =
+        |element: Element| String::from_utf8_lossy(element.text(&mut digits)).into_owned();
+    let entries = stream.entries.iter();
+    entries
+        .map(|entry| {
+            let pairs = entry
+                .fields()
+                .map(|(field, value)| (text(field), text(value)));
+            (entry.id, pairs.collect())
+        })
         .collect()
+}
+
+fn group<'a>(stream: &'a Stream, name: &str) -> &'a Group {
+    stream.groups.get(name.as_bytes()).expect("a group")
 }
 
 #[test]
@@ -98,54 +103,39 @@ fn a_stream_of_the_newest_type_is_read_whole() {
             (id(2, 2), vec![pair("b", "x"), pair("c", "y")]),
         ]
     );
-    assert_eq!(stream.last_id, id(2, 2));
-    let counters = StreamCounters {
+    let history = History {
+        last_id: id(2, 2),
         first_id: id(1, 1),
         max_deleted_id: id(0, 0),
         entries_added: 3,
     };
-    assert_eq!(stream.counters, Some(counters));
+    assert_eq!(*stream.entries.history(), history);
 
-    let [group] = &stream.groups[..] else {
-        panic!("one group")
-    };
-    assert_eq!(
-        (&group.name[..], group.last_id, group.entries_read),
-        (&b"g"[..], id(1, 2), Some(2))
-    );
+    assert_eq!(stream.groups.len(), 1);
+    let group = group(&stream, "g");
+    assert_eq!((group.last_id, group.entries_read), (id(1, 2), Some(2)));
     let ms = 1_700_000_000_000;
-    assert_eq!(
-        group.pending,
-        [
-            PendingEntry {
-                id: id(1, 1),
-                delivered_at_ms: ms,
-                delivery_count: 1,
-                consumer: 0
-            },
-            PendingEntry {
-                id: id(1, 2),
-                delivered_at_ms: ms + 1,
-                delivery_count: 3,
-                consumer: 1
-            },
-        ]
-    );
-    assert_eq!(
-        group.consumers,
-        [
-            Consumer {
-                name: b"c1".to_vec(),
-                seen_at_ms: ms,
-                active_at_ms: ms
-            },
-            Consumer {
-                name: b"c2".to_vec(),
-                seen_at_ms: ms,
-                active_at_ms: -1
-            },
-        ]
-    );
+    let pending = |consumer: &str, delivered_at_ms, deliveries| Pending {
+        consumer: Name::from(consumer.as_bytes()),
+        delivered_at_ms,
+        deliveries,
+    };
+    let expected = [
+        (&id(1, 1), &pending("c1", ms, 1)),
+        (&id(1, 2), &pending("c2", ms + 1, 3)),
+    ];
+    assert_eq!(group.pending().iter().collect::<Vec<_>>(), expected);
+    for (name, active_at_ms, pending) in [("c1", ms, id(1, 1)), ("c2", -1, id(1, 2))] {
+        let consumer = group.consumer(name.as_bytes()).expect("a consumer");
+        assert_eq!(
+            (consumer.seen_at_ms, consumer.active_at_ms),
+            (ms, active_at_ms)
+        );
+        assert_eq!(
+            consumer.pending().iter().collect::<Vec<_>>(),
+            [(&pending, &())]
+        );
+    }
 }
 
 #[test]
@@ -166,22 +156,29 @@ fn older_types_know_less() {
         ],
     );
     let stream = stream.expect("a good stream");
-    assert_eq!(stream.groups[0].entries_read, None);
-    assert_eq!(
-        stream.groups[0].consumers[0].active_at_ms,
-        1_700_000_000_000
-    );
+    let ms = 1_700_000_000_000;
+    let active_at_ms = |stream: &Stream| {
+        let consumer = group(stream, "g").consumer(b"c1");
+        consumer.expect("a consumer").active_at_ms
+    };
+    assert_eq!(group(&stream, "g").entries_read, None);
+    assert_eq!(active_at_ms(&stream), ms);
 
     let stream = read(
         15,
         &[NODE, LENGTH_AND_LAST_ID, GROUP, no_pending, SEEN, b"\0"],
     )
     .expect("a good stream");
-    assert_eq!(stream.entries.len(), 3);
-    assert_eq!(
-        (stream.counters, stream.groups[0].entries_read),
-        (None, None)
-    );
+    // What Redis 7.2 assumes: nothing was deleted. How many entries the group has read cannot be told.
+    let history = History {
+        last_id: id(2, 2),
+        first_id: id(1, 1),
+        max_deleted_id: id(0, 0),
+        entries_added: 3,
+    };
+    assert_eq!(*stream.entries.history(), history);
+    assert_eq!(group(&stream, "g").entries_read, None);
+    assert_eq!(active_at_ms(&stream), ms);
 }
 
 #[test]
@@ -193,7 +190,11 @@ fn deleted_entries_are_left_out() {
     node[flags_at] = 3;
     let stream = read(15, &[&node, b"\x02\x02\x02", b"\0"]).expect("a good stream");
     assert_eq!(
-        stream.entries.iter().map(|(id, _)| id).collect::<Vec<_>>(),
+        stream
+            .entries
+            .iter()
+            .map(|entry| entry.id)
+            .collect::<Vec<_>>(),
         [id(1, 1), id(2, 2)]
     );
 }
@@ -201,7 +202,7 @@ fn deleted_entries_are_left_out() {
 #[test]
 fn an_entry_is_never_above_the_last_id() {
     let stream = read(15, &[NODE, b"\x03\x01\x01", b"\0"]).expect("a good stream");
-    assert_eq!(stream.last_id, id(2, 2));
+    assert_eq!(stream.entries.history().last_id, id(2, 2));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::{env, process};
 
 use super::super::disk::{Disk, RealDisk};
 use super::super::file::{self, Counts};
+use super::super::format::VERSION_FOR_ALL;
 use super::super::{Item, Reader, Value, ValueRef, Writer, WriterOptions};
 
 /// A recorded operation. Files are identified by the order of their creation.
@@ -233,6 +234,7 @@ fn name(path: &Path) -> String {
 /// A dump of keys `0`, `1`, ..., each with this value.
 pub fn dump(keys: u64, value: &[u8]) -> Vec<u8> {
     let options = WriterOptions {
+        version: VERSION_FOR_ALL,
         compression: false,
         checksum: true,
     };

@@ -33,6 +33,7 @@ pub struct Fields {
     pub save: Text,
     pub rdbcompression: Flag,
     pub rdbchecksum: Flag,
+    pub rdb_version: Number,
     /// Whether a dump is read back before it replaces the old one. Redis has no such directive.
     pub rdb_read_back: Flag,
     pub stop_writes_on_bgsave_error: Flag,
@@ -49,6 +50,8 @@ pub struct Fields {
     pub set_max_listpack_value: Number,
     pub zset_max_listpack_entries: Number,
     pub zset_max_listpack_value: Number,
+    pub stream_node_max_entries: Number,
+    pub stream_node_max_bytes: Number,
     pub hll_sparse_max_bytes: Number,
     /// Milliseconds that a script may run before clients that need its keys hear that it is busy; 0 for ever.
     pub busy_reply_threshold: Number,

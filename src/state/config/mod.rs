@@ -33,6 +33,7 @@ pub use special::OutputBufferLimit;
 
 use crate::types::limits::{CompactLimits, Limits, SetLimits};
 use crate::types::list::BlockLimit;
+use crate::types::stream::BlockLimits;
 use crate::util::{glob, quoting, system_message};
 use std::collections::HashMap;
 use std::fmt;
@@ -339,6 +340,7 @@ impl Config {
             hash: self.hash_limits(),
             set: self.set_limits(),
             sorted_set: self.sorted_set_limits(),
+            stream: self.stream_limits(),
         }
     }
 
@@ -371,6 +373,14 @@ impl Config {
         CompactLimits {
             entries: self.zset_max_listpack_entries.get() as usize,
             value_bytes: self.zset_max_listpack_value.get() as usize,
+        }
+    }
+
+    /// The limits of a block of a stream.
+    pub fn stream_limits(&self) -> BlockLimits {
+        BlockLimits {
+            bytes: self.stream_node_max_bytes.get() as u64,
+            entries: self.stream_node_max_entries.get() as u64,
         }
     }
 

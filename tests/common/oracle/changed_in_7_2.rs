@@ -59,6 +59,17 @@ const CHANGED_IN_7_2: &[Change] = &[
         in_7_0: "Error trying to load the RDB dump\r\n",
         in_7_2: "Error trying to load the RDB dump, check server logs.\r\n",
     },
+    // The text names the command that was called, and the sign that it takes.
+    Change {
+        request: "XREAD ",
+        in_7_0: "Unbalanced XREAD list",
+        in_7_2: "Unbalanced 'xread' list",
+    },
+    Change {
+        request: "XREADGROUP",
+        in_7_0: "Unbalanced XREAD list of streams: for each stream key an ID or '$'",
+        in_7_2: "Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>'",
+    },
     // HELP of every command.
     Change {
         request: "",

@@ -22,6 +22,10 @@ impl Oracle {
                     b"+zset\r\n" => {
                         [about(&["ZRANGE"]), words(&["0", "-1", "WITHSCORES"])].concat()
                     }
+                    b"+stream\r\n" => {
+                        let all = words(&["FULL", "COUNT", "0"]);
+                        [about(&["XINFO", "STREAM"]), all].concat()
+                    }
                     other => panic!("{} is of type {}", shown(&key), shown(other)),
                 };
                 report.extend(self.ask(&value));

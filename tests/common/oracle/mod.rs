@@ -7,12 +7,14 @@
 //! | `random.rs` | random requests from templates |
 //! | `data.rs` | comparison of all keys and values |
 //! | `rule.rs` | replies that depend on the order of a hash table, on chance or on the clock |
+//! | `clocked.rs` | replies about streams, which tell times |
 //! | `changed_in_7_2.rs` | replies that differ between 7.0, which the oracle speaks, and 7.2, which our server speaks |
 //! | `raw_client.rs` | a connection that keeps the bytes of replies |
 //! | `listener.rs` | keyspace notifications |
 //! | `text.rs` | requests and replies as text, for reports |
 
 mod changed_in_7_2;
+mod clocked;
 mod data;
 mod listener;
 mod random;

@@ -1,6 +1,7 @@
 //! What is certain about a reply: which replies need not be the same bytes, because they depend on the order of a hash
 //! table, on chance or on the clock, and what must be the same of them.
 
+use super::clocked;
 use super::raw_client::Answer;
 use my_redis_server::resp::decoder::Value;
 
@@ -19,6 +20,8 @@ pub enum Rule {
     Near(i64),
     /// The types of values and the numbers of elements.
     Shape,
+    /// Every value, but times need only be near each other. See [`clocked`].
+    Clocked,
 }
 
 /// A script that calls the command that its arguments are. Its reply is that of the command.
@@ -50,6 +53,8 @@ pub fn rule(request: &[Vec<u8>]) -> Rule {
         ("HRANDFIELD" | "SRANDMEMBER" | "SPOP" | "ZRANDMEMBER" | "RANDOMKEY" | "TIME", _) => {
             Rule::Shape
         }
+        // Those of streams.
+        (name, _) if name.starts_with('X') => Rule::Clocked,
         _ => Rule::Bytes,
     }
 }
@@ -79,6 +84,11 @@ pub fn is_same(rule: Rule, ours: &Answer, real: &Answer) -> bool {
             _ => false,
         },
         Rule::Shape => shape(&ours.value) == shape(&real.value),
+        Rule::Clocked => {
+            // RESP2 has a null string and a null array.
+            let nulls = |it: &Answer| it.bytes.windows(5).filter(|it| *it == b"*-1\r\n").count();
+            nulls(ours) == nulls(real) && clocked::is_same(&ours.value, &real.value)
+        }
     }
 }
 

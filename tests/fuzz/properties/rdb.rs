@@ -1,6 +1,7 @@
 //! What must be true of the reader of RDB files.
 
 use super::memory::allocated_by;
+use my_redis_server::rdb::format::VERSION_FOR_ALL;
 use my_redis_server::rdb::{
     Item, KeyRecord, ListNodes, RdbError, Reader, Value, ValueRef, Writer, WriterOptions,
 };
@@ -95,7 +96,7 @@ fn elements_of(item: &Item) -> u64 {
             members.len()
         }
         // Fields may be shared, so only the entries are bounded by the bytes.
-        Value::Stream(stream) => stream.entries.len(),
+        Value::Stream(stream) => stream.entries.len() as usize,
         Value::String(_) | Value::Module { .. } => 0,
     };
     elements as u64
@@ -154,6 +155,7 @@ fn write(outcome: &Outcome, compression: bool) -> io::Result<(Vec<u8>, Vec<KeyRe
     let mut writer = Writer::new(
         Vec::new(),
         WriterOptions {
+            version: VERSION_FOR_ALL,
             compression,
             checksum,
         },

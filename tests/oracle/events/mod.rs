@@ -4,6 +4,7 @@
 //! that writes, in each way that tells something else, and what is not of a family.
 
 pub mod scripts;
+mod streams;
 
 use crate::common::oracle::{Oracle, RawClient, words};
 use crate::common::{Folder, Server, request, strings, wait_until};
@@ -32,9 +33,12 @@ fn every_command_that_writes_tells_what_redis_tells() {
     let writing = words(&["COMMAND", "LIST", "FILTERBY", "ACLCAT", "write"]);
     let writing = strings(oracle.answers(&writing)[0].value.clone());
     let lines = ALL.iter().flat_map(|script| script.lines());
-    let tried: BTreeSet<Vec<u8>> = lines
-        .filter_map(|line| Some(line.split(' ').next()?.to_ascii_lowercase().into_bytes()))
-        .collect();
+    // By name, and by the names of subcommands.
+    let names = |line: &str| {
+        let words: Vec<String> = line.split(' ').take(2).map(str::to_lowercase).collect();
+        [words[0].clone(), words.join("|")].map(String::into_bytes)
+    };
+    let tried: BTreeSet<Vec<u8>> = lines.flat_map(names).collect();
     // Those on libraries of functions tell nothing of keys; `oracle::scripts` tries them.
     let is_of_functions = |name: &&Vec<u8>| name.starts_with(b"function|");
     for name in writing.iter().filter(|name| !is_of_functions(name)) {
@@ -121,6 +125,21 @@ fn random_commands_tell_what_redis_tells() {
         ZINTERSTORE {key} 2 {key} {key}
         ZDIFFSTORE {key} 2 {key} {key}
         ZRANGESTORE {key} {key} {number} {number}
+        XADD {key} * {member} {number}
+        XADD {key} NOMKSTREAM MAXLEN {number} * {member} {number}
+        XTRIM {key} MAXLEN {number}
+        XDEL {key} 1 2
+        XSETID {key} 9999999999999-{number}
+        XGROUP CREATE {key} {number} 0
+        XGROUP CREATE {key} {number} $ MKSTREAM
+        XGROUP SETID {key} {number} 0
+        XGROUP DESTROY {key} {number}
+        XGROUP CREATECONSUMER {key} {number} {member}
+        XGROUP DELCONSUMER {key} {number} {member}
+        XREAD STREAMS {key} 0
+        XREADGROUP GROUP {number} {member} COUNT 1 STREAMS {key} >
+        XREADGROUP GROUP {number} {member} STREAMS {key} {key} 0 >
+        XINFO STREAM {key}
         GEOADD {key} {number} {number} {member}
         GEOSEARCHSTORE {key} {key} FROMLONLAT 1 1 BYRADIUS 200 km
         DEL {key}+2
@@ -190,6 +209,7 @@ SADD s a
 HSET h a 1
 ZADD z 1 a
 PFADD p a
+XADD x 1-1 f v
 SETBIT b 1 1
 SORT l STORE d
 DEL l
@@ -229,6 +249,19 @@ const WAITING: &[(&[&str], &str)] = &[
     (&["BZPOPMIN k 0"], "ZUNIONSTORE k 1 scored"),
     (&["BZPOPMIN k 0"], "ZRANGESTORE k scored 0 -1"),
     (&["BLPOP k 0"], "SWAPDB 0 2"),
+    (&["XREAD BLOCK 0 STREAMS k 0"], "XADD k 1-1 f v"),
+    (
+        &["XREADGROUP GROUP g a BLOCK 0 STREAMS x >"],
+        "XADD x 9-9 f v",
+    ),
+    (
+        &[
+            "XREADGROUP GROUP g a COUNT 1 BLOCK 0 STREAMS x >",
+            "XREAD BLOCK 0 STREAMS x $",
+            "XREADGROUP GROUP g b COUNT 1 BLOCK 0 STREAMS x >",
+        ],
+        "EVAL \"for id = 1, 2 do redis.call('XADD', KEYS[1], id, 'f', 'v') end\" 1 x",
+    ),
 ];
 
 #[test]
@@ -239,6 +272,10 @@ fn serving_who_waits_tells_in_the_order_of_redis() {
         for line in [
             "RPUSH source 1 2 3",
             "ZADD scored 1 a 2 b",
+            // Since 7.2 a consumer is created when it begins to wait.
+            "XGROUP CREATE x g $ MKSTREAM",
+            "XGROUP CREATECONSUMER x g a",
+            "XGROUP CREATECONSUMER x g b",
             "SELECT 2",
             "RPUSH k 7 8",
             "SELECT 0",

@@ -1,7 +1,16 @@
 //! Every command that writes, in each way that tells something else, and what is not of a family.
 
 /// All scripts.
-pub const ALL: [&str; 7] = [STRINGS, BITS, LISTS, SETS, HASHES, SORTED_SETS, KEYS];
+pub const ALL: [&str; 8] = [
+    STRINGS,
+    BITS,
+    LISTS,
+    SETS,
+    HASHES,
+    SORTED_SETS,
+    KEYS,
+    super::streams::STREAMS,
+];
 
 const STRINGS: &str = r#"
 SET k v

@@ -60,6 +60,7 @@ impl Digest {
             Value::Set(_) => 2,
             Value::SortedSet(_) => 3,
             Value::Hash(_) => 4,
+            Value::Stream(_) => 6,
         };
         self.mix(&kind.to_be_bytes());
         match value {
@@ -81,6 +82,17 @@ impl Digest {
             Value::Hash(hash) => hash
                 .iter()
                 .for_each(|(field, value)| self.combine(&Digest::of(&[field, value]).0)),
+            // As in Redis, consumer groups do not count.
+            Value::Stream(stream) => {
+                let mut buffer = itoa::Buffer::new();
+                for entry in stream.entries.iter() {
+                    self.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+                    for (field, value) in entry.fields() {
+                        self.mix(field.text(&mut buffer));
+                        self.mix(value.text(&mut buffer));
+                    }
+                }
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::keyspace::object::Object;
 use crate::keyspace::space::Key;
 use crate::rdb::file::{self, Counts};
 use crate::rdb::function::not_loaded;
-use crate::rdb::{Fate, Item, KeyRecord, Reader, Writer, WriterOptions};
+use crate::rdb::{Fate, Item, KeyRecord, Reader, Writer};
 use crate::state::scripts::libraries::{Hold, Restoring};
 use crate::state::{Server, values};
 use std::collections::HashSet;
@@ -91,10 +91,7 @@ fn failed(call: &Call, what: &str, reason: &str) -> CommandError {
 }
 
 fn save(server: &Server, db: &mut Db) -> io::Result<()> {
-    let options = WriterOptions {
-        compression: server.config.rdbcompression.get(),
-        checksum: server.config.rdbchecksum.get(),
-    };
+    let options = values::writer_options(&server.config);
     let reads_back = server.config.rdb_read_back.get();
     file::replace(&server.dump_path(), reads_back, |output| {
         let mut writer = Writer::new(output, options)?;

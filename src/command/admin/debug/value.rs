@@ -5,8 +5,6 @@ use crate::command::error::{CommandError, CommandResult};
 use crate::keyspace::db::Db;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::space::Key;
-use crate::rdb::Encoder;
-use crate::rdb::payload;
 use crate::state::values;
 
 /// ```text
@@ -17,10 +15,7 @@ pub(super) fn object(call: &mut Call, db: &Db) -> CommandResult {
     /// What a payload has beside the value: its type, and behind it version and checksum.
     const PAYLOAD_OVERHEAD: usize = 11;
     let entry = entry(call, db)?;
-    let mut encoder = Encoder::new(call.server.config.rdbcompression.get());
-    let payload =
-        values::with_value_ref(entry.value(), |value| payload::encode(value, &mut encoder));
-    let payload = payload.expect("a collection has as many elements as it says");
+    let payload = values::payload(entry.value(), &call.server.config);
     let idle_s = entry.clock().idle_s(call.now_ms);
     call.reply.simple(&format!(
         "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",

@@ -26,8 +26,10 @@ pub(super) const TABLE: &[Directive] = &[
     memory("zset-max-listpack-value", 0, LONG_MAX as u64, "64")
         .alias("zset-max-ziplist-value")
         .number(|fields| &fields.zset_max_listpack_value),
-    integer("stream-node-max-entries", 0, LONG_MAX, "100"),
-    memory("stream-node-max-bytes", 0, LONG_MAX as u64, "4096"),
+    integer("stream-node-max-entries", 0, LONG_MAX, "100")
+        .number(|fields| &fields.stream_node_max_entries),
+    memory("stream-node-max-bytes", 0, LONG_MAX as u64, "4096")
+        .number(|fields| &fields.stream_node_max_bytes),
     memory("hll-sparse-max-bytes", 0, LONG_MAX as u64, "3000")
         .number(|fields| &fields.hll_sparse_max_bytes),
     memory("maxmemory", 0, u64::MAX, "0").refused(),

@@ -23,6 +23,10 @@ pub(super) const TABLE: &[Directive] = &[
     boolean("rdb-read-back", "yes")
         .hidden()
         .flag(|fields| &fields.rdb_read_back),
+    // Redis does not have it either. With 10 or 11, streams have the types that servers since Redis 7.0 or 7.2 read.
+    integer("rdb-version", 9, 11, "9")
+        .hidden()
+        .number(|fields| &fields.rdb_version),
     boolean("stop-writes-on-bgsave-error", "yes")
         .flag(|fields| &fields.stop_writes_on_bgsave_error),
     boolean("rdb-del-sync-files", "no"),
