@@ -7,5 +7,6 @@ mod kills;
 mod loading;
 mod moments;
 mod my_redis_rdb;
+mod streams;
 mod tools;
 mod transfer;
