@@ -307,9 +307,12 @@ impl<'a> NodeReader<'a> {
 
     /// The flags of the next entry, None at the end.
     fn flags(&mut self) -> Result<Option<i64>, EncodingError> {
+        // One byte and its backlen: an entry is deleted by setting a bit of this byte.
+        const SIZE: usize = 2;
+        let at = self.listpack.position();
         match self.listpack.next().transpose()? {
             None => Ok(None),
-            Some(Entry::Integer(flags @ 0..=0x7F)) => Ok(Some(flags)),
+            Some(Entry::Integer(flags)) if self.listpack.position() - at == SIZE => Ok(Some(flags)),
             Some(Entry::Integer(_)) => Err(self.bad("flags of an entry that cannot be")),
             Some(Entry::Text(_)) => Err(self.bad("text where the flags of an entry must stand")),
         }

@@ -13,6 +13,8 @@ const NODE: &[u8] = b"\x01\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\
     \x02\x01\0\x01\0\x01\x811\x02\x04\x01\
     \x02\x01\0\x01\x01\x01\x812\x02\x04\x01\
     \0\x01\x01\x01\x01\x01\x02\x01\x81b\x02\x81x\x02\x81c\x02\x81y\x02\x08\x01\xFF";
+/// The ID of a node as a string, 1-1.
+const ID_IN_STRING: &[u8] = b"\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01";
 /// Three entries, the last id 2-2.
 const LENGTH_AND_LAST_ID: &[u8] = b"\x03\x02\x02";
 /// First id 1-1, nothing deleted, 3 added.
@@ -197,6 +199,36 @@ fn deleted_entries_are_left_out() {
             .collect::<Vec<_>>(),
         [id(1, 1), id(2, 2)]
     );
+}
+
+/// A node whose only entry has these flags, encoded in this way.
+fn node_with_flags(flags: &[u8]) -> Vec<u8> {
+    let elements = [
+        // One entry, none deleted, without master fields.
+        &b"\x01\x01\0\x01\0\x01\0\x01"[..],
+        flags,
+        b"\0\x01\0\x01\x03\x01\xFF",
+    ]
+    .concat();
+    let size = 6 + elements.len() as u8;
+    let header = [b"\x01", ID_IN_STRING, &[size, size, 0, 0, 0, 8, 0]].concat();
+    [header, elements].concat()
+}
+
+/// Deleting an entry sets a bit of the byte that its flags are, so they must be one byte.
+#[test]
+fn flags_are_one_byte() {
+    let stream = read(15, &[&node_with_flags(b"\x02\x01"), b"\x01\x01\x01", b"\0"]);
+    assert_eq!(stream.expect("a good stream").entries.len(), 1);
+    for flags in [
+        &b"\xC0\x02\x02"[..],
+        b"\xF1\x02\0\x03",
+        b"\xF4\x02\0\0\0\0\0\0\0\x09",
+    ] {
+        let error = read(15, &[&node_with_flags(flags), b"\x01\x01\x01", b"\0"]);
+        let expected = "flags of an entry that cannot be";
+        assert!(error.expect_err(expected).ends_with(expected));
+    }
 }
 
 #[test]
