@@ -22,6 +22,8 @@ pub mod sort;
 mod sorted_sets;
 mod sorted_sets_combined;
 pub mod sorted_sets_random;
+mod stream_groups;
+mod streams;
 pub mod strings;
 mod transactions;
 mod transcripts;

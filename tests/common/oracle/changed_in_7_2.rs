@@ -59,6 +59,12 @@ const CHANGED_IN_7_2: &[Change] = &[
         in_7_0: "Error trying to load the RDB dump\r\n",
         in_7_2: "Error trying to load the RDB dump, check server logs.\r\n",
     },
+    // 7.0 gives another reason why there is no ID left within the millisecond.
+    Change {
+        request: "XADD S 20-*",
+        in_7_0: "Elements are too large to be stored",
+        in_7_2: "The ID specified in XADD is equal or smaller than the target stream top item",
+    },
     // The text names the command that was called, and the sign that it takes.
     Change {
         request: "XREAD ",
