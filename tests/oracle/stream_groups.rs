@@ -1,6 +1,9 @@
 //! Consumer groups of streams, compared with a real redis-server: the edges of every command.
 
 use crate::common::oracle::Oracle;
+use crate::common::{Client, Folder, Server, wait_until};
+use my_redis_server::resp::decoder::Value;
+use my_redis_server::util::clock::unix_ms;
 
 const GROUP: &str = r#"
 XGROUP
@@ -547,4 +550,101 @@ fn edges_of_groups() {
     let mut oracle = Oracle::listening(&[]);
     oracle.scripts(&[GROUP, READ, PENDING, CLAIM, AUTOCLAIM, LAG]);
     oracle.finish();
+}
+
+/// Requests of the consumer `a`, and whether it counts as seen and as active then. 7.0 knows no activity.
+const ACTIVITY: &[(&str, bool, bool)] = &[
+    ("XREADGROUP GROUP g a STREAMS s 0", true, false),
+    ("XREADGROUP GROUP g a COUNT 1 STREAMS s >", true, true),
+    ("XREADGROUP GROUP g a STREAMS s 0", true, false),
+    ("XREADGROUP GROUP g a STREAMS s 5", true, false),
+    (
+        "XREADGROUP GROUP g a COUNT 1 NOACK STREAMS s >",
+        true,
+        false,
+    ),
+    ("XCLAIM s g a 100000 1", true, false),
+    ("XCLAIM s g a 0 1 JUSTID", true, true),
+    ("XCLAIM s g a 0 1", true, true),
+    ("XCLAIM s g a 0 9 FORCE", true, false),
+    ("XCLAIM s g a 0 2 FORCE", true, true),
+    ("XAUTOCLAIM s g a 0 0", true, true),
+    ("XAUTOCLAIM s g a 0 0 JUSTID", true, true),
+    ("XAUTOCLAIM s g a 100000 0", true, false),
+    ("XACK s g 1", false, false),
+    ("XDEL s 2", false, false),
+    ("XREADGROUP GROUP g a STREAMS s 0", true, false),
+    ("XAUTOCLAIM s g a 0 0", true, false),
+    ("XPENDING s g - + 10 a", false, false),
+    ("XGROUP CREATECONSUMER s g a", false, false),
+    ("XREADGROUP GROUP g a STREAMS s >", true, true),
+    ("XREADGROUP GROUP g a STREAMS s >", true, false),
+    ("XREADGROUP GROUP g b STREAMS s >", false, false),
+    ("XCLAIM s g b 0 3", false, false),
+    ("XREADGROUP GROUP h a STREAMS s >", false, false),
+];
+
+/// The number that follows this name.
+fn number_named(value: &Value, name: &str) -> Option<i64> {
+    let Value::Array(elements) = value else {
+        return None;
+    };
+    let is_name = |it: &Value| *it == Value::Bulk(name.as_bytes().to_vec());
+    let named = elements.iter().position(is_name);
+    match named.map(|at| &elements[at + 1]) {
+        Some(Value::Integer(number)) => Some(*number),
+        _ => elements.iter().find_map(|it| number_named(it, name)),
+    }
+}
+
+/// When the first consumer was last seen, and was last active: Unix times in milliseconds.
+fn seen_and_active(client: &mut Client) -> [i64; 2] {
+    let stream = client.call(&["XINFO", "STREAM", "s", "FULL"]);
+    ["seen-time", "active-time"].map(|name| number_named(&stream, name).expect("it is told"))
+}
+
+#[test]
+fn consumers_are_seen_and_active() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut client = server.client();
+    for line in [
+        "XGROUP CREATE s g 0 MKSTREAM",
+        "XGROUP CREATE s h 0",
+        "XADD s 1 f v",
+        "XADD s 2 f v",
+        "XADD s 3 f v",
+    ] {
+        client.ask(line);
+    }
+    let began_ms = unix_ms();
+    assert_eq!(client.ask("XGROUP CREATECONSUMER s g a"), "(integer) 1");
+    let mut before = seen_and_active(&mut client);
+    assert!((began_ms..=unix_ms()).contains(&before[0]) && before[1] == -1);
+    let consumers = |client: &mut Client| {
+        let consumers = client.call(&["XINFO", "CONSUMERS", "s", "g"]);
+        ["pending", "idle", "inactive"].map(|name| number_named(&consumers, name).expect("told"))
+    };
+    let [pending, idle_ms, inactive_ms] = consumers(&mut client);
+    assert!(pending == 0 && idle_ms <= unix_ms() - began_ms && inactive_ms == -1);
+    for (line, is_seen, is_active) in ACTIVITY {
+        let begins_ms = before[0].max(before[1]) + 1;
+        wait_until("a millisecond passes", || unix_ms() >= begins_ms);
+        client.ask(line);
+        let after = seen_and_active(&mut client);
+        for (index, is_now) in [(0, is_seen), (1, is_active)] {
+            match is_now {
+                true => assert!(
+                    (begins_ms..=unix_ms()).contains(&after[index]),
+                    "{line} {index}"
+                ),
+                false => assert_eq!(after[index], before[index], "{line} {index}"),
+            }
+        }
+        before = after;
+    }
+    let asked_ms = unix_ms();
+    let [pending, idle_ms, inactive_ms] = consumers(&mut client);
+    let since = before.map(|at_ms| asked_ms - at_ms..=unix_ms() - at_ms);
+    assert!(pending == 0 && since[0].contains(&idle_ms) && since[1].contains(&inactive_ms));
 }
