@@ -3,5 +3,6 @@
 
 mod instance;
 mod random;
+mod streams;
 mod table;
 mod upstream;

@@ -11,8 +11,9 @@ use my_redis_server::util::quoting::split_arguments;
 const TEN: &[u8] = b"\x00\xc0\n\t\x00\xbem\x06\x89Z(\x00\n";
 
 /// Commands, those of a second client behind `B:`; then `--`, and further ones whose effects are, line by line, those
-/// behind `=>`. A time is written as the distance from now, in milliseconds: `<+100000>`. `@gone k` lets the time of a
-/// key be over. What stands behind `real:` is what a real server replays instead, to the same end.
+/// behind `=>`. A time, also that in the ID of an entry, is written as the distance from now, in milliseconds:
+/// `<+100000>`. `@gone k` lets the time of a key be over. What stands behind `real:` is what a real server replays
+/// instead, to the same end. A line that begins with a blank goes on with the one before.
 const TABLE: &str = r#"
 -- SET k v => SET k v
 -- SET k v EX 100 => SET k v PXAT <+100000>
@@ -135,21 +136,39 @@ SET k v PX 100000 -- @gone k => DEL k
 -- SET k v; SET k => SET k v
 "#;
 
+/// Names for commands that several rows begin with.
+const STARTS: &[(&str, &str)] = &[
+    ("@two", "XADD s 1 f v; XADD s 2 f v"),
+    (
+        "@read",
+        "XADD s 1 f v; XGROUP CREATE s g 0; XREADGROUP GROUP g a STREAMS s >",
+    ),
+    (
+        "@all",
+        "XADD s 1 f v; XADD s 2 f v; XGROUP CREATE s g 0; XREADGROUP GROUP g a STREAMS s >",
+    ),
+    (
+        "@waits",
+        "XGROUP CREATE s g 0 MKSTREAM; XGROUP CREATECONSUMER s g a; B: XREADGROUP GROUP g a BLOCK 0 STREAMS s >",
+    ),
+];
+
 /// A line of the table.
 struct Row {
-    line: &'static str,
-    before: Vec<&'static str>,
-    commands: Vec<&'static str>,
-    expected: Vec<&'static str>,
-    expected_of_real: Vec<&'static str>,
+    line: String,
+    before: Vec<String>,
+    commands: Vec<String>,
+    expected: Vec<String>,
+    expected_of_real: Vec<String>,
 }
 
-fn parts(text: &'static str) -> Vec<&'static str> {
+fn parts(text: &str) -> Vec<String> {
     let parts = text.split(';').map(str::trim);
-    parts.filter(|part| !part.is_empty()).collect()
+    let parts = parts.filter(|part| !part.is_empty());
+    parts.map(str::to_string).collect()
 }
 
-fn row(line: &'static str) -> Row {
+fn row(line: &str) -> Row {
     let (commands, effects) = line.split_once("=>").expect("an arrow");
     let (before, commands) = commands.split_once("--").expect("two dashes");
     let (ours, real) = effects.split_once("real:").unwrap_or((effects, effects));
@@ -158,9 +177,15 @@ fn row(line: &'static str) -> Row {
     } else {
         real
     };
+    // What several rows begin with.
+    let before = STARTS
+        .iter()
+        .fold(before.to_string(), |before, (name, commands)| {
+            before.replace(name, commands)
+        });
     Row {
-        line,
-        before: parts(before),
+        line: line.to_string(),
+        before: parts(&before),
         commands: parts(commands),
         expected: parts(ours),
         expected_of_real: parts(real),
@@ -168,7 +193,10 @@ fn row(line: &'static str) -> Row {
 }
 
 fn rows() -> impl Iterator<Item = Row> {
-    TABLE.lines().filter(|line| !line.is_empty()).map(row)
+    let tables = [TABLE, super::streams::TABLE].map(|table| table.replace("\n ", " "));
+    let rows = tables.iter().flat_map(|table| table.lines());
+    let rows = rows.filter(|line| !line.is_empty()).map(row);
+    rows.collect::<Vec<_>>().into_iter()
 }
 
 /// The words of a line.
@@ -192,12 +220,14 @@ fn parse(command: &str) -> (usize, Vec<Vec<u8>>) {
 fn show(command: &[Vec<u8>], now_ms: i64, tolerance_ms: i64) -> String {
     let show = |word: &Vec<u8>| {
         let text = word.escape_ascii().to_string();
-        let distance = text.parse().ok().map(|time: i64| time - now_ms);
-        match distance.filter(|distance| (1..1_000_000).contains(distance)) {
+        let (time, seq) = text.split_at(text.find('-').unwrap_or(text.len()));
+        let distance = time.parse().ok().map(|time: i64| time - now_ms);
+        match distance.filter(|distance| distance.abs() < 1_000_000) {
             Some(distance) => {
-                let seconds = (distance + tolerance_ms) / 1000;
+                let seconds = (distance + tolerance_ms).div_euclid(1000);
                 let is_near = (distance - seconds * 1000).abs() <= tolerance_ms;
-                format!("<+{}>", if is_near { seconds * 1000 } else { distance })
+                let distance = if is_near { seconds * 1000 } else { distance };
+                format!("<{distance:+}>{seq}")
             }
             None => text,
         }
@@ -206,8 +236,8 @@ fn show(command: &[Vec<u8>], now_ms: i64, tolerance_ms: i64) -> String {
 }
 
 /// What the table writes, with the words as [`show`] has them.
-fn shown(expected: &[&str]) -> Vec<String> {
-    let show = |line: &&str| {
+fn shown(expected: &[String]) -> Vec<String> {
+    let show = |line: &String| {
         let words: Vec<String> = words(line)
             .iter()
             .map(|word| word.escape_ascii().to_string())
@@ -218,7 +248,7 @@ fn shown(expected: &[&str]) -> Vec<String> {
 }
 
 fn ours(instance: &mut Instance, row: &Row) -> Vec<String> {
-    let run = |instance: &mut Instance, commands: &[&str]| {
+    let run = |instance: &mut Instance, commands: &[String]| {
         for command in commands {
             let (client, words) = parse(command);
             if words[0] == b"@gone" {
@@ -305,7 +335,7 @@ fn run_at(upstream: &mut Upstream, command: &str) {
 }
 
 /// Compares each row with what `replay` makes of it; all differences in one report.
-fn check(expected: fn(&Row) -> &[&'static str], mut replay: impl FnMut(&Row) -> Vec<String>) {
+fn check(expected: fn(&Row) -> &[String], mut replay: impl FnMut(&Row) -> Vec<String>) {
     let mut differences = String::new();
     for row in rows() {
         let (replayed, expected) = (replay(&row).join("; "), shown(expected(&row)).join("; "));
