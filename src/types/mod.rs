@@ -2,8 +2,7 @@
 //!
 //! [`packed`] and [`dict`] are the two ways to keep elements, compact and large; [`list`], [`hash`], [`set`] and
 //! [`sorted_set`] are built on them. [`ordered_map`] keeps entries in the order of their keys; [`stream`] is built on
-//! it. [`bitmap`], [`hyperloglog`] and [`geo`] say what strings and scores may mean. [`blocks`] computes the memory they
-//! take.
+//! it. [`bitmap`], [`hyperloglog`] and [`geo`] say what strings and scores may mean. [`blocks`] computes their memory.
 
 pub mod bitmap;
 pub mod blocks;
