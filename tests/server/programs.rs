@@ -74,14 +74,19 @@ fn check_ours(command: Command) {
     check(command, &Server::ours(&folder, &["--save", ""]), &[]);
 }
 
-/// The most used client of all, in both versions of the protocol.
-#[test]
-fn redis_py_is_served() {
+/// Runs a program on a server of its own, in both versions of the protocol.
+fn check_protocols(program: impl Fn() -> Command) {
     let folder = Folder::new();
     let server = Server::ours(&folder, &["--save", ""]);
     for protocol in ["2", "3"] {
-        check(python("redis_py_session.py"), &server, &[protocol]);
+        check(program(), &server, &[protocol]);
     }
+}
+
+/// The most used client of all.
+#[test]
+fn redis_py_is_served() {
+    check_protocols(|| python("redis_py_session.py"));
 }
 
 /// The session asks for nothing that Redis does not do.
@@ -97,6 +102,11 @@ fn redis_serves_the_same_session() {
 #[test]
 fn scripts_locks_and_functions_of_redis_py_work() {
     check_ours(python("redis_py_scripts.py"));
+}
+
+#[test]
+fn streams_of_redis_py_work() {
+    check_protocols(|| python("redis_py_streams.py"));
 }
 
 #[test]
