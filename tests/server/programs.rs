@@ -110,6 +110,11 @@ fn streams_of_redis_py_work() {
 }
 
 #[test]
+fn crashing_consumers_lose_no_entries() {
+    check_ours(python("crashing_consumers.py"));
+}
+
+#[test]
 fn celery_has_its_broker_and_its_results_here() {
     check_ours(python("celery_tasks.py"));
 }
