@@ -1,5 +1,5 @@
 //! Real clients and queues of other languages at work on our server: what an application does through redis-py, Celery,
-//! huey, limits, ioredis and bee-queue. The programs are in `tests/programs`; each takes the port, checks what its
+//! huey, RQ, limits, ioredis and bee-queue. The programs are in `tests/programs`; each takes the port, checks what its
 //! library promises, and ends with a complaint at the first answer that is not as it should be. `tools/test.sh`
 //! installs the libraries.
 
@@ -122,6 +122,11 @@ fn celery_has_its_broker_and_its_results_here() {
 #[test]
 fn huey_runs_its_tasks() {
     check_ours(python("huey_tasks.py"));
+}
+
+#[test]
+fn rq_keeps_the_results_of_its_jobs() {
+    check_ours(python("rq_jobs.py"));
 }
 
 #[test]
