@@ -1,7 +1,7 @@
 //! Real clients and queues of other languages at work on our server: what an application does through redis-py, Celery,
-//! huey, RQ, limits, ioredis and bee-queue. The programs are in `tests/programs`; each takes the port, checks what its
-//! library promises, and ends with a complaint at the first answer that is not as it should be. `tools/test.sh`
-//! installs the libraries.
+//! huey, RQ, limits, ioredis, node-redis, bee-queue and BullMQ. The programs are in `tests/programs`; each takes the
+//! port, checks what its library promises, and ends with a complaint at the first answer that is not as it should be.
+//! `tools/test.sh` installs the libraries.
 
 use crate::common::{Folder, PATIENCE, Server};
 use std::fs::{self, File};
@@ -110,6 +110,11 @@ fn streams_of_redis_py_work() {
 }
 
 #[test]
+fn streams_of_node_redis_work() {
+    check_protocols(|| node("node_redis_streams.js"));
+}
+
+#[test]
 fn crashing_consumers_lose_no_entries() {
     check_ours(python("crashing_consumers.py"));
 }
@@ -142,4 +147,9 @@ fn commands_defined_with_ioredis_work() {
 #[test]
 fn bee_queue_runs_its_jobs() {
     check_ours(node("bee_queue_jobs.js"));
+}
+
+#[test]
+fn bullmq_tells_of_each_step_of_its_jobs() {
+    check_ours(node("bullmq_jobs.js"));
 }
