@@ -1,12 +1,13 @@
 //! A leaf: entries in order, keys and values side by side.
 
-use super::node::CAPACITY;
 use crate::types::blocks::{shared_bytes, vec_bytes};
 use crate::types::packed::make_room;
-use std::borrow::Borrow;
 use std::iter::Zip;
 use std::ops::Range;
 use std::slice::Iter;
+
+/// The number of entries of a leaf, or of children of a branch, at which the node is full.
+pub(super) const CAPACITY: usize = 64;
 
 /// The entries of a part of a leaf.
 pub(super) type Entries<'a, K, V> = Zip<Iter<'a, K>, Iter<'a, V>>;
@@ -86,10 +87,13 @@ impl<K, V> Leaf<K, V> {
 
     /// Splits the leaf before `index` and returns the second part.
     pub(super) fn split_off(&mut self, index: usize) -> Leaf<K, V> {
-        Leaf {
+        let right = Leaf {
             keys: self.keys.split_off(index),
             values: self.values.split_off(index),
-        }
+        };
+        give_back_slack(&mut self.keys);
+        give_back_slack(&mut self.values);
+        right
     }
 
     /// Moves all entries of the right neighbour into this leaf.
@@ -101,24 +105,10 @@ impl<K, V> Leaf<K, V> {
     }
 }
 
-/// The index of a key (`Ok`), or the index at which to insert it (`Err`).
-pub(super) fn search<K: Borrow<Q>, Q: Ord + ?Sized>(keys: &[K], key: &Q) -> Result<usize, usize> {
-    keys.binary_search_by(|other| other.borrow().cmp(key))
-}
-
-/// The number of keys that are less than this one.
-pub(super) fn count_less<K: Borrow<Q>, Q: Ord + ?Sized>(keys: &[K], key: &Q) -> usize {
-    keys.partition_point(|other| other.borrow() < key)
-}
-
-/// The number of keys that are not greater than this one.
-pub(super) fn count_not_greater<K: Borrow<Q>, Q: Ord + ?Sized>(keys: &[K], key: &Q) -> usize {
-    keys.partition_point(|other| other.borrow() <= key)
-}
-
-/// Makes the block of a vector smaller if less than half of it is in use.
-fn give_back_slack<T>(vec: &mut Vec<T>) {
-    if vec.capacity() > 2 * vec.len() {
+/// Makes the block of a vector smaller if no more than half of it is in use. A very small one may keep some room, so
+/// that it is not resized whenever an element comes or goes.
+pub(super) fn give_back_slack<T>(vec: &mut Vec<T>) {
+    if vec.capacity() >= (2 * vec.len()).max(4) {
         vec.shrink_to_fit();
     }
 }

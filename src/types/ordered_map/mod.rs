@@ -11,9 +11,10 @@
 //! consumer group by ID, groups and consumers by name. `BTreeMap` would copy all entries for a clone. Here a clone is
 //! one reference, and the first change after it copies the path from the root to one leaf (copy-on-write).
 //!
-//! Keys and values lie in two vectors, so that a search reads keys alone, and neither is padded for the alignment of
-//! the other. The vectors grow by the block sizes of the allocator, so a map with one entry takes some 100 bytes. IDs
-//! mostly come in ascending order: a leaf is split before its new last entry then, and what remains is a full leaf.
+//! Keys and values lie in two vectors, so that a search reads keys alone (`search.rs`), and neither is padded for the
+//! alignment of the other. The vectors grow by the block sizes of the allocator, so a map of one entry takes some 100
+//! bytes. IDs mostly come in ascending order: a leaf is split before its new last entry then, and leaves a full leaf
+//! behind.
 //!
 //! # Invariants
 //! 1. All leaves have one depth.
@@ -26,6 +27,7 @@
 mod leaf;
 mod node;
 mod range;
+mod search;
 
 #[cfg(test)]
 mod tests;
@@ -104,8 +106,9 @@ impl<K: Ord + Clone, V: Clone> OrderedMap<K, V> {
         self.range::<K>(..)
     }
 
-    /// Bytes of the nodes and what `of_value` says that entries take elsewhere, estimated from `samples` leaves that
-    /// are evenly spread; exact if there are no more leaves than that.
+    /// Bytes of the nodes and what `of_value` says that entries take elsewhere, estimated from about `samples` leaves
+    /// that are evenly spread. `of_value` is asked about all entries of these leaves. `usize::MAX` samples are all
+    /// leaves, and the sum is exact.
     pub fn memory_bytes(&self, samples: usize, of_value: impl Fn(&K, &V) -> usize) -> usize {
         let Some(root) = &self.root else { return 0 };
         let (bytes, entries) = root.estimate(samples.max(1), &of_value);
@@ -121,8 +124,8 @@ impl<K: Ord + Clone, V: Clone> OrderedMap<K, V> {
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        self.get(key)?;
-        self.root.as_mut()?.get_mut(key)
+        let path = self.root.as_ref()?.path_to(key)?;
+        self.root.as_mut()?.value_mut(path)
     }
 
     /// The entry with the greatest key, its value to be changed.
@@ -152,15 +155,16 @@ impl<K: Ord + Clone, V: Clone> OrderedMap<K, V> {
         K: Borrow<Q>,
         Q: Ord + ?Sized,
     {
-        self.get(key)?;
-        let value = self.root.as_mut()?.remove(key)?;
+        let path = self.root.as_ref()?.path_to(key)?;
+        let (_, value) = self.root.as_mut()?.remove(&mut path.into_iter())?;
         self.removed_one();
         Some(value)
     }
 
     /// Removes the entry with the least key and returns it.
     pub fn pop_first(&mut self) -> Option<(K, V)> {
-        let entry = self.root.as_mut()?.pop_first()?;
+        let path = &mut std::iter::repeat(0);
+        let entry = self.root.as_mut()?.remove(path)?;
         self.removed_one();
         Some(entry)
     }

@@ -1,13 +1,13 @@
 //! The nodes of the tree: how a change walks down, and how nodes are split and joined on the way back.
 
-use super::leaf::{Leaf, count_not_greater, search};
+use super::leaf::{CAPACITY, Leaf, give_back_slack};
+use super::search::{count_not_greater, search};
 use crate::types::blocks::{shared_bytes, spread, vec_bytes};
 use crate::types::packed::make_room;
+use smallvec::SmallVec;
 use std::borrow::Borrow;
 use triomphe::Arc;
 
-/// The number of entries or children at which a node is full.
-pub(super) const CAPACITY: usize = 64;
 /// A node with fewer entries or children than this is small...
 const SMALL: usize = CAPACITY / 4;
 /// ...and is joined with its neighbour if both together have no more than this, so that the result is not split again
@@ -26,6 +26,9 @@ pub(super) struct Branch<K, V> {
     separators: Vec<K>,
     children: Vec<Node<K, V>>,
 }
+
+/// The path from the root to an entry: the index of a child in each branch, and then the index in the leaf.
+pub(super) type Path = SmallVec<[u8; 8]>;
 
 /// What has come of inserting an entry.
 pub(super) enum Inserted<K, V> {
@@ -64,6 +67,28 @@ impl<K, V> Node<K, V> {
                     return Some(leaf.entry(index)?.1);
                 }
                 Node::Branch(branch) => node = &branch.children[branch.child_of(key)],
+            }
+        }
+    }
+
+    /// The path to the entry of a key, if it is there.
+    pub(super) fn path_to<Q: Ord + ?Sized>(&self, key: &Q) -> Option<Path>
+    where
+        K: Borrow<Q>,
+    {
+        let mut path = Path::new();
+        let mut node = self;
+        loop {
+            match node {
+                Node::Leaf(leaf) => {
+                    path.push(search(leaf.keys(), key).ok()? as u8);
+                    return Some(path);
+                }
+                Node::Branch(branch) => {
+                    let index = branch.child_of(key);
+                    path.push(index as u8);
+                    node = &branch.children[index];
+                }
             }
         }
     }
@@ -159,23 +184,18 @@ impl<K: Ord + Clone, V: Clone> Node<K, V> {
         }))
     }
 
-    pub(super) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
-    where
-        K: Borrow<Q>,
-    {
+    /// The value at the end of a path, to be changed.
+    pub(super) fn value_mut(&mut self, path: Path) -> Option<&mut V> {
         let mut node = self;
-        loop {
+        for index in path {
             match node {
-                Node::Leaf(leaf) => {
-                    let index = search(leaf.keys(), key).ok()?;
-                    return Some(Arc::make_mut(leaf).entry_mut(index)?.1);
-                }
+                Node::Leaf(leaf) => return Some(Arc::make_mut(leaf).entry_mut(index.into())?.1),
                 Node::Branch(branch) => {
-                    let index = branch.child_of(key);
-                    node = &mut Arc::make_mut(branch).children[index];
+                    node = Arc::make_mut(branch).children.get_mut(usize::from(index))?;
                 }
             }
         }
+        None
     }
 
     pub(super) fn last_mut(&mut self) -> Option<(&K, &mut V)> {
@@ -224,34 +244,15 @@ impl<K: Ord + Clone, V: Clone> Node<K, V> {
         }
     }
 
-    /// Removes an entry.
-    pub(super) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
-    where
-        K: Borrow<Q>,
-    {
+    /// Removes the entry at the end of a path.
+    pub(super) fn remove(&mut self, path: &mut impl Iterator<Item = u8>) -> Option<(K, V)> {
+        let index = usize::from(path.next()?);
         match self {
-            Node::Leaf(leaf) => {
-                let index = search(leaf.keys(), key).ok()?;
-                Some(Arc::make_mut(leaf).remove(index).1)
-            }
+            Node::Leaf(leaf) => Some(Arc::make_mut(leaf).remove(index)),
             Node::Branch(branch) => {
-                let index = branch.child_of(key);
                 let branch = Arc::make_mut(branch);
-                let value = branch.children[index].remove(key)?;
+                let entry = branch.children.get_mut(index)?.remove(path)?;
                 branch.removed_from(index);
-                Some(value)
-            }
-        }
-    }
-
-    /// Removes the first entry.
-    pub(super) fn pop_first(&mut self) -> Option<(K, V)> {
-        match self {
-            Node::Leaf(leaf) => Some(Arc::make_mut(leaf).remove(0)),
-            Node::Branch(branch) => {
-                let branch = Arc::make_mut(branch);
-                let entry = branch.children.first_mut()?.pop_first()?;
-                branch.removed_from(0);
                 Some(entry)
             }
         }
@@ -275,6 +276,8 @@ impl<K: Ord + Clone, V: Clone> Node<K, V> {
             }
             (Node::Branch(branch), Node::Branch(right)) => {
                 let (branch, right) = (Arc::make_mut(branch), Arc::unwrap_or_clone(right));
+                make_room(&mut branch.separators, right.children.len());
+                make_room(&mut branch.children, right.children.len());
                 branch.separators.push(separator);
                 branch.separators.extend(right.separators);
                 branch.children.extend(right.children);
@@ -334,6 +337,8 @@ impl<K, V> Branch<K, V> {
         let separators = self.separators.split_off(middle + 1);
         let separator = self.separators.remove(middle);
         let children = self.children.split_off(middle + 1);
+        give_back_slack(&mut self.separators);
+        give_back_slack(&mut self.children);
         Split {
             separator,
             right: Node::Branch(Arc::new(Branch {
@@ -350,10 +355,7 @@ impl<K: Ord + Clone, V: Clone> Branch<K, V> {
     fn removed_from(&mut self, index: usize) {
         let width = self.children[index].width();
         if width == 0 {
-            self.children.remove(index);
-            if !self.separators.is_empty() {
-                self.separators.remove(index.saturating_sub(1));
-            }
+            self.remove_child(index, index.saturating_sub(1));
         } else if width < SMALL {
             self.join_with_neighbour(index);
         }
@@ -364,12 +366,21 @@ impl<K: Ord + Clone, V: Clone> Branch<K, V> {
             if let Some([first, second]) = self.children.get(left..left + 2)
                 && first.width() + second.width() <= JOINED
             {
-                let second = self.children.remove(left + 1);
-                let separator = self.separators.remove(left);
-                self.children[left].join(separator, second);
+                if let (right, Some(separator)) = self.remove_child(left + 1, left) {
+                    self.children[left].join(separator, right);
+                }
                 return;
             }
         }
+    }
+
+    /// Removes a child, and a separator unless the child was the only one.
+    fn remove_child(&mut self, child: usize, separator: usize) -> (Node<K, V>, Option<K>) {
+        let child = self.children.remove(child);
+        let separator = (!self.separators.is_empty()).then(|| self.separators.remove(separator));
+        give_back_slack(&mut self.children);
+        give_back_slack(&mut self.separators);
+        (child, separator)
     }
 }
 

@@ -5,16 +5,17 @@
 //!           front       between these       back
 //! ```
 //!
-//! What remains of the first leaf and of the last leaf are two slices. When one is used up, the path from the root to
-//! its leaf leads to the next, until the two paths meet.
+//! What remains of the first leaf and of the last leaf are two slices. When one is used up, the cursor at its leaf
+//! moves to the next leaf, until the two cursors meet.
 
-use super::leaf::{Entries, Leaf, count_less, count_not_greater};
+use super::leaf::{Entries, Leaf};
 use super::node::{Branch, Node};
+use super::search::{count_less, count_not_greater};
 use smallvec::SmallVec;
 use std::borrow::Borrow;
 use std::ops::Bound;
 
-/// The depth of branches for which a path needs no memory of its own: enough for a hundred million entries.
+/// The number of branches above a leaf for which a cursor allocates nothing: enough for a hundred million entries.
 const USUAL_DEPTH: usize = 4;
 
 /// An iterator over entries in the order of their keys, from both ends.
@@ -22,15 +23,15 @@ const USUAL_DEPTH: usize = 4;
 pub struct Range<'a, K, V> {
     front: Entries<'a, K, V>,
     back: Entries<'a, K, V>,
-    /// The ways to the leaves of `front` and `back`; None if no leaf lies between them.
-    between: Option<(Path<'a, K, V>, Path<'a, K, V>)>,
+    /// At the leaves of `front` and `back`; None if no leaf lies between them.
+    between: Option<(Cursor<'a, K, V>, Cursor<'a, K, V>)>,
 }
 
-/// The way from the root to a leaf.
+/// A leaf, and where it lies in the tree.
 #[derive(Clone, Debug)]
-struct Path<'a, K, V> {
+struct Cursor<'a, K, V> {
     leaf: &'a Leaf<K, V>,
-    /// The branches, and the index of the child that was taken in each.
+    /// The branches from the root to the leaf, and the index of the child in each.
     branches: SmallVec<[(&'a Branch<K, V>, usize); USUAL_DEPTH]>,
 }
 
@@ -56,11 +57,11 @@ impl<'a, K, V> Range<'a, K, V> {
         {
             return Range::default();
         }
-        let first = Path::to_leaf(root, |branch| match start {
+        let first = Cursor::to_leaf(root, |branch| match start {
             Unbounded => 0,
             Included(key) | Excluded(key) => branch.child_of(key),
         });
-        let last = Path::to_leaf(root, |branch| match end {
+        let last = Cursor::to_leaf(root, |branch| match end {
             Unbounded => branch.children().len() - 1,
             Included(key) | Excluded(key) => branch.child_of(key),
         });
@@ -140,12 +141,12 @@ impl<K, V> DoubleEndedIterator for Range<'_, K, V> {
     }
 }
 
-impl<'a, K, V> Path<'a, K, V> {
-    /// The way to a leaf, through the child that is chosen in each branch.
+impl<'a, K, V> Cursor<'a, K, V> {
+    /// At the leaf that is reached through the child chosen in each branch.
     fn to_leaf(root: &'a Node<K, V>, child_of: impl Fn(&Branch<K, V>) -> usize) -> Self {
         let mut branches = SmallVec::new();
         let leaf = descend(&mut branches, root, child_of);
-        Path { leaf, branches }
+        Cursor { leaf, branches }
     }
 
     /// Moves to the next leaf, if there is one.

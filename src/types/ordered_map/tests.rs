@@ -1,9 +1,9 @@
 //! Random operations on an ordered map and on a `BTreeMap`, with clones; ranges; the memory of large and small maps.
 
-use super::leaf::Leaf;
-use super::node::CAPACITY;
+use super::leaf::{CAPACITY, Leaf};
 use super::*;
 use fastrand::Rng;
+use std::cell::Cell;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
@@ -74,6 +74,14 @@ impl Checked {
                 let key = name(self.ends().1 + 1);
                 assert_eq!(self.map.insert(key.clone(), value), None);
                 self.model.insert(key, value);
+            }
+            // A run of entries, so that nodes become empty whose neighbours are full.
+            12 if value.is_multiple_of(200) => {
+                let from = self.model.range(key..).take(value as usize % 300);
+                let run: Vec<_> = from.map(|(key, _)| key.clone()).collect();
+                for key in run {
+                    assert_eq!(self.map.remove(&key), self.model.remove(&key));
+                }
             }
             12..15 => assert_eq!(self.map.pop_first(), self.model.pop_first()),
             15 => {
@@ -160,7 +168,7 @@ fn behaves_like_a_btree_map_and_clones_keep_what_they_saw() {
     }
     assert_eq!(deepest, 3);
     while !checked.map.is_empty() {
-        checked.change(12, 0, 0);
+        checked.change(12, 0, 1);
     }
     checked.check_all();
     assert_eq!(checked.map.pop_first(), None);
@@ -282,13 +290,35 @@ fn bytes_per_entry<K: Ord + Clone, V: Clone>(map: &OrderedMap<K, V>) -> f64 {
 
 #[test]
 fn ascending_entries_fill_their_leaves() {
-    let map = ids(0..100_000);
-    assert_eq!(map.leaves().len(), 100_000_usize.div_ceil(CAPACITY - 1));
+    let map = ids(0..200_000);
+    assert_eq!(map.leaves().len(), 200_000_usize.div_ceil(CAPACITY - 1));
+    assert_eq!(map.check(), 3, "the branches are full as well");
     let bytes = bytes_per_entry(&map);
     assert!(bytes < 1.1 * 48.0, "{bytes} bytes for 48");
     let without_values: OrderedMap<Id, ()> = map.iter().map(|(id, _)| (*id, ())).collect();
     let bytes = bytes_per_entry(&without_values);
     assert!(bytes < 1.125 * 16.0, "{bytes} bytes for 16");
+}
+
+/// A map with these entries, inserted in random order, and the numbers in that order.
+fn ids_in_any_order(len: u64) -> (OrderedMap<Id, Pending>, Vec<u64>) {
+    let mut numbers: Vec<u64> = (0..len).collect();
+    Rng::with_seed(3).shuffle(&mut numbers);
+    let entries = numbers.iter().map(|number| ((*number, 0), [0; 4]));
+    (entries.collect(), numbers)
+}
+
+#[test]
+fn entries_in_any_order_take_little_more_memory() {
+    let (mut map, numbers) = ids_in_any_order(100_000);
+    let bytes = bytes_per_entry(&map);
+    assert!(bytes < 1.2 * 48.0, "{bytes} bytes for 48");
+    for number in &numbers[10_000..] {
+        map.remove(&(*number, 0));
+    }
+    map.check();
+    let bytes = bytes_per_entry(&map);
+    assert!(bytes < 1.6 * 48.0, "{bytes} bytes for 48");
 }
 
 #[test]
@@ -307,7 +337,7 @@ fn small_maps_take_little_memory() {
     let mut shrunk = ids(0..10_000);
     for len in (0..10_000).rev() {
         shrunk.pop_first();
-        assert!(bytes(&shrunk) <= 64 + 3 * 48 * len + 4000, "{len} entries");
+        assert!(bytes(&shrunk) <= 600 + 72 * len, "{len} entries");
     }
     assert_eq!(bytes(&shrunk), 0);
     let mut shrunk = ids(0..63);
@@ -319,10 +349,7 @@ fn small_maps_take_little_memory() {
 
 #[test]
 fn memory_is_estimated_from_few_leaves() {
-    let mut rng = Rng::with_seed(3);
-    let mut numbers: Vec<u64> = (0..50_000).collect();
-    rng.shuffle(&mut numbers);
-    let random: OrderedMap<Id, Pending> = numbers.iter().map(|it| ((*it, 0), [0; 4])).collect();
+    let (random, numbers) = ids_in_any_order(50_000);
     let mut queue = ids(0..50_000);
     for _ in 0..30_000 {
         queue.pop_first();
@@ -333,11 +360,21 @@ fn memory_is_estimated_from_few_leaves() {
     }
     for map in [ids(0..50_000), ids(0..4100), random, queue, rest] {
         map.check();
-        // Every tenth entry has 1000 bytes elsewhere.
-        let of_value = |id: &Id, _: &Pending| if id.0.is_multiple_of(10) { 1000 } else { 0 };
+        // Every other entry has 40 bytes elsewhere.
+        let of_value = |id: &Id, _: &Pending| 40 * (id.0 % 2) as usize;
         let [exact, estimated] = [usize::MAX, 20].map(|it| map.memory_bytes(it, of_value) as f64);
         let error = (estimated / exact - 1.0).abs();
         assert!(error < 0.1, "{estimated} for {exact} bytes");
     }
     assert_eq!(ids(0..3).memory_bytes(0, |_, _| 100), 64 + 48 + 96 + 300);
+    let map = ids(0..50_000);
+    let asked = Cell::new(0);
+    for (samples, expected) in [(1, 63), (5, 5 * 63), (usize::MAX, 50_000)] {
+        asked.set(0);
+        map.memory_bytes(samples, |_, _| {
+            asked.set(asked.get() + 1);
+            0
+        });
+        assert_eq!(asked.get(), expected, "{samples} samples");
+    }
 }
