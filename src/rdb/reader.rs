@@ -105,7 +105,7 @@ pub(super) struct Attributes {
     idle_seconds: Option<u64>,
     freq: Option<u8>,
     /// What the type of a stream cannot hold.
-    stream_supplement: Option<Vec<u8>>,
+    pub(super) stream_supplement: Option<Vec<u8>>,
 }
 
 impl<R: Read> Reader<R> {
@@ -215,8 +215,7 @@ impl<R: Read> Reader<R> {
         if let (Value::Stream(stream), Some(text)) = (&mut value, stream_supplement)
             && stream_supplement::add(stream, &text).is_none()
         {
-            let what = "an AUX field about a stream that does not fit the stream behind it";
-            return Err(RdbError::bad(self.source.offset(), what));
+            return Err(stream_supplement::misfit(self.source.offset()));
         }
         Ok(Item::Key(KeyRecord {
             key,

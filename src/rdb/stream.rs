@@ -27,7 +27,7 @@
 //! A stream in memory ([`types::stream`](crate::types::stream)) keeps its entries in these very listpacks, so they are
 //! read and written as they are. What is read is checked to the last element, because nothing checks it later.
 
-use std::collections::HashSet;
+use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::panic::resume_unwind;
 use std::sync::mpsc;
@@ -79,25 +79,25 @@ pub(super) fn read<R: Read>(source: &mut Source<R>, type_code: u8) -> Result<Str
     Ok(stream)
 }
 
-/// Checks a stream as [`read`] does, and keeps no entry of it. It does not look into listpacks: in our own files they
-/// are what lay in memory.
-pub(super) fn skip<R: Read>(source: &mut Source<R>, type_code: u8) -> Result<(), RdbError> {
+/// Checks a stream as [`read`] does, except its listpacks, and keeps no entry of it. Returns how many consumers each
+/// group has, in the order of the groups' names.
+pub(super) fn skip<R: Read>(source: &mut Source<R>, type_code: u8) -> Result<Vec<usize>, RdbError> {
     for _ in 0..source.length("a number of stream nodes")? {
         read_master_id(source)?;
         source.skip_string(LISTPACK)?;
     }
     let none = Entries::default();
     read_history(source, type_code, &none)?;
-    let mut names = HashSet::new();
+    let mut consumers = BTreeMap::new();
     let mut has_duplicate = false;
     for _ in 0..source.length("a number of consumer groups")? {
-        let (name, _) = read_group(source, type_code, &none)?;
-        has_duplicate |= !names.insert(name);
+        let (name, group) = read_group(source, type_code, &none)?;
+        has_duplicate |= consumers.insert(name, group.consumers().len()).is_some();
     }
     if has_duplicate {
         return Err(duplicated_group(source));
     }
-    Ok(())
+    Ok(consumers.into_values().collect())
 }
 
 fn duplicated_group<R: Read>(source: &Source<R>) -> RdbError {
@@ -116,7 +116,7 @@ fn read_history<R: Read>(
     let mut history = History {
         // A smaller last ID would let the next XADD break the order of the entries.
         last_id: read_id(source)?.max(last.unwrap_or_default()),
-        // As in Redis, of a stream without entries.
+        // As in Redis, the largest ID stands for the first of a stream without entries.
         first_id: first.unwrap_or(StreamId::MAX),
         max_deleted_id: StreamId::MIN,
         entries_added: entries.len(),

@@ -21,6 +21,7 @@
 //!                    the first ID
 //! ```
 
+use super::error::RdbError;
 use super::format::value_type;
 use crate::types::stream::{Group, History, Name, Stream, StreamId};
 
@@ -77,39 +78,95 @@ fn text(stream: &Stream) -> String {
     text
 }
 
-/// Adds to a stream what its field says. `None`, and a stream that is changed in part, if the field is not of this
-/// stream.
-pub(super) fn add(stream: &mut Stream, text: &[u8]) -> Option<()> {
-    let text = std::str::from_utf8(text).ok()?;
-    let mut words = text.split_ascii_whitespace();
-    let mut id = || {
-        let (ms, seq) = words.next()?.split_once('-')?;
-        Some(StreamId::new(ms.parse().ok()?, seq.parse().ok()?))
-    };
-    let history = History {
-        first_id: id()?,
-        max_deleted_id: id()?,
-        entries_added: words.next()?.parse().ok()?,
-        ..*stream.entries.history()
-    };
-    stream.entries.set_history(history);
-    let names: Vec<Name> = groups(stream).map(|(name, _)| name.clone()).collect();
-    for name in names {
-        let group = stream.groups.get_mut(&name[..])?;
-        group.entries_read = match words.next()? {
-            UNKNOWN => None,
-            read => Some(read.parse().ok()?),
+/// What a field says.
+pub(super) struct Supplement {
+    first_id: StreamId,
+    max_deleted_id: StreamId,
+    entries_added: u64,
+    /// In the order of their names.
+    groups: Vec<GroupSupplement>,
+}
+
+/// What a field says of a group.
+struct GroupSupplement {
+    entries_read: Option<u64>,
+    /// When its consumers were active, in the order of their names.
+    active_at_ms: Vec<i64>,
+}
+
+impl Supplement {
+    /// Reads the field of a stream whose groups have these numbers of consumers, in the order of the groups' names.
+    /// `None` if it is not a field of such a stream.
+    pub(super) fn parse(text: &[u8], consumers: impl Iterator<Item = usize>) -> Option<Supplement> {
+        let text = std::str::from_utf8(text).ok()?;
+        let mut words = text.split_ascii_whitespace();
+        let mut id = || {
+            let (ms, seq) = words.next()?.split_once('-')?;
+            Some(StreamId::new(ms.parse().ok()?, seq.parse().ok()?))
         };
-        let names: Vec<Name> = group
-            .consumers()
-            .iter()
-            .map(|(name, _)| name.clone())
-            .collect();
-        for name in names {
-            group.consumer_mut(&name)?.active_at_ms = words.next()?.parse().ok()?;
+        let (first_id, max_deleted_id) = (id()?, id()?);
+        let entries_added = words.next()?.parse().ok()?;
+        let group = |consumers| {
+            let entries_read = match words.next()? {
+                UNKNOWN => None,
+                read => Some(read.parse().ok()?),
+            };
+            let times = (0..consumers).map(|_| words.next()?.parse().ok());
+            Some(GroupSupplement {
+                entries_read,
+                active_at_ms: times.collect::<Option<_>>()?,
+            })
+        };
+        let groups = consumers.map(group).collect::<Option<_>>()?;
+        words.next().is_none().then_some(Supplement {
+            first_id,
+            max_deleted_id,
+            entries_added,
+            groups,
+        })
+    }
+
+    fn add_to(self, stream: &mut Stream) {
+        stream.entries.set_history(History {
+            first_id: self.first_id,
+            max_deleted_id: self.max_deleted_id,
+            entries_added: self.entries_added,
+            ..*stream.entries.history()
+        });
+        let names: Vec<Name> = groups(stream).map(|(name, _)| name.clone()).collect();
+        for (name, supplement) in names.iter().zip(self.groups) {
+            if let Some(group) = stream.groups.get_mut(&name[..]) {
+                supplement.add_to(group);
+            }
         }
     }
-    words.next().is_none().then_some(())
+}
+
+impl GroupSupplement {
+    fn add_to(self, group: &mut Group) {
+        group.entries_read = self.entries_read;
+        let consumers = group.consumers().iter();
+        let names: Vec<Name> = consumers.map(|(name, _)| name.clone()).collect();
+        for (name, active_at_ms) in names.iter().zip(self.active_at_ms) {
+            if let Some(consumer) = group.consumer_mut(name) {
+                consumer.active_at_ms = active_at_ms;
+            }
+        }
+    }
+}
+
+/// Adds to a stream what its field says; `None` if the field is not of this stream.
+pub(super) fn add(stream: &mut Stream, text: &[u8]) -> Option<()> {
+    let consumers = groups(stream).map(|(_, group)| group.consumers().len());
+    let supplement = Supplement::parse(text, consumers)?;
+    supplement.add_to(stream);
+    Some(())
+}
+
+/// The error for a field that is not of the stream behind it, which ends at `offset`.
+pub(super) fn misfit(offset: u64) -> RdbError {
+    let what = "an AUX field about a stream that does not fit the stream behind it";
+    RdbError::bad(offset, what)
 }
 
 #[cfg(test)]
@@ -191,6 +248,7 @@ mod tests {
             b"1-0 2-0 3 1 -1 \xff ?",
         ] {
             assert_eq!(add(&mut read, bad), None, "{bad:?}");
+            assert_eq!(read, complete, "{bad:?}");
         }
     }
 }

@@ -3,19 +3,21 @@
 //! It accepts the files that the reader accepts, with two more conditions that all our files meet: no bytes after the
 //! end, and no collection without elements. The value types of our writer are skipped string by string, without an
 //! allocation for a key or a value, so this takes a small part of the time of writing the file. Other types are read
-//! and dropped.
+//! and dropped, as are the consumer groups of streams.
 //!
-//! It does not look into the listpacks of streams: they lay in memory as they are written, and the checksum covers
-//! them. It does not find a key that the file has twice, because that would take the memory of all names. It finds
-//! duplicates within a collection among as many elements as fit into `MAX_COMPARED_BYTES`.
+//! What it does not find:
+//! - a key that the file has twice, because that would take the memory of all names;
+//! - a duplicate within a collection, beyond as many elements as fit into `MAX_COMPARED_BYTES`;
+//! - a fault within the listpack of a stream. Listpacks are written as they lie in memory; the checksum protects them.
 
 use std::io::Read;
 
 use super::elements::Elements;
 use super::error::RdbError;
 use super::format::value_type;
-use super::reader::{Item, Reader, Step};
+use super::reader::{Attributes, Item, Reader, Step};
 use super::source::Source;
+use super::stream_supplement::{self, Supplement};
 use super::{stream, value};
 
 /// The greatest memory for the elements of one collection that are compared with each other.
@@ -58,7 +60,7 @@ impl<R: Read> Reader<R> {
                 Step::Key(type_code) => {
                     let (source, attributes) = self.key_parts();
                     source.skip_string("a key")?;
-                    verify_value(source, type_code, &mut members)?;
+                    verify_value(source, type_code, &attributes, &mut members)?;
                     keys += 1;
                     expires += u64::from(attributes.expires_at_ms.is_some());
                 }
@@ -93,6 +95,7 @@ impl<R: Read> Reader<R> {
 fn verify_value<R: Read>(
     source: &mut Source<R>,
     type_code: u8,
+    attributes: &Attributes,
     members: &mut Elements,
 ) -> Result<(), RdbError> {
     let at = source.offset();
@@ -114,7 +117,14 @@ fn verify_value<R: Read>(
         }
         value_type::STREAM_LISTPACKS
         | value_type::STREAM_LISTPACKS_2
-        | value_type::STREAM_LISTPACKS_3 => stream::skip(source, type_code),
+        | value_type::STREAM_LISTPACKS_3 => {
+            let consumers = stream::skip(source, type_code)?.into_iter();
+            let supplement = attributes.stream_supplement.as_deref();
+            match supplement.map(|text| Supplement::parse(text, consumers)) {
+                Some(None) => Err(stream_supplement::misfit(source.offset())),
+                _ => Ok(()),
+            }
+        }
         value_type::ZSET_2 => {
             verify_members(source, members, |source| {
                 if value::read_binary_score(source)?.is_nan() {

@@ -5,5 +5,6 @@ mod crash;
 mod faults;
 mod hostile;
 mod real_tools;
+mod stream_faults;
 mod streams;
 mod test_disk;

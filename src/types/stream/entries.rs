@@ -9,6 +9,12 @@
 //! Entries are added at the end alone, with IDs that ascend. Blocks are shared references: a clone shares them all,
 //! and a change copies the one block that it changes (copy-on-write).
 //!
+//! # Invariants
+//! 1. No block and no entry has an ID larger than the stream's last ID.
+//! 2. The IDs of blocks and of live entries ascend; that of a block is not larger than those of its live entries.
+//! 3. The length is the number of live entries. A block may have none: an exact trim by MINID leaves the first block if
+//!    its last entry is deleted, as in Redis.
+//!
 //! Beside the entries, a stream remembers some of its history, from which the lag of its consumer groups is computed:
 //! how many entries were ever added, the last ID, and the largest ID that was deleted by itself.
 
@@ -43,7 +49,7 @@ pub struct Entries {
 pub struct History {
     /// The ID of the entry added last, or what XSETID has set; further IDs are larger.
     pub last_id: StreamId,
-    /// The ID of the first entry, 0-0 if there is none.
+    /// The ID of the first entry; 0-0 if the stream has lost its last entry. A file may say otherwise.
     pub first_id: StreamId,
     /// The largest ID that XDEL has deleted.
     pub max_deleted_id: StreamId,
@@ -142,6 +148,12 @@ impl Entries {
     /// Sets what the stream remembers. The last ID must not be smaller than that of an entry.
     pub fn set_history(&mut self, history: History) {
         debug_assert!(self.last().is_none_or(|last| last.id <= history.last_id));
+        // Blocks in which all entries are deleted may have larger IDs: they go, so that invariant 1 holds.
+        while let Some(id) = self.blocks.last().map(|(id, _)| *id)
+            && id > history.last_id
+        {
+            self.blocks.remove(&id);
+        }
         self.history = history;
     }
 

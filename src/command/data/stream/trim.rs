@@ -3,7 +3,7 @@
 use super::id;
 use crate::command::call::Call;
 use crate::command::error::CommandError;
-use crate::types::stream::{Entries, Trim};
+use crate::types::stream::{Entries, StreamId, Trim};
 
 /// Which entries are to go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,11 @@ impl Trimming {
     pub(super) fn replay(self, entries: &Entries) -> [Vec<u8>; 3] {
         let (word, threshold) = match self.to {
             Trim::MaxLen(_) => ("MAXLEN", entries.len().to_string()),
-            Trim::MinId(_) => ("MINID", entries.history().first_id.to_string()),
+            // If nothing is left, nothing of the copy may be left either.
+            Trim::MinId(_) => {
+                let first_id = entries.first().map_or(StreamId::MAX, |first| first.id);
+                ("MINID", first_id.to_string())
+            }
         };
         [word.into(), "=".into(), threshold.into()]
     }
