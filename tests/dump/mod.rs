@@ -7,6 +7,7 @@ mod kills;
 mod loading;
 mod moments;
 mod my_redis_rdb;
+mod my_redis_rdb_streams;
 mod stream_payloads;
 mod streams;
 mod tools;

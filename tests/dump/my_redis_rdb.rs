@@ -9,7 +9,7 @@ use std::process::{Command, Output, Stdio};
 use crate::common::{Folder, Server};
 use serde_json::Value as Json;
 
-fn fixture(name: &str) -> PathBuf {
+pub(super) fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/fixtures/rdb")
         .join(name)
@@ -22,7 +22,7 @@ fn tool() -> Command {
 }
 
 /// Standard output, and the exit code.
-fn run(arguments: &[&str], files: &[&Path]) -> (String, i32) {
+pub(super) fn run(arguments: &[&str], files: &[&Path]) -> (String, i32) {
     let output = tool()
         .args(arguments)
         .args(files)
