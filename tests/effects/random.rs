@@ -5,10 +5,11 @@ use super::instance::{DATABASES, Entry, Instance};
 use crate::common::oracle::{Pools, Templates};
 use crate::common::{Client, Folder, Server, request, strings};
 use crate::oracle::{
-    bitmaps, hashes, hyperloglog, keys, lists, sets, sort, sorted_sets_random, strings,
+    bitmaps, hashes, hyperloglog, keys, lists, sets, sort, sorted_sets_random, streams_random,
+    strings,
 };
 use fastrand::Rng;
-use my_redis_server::resp::decoder::Value;
+use my_redis_server::resp::decoder::{Decoder, Value};
 use my_redis_server::util::clock;
 use std::io::Write;
 
@@ -35,6 +36,16 @@ const OTHERS: &str = r#"
     BZPOPMIN {key} {key} 0
     BZPOPMAX {key} 0
     BZMPOP 0 2 {key} {key} MAX COUNT {count}
+    XREAD BLOCK 0 STREAMS {key} {key} $ $
+    XREADGROUP GROUP g ann BLOCK 0 STREAMS {key} >
+    XREADGROUP GROUP g bob COUNT 1 BLOCK 0 STREAMS {key} {key} > >
+    XREADGROUP GROUP g new NOACK BLOCK 0 STREAMS {key} >
+    XGROUP CREATE {key} g $ MKSTREAM
+    XGROUP DELCONSUMER {key} g new
+    XADD {key} * f {element}
+    XADD {key} MAXLEN ~ {count} * f {element}
+    XCLAIM {key} g new 0 5-0 5-1 6-0 6-1
+    XAUTOCLAIM {key} g new 0 0
     RPUSH {key} {element}+3
     LPUSH {key} {element}
     ZADD {key} 1 {element} 2 {element}
@@ -75,7 +86,8 @@ const POOLS_OF_OTHERS: Pools = &[
 ];
 
 /// The commands of all families. What a range by names holds is undefined where scores differ, as they do when all
-/// families share their keys.
+/// families share their keys. That a consumer reads its pending entries again, which counts as one more delivery, is
+/// replayed neither by Redis nor by us.
 fn all_commands() -> Vec<(String, Pools<'static>)> {
     let families = [
         (OTHERS, POOLS_OF_OTHERS),
@@ -89,10 +101,13 @@ fn all_commands() -> Vec<(String, Pools<'static>)> {
         (sets::COMMANDS, sets::POOLS),
         (sort::COMMANDS, sort::POOLS),
         (sorted_sets_random::COMMANDS, sorted_sets_random::POOLS),
+        (streams_random::COMMANDS, streams_random::POOLS),
         (strings::COMMANDS, strings::POOLS),
     ];
     let defined = |commands: &str| {
-        let lines = commands.lines().filter(|line| !line.contains("LEX"));
+        let reads_again = |line: &str| line.contains("XREADGROUP") && line.ends_with("{from}");
+        let is_defined = |line: &&str| !line.contains("LEX") && !reads_again(line);
+        let lines = commands.lines().filter(is_defined);
         lines.collect::<Vec<_>>().join("\n")
     };
     let families = families.into_iter();
@@ -101,10 +116,18 @@ fn all_commands() -> Vec<(String, Pools<'static>)> {
         .collect()
 }
 
-/// Effects, and the digest of the data that they lead to.
+/// Effects, and the data that they lead to.
 struct Stage {
     entries: Vec<Entry>,
     digest: String,
+    streams: Vec<Stream>,
+}
+
+/// A stream, and what XINFO says of it and its groups, which a digest leaves out.
+struct Stream {
+    database: usize,
+    key: Vec<u8>,
+    described: Value,
 }
 
 /// Runs random commands, and looks at the data after each [`STAGE`] of them: what comes later may hide a fault.
@@ -136,10 +159,91 @@ fn run(instance: &mut Instance, random: &mut Rng) -> Vec<Stage> {
             stages.push(Stage {
                 entries: instance.take_effects(),
                 digest: instance.digest(CLIENTS),
+                streams: streams(instance),
             });
         }
     }
     stages
+}
+
+fn reply(instance: &mut Instance, client: usize, request: &[&[u8]]) -> Value {
+    let decoded = Decoder::default().decode(&instance.run(client, request));
+    decoded.expect("it is a reply").1.expect("it is complete")
+}
+
+/// The request that tells everything of a stream.
+fn describe(key: &[u8]) -> [&[u8]; 6] {
+    [b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"]
+}
+
+/// All streams.
+fn streams(instance: &mut Instance) -> Vec<Stream> {
+    let mut streams = Vec::new();
+    for database in 0..DATABASES {
+        let number = database.to_string();
+        reply(instance, CLIENTS, &[b"SELECT", number.as_bytes()]);
+        for key in strings(reply(instance, CLIENTS, &[b"KEYS", b"*"])) {
+            let described = reply(instance, CLIENTS, &describe(&key));
+            if let Value::Array(_) = described {
+                streams.push(Stream {
+                    database,
+                    key,
+                    described,
+                });
+            }
+        }
+    }
+    streams
+}
+
+/// What XINFO says of a stream, without the times of consumers. `delivered` is applied to the times of deliveries.
+fn without_times(described: &Value, delivered: &dyn Fn(i64) -> i64) -> Value {
+    use Value::{Array, Bulk, Integer};
+    let Array(elements) = described else {
+        return described.clone();
+    };
+    let elements = match &elements[..] {
+        [
+            id @ Bulk(_),
+            consumer @ Bulk(_),
+            Integer(at_ms),
+            count @ Integer(_),
+        ] => {
+            let at_ms = Integer(delivered(*at_ms));
+            vec![id.clone(), consumer.clone(), at_ms, count.clone()]
+        }
+        [id @ Bulk(_), Integer(at_ms), count @ Integer(_)] => {
+            vec![id.clone(), Integer(delivered(*at_ms)), count.clone()]
+        }
+        _ => {
+            let is_time =
+                |it: &Value| *it == Bulk("seen-time".into()) || *it == Bulk("active-time".into());
+            let is_kept = |index: &usize| {
+                let name = if index % 2 == 0 {
+                    &elements[*index]
+                } else {
+                    &elements[index - 1]
+                };
+                !is_time(name)
+            };
+            let kept = (0..elements.len()).filter(is_kept);
+            kept.map(|index| without_times(&elements[index], delivered))
+                .collect()
+        }
+    };
+    Array(elements)
+}
+
+/// Whether an entry is pending in a group of the stream.
+fn has_pending(described: &Value) -> bool {
+    use Value::{Array, Bulk, Integer};
+    match described {
+        Array(elements) => match &elements[..] {
+            [Bulk(_), Bulk(_), Integer(_), Integer(_)] => true,
+            elements => elements.iter().any(has_pending),
+        },
+        _ => false,
+    }
 }
 
 /// Sends effects to a real server as a primary would, and looks at every reply.
@@ -226,6 +330,13 @@ fn replaying_the_effects_of_random_commands_gives_the_same_data() {
     let stages = run(&mut instance, &mut Rng::with_seed(seed));
     let changes: usize = stages.iter().map(|stage| stage.entries.len()).sum();
     assert!(changes > COMMANDS / 10, "{changes} changes");
+    let streams = stages.iter().flat_map(|stage| &stage.streams);
+    let pending = streams.filter(|stream| has_pending(&stream.described));
+    let pending = pending.count();
+    assert!(
+        pending > COMMANDS / STAGE / 10,
+        "{pending} streams with pending entries"
+    );
 
     let mut copy = Instance::new(1, now_ms);
     let folder = Folder::new();
@@ -242,5 +353,21 @@ fn replaying_the_effects_of_random_commands_gives_the_same_data() {
             _ => our_digest_of(&mut client, now_ms),
         };
         assert_eq!(digest, stage.digest, "seed {seed}, stage {number}");
+        for stream in &stage.streams {
+            let database = stream.database.to_string();
+            copy.run(0, &["SELECT", &database]);
+            client.call(&["SELECT", &database]);
+            let context = format!("seed {seed}, stage {number}, {}", stream.key.escape_ascii());
+            let of_copy = reply(&mut copy, 0, &describe(&stream.key));
+            // A time that is still to come, as most are for the clock of the copy, becomes the present.
+            let delivered = move |at_ms: i64| at_ms.min(now_ms);
+            let [original, of_copy] =
+                [&stream.described, &of_copy].map(|described| without_times(described, &delivered));
+            assert_eq!(original, of_copy, "{context}");
+            let of_real = client.call(&describe(&stream.key));
+            let [original, of_real] =
+                [&stream.described, &of_real].map(|described| without_times(described, &|_| 0));
+            assert_eq!(original, of_real, "{context}, a real server");
+        }
     }
 }
