@@ -36,16 +36,16 @@ const OTHERS: &str = r#"
     BZPOPMIN {key} {key} 0
     BZPOPMAX {key} 0
     BZMPOP 0 2 {key} {key} MAX COUNT {count}
-    XREAD BLOCK 0 STREAMS {key} {key} $ $
-    XREADGROUP GROUP g ann BLOCK 0 STREAMS {key} >
-    XREADGROUP GROUP g bob COUNT 1 BLOCK 0 STREAMS {key} {key} > >
-    XREADGROUP GROUP g new NOACK BLOCK 0 STREAMS {key} >
-    XGROUP CREATE {key} g $ MKSTREAM
-    XGROUP DELCONSUMER {key} g new
-    XADD {key} * f {element}
-    XADD {key} MAXLEN ~ {count} * f {element}
-    XCLAIM {key} g new 0 5-0 5-1 6-0 6-1
-    XAUTOCLAIM {key} g new 0 0
+    XREAD BLOCK 0 STREAMS {stream} {stream} $ $
+    XREADGROUP GROUP g ann BLOCK 0 STREAMS {stream} >
+    XREADGROUP GROUP g bob COUNT 1 BLOCK 0 STREAMS {stream} {stream} > >
+    XREADGROUP GROUP g new NOACK BLOCK 0 STREAMS {stream} >
+    XGROUP CREATE {stream} g $ MKSTREAM
+    XGROUP DELCONSUMER {stream} g new
+    XADD {stream} * f {element}
+    XADD {stream} MAXLEN ~ {count} * f {element}
+    XCLAIM {stream} g new 0 5-0 5-1 6-0 6-1
+    XAUTOCLAIM {stream} g new 0 0
     RPUSH {key} {element}+3
     LPUSH {key} {element}
     ZADD {key} 1 {element} 2 {element}
@@ -70,6 +70,7 @@ const OTHERS: &str = r#"
 
 const POOLS_OF_OTHERS: Pools = &[
     ("key", "a | b | c | d | e | f | g | l | s"),
+    ("stream", "x | x | y"),
     ("number", "n | m"),
     (
         "element",

@@ -58,7 +58,8 @@ pub const COMMANDS: &str = r#"
 "#;
 
 pub const POOLS: Pools = &[
-    ("key", "a | a | b | c | s"),
+    // Keys that no other family uses, and a string.
+    ("key", "x | x | y | z | s"),
     ("new", "{auto} | {auto} | {auto} | {id} | {id} | {ms}"),
     (
         "auto",
