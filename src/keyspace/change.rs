@@ -60,10 +60,10 @@ struct News {
     concerns: Concerns,
 }
 
-/// Who hears of something that has happened to a key, beside the subscribers of the event.
+/// Who hears of something that has happened to a key: the subscribers of the event, and who else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Concerns {
-    Nobody,
+    Subscribers,
     Waiters,
     WatchersAndWaiters,
 }
@@ -79,16 +79,16 @@ impl Db<'_> {
         }
     }
 
-    /// Says that a command changed something beside the value of a key, of which WATCH does not hear: a consumer group.
-    /// The rest is as with [`changed`](Self::changed).
-    pub fn changed_beside(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
+    /// As [`changed`](Self::changed), for a change of which neither WATCH nor waiting clients hear: of a consumer group,
+    /// or by XSETID. As in Redis, WATCH does not count these.
+    pub fn changed_unwatched(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
         self.count_changes(key.shard, count);
         if self.keyspace.listeners.is_any() {
-            self.note_by_command(key, event, Concerns::Nobody);
+            self.note_by_command(key, event, Concerns::Subscribers);
         }
     }
 
-    /// As [`changed_beside`](Self::changed_beside), but clients who wait for the key hear of it, for what they wait for
+    /// As [`changed_unwatched`](Self::changed_unwatched), but clients who wait for the key hear of it, for what they wait for
     /// may be gone.
     pub fn changed_for_waiters(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
         self.count_changes(key.shard, count);
@@ -129,7 +129,7 @@ impl Db<'_> {
             let mut change = self.change.borrow_mut();
             change
                 .get_or_insert_default()
-                .note(key, event, Concerns::Nobody);
+                .note(key, event, Concerns::Subscribers);
         }
     }
 
@@ -177,7 +177,7 @@ impl Db<'_> {
         if concerns == Concerns::WatchersAndWaiters && !shard.watchers.is_empty() {
             shard.watchers.spoil(key.bytes);
         }
-        if concerns != Concerns::Nobody && !shard.waiters.is_empty() {
+        if concerns != Concerns::Subscribers && !shard.waiters.is_empty() {
             self.note_for_waiters(key);
         }
     }

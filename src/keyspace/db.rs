@@ -29,6 +29,7 @@ use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
 use super::view::{Expired, View};
 use super::waiters::Served;
 use crate::types::dict::Position;
+use crate::types::stream::ConsumerGroup;
 use smallvec::SmallVec;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::{Deref, DerefMut};
@@ -79,6 +80,7 @@ pub(super) struct Aftermath {
 pub(super) enum Garbage {
     Entry(ObjectEntry),
     Table(Table),
+    Group(ConsumerGroup),
 }
 
 /// A [`Db`] under shared locks.
@@ -615,6 +617,11 @@ impl<'a> Db<'a> {
             self.note_event(key, "new");
         }
         was_there
+    }
+
+    /// Lets a consumer group be freed when the locks are gone: it may have millions of pending entries.
+    pub fn free_later(&mut self, group: ConsumerGroup) {
+        self.aftermath().garbage.push(Garbage::Group(group));
     }
 
     pub(super) fn aftermath(&mut self) -> &mut Aftermath {

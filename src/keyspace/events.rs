@@ -200,7 +200,7 @@ mod tests {
         let mut names = BTreeSet::new();
         for entry in walk(&folder) {
             let text = std::fs::read_to_string(&entry).unwrap();
-            let text = text.replace("changed_beside(", "changed(");
+            let text = text.replace("changed_unwatched(", "changed(");
             let text = text.replace("changed_for_waiters(", "changed(");
             for call in text.split("changed(").skip(1) {
                 let arguments = &call[..call.find(')').unwrap()];

@@ -168,7 +168,7 @@ mod tests {
     use crate::types::list::{BlockLimit, End, List};
     use crate::types::set::{Member, Set};
     use crate::types::sorted_set::SortedSet;
-    use crate::types::stream::{BlockLimits, Group, Name, Stream};
+    use crate::types::stream::{BlockLimits, ConsumerGroup, Name, Stream};
     use std::collections::{BTreeMap, BTreeSet};
 
     const LIMITS: CompactLimits = CompactLimits {
@@ -301,7 +301,7 @@ mod tests {
                         entries: 2,
                     };
                     stream.entries.append(id, &[b"f", bytes], limits);
-                    let mut group = Group::default();
+                    let mut group = ConsumerGroup::default();
                     group.create_consumer(b"c", 1);
                     stream.groups.insert(Name::from(bytes), group);
                 }

@@ -1,4 +1,4 @@
-//! The clients of BLPOP and the like, in queues: one for each key that clients wait for, first come, first served.
+//! Clients that wait for keys (BLPOP, XREAD), in queues: one for each key, first come, first served.
 //!
 //! Invariants:
 //! 1. A shard keeps the queues of its keys, and they change only under its exclusive lock. So a key cannot be filled
@@ -7,10 +7,12 @@
 //!    are served. Keys are served in the order in which they became ready.
 //! 3. The thread whose command made a key ready serves the waiters, under its own locks, before it lets them go. No
 //!    other client sees the elements that they take.
-//! 4. A waiter is served as if its command came now: from the first of its keys that exists, which may be another key
-//!    than the one that is ready. Serving may also fill another key (BLMOVE). Both may lie in other shards, so the
-//!    locks of a command include those that serving its waiters needs: see `Waiters::destinations`,
+//! 4. A waiter is served as if its command came now. BLPOP is served from the first of its keys that exists, which may
+//!    be another key than the one that is ready. Serving may also fill another key (BLMOVE). Both may lie in other
+//!    shards, so the locks of a command include those that serving its waiters needs: see `Waiters::destinations`,
 //!    `Waiters::earlier_shards` and [`Locks::write`](super::locks::Locks::write).
+//! 5. A reader of streams (XREAD) is served from all of its keys whose shards are locked. The others have nothing new
+//!    for it, so it needs no further locks.
 //!
 //! ```text
 //! absent ─ join ─▶ queued ─ key changes to a wanted state ─▶ ready ─ serve ─▶ served: leaves all queues, is woken
@@ -23,7 +25,7 @@ use super::entry::Entry;
 use super::object::Value;
 use smallvec::SmallVec;
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
@@ -39,7 +41,8 @@ pub trait Waiter: Debug + Send + Sync {
     /// In which states the key serves it, or ends its wait by an error.
     fn wants(&self) -> States;
 
-    /// The consumer group for which it reads: if there is nothing for one of the group, there is nothing for any.
+    /// The consumer group of a waiting XREADGROUP. All waiters of one key and group want the same entries, so once one of
+    /// them finds none, the others are passed over.
     fn group(&self) -> Option<&[u8]>;
 
     /// The key that it fills when it is served.
@@ -70,7 +73,7 @@ impl States {
     pub const ABSENT: States = States(1 << 4);
     /// How many there are.
     const COUNT: usize = 5;
-    /// All of them: the key has changed, or an entry has come.
+    /// Every state.
     pub const ANY: States = States((1 << Self::COUNT) - 1);
 
     /// The state of a key of which this is the entry.
@@ -125,6 +128,21 @@ pub(super) struct Queue {
     is_ready: bool,
 }
 
+/// The consumer groups for which a key holds nothing new, while its waiters are served.
+#[derive(Debug, Default)]
+pub(super) struct IdleGroups {
+    groups: BTreeSet<Box<[u8]>>,
+    /// How many waiters of the key read for them.
+    waiters: usize,
+}
+
+impl IdleGroups {
+    fn has(&self, waiter: &SharedWaiter) -> bool {
+        let group = waiter.group();
+        group.is_some_and(|group| self.groups.contains(group))
+    }
+}
+
 /// A waiter in a queue.
 #[derive(Debug)]
 struct Place {
@@ -164,6 +182,13 @@ impl Earlier {
 struct Counted<T>(BTreeMap<T, usize>);
 
 impl<T: Ord> Counted<T> {
+    fn count<Q: Ord + ?Sized>(&self, thing: &Q) -> usize
+    where
+        T: Borrow<Q>,
+    {
+        self.0.get(thing).copied().unwrap_or(0)
+    }
+
     fn add(&mut self, thing: T) {
         *self.0.entry(thing).or_default() += 1;
     }
@@ -178,15 +203,6 @@ impl<T: Ord> Counted<T> {
                 self.0.remove(thing);
             }
         }
-    }
-}
-
-impl<T: Ord> Counted<T> {
-    fn count<Q: Ord + ?Sized>(&self, thing: &Q) -> usize
-    where
-        T: Borrow<Q>,
-    {
-        self.0.get(thing).copied().unwrap_or(0)
     }
 }
 
@@ -253,27 +269,32 @@ impl Waiters {
         self.queues.get(key).is_some_and(|queue| queue.wants(state))
     }
 
-    /// The first waiter of this key that came after the one with this ticket, and does not read for one of the groups
-    /// that there is `nothing_for`.
+    /// The first waiter of this key that came after the one with this ticket and is not passed over.
     pub(super) fn next(
         &self,
         key: &[u8],
         after: Option<Ticket>,
-        nothing_for: &[Box<[u8]>],
+        idle: &IdleGroups,
     ) -> Option<(Ticket, &SharedWaiter)> {
         let from = after.map_or(0, |ticket| ticket + 1);
         let queue = self.queues.get(key)?;
-        let passed_over = nothing_for.iter().map(|group| queue.groups.count(group));
-        if passed_over.sum::<usize>() == queue.waiting.len() {
+        if idle.waiters == queue.waiting.len() {
+            // All that are left are passed over.
             return None;
         }
-        let is_passed_over = |waiter: &SharedWaiter| {
-            let group = waiter.group();
-            nothing_for.iter().any(|other| Some(&**other) == group)
-        };
         let mut waiting = queue.waiting.range(from..);
-        let (ticket, place) = waiting.find(|(_, place)| !is_passed_over(&place.waiter))?;
+        let (ticket, place) = waiting.find(|(_, place)| !idle.has(&place.waiter))?;
         Some((*ticket, &place.waiter))
+    }
+
+    /// Notes that there is nothing for the group of this waiter of the key, if it reads for one.
+    pub(super) fn pass_over_group(&self, key: &[u8], waiter: &SharedWaiter, idle: &mut IdleGroups) {
+        let Some((group, queue)) = waiter.group().zip(self.queues.get(key)) else {
+            return;
+        };
+        if idle.groups.insert(group.into()) {
+            idle.waiters += queue.groups.count(group);
+        }
     }
 
     /// Begins to serve a key: a change from now on makes it ready anew.

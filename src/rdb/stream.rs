@@ -43,7 +43,8 @@ use super::format::value_type;
 use super::source::{RawString, Source};
 use super::value::bad_block;
 use crate::types::stream::{
-    Entries, FLAG_DELETED, FLAG_SAME_FIELDS, Group, History, Name, Pending, Stream, StreamId,
+    ConsumerGroup, Entries, FLAG_DELETED, FLAG_SAME_FIELDS, History, Name, Pending, Stream,
+    StreamId,
 };
 
 /// A group's number of entries read, if it is not known.
@@ -357,14 +358,14 @@ fn read_group<R: Read>(
     source: &mut Source<R>,
     type_code: u8,
     entries: &Entries,
-) -> Result<(Name, Group), RdbError> {
+) -> Result<(Name, ConsumerGroup), RdbError> {
     let name = source.string("the name of a consumer group")?;
     let last_id = read_id(source)?;
     let entries_read = match type_code >= value_type::STREAM_LISTPACKS_2 {
         true => Some(source.length("the number of entries read")?).filter(|read| *read != UNKNOWN),
         false => entries.entries_up_to(last_id),
     };
-    let mut group = Group::new(last_id, entries_read);
+    let mut group = ConsumerGroup::new(last_id, entries_read);
     let mut pending = read_pending(source)?;
     let mut has_duplicate = false;
     for _ in 0..source.length("a number of consumers")? {
@@ -423,7 +424,7 @@ fn read_pending<R: Read>(source: &mut Source<R>) -> Result<Vec<PendingEntry>, Rd
 fn read_consumer<R: Read>(
     source: &mut Source<R>,
     type_code: u8,
-    group: &mut Group,
+    group: &mut ConsumerGroup,
     pending: &mut [PendingEntry],
 ) -> Result<bool, RdbError> {
     let name = source.string("the name of a consumer")?;
@@ -546,7 +547,7 @@ fn write_many_nodes(
 fn write_group(
     encoder: &mut Encoder,
     output: &mut impl Write,
-    group: &Group,
+    group: &ConsumerGroup,
     type_code: u8,
 ) -> io::Result<()> {
     write_id(output, group.last_id)?;

@@ -23,7 +23,7 @@
 
 use super::error::RdbError;
 use super::format::value_type;
-use crate::types::stream::{Group, History, Name, Stream, StreamId};
+use crate::types::stream::{ConsumerGroup, History, Name, Stream, StreamId};
 
 /// The name of the field.
 pub(super) const NAME: &[u8] = b"my-redis-stream";
@@ -44,7 +44,7 @@ pub(super) fn of(stream: &Stream, type_code: u8) -> Option<Vec<u8>> {
 /// Whether history and positions of groups are what a reader assumes.
 fn has_default_history(stream: &Stream) -> bool {
     let history = stream.entries.history();
-    let read_of = |group: &Group| stream.entries.entries_up_to(group.last_id);
+    let read_of = |group: &ConsumerGroup| stream.entries.entries_up_to(group.last_id);
     let first_id = stream.entries.first().map(|first| first.id);
     history.first_id == first_id.unwrap_or(StreamId::MAX)
         && history.max_deleted_id == StreamId::MIN
@@ -58,7 +58,7 @@ fn has_default_times(stream: &Stream) -> bool {
     consumers.all(|(_, consumer)| consumer.active_at_ms == consumer.seen_at_ms)
 }
 
-fn groups(stream: &Stream) -> impl Iterator<Item = (&Name, &Group)> {
+fn groups(stream: &Stream) -> impl Iterator<Item = (&Name, &ConsumerGroup)> {
     stream.groups.iter()
 }
 
@@ -143,7 +143,7 @@ impl Supplement {
 }
 
 impl GroupSupplement {
-    fn add_to(self, group: &mut Group) {
+    fn add_to(self, group: &mut ConsumerGroup) {
         group.entries_read = self.entries_read;
         let consumers = group.consumers().iter();
         let names: Vec<Name> = consumers.map(|(name, _)| name.clone()).collect();
@@ -187,14 +187,14 @@ mod tests {
             stream.entries.append(id, &[b"f", b"v"], LIMITS);
         }
         stream.entries.delete(StreamId::new(2, 0));
-        let mut group = Group::new(StreamId::new(1, 0), Some(1));
+        let mut group = ConsumerGroup::new(StreamId::new(1, 0), Some(1));
         group.create_consumer(b"ann", 1000);
         group.create_consumer(b"bob", 2000);
         if let Some(bob) = group.consumer_mut(b"bob") {
             bob.active_at_ms = 1500;
         }
         stream.groups.insert(Name::from(&b"g"[..]), group);
-        let group = Group::new(StreamId::new(2, 0), None);
+        let group = ConsumerGroup::new(StreamId::new(2, 0), None);
         stream.groups.insert(Name::from(&b"h"[..]), group);
         stream
     }

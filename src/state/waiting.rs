@@ -1,4 +1,4 @@
-//! One wait of one client for a key (BLPOP and the like), and how it ends.
+//! One wait of one client for a key (BLPOP, XREAD), and how it ends.
 //!
 //! ```text
 //!              a command fills the key                         ──► Served, Failed

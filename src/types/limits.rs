@@ -1,7 +1,6 @@
 //! How large a collection may grow before it leaves its compact form.
 
 use super::list::BlockLimit;
-use super::stream::BlockLimits;
 
 /// The limits of all types.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +13,6 @@ pub struct Limits {
     pub set: SetLimits,
     /// Of sorted sets.
     pub sorted_set: CompactLimits,
-    /// Of the blocks of streams.
-    pub stream: BlockLimits,
 }
 
 /// The limits of a compact form, as the directives `*-max-listpack-entries` and `*-max-listpack-value` set them.

@@ -13,6 +13,7 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod limits;
 pub mod list;
+pub mod listpack;
 pub mod ordered_map;
 pub mod packed;
 pub mod set;

@@ -220,7 +220,7 @@ fn without_times(described: &Value, delivered: &dyn Fn(i64) -> i64) -> Value {
             let is_time =
                 |it: &Value| *it == Bulk("seen-time".into()) || *it == Bulk("active-time".into());
             let is_kept = |index: &usize| {
-                let name = if index % 2 == 0 {
+                let name = if index.is_multiple_of(2) {
                     &elements[*index]
                 } else {
                     &elements[index - 1]

@@ -10,7 +10,7 @@
 //! names; what a stream has besides entries becomes items too.
 
 use my_redis_server::rdb::{KeyRecord, Value};
-use my_redis_server::types::stream::{Group, Name, Stream};
+use my_redis_server::types::stream::{ConsumerGroup, Name, Stream};
 use my_redis_server::util::number;
 use my_redis_server::util::quoting::quote;
 
@@ -173,7 +173,7 @@ fn stream_items(stream: &Stream) -> Vec<Item> {
     items
 }
 
-fn group_items(name: &Name, group: &Group, items: &mut Vec<Item>) {
+fn group_items(name: &Name, group: &ConsumerGroup, items: &mut Vec<Item>) {
     let name = [b"group ", &name[..]].concat();
     items.push((
         name.clone(),

@@ -17,7 +17,7 @@
 use std::io::{self, BufWriter, Write};
 
 use my_redis_server::rdb::{Elements, Item, KeyRecord, Reader, Value};
-use my_redis_server::types::stream::{Element, Group, Name, Stream, StreamId};
+use my_redis_server::types::stream::{ConsumerGroup, Element, Name, Stream, StreamId};
 use my_redis_server::util::number;
 
 use super::{Trouble, Verdict, input};
@@ -104,7 +104,7 @@ fn holds_only(value: &Value, is_so: impl Fn(&[u8]) -> bool) -> bool {
                 Element::Integer(_) => true,
                 Element::Text(text) => is_so(text),
             };
-            let is_so_group = |(name, group): (&Name, &Group)| {
+            let is_so_group = |(name, group): (&Name, &ConsumerGroup)| {
                 is_so(name) && group.consumers().iter().all(|(name, _)| is_so(name))
             };
             entries.all(|entry| {
@@ -209,7 +209,7 @@ fn stream(output: &mut Line<impl Write>, stream: &Stream) -> io::Result<()> {
     output.write_all(b"}")
 }
 
-fn group<W: Write>(output: &mut Line<W>, (name, group): (&Name, &Group)) -> io::Result<()> {
+fn group<W: Write>(output: &mut Line<W>, (name, group): (&Name, &ConsumerGroup)) -> io::Result<()> {
     output.write_all(b"{\"name\":")?;
     string(output, name)?;
     let read = group

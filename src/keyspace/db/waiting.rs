@@ -2,7 +2,7 @@
 
 use super::{Db, WriteDb};
 use crate::keyspace::space::{Key, SHARDS, shards_of_database};
-use crate::keyspace::waiters::{Earlier, SharedWaiter, States, Ticket};
+use crate::keyspace::waiters::{Earlier, IdleGroups, SharedWaiter, States, Ticket};
 use std::collections::BTreeSet;
 
 impl Db<'_> {
@@ -13,7 +13,7 @@ impl Db<'_> {
         for key in keys {
             let waiters = &mut self.guard_mut(key).waiters;
             waiters.join(key.bytes, ticket, waiter.clone(), earlier.clone());
-            // A reader of streams takes what is new in the one that is ready, whatever the others hold.
+            // A reader of streams needs no earlier key (invariant 5 of `waiters`).
             if !waiter.wants().has(States::STREAM) {
                 earlier.add(key.shard);
             }
@@ -30,7 +30,8 @@ impl Db<'_> {
 
     /// The shards that are not locked, but are needed to serve the waiters of these keys, and then the clients that
     /// wait for the keys that are filled by that, and so on. A key that is only taken from leads no further: the
-    /// command does not change it, so if it is there, its waiters want a value of another type.
+    /// command does not change it, so if it is there, its waiters want a value of another type. Readers of a stream fill
+    /// no key, and need no other.
     pub(in crate::keyspace) fn missing_shards(&self, keys: &[Key<'_>]) -> Vec<usize> {
         let mut missing = Vec::new();
         if self
@@ -99,11 +100,11 @@ impl WriteDb<'_> {
         let own_database = std::mem::replace(&mut self.view.database, key.database());
         self.guard_mut(key).waiters.begin_serving(key.bytes);
         let mut last = None;
-        let mut nothing_for: Vec<Box<[u8]>> = Vec::new();
+        let mut idle = IdleGroups::default();
         while let state = States::of(self.look_silently(key))
             && let waiters = &self.shard(key).waiters
             && waiters.want(key.bytes, state)
-            && let Some((ticket, waiter)) = waiters.next(key.bytes, last, &nothing_for)
+            && let Some((ticket, waiter)) = waiters.next(key.bytes, last, &idle)
         {
             last = Some(ticket);
             if waiter.wants().has(state) {
@@ -118,8 +119,9 @@ impl WriteDb<'_> {
                 if is_served {
                     self.guard_mut(key).waiters.leave(key.bytes, ticket);
                     self.aftermath().served.push(waiter);
-                } else if let Some(group) = waiter.group() {
-                    nothing_for.push(group.into());
+                } else {
+                    let waiters = &self.shard(key).waiters;
+                    waiters.pass_over_group(key.bytes, &waiter, &mut idle);
                 }
             }
         }

@@ -27,7 +27,7 @@
 use byteorder::{ByteOrder, LittleEndian};
 
 use super::{Cursor, EncodingError, Entry};
-use crate::types::stream::listpack::backlen_size;
+use crate::types::listpack::backlen_size;
 
 const HEADER_SIZE: usize = 6;
 const END: u8 = 0xFF;

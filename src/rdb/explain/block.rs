@@ -12,7 +12,7 @@ use super::super::value::bad_block;
 use super::frame::Walker;
 use super::text::Whole;
 use super::{Excerpt, Place, Role, Section, Sink, Stop, Walk};
-use crate::types::stream::listpack::backlen_size;
+use crate::types::listpack::backlen_size;
 
 /// The words for an entry. Called once for each, in order.
 pub(super) type Describe<'d> = &'d mut dyn FnMut(Entry<'_>) -> Cow<'static, str>;

@@ -3,7 +3,7 @@
 
 use super::super::verify::verify;
 use super::super::{Item, Reader, Value};
-use crate::types::stream::{Element, Group, History, Name, Pending, Stream, StreamId};
+use crate::types::stream::{ConsumerGroup, Element, History, Name, Pending, Stream, StreamId};
 
 const HEADER: &[u8] = b"REDIS0011";
 const END: &[u8] = b"\xFF\0\0\0\0\0\0\0\0";
@@ -19,7 +19,7 @@ pub(super) const NODE: &[u8] = b"\x01\x10\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x01\
 pub(super) const LENGTH_AND_LAST_ID: &[u8] = b"\x03\x02\x02";
 /// First id 1-1, nothing deleted, 3 added.
 pub(super) const COUNTERS: &[u8] = b"\x01\x01\0\0\x03";
-/// Group g has read up to 1-2; the part that is equal in all types.
+/// ConsumerGroup g has read up to 1-2; the part that is equal in all types.
 pub(super) const GROUP: &[u8] = b"\x01\x01g\x01\x02";
 /// 1-1 delivered once, 1-2 three times.
 pub(super) const PENDING: &[u8] =
@@ -82,7 +82,7 @@ fn texts(stream: &Stream) -> Vec<(StreamId, Vec<(String, String)>)> {
         .collect()
 }
 
-pub(super) fn group<'a>(stream: &'a Stream, name: &str) -> &'a Group {
+pub(super) fn group<'a>(stream: &'a Stream, name: &str) -> &'a ConsumerGroup {
     stream.groups.get(name.as_bytes()).expect("a group")
 }
 

@@ -340,7 +340,6 @@ impl Config {
             hash: self.hash_limits(),
             set: self.set_limits(),
             sorted_set: self.sorted_set_limits(),
-            stream: self.stream_limits(),
         }
     }
 

@@ -13,8 +13,8 @@
 //!
 //! Keys and values lie in two vectors, so that a search reads keys alone (`search.rs`), and neither is padded for the
 //! alignment of the other. The vectors grow by the block sizes of the allocator, so a map of one entry takes some 100
-//! bytes. IDs mostly come in ascending order: a leaf is split before its new last entry then, and leaves a full leaf
-//! behind.
+//! bytes. IDs mostly come in ascending order: a leaf is split before its new last entry then, and what stays behind has
+//! as many entries as a leaf may have.
 //!
 //! # Invariants
 //! 1. All leaves have one depth.
@@ -40,7 +40,7 @@ use std::fmt::{Debug, Formatter};
 use std::ops::RangeBounds;
 
 /// A map in the order of its keys. A clone takes constant time and shares all entries until one of the two maps is
-/// changed. All operations take logarithmic time unless they say otherwise.
+/// changed; dropping the last of them takes linear time. All operations take logarithmic time unless they say otherwise.
 #[derive(Clone)]
 pub struct OrderedMap<K, V> {
     /// None if the map is empty.

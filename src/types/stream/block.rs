@@ -16,18 +16,18 @@
 //! An entry that is deleted is marked, and its bytes stay until the whole block goes. Redis does the same.
 
 use super::id::StreamId;
-use super::listpack::{self, Element, HEADER};
 use crate::types::blocks::{shared_bytes, vec_bytes};
+use crate::types::listpack::{self, Element, HEADER};
 
 /// A flag of an entry: it is deleted.
 pub const FLAG_DELETED: i64 = 1;
 /// A flag of an entry: it has the master entry's fields.
 pub const FLAG_SAME_FIELDS: i64 = 2;
 
-/// Elements of an entry beside its fields and values: flags and the two parts of its ID.
-const HEAD_ELEMENTS: usize = 3;
+/// Elements of an entry before its fields and values: flags and the two parts of its ID.
+pub const HEAD_ELEMENTS: usize = 3;
 
-/// Entries, in ascending order of their IDs.
+/// Entries. The IDs of live ones ascend; that of a deleted one has no meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Block(Vec<u8>);
 
@@ -55,8 +55,8 @@ impl Block {
         Block(bytes)
     }
 
-    /// The block that is this listpack, whose layout must have been checked. The counts that it tells may be wrong;
-    /// these are right.
+    /// The block that is this listpack, whose layout must have been checked. `counts` replaces the counts in its head,
+    /// which are not trusted.
     pub(super) fn of_listpack(bytes: Vec<u8>, counts: Counts) -> Block {
         let mut block = Block(bytes);
         if block.counts() != counts {
@@ -162,7 +162,7 @@ impl Block {
         let Counts { live, deleted } = self.counts();
         let count = places.len() as u64;
         for place in places {
-            // Flags take one byte each.
+            // Flags take one byte each: `push` writes them so, and those of a file are checked.
             self.0[place] |= FLAG_DELETED as u8;
         }
         self.set_counts(Counts {

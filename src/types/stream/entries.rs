@@ -26,14 +26,15 @@ use triomphe::Arc;
 /// The limits of a block: the directives `stream-node-max-bytes` and `stream-node-max-entries`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockLimits {
-    /// A block gets no further entry when it would have this many bytes with the entry's fields and values; 0: 1 GiB.
+    /// A block takes no further entry if its bytes and those of the entry's fields and values would reach this; 0 means
+    /// 1 GiB.
     pub bytes: u64,
-    /// Most entries of a block, those included that are deleted; 0: no limit.
+    /// The most entries of a block, deleted ones included; 0 means no limit.
     pub entries: u64,
 }
 
-/// Bytes of the fields and values of an entry, and of a block, at most: as in Redis, well below the 4 GiB that the
-/// layout allows.
+/// The most bytes of the fields and values of one entry; also, a block takes no further entry at this size. As in Redis,
+/// this keeps blocks well below the 4 GiB that the layout allows.
 pub const MOST_BYTES: u64 = 1 << 30;
 
 /// Entries in ascending order of their IDs.
@@ -98,7 +99,7 @@ impl Entries {
             .memory_bytes(samples, |_, block| block.memory_bytes())
     }
 
-    /// The ID of an entry that is added now, at this Unix time in milliseconds; `None` if the last ID was used.
+    /// The ID of an entry that is added now, at this Unix time in milliseconds; `None` after the largest ID.
     pub fn next_id(&self, now_ms: i64) -> Option<StreamId> {
         let now = StreamId::new(now_ms.max(0) as u64, 0);
         let last = self.history.last_id;
@@ -242,8 +243,8 @@ impl Entries {
         true
     }
 
-    /// Removes entries from the front; returns their number. With `whole_blocks`, no block is trimmed by halves
-    /// (`MAXLEN ~`). Ends before a block with which more than `limit` entries would go.
+    /// Removes entries from the front; returns their number. With `whole_blocks`, only whole blocks are removed
+    /// (`MAXLEN ~`). Stops before a block that would make it more than `limit` entries.
     pub fn trim(&mut self, to: Trim, whole_blocks: bool, limit: Option<u64>) -> u64 {
         let mut removed = 0;
         while let Some((master, block)) = self.blocks.first() {
@@ -303,8 +304,8 @@ impl Entries {
         };
         let places: Vec<usize> = block
             .entries(master)
-            .take_while(is_too_small)
             .filter(|entry| !entry.is_deleted())
+            .take_while(is_too_small)
             .take(most as usize)
             .map(|entry| entry.place)
             .collect();
@@ -324,7 +325,7 @@ impl Entries {
     }
 
     /// Whether XDEL may have deleted an entry with this ID or a larger one, so that the number of entries from there on
-    /// cannot be told from the history.
+    /// cannot be told from the history (Redis: `streamRangeHasTombstones`).
     pub(super) fn has_gap_from(&self, id: StreamId) -> bool {
         let History {
             first_id,
@@ -335,7 +336,18 @@ impl Entries {
         self.len > 0 && is_among_entries && id <= max_deleted_id
     }
 
-    /// How many of the entries ever added have this ID or a smaller one; `None` if that cannot be told.
+    /// How many of the entries ever added have this ID or a smaller one (Redis:
+    /// `streamEstimateDistanceFromFirstEverEntry`). That can be told
+    ///
+    /// | of an ID | if | entries |
+    /// |---|---|---|
+    /// | any | none was ever added | 0 |
+    /// | the last one | | all |
+    /// | smaller than the last | the stream is empty | all |
+    /// | the first one | nothing was deleted behind it | all but those after it |
+    /// | smaller than the first | nothing was deleted behind it | all that are gone |
+    ///
+    /// and of no other: `None`.
     pub fn entries_up_to(&self, id: StreamId) -> Option<u64> {
         let History {
             last_id,

@@ -22,7 +22,7 @@ pub type Name = Arc<[u8]>;
 
 /// A consumer group of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Group {
+pub struct ConsumerGroup {
     /// The ID of the entry delivered last; XREADGROUP goes on behind it.
     pub last_id: StreamId,
     /// How many of the entries ever added have been delivered; `None` if that is not known.
@@ -54,13 +54,13 @@ pub struct Consumer {
     pending: OrderedMap<StreamId, ()>,
 }
 
-impl Group {
+impl ConsumerGroup {
     /// A group without consumers that goes on behind `last_id`.
-    pub fn new(last_id: StreamId, entries_read: Option<u64>) -> Group {
-        Group {
+    pub fn new(last_id: StreamId, entries_read: Option<u64>) -> ConsumerGroup {
+        ConsumerGroup {
             last_id,
             entries_read,
-            ..Group::default()
+            ..ConsumerGroup::default()
         }
     }
 
@@ -96,7 +96,7 @@ impl Group {
     }
 
     /// Notes that a consumer tries to read or claim; returns whether it is new.
-    pub fn see_consumer(&mut self, name: &[u8], now_ms: i64) -> bool {
+    pub fn mark_seen(&mut self, name: &[u8], now_ms: i64) -> bool {
         match self.consumer_mut(name) {
             Some(consumer) => {
                 consumer.seen_at_ms = now_ms;

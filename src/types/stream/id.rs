@@ -13,7 +13,7 @@ pub struct StreamId {
 }
 
 impl StreamId {
-    /// `0-0`, which no entry has: the last ID of a stream that never had one.
+    /// `0-0`, which no entry has: the last ID of a stream that never had an entry.
     pub const MIN: StreamId = StreamId { ms: 0, seq: 0 };
     /// The largest ID: a stream with it takes no more entries.
     pub const MAX: StreamId = StreamId {
@@ -62,17 +62,14 @@ impl StreamId {
 
     /// The ID as clients see it, written into `buffer`.
     pub fn text(self, buffer: &mut IdBuffer) -> &[u8] {
-        let mut end = 0;
         let mut digits = itoa::Buffer::new();
-        for (part, before) in [(self.ms, None), (self.seq, Some(b'-'))] {
-            if let Some(dash) = before {
-                buffer.0[end] = dash;
-                end += 1;
-            }
-            let digits = digits.format(part).as_bytes();
-            buffer.0[end..end + digits.len()].copy_from_slice(digits);
-            end += digits.len();
-        }
+        let ms = digits.format(self.ms).as_bytes();
+        let dash = ms.len();
+        buffer.0[..dash].copy_from_slice(ms);
+        buffer.0[dash] = b'-';
+        let seq = digits.format(self.seq).as_bytes();
+        let end = dash + 1 + seq.len();
+        buffer.0[dash + 1..end].copy_from_slice(seq);
         &buffer.0[..end]
     }
 }

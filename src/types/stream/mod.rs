@@ -8,15 +8,14 @@ mod block;
 pub mod entries;
 pub mod group;
 mod id;
-pub(crate) mod listpack;
 #[cfg(test)]
 mod tests;
 
-pub use block::{Entry, FLAG_DELETED, FLAG_SAME_FIELDS, Fields};
+pub use super::listpack::Element;
+pub use block::{Entry, FLAG_DELETED, FLAG_SAME_FIELDS, Fields, HEAD_ELEMENTS};
 pub use entries::{BlockLimits, Entries, History, Trim};
-pub use group::{Consumer, Group, Name, Pending};
+pub use group::{Consumer, ConsumerGroup, Name, Pending};
 pub use id::{IdBuffer, StreamId};
-pub use listpack::Element;
 
 use super::blocks::block_bytes;
 use super::ordered_map::OrderedMap;
@@ -27,7 +26,7 @@ pub struct Stream {
     /// The entries.
     pub entries: Entries,
     /// The consumer groups by name.
-    pub groups: OrderedMap<Name, Group>,
+    pub groups: OrderedMap<Name, ConsumerGroup>,
 }
 
 /// What a consumer of a group is to receive.
@@ -38,7 +37,7 @@ pub struct Delivery<'a> {
     /// The most entries.
     pub most: usize,
     /// The entries do not become pending (NOACK).
-    pub needs_no_acknowledgement: bool,
+    pub noack: bool,
     /// The time: Unix time in milliseconds.
     pub now_ms: i64,
 }
@@ -65,13 +64,14 @@ impl Stream {
         let consumer = consumer.name.clone();
         let mut delivered = 0;
         for entry in self.entries.range(first, StreamId::MAX).take(delivery.most) {
+            // While nothing was deleted from here on, counting is exact.
             group.entries_read = match group.entries_read {
                 Some(read) if !self.entries.has_gap_from(entry.id) => Some(read.wrapping_add(1)),
                 _ => self.entries.entries_up_to(entry.id),
             };
             group.last_id = entry.id;
             receive(&entry);
-            if !delivery.needs_no_acknowledgement {
+            if !delivery.noack {
                 let pending = Pending {
                     consumer: consumer.clone(),
                     delivered_at_ms: delivery.now_ms,
@@ -82,7 +82,7 @@ impl Stream {
             delivered += 1;
         }
         if delivered > 0
-            && !delivery.needs_no_acknowledgement
+            && !delivery.noack
             && let Some(consumer) = group.consumer_mut(&consumer)
         {
             consumer.active_at_ms = delivery.now_ms;
@@ -92,7 +92,7 @@ impl Stream {
 
     /// How many entries a group has still to read; `None` if that cannot be told, because entries were deleted among
     /// them or the group's position was set by hand.
-    pub fn lag(&self, group: &Group) -> Option<u64> {
+    pub fn lag(&self, group: &ConsumerGroup) -> Option<u64> {
         let added = self.entries.history().entries_added;
         let read = match group.entries_read {
             _ if added == 0 => return Some(0),
@@ -104,7 +104,7 @@ impl Stream {
 
     /// Bytes of its blocks of memory; those of large parts are estimated from this many samples.
     pub fn memory_bytes(&self, samples: usize) -> usize {
-        let of_group = |name: &Name, group: &Group| {
+        let of_group = |name: &Name, group: &ConsumerGroup| {
             block_bytes(size_of::<usize>() + name.len()) + group.memory_bytes(samples)
         };
         block_bytes(size_of::<Stream>())

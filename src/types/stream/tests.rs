@@ -196,7 +196,7 @@ fn ids_ascend_whatever_the_clock_says() {
 }
 
 /// The two views of what is pending agree.
-fn check_group(group: &Group) {
+fn check_group(group: &ConsumerGroup) {
     let mut by_consumer: Vec<(StreamId, Name)> = Vec::new();
     for (name, consumer) in group.consumers().iter() {
         assert_eq!(*name, consumer.name);
@@ -220,7 +220,7 @@ fn groups_behave_like_a_map_of_owners() {
     const CONSUMERS: [&[u8]; 3] = [b"ann", b"bob", b"cid"];
     for seed in 0..10 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut group = Group::default();
+        let mut group = ConsumerGroup::default();
         let mut owners: BTreeMap<StreamId, &[u8]> = BTreeMap::new();
         let mut clones = Vec::new();
         for now_ms in 0..3000 {
@@ -240,7 +240,7 @@ fn groups_behave_like_a_map_of_owners() {
                     assert_eq!(acknowledged.as_deref(), expected);
                 }
                 _ => {
-                    group.see_consumer(name, now_ms);
+                    group.mark_seen(name, now_ms);
                     let pending = Pending {
                         consumer: Name::from(name),
                         delivered_at_ms: now_ms,
@@ -268,16 +268,16 @@ fn groups_behave_like_a_map_of_owners() {
 fn delivery() {
     let mut stream = Stream::default();
     (1..=5).for_each(|ms| stream.entries.append(id(ms, 0), &[b"f", b"v"], LIMITS));
-    let mut group = Group::new(StreamId::MIN, Some(0));
+    let mut group = ConsumerGroup::new(StreamId::MIN, Some(0));
     group.create_consumer(b"ann", 0);
     group.create_consumer(b"bob", 0);
     stream.groups.insert(Name::from(&b"g"[..]), group);
-    let deliver = |stream: &mut Stream, consumer: &[u8], most, needs_no_acknowledgement| {
+    let deliver = |stream: &mut Stream, consumer: &[u8], most, noack| {
         let mut ids = Vec::new();
         let delivery = Delivery {
             consumer,
             most,
-            needs_no_acknowledgement,
+            noack,
             now_ms: 70,
         };
         let count = stream.deliver(b"g", delivery, |entry| ids.push(entry.id.ms));
@@ -298,7 +298,8 @@ fn delivery() {
         .map(|(id, pending)| (id.ms, &pending.consumer[..]));
     let expected = [(1, &b"ann"[..]), (2, b"ann"), (4, b"bob"), (5, b"bob")];
     assert_eq!(owners.collect::<Vec<_>>(), expected);
-    let active = |group: &Group, name: &[u8]| group.consumer(name).map(|it| it.active_at_ms);
+    let active =
+        |group: &ConsumerGroup, name: &[u8]| group.consumer(name).map(|it| it.active_at_ms);
     assert_eq!(active(group, b"ann"), Some(70));
     assert_eq!(active(group, b"bob"), Some(70));
     // The group is set back: what was delivered before goes to another consumer.

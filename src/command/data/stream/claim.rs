@@ -1,14 +1,14 @@
 //! Taking pending entries over from other consumers, which may have crashed.
 
-use super::entries::{reply_entry, reply_id};
-use super::replay::GroupName;
+use super::replay::GroupOfKey;
+use super::reply::{reply_entry, reply_id};
 use super::{id, no_key_or_group};
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::resp::reply::Reply;
-use crate::types::stream::{Entries, Group as ConsumerGroup, Name, Pending, Stream, StreamId};
+use crate::types::stream::{ConsumerGroup, Entries, Name, Pending, Stream, StreamId};
 use crate::util::number;
 
 #[rustfmt::skip]
@@ -44,14 +44,14 @@ pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
 /// ```
 fn xclaim(call: &mut Call, db: &mut Db) -> CommandResult {
     check_group(call, db)?;
-    let least_idle_ms = least_idle_ms(call, "XCLAIM")?;
+    let min_idle_ms = min_idle_ms(call, "XCLAIM")?;
     let ids: Vec<StreamId> = call.arguments[5..]
         .iter()
         .map_while(|text| id::parse(text, 0).ok())
         .collect();
-    let mut terms = Terms::new(least_idle_ms, call.now_ms);
-    terms.read_options(call, 5 + ids.len())?;
-    claim(call, db, &terms, |reply, claim| {
+    let mut options = ClaimOptions::new(min_idle_ms, call.now_ms);
+    options.read(call, 5 + ids.len())?;
+    claim(call, db, &options, |reply, claim| {
         reply.array_of(ids.len(), |reply| {
             let is_claimed = |id: &&StreamId| claim.take(reply, **id) == Taken::Claimed;
             ids.iter().filter(is_claimed).count()
@@ -78,26 +78,28 @@ fn xclaim(call: &mut Call, db: &mut Db) -> CommandResult {
 fn xautoclaim(call: &mut Call, db: &mut Db) -> CommandResult {
     /// Pending entries that are looked at for each one that may be claimed.
     const LOOKED_AT: usize = 10;
-    let least_idle_ms = least_idle_ms(call, "XAUTOCLAIM")?;
+    let min_idle_ms = min_idle_ms(call, "XAUTOCLAIM")?;
     let start = id::range_start(call.argument(5))?;
-    let mut terms = Terms::new(least_idle_ms, call.now_ms);
+    let mut options = ClaimOptions::new(min_idle_ms, call.now_ms);
     let mut most = 100;
     let mut index = 6;
     while index < call.arguments.len() {
         if call.is_word(index, "COUNT") && index + 1 < call.arguments.len() {
             let count = number::parse_i64(call.argument(index + 1));
+            // Redis' own limit: it allocates 16 bytes for each.
             let count = count.filter(|count| (1..=i64::MAX / 16).contains(count));
             most = count.ok_or_else(|| CommandError::err("COUNT must be > 0"))? as usize;
             index += 1;
         } else if call.is_word(index, "JUSTID") {
-            terms.has_only_ids = true;
+            options.just_id = true;
         } else {
             return Err(CommandError::Syntax);
         }
         index += 1;
     }
     check_group(call, db)?;
-    claim(call, db, &terms, |reply, claim| {
+    claim(call, db, &options, |reply, claim| {
+        // The cursor comes first in the reply, but is known last.
         let mut claimed = Reply::new(reply.protocol);
         let mut gone = Vec::new();
         let mut next = claim.pending_from(start);
@@ -123,7 +125,7 @@ fn xautoclaim(call: &mut Call, db: &mut Db) -> CommandResult {
     })
 }
 
-fn least_idle_ms(call: &Call, command: &str) -> Result<i64, CommandError> {
+fn min_idle_ms(call: &Call, command: &str) -> Result<i64, CommandError> {
     let ms = number::parse_i64(call.argument(4));
     let invalid = format!("Invalid min-idle-time argument for {command}");
     ms.ok_or_else(|| CommandError::err(invalid))
@@ -139,37 +141,37 @@ fn check_group(call: &Call, db: &Db) -> CommandResult {
         .ok_or_else(|| no_key_or_group(key.bytes, name))
 }
 
-/// On which terms entries are claimed, and what becomes of them.
+/// Which entries are claimed, and what becomes of them.
 #[derive(Debug)]
-struct Terms {
+struct ClaimOptions {
     /// Entries that were delivered less than so long ago are left with their consumers.
-    least_idle_ms: i64,
+    min_idle_ms: i64,
     /// When they count as delivered.
     delivered_at_ms: i64,
     /// How often they count as delivered; `None`: once more.
     deliveries: Option<u64>,
     /// Entries that are not pending become so.
-    forces: bool,
+    force: bool,
     /// The client wants IDs alone, so this is no delivery.
-    has_only_ids: bool,
+    just_id: bool,
     /// The group moves on to this ID, unless it is further already.
     last_id: StreamId,
 }
 
-impl Terms {
-    fn new(least_idle_ms: i64, now_ms: i64) -> Terms {
-        Terms {
-            least_idle_ms,
+impl ClaimOptions {
+    fn new(min_idle_ms: i64, now_ms: i64) -> ClaimOptions {
+        ClaimOptions {
+            min_idle_ms,
             delivered_at_ms: now_ms,
             deliveries: None,
-            forces: false,
-            has_only_ids: false,
+            force: false,
+            just_id: false,
             last_id: StreamId::MIN,
         }
     }
 
     /// Reads what follows the IDs of XCLAIM.
-    fn read_options(&mut self, call: &Call, mut index: usize) -> CommandResult {
+    fn read(&mut self, call: &Call, mut index: usize) -> CommandResult {
         let now_ms = call.now_ms;
         while index < call.arguments.len() {
             let has_more = index + 1 < call.arguments.len();
@@ -180,8 +182,8 @@ impl Terms {
                 number.ok_or_else(|| CommandError::err(invalid))
             };
             match word.as_str() {
-                "FORCE" => self.forces = true,
-                "JUSTID" => self.has_only_ids = true,
+                "FORCE" => self.force = true,
+                "JUSTID" => self.just_id = true,
                 "IDLE" if has_more => {
                     self.delivered_at_ms = now_ms.wrapping_sub(integer(index + 1)?);
                 }
@@ -215,7 +217,7 @@ struct Claim<'a> {
     entries: &'a Entries,
     group: &'a mut ConsumerGroup,
     consumer: Name,
-    terms: &'a Terms,
+    options: &'a ClaimOptions,
     now_ms: i64,
     /// How many pending entries have changed.
     changes: usize,
@@ -240,7 +242,7 @@ impl Claim<'_> {
         self.group.pending().range(id..).next().map(|(id, _)| *id)
     }
 
-    /// Claims an entry, if the terms allow it, and writes it into the reply.
+    /// Claims an entry, if it is old enough, and writes it into the reply.
     fn take(&mut self, reply: &mut Reply, id: StreamId) -> Taken {
         let Some(entry) = self.entries.get(id) else {
             let Some(pending) = self.group.acknowledge(id) else {
@@ -249,35 +251,33 @@ impl Claim<'_> {
             self.note(id, pending);
             return Taken::Gone;
         };
-        let Terms {
-            forces,
-            least_idle_ms,
-            ..
-        } = *self.terms;
+        let ClaimOptions {
+            force, min_idle_ms, ..
+        } = *self.options;
         let before = match self.group.pending().get(&id) {
             Some(pending) => {
                 let idle_ms = self.now_ms.wrapping_sub(pending.delivered_at_ms);
-                if least_idle_ms > 0 && idle_ms < least_idle_ms {
+                if min_idle_ms > 0 && idle_ms < min_idle_ms {
                     return Taken::Left;
                 }
                 pending.deliveries
             }
             // As in Redis, it counts as delivered before.
-            None if forces => 1,
+            None if force => 1,
             None => return Taken::Left,
         };
-        let once_more = u64::from(!self.terms.has_only_ids);
+        let once_more = u64::from(!self.options.just_id);
         let pending = Pending {
             consumer: self.consumer.clone(),
-            delivered_at_ms: self.terms.delivered_at_ms,
-            deliveries: match self.terms.deliveries {
+            delivered_at_ms: self.options.delivered_at_ms,
+            deliveries: match self.options.deliveries {
                 Some(deliveries) => deliveries,
                 None => before.wrapping_add(once_more),
             },
         };
         self.group.assign(id, pending.clone());
         self.note(id, pending);
-        match self.terms.has_only_ids {
+        match self.options.just_id {
             true => reply_id(reply, id),
             false => reply_entry(reply, &entry),
         }
@@ -299,7 +299,7 @@ impl Claim<'_> {
 fn claim(
     call: &mut Call,
     db: &mut Db,
-    terms: &Terms,
+    options: &ClaimOptions,
     take_all: impl FnOnce(&mut Reply, &mut Claim),
 ) -> CommandResult {
     let key = call.key();
@@ -309,17 +309,17 @@ fn claim(
     let group = groups
         .get_mut(name)
         .ok_or_else(|| no_key_or_group(key.bytes, name))?;
-    let moves_on = group.last_id < terms.last_id;
-    group.last_id = group.last_id.max(terms.last_id);
-    let is_new = group.see_consumer(consumer, call.now_ms);
+    let moves_on = group.last_id < options.last_id;
+    group.last_id = group.last_id.max(options.last_id);
+    let is_new = group.mark_seen(consumer, call.now_ms);
     let name_of_consumer = group
         .consumer(consumer)
         .map(|consumer| consumer.name.clone());
     let mut claim = Claim {
         entries,
         group,
-        consumer: name_of_consumer.expect("it was just seen"),
-        terms,
+        consumer: name_of_consumer.unwrap_or_else(|| consumer.into()),
+        options,
         now_ms: call.now_ms,
         changes: 0,
         replayed: is_replayed.then(Vec::new),
@@ -330,13 +330,13 @@ fn claim(
     } = claim;
     let after = is_replayed.then(|| ConsumerGroup::new(group.last_id, group.entries_read));
     if is_new {
-        db.changed_beside(&key, "xgroup-createconsumer", 1);
+        db.changed_unwatched(&key, "xgroup-createconsumer", 1);
     }
     if changes > 0 || moves_on {
-        db.changed_beside(&key, "", changes.max(1));
+        db.changed_unwatched(&key, "", changes.max(1));
     }
     db.replay_as(|replay| {
-        let place = GroupName {
+        let place = GroupOfKey {
             key: key.bytes,
             group: name,
         };

@@ -6,7 +6,7 @@ use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
-use crate::types::stream::{Group as ConsumerGroup, Stream, StreamId};
+use crate::types::stream::{ConsumerGroup, Stream, StreamId};
 
 #[rustfmt::skip]
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
@@ -67,7 +67,7 @@ fn create(call: &mut Call, db: &mut Db) -> CommandResult {
     groups.insert(name.into(), group);
     match is_new {
         true => db.changed(&key, "xgroup-create", 1),
-        false => db.changed_beside(&key, "xgroup-create", 1),
+        false => db.changed_unwatched(&key, "xgroup-create", 1),
     }
     if call.argument(4) == b"$" {
         db.replay_as(|replay| {
@@ -102,7 +102,7 @@ fn set_id(call: &mut Call, db: &mut Db) -> CommandResult {
         group.last_id = last_id;
         group.entries_read = options.entries_read;
     }
-    db.changed_beside(&key, "xgroup-setid", 1);
+    db.changed_unwatched(&key, "xgroup-setid", 1);
     call.reply.ok();
     Ok(())
 }
@@ -120,11 +120,12 @@ fn destroy(call: &mut Call, db: &mut Db) -> CommandResult {
     let stream = db.collection_mut::<Stream>(&key)?;
     let groups = &mut stream.ok_or_else(key_required)?.groups;
     let removed = groups.remove(call.argument(3));
-    if removed.is_some() {
+    call.reply.integer(removed.is_some().into());
+    if let Some(group) = removed {
+        db.free_later(group);
         // Consumers that wait for entries get an error.
         db.changed_for_waiters(&key, "xgroup-destroy", 1);
     }
-    call.reply.integer(removed.is_some().into());
     Ok(())
 }
 
@@ -144,7 +145,7 @@ fn create_consumer(call: &mut Call, db: &mut Db) -> CommandResult {
     let group = groups.get_mut(call.argument(3));
     let is_new = group.is_some_and(|group| group.create_consumer(call.argument(4), now_ms));
     if is_new {
-        db.changed_beside(&key, "xgroup-createconsumer", 1);
+        db.changed_unwatched(&key, "xgroup-createconsumer", 1);
     }
     call.reply.integer(is_new.into());
     Ok(())
@@ -172,7 +173,7 @@ fn delete_consumer(call: &mut Call, db: &mut Db) -> CommandResult {
     let group = groups.get_mut(call.argument(3));
     let pending = group.and_then(|group| group.remove_consumer(call.argument(4)));
     if pending.is_some() {
-        db.changed_beside(&key, "xgroup-delconsumer", 1);
+        db.changed_unwatched(&key, "xgroup-delconsumer", 1);
     }
     call.reply.count(pending.unwrap_or(0));
     Ok(())

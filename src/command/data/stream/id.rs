@@ -6,7 +6,7 @@ use crate::util::number;
 use crate::util::quoting::c_string;
 
 /// Longest text of an ID, as in Redis.
-const MOST_BYTES: usize = 127;
+const MOST_TEXT_BYTES: usize = 127;
 
 /// The ID of an entry that is to be added.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl NewId {
     pub(super) fn parse(text: &[u8]) -> Result<NewId, CommandError> {
         match (text, c_string(text).strip_suffix(b"-*")) {
             (b"*", _) => Ok(NewId::Auto),
-            (_, Some(ms)) if text.len() <= MOST_BYTES && !ms.contains(&b'-') => {
+            (_, Some(ms)) if text.len() <= MOST_TEXT_BYTES && !ms.contains(&b'-') => {
                 let ms = part(ms).ok_or(CommandError::InvalidStreamId)?;
                 Ok(NewId::AutoSeq(ms))
             }
@@ -47,7 +47,7 @@ pub(super) fn parse_or_end(text: &[u8], seq: u64) -> Result<StreamId, CommandErr
     // Redis works on C strings here, so a zero byte ends the text.
     let c_text = c_string(text);
     match c_text {
-        _ if text.len() > MOST_BYTES => return Err(invalid()),
+        _ if text.len() > MOST_TEXT_BYTES => return Err(invalid()),
         b"-" => return Ok(StreamId::MIN),
         b"+" => return Ok(StreamId::MAX),
         _ => {}

@@ -1,13 +1,14 @@
 //! XINFO: what a stream, its groups and its consumers are like.
 
-use super::entries::{reply_entry_or_null, reply_id, reply_range};
 use super::no_group_of_key;
+use super::radix_tree;
+use super::reply::{Direction, reply_entry_or_null, reply_id, reply_range};
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::resp::reply::Reply;
-use crate::types::stream::{Consumer, Entries, Group as ConsumerGroup, Stream, StreamId};
+use crate::types::stream::{Consumer, ConsumerGroup, Entries, Stream, StreamId};
 
 #[rustfmt::skip]
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
@@ -183,7 +184,7 @@ impl Full {
     fn reply(&self, reply: &mut Reply, stream: &Stream) {
         reply.bulk(b"entries");
         let all = [StreamId::MIN, StreamId::MAX];
-        reply_range(reply, &stream.entries, all, self.most);
+        reply_range(reply, &stream.entries, all, self.most, Direction::Forward);
         reply.bulk(b"groups");
         reply.array(stream.groups.len());
         for (name, group) in stream.groups.iter() {
@@ -248,7 +249,7 @@ fn reply_history(reply: &mut Reply, entries: &Entries) {
     reply_integer(reply, "length", entries.len() as i64);
     let ids = entries.listpacks().map(|(id, _)| id.to_bytes());
     reply_count(reply, "radix-tree-keys", entries.block_count());
-    reply_count(reply, "radix-tree-nodes", radix_tree_nodes(ids));
+    reply_count(reply, "radix-tree-nodes", radix_tree::nodes(ids));
     reply_named_id(reply, "last-generated-id", history.last_id);
     reply_named_id(reply, "max-deleted-entry-id", history.max_deleted_id);
     reply_integer(reply, "entries-added", history.entries_added as i64);
@@ -288,66 +289,4 @@ fn reply_count(reply: &mut Reply, name: &str, count: usize) {
 fn reply_named_id(reply: &mut Reply, name: &str, id: StreamId) {
     reply.bulk(name.as_bytes());
     reply_id(reply, id);
-}
-
-/// The number of nodes that Redis' radix tree (`rax.c`) has for these keys, in ascending order: clients of XINFO see
-/// it. There is no such tree here.
-///
-/// The tree has a node for each place where keys part, for each end of a key, and for each chain of bytes between two
-/// of these; behind a place where keys part, one byte of each key belongs to that place.
-fn radix_tree_nodes<const BYTES: usize>(mut keys: impl Iterator<Item = [u8; BYTES]>) -> usize {
-    let Some(mut key) = keys.next() else {
-        return 1;
-    };
-    // The depths of the places where the keys so far part, from the root to the current key.
-    let mut forks: Vec<usize> = Vec::new();
-    let has_chain = |parent: Option<&usize>, depth: usize| match parent {
-        Some(parent) => depth > parent + 1,
-        None => depth > 0,
-    };
-    let mut nodes = 0;
-    for next in keys.map(Some).chain([None]) {
-        // The depth at which the next key parts from this one.
-        let fork = next.map(|next| {
-            let pairs = key.iter().zip(&next);
-            pairs.take_while(|(own, other)| own == other).count()
-        });
-        let parent = forks.last().copied().max(fork);
-        nodes += 1 + usize::from(has_chain(parent.as_ref(), BYTES));
-        // Forks deeper than the next one are complete.
-        while let Some(depth) = forks.pop_if(|depth| Some(*depth) > fork) {
-            let parent = forks.last().copied().max(fork);
-            nodes += 1 + usize::from(has_chain(parent.as_ref(), depth));
-        }
-        if let Some(fork) = fork
-            && forks.last() != Some(&fork)
-        {
-            forks.push(fork);
-        }
-        key = next.unwrap_or(key);
-    }
-    nodes
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What Redis 7.2.4 tells of such trees, and drawings by hand.
-    #[test]
-    fn nodes_of_radix_trees() {
-        for (keys, nodes) in [
-            (&[][..], 1),
-            // ABCD -> end
-            (&[*b"ABCD"][..], 2),
-            // ABC -> fork DE -> two ends
-            (&[*b"ABCD", *b"ABCE"], 4),
-            // fork AB -> two chains -> two ends
-            (&[*b"AAAA", *b"BAAA"], 5),
-            // A -> fork AB -> (fork AB -> two chains -> two ends), (AA -> end)
-            (&[*b"AAAA", *b"AABA", *b"ABAA"], 9),
-        ] {
-            assert_eq!(radix_tree_nodes(keys.iter().copied()), nodes, "{keys:?}");
-        }
-    }
 }

@@ -2,27 +2,31 @@
 //!
 //! | file | commands |
 //! |---|---|
-//! | `add` | XADD, XTRIM, XSETID, XDEL |
+//! | `change` | XADD, XTRIM, XSETID, XDEL |
 //! | `range` | XRANGE, XREVRANGE, XLEN |
-//! | `read` | XREAD and XREADGROUP, which may wait |
+//! | `read` | XREAD, which may wait |
+//! | `read_group` | XREADGROUP, which may wait too |
 //! | `group` | XGROUP |
 //! | `pending` | XACK, XPENDING |
 //! | `claim` | XCLAIM, XAUTOCLAIM |
 //! | `info` | XINFO |
 //!
-//! `id` reads IDs, `entries` writes entries into replies, and `replay` says what a change of a group is replayed as.
+//! `id` reads IDs, `trim` the options MAXLEN and MINID, `reply` writes entries into replies, and `replay` says what a
+//! change of a group is replayed as. `radix_tree` counts nodes that are not there.
 
-pub(super) mod add;
+pub(super) mod change;
 pub(super) mod claim;
-mod entries;
 pub(super) mod group;
 mod id;
 pub(super) mod info;
 pub(super) mod pending;
+mod radix_tree;
 pub(super) mod range;
 pub(super) mod read;
+pub(super) mod read_group;
 mod replay;
-pub(super) mod trim;
+mod reply;
+mod trim;
 
 use crate::command::error::CommandError;
 use crate::util::quoting::c_string;

@@ -1,13 +1,13 @@
 //! Acknowledging entries, and looking at those that are pending.
 
-use super::entries::reply_id;
+use super::reply::reply_id;
 use super::{id, no_key_or_group};
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::resp::reply::Reply;
-use crate::types::stream::{Group as ConsumerGroup, Pending, Stream, StreamId};
+use crate::types::stream::{ConsumerGroup, Pending, Stream, StreamId};
 
 #[rustfmt::skip]
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
@@ -50,7 +50,7 @@ fn xack(call: &mut Call, db: &mut Db) -> CommandResult {
         ids.filter_map(|id| group.acknowledge(id)).count()
     });
     if acknowledged > 0 {
-        db.changed_beside(&key, "", acknowledged);
+        db.changed_unwatched(&key, "", acknowledged);
     }
     call.reply.count(acknowledged);
     Ok(())
@@ -116,7 +116,7 @@ fn reply_summary(reply: &mut Reply, group: &ConsumerGroup) {
 
 /// Which pending entries are to be listed.
 struct Query<'a> {
-    least_idle_ms: i64,
+    min_idle_ms: i64,
     first: StreamId,
     last: StreamId,
     most: usize,
@@ -126,14 +126,14 @@ struct Query<'a> {
 impl<'a> Query<'a> {
     /// `None` if the summary is asked for.
     fn parse(call: &Call<'a>) -> Result<Option<Query<'a>>, CommandError> {
-        let (len, mut index, mut least_idle_ms) = (call.arguments.len(), 3, 0);
+        let (len, mut index, mut min_idle_ms) = (call.arguments.len(), 3, 0);
         match len {
             3 => return Ok(None),
             6..=9 => {}
             _ => return Err(CommandError::Syntax),
         }
         if call.is_word(index, "IDLE") {
-            least_idle_ms = call.integer(index + 1)?;
+            min_idle_ms = call.integer(index + 1)?;
             if len < 8 {
                 return Err(CommandError::Syntax);
             }
@@ -141,7 +141,7 @@ impl<'a> Query<'a> {
         }
         Ok(Some(Query {
             most: call.integer(index + 2)?.max(0) as usize,
-            least_idle_ms,
+            min_idle_ms,
             first: id::range_start(call.argument(index))?,
             last: id::range_end(call.argument(index + 1))?,
             consumer: call.arguments.get(index + 3).copied(),
@@ -171,7 +171,7 @@ impl<'a> Query<'a> {
     ) {
         let idle_ms = |pending: &Pending| now_ms.wrapping_sub(pending.delivered_at_ms);
         let is_idle =
-            |pending: &Pending| self.least_idle_ms == 0 || idle_ms(pending) >= self.least_idle_ms;
+            |pending: &Pending| self.min_idle_ms == 0 || idle_ms(pending) >= self.min_idle_ms;
         let pending = pending.filter(|(_, pending)| is_idle(pending));
         reply.array_of(0, |reply| {
             let replied = pending.take(self.most).map(|(id, pending)| {

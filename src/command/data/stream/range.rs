@@ -1,7 +1,7 @@
 //! Commands that read entries by their IDs.
 
-use super::entries::{reply_range, reply_range_back};
 use super::id;
+use super::reply::{Direction, reply_range};
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
@@ -55,7 +55,7 @@ fn xlen(call: &mut Call, db: &Db) -> CommandResult {
 ///       4) "7"
 /// ```
 fn xrange(call: &mut Call, db: &Db) -> CommandResult {
-    range(call, db, false)
+    range(call, db, Direction::Forward)
 }
 
 /// ```text
@@ -69,11 +69,14 @@ fn xrange(call: &mut Call, db: &Db) -> CommandResult {
 ///       2) "w"
 /// ```
 fn xrevrange(call: &mut Call, db: &Db) -> CommandResult {
-    range(call, db, true)
+    range(call, db, Direction::Backward)
 }
 
-fn range(call: &mut Call, db: &Db, is_backward: bool) -> CommandResult {
-    let (start, end) = if is_backward { (3, 2) } else { (2, 3) };
+fn range(call: &mut Call, db: &Db, direction: Direction) -> CommandResult {
+    let (start, end) = match direction {
+        Direction::Forward => (2, 3),
+        Direction::Backward => (3, 2),
+    };
     let range = [
         id::range_start(call.argument(start))?,
         id::range_end(call.argument(end))?,
@@ -86,8 +89,7 @@ fn range(call: &mut Call, db: &Db, is_backward: bool) -> CommandResult {
     match most {
         // As in Redis, no array of no elements.
         Some(0) => call.reply.null_array(),
-        _ if is_backward => reply_range_back(call.reply, &stream.entries, range, most),
-        _ => reply_range(call.reply, &stream.entries, range, most),
+        _ => reply_range(call.reply, &stream.entries, range, most, direction),
     }
     Ok(())
 }

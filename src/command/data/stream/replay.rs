@@ -4,16 +4,16 @@
 //! they assign to a consumer is replayed as one XCLAIM with all facts about it.
 
 use crate::keyspace::change::Replay;
-use crate::types::stream::{Group, Pending, StreamId};
+use crate::types::stream::{ConsumerGroup, Pending, StreamId};
 
 /// A group of a key.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct GroupName<'a> {
+pub(super) struct GroupOfKey<'a> {
     pub(super) key: &'a [u8],
     pub(super) group: &'a [u8],
 }
 
-impl GroupName<'_> {
+impl GroupOfKey<'_> {
     /// The entry with this ID is pending like this; nothing is pending if the entry does not exist.
     pub(super) fn pending(
         self,
@@ -44,7 +44,7 @@ impl GroupName<'_> {
     }
 
     /// The group has come as far as this.
-    pub(super) fn position(self, replay: &mut Replay, group: &Group) {
+    pub(super) fn position(self, replay: &mut Replay, group: &ConsumerGroup) {
         let last_id = group.last_id.to_string();
         let read = match group.entries_read {
             Some(read) => (read as i64).to_string(),

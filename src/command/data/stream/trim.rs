@@ -110,9 +110,13 @@ impl TrimOptions {
 
 /// The most entries that go without LIMIT, so that no single command takes long: those of 100 blocks.
 fn default_limit(call: &Call) -> u64 {
+    const BLOCKS: u64 = 100;
+    /// If blocks have no limit.
+    const DEFAULT: u64 = 10_000;
+    const MOST: u64 = 1_000_000;
     let of_block = call.server.config.stream_limits().entries;
-    match of_block.saturating_mul(100) {
-        0 => 10_000,
-        limit => limit.min(1_000_000),
+    match of_block.saturating_mul(BLOCKS) {
+        0 => DEFAULT,
+        limit => limit.min(MOST),
     }
 }

@@ -1,7 +1,7 @@
 //! Commands that change the entries of a stream.
 
-use super::entries::reply_id;
 use super::id::{self, NewId};
+use super::reply::reply_id;
 use super::trim::{TrimOptions, Trimming};
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
@@ -59,13 +59,18 @@ fn xadd(call: &mut Call, db: &mut Db) -> CommandResult {
         return Ok(());
     }
     // A stream that is new takes any ID that `parse` lets pass, so none is left behind empty.
+    let is_replayed = db.is_replayed();
     let entries = &mut db.get_or_create::<Stream>(&key)?.entries;
     let id = options.id_for(entries, call.now_ms)?;
     entries.append(id, pairs, call.server.config.stream_limits());
     let trimmed = options.trimming.map(|trimming| trimming.run(entries));
-    let replayed_trimming = options.trimming.map(|trimming| trimming.replay(entries));
+    let replayed_trimming = options
+        .trimming
+        .filter(|_| is_replayed)
+        .map(|trimming| trimming.replay(entries));
     db.changed(&key, "xadd", 1);
     if trimmed.is_some_and(|count| count > 0) {
+        // As in Redis, one XADD is one change.
         db.changed(&key, "xtrim", 0);
     }
     reply_id(call.reply, id);
@@ -220,6 +225,7 @@ fn xtrim(call: &mut Call, db: &mut Db) -> CommandResult {
 /// ```
 fn xdel(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
+    // As in Redis, a key that is not there is answered before a bad ID.
     let ids = id::parse_all(&call.arguments[2..]);
     let Some(stream) = db.collection_mut::<Stream>(&key)? else {
         call.reply.integer(0);
@@ -272,7 +278,7 @@ fn xsetid(call: &mut Call, db: &mut Db) -> CommandResult {
     };
     let entries = &mut db.get_or_create::<Stream>(&key)?.entries;
     entries.set_history(history);
-    db.changed_beside(&key, "xsetid", 1);
+    db.changed_unwatched(&key, "xsetid", 1);
     call.reply.ok();
     Ok(())
 }

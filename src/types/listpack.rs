@@ -1,8 +1,9 @@
-//! Reading and writing the listpack in which a block of a stream keeps its entries. The layout is Redis' own, byte for
-//! byte, so an RDB file holds the bytes that lie in memory; [`rdb::encodings::listpack`] draws it.
+//! The elements of a listpack, in which a block of a stream keeps its entries. The layout is Redis' own, byte for byte,
+//! so an RDB file holds the bytes that lie in memory; [`rdb::encodings::listpack`] draws it.
 //!
-//! Nothing is checked here: whoever makes a block from bytes of a file has read them with the checking reader of that
-//! module first.
+//! This reader is fast and trusts the bytes. Those of a file are read by that of [`rdb::encodings::listpack`] first,
+//! which checks every element. Small collections of other types are not kept in listpacks but in blocks of
+//! [`packed`](super::packed), which take fewer bytes.
 //!
 //! [`rdb::encodings::listpack`]: crate::rdb::encodings::listpack
 
@@ -38,7 +39,7 @@ impl<'a> Element<'a> {
         }
     }
 
-    /// The integer; 0 for a text, which stands nowhere that an integer is expected.
+    /// The integer. A text gives 0, but stands nowhere that a block has an integer.
     #[inline]
     pub(super) fn integer(self) -> i64 {
         match self {
