@@ -109,7 +109,8 @@ impl Supplement {
         let group = |consumers| {
             let entries_read = match words.next()? {
                 UNKNOWN => None,
-                read => Some(read.parse().ok()?),
+                // A number that stands for "not known" elsewhere in files is none.
+                read => Some(read.parse().ok().filter(|read| *read != u64::MAX)?),
             };
             let times = (0..consumers).map(|_| words.next()?.parse().ok());
             Some(GroupSupplement {
@@ -245,6 +246,7 @@ mod tests {
             b"1-0 2-0 3 1 -1 1500",
             b"1-0 2-0 3 1 -1 1500 ? ?",
             b"1-0 2-0 3 1 -1 x ?",
+            b"1-0 2-0 3 18446744073709551615 -1 1500 ?",
             b"1-0 2-0 3 1 -1 \xff ?",
         ] {
             assert_eq!(add(&mut read, bad), None, "{bad:?}");

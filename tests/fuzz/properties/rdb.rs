@@ -1,7 +1,7 @@
 //! What must be true of the reader of RDB files.
 
 use super::memory::allocated_by;
-use my_redis_server::rdb::format::VERSION_FOR_ALL;
+use my_redis_server::rdb::format::{VERSION_FOR_ALL, VERSION_FOR_SERVERS, VERSION_NEWEST};
 use my_redis_server::rdb::{
     Item, KeyRecord, ListNodes, RdbError, Reader, Value, ValueRef, Writer, WriterOptions,
 };
@@ -33,8 +33,13 @@ pub fn check(input: &[u8]) {
     assert_eq!(read(OneByOne(input), WINDOW, input.len() as u64), outcome);
     check_verify(input, &outcome);
     if outcome.end.is_ok() {
-        check_written_again(&outcome, true);
-        check_written_again(&outcome, false);
+        check_written_again(&outcome, true, VERSION_FOR_ALL);
+        check_written_again(&outcome, false, VERSION_FOR_ALL);
+        // The version decides on the types of streams alone.
+        if outcome.items.iter().filter_map(as_key).any(is_stream) {
+            check_written_again(&outcome, true, VERSION_FOR_SERVERS);
+            check_written_again(&outcome, true, VERSION_NEWEST);
+        }
     }
 }
 
@@ -139,9 +144,13 @@ fn as_key(item: &Item) -> Option<&KeyRecord> {
     }
 }
 
+fn is_stream(record: &KeyRecord) -> bool {
+    matches!(record.value, Value::Stream(_))
+}
+
 /// The keys of types that we write, written and read again, are the same.
-fn check_written_again(outcome: &Outcome, compression: bool) {
-    let (file, expected) = write(outcome, compression).expect("a Vec takes everything");
+fn check_written_again(outcome: &Outcome, compression: bool, version: u32) {
+    let (file, expected) = write(outcome, compression, version).expect("a Vec takes everything");
     let again = read(&file[..], WINDOW, file.len() as u64);
     assert_eq!(again.end, Ok(file.len() as u64));
     let found: Vec<&KeyRecord> = again.items.iter().filter_map(as_key).collect();
@@ -150,12 +159,16 @@ fn check_written_again(outcome: &Outcome, compression: bool) {
 }
 
 /// Writes the keys of types that we write, and returns them as they must come back.
-fn write(outcome: &Outcome, compression: bool) -> io::Result<(Vec<u8>, Vec<KeyRecord>)> {
+fn write(
+    outcome: &Outcome,
+    compression: bool,
+    version: u32,
+) -> io::Result<(Vec<u8>, Vec<KeyRecord>)> {
     let checksum = true;
     let mut writer = Writer::new(
         Vec::new(),
         WriterOptions {
-            version: VERSION_FOR_ALL,
+            version,
             compression,
             checksum,
         },
@@ -163,12 +176,12 @@ fn write(outcome: &Outcome, compression: bool) -> io::Result<(Vec<u8>, Vec<KeyRe
     let mut written = Vec::new();
     for record in outcome.items.iter().filter_map(as_key) {
         let is_written = match &record.value {
-            Value::Stream(_) | Value::Module { .. } => false,
+            Value::Module { .. } => false,
             Value::List(elements, _) | Value::Set(elements) | Value::Hash(elements) => {
                 !elements.is_empty()
             }
             Value::SortedSet { members, .. } => !members.is_empty(),
-            Value::String(_) => true,
+            Value::String(_) | Value::Stream(_) => true,
         };
         if is_written {
             write_key(&mut writer, record)?;
@@ -198,7 +211,8 @@ fn write_key(writer: &mut Writer<Vec<u8>>, record: &KeyRecord) -> io::Result<()>
             let mut pairs = members.iter().zip(scores.iter().copied());
             put(ValueRef::SortedSet(members.len(), &mut pairs))
         }
-        Value::Stream(_) | Value::Module { .. } => Ok(()),
+        Value::Stream(stream) => put(ValueRef::Stream(stream)),
+        Value::Module { .. } => Ok(()),
     }
 }
 
