@@ -24,6 +24,7 @@ mod sorted_sets_combined;
 pub mod sorted_sets_random;
 mod stream_groups;
 mod streams;
+mod streams_blocking;
 pub mod streams_random;
 pub mod strings;
 mod transactions;

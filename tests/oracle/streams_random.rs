@@ -1,8 +1,8 @@
 //! Random commands on streams, answered by our server and a real redis-server: few IDs, so that commands often find
 //! each other's entries, and blocks of several sizes.
 //!
-//! Since 7.2 a consumer exists as soon as its name is used; in 7.0 only when it receives an entry. So the consumers of a
-//! group are created with it here. XSETID names an ID that is larger than all others, because 7.2 looks at the
+//! Since 7.2 a consumer exists as soon as its name is used; in 7.0 only when it receives an entry. So the consumers of
+//! a group are created with it here. XSETID names an ID that is larger than all others, because 7.2 looks at the
 //! deleted ones too.
 
 use crate::common::oracle::{Oracle, Pools};
@@ -68,8 +68,8 @@ pub const POOLS: Pools = &[
     ("ms", "0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 | x"),
     (
         "id",
-        "1-0 | 1-1 | 2-0 | 2-1 | 3-0 | 3-1 | 4-0 | 4-1 | 5-0 | 5-1 | 5-2 | 5-3 | 5-4 | 5-5 | 6-0 | 6-1 | 6-2 | 6-3 | 6-4 | \
-        6-5 | 6-6 | 6-7 | 6-8 | 6-9 | 9-0 | 9-1",
+        "1-0 | 1-1 | 2-0 | 2-1 | 3-0 | 3-1 | 4-0 | 4-1 | 5-0 | 5-1 | 5-2 | 5-3 | 5-4 | 5-5 | 6-0 | 6-1 | 6-2 | 6-3 | \
+        6-4 | 6-5 | 6-6 | 6-7 | 6-8 | 6-9 | 9-0 | 9-1",
     ),
     (
         "open",
