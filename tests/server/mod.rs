@@ -9,5 +9,6 @@ mod pubsub;
 mod resources;
 mod scripts;
 mod start_and_stop;
+mod stream_groups;
 mod transactions;
 mod unread_replies;
