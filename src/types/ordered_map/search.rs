@@ -6,9 +6,9 @@
 //!                             ^ ^ ^ ^ ^ ^ ^ ^                     how many keys of the next group are less?
 //! ```
 //!
-//! Binary search has to wait for each key that it reads before it knows which to read next, and the jumps between them
-//! cannot be predicted. Here the processor reads all ends of groups at once, and adds up the answers without a jump:
-//! twice as many comparisons take less time, above all if the node is not in the cache.
+//! Binary search has to wait for each key that it reads before it knows which to read next. Here the processor reads
+//! the ends of all groups at once, and adds up the answers without a jump. These are twice as many comparisons, but
+//! they take less time, above all if the node is not in the cache.
 
 use std::borrow::Borrow;
 
