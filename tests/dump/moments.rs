@@ -268,3 +268,87 @@ fn a_dump_sees_the_keyspace_before_or_after_it_was_emptied() {
         }
     });
 }
+
+/// A long stream is saved while one client adds to its end and trims it, and another reads as a consumer.
+#[test]
+fn a_dump_of_a_stream_that_changes_is_of_one_moment() {
+    const LEN: u64 = 5_000;
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut client = server.client();
+    let add = |client: &mut Client, number: u64| {
+        client.send(&[
+            "XADD",
+            "s",
+            &format!("{number}-0"),
+            "n",
+            &number.to_string(),
+        ])
+    };
+    (1..=LEN).for_each(|number| add(&mut client, number));
+    (1..=LEN).for_each(|_| drop(client.receive()));
+    client.ask("XGROUP CREATE s g 0");
+    let is_over = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let _end = EndOnDrop(&is_over);
+        scope.spawn(|| {
+            let mut client = server.client();
+            for number in LEN + 1.. {
+                if is_over.load(SeqCst) {
+                    break;
+                }
+                let entry = [format!("{number}-0"), number.to_string()];
+                let len = LEN.to_string();
+                // In one step the stream gets an entry at its end and loses the first.
+                client.call(&["XADD", "s", "MAXLEN", &len, &entry[0], "n", &entry[1]]);
+            }
+        });
+        scope.spawn(|| {
+            let mut client = server.client();
+            while !is_over.load(SeqCst) {
+                client.ask("XREADGROUP GROUP g ann COUNT 10 STREAMS s >");
+            }
+        });
+        let mut last = 0;
+        for dump in 0..dumps() {
+            let version = 9 + dump % 3;
+            assert_eq!(
+                client.ask(&format!("CONFIG SET rdb-version {version}")),
+                "OK"
+            );
+            assert_eq!(client.ask("SAVE"), "OK");
+            let keys = keys_of(&fs::read(folder.dump()).expect("a dump"));
+            last = check_moment(&keys[&b"s"[..]].value, LEN, last);
+        }
+        assert!(last > LEN, "the writer does not write");
+    });
+}
+
+/// Checks a stream that was saved while it changed; returns the number of its last entry.
+fn check_moment(value: &Value, len: u64, before: u64) -> u64 {
+    let Value::Stream(stream) = value else {
+        panic!("not a stream")
+    };
+    let ids: Vec<u64> = stream.entries.iter().map(|entry| entry.id.ms).collect();
+    let (first, last) = (ids[0], ids[ids.len() - 1]);
+    assert!(last >= before);
+    assert_eq!(ids.len() as u64, len);
+    assert!(
+        ids.iter().copied().eq(first..=last),
+        "a gap from {first} to {last}"
+    );
+    let history = stream.entries.history();
+    assert_eq!((history.last_id.ms, history.first_id.ms), (last, first));
+    assert_eq!(history.entries_added, last);
+    let group = stream.groups.get(&b"g"[..]).expect("a group");
+    // All that was delivered is pending, and nothing else.
+    let delivered = group.pending().len() as u64;
+    let last_pending = group
+        .pending()
+        .iter()
+        .next_back()
+        .map_or(0, |(id, _)| id.ms);
+    assert_eq!(last_pending, group.last_id.ms);
+    assert!(delivered <= last_pending && last_pending <= last);
+    last
+}
