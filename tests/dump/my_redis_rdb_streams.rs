@@ -44,8 +44,15 @@ fn json_of(path: &Path) -> Json {
 
 /// The stream of the fixtures, with what not every type holds.
 fn told(history: &Json, entries_read: &Json, active: [i64; 2]) -> Json {
-    let pending = |id, consumer, delivered_at_ms: i64, count| json!({"id": id, "consumer": consumer, "delivered_at_ms": delivered_at_ms, "delivery_count": count});
-    let consumer = |name, active_at_ms: i64| json!({"name": name, "seen_at_ms": 1_700_000_000_000_i64, "active_at_ms": active_at_ms});
+    let pending = |id, consumer, delivered_at_ms: i64, count| {
+        json!({"id": id, "consumer": consumer,
+            "delivered_at_ms": delivered_at_ms, "delivery_count": count})
+    };
+    let seen_at_ms = 1_700_000_000_000_i64;
+    let consumer = |name, active_at_ms: i64| {
+        json!({"name": name, "seen_at_ms": seen_at_ms,
+            "active_at_ms": active_at_ms})
+    };
     json!({"db": 0, "key": "key", "type": "stream", "value": {
         "entries": [
             {"id": "1-1", "fields": [["a", "1"]]},

@@ -172,7 +172,10 @@ fn bytes(value: &Value) -> &[u8] {
 /// Removes pairs of a name and a value, at all depths.
 fn leave_out(value: &mut Value, names: &[&str]) {
     let Value::Array(items) = value else { return };
-    let is_left_out = |item: &Value| matches!(item, Value::Bulk(name) if names.iter().any(|left_out| left_out.as_bytes() == name));
+    let is_left_out = |item: &Value| match item {
+        Value::Bulk(text) => names.iter().any(|name| name.as_bytes() == text),
+        _ => false,
+    };
     while let Some(place) = items.iter().position(is_left_out) {
         items.drain(place..place + 2);
     }

@@ -279,12 +279,12 @@ fn counts_of_a_node_are_corrected() {
 #[test]
 fn faults_of_groups_are_named() {
     let nodes = &NODE[1..];
-    let types: [(u8, &[u8], &[u8], &[u8]); 3] = [
-        (15, b"", b"", b""),
-        (19, COUNTERS, b"\x01", b""),
-        (21, COUNTERS, b"\x01", ACTIVE),
-    ];
-    for (type_code, counters, read_count, active) in types {
+    for type_code in [15, 19, 21] {
+        let (counters, read_count) = match type_code {
+            15 => (&b""[..], &b""[..]),
+            _ => (COUNTERS, &b"\x01"[..]),
+        };
+        let active = if type_code == 21 { ACTIVE } else { b"" };
         let consumer = |name: &[u8; 2], pending: &[&[u8]]| {
             let ids = pending.concat();
             [

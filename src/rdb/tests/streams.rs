@@ -1,5 +1,5 @@
-//! Streams with consumer groups, in their three types, and the AUX field of the older two. (`stream_faults.rs` has their
-//! possible faults.)
+//! Streams with consumer groups, in their three types, and the AUX field of the older two. (`stream_faults.rs` has
+//! their possible faults.)
 
 use super::super::verify::verify;
 use super::super::{Item, Reader, Value};
