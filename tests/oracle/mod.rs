@@ -26,6 +26,7 @@ mod stream_groups;
 mod streams;
 mod streams_blocking;
 pub mod streams_random;
+mod streams_trimmed;
 pub mod strings;
 mod transactions;
 mod transcripts;

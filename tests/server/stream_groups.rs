@@ -93,7 +93,7 @@ fn consume(mut client: Client, number: usize, progress: &Progress) -> Journal {
     let name = format!("consumer-{number}");
     let count = (1 + number).to_string();
     let request = ["XREADGROUP", "GROUP", "g", &name, "COUNT", &count];
-    let waits = number % 2 == 0;
+    let waits = number.is_multiple_of(2);
     let options: &[&str] = if waits { &["BLOCK", "20"] } else { &[] };
     let request = [&request[..], options, &["STREAMS", "s", ">"]].concat();
     let mut journal = Journal::default();
@@ -103,7 +103,7 @@ fn consume(mut client: Client, number: usize, progress: &Progress) -> Journal {
         if ids.is_empty() && was_last {
             return journal;
         }
-        let is_kept = |(index, _): &(usize, &String)| (index + number) % 3 > 0;
+        let is_kept = |(index, _): &(usize, &String)| !(index + number).is_multiple_of(3);
         let kept = ids.iter().enumerate().filter(is_kept);
         acknowledge(&mut client, progress, kept.map(|(_, id)| id));
         journal.delivered.extend(ids);
