@@ -9,7 +9,7 @@
 //! | [`util`] | patterns, numbers as Redis prints them, LZF, the clock, a bell | all else |
 //! | [`resp`] | bytes to protocol and back | commands, keys |
 //! | [`lua`] | the interpreter of scripts, with its sandbox and libraries | commands, keys |
-//! | [`types`] | the data structures, pure: hash table, list, set, sorted set, stream, HyperLogLog | keys, clients |
+//! | [`types`] | the data structures, pure: hash table, list, set, sorted set, stream | keys, clients |
 //! | [`keyspace`] | keys to values: shards, locks, expiry, changes, waiters, snapshots | sockets, replies |
 //! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
 //! | [`state`] | what the server knows besides data: configuration, clients, channels, saves | commands |
@@ -26,7 +26,9 @@
 //!    keys.
 //! 6. [`state::pubsub`] and [`state::outbox`]: how messages reach a client without the publisher waiting for it.
 //! 7. [`server::saver`], [`server::dump`], [`keyspace::snapshot`] and [`rdb::format`]: how the dump is written.
-//! 8. `command/execute/script`, [`lua`], [`state::scripts`] and `keyspace/undo.rs`: how a script runs, and is taken
+//! 8. [`types::ordered_map`], [`types::stream`] and `command/data/stream/read_group.rs`: a log, its consumer groups, and
+//!    how their readers wait.
+//! 9. `command/execute/script`, [`lua`], [`state::scripts`] and `keyspace/undo.rs`: how a script runs, and is taken
 //!    back.
 //!
 //! # The life of a command
@@ -48,8 +50,8 @@
 //!
 //! # Threads and locks
 //!
-//! The threads are listed in [`server`]; beside them, [`rdb::file`] reads a dump back in a thread of its own. They
-//! share one [`Engine`](command::execute::Engine): the [state](state::Server) and the keyspace with its locks.
+//! The threads are listed in [`server`]; beside them, [`rdb::file`] reads a dump back in a thread of its own, and large
+//! streams of a dump are encoded and checked with the help of another. They share one [`Engine`](command::execute::Engine): the [state](state::Server) and the keyspace with its locks.
 //! Handlers get the state alone, so none of them can lock a shard: the compiler says so.
 //!
 //! The locks, in the order in which a thread may take them:
@@ -84,7 +86,7 @@
 //! - No input or output while a shard is locked, with these exceptions: DEBUG RELOAD saves and loads under all locks,
 //!   a transaction runs whatever was queued under its locks, CONFIG REWRITE for example, and a script may write lines
 //!   into the log. Memory of keys that go is freed when the locks are gone; what a command takes out of a collection
-//!   (LTRIM, ZREMRANGEBYRANK) is freed as it goes, and so is what a script lets go in its interpreter.
+//!   (LTRIM, ZREMRANGEBYRANK, XTRIM, XGROUP DELCONSUMER) is freed as it goes, and so is what a script lets go in its interpreter.
 
 #![forbid(unsafe_code)]
 

@@ -132,8 +132,8 @@ pub enum KeyPlaces {
         /// Index of the first argument that may be the word.
         from: usize,
     },
-    /// The first half of what stands behind a word; the other half says something about each. The word may also be the
-    /// name of something else, so the command itself finds it among all its arguments, if it is there: XREAD.
+    /// The first half of what stands behind a word: `XREAD STREAMS k1 k2 id1 id2`. A consumer group may have the word as
+    /// its name, so the command itself finds it among all its arguments, if it is there.
     HalfAfterWord {
         /// In capitals.
         word: &'static str,
@@ -259,10 +259,8 @@ impl KeySpec {
             }
             KeyPlaces::AfterWord { from, .. } => (from + 1, len, 1),
             KeyPlaces::HalfAfterWord { find, .. } => match find(arguments) {
-                Some(word) if (len - word - 1).is_multiple_of(2) => {
-                    (word + 1, word + 1 + (len - word - 1) / 2, 1)
-                }
-                _ => (0, 0, 1),
+                Some(word) => (word + 1, word + 1 + (len - word - 1) / 2, 1),
+                None => (0, 0, 1),
             },
             KeyPlaces::Patterns => (0, 0, 1),
             KeyPlaces::Sought(find) => match find(arguments) {

@@ -8,7 +8,7 @@ use std::io::{self, Write};
 use byteorder::{BigEndian, LittleEndian, WriteBytesExt};
 
 use super::format::{length, opcode, string_form, value_type};
-use super::{stream, stream_supplement};
+use super::stream::{self, supplement};
 use crate::types::stream::Stream;
 use crate::util::lzf::{Table, compress};
 use crate::util::number;
@@ -66,6 +66,8 @@ pub struct Encoder {
     compression: bool,
     /// The version of the file, which decides on the types of streams.
     version: u32,
+    /// Whether a large stream may be encoded with the help of a second thread.
+    pub(super) has_helper: bool,
     table: Table,
 }
 
@@ -76,7 +78,17 @@ impl Encoder {
         Encoder {
             compression,
             version,
+            has_helper: false,
             table: Table::default(),
+        }
+    }
+
+    /// From now on, a large stream is encoded with the help of a second thread. For dumps; a command runs in its client's
+    /// thread alone.
+    pub fn with_helper(self) -> Encoder {
+        Encoder {
+            has_helper: true,
+            ..self
         }
     }
 
@@ -101,10 +113,10 @@ impl Encoder {
         }
         let type_code = value.type_code(self.version);
         if let ValueRef::Stream(stream) = value
-            && let Some(supplement) = stream_supplement::of(stream, type_code)
+            && let Some(supplement) = supplement::of(stream, type_code)
         {
             output.write_u8(opcode::AUX)?;
-            self.string(output, stream_supplement::NAME)?;
+            self.string(output, supplement::NAME)?;
             self.string(output, &supplement)?;
         }
         if let Some(expires_at_ms) = expires_at_ms {

@@ -9,12 +9,11 @@
 //! | writing | reading |
 //! |---|---|
 //! | `writer`: the frame of a file | `reader`: the frame of a file |
-//! | `encoder`, `stream`: keys, values, strings | `value`, `stream`: the values, `encodings`: packed ones |
+//! | `encoder`: keys, values, strings | `value`: the values, `encodings`: packed ones |
 //! | `file`: replacing a file as a whole | `source`: bytes, lengths, strings; `elements`: many strings in one block |
 //! | `disk`: the operations of that | `verify`: whether a file is whole |
 //!
-//! Both use `checksum`, and `stream_supplement` for what old types of streams lack. `payload` is a single value: DUMP
-//! and RESTORE.
+//! Both use `checksum`. Streams have a folder, `stream`. `payload` is a single value: DUMP and RESTORE.
 //!
 //! `function` finds the name of a function library, and has the words for one that cannot be loaded.
 //!
@@ -34,7 +33,6 @@ pub mod payload;
 pub mod reader;
 mod source;
 mod stream;
-mod stream_supplement;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -28,8 +28,8 @@ pub enum PayloadError {
     NotAFunction(u8),
 }
 
-/// The payload of a value, for servers that read this version of files. A stream is encoded for Redis 7.0 or later:
-/// what older versions cannot hold has no place in a payload.
+/// The payload of a value, for servers that read this version of files. A payload has no AUX fields, so a stream is
+/// written for Redis 7.0 or later, whose type holds all but the times at which consumers were active.
 ///
 /// # Errors
 /// The value does not yield as many items as it says.

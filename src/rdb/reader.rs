@@ -9,7 +9,7 @@ use std::io::{Chain, Cursor, Read};
 use super::error::RdbError;
 use super::format::{MAGIC, VERSION_NEWEST, VERSION_OLDEST, VERSION_WITH_CHECKSUM, opcode};
 use super::source::{MIN_WINDOW_SIZE, Source, WINDOW_SIZE};
-use super::stream_supplement;
+use super::stream::supplement;
 use super::value::{self, Value};
 
 /// An item of a file.
@@ -117,6 +117,7 @@ impl<R: Read> Reader<R> {
     /// As `new`, with a buffer of `window_bytes` bytes, at least 16: a small buffer costs less for a small input.
     pub fn with_window(input: R, window_bytes: usize) -> Result<Reader<R>, RdbError> {
         let mut source = Source::new(input, window_bytes.max(MIN_WINDOW_SIZE));
+        source.has_helper = true;
         let header: [u8; 9] = source.bytes("the header of an RDB file")?;
         let version = header_version(&header)?;
         if version < VERSION_WITH_CHECKSUM {
@@ -213,9 +214,9 @@ impl<R: Read> Reader<R> {
             stream_supplement,
         } = std::mem::take(&mut self.next_key);
         if let (Value::Stream(stream), Some(text)) = (&mut value, stream_supplement)
-            && stream_supplement::add(stream, &text).is_none()
+            && supplement::add(stream, &text).is_none()
         {
-            return Err(stream_supplement::misfit(self.source.offset()));
+            return Err(supplement::misfit(self.source.offset()));
         }
         Ok(Item::Key(KeyRecord {
             key,
@@ -263,7 +264,7 @@ impl<R: Read> Reader<R> {
             opcode::AUX => {
                 let key = source.string("an AUX key")?;
                 let value = source.string("an AUX value")?;
-                if key == stream_supplement::NAME {
+                if key == supplement::NAME {
                     self.next_key.stream_supplement = Some(value);
                     return Ok(None);
                 }

@@ -39,6 +39,8 @@ pub(super) struct Source<R> {
     crc: Option<u64>,
     /// A buffer for LZF data, kept to reuse its memory.
     compressed: Vec<u8>,
+    /// Whether a large stream may be read with the help of a second thread.
+    pub(super) has_helper: bool,
 }
 
 /// A length, or the first byte of a string in a special form.
@@ -86,6 +88,7 @@ impl<R: Read> Source<R> {
             end: 0,
             crc: Some(0),
             compressed: Vec::new(),
+            has_helper: false,
         }
     }
 

@@ -17,7 +17,7 @@ use super::error::RdbError;
 use super::format::value_type;
 use super::reader::{Attributes, Item, Reader, Step};
 use super::source::Source;
-use super::stream_supplement::{self, Supplement};
+use super::stream::supplement::{self, Supplement};
 use super::{stream, value};
 
 /// The greatest memory for the elements of one collection that are compared with each other.
@@ -121,7 +121,7 @@ fn verify_value<R: Read>(
             let consumers = stream::skip(source, type_code)?.into_iter();
             let supplement = attributes.stream_supplement.as_deref();
             match supplement.map(|text| Supplement::parse(text, consumers)) {
-                Some(None) => Err(stream_supplement::misfit(source.offset())),
+                Some(None) => Err(supplement::misfit(source.offset())),
                 _ => Ok(()),
             }
         }

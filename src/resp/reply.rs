@@ -216,18 +216,18 @@ impl Reply {
         self.header(b'*', len as i64);
     }
 
-    /// An array of which the number of elements, which `write` writes and returns, is not known before. If it is the
-    /// expected one, no byte is moved.
+    /// An array whose length is known only after its elements are written; `write` returns it. `expected` is a guess: if
+    /// it is right, no byte is moved.
     pub fn array_of(&mut self, expected: usize, write: impl FnOnce(&mut Reply) -> usize) {
-        self.headed(expected, Reply::array, write);
+        self.with_len(expected, Reply::array, write);
     }
 
-    /// A map of which the number of pairs, which `write` writes and returns, is not known before.
+    /// A map whose number of pairs is known only after they are written; otherwise as [`array_of`](Self::array_of).
     pub fn map_of(&mut self, expected: usize, write: impl FnOnce(&mut Reply) -> usize) {
-        self.headed(expected, Reply::map, write);
+        self.with_len(expected, Reply::map, write);
     }
 
-    fn headed(
+    fn with_len(
         &mut self,
         expected: usize,
         head: fn(&mut Reply, usize),

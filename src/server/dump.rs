@@ -153,7 +153,8 @@ impl<W: Write + Send> Task<'_, W> {
 
     /// Encodes shards until none is left.
     fn encode_shards(&self, database: usize) -> io::Result<()> {
-        let mut encoder = Encoder::new(self.options.compression, self.options.version);
+        let mut encoder =
+            Encoder::new(self.options.compression, self.options.version).with_helper();
         let mut output = KeyOutput {
             buffer: Vec::with_capacity(BUFFER_BYTES),
             task: self,

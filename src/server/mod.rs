@@ -1,7 +1,8 @@
 //! The running server: the layer of the network connections and of the threads.
 //!
-//! Two files of lower layers touch that: `rdb/file.rs` spawns a thread that waits for the disk while the saver reads
-//! the dump back; `util/doorbell.rs` wakes a thread through a file (on Linux) or a pair of sockets.
+//! Three places of lower layers touch that: `rdb/file.rs` spawns a thread that waits for the disk while the saver reads
+//! the dump back; `rdb/stream` spawns one that helps with a large stream while a dump is written or read;
+//! `util/doorbell.rs` wakes a thread through a file (on Linux) or a pair of sockets.
 //!
 //! [`start`] puts the server together: it binds the addresses, loads the dump, starts the threads, waits for the
 //! request to stop, saves, and ends. The threads:

@@ -28,9 +28,9 @@ const FIELDS: [&[u8]; 5] = [
 
 struct Job {
     name: &'static str,
-    /// Whether the streams have their entries before.
+    /// Whether the streams are filled before the measurement.
     reads: bool,
-    /// Appends what one request is; returns the number of lines of the reply.
+    /// Appends the commands that count as one request; returns the number of lines of their replies.
     append: fn(&mut Vec<u8>) -> usize,
 }
 
@@ -94,7 +94,7 @@ fn measure(program: &Program, job: &'static Job, clients: Load, watched: Duratio
     Ok(watch(&peer, crowd, watched))
 }
 
-/// Makes the streams that are read from, and for each client that works one with a group.
+/// Fills the streams that are read from, and creates as many queues, each with a group.
 fn fill_streams(client: &mut Client, entries: usize) {
     let mut batch = Vec::new();
     for stream in 0..STREAMS {
@@ -115,14 +115,14 @@ fn fill_streams(client: &mut Client, entries: usize) {
             b"MKSTREAM",
         ];
         request(&mut batch, &words);
-        client.exchange(&batch, LINES_OF_ID * entries + 1);
+        client.exchange(&batch, LINES_OF_BULK * entries + 1);
     }
 }
 
 /// Lines of a bulk string.
-const LINES_OF_ID: usize = 2;
+const LINES_OF_BULK: usize = 2;
 /// Lines of an entry with one field.
-const LINES_OF_ENTRY: usize = 1 + LINES_OF_ID + 1 + 2 * LINES_OF_ID;
+const LINES_OF_ENTRY: usize = 1 + LINES_OF_BULK + 1 + 2 * LINES_OF_BULK;
 
 fn any_stream() -> String {
     key(fastrand::usize(..STREAMS))
@@ -141,7 +141,7 @@ fn add(batch: &mut Vec<u8>, options: &[&[u8]], fields: usize) -> usize {
         words.extend([*field, value(VALUE_BYTES)]);
     }
     request(batch, &words);
-    LINES_OF_ID
+    LINES_OF_BULK
 }
 
 fn range(batch: &mut Vec<u8>, count: usize) -> usize {
@@ -161,22 +161,23 @@ fn range(batch: &mut Vec<u8>, count: usize) -> usize {
 
 fn read(batch: &mut Vec<u8>) -> usize {
     const COUNT: usize = 100;
-    let (key, behind) = (any_stream(), fastrand::usize(..ENTRIES - COUNT));
-    let behind = format!("{behind}-1");
+    let (key, after) = (any_stream(), fastrand::usize(..ENTRIES - COUNT));
+    let (after, most) = (format!("{after}-1"), COUNT.to_string());
     let words = [
         &b"XREAD"[..],
         b"COUNT",
-        b"100",
+        most.as_bytes(),
         b"STREAMS",
         key.as_bytes(),
-        behind.as_bytes(),
+        after.as_bytes(),
     ];
     request(batch, &words);
     // The array of streams, that of a stream with its entries, and its name.
-    2 + LINES_OF_ID + 1 + COUNT * LINES_OF_ENTRY
+    2 + LINES_OF_BULK + 1 + COUNT * LINES_OF_ENTRY
 }
 
-/// What one client does with its own queue: it adds an entry, receives it and acknowledges it.
+/// What one client does with its own queue: it adds an entry, receives it and acknowledges it. A load has at most
+/// [`STREAMS`] clients, so no two share a queue.
 fn work(batch: &mut Vec<u8>) -> usize {
     static CLIENTS: AtomicUsize = AtomicUsize::new(0);
     thread_local! {
@@ -195,5 +196,5 @@ fn work(batch: &mut Vec<u8>) -> usize {
     let wanted = [b"COUNT", &b"1"[..], b"STREAMS", queue, b">"];
     request(batch, &[&reader[..], &wanted].concat());
     request(batch, &[b"XACK", queue, b"group", id]);
-    LINES_OF_ID + (2 + LINES_OF_ID + 1 + LINES_OF_ENTRY) + 1
+    LINES_OF_BULK + (2 + LINES_OF_BULK + 1 + LINES_OF_ENTRY) + 1
 }

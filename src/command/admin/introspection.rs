@@ -476,6 +476,7 @@ fn keys_of_request<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], KeyFlags)>, Com
         // A word may come with every key again, or not at all.
         let (least, most) = match keys.places {
             KeyPlaces::Range { .. } | KeyPlaces::Counted { .. } => (1, usize::MAX),
+            KeyPlaces::HalfAfterWord { .. } => (0, usize::MAX),
             _ => (0, 1),
         };
         let before = found.len();

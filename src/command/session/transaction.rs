@@ -19,6 +19,8 @@ pub struct Transaction {
     pub left_behind: Vec<(Round, Watched)>,
     /// Whether EXEC is carrying the commands out, or a script is.
     pub is_running: bool,
+    /// Whether it is a script that runs now.
+    pub is_script: bool,
     /// The Unix time that TIME shows while they do, in microseconds, once it has been asked: it stands still.
     pub time_us: Option<i64>,
     /// What a script that runs has said and caused, if it may be taken back.

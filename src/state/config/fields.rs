@@ -33,6 +33,7 @@ pub struct Fields {
     pub save: Text,
     pub rdbcompression: Flag,
     pub rdbchecksum: Flag,
+    /// The RDB version of dumps: 9, 10 or 11.
     pub rdb_version: Number,
     /// Whether a dump is read back before it replaces the old one. Redis has no such directive.
     pub rdb_read_back: Flag,

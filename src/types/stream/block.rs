@@ -18,6 +18,7 @@
 use super::id::StreamId;
 use crate::types::blocks::{shared_bytes, vec_bytes};
 use crate::types::listpack::{self, Element, HEADER};
+use crate::types::packed::make_room;
 
 /// A flag of an entry: it is deleted.
 pub const FLAG_DELETED: i64 = 1;
@@ -26,6 +27,11 @@ pub const FLAG_SAME_FIELDS: i64 = 2;
 
 /// Elements of an entry before its fields and values: flags and the two parts of its ID.
 pub const HEAD_ELEMENTS: usize = 3;
+
+/// Bytes from which a block grows by the block sizes of the allocator, which are an eighth to a quarter apart.
+const LARGE_BYTES: usize = 4096;
+/// Bytes of an element beside its text, at most: its head and its size.
+const MOST_OVERHEAD: usize = 10;
 
 /// Entries. The IDs of live ones ascend; that of a deleted one has no meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,6 +102,14 @@ impl Block {
         listpack::replace_integer(&mut self.0, HEADER, live as i64 + 1);
         let has_master_fields = self.has_master_fields(pairs);
         let bytes = &mut self.0;
+        if bytes.len() >= LARGE_BYTES {
+            // Doubling the room of a large block would waste too much.
+            let texts: usize = pairs.iter().map(|text| text.len()).sum();
+            make_room(
+                bytes,
+                texts + MOST_OVERHEAD * (pairs.len() + HEAD_ELEMENTS + 2),
+            );
+        }
         bytes.pop();
         let (flags, elements) = match has_master_fields {
             true => (FLAG_SAME_FIELDS, HEAD_ELEMENTS + pairs.len() / 2),

@@ -1,13 +1,14 @@
 //! A consumer group: which entries of a stream its consumers have received, and which of them are not acknowledged.
 //!
 //! ```text
-//!   group     pending    1526919030474-0 -> ann, at, deliveries        by ID
-//!                        1526919030475-0 -> bob, at, deliveries
+//!   group     pending    1526919030474-0 -> ann, delivered_at_ms, deliveries        by ID
+//!                        1526919030475-0 -> bob, delivered_at_ms, deliveries
 //!             consumers  ann -> { 1526919030474-0 }                    by consumer
 //!                        bob -> { 1526919030475-0 }
 //! ```
 //!
-//! An entry that is delivered becomes *pending*, until it is acknowledged (XACK). Another consumer may claim it.
+//! An entry that is delivered becomes *pending*, until it is acknowledged (XACK). Another consumer may claim it. (Redis
+//! calls the maps PEL, pending entries list, and what they hold NACKs.)
 //!
 //! Invariant: an ID stands in the set of a consumer if and only if it is pending for that consumer; so it stands in one
 //! set at most. Both are ordered maps, hence each step takes O(log n).
@@ -47,9 +48,9 @@ pub struct Pending {
 pub struct Consumer {
     /// Its name, which its pending entries share.
     pub name: Name,
-    /// When it last tried to read or claim: Unix time in milliseconds.
+    /// When it last called XREADGROUP, XCLAIM or XAUTOCLAIM, or was created: Unix time in milliseconds (`seen-time`).
     pub seen_at_ms: i64,
-    /// When it last received or claimed an entry; -1 for never.
+    /// When it last received or claimed an entry; -1 for never (`active-time`).
     pub active_at_ms: i64,
     pending: OrderedMap<StreamId, ()>,
 }
@@ -106,7 +107,8 @@ impl ConsumerGroup {
         }
     }
 
-    /// Removes a consumer with its pending entries, which are forgotten; returns their number.
+    /// Removes a consumer with its pending entries, which are forgotten; returns their number, or `None` if there is no
+    /// such consumer.
     pub fn remove_consumer(&mut self, name: &[u8]) -> Option<usize> {
         let consumer = self.consumers.remove(name)?;
         for (id, ()) in consumer.pending.iter() {

@@ -174,6 +174,13 @@ impl Request {
         for (index, word) in options(call.arguments) {
             let behind = call.arguments.len() - index - 1;
             match word.as_slice() {
+                b"BLOCK" if behind > 0 && call.session.transaction.is_script => {
+                    return Err(CommandError::quoting(
+                        "",
+                        call.argument(0),
+                        " command is not allowed with BLOCK option from scripts",
+                    ));
+                }
                 b"BLOCK" if behind > 0 => request.until = timeout_ms(call, index + 1)?,
                 b"COUNT" if behind > 0 => {
                     let count = usize::try_from(call.integer(index + 1)?);

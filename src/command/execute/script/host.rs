@@ -78,6 +78,7 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
     ) -> ScriptHost<'a, 'c, 'k> {
         let session = &mut *call.session;
         let is_in_transaction = std::mem::replace(&mut session.transaction.is_running, true);
+        session.transaction.is_script = true;
         if !locks.are_all() {
             session.transaction.held = Some(HeldBack::default());
         }
@@ -392,6 +393,7 @@ impl Drop for ScriptHost<'_, '_, '_> {
         let session = &mut *self.call.session;
         session.database = self.database;
         session.transaction.is_running = self.is_in_transaction;
+        session.transaction.is_script = false;
         session.transaction.held = None;
     }
 }

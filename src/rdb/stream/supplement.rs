@@ -7,7 +7,7 @@
 //! type 19 lacks   the last of these
 //! ```
 //!
-//! A reader assumes for them what Redis assumes. If that is wrong, the field has the facts, as words:
+//! A reader assumes for them what Redis assumes. If that is wrong, the field has the facts, as text with blanks between:
 //!
 //! ```text
 //! my-redis-stream   "1-0 3-0 7  2 1700000000000 -1  ?"
@@ -21,18 +21,18 @@
 //!                    the first ID
 //! ```
 
-use super::error::RdbError;
-use super::format::value_type;
+use crate::rdb::error::RdbError;
+use crate::rdb::format::value_type;
 use crate::types::stream::{ConsumerGroup, History, Name, Stream, StreamId};
 
 /// The name of the field.
-pub(super) const NAME: &[u8] = b"my-redis-stream";
+pub(in crate::rdb) const NAME: &[u8] = b"my-redis-stream";
 
 /// A number that is not known.
 const UNKNOWN: &str = "?";
 
 /// The field for a stream that is written as this type, if it needs one.
-pub(super) fn of(stream: &Stream, type_code: u8) -> Option<Vec<u8>> {
+pub(in crate::rdb) fn of(stream: &Stream, type_code: u8) -> Option<Vec<u8>> {
     let is_needed = match type_code {
         value_type::STREAM_LISTPACKS => !has_default_history(stream) || !has_default_times(stream),
         value_type::STREAM_LISTPACKS_2 => !has_default_times(stream),
@@ -79,7 +79,7 @@ fn text(stream: &Stream) -> String {
 }
 
 /// What a field says.
-pub(super) struct Supplement {
+pub(in crate::rdb) struct Supplement {
     first_id: StreamId,
     max_deleted_id: StreamId,
     entries_added: u64,
@@ -97,7 +97,10 @@ struct GroupSupplement {
 impl Supplement {
     /// Reads the field of a stream whose groups have these numbers of consumers, in the order of the groups' names.
     /// `None` if it is not a field of such a stream.
-    pub(super) fn parse(text: &[u8], consumers: impl Iterator<Item = usize>) -> Option<Supplement> {
+    pub(in crate::rdb) fn parse(
+        text: &[u8],
+        consumers: impl Iterator<Item = usize>,
+    ) -> Option<Supplement> {
         let text = std::str::from_utf8(text).ok()?;
         let mut words = text.split_ascii_whitespace();
         let mut id = || {
@@ -157,7 +160,7 @@ impl GroupSupplement {
 }
 
 /// Adds to a stream what its field says; `None` if the field is not of this stream.
-pub(super) fn add(stream: &mut Stream, text: &[u8]) -> Option<()> {
+pub(in crate::rdb) fn add(stream: &mut Stream, text: &[u8]) -> Option<()> {
     let consumers = groups(stream).map(|(_, group)| group.consumers().len());
     let supplement = Supplement::parse(text, consumers)?;
     supplement.add_to(stream);
@@ -165,7 +168,7 @@ pub(super) fn add(stream: &mut Stream, text: &[u8]) -> Option<()> {
 }
 
 /// The error for a field that is not of the stream behind it, which ends at `offset`.
-pub(super) fn misfit(offset: u64) -> RdbError {
+pub(in crate::rdb) fn misfit(offset: u64) -> RdbError {
     let what = "an AUX field about a stream that does not fit the stream behind it";
     RdbError::bad(offset, what)
 }
