@@ -26,8 +26,8 @@
 //!    keys.
 //! 6. [`state::pubsub`] and [`state::outbox`]: how messages reach a client without the publisher waiting for it.
 //! 7. [`server::saver`], [`server::dump`], [`keyspace::snapshot`] and [`rdb::format`]: how the dump is written.
-//! 8. [`types::ordered_map`], [`types::stream`] and `command/data/stream/read_group.rs`: a log, its consumer groups, and
-//!    how their readers wait.
+//! 8. [`types::ordered_map`], [`types::stream`] and `command/data/stream/read_group.rs`: a log, its consumer groups,
+//!    and how their readers wait.
 //! 9. `command/execute/script`, [`lua`], [`state::scripts`] and `keyspace/undo.rs`: how a script runs, and is taken
 //!    back.
 //!

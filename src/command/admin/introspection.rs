@@ -467,6 +467,12 @@ fn keys_of_request<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], KeyFlags)>, Com
     let invalid = || CommandError::err("Invalid arguments specified for command");
     let mut found = Vec::new();
     for keys in spec.keys {
+        if let KeyPlaces::HalfAfterWord { word, from, .. } = keys.places {
+            let names = half_after_word(request, word, from).ok_or_else(invalid)?;
+            let flags = keys.flags_in(request);
+            found.extend(names.iter().map(|name| (*name, flags)));
+            continue;
+        }
         let indexes = match keys.indexes(request) {
             Some(indexes) => indexes,
             None if spec.has(NO_MANDATORY_KEYS) => continue,
@@ -476,7 +482,6 @@ fn keys_of_request<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], KeyFlags)>, Com
         // A word may come with every key again, or not at all.
         let (least, most) = match keys.places {
             KeyPlaces::Range { .. } | KeyPlaces::Counted { .. } => (1, usize::MAX),
-            KeyPlaces::HalfAfterWord { .. } => (0, usize::MAX),
             _ => (0, 1),
         };
         let before = found.len();
@@ -486,6 +491,15 @@ fn keys_of_request<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], KeyFlags)>, Com
         }
     }
     Ok(found)
+}
+
+/// The first half of what stands behind the first such word from this index on. As in Redis, what looks like the word may
+/// be something else; the executor looks closer.
+fn half_after_word<'a>(request: &'a [&'a [u8]], word: &str, from: usize) -> Option<&'a [&'a [u8]]> {
+    let is_word = |argument: &&[u8]| argument.eq_ignore_ascii_case(word.as_bytes());
+    let behind = from + 1 + request.get(from..)?.iter().position(is_word)?;
+    let half = (request.len() - behind) / 2;
+    Some(&request[behind..behind + half])
 }
 
 fn command_help(call: &mut Call) -> CommandResult {

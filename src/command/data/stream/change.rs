@@ -125,7 +125,7 @@ impl AddOptions {
                 index += 1;
             }
         }
-        let trimming = trim.finish(call)?;
+        let trimming = trim.finish(call, false)?;
         let pairs = call.arguments.len() - index;
         let wrong_arity = CommandError::WrongArity("xadd".to_string());
         let id = id.ok_or(wrong_arity.clone())?;
@@ -192,9 +192,7 @@ fn xtrim(call: &mut Call, db: &mut Db) -> CommandResult {
     while index < call.arguments.len() {
         index = options.read(call, index)?.ok_or(CommandError::Syntax)?;
     }
-    let trimming = options.finish(call)?.ok_or_else(|| {
-        CommandError::err("syntax error, XTRIM must be called with a trimming strategy")
-    })?;
+    let trimming = options.finish(call, true)?.ok_or(CommandError::Syntax)?;
     let Some(stream) = db.collection_mut::<Stream>(&key)? else {
         call.reply.integer(0);
         return Ok(());

@@ -43,6 +43,7 @@ pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
 /// (error) ERR Unrecognized XCLAIM option 'SOON'
 /// ```
 fn xclaim(call: &mut Call, db: &mut Db) -> CommandResult {
+    db.read(&call.key());
     check_group(call, db)?;
     let min_idle_ms = min_idle_ms(call, "XCLAIM")?;
     let ids: Vec<StreamId> = call.arguments[5..]
@@ -78,6 +79,7 @@ fn xclaim(call: &mut Call, db: &mut Db) -> CommandResult {
 fn xautoclaim(call: &mut Call, db: &mut Db) -> CommandResult {
     /// Pending entries that are looked at for each one that may be claimed.
     const LOOKED_AT: usize = 10;
+    db.read(&call.key());
     let min_idle_ms = min_idle_ms(call, "XAUTOCLAIM")?;
     let start = id::range_start(call.argument(5))?;
     let mut options = ClaimOptions::new(min_idle_ms, call.now_ms);

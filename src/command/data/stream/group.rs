@@ -51,6 +51,7 @@ fn create(call: &mut Call, db: &mut Db) -> CommandResult {
     if stream.is_none() && !options.makes_stream {
         return Err(key_required());
     }
+    check_count(call, 8)?;
     let last_id = stream.map_or(StreamId::MIN, |stream| stream.entries.history().last_id);
     let last_id = match call.argument(4) {
         b"$" => last_id,
@@ -93,6 +94,7 @@ fn set_id(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
     let options = Options::parse(call, false)?;
     find_group(call, db, &key)?;
+    check_count(call, 7)?;
     let stream = db.get_or_create::<Stream>(&key)?;
     let last_id = match call.argument(4) {
         b"$" => stream.entries.history().last_id,
@@ -210,6 +212,18 @@ fn find_group(call: &Call, db: &Db, key: &Key<'_>) -> CommandResult {
     }
 }
 
+/// Checks that no option was given again. As in Redis, that comes after the checks of key and group.
+fn check_count(call: &Call, most: usize) -> CommandResult {
+    match call.arguments.len() > most {
+        true => Err(misused(call)),
+        false => Ok(()),
+    }
+}
+
+fn misused(call: &Call) -> CommandError {
+    CommandError::misused_subcommand("XGROUP", call.argument(1))
+}
+
 fn key_required() -> CommandError {
     CommandError::err(
         "The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option \
@@ -241,7 +255,7 @@ impl Options {
                 options.entries_read = u64::try_from(read).ok();
                 index += 2;
             } else {
-                return Err(CommandError::misused_subcommand("XGROUP", call.argument(1)));
+                return Err(misused(call));
             }
         }
         Ok(options)

@@ -80,20 +80,24 @@ impl TrimOptions {
         Ok(Some(threshold_at + 1))
     }
 
-    /// What the options mean together; `None` if nothing is to go.
-    pub(super) fn finish(self, call: &Call) -> Result<Option<Trimming>, CommandError> {
-        let syntax = |text| CommandError::err(format_args!("syntax error, {text}"));
+    /// What the options mean together; `None` if nothing is to go, which XTRIM does not allow. The order of the checks
+    /// is Redis'.
+    pub(super) fn finish(
+        self,
+        call: &Call,
+        is_xtrim: bool,
+    ) -> Result<Option<Trimming>, CommandError> {
+        let syntax = |text| Err(CommandError::err(format_args!("syntax error, {text}")));
         let Some((to, is_approximate)) = self.trim else {
             return match self.limit {
-                Some(1..) => Err(syntax(
-                    "LIMIT cannot be used without specifying a trimming strategy",
-                )),
-                Some(0) => Err(syntax("LIMIT cannot be used without the special ~ option")),
+                Some(1..) => syntax("LIMIT cannot be used without specifying a trimming strategy"),
+                _ if is_xtrim => syntax("XTRIM must be called with a trimming strategy"),
+                Some(0) => syntax("LIMIT cannot be used without the special ~ option"),
                 None => Ok(None),
             };
         };
         if self.limit.is_some() && !is_approximate {
-            return Err(syntax("LIMIT cannot be used without the special ~ option"));
+            return syntax("LIMIT cannot be used without the special ~ option");
         }
         let limit = match self.limit {
             Some(limit) => Some(limit).filter(|limit| *limit > 0),
