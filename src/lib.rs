@@ -51,7 +51,8 @@
 //! # Threads and locks
 //!
 //! The threads are listed in [`server`]; beside them, [`rdb::file`] reads a dump back in a thread of its own, and large
-//! streams of a dump are encoded and checked with the help of another. They share one [`Engine`](command::execute::Engine): the [state](state::Server) and the keyspace with its locks.
+//! streams of a dump are encoded and checked with the help of another. They share one
+//! [`Engine`](command::execute::Engine): the [state](state::Server) and the keyspace with its locks.
 //! Handlers get the state alone, so none of them can lock a shard: the compiler says so.
 //!
 //! The locks, in the order in which a thread may take them:

@@ -43,6 +43,7 @@ pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
 /// (error) ERR Unrecognized XCLAIM option 'SOON'
 /// ```
 fn xclaim(call: &mut Call, db: &mut Db) -> CommandResult {
+    // As in Redis, this counts as a look-up for reading.
     db.read(&call.key());
     check_group(call, db)?;
     let min_idle_ms = min_idle_ms(call, "XCLAIM")?;
@@ -79,6 +80,7 @@ fn xclaim(call: &mut Call, db: &mut Db) -> CommandResult {
 fn xautoclaim(call: &mut Call, db: &mut Db) -> CommandResult {
     /// Pending entries that are looked at for each one that may be claimed.
     const LOOKED_AT: usize = 10;
+    // As in Redis, this counts as a look-up for reading, and comes before the checks.
     db.read(&call.key());
     let min_idle_ms = min_idle_ms(call, "XAUTOCLAIM")?;
     let start = id::range_start(call.argument(5))?;
@@ -136,7 +138,7 @@ fn min_idle_ms(call: &Call, command: &str) -> Result<i64, CommandError> {
 /// Checks that the key has a stream with the group that the command names.
 fn check_group(call: &Call, db: &Db) -> CommandResult {
     let (key, name) = (call.key(), call.argument(2));
-    let stream = db.collection::<Stream>(&key)?;
+    let stream = db.collection_to_change::<Stream>(&key)?;
     let group = stream.and_then(|stream| stream.groups.get(name));
     group
         .map(drop)
