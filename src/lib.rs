@@ -87,7 +87,8 @@
 //! - No input or output while a shard is locked, with these exceptions: DEBUG RELOAD saves and loads under all locks,
 //!   a transaction runs whatever was queued under its locks, CONFIG REWRITE for example, and a script may write lines
 //!   into the log. Memory of keys that go is freed when the locks are gone; what a command takes out of a collection
-//!   (LTRIM, ZREMRANGEBYRANK, XTRIM, XGROUP DELCONSUMER) is freed as it goes, and so is what a script lets go in its interpreter.
+//!   (LTRIM, ZREMRANGEBYRANK, XTRIM, XGROUP DELCONSUMER) is freed as it goes, and so is what a script lets go in its
+//!   interpreter.
 
 #![forbid(unsafe_code)]
 
