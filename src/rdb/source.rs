@@ -49,34 +49,6 @@ pub(super) enum LengthOrForm {
     Form(u8),
 }
 
-/// A string as it lies in the file, so that another thread can decompress it.
-pub(super) enum RawString {
-    Plain(Vec<u8>),
-    Lzf {
-        /// The offset of the string.
-        at: u64,
-        compressed: Vec<u8>,
-        plain_len: u64,
-    },
-}
-
-impl RawString {
-    /// The string. `expected` describes it, for errors.
-    pub(super) fn into_plain(self, expected: &'static str) -> Result<Vec<u8>, RdbError> {
-        match self {
-            RawString::Plain(text) => Ok(text),
-            RawString::Lzf {
-                at,
-                compressed,
-                plain_len,
-            } => usize::try_from(plain_len)
-                .ok()
-                .and_then(|len| lzf::decompress(&compressed, len).ok())
-                .ok_or_else(|| invalid_lzf(at, expected)),
-        }
-    }
-}
-
 impl<R: Read> Source<R> {
     pub(super) fn new(input: R, window_size: usize) -> Source<R> {
         Source {
@@ -167,27 +139,6 @@ impl<R: Read> Source<R> {
         Ok(text)
     }
 
-    /// Reads a string and leaves it compressed, if it is.
-    pub(super) fn raw_string(&mut self, expected: &'static str) -> Result<RawString, RdbError> {
-        let at = self.offset();
-        if self.start == self.end {
-            self.fill(1, expected)?;
-        }
-        if self.window[self.start] != string_form::LZF {
-            return Ok(RawString::Plain(self.string(expected)?));
-        }
-        self.start += 1;
-        let compressed_len = self.length("the compressed length of a string")?;
-        let plain_len = self.length("the plain length of a string")?;
-        let mut compressed = Vec::new();
-        self.append_bytes(&mut compressed, compressed_len, expected)?;
-        Ok(RawString::Lzf {
-            at,
-            compressed,
-            plain_len,
-        })
-    }
-
     /// Appends a string to `output`.
     #[inline]
     pub(super) fn append_string(
@@ -270,7 +221,12 @@ impl<R: Read> Source<R> {
         // The memory of a large string is not kept for the rest of the file.
         compressed.shrink_to(WINDOW_SIZE);
         self.compressed = compressed;
-        result.ok_or_else(|| invalid_lzf(at, expected))
+        result.ok_or_else(|| {
+            RdbError::bad(
+                at,
+                format!("Invalid LZF compressed string, expected {expected}"),
+            )
+        })
     }
 
     /// Skips a string. It is checked as if it were read.
@@ -435,13 +391,6 @@ impl<R: Read> Source<R> {
         self.crc = self.crc.map(|crc| crc64(crc, consumed));
         self.hashed = self.start;
     }
-}
-
-fn invalid_lzf(at: u64, expected: &'static str) -> RdbError {
-    RdbError::bad(
-        at,
-        format!("Invalid LZF compressed string, expected {expected}"),
-    )
 }
 
 fn unknown_form(at: u64, form: u8) -> RdbError {

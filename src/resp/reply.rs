@@ -216,8 +216,8 @@ impl Reply {
         self.header(b'*', len as i64);
     }
 
-    /// An array whose length is known only after its elements are written; `write` returns it. `expected` is a guess: if
-    /// it is right, no byte is moved.
+    /// An array whose length is known only after its elements are written; `write` returns it. `expected` is a guess:
+    /// if it is right, no byte is moved.
     pub fn array_of(&mut self, expected: usize, write: impl FnOnce(&mut Reply) -> usize) {
         self.with_len(expected, Reply::array, write);
     }

@@ -11,9 +11,9 @@ use crate::util::number;
 use byteorder::{ByteOrder, LittleEndian};
 
 /// Bytes before the first element: the size of the whole (u32) and the number of elements (u16).
-pub(super) const HEADER: usize = 6;
+pub(crate) const HEADER: usize = 6;
 /// The last byte.
-pub(super) const END: u8 = 0xFF;
+pub(crate) const END: u8 = 0xFF;
 /// The number of elements in the header, if it does not fit there.
 const UNKNOWN_COUNT: u16 = u16::MAX;
 
@@ -153,6 +153,31 @@ fn sizes(bytes: &[u8], at: usize) -> (usize, usize) {
     }
 }
 
+/// As [`skip`], of bytes that nothing has checked: `None` if the element is not whole. An element of an encoding that is
+/// seldom in streams, a string of 4096 bytes or more, gives `None` too.
+#[inline]
+pub(crate) fn checked_skip(bytes: &[u8], at: usize) -> Option<usize> {
+    let size = match *bytes.get(at)? {
+        0x00..=0x7F => 1,
+        head @ 0x80..=0xBF => 1 + usize::from(head & 0x3F),
+        0xC0..=0xDF => 2,
+        head @ 0xE0..=0xEF => {
+            2 + (usize::from(head & 0x0F) << 8 | usize::from(*bytes.get(at + 1)?))
+        }
+        0xF1 => 3,
+        0xF2 => 4,
+        0xF3 => 5,
+        0xF4 => 9,
+        _ => return None,
+    };
+    let backlen = bytes.get(at + size..)?;
+    match size {
+        ..128 if *backlen.first()? == size as u8 => Some(at + size + 1),
+        128.. if backlen.get(..2)? == [(size >> 7) as u8, size as u8 | 0x80] => Some(at + size + 2),
+        _ => None,
+    }
+}
+
 /// Where the element after the one at `at` begins.
 #[inline]
 pub(super) fn skip(bytes: &[u8], at: usize) -> usize {
@@ -162,7 +187,7 @@ pub(super) fn skip(bytes: &[u8], at: usize) -> usize {
 
 /// The element at `at`, and where the next one begins.
 #[inline]
-pub(super) fn read(bytes: &[u8], at: usize) -> (Element<'_>, usize) {
+pub(crate) fn read(bytes: &[u8], at: usize) -> (Element<'_>, usize) {
     let (head, data) = sizes(bytes, at);
     let content = &bytes[at + head..at + head + data];
     let element = match bytes[at] {

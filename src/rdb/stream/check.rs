@@ -4,6 +4,7 @@
 
 use crate::rdb::encodings::listpack::Listpack;
 use crate::rdb::encodings::{EncodingError, Entry};
+use crate::types::listpack::{self, END, Element, HEADER};
 use crate::types::stream::{FLAG_DELETED, FLAG_SAME_FIELDS, HEAD_ELEMENTS, StreamId};
 
 /// The order of the IDs: what has been read so far.
@@ -20,10 +21,105 @@ pub(in crate::rdb) fn check_listpack(
     master_id: StreamId,
     order: &mut Order,
 ) -> Result<(u64, u64), EncodingError> {
+    if let Some((counts, last)) = quick_check(block, master_id, order) {
+        order.last = Some(last);
+        return Ok(counts);
+    }
     NodeReader {
         listpack: Listpack::new(block)?,
     }
     .check(master_id, order)
+}
+
+/// As [`check_listpack`], but several times faster, because it names no fault: `None` if there is one, or something
+/// unusual. Returns the counts and the largest ID.
+fn quick_check(block: &[u8], master_id: StreamId, order: &Order) -> Option<((u64, u64), StreamId)> {
+    let mut walk = QuickWalk {
+        block,
+        at: HEADER,
+        elements: 0,
+    };
+    let header = block.get(..HEADER)?;
+    let size = u32::from_le_bytes(*header.first_chunk()?) as usize;
+    let announced = u16::from_le_bytes(*header.last_chunk()?);
+    if size != block.len() || order.last.is_some_and(|last| last >= master_id) {
+        return None;
+    }
+    let (_live, _deleted) = (walk.integer()?, walk.integer()?);
+    let master_len = walk.count()?;
+    walk.skip(master_len)?;
+    if walk.integer()? != 0 {
+        return None;
+    }
+    let (mut live, mut deleted) = (0, 0);
+    let mut last = None;
+    while *block.get(walk.at)? != END {
+        let flags = walk.integer().filter(|_| block[walk.at - 1] == 1)?;
+        let id = StreamId {
+            ms: master_id.ms.wrapping_add(walk.integer()? as u64),
+            seq: master_id.seq.wrapping_add(walk.integer()? as u64),
+        };
+        let before = walk.elements;
+        match flags & FLAG_SAME_FIELDS != 0 {
+            true => walk.skip(master_len)?,
+            false => {
+                let len = walk.count()?;
+                walk.skip(2 * len)?;
+            }
+        }
+        let elements = HEAD_ELEMENTS + walk.elements - before;
+        if walk.count()? != elements {
+            return None;
+        }
+        if flags & FLAG_DELETED != 0 {
+            deleted += 1;
+            continue;
+        }
+        if last.is_some_and(|last| last >= id) || id < master_id {
+            return None;
+        }
+        live += 1;
+        last = Some(id);
+    }
+    let is_whole = walk.at + 1 == block.len() && usize::from(announced) == walk.elements;
+    is_whole.then_some(((live, deleted), last.unwrap_or(master_id)))
+}
+
+/// Walks a listpack without naming its faults.
+struct QuickWalk<'a> {
+    block: &'a [u8],
+    at: usize,
+    /// Elements that were passed.
+    elements: usize,
+}
+
+impl QuickWalk<'_> {
+    #[inline]
+    fn integer(&mut self) -> Option<i64> {
+        let next = listpack::checked_skip(self.block, self.at)?;
+        let Element::Integer(integer) = listpack::read(self.block, self.at).0 else {
+            return None;
+        };
+        self.at = next;
+        self.elements += 1;
+        Some(integer)
+    }
+
+    #[inline]
+    fn count(&mut self) -> Option<usize> {
+        u32::try_from(self.integer()?)
+            .ok()
+            .map(|count| count as usize)
+    }
+
+    #[inline]
+    fn skip(&mut self, elements: usize) -> Option<()> {
+        for _ in 0..elements {
+            self.at = listpack::checked_skip(self.block, self.at)?;
+        }
+        self.elements += elements;
+        Some(())
+    }
 }
 
 /// Walks the listpack of a node.

@@ -23,9 +23,9 @@
 //! | file | what it does |
 //! |---|---|
 //! | `reader` | reads a stream, or skips it |
-//! | `nodes` | reads the nodes, of a large stream in two threads |
+//! | `nodes` | reads the nodes; those of a large stream are checked by a second thread |
 //! | `check` | checks a listpack |
-//! | `writer` | writes a stream, of a large one the nodes in two threads |
+//! | `writer` | writes a stream; the nodes of a large one are encoded by two threads |
 //! | `supplement` | a field for what the older types lack |
 
 mod check;
@@ -44,7 +44,7 @@ use super::format::value_type;
 const UNKNOWN: u64 = u64::MAX;
 
 /// A stream of this many nodes is large. In a dump, its nodes are checked, or encoded, by a second thread beside that of
-/// the loader or the saver: compressing them is most of the work, and a single key occupies one thread.
+/// the loader or the saver, for which a single key would occupy one thread.
 const MANY_NODES: u64 = 512;
 /// Nodes that are handed from thread to thread together.
 const BATCH: usize = 64;

@@ -9,18 +9,18 @@ use super::check::{Order, check_listpack};
 use super::{BATCH, BATCHES_AHEAD};
 use crate::rdb::encodings::Encoding;
 use crate::rdb::error::RdbError;
-use crate::rdb::source::{RawString, Source};
+use crate::rdb::source::Source;
 use crate::rdb::value::bad_block;
 use crate::types::stream::{Entries, StreamId};
 
 pub(super) const LISTPACK: &str = "a stream listpack";
 
-/// A node as it lies in the file.
+/// A node that has not been checked.
 struct RawNode {
     id: StreamId,
     /// The offset of the listpack.
     at: u64,
-    listpack: RawString,
+    listpack: Vec<u8>,
 }
 
 impl RawNode {
@@ -28,16 +28,15 @@ impl RawNode {
         Ok(RawNode {
             id: read_master_id(source)?,
             at: source.offset(),
-            listpack: source.raw_string(LISTPACK)?,
+            listpack: source.string(LISTPACK)?,
         })
     }
 
     /// Checks the node, which comes after those in `entries`, and adds it.
     fn append_to(self, entries: &mut Entries, order: &mut Order) -> Result<(), RdbError> {
-        let listpack = self.listpack.into_plain(LISTPACK)?;
-        let (live, deleted) = check_listpack(&listpack, self.id, order)
+        let (live, deleted) = check_listpack(&self.listpack, self.id, order)
             .map_err(|error| bad_block(self.at, Encoding::Listpack, error))?;
-        entries.append_listpack(self.id, listpack, live, deleted);
+        entries.append_listpack(self.id, self.listpack, live, deleted);
         Ok(())
     }
 }
@@ -60,7 +59,7 @@ pub(super) fn read_nodes<R: Read>(source: &mut Source<R>, count: u64) -> Result<
     Ok(entries)
 }
 
-/// Reads nodes while a second thread decompresses and checks those that came before.
+/// Reads and decompresses nodes while a second thread checks those that came before.
 pub(super) fn read_many_nodes<R: Read>(
     source: &mut Source<R>,
     count: u64,

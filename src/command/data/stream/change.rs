@@ -127,10 +127,10 @@ impl AddOptions {
         }
         let trimming = trim.finish(call, false)?;
         let pairs = call.arguments.len() - index;
-        let wrong_arity = CommandError::WrongArity("xadd".to_string());
-        let id = id.ok_or(wrong_arity.clone())?;
+        let wrong_arity = || CommandError::WrongArity("xadd".to_string());
+        let id = id.ok_or_else(wrong_arity)?;
         if pairs < 2 || !pairs.is_multiple_of(2) {
-            return Err(wrong_arity);
+            return Err(wrong_arity());
         }
         if id == NewId::Given(StreamId::MIN) {
             let text = "The ID specified in XADD must be greater than 0-0";
