@@ -132,8 +132,8 @@ pub enum KeyPlaces {
         /// Index of the first argument that may be the word.
         from: usize,
     },
-    /// The first half of what stands behind a word: `XREAD STREAMS k1 k2 id1 id2`. A consumer group may have the word as
-    /// its name, so the command itself finds it among all its arguments, if it is there.
+    /// The first half of what stands behind a word: `XREAD STREAMS k1 k2 id1 id2`. A consumer group may have the word
+    /// as its name, so the command itself finds it among all its arguments, if it is there.
     HalfAfterWord {
         /// In capitals.
         word: &'static str,

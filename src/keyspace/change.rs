@@ -79,8 +79,8 @@ impl Db<'_> {
         }
     }
 
-    /// As [`changed`](Self::changed), for a change of which neither WATCH nor waiting clients hear: of a consumer group,
-    /// or by XSETID. As in Redis, WATCH does not count these.
+    /// As [`changed`](Self::changed), for a change of which neither WATCH nor waiting clients hear: of a consumer
+    /// group, or by XSETID. As in Redis, WATCH does not count these.
     pub fn changed_unwatched(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
         self.count_changes(key.shard, count);
         if self.keyspace.listeners.is_any() {
@@ -88,8 +88,8 @@ impl Db<'_> {
         }
     }
 
-    /// As [`changed_unwatched`](Self::changed_unwatched), but clients who wait for the key hear of it, for what they wait for
-    /// may be gone.
+    /// As [`changed_unwatched`](Self::changed_unwatched), but clients who wait for the key hear of it, for what they
+    /// wait for may be gone.
     pub fn changed_for_waiters(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
         self.count_changes(key.shard, count);
         if self.is_noted(key) {

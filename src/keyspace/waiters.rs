@@ -41,8 +41,8 @@ pub trait Waiter: Debug + Send + Sync {
     /// In which states the key serves it, or ends its wait by an error.
     fn wants(&self) -> States;
 
-    /// The consumer group of a waiting XREADGROUP. All waiters of one key and group want the same entries, so once one of
-    /// them finds none, the others are passed over.
+    /// The consumer group of a waiting XREADGROUP. All waiters of one key and group want the same entries, so once one
+    /// of them finds none, the others are passed over.
     fn group(&self) -> Option<&[u8]>;
 
     /// The key that it fills when it is served.

@@ -83,8 +83,8 @@ impl Encoder {
         }
     }
 
-    /// From now on, a large stream is encoded with the help of a second thread. For dumps; a command runs in its client's
-    /// thread alone.
+    /// From now on, a large stream is encoded with the help of a second thread. For dumps; a command runs in its
+    /// client's thread alone.
     pub fn with_helper(self) -> Encoder {
         Encoder {
             has_helper: true,

@@ -153,8 +153,8 @@ fn sizes(bytes: &[u8], at: usize) -> (usize, usize) {
     }
 }
 
-/// As [`skip`], of bytes that nothing has checked: `None` if the element is not whole. An element of an encoding that is
-/// seldom in streams, a string of 4096 bytes or more, gives `None` too.
+/// As [`skip`], of bytes that nothing has checked: `None` if the element is not whole. An element of an encoding that
+/// is seldom in streams, a string of 4096 bytes or more, gives `None` too.
 #[inline]
 pub(crate) fn checked_skip(bytes: &[u8], at: usize) -> Option<usize> {
     let size = match *bytes.get(at)? {

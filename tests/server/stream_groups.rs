@@ -1,5 +1,6 @@
-//! Consumer groups of streams with many clients: producers, consumers that wait, read and acknowledge, others that claim
-//! what these leave behind, and one that is deleted again and again. Every entry is delivered once, and accounted for.
+//! Consumer groups of streams with many clients: producers, consumers that wait, read and acknowledge, others that
+//! claim what these leave behind, and one that is deleted again and again. Every entry is delivered once, and accounted
+//! for.
 
 use crate::common::{Client, EndOnDrop, Folder, Server, wait_until};
 use my_redis_server::resp::decoder::Value;

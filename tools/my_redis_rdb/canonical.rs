@@ -150,8 +150,8 @@ fn for_each_item(value: &Value, mut visit: impl FnMut(&[u8], &[u8])) {
     }
 }
 
-/// Names that no two items of a stream share. Left out, because older types lack them: the first ID, the largest deleted
-/// ID, how many entries were added and read, and when consumers were active.
+/// Names that no two items of a stream share. Left out, because older types lack them: the first ID, the largest
+/// deleted ID, how many entries were added and read, and when consumers were active.
 fn stream_items(stream: &Stream) -> Vec<Item> {
     let mut items = Vec::new();
     let mut digits = itoa::Buffer::new();

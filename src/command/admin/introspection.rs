@@ -493,8 +493,8 @@ fn keys_of_request<'a>(call: &Call<'a>) -> Result<Vec<(&'a [u8], KeyFlags)>, Com
     Ok(found)
 }
 
-/// The first half of what stands behind the first such word from this index on. As in Redis, what looks like the word may
-/// be something else; the executor looks closer.
+/// The first half of what stands behind the first such word from this index on. As in Redis, what looks like the word
+/// may be something else; the executor looks closer.
 fn half_after_word<'a>(request: &'a [&'a [u8]], word: &str, from: usize) -> Option<&'a [&'a [u8]]> {
     let is_word = |argument: &&[u8]| argument.eq_ignore_ascii_case(word.as_bytes());
     let behind = from + 1 + request.get(from..)?.iter().position(is_word)?;

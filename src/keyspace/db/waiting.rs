@@ -30,8 +30,8 @@ impl Db<'_> {
 
     /// The shards that are not locked, but are needed to serve the waiters of these keys, and then the clients that
     /// wait for the keys that are filled by that, and so on. A key that is only taken from leads no further: the
-    /// command does not change it, so if it is there, its waiters want a value of another type. Readers of a stream fill
-    /// no key, and need no other.
+    /// command does not change it, so if it is there, its waiters want a value of another type. Readers of a stream
+    /// fill no key, and need no other.
     pub(in crate::keyspace) fn missing_shards(&self, keys: &[Key<'_>]) -> Vec<usize> {
         let mut missing = Vec::new();
         if self

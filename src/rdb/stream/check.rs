@@ -1,6 +1,6 @@
-//! Checks the listpack of a node, so that it can be walked later without checks: the header and every element are whole;
-//! the master entry is complete; flags take one byte, counts and differences are integers; each entry ends with the number
-//! of its elements; the IDs of live entries ascend.
+//! Checks the listpack of a node, so that it can be walked later without checks: the header and every element are
+//! whole; the master entry is complete; flags take one byte, counts and differences are integers; each entry ends with
+//! the number of its elements; the IDs of live entries ascend.
 
 use crate::rdb::encodings::listpack::Listpack;
 use crate::rdb::encodings::{EncodingError, Entry};

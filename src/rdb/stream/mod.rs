@@ -43,8 +43,8 @@ use super::format::value_type;
 /// A group's number of entries read, if it is not known.
 const UNKNOWN: u64 = u64::MAX;
 
-/// A stream of this many nodes is large. In a dump, its nodes are checked, or encoded, by a second thread beside that of
-/// the loader or the saver, for which a single key would occupy one thread.
+/// A stream of this many nodes is large. In a dump, its nodes are checked, or encoded, by a second thread beside that
+/// of the loader or the saver, for which a single key would occupy one thread.
 const MANY_NODES: u64 = 512;
 /// Nodes that are handed from thread to thread together.
 const BATCH: usize = 64;

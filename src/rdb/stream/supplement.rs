@@ -7,7 +7,8 @@
 //! type 19 lacks   the last of these
 //! ```
 //!
-//! A reader assumes for them what Redis assumes. If that is wrong, the field has the facts, as text with blanks between:
+//! A reader assumes for them what Redis assumes. If that is wrong, the field has the facts, as text with blanks
+//! between:
 //!
 //! ```text
 //! my-redis-stream   "1-0 3-0 7  2 1700000000000 -1  ?"

@@ -40,7 +40,8 @@ use std::fmt::{Debug, Formatter};
 use std::ops::RangeBounds;
 
 /// A map in the order of its keys. A clone takes constant time and shares all entries until one of the two maps is
-/// changed; dropping the last of them takes linear time. All operations take logarithmic time unless they say otherwise.
+/// changed; dropping the last of them takes linear time. All operations take logarithmic time unless they say
+/// otherwise.
 #[derive(Clone)]
 pub struct OrderedMap<K, V> {
     /// None if the map is empty.

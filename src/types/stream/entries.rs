@@ -33,8 +33,8 @@ pub struct BlockLimits {
     pub entries: u64,
 }
 
-/// The most bytes of the fields and values of one entry; also, a block takes no further entry at this size. As in Redis,
-/// this keeps blocks well below the 4 GiB that the layout allows.
+/// The most bytes of the fields and values of one entry; also, a block takes no further entry at this size. As in
+/// Redis, this keeps blocks well below the 4 GiB that the layout allows.
 pub const MOST_BYTES: u64 = 1 << 30;
 
 /// Entries in ascending order of their IDs.

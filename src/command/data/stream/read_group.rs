@@ -125,9 +125,9 @@ impl GroupRequest {
         })
     }
 
-    /// Replies with entries; `false`, and no reply, if there are none. The consumer counts as seen at the first attempt,
-    /// and when it receives something; Redis 7.2 also notes it whenever an entry comes to another consumer, because it
-    /// runs the commands of all waiting consumers again then.
+    /// Replies with entries; `false`, and no reply, if there are none. The consumer counts as seen at the first
+    /// attempt, and when it receives something; Redis 7.2 also notes it whenever an entry comes to another consumer,
+    /// because it runs the commands of all waiting consumers again then.
     fn read(
         &self,
         db: &mut Db,

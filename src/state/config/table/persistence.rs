@@ -23,8 +23,8 @@ pub(super) const TABLE: &[Directive] = &[
     boolean("rdb-read-back", "yes")
         .hidden()
         .flag(|fields| &fields.rdb_read_back),
-    // Redis does not have it either: the version of dumps. 9 is read by all servers since Redis 5.0 and by all tools; with
-    // 10 or 11, streams have the types of Redis 7.0 or 7.2.
+    // Redis does not have it either: the version of dumps. 9 is read by all servers since Redis 5.0 and by all tools;
+    // with 10 or 11, streams have the types of Redis 7.0 or 7.2.
     integer("rdb-version", 9, 11, "9")
         .hidden()
         .number(|fields| &fields.rdb_version),
