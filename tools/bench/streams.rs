@@ -1,4 +1,4 @@
-//! Streams: adding entries, reading ranges of them, and a work queue.
+//! Streams: adding entries, reading ranges of them, a work queue; and the memory, saving and loading of one stream.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -8,6 +8,7 @@ use crate::clients::{Client, Crowd};
 use crate::data::{key, request, value};
 use crate::options::{Load, Options};
 use crate::peer::{Peer, Program};
+use crate::results::Better::Lower;
 use crate::subject::{Case, Measured};
 use crate::watch::{TIMES, watch};
 
@@ -82,7 +83,40 @@ pub fn cases(options: &Options) -> Vec<Case> {
     };
     let cases = LOADS.into_iter();
     let cases = cases.flat_map(|load| JOBS.iter().map(move |job| case(load, job)));
-    cases.collect()
+    cases.chain(large_streams(options)).collect()
+}
+
+/// One large stream for each number of fields that an entry may have.
+fn large_streams(options: &Options) -> impl Iterator<Item = Case> {
+    let streams = [(5 * options.keys, 1), (options.keys, FIELDS.len())];
+    streams.into_iter().map(|(entries, fields)| Case {
+        group: format!("one stream, fields and values of {VALUE_BYTES} B"),
+        name: format!("{entries} entries of {fields} fields"),
+        commands: vec!["XADD"],
+        measure: Box::new(move |program| measure_large(program, entries, fields)),
+    })
+}
+
+fn measure_large(program: &Program, entries: usize, fields: usize) -> Measured {
+    const BATCH: usize = 1000;
+    let mut peer = Peer::start(program, &[])?;
+    let mut client = peer.client();
+    let before = client.info("used_memory");
+    let mut batch = Vec::new();
+    for _ in 0..entries / BATCH {
+        batch.clear();
+        let lines = (0..BATCH).map(|_| add_to(&mut batch, &key(0), &[], fields));
+        let lines = lines.sum();
+        client.exchange(&batch, lines);
+    }
+    let bytes = client.info("used_memory") - before;
+    let save = client.save();
+    let load = peer.restart()?;
+    Ok(vec![
+        (("bytes per entry", Lower), bytes / entries as f64),
+        (("save, s", Lower), save.as_secs_f64()),
+        (("start with the dump, s", Lower), load.as_secs_f64()),
+    ])
 }
 
 fn measure(program: &Program, job: &'static Job, clients: Load, watched: Duration) -> Measured {
@@ -133,7 +167,10 @@ fn queue(number: usize) -> String {
 }
 
 fn add(batch: &mut Vec<u8>, options: &[&[u8]], fields: usize) -> usize {
-    let key = any_stream();
+    add_to(batch, &any_stream(), options, fields)
+}
+
+fn add_to(batch: &mut Vec<u8>, key: &str, options: &[&[u8]], fields: usize) -> usize {
     let mut words = vec![b"XADD", key.as_bytes()];
     words.extend(options);
     words.push(b"*");
