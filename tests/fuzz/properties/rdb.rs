@@ -107,7 +107,8 @@ fn elements_of(item: &Item) -> u64 {
     elements as u64
 }
 
-/// What is verified can be read; what can be read is verified, but for the two things that only verifying wants.
+/// What is verified can be read, but for the listpacks of streams, into which verifying does not look; what can be read
+/// is verified, but for the two things that only verifying wants.
 fn check_verify(input: &[u8], outcome: &Outcome) {
     let verified = Reader::with_window(input, WINDOW).and_then(Reader::verify);
     let verified = verified.map_err(|error| error.to_string());
@@ -116,6 +117,7 @@ fn check_verify(input: &[u8], outcome: &Outcome) {
             assert_eq!(summary.bytes, *end);
             assert_eq!((summary.keys, summary.expires), key_counts(&outcome.items));
         }
+        (Ok(_), Err(error)) if error.contains("listpack integrity check failed") => {}
         (Ok(summary), Err(error)) => panic!("{summary:?} is verified, but reading says {error}"),
         (Err(error), Ok(_)) => {
             let demands = [
