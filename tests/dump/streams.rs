@@ -523,7 +523,7 @@ fn reloads() {
     client.ask("DEL middle");
     assert_eq!(client.ask("DEBUG RELOAD NOSAVE"), "OK");
     assert_same(&facts(&mut client, &[]), &before);
-    // The dump wins over what is there.
+    // A stream of the dump replaces the one in memory.
     client.ask("XADD plain 9-0 f v");
     assert_eq!(client.ask("DEBUG RELOAD NOSAVE NOFLUSH MERGE"), "OK");
     assert_same(&facts(&mut client, &[]), &before);

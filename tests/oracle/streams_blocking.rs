@@ -72,7 +72,7 @@ fn readers_of_streams_are_served() {
          A: XREAD BLOCK 0 STREAMS k $
          D: XADD k 2 f v
          D: SWAPDB 0 1",
-        // In a transaction nobody waits.
+        // In a transaction, no command waits.
         "A: MULTI
          A: XREAD BLOCK 0 STREAMS s $
          A: XGROUP CREATE s g $ MKSTREAM
@@ -143,7 +143,7 @@ fn an_entry_goes_to_one_consumer_of_a_group() {
          D: XADD s 1 f v
          D: XADD s 2 f v
          D: XPENDING s g",
-        // Several streams: what is there when the consumer is served.
+        // A consumer that waits for several streams gets what they hold when it is served.
         "D: XGROUP CREATE s g $ MKSTREAM
          D: XGROUP CREATE t g $ MKSTREAM
          A: XREADGROUP GROUP g a BLOCK 0 STREAMS s t > >
@@ -158,7 +158,7 @@ fn an_entry_goes_to_one_consumer_of_a_group() {
          D: XGROUP CREATE t g $ MKSTREAM
          A: XREADGROUP GROUP g a BLOCK 0 STREAMS s t > 0
          A: XREADGROUP GROUP g a BLOCK 0 STREAMS s t 0 >",
-        // XGROUP SETID lets nobody go on, but the next entry finds all since then.
+        // XGROUP SETID serves no waiting consumer. The next XADD does, with every entry after the new ID.
         "D: XADD s 1 f v
          D: XGROUP CREATE s g $
          A: XREADGROUP GROUP g a BLOCK 0 STREAMS s >

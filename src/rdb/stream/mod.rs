@@ -12,7 +12,6 @@
 //!     number of pending entries, then for each:  id (16 bytes)  delivery time (i64, ms)  delivery count
 //!     number of consumers, then for each:  name  seen time (i64, ms)  _3: active time (i64, ms)
 //!                                          number of its pending entries, then the id of each (16 bytes)
-//!
 //! ```
 //!
 //! An ID is written as two lengths, ms and seq, unless the drawing says 16 bytes.

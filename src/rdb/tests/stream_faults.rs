@@ -94,7 +94,7 @@ fn node_at(id: u8, parts: &[Part]) -> Vec<u8> {
     .concat()
 }
 
-/// The master entry of a block with the field f and so many entries.
+/// The master entry of a block: its only field is `f`, and it counts `live` and `deleted` entries.
 fn master(live: i16, deleted: i16) -> [Part; 5] {
     [Int(live), Int(deleted), Int(1), Text("f"), Int(0)]
 }

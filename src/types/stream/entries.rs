@@ -344,8 +344,8 @@ impl Entries {
     /// | any | none was ever added | 0 |
     /// | the last one | | all |
     /// | smaller than the last | the stream is empty | all |
-    /// | the first one | nothing was deleted behind it | all but those after it |
-    /// | smaller than the first | nothing was deleted behind it | all that are gone |
+    /// | the first one | nothing was deleted after it | all but those after it |
+    /// | smaller than the first | nothing was deleted after it | all that are gone |
     ///
     /// and of no other: `None`.
     pub fn entries_up_to(&self, id: StreamId) -> Option<u64> {

@@ -24,7 +24,7 @@ pub type Name = Arc<[u8]>;
 /// A consumer group of a stream.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConsumerGroup {
-    /// The ID of the entry delivered last; XREADGROUP goes on behind it.
+    /// The ID of the entry delivered last; XREADGROUP goes on after it.
     pub last_id: StreamId,
     /// How many of the entries ever added have been delivered; `None` if that is not known.
     pub entries_read: Option<u64>,
@@ -56,7 +56,7 @@ pub struct Consumer {
 }
 
 impl ConsumerGroup {
-    /// A group without consumers that goes on behind `last_id`.
+    /// A group without consumers that goes on after `last_id`.
     pub fn new(last_id: StreamId, entries_read: Option<u64>) -> ConsumerGroup {
         ConsumerGroup {
             last_id,

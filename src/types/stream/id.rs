@@ -8,7 +8,7 @@ use std::fmt;
 pub struct StreamId {
     /// The part before the dash: usually Unix time in milliseconds.
     pub ms: u64,
-    /// The part behind it.
+    /// The part after the dash: the number.
     pub seq: u64,
 }
 

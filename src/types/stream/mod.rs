@@ -43,7 +43,7 @@ pub struct Delivery<'a> {
 }
 
 impl Stream {
-    /// Gives the entries behind the group's last ID to a consumer, one after the other, to `receive`. They become
+    /// Gives the entries after the group's last ID to a consumer, one after the other, to `receive`. They become
     /// pending, and the group's last ID moves on. An entry that is pending already, because the last ID was set back,
     /// is now this consumer's. Returns the number of entries.
     pub fn deliver(
