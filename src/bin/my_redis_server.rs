@@ -3,9 +3,10 @@
 //! As with redis-server, every directive of the configuration is an option too: `--port 7000`, `--save 300 1`.
 
 use my_redis_server::REDIS_VERSION;
+use my_redis_server::command::declarations::Declarations;
 use my_redis_server::server::start;
 use my_redis_server::state::config::Config;
-use my_redis_server::state::config::file;
+use my_redis_server::state::config::file::Reader;
 use std::io;
 use std::process::ExitCode;
 
@@ -61,13 +62,18 @@ fn configure_and_run(arguments: pico_args::Arguments) -> Result<(), String> {
         words.push(word.map_err(|word| format!("The argument {word:?} is not valid text"))?);
     }
     let config = Config::default();
-    let mut warnings = Vec::new();
+    let mut declarations = Declarations::default();
+    let mut reader = Reader {
+        config: &config,
+        declarations: &mut declarations,
+        warnings: vec![],
+    };
     let mut options = words.as_slice();
     let mut file = None;
     if let Some((first, rest)) = options.split_first()
         && !first.starts_with('-')
     {
-        warnings = file::load(&config, first).map_err(|error| error.to_string())?;
+        reader.read_file(first).map_err(|error| error.to_string())?;
         // The directory may change, by a directive or at run time; the file stays where it is.
         file = std::path::absolute(first).ok();
         options = rest;
@@ -76,11 +82,13 @@ fn configure_and_run(arguments: pico_args::Arguments) -> Result<(), String> {
     if reads_input {
         let text = io::read_to_string(io::stdin());
         let text = text.map_err(|error| format!("Can't read the standard input: {error}"))?;
-        let loaded = file::load_text(&config, text.as_bytes());
-        warnings.extend(loaded.map_err(|error| error.to_string())?);
+        reader
+            .read_text(text.as_bytes())
+            .map_err(|error| error.to_string())?;
     }
-    warnings.extend(set_options(&config, options)?);
-    start::run(config, file, &warnings)
+    set_options(&mut reader, options)?;
+    let warnings = reader.warnings;
+    start::run(config, file, declarations, &warnings)
 }
 
 /// Whether the configuration is to be read from the standard input too, which `-` says as the first or the last word;
@@ -94,8 +102,7 @@ fn standard_input(words: &[String]) -> (bool, &[String]) {
 }
 
 /// Sets what the options say: each begins with `--`, and what follows up to the next one are its values.
-fn set_options(config: &Config, mut words: &[String]) -> Result<Vec<String>, String> {
-    let mut warnings = Vec::new();
+fn set_options(reader: &mut Reader, mut words: &[String]) -> Result<(), String> {
     while let Some((option, rest)) = words.split_first() {
         let Some(name) = option.strip_prefix("--") else {
             return Err(format!(
@@ -116,14 +123,15 @@ fn set_options(config: &Config, mut words: &[String]) -> Result<Vec<String>, Str
             .into_iter()
             .chain(values.iter().map(String::as_str))
             .collect();
-        let warning = config.set_initial(name, &texts).map_err(|error| {
-            let line = texts
-                .iter()
-                .fold(format!("--{name}"), |line, text| format!("{line} {text}"));
-            format!("Option '{line}': {error}. Try --help")
-        })?;
-        warnings.extend(warning);
+        reader
+            .set(&name.to_ascii_lowercase(), &texts)
+            .map_err(|error| {
+                let line = texts
+                    .iter()
+                    .fold(format!("--{name}"), |line, text| format!("{line} {text}"));
+                format!("Option '{line}': {error}. Try --help")
+            })?;
         words = rest;
     }
-    Ok(warnings)
+    Ok(())
 }

@@ -58,6 +58,10 @@ pub enum CommandError {
     IndexOutOfRange,
     SameObject,
     // The client's state.
+    NotAuthenticated,
+    /// The user may not do this, and why.
+    NoPermission(Vec<u8>),
+    WrongPassword,
     Subscribed(String),
     Monitoring,
     // Transactions.
@@ -140,6 +144,7 @@ impl CommandError {
             CommandError::NotCompiled(message) => {
                 [b"ERR Error compiling script (new function): ", &message[..]].concat()
             }
+            CommandError::NoPermission(reason) => [b"NOPERM ", &reason[..]].concat(),
             CommandError::Other(text) => text.clone(),
             _ => self.to_string().into_bytes(),
         }
@@ -169,7 +174,11 @@ impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use CommandError::*;
         f.write_str(match self {
-            UnknownCommand(_) | UnknownSubcommand { .. } | NotCompiled(_) | Other(_) => {
+            UnknownCommand(_)
+            | UnknownSubcommand { .. }
+            | NoPermission(_)
+            | NotCompiled(_)
+            | Other(_) => {
                 return f.write_str(&String::from_utf8_lossy(&self.text()));
             }
             WrongArity(name) => return write!(f, "ERR wrong number of arguments for '{name}' command"),
@@ -191,6 +200,8 @@ impl fmt::Display for CommandError {
                      then restart the server."
                 );
             }
+            NotAuthenticated => "NOAUTH Authentication required.",
+            WrongPassword => "WRONGPASS invalid username-password pair or user is disabled.",
             Monitoring => "ERR Replica can't interact with the keyspace",
             InvalidExpireTime(name) => return write!(f, "ERR invalid expire time in '{name}' command"),
             Syntax => "ERR syntax error",

@@ -4,6 +4,8 @@
 //! |---|---|
 //! | [`spec`], [`registry`] | what there is to know about a command, and the table of all of them |
 //! | [`session`], [`call`], [`error`] | what a handler works with: the client, one call, all texts of errors |
+//! | [`acl`] | what users may do |
+//! | [`declarations`] | what a file of directives says of commands and users |
 //! | [`invocation`] | what the handler of EVAL or FCALL asks the executor to run |
 //! | `data` | the families of commands on keys, a file a type |
 //! | `flow` | connection, transactions, channels, scripts |
@@ -14,9 +16,11 @@
 //! A handler reads top to bottom: take the arguments, check everything, look up, act, tell (`db.changed`), reply. It
 //! fails before it has changed anything, or not at all.
 
+pub mod acl;
 mod admin;
 pub mod call;
 mod data;
+pub mod declarations;
 pub mod error;
 pub mod execute;
 mod flow;

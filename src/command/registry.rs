@@ -4,6 +4,7 @@ use super::error::{CommandError, QUOTED_BYTES};
 use super::spec::CommandSpec;
 use crate::util::quoting::c_string;
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// A command with its place in the registry.
 #[derive(Clone, Copy, Debug)]
@@ -31,7 +32,35 @@ impl Command {
 pub struct Registry {
     commands: Vec<Command>,
     /// Numbers by full name.
-    by_name: HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>,
+    by_name: Numbers,
+    /// What clients call the commands, if `rename-command` has changed that.
+    names: OnceLock<Names>,
+}
+
+type Numbers = HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>;
+
+/// What clients call the commands; subcommands keep their names. <https://redis.io/docs/management/config-file/>,
+/// `rename-command`.
+#[derive(Clone, Debug)]
+pub struct Names(Numbers);
+
+impl Names {
+    /// Gives a command another name, or none if `to` is empty.
+    ///
+    /// # Errors
+    /// Redis' text.
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), &'static str> {
+        let [from, to] = [from, to].map(|name| name.to_ascii_lowercase().into_bytes());
+        let number = self.0.remove(&*from);
+        let number = number.ok_or("No such command in rename-command")?;
+        if to.is_empty() {
+            return Ok(());
+        }
+        match self.0.insert(to.into(), number) {
+            None => Ok(()),
+            Some(_) => Err("Target command name already exists"),
+        }
+    }
 }
 
 impl Registry {
@@ -65,29 +94,56 @@ impl Registry {
         self.commands.push(command);
     }
 
+    /// The commands by their own names.
+    pub fn own_names(&self) -> Names {
+        let mut names = self.by_name.clone();
+        names.retain(|_, number| self.commands[*number].container.is_none());
+        Names(names)
+    }
+
+    /// Lets clients call the commands by these names from now on. Only the first call has an effect; it comes before
+    /// the first client.
+    pub fn set_names(&self, names: Names) {
+        // A second server in one process, which only a test starts, has the names of the first.
+        let _ = self.names.set(names);
+    }
+
     /// All commands and subcommands, by number.
     pub fn all(&self) -> &[Command] {
         &self.commands
     }
 
-    /// The commands, without subcommands.
+    /// The commands that clients can call, without subcommands.
     pub fn top_level(&self) -> impl ExactSizeIterator<Item = &Command> {
-        let commands = self
-            .commands
-            .iter()
-            .filter(|command| command.container.is_none());
+        let names = self.names.get();
+        let has_name = |command: &Command| {
+            names.is_none_or(|names| names.0.values().any(|number| *number == command.number))
+        };
+        let commands = self.commands.iter();
+        let commands = commands.filter(|it| it.container.is_none() && has_name(it));
         commands.collect::<Vec<_>>().into_iter()
     }
 
-    /// The command of this name, in any case.
+    /// The command that clients call by this name, in any case.
     pub fn find(&self, name: &[u8]) -> Option<&Command> {
-        self.find_full(&[name])
-            .filter(|command| command.container.is_none())
+        let found = match self.names.get() {
+            None => self.find_full(&[name]),
+            Some(names) => self.find_in(&names.0, &[name]),
+        };
+        found.filter(|command| command.container.is_none())
     }
 
-    /// The command or subcommand of this full name, such as `config|get`, in any case.
+    /// The command or subcommand whose own full name this is, such as `config|get`, in any case.
     pub fn find_full_name(&self, name: &[u8]) -> Option<&Command> {
         self.find_full(&[name])
+    }
+
+    /// The command that clients call by this name, or the subcommand of this full name.
+    pub fn find_shown(&self, name: &[u8]) -> Option<&Command> {
+        match name.contains(&b'|') {
+            true => self.find_full_name(name),
+            false => self.find(name),
+        }
     }
 
     /// The subcommand of this name, in any case.
@@ -127,6 +183,10 @@ impl Registry {
 
     /// The command or subcommand of this full name, in parts.
     fn find_full(&self, parts: &[&[u8]]) -> Option<&Command> {
+        self.find_in(&self.by_name, parts)
+    }
+
+    fn find_in(&self, numbers: &Numbers, parts: &[&[u8]]) -> Option<&Command> {
         const LONGEST: usize = 40;
         let mut name = [0; LONGEST];
         let mut len = 0;
@@ -135,9 +195,8 @@ impl Registry {
             len += part.len();
         }
         name[..len].make_ascii_lowercase();
-        self.by_name
-            .get(&name[..len])
-            .map(|number| &self.commands[*number])
+        let number = numbers.get(&name[..len])?;
+        Some(&self.commands[*number])
     }
 }
 

@@ -26,6 +26,8 @@ pub struct CommandSpec {
     pub handler: Handler,
     /// Where its keys are.
     pub keys: &'static [KeySpec],
+    /// Which arguments are channels, for the rights to them; those of commands that end subscriptions need no right.
+    pub channels: Option<Channels>,
     /// What kind of command it is.
     pub flags: CommandFlags,
     /// The group it is documented in.
@@ -50,6 +52,7 @@ pub const BASE: CommandSpec = CommandSpec {
     arity: 0,
     handler: Container(&[]),
     keys: &[],
+    channels: None,
     flags: flags(&[]),
     group: Group::Generic,
     since: "",
@@ -89,6 +92,17 @@ pub enum Handler {
     Container(&'static [CommandSpec]),
     /// A container that does something without a second word too, and needs no data for that: COMMAND.
     CallableContainer(fn(&mut Call) -> CommandResult, &'static [CommandSpec]),
+}
+
+/// Which of a command's arguments are channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Channels {
+    /// The first argument: PUBLISH.
+    First,
+    /// All arguments: SUBSCRIBE.
+    All,
+    /// All arguments, and each is a pattern of channels: PSUBSCRIBE.
+    AllPatterns,
 }
 
 /// Where a command's keys are among its arguments, and what happens to them. One entry for keys of one kind.
@@ -441,6 +455,19 @@ impl Group {
     }
 }
 
+/// The ACL categories, in the order in which Redis lists them.
+#[rustfmt::skip]
+pub const CATEGORIES: &[&str] = &[
+    "keyspace", "read", "write", "set", "sortedset", "list", "hash", "string", "bitmap", "hyperloglog", "geo", "stream",
+    "pubsub", "admin", "fast", "slow", "blocking", "dangerous", "connection", "transaction", "scripting",
+];
+
+/// The ACL category of this name, in any case.
+pub fn find_category(name: &[u8]) -> Option<&'static str> {
+    let mut all = CATEGORIES.iter().copied();
+    all.find(|category| category.as_bytes().eq_ignore_ascii_case(name))
+}
+
 /// The categories of groups that come behind all others.
 const LAST_CATEGORIES: [&str; 3] = ["@connection", "@transaction", "@scripting"];
 
@@ -481,7 +508,12 @@ impl CommandSpec {
         }
     }
 
-    /// Its ACL categories: <https://redis.io/docs/management/security/acl/#command-categories>.
+    /// Whether it is in this ACL category, one of [`CATEGORIES`].
+    pub fn is_in(&self, category: &str) -> bool {
+        self.categories().iter().any(|name| name[1..] == *category)
+    }
+
+    /// Its ACL categories, each with `@`: <https://redis.io/docs/management/security/acl/#command-categories>.
     pub fn categories(&self) -> Vec<&'static str> {
         let is_container = matches!(self.handler, Handler::Container(_));
         let is_of_collections = self.has(CAT_COLLECTIONS);

@@ -51,6 +51,10 @@ pub enum ProtocolError {
     ExpectedDollar(u8),
     /// The length of an argument is no number, or negative, or too large.
     InvalidLength,
+    /// A client that must log in announces more arguments than that takes.
+    CountOfStranger,
+    /// A client that must log in announces a longer argument than that takes.
+    LengthOfStranger,
 }
 
 impl ProtocolError {
@@ -66,10 +70,36 @@ impl ProtocolError {
                 &[b"expected '$', got '", &[*byte][..], b"'"].concat()
             }
             ProtocolError::InvalidLength => b"invalid bulk length",
+            ProtocolError::CountOfStranger => b"unauthenticated multibulk length",
+            ProtocolError::LengthOfStranger => b"unauthenticated bulk length",
         };
         [b"ERR Protocol error: ", reason].concat()
     }
 }
+
+/// What a client may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestLimits {
+    /// The longest argument, in bytes.
+    pub argument_bytes: usize,
+    /// Whether the client must still log in, and so may send small requests only: to log in takes no other.
+    pub is_stranger: bool,
+}
+
+impl RequestLimits {
+    /// Of a client that has logged in, or need not.
+    pub const fn of_known_client(argument_bytes: usize) -> RequestLimits {
+        RequestLimits {
+            argument_bytes,
+            is_stranger: false,
+        }
+    }
+}
+
+/// The most arguments of a request of a client that has not logged in.
+const STRANGERS_ARGUMENTS: i64 = 10;
+/// Their longest argument, in bytes.
+const STRANGERS_ARGUMENT_BYTES: usize = 16 * 1024;
 
 /// The parser of one connection.
 #[derive(Debug, Default)]
@@ -97,7 +127,7 @@ impl RequestParser {
     pub fn parse(
         &mut self,
         input: &[u8],
-        max_bulk_bytes: usize,
+        limits: RequestLimits,
     ) -> Result<Option<usize>, ProtocolError> {
         if self.position == 0 {
             self.ranges.clear();
@@ -109,18 +139,18 @@ impl RequestParser {
                     let Some(count) = self.header(input, ProtocolError::CountTooBig)? else {
                         return Ok(None);
                     };
-                    if !(i64::MIN..=MAX_ARGUMENTS)
-                        .contains(&count.ok_or(ProtocolError::InvalidCount)?)
-                    {
-                        return Err(ProtocolError::InvalidCount);
+                    let count = count.filter(|count| *count <= MAX_ARGUMENTS);
+                    let count = count.ok_or(ProtocolError::InvalidCount)?;
+                    if limits.is_stranger && count > STRANGERS_ARGUMENTS {
+                        return Err(ProtocolError::CountOfStranger);
                     }
-                    self.missing = count.unwrap_or(0).max(0) as usize;
+                    self.missing = count.max(0) as usize;
                 }
                 Some(_) => return self.inline(input),
             }
         }
         while self.missing > 0 {
-            if !self.argument(input, max_bulk_bytes)? {
+            if !self.argument(input, limits)? {
                 return Ok(None);
             }
         }
@@ -206,7 +236,7 @@ impl RequestParser {
     }
 
     /// Reads one argument; `false` if it has not arrived yet.
-    fn argument(&mut self, input: &[u8], max_bulk_bytes: usize) -> Result<bool, ProtocolError> {
+    fn argument(&mut self, input: &[u8], limits: RequestLimits) -> Result<bool, ProtocolError> {
         let length = match self.length {
             Some(length) => length,
             None => {
@@ -221,10 +251,12 @@ impl RequestParser {
                     return Err(ProtocolError::ExpectedDollar(input[start]));
                 }
                 let length = length.and_then(|length| usize::try_from(length).ok());
-                let length = length.filter(|length| *length <= max_bulk_bytes);
-                *self
-                    .length
-                    .insert(length.ok_or(ProtocolError::InvalidLength)?)
+                let length = length.filter(|length| *length <= limits.argument_bytes);
+                let length = length.ok_or(ProtocolError::InvalidLength)?;
+                if limits.is_stranger && length > STRANGERS_ARGUMENT_BYTES {
+                    return Err(ProtocolError::LengthOfStranger);
+                }
+                *self.length.insert(length)
             }
         };
         let in_input = if self.arriving.is_some() { 0 } else { length };
@@ -287,7 +319,7 @@ impl RequestParser {
 mod tests {
     use super::*;
 
-    const MAX_BULK: usize = 512 << 20;
+    const LIMITS: RequestLimits = RequestLimits::of_known_client(512 << 20);
 
     /// Parses all requests of an input that arrives in pieces of `piece` bytes.
     fn parse(input: &[u8], piece: usize) -> Result<Vec<Vec<Vec<u8>>>, ProtocolError> {
@@ -295,7 +327,7 @@ mod tests {
         let mut requests = Vec::new();
         let (mut start, mut end) = (0, 0);
         loop {
-            match parser.parse(&input[start..end], MAX_BULK)? {
+            match parser.parse(&input[start..end], LIMITS)? {
                 Some(len) => {
                     let arguments = parser.arguments(&input[start..]);
                     requests.push(arguments.iter().map(|argument| argument.to_vec()).collect());
@@ -354,7 +386,7 @@ mod tests {
             let mut stream = stream.chunks(piece);
             let mut input = Vec::new();
             let len = loop {
-                if let Some(len) = parser.parse(&input, MAX_BULK).unwrap() {
+                if let Some(len) = parser.parse(&input, LIMITS).unwrap() {
                     break len;
                 }
                 input.truncate(input.len() - parser.begin_large_argument(&input));
@@ -377,7 +409,7 @@ mod tests {
             assert!(b"PING\r\n".starts_with(&input[len..]));
             drop(arguments);
             parser.drop_large_arguments();
-            assert_eq!(parser.parse(b"PING\r\n", MAX_BULK), Ok(Some(6)));
+            assert_eq!(parser.parse(b"PING\r\n", LIMITS), Ok(Some(6)));
         }
     }
 
@@ -410,7 +442,7 @@ mod tests {
     fn nothing_is_allocated_for_what_was_only_announced() {
         let mut parser = RequestParser::default();
         assert_eq!(
-            parser.parse(b"*1048576\r\n$536870912\r\n", MAX_BULK),
+            parser.parse(b"*1048576\r\n$536870912\r\n", LIMITS),
             Ok(None)
         );
         assert!(parser.pending_bytes() < 1000);

@@ -26,7 +26,7 @@ use crate::command::execute::{Engine, Executor, Request};
 use crate::command::session::Session;
 use crate::resp::backlog::Backlog;
 use crate::resp::reply::Reply;
-use crate::resp::request::RequestParser;
+use crate::resp::request::{RequestLimits, RequestParser};
 use crate::state::clients::Client;
 use crate::state::waiting::{Outcome, Waiting};
 use crate::util::clock::{self, Stopwatch};
@@ -160,12 +160,16 @@ impl<'a> Connection<'a> {
         let mut executor = Executor::new(self.engine, Stopwatch::start());
         let client = self.session.client.clone();
         client.last_request_ms.store(executor.now_ms(), Relaxed);
-        let max_bulk_bytes = self.engine.config.proto_max_bulk_len.get() as usize;
+        let argument_bytes = self.engine.config.proto_max_bulk_len.get() as usize;
         let mut look_ahead = LookAhead::default();
         loop {
             let input = &self.input.bytes[self.input.start..self.input.end];
             look_ahead.before_request(&self.engine.locks, self.session.database, input);
-            let len = match self.parser.parse(input, max_bulk_bytes) {
+            let limits = RequestLimits {
+                argument_bytes,
+                is_stranger: !self.session.is_authenticated(self.engine),
+            };
+            let len = match self.parser.parse(input, limits) {
                 Ok(Some(len)) => len,
                 Ok(None) => {
                     self.input.end -= self.parser.begin_large_argument(input);

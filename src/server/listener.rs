@@ -118,7 +118,7 @@ impl Listener {
             }
             Listener::Unix(listener, path) => {
                 let (stream, _) = listener.accept()?;
-                Ok(Some(unix_arrival(stream, path)))
+                Ok(Some(unix_arrival(server, stream, path)))
             }
         }
     }
@@ -179,13 +179,14 @@ fn tcp_arrival(server: &Server, stream: TcpStream, address: SocketAddr) -> io::R
         file_descriptor: socket.file_descriptor(),
         is_local: address.ip().to_canonical().is_loopback(),
         is_of_unix_socket: false,
+        account: server.acl.default_account().clone(),
         link: socket.clone(),
     };
     Ok(Arrival { socket, connection })
 }
 
 /// A client of a path has no address of its own. As in Redis, the path with port 0 stands for it.
-fn unix_arrival(stream: UnixStream, path: &str) -> Arrival {
+fn unix_arrival(server: &Server, stream: UnixStream, path: &str) -> Arrival {
     let socket = Arc::new(Socket::from(stream));
     let connection = NewConnection {
         address: format!("{path}:0"),
@@ -193,6 +194,7 @@ fn unix_arrival(stream: UnixStream, path: &str) -> Arrival {
         file_descriptor: socket.file_descriptor(),
         is_local: true,
         is_of_unix_socket: true,
+        account: server.acl.default_account().clone(),
         link: socket.clone(),
     };
     Arrival { socket, connection }
@@ -204,7 +206,9 @@ fn receive(server: &Arc<Engine>, workers: &Arc<Workers>, arrival: Arrival) {
     let refuse = |text: &[u8]| {
         let _ = { &*socket }.write_all(text);
     };
-    let is_denied = server.config.protected_mode.get() && !connection.is_local;
+    // Whoever knows a password may come from another machine.
+    let needs_no_password = server.acl.default_account().user().needs_no_password;
+    let is_denied = server.config.protected_mode.get() && needs_no_password && !connection.is_local;
     if is_denied {
         server.clients.count_rejected();
         return refuse(DENIED);

@@ -6,13 +6,13 @@
 
 use crate::keyspace::locks::{FETCHED_TOGETHER, Locks};
 use crate::keyspace::space::{Key, Place};
-use crate::resp::request::RequestParser;
+use crate::resp::request::{RequestLimits, RequestParser};
 use smallvec::SmallVec;
 
 /// Requests whose memory is fetched together.
 const REQUESTS: usize = FETCHED_TOGETHER;
 /// Larger arguments are not looked at.
-const MOST_BULK_BYTES: usize = 64 * 1024;
+const LIMITS: RequestLimits = RequestLimits::of_known_client(64 * 1024);
 
 /// The state of looking ahead in one packet.
 #[derive(Debug)]
@@ -70,7 +70,7 @@ fn places(
     let mut parser = RequestParser::default();
     let mut places = SmallVec::new();
     for _ in 0..requests {
-        let Ok(Some(len)) = parser.parse(input, MOST_BULK_BYTES) else {
+        let Ok(Some(len)) = parser.parse(input, LIMITS) else {
             break;
         };
         let (request, rest) = input.split_at(len);

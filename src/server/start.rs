@@ -5,6 +5,7 @@ use super::own_files::OwnFiles;
 use super::workers::Workers;
 use super::{expirer, loader, reaper, saver, supervisor};
 use crate::REDIS_VERSION;
+use crate::command::declarations::Declarations;
 use crate::command::execute::Engine;
 use crate::rdb::file;
 use crate::state::Server;
@@ -28,10 +29,11 @@ use std::thread;
 pub fn run(
     config: Config,
     config_file: Option<PathBuf>,
+    declarations: Declarations,
     warnings: &[String],
 ) -> Result<(), String> {
     let own_files = OwnFiles::default();
-    let result = run_until_stopped(config, config_file, warnings, &own_files);
+    let result = run_until_stopped(config, config_file, declarations, warnings, &own_files);
     own_files.remove();
     result
 }
@@ -39,6 +41,7 @@ pub fn run(
 fn run_until_stopped(
     config: Config,
     config_file: Option<PathBuf>,
+    declarations: Declarations,
     warnings: &[String],
     own_files: &OwnFiles,
 ) -> Result<(), String> {
@@ -48,6 +51,7 @@ fn run_until_stopped(
     warnings
         .iter()
         .for_each(|warning| server.log.warning(warning));
+    declarations.apply(&server)?;
     server.apply_initial_maxclients();
     server.apply_background_purge();
     check_dump(&server)?;

@@ -8,6 +8,7 @@
 //! 1. A client is listed from [`Clients::register`] until its [`Registration`] is dropped.
 //! 2. Every mutex here is held for a few lines, and no other lock is taken under it.
 
+use super::acl::Account;
 use super::outbox::{Outbox, OutputClass};
 use super::waiting::{Outcome, Wait};
 use crate::keyspace::watchers::Watch;
@@ -57,6 +58,7 @@ pub struct Client {
     pub modes: Modes,
     /// Whether the client's thread closes the connection after the reply to the present command.
     pub closes_after_reply: AtomicBool,
+    account: Mutex<Arc<Account>>,
     labels: Mutex<Labels>,
     waiting: Mutex<Option<Arc<Wait>>>,
     /// The client's socket.
@@ -146,6 +148,8 @@ pub struct NewConnection {
     pub is_local: bool,
     /// See [`Client::is_of_unix_socket`].
     pub is_of_unix_socket: bool,
+    /// The user that it has before it logs in.
+    pub account: Arc<Account>,
     /// See [`Client::link`].
     pub link: Arc<dyn Link>,
 }
@@ -163,6 +167,17 @@ impl Client {
     /// The names that the client has given itself.
     pub fn labels(&self) -> MutexGuard<'_, Labels> {
         self.labels.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The user as which the client has logged in, or the user `default`.
+    pub fn account(&self) -> Arc<Account> {
+        let account = self.account.lock();
+        account.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes as which user the client has logged in.
+    pub fn set_account(&self, account: Arc<Account>) {
+        *self.account.lock().unwrap_or_else(PoisonError::into_inner) = account;
     }
 
     /// Stores what the client waits for; `None` once it waits no more.
@@ -228,8 +243,10 @@ impl Client {
         }
     }
 
-    /// Closes the connection, from any thread. If the client waits for a key, it is not served any more.
+    /// Closes the connection, from any thread. If the client waits for a key, it is not served any more; what it has
+    /// sent already is not carried out, but for the present command.
     pub fn disconnect(&self) {
+        self.closes_after_reply.store(true, Relaxed);
         self.end_wait(Outcome::Gone);
         self.link.close();
     }
@@ -296,6 +313,7 @@ impl Clients {
             watch: Arc::new(Watch::new(id)),
             modes: Modes::default(),
             closes_after_reply: AtomicBool::new(false),
+            account: Mutex::new(connection.account),
             labels: Mutex::default(),
             waiting: Mutex::default(),
             link: connection.link,

@@ -23,6 +23,7 @@
 
 use crate::keyspace::space::Keyspace;
 use crate::util::{clock, doorbell, open_files};
+use acl::Acl;
 use clients::{Client, Clients};
 use config::{Changes, Config};
 use latency::LatencyEvents;
@@ -45,6 +46,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
 use transfers::Transfers;
 
+pub mod acl;
 pub mod clients;
 pub mod config;
 pub mod latency;
@@ -81,6 +83,8 @@ pub struct Server {
     pub config: Config,
     /// The file the directives were read from.
     pub config_file: Option<PathBuf>,
+    /// The users.
+    pub acl: Acl,
     /// The connected clients.
     pub clients: Arc<Clients>,
     /// CLIENT PAUSE.
@@ -139,6 +143,7 @@ impl Server {
             keyspace,
             config,
             config_file,
+            acl: Acl::default(),
             clients: Arc::default(),
             pause: Pause::default(),
             pubsub: Arc::new(PubSub::new(pushes.clone())),
@@ -164,6 +169,7 @@ impl Server {
         };
         server.apply_output_limits();
         server.apply_access_rules();
+        server.apply_requirepass();
         server
     }
 
@@ -185,6 +191,7 @@ impl Server {
                 })?,
                 "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => self.apply_access_rules(),
                 "client-output-buffer-limit" => self.apply_output_limits(),
+                "requirepass" => self.apply_requirepass(),
                 "slowlog-max-len" => self.slow_log.trim(self.slow_log_len()),
                 "jemalloc-bg-thread" => self.apply_background_purge(),
                 // Redis opens new sockets. We do not, and use Redis' texts for the case that it cannot.
@@ -213,6 +220,12 @@ impl Server {
                 .map(|number| u32::try_from(number.get()).unwrap_or(0));
         let rules = &self.keyspace.access_rules;
         rules.set(self.config.counts_accesses(), log_factor, decay_minutes);
+    }
+
+    /// Puts `requirepass` into effect.
+    fn apply_requirepass(&self) {
+        self.acl
+            .set_default_password(&self.config.requirepass.get());
     }
 
     /// Puts `client-output-buffer-limit` into effect.
@@ -312,6 +325,7 @@ impl Server {
     /// Resets the counts: CONFIG RESETSTAT.
     pub fn reset_statistics(&self) {
         self.statistics.reset();
+        self.acl.log.reset_counts();
         self.clients.reset_counts();
         self.keyspace.reset_expired();
     }

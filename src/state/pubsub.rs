@@ -142,6 +142,19 @@ impl PubSub {
         names.map(|name| name.to_vec()).collect()
     }
 
+    /// The clients that have subscribed to a name for which `is_wanted` returns true; a client may come several times.
+    pub fn subscribers_where(&self, is_wanted: impl Fn(Kind, &[u8]) -> bool) -> Vec<Arc<Client>> {
+        let tables = self.read();
+        let kinds = [Kind::Channel, Kind::Pattern, Kind::ShardChannel];
+        let names = kinds.iter().zip(&*tables).flat_map(|(kind, table)| {
+            let wanted = table.iter().filter(|(name, _)| is_wanted(*kind, name));
+            wanted.map(|(_, subscribers)| subscribers)
+        });
+        names
+            .flat_map(|subscribers| subscribers.values().cloned())
+            .collect()
+    }
+
     /// The number of names of this kind that have subscribers.
     pub fn count(&self, kind: Kind) -> usize {
         self.read()[kind as usize].len()

@@ -7,6 +7,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+/// The password of servers that are started with one.
+pub const PASSWORD: &str = "secret";
+
 /// A running server, killed when it is dropped.
 pub struct Server {
     pub port: u16,
@@ -98,8 +101,12 @@ impl Server {
             client.try_send(request).ok()?;
             client.try_receive()
         };
-        if !matches!(ask(&["PING"]), Some(Value::Simple(_))) {
-            return false;
+        match ask(&["PING"]) {
+            Some(Value::Simple(_)) => {}
+            Some(Value::Error(error)) if error.starts_with(b"NOAUTH") => {
+                ask(&["AUTH", PASSWORD]);
+            }
+            _ => return false,
         }
         let Some(Value::Bulk(text)) = ask(&["INFO", "server"]) else {
             return false;

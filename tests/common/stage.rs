@@ -12,7 +12,7 @@
 //! Messages of channels and the lines of MONITOR answer no request; they are sent before the client that caused them
 //! gets an answer.
 
-use super::oracle::{RawClient, words};
+use super::oracle::{RawClient, as_7_2_says, words};
 use super::{Client, Folder, PATIENCE, Server, request, wait_until};
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::util::quoting::{quote, split_arguments};
@@ -144,8 +144,10 @@ impl Stage<'_> {
             client.receive().expect("the server answers").value
         };
         ask(&["HELLO", &self.protocol.to_string()]);
-        let Value::Integer(id) = ask(&["CLIENT", "ID"]) else {
-            panic!("an id is an integer")
+        let id = match ask(&["CLIENT", "ID"]) {
+            Value::Integer(id) => id,
+            // A client that has to log in cannot ask.
+            _ => 0,
         };
         Actor {
             client,
@@ -183,7 +185,8 @@ impl Stage<'_> {
                         break;
                     };
                     let mut text = Vec::new();
-                    quote(&without_chance(&answer.bytes), &mut text);
+                    let bytes = as_7_2_says(&[], &answer.bytes);
+                    quote(&without_chance(&bytes), &mut text);
                     if !is_told(&answer.bytes) {
                         // Who leaves all channels gets an answer for each.
                         actor.expected = actor.expected.saturating_sub(1);

@@ -5,7 +5,7 @@ use my_redis_server::command::execute::{Engine, Executor, Request};
 use my_redis_server::command::session::Session;
 use my_redis_server::keyspace::effect::{Effects, Journal};
 use my_redis_server::resp::reply::Reply;
-use my_redis_server::resp::request::{LargeArguments, RequestParser};
+use my_redis_server::resp::request::{LargeArguments, RequestLimits, RequestParser};
 use my_redis_server::state::clients::{Link, NewConnection, Registration};
 use my_redis_server::state::config::Config;
 use my_redis_server::state::waiting::{Outcome, Waiting};
@@ -152,7 +152,9 @@ impl Instance {
         let mut parser = RequestParser::default();
         for (database, bytes) in entries.iter().flat_map(|entry| &entry.commands) {
             self.run(0, &["SELECT".to_string(), database.to_string()]);
-            let len = parser.parse(bytes, usize::MAX).unwrap();
+            let len = parser
+                .parse(bytes, RequestLimits::of_known_client(usize::MAX))
+                .unwrap();
             assert_eq!(len, Some(bytes.len()));
             let reply = self.run(0, &parser.arguments(bytes));
             let is_error = reply.starts_with(b"-");
@@ -178,6 +180,7 @@ fn conversation(engine: &Engine) -> Conversation {
         file_descriptor: 0,
         is_local: true,
         is_of_unix_socket: false,
+        account: engine.acl.default_account().clone(),
         link: Arc::new(NoLink),
     };
     let registration = engine.clients.register(connection, usize::MAX, 0).unwrap();

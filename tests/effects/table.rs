@@ -3,7 +3,7 @@
 use super::instance::Instance;
 use super::upstream::Upstream;
 use crate::common::wait_until;
-use my_redis_server::resp::request::RequestParser;
+use my_redis_server::resp::request::{RequestLimits, RequestParser};
 use my_redis_server::util::clock;
 use my_redis_server::util::quoting::split_arguments;
 
@@ -281,7 +281,12 @@ fn ours(instance: &mut Instance, row: &Row) -> Vec<String> {
 
 fn words_of(bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut parser = RequestParser::default();
-    assert_eq!(parser.parse(bytes, usize::MAX).unwrap(), Some(bytes.len()));
+    assert_eq!(
+        parser
+            .parse(bytes, RequestLimits::of_known_client(usize::MAX))
+            .unwrap(),
+        Some(bytes.len())
+    );
     parser
         .arguments(bytes)
         .iter()

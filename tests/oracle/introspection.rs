@@ -213,6 +213,15 @@ fn as_7_2_says(name: &str, mut elements: Vec<Value>) -> Vec<Value> {
     {
         flags.retain(|flag| *flag != Value::Simple(b"noscript".to_vec()));
     }
+    // Commands that change users became fit for a proxy, which sends them to all nodes.
+    if ["acl|deluser", "acl|save", "acl|setuser"].contains(&name) {
+        let tips = ["request_policy:all_nodes", "response_policy:all_succeeded"];
+        let tips = tips.map(|tip| Value::Bulk(tip.into())).to_vec();
+        elements[7] = match elements[7] {
+            Value::Set(_) => Value::Set(tips),
+            _ => Value::Array(tips),
+        };
+    }
     if name == "wait" {
         for (index, names) in [
             (2, &["blocking"][..]),

@@ -1,5 +1,6 @@
 //! Our replies compared with those of a real redis-server, a file for each family of commands.
 
+mod acl;
 pub mod bitmaps;
 mod blocking;
 mod connection;

@@ -1,5 +1,6 @@
 //! Our server over TCP: many clients at once, limits, starting and stopping.
 
+mod access;
 mod blocking;
 mod concurrency;
 mod connections;

@@ -3,10 +3,10 @@
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use my_redis_server::resp::reply::Reply;
-use my_redis_server::resp::request::RequestParser;
+use my_redis_server::resp::request::{RequestLimits, RequestParser};
 
 const REQUESTS: usize = 100;
-const LONGEST: usize = 512 * 1024 * 1024;
+const LIMITS: RequestLimits = RequestLimits::of_known_client(512 * 1024 * 1024);
 
 /// A hundred requests in one packet, as redis-benchmark sends them.
 fn packet(value_bytes: usize) -> Vec<u8> {
@@ -18,7 +18,7 @@ fn packet(value_bytes: usize) -> Vec<u8> {
 
 fn parse_all(parser: &mut RequestParser, input: &[u8]) -> usize {
     let (mut start, mut words) = (0, 0);
-    while let Ok(Some(len)) = parser.parse(&input[start..], LONGEST) {
+    while let Ok(Some(len)) = parser.parse(&input[start..], LIMITS) {
         words += black_box(parser.arguments(&input[start..start + len])).len();
         start += len;
     }

@@ -6,6 +6,7 @@ use crate::command::registry::{Command, Registry};
 use crate::command::session::ReplyMode;
 use crate::command::spec::*;
 use crate::command::timeout;
+use crate::state::acl::Account;
 use crate::state::clients::Client;
 use crate::state::pause::Extent;
 use crate::state::waiting::Outcome;
@@ -221,7 +222,7 @@ fn client_id(call: &Call, index: usize) -> Result<u64, CommandError> {
 }
 
 /// One line of CLIENT LIST: <https://redis.io/commands/client-list/>. What the server does not have is 0 or -1.
-fn describe(commands: &Registry, client: &Client, now_ms: i64) -> Vec<u8> {
+pub(in crate::command) fn describe(commands: &Registry, client: &Client, now_ms: i64) -> Vec<u8> {
     let labels = client.labels().clone();
     let flags: String = [
         ('S', client.modes.is_replica.load(Relaxed)),
@@ -264,17 +265,20 @@ fn describe(commands: &Registry, client: &Client, now_ms: i64) -> Vec<u8> {
         "age={age} idle={idle} flags={flags} db={} sub={channels} psub={patterns} ssub={shard_channels} multi={} \
          qbuf={input} qbuf-free={input_free} argv-mem={arguments} multi-mem={queued} rbs={output} rbp={output} \
          obl=0 oll={messages} omem={unread} tot-mem={total} events=r \
-         cmd={command} user=default redir=-1 resp={}",
+         cmd={command}",
         client.database.load(Relaxed),
         client.queue.commands.load(Relaxed),
-        client.protocol.load(Relaxed),
     );
+    let protocol = client.protocol.load(Relaxed);
     [
         head.as_bytes(),
         b" name=",
         c_string(&labels.name),
         b" ",
         middle.as_bytes(),
+        b" user=",
+        &client.account().name,
+        format!(" redir=-1 resp={protocol}").as_bytes(),
         b" lib-name=",
         c_string(&labels.lib_name),
         b" lib-ver=",
@@ -290,7 +294,7 @@ struct Filter {
     id: Option<u64>,
     address: Option<Vec<u8>>,
     local_address: Option<Vec<u8>>,
-    user: Option<Vec<u8>>,
+    user: Option<Arc<Account>>,
     client_type: Option<ClientType>,
     spares_caller: bool,
 }
@@ -317,12 +321,7 @@ fn kill(call: &mut Call) -> CommandResult {
         .filter(|client| filter.matches(client, call.session.client.id))
         .collect();
     for client in &killed {
-        // The caller still gets its answer.
-        if Arc::ptr_eq(client, &call.session.client) {
-            client.closes_after_reply.store(true, Relaxed);
-        } else {
-            client.disconnect();
-        }
+        call.session.disconnect(client);
     }
     match (is_old_style, killed.is_empty()) {
         (true, true) => return Err(CommandError::err("No such client")),
@@ -348,8 +347,10 @@ fn kill_filter(call: &Call) -> Result<Filter, CommandError> {
             "TYPE" => filter.client_type = Some(client_type(value)?),
             "ADDR" => filter.address = Some(value.to_vec()),
             "LADDR" => filter.local_address = Some(value.to_vec()),
-            "USER" if value == b"default" => filter.user = Some(value.to_vec()),
-            "USER" => return Err(CommandError::quoting("No such user '", value, "'")),
+            "USER" => {
+                let unknown = || CommandError::quoting("No such user '", value, "'");
+                filter.user = Some(call.server.acl.find(value).ok_or_else(unknown)?);
+            }
             "SKIPME" => {
                 filter.spares_caller = match call.word(index + 1).as_str() {
                     "YES" => true,
@@ -372,6 +373,10 @@ impl Filter {
         self.id.is_none_or(|id| id == client.id)
             && is(&self.address, &client.address)
             && is(&self.local_address, &client.local_address)
+            && self
+                .user
+                .as_ref()
+                .is_none_or(|user| Arc::ptr_eq(user, &client.account()))
             && self
                 .client_type
                 .is_none_or(|wanted| wanted == ClientType::of(client))

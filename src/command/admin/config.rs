@@ -1,5 +1,6 @@
 //! CONFIG: directives at run time. The directives themselves are in [`crate::state::config`].
 
+use crate::command::acl::declared;
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
@@ -115,7 +116,11 @@ fn rewrite(call: &mut Call) -> CommandResult {
     let Some(path) = &call.server.config_file else {
         return Err(CommandError::err(rewrite::NO_CONFIG_FILE));
     };
-    if let Err(error) = rewrite::rewrite(&call.server.config, path) {
+    let users = match call.server.config.aclfile.get().is_empty() {
+        true => declared::lines(call.server),
+        false => vec![],
+    };
+    if let Err(error) = rewrite::rewrite(&call.server.config, path, &users) {
         call.server
             .log
             .warning_of_clients(format_args!("CONFIG REWRITE failed: {error}"));

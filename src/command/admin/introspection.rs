@@ -102,7 +102,7 @@ fn info(call: &mut Call) -> CommandResult {
     }
     call.reply.array(call.arguments.len() - 2);
     for name in &call.arguments[2..] {
-        match call.commands.find_full_name(name) {
+        match call.commands.find_shown(name) {
             Some(command) => reply_info(call, command),
             None => call.reply.null(),
         }
@@ -254,7 +254,7 @@ fn docs(call: &mut Call) -> CommandResult {
         [] => call.commands.top_level().collect(),
         names => names
             .iter()
-            .filter_map(|name| call.commands.find_full_name(name))
+            .filter_map(|name| call.commands.find_shown(name))
             .collect(),
     };
     call.reply.map(commands.len());

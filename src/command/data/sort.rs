@@ -6,12 +6,14 @@
 //!
 //! Redis turns a compact sorted set into a large one before it sorts it; here it stays as it is.
 
+use crate::command::acl::check;
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::object::{Object, Value};
 use crate::keyspace::space::Key;
+use crate::state::acl::Access;
 use crate::types::list::{End, List};
 use crate::types::set::Member;
 use crate::util::number;
@@ -92,6 +94,7 @@ fn handler_of_sort_ro(arguments: &[&[u8]]) -> Handler {
 /// ```
 fn sort(call: &mut Call, db: &Db) -> CommandResult {
     let options = Options::parse(call.arguments, true)?;
+    options.check_rights(call)?;
     reply_sorted(call, db, &options)
 }
 
@@ -106,6 +109,7 @@ fn sort(call: &mut Call, db: &Db) -> CommandResult {
 /// ```
 fn sort_ro(call: &mut Call, db: &Db) -> CommandResult {
     let options = Options::parse(call.arguments, false)?;
+    options.check_rights(call)?;
     reply_sorted(call, db, &options)
 }
 
@@ -135,6 +139,7 @@ fn reply_sorted(call: &mut Call, db: &Db, options: &Options) -> CommandResult {
 /// ```
 fn sort_and_store(call: &mut Call, db: &mut Db) -> CommandResult {
     let options = Options::parse(call.arguments, true)?;
+    options.check_rights(call)?;
     let limit = call.server.config.list_block_limit();
     let [key, destination] = [call.keys[0], call.keys[1]];
     let mut list = List::default();
@@ -178,6 +183,8 @@ struct Options<'a> {
     /// `BY` with something that is no pattern: the elements stay in the order in which they lie.
     is_unsorted: bool,
     gets: Vec<Pattern<'a>>,
+    /// The first option that reaches for other keys, and needs the right to all.
+    needs_all_keys: Option<&'static str>,
     /// How many to leave out, and how many to take, all if negative.
     limit: Option<(i64, i64)>,
     is_descending: bool,
@@ -219,12 +226,17 @@ impl<'a> Options<'a> {
                 }
                 "BY" if following >= 1 => {
                     let pattern = Pattern::parse(arguments[index + 1]);
-                    options.is_unsorted |= !matches!(pattern, Pattern::Key { .. });
+                    let is_key = matches!(pattern, Pattern::Key { .. });
+                    options.is_unsorted |= !is_key;
+                    if is_key {
+                        options.needs_all_keys.get_or_insert("BY");
+                    }
                     options.by = Some(pattern);
                     1
                 }
                 "GET" if following >= 1 => {
                     options.gets.push(Pattern::parse(arguments[index + 1]));
+                    options.needs_all_keys.get_or_insert("GET");
                     1
                 }
                 _ => return Err(CommandError::Syntax),
@@ -238,6 +250,20 @@ impl<'a> Options<'a> {
     fn reaches_other_keys(&self) -> bool {
         let mut patterns = self.by.iter().chain(&self.gets);
         patterns.any(|pattern| matches!(pattern, Pattern::Key { .. }))
+    }
+
+    /// Refuses patterns, which may name any key, to a user who may not read every key.
+    fn check_rights(&self, call: &Call) -> CommandResult {
+        let Some(option) = self.needs_all_keys else {
+            return Ok(());
+        };
+        let command = call.commands.of_request(call.arguments)?;
+        if check::permits_on_every_key(call.session, command, call.arguments, Access::READ) {
+            return Ok(());
+        }
+        Err(CommandError::err(format!(
+            "{option} option of SORT denied due to insufficient ACL permissions."
+        )))
     }
 
     /// Which elements of a sequence of this length are wanted.

@@ -2,16 +2,18 @@
 
 use super::account;
 use crate::command::COMMANDS;
+use crate::command::acl::check::Attempt;
 use crate::command::admin::monitor;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::Command;
 use crate::command::session::Session;
 use crate::command::spec::{
-    CommandFlags, HEALTH_CHECK, Handler, LOADING, MAY_REPLICATE, MODULES, NO_MULTI, PROTECTED,
-    READONLY, WHILE_SUBSCRIBED, WRITE,
+    CommandFlags, HEALTH_CHECK, Handler, LOADING, MAY_REPLICATE, MODULES, NO_AUTH, NO_MULTI,
+    PROTECTED, READONLY, WHILE_SUBSCRIBED, WRITE,
 };
 use crate::resp::reply::Reply;
 use crate::state::Server;
+use crate::state::acl::Context;
 use crate::state::pause::Extent;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -46,9 +48,26 @@ fn check(
     if spec.has(PROTECTED | MODULES) {
         check_permission(server, session, command)?;
     }
+    if !session.is_authenticated(server) && !spec.has(NO_AUTH) {
+        return Err(CommandError::NotAuthenticated);
+    }
     if spec.has(NO_MULTI) && session.transaction.queue.is_some() {
         return Err(CommandError::NotInMulti);
     }
+    let context = match session.transaction.queue {
+        Some(_) => Context::Transaction,
+        None => Context::TopLevel,
+    };
+    let attempt = Attempt {
+        commands: &COMMANDS,
+        server,
+        session,
+        context,
+    };
+    attempt.check(command, arguments).map_err(|denial| {
+        let reason = denial.reason(&session.account().name, command);
+        CommandError::NoPermission(reason)
+    })?;
     if session.is_restricted() && !spec.has(WHILE_SUBSCRIBED) {
         return Err(CommandError::Subscribed(command.full_name()));
     }

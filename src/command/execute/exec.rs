@@ -9,6 +9,7 @@ use super::account::{Account, is_about_subscriptions, note_call, with_kind};
 use super::locked::run_locked;
 use super::plan::{Body, Plan};
 use super::script;
+use crate::command::acl::check::{Attempt, Denial};
 use crate::command::admin::monitor;
 use crate::command::call::{Call, Then, database_number};
 use crate::command::error::{CommandError, CommandResult};
@@ -18,6 +19,7 @@ use crate::keyspace::db::WriteDb;
 use crate::keyspace::locks::Busy;
 use crate::keyspace::space::Key;
 use crate::keyspace::view::View;
+use crate::state::acl::Context;
 use crate::util::clock::Stopwatch;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -195,7 +197,15 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
         then: Then::Nothing,
         ..*call
     };
+    let attempt = Attempt {
+        commands: own.commands,
+        server: own.server,
+        session: own.session,
+        context: Context::Transaction,
+    };
+    let permitted = attempt.check(command, arguments);
     let result = match plan.body {
+        _ if permitted.is_err() => permitted.map_err(Denial::since_queued),
         Body::Script(handler) => {
             monitor::show_always(own.server, own.session, own.spec, own.arguments);
             handler(&mut own)

@@ -74,6 +74,7 @@ mod tests {
             file_descriptor: 0,
             is_local: true,
             is_of_unix_socket: false,
+            account: engine.acl.default_account().clone(),
             link: Arc::new(NoLink),
         };
         let registration = engine.clients.register(connection, 1, 0);

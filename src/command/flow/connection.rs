@@ -1,14 +1,21 @@
 //! The connection itself: <https://redis.io/commands/?group=connection>. CLIENT is in
 //! [`crate::command::admin::client`].
 
+use crate::command::acl::check::Attempt;
 use crate::command::admin::client;
 use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::session::ReplyMode;
 use crate::command::spec::*;
 use crate::resp::reply::Protocol;
+use crate::state::acl::{Context, DEFAULT, Denied};
 use crate::util::number;
 use std::sync::atomic::Ordering::Relaxed;
+
+/// The error of a HELLO without AUTH from a client that has to log in.
+const NOAUTH_HELLO: &[u8] = b"NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO \
+    <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at \
+    the same time";
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
@@ -100,6 +107,7 @@ fn reset(call: &mut Call) -> CommandResult {
     call.session.reply_mode = ReplyMode::On;
     call.session.subscriptions.unsubscribe_all();
     call.session.monitoring = None;
+    call.session.log_out(call.server);
     call.hear_out();
     call.reply.protocol = Protocol::Resp2;
     let client = &call.session.client;
@@ -181,8 +189,10 @@ fn hello(call: &mut Call) -> CommandResult {
     if let Some(name) = name {
         client::check_name(name)?;
     }
-    if let Some((user, _)) = credentials {
-        check_credentials(user)?;
+    if let Some((name, password)) = credentials {
+        log_in(call, name, password)?;
+    } else if !call.session.is_authenticated(call.server) {
+        return Err(CommandError::Other(NOAUTH_HELLO.to_vec()));
     }
     if let Some(name) = name {
         call.session.client.labels().name = name.to_vec();
@@ -224,37 +234,55 @@ fn introduce_server(call: &mut Call) {
     call.reply.array(0);
 }
 
-/// There is one user, `default`, and no password yet, so any password of this user is right.
-///
 /// ```text
 /// > AUTH secret
 /// (error) ERR AUTH <password> called without any password configured for the default user. Are you sure your \
 /// configuration is correct?
-/// > AUTH default secret
+/// > ACL SETUSER ann on >secret +@all
 /// OK
-/// > AUTH somebody secret
+/// > AUTH ann wrong
 /// (error) WRONGPASS invalid username-password pair or user is disabled.
+/// > AUTH ann secret
+/// OK
+/// > ACL WHOAMI
+/// "ann"
 /// ```
 fn auth(call: &mut Call) -> CommandResult {
-    match call.arguments {
-        [_, _] => Err(CommandError::err(
-            "AUTH <password> called without any password configured for the default user. Are you sure your \
-             configuration is correct?",
-        )),
-        [_, user, _] => {
-            check_credentials(user)?;
-            call.reply.ok();
-            Ok(())
+    let (name, password) = match call.arguments {
+        [_, password] => {
+            if call.server.acl.default_account().user().needs_no_password {
+                return Err(CommandError::err(
+                    "AUTH <password> called without any password configured for the default user. Are you sure your \
+                     configuration is correct?",
+                ));
+            }
+            (DEFAULT, *password)
         }
-        _ => Err(CommandError::Syntax),
-    }
+        [_, name, password] => (*name, *password),
+        _ => return Err(CommandError::Syntax),
+    };
+    log_in(call, name, password)?;
+    call.reply.ok();
+    Ok(())
 }
 
-fn check_credentials(user: &[u8]) -> CommandResult {
-    if user == b"default" {
+/// The client becomes this user, if the password is right.
+fn log_in(call: &mut Call, name: &[u8], password: &[u8]) -> CommandResult {
+    if let Some(account) = call.server.acl.authenticate(name, password) {
+        call.session.log_in(account);
         return Ok(());
     }
-    Err(CommandError::Other(
-        b"WRONGPASS invalid username-password pair or user is disabled.".to_vec(),
-    ))
+    let context = match call.session.transaction.is_running {
+        true => Context::Transaction,
+        false => Context::TopLevel,
+    };
+    let command = call.argument(0).to_vec();
+    let attempt = Attempt {
+        commands: call.commands,
+        server: call.server,
+        session: call.session,
+        context,
+    };
+    attempt.note(Denied::Auth, name, command);
+    Err(CommandError::WrongPassword)
 }

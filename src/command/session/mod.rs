@@ -7,6 +7,7 @@ pub mod transaction;
 use super::error::CommandError;
 use super::registry::Command;
 use crate::state::Server;
+use crate::state::acl::Account;
 use crate::state::clients::Client;
 use crate::state::monitors::Monitoring;
 use crate::state::pubsub::Subscriptions;
@@ -32,6 +33,9 @@ pub struct Session {
     pub monitoring: Option<Monitoring>,
     /// What dump it would want.
     pub sync: SyncOptions,
+    account: Arc<Account>,
+    /// Whether it has logged in, or need not have had to when it connected.
+    is_authenticated: bool,
     doorbell: Option<Arc<Doorbell>>,
 }
 
@@ -70,7 +74,42 @@ impl Session {
             subscriptions: Subscriptions::new(server.pubsub.clone(), client.clone()),
             monitoring: None,
             sync: SyncOptions::default(),
+            account: server.acl.default_account().clone(),
+            is_authenticated: server.acl.is_open(),
             doorbell: None,
+        }
+    }
+
+    /// The user as which the client has logged in, or the user `default`.
+    #[inline]
+    pub fn account(&self) -> &Arc<Account> {
+        &self.account
+    }
+
+    /// Whether the client may give commands: it has logged in, or nobody has to.
+    #[inline]
+    pub fn is_authenticated(&self, server: &Server) -> bool {
+        self.is_authenticated || server.acl.is_open()
+    }
+
+    /// The client has logged in as this user.
+    pub fn log_in(&mut self, account: Arc<Account>) {
+        self.client.set_account(account.clone());
+        self.account = account;
+        self.is_authenticated = true;
+    }
+
+    /// The client is as one that has just connected.
+    pub fn log_out(&mut self, server: &Server) {
+        self.log_in(server.acl.default_account().clone());
+        self.is_authenticated = server.acl.is_open();
+    }
+
+    /// Disconnects a client, which may be this one: then it still gets its answer.
+    pub fn disconnect(&self, client: &Arc<Client>) {
+        match Arc::ptr_eq(client, &self.client) {
+            true => client.closes_after_reply.store(true, Relaxed),
+            false => client.disconnect(),
         }
     }
 

@@ -67,6 +67,10 @@ pub struct Fields {
     pub logfile: Text,
     /// An empty path for none.
     pub pidfile: Text,
+    pub requirepass: Text,
+    pub aclfile: Text,
+    pub acllog_max_len: Number,
+    pub acl_pubsub_default: Number,
     /// See [`ShutdownMode`](crate::state::shutdown::ShutdownMode).
     pub shutdown_on_sigint: Number,
     /// See [`shutdown_on_sigint`](Self::shutdown_on_sigint).

@@ -63,86 +63,126 @@ impl fmt::Display for FileError {
 
 impl std::error::Error for FileError {}
 
-/// Sets the directives of a file; returns warnings for the log.
-pub fn load(config: &Config, path: &str) -> Result<Vec<String>, FileError> {
-    let mut warnings = Vec::new();
-    load_nested(config, path, 0, &mut warnings)?;
-    Ok(warnings)
+/// Takes the lines that are no directives: each declares something about the table of commands, which this layer does
+/// not know.
+pub trait Declarations {
+    /// `user NAME RULE ...`: the words behind `user`.
+    ///
+    /// # Errors
+    /// Redis' text.
+    fn user(&mut self, words: &[&str]) -> Result<(), String>;
+
+    /// `rename-command NAME NEW_NAME`; without a new name the command is gone.
+    ///
+    /// # Errors
+    /// Redis' text.
+    fn rename_command(&mut self, name: &str, new_name: &str) -> Result<(), String>;
 }
 
-/// Sets the directives of a text that is not in a file: it comes from the standard input or from the command line.
-pub fn load_text(config: &Config, text: &[u8]) -> Result<Vec<String>, FileError> {
-    let mut warnings = Vec::new();
-    load_lines(config, text, 0, &mut warnings)?;
-    Ok(warnings)
+/// Reads the lines of files, one after the other.
+pub struct Reader<'a> {
+    /// Where directives go.
+    pub config: &'a Config,
+    /// Where other declarations go.
+    pub declarations: &'a mut dyn Declarations,
+    /// What is to be said in the log: of directives that have no effect in this server.
+    pub warnings: Vec<String>,
 }
 
-fn load_nested(
-    config: &Config,
-    path: &str,
-    depth: usize,
-    warnings: &mut Vec<String>,
-) -> Result<(), FileError> {
-    let unreadable = |reason| FileError::Unreadable {
-        path: path.to_string(),
-        reason,
-    };
-    if depth > MAX_INCLUDE_DEPTH {
-        return Err(unreadable("too many levels of include".to_string()));
+impl Reader<'_> {
+    /// Reads the file at this path.
+    pub fn read_file(&mut self, path: &str) -> Result<(), FileError> {
+        self.read_nested(path, 0)
     }
-    let text = std::fs::read(path).map_err(|error| unreadable(system_message(&error)))?;
-    load_lines(config, &text, depth, warnings)
-}
 
-/// Reads the files of an `include`: one path, or a pattern, which may match no file.
-fn load_included(
-    config: &Config,
-    path: &str,
-    depth: usize,
-    warnings: &mut Vec<String>,
-) -> Result<(), FileError> {
-    if !path.contains(['*', '?', '[']) {
-        return load_nested(config, path, depth, warnings);
+    /// Reads a text that is not in a file: it comes from the standard input.
+    pub fn read_text(&mut self, text: &[u8]) -> Result<(), FileError> {
+        self.read_lines(text, 0)
     }
-    let unreadable = |reason: &dyn fmt::Display| FileError::Unreadable {
-        path: path.to_string(),
-        reason: reason.to_string(),
-    };
-    for found in glob::glob(path).map_err(|error| unreadable(&error))? {
-        let found = found.map_err(|error| unreadable(&error))?;
-        load_nested(config, &found.to_string_lossy(), depth, warnings)?;
-    }
-    Ok(())
-}
 
-fn load_lines(
-    config: &Config,
-    text: &[u8],
-    depth: usize,
-    warnings: &mut Vec<String>,
-) -> Result<(), FileError> {
-    for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
-        let line = line.trim_ascii();
-        if line.is_empty() || line[0] == b'#' {
-            continue;
+    /// Takes one line, or one option of the command line: a name in lower case, and what follows it.
+    pub fn set(&mut self, name: &str, arguments: &[&str]) -> Result<(), ConfigError> {
+        match (name, arguments) {
+            ("rename-command", [from, to]) => self.declarations.rename_command(from, to)?,
+            ("user", [_, ..]) => self.declarations.user(arguments)?,
+            ("loadmodule", [_, ..]) => return Err(not_supported(name)),
+            // Redis has removed these directives and ignores them.
+            (
+                "list-max-ziplist-entries" | "list-max-ziplist-value" | "lua-replicate-commands",
+                [_],
+            ) => {}
+            ("sentinel", [_, ..]) => {
+                return Err("sentinel directive while not in sentinel mode".into());
+            }
+            _ if name.contains('.') && arguments.len() != 1 => {
+                return Err("Module config specified without value".into());
+            }
+            _ if name.contains('.') => {
+                return Err(
+                    "Module Configuration detected without loadmodule directive or no ApplyConfig call: \
+                     aborting"
+                        .into(),
+                );
+            }
+            _ => self
+                .warnings
+                .extend(self.config.set_initial(name, arguments)?),
         }
-        let wrong = |reason: ConfigError| FileError::Line {
-            number: index + 1,
-            line: String::from_utf8_lossy(line).into_owned(),
+        Ok(())
+    }
+
+    fn read_nested(&mut self, path: &str, depth: usize) -> Result<(), FileError> {
+        let unreadable = |reason| FileError::Unreadable {
+            path: path.to_string(),
+            reason,
+        };
+        if depth > MAX_INCLUDE_DEPTH {
+            return Err(unreadable("too many levels of include".to_string()));
+        }
+        let text = std::fs::read(path).map_err(|error| unreadable(system_message(&error)))?;
+        self.read_lines(&text, depth)
+    }
+
+    /// Reads the files of an `include`: one path, or a pattern, which may match no file.
+    fn read_included(&mut self, path: &str, depth: usize) -> Result<(), FileError> {
+        if !path.contains(['*', '?', '[']) {
+            return self.read_nested(path, depth);
+        }
+        let unreadable = |reason: &dyn fmt::Display| FileError::Unreadable {
+            path: path.to_string(),
             reason: reason.to_string(),
         };
-        let words = words(line).map_err(wrong)?;
-        let Some((name, arguments)) = words.split_first() else {
-            continue;
-        };
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        if let ("include", [path]) = (name.as_str(), arguments.as_slice()) {
-            load_included(config, path, depth + 1, warnings)?;
-        } else {
-            warnings.extend(set_line(config, name, &arguments).map_err(wrong)?);
+        for found in glob::glob(path).map_err(|error| unreadable(&error))? {
+            let found = found.map_err(|error| unreadable(&error))?;
+            self.read_nested(&found.to_string_lossy(), depth)?;
         }
+        Ok(())
     }
-    Ok(())
+
+    fn read_lines(&mut self, text: &[u8], depth: usize) -> Result<(), FileError> {
+        for (index, line) in text.split(|&byte| byte == b'\n').enumerate() {
+            let line = line.trim_ascii();
+            if line.is_empty() || line[0] == b'#' {
+                continue;
+            }
+            let wrong = |reason: ConfigError| FileError::Line {
+                number: index + 1,
+                line: String::from_utf8_lossy(line).into_owned(),
+                reason: reason.to_string(),
+            };
+            let words = words(line).map_err(wrong)?;
+            let Some((name, arguments)) = words.split_first() else {
+                continue;
+            };
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            if let ("include", [path]) = (name.as_str(), arguments.as_slice()) {
+                self.read_included(path, depth + 1)?;
+            } else {
+                self.set(name, &arguments).map_err(wrong)?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The words of a line, the first in lower case.
@@ -165,29 +205,55 @@ pub(super) fn not_supported(name: &str) -> ConfigError {
     format!("'{name}' is not supported by this server yet").into()
 }
 
-/// Sets the directive of a line, or adds a warning that it has no effect in this server.
-fn set_line(
-    config: &Config,
-    name: &str,
-    arguments: &[&str],
-) -> Result<Option<String>, ConfigError> {
-    match (name, arguments) {
-        ("rename-command", [_, _]) | ("user", [_, ..]) | ("loadmodule", [_, ..]) => {
-            Err(not_supported(name))
+#[cfg(test)]
+pub(super) mod without_declarations {
+    use super::*;
+
+    struct Nothing;
+
+    impl Declarations for Nothing {
+        fn user(&mut self, _: &[&str]) -> Result<(), String> {
+            Ok(())
         }
-        // Redis has removed these directives and ignores them.
-        ("list-max-ziplist-entries" | "list-max-ziplist-value" | "lua-replicate-commands", [_]) => Ok(None),
-        ("sentinel", [_, ..]) => Err("sentinel directive while not in sentinel mode".into()),
-        _ if name.contains('.') && arguments.len() != 1 => Err("Module config specified without value".into()),
-        _ if name.contains('.') => {
-            Err("Module Configuration detected without loadmodule directive or no ApplyConfig call: aborting".into())
+
+        fn rename_command(&mut self, _: &str, _: &str) -> Result<(), String> {
+            Ok(())
         }
-        _ => config.set_initial(name, arguments),
+    }
+
+    /// Sets the directives of a text; returns the warnings.
+    pub(in crate::state::config) fn load_text(
+        config: &Config,
+        text: &[u8],
+    ) -> Result<Vec<String>, FileError> {
+        read(config, |reader| reader.read_text(text))
+    }
+
+    /// Sets the directives of a file; returns the warnings.
+    pub(in crate::state::config) fn load(
+        config: &Config,
+        path: &str,
+    ) -> Result<Vec<String>, FileError> {
+        read(config, |reader| reader.read_file(path))
+    }
+
+    fn read(
+        config: &Config,
+        read: impl FnOnce(&mut Reader) -> Result<(), FileError>,
+    ) -> Result<Vec<String>, FileError> {
+        let mut reader = Reader {
+            config,
+            declarations: &mut Nothing,
+            warnings: vec![],
+        };
+        read(&mut reader)?;
+        Ok(reader.warnings)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::without_declarations::{load, load_text};
     use super::*;
     use crate::state::config::table;
 
@@ -214,12 +280,8 @@ mod tests {
             .filter_map(|warning| warning.split('\'').nth(1));
         assert!(names.eq(["hz", "appendfsync", "io-threads"]));
         for line in [
-            "rename-command GET \"\"",
-            "user x on",
             "loadmodule /x.so a",
             "appendonly yes",
-            "requirepass secret",
-            "aclfile users.acl",
             "tls-port 6380",
             "replicaof 127.0.0.1 6380",
             "slaveof 127.0.0.1 6380",

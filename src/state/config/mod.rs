@@ -413,6 +413,11 @@ impl Config {
         Permission::from(self.fields.enable_protected_configs.get())
     }
 
+    /// Whether a new user may use all channels: `acl-pubsub-default`.
+    pub fn new_users_hear_all(&self) -> bool {
+        self.acl_pubsub_default.get() != 0
+    }
+
     /// The supervisor to notify. `supervised` has no effect if no supervisor has started the process.
     pub fn supervision(&self) -> Supervision {
         match std::env::var_os("NOTIFY_SOCKET") {

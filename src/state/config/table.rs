@@ -238,7 +238,6 @@ mod tests {
         let mut refused: Vec<&str> = refused.map(|directive| directive.name).collect();
         refused.sort();
         let expected = [
-            "aclfile",
             "aof_rewrite_cpulist",
             "appendonly",
             "bgsave_cpulist",
@@ -250,7 +249,6 @@ mod tests {
             "min-replicas-to-write",
             "oom-score-adj",
             "replicaof",
-            "requirepass",
             "server_cpulist",
             "socket-mark-id",
             "syslog-enabled",

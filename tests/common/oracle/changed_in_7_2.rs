@@ -76,6 +76,38 @@ const CHANGED_IN_7_2: &[Change] = &[
         in_7_0: "Unbalanced XREAD list of streams: for each stream key an ID or '$'",
         in_7_2: "Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>'",
     },
+    // A user is told who it is. The tests of rights have one user, ann.
+    Change {
+        request: "",
+        in_7_0: "-NOPERM this user has no permissions to run the ",
+        in_7_2: "-NOPERM User ann has no permissions to run the ",
+    },
+    Change {
+        request: "",
+        in_7_0: "-NOPERM this user has no permissions to access one of the keys used as arguments\r\n",
+        in_7_2: "-NOPERM No permissions to access a key\r\n",
+    },
+    Change {
+        request: "",
+        in_7_0: "-NOPERM this user has no permissions to access one of the channels used as arguments\r\n",
+        in_7_2: "-NOPERM No permissions to access a channel\r\n",
+    },
+    Change {
+        request: "",
+        in_7_0: "-ERR The user executing the script can't access at least one of the keys mentioned in the command \
+                 arguments",
+        in_7_2: "-ERR ACL failure in script: No permissions to access a key",
+    },
+    Change {
+        request: "",
+        in_7_0: "-ERR The user executing the script can't publish to the channel mentioned in the command",
+        in_7_2: "-ERR ACL failure in script: No permissions to access a channel",
+    },
+    Change {
+        request: "",
+        in_7_0: "otherwise the HELLO AUTH <user> <pass> option",
+        in_7_2: "otherwise the HELLO <proto> AUTH <user> <pass> option",
+    },
     // HELP of every command.
     Change {
         request: "",

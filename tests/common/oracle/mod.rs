@@ -28,7 +28,7 @@ pub use rule::CALL_ARGUMENTS;
 pub use text::words;
 
 use crate::common::{Folder, Server, request, wait_until};
-use changed_in_7_2::as_7_2_says;
+pub use changed_in_7_2::as_7_2_says;
 use listener::Listener;
 use my_redis_server::util::quoting::split_arguments;
 use raw_client::Answer;

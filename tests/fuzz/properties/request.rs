@@ -1,7 +1,7 @@
 //! What must be true of the parser of requests.
 
 use super::memory::allocated_by;
-use my_redis_server::resp::request::{ProtocolError, RequestParser};
+use my_redis_server::resp::request::{ProtocolError, RequestLimits, RequestParser};
 
 /// Memory that does not depend on the input.
 const FIXED_BYTES: u64 = 1024;
@@ -26,13 +26,11 @@ pub fn check(input: &[u8]) {
     let [seed, limit, input @ ..] = input else {
         return;
     };
-    let max_bulk_bytes = match limit % 4 {
-        0 => 0,
-        1 => 10,
-        2 => 1000,
-        _ => 512 << 20,
+    let limits = RequestLimits {
+        argument_bytes: [0, 10, 1000, 512 << 20][usize::from(limit % 4)],
+        is_stranger: limit & 4 != 0,
     };
-    let whole = parse(input, max_bulk_bytes, |_| usize::MAX);
+    let whole = parse(input, limits, |_| usize::MAX);
     if input.len() <= MAX_LINE {
         // Byte by byte, or in pieces of at most 2, 4, ... 128.
         let most = 1 << (seed % 8);
@@ -43,20 +41,20 @@ pub fn check(input: &[u8]) {
                 .wrapping_add(1_442_695_040_888_963_407);
             1 + (state >> 33) as usize % left.min(most)
         };
-        assert_eq!(parse(input, max_bulk_bytes, random_piece), whole);
+        assert_eq!(parse(input, limits, random_piece), whole);
     }
     check_written_again(&whole);
 }
 
 /// Parses an input that arrives in pieces, whose lengths `piece` chooses knowing how many bytes are left.
-fn parse(input: &[u8], max_bulk_bytes: usize, mut piece: impl FnMut(usize) -> usize) -> Outcome {
+fn parse(input: &[u8], limits: RequestLimits, mut piece: impl FnMut(usize) -> usize) -> Outcome {
     let mut parser = RequestParser::default();
     let mut requests = Vec::new();
     let (mut start, mut end) = (0, 0);
     let mut allocated = 0;
     let result = loop {
         let arrived = &input[start..end];
-        let (result, more) = allocated_by(|| parser.parse(arrived, max_bulk_bytes));
+        let (result, more) = allocated_by(|| parser.parse(arrived, limits));
         allocated += more;
         match result {
             Err(error) => break Err(error),
@@ -66,7 +64,7 @@ fn parse(input: &[u8], max_bulk_bytes: usize, mut piece: impl FnMut(usize) -> us
                     "{len} of {}",
                     arrived.len()
                 );
-                requests.push(arguments(&parser, &arrived[..len], max_bulk_bytes));
+                requests.push(arguments(&parser, &arrived[..len], limits));
                 start += len;
             }
             Ok(None) if end == input.len() => break Ok(end - start),
@@ -85,7 +83,7 @@ fn parse(input: &[u8], max_bulk_bytes: usize, mut piece: impl FnMut(usize) -> us
 }
 
 /// The arguments of a request, which lie in its bytes if it is an array, one after the other.
-fn arguments(parser: &RequestParser, request: &[u8], max_bulk_bytes: usize) -> Vec<Vec<u8>> {
+fn arguments(parser: &RequestParser, request: &[u8], limits: RequestLimits) -> Vec<Vec<u8>> {
     let arguments = parser.arguments(request);
     if request[0] == b'*' {
         let mut free = request.as_ptr_range();
@@ -96,7 +94,7 @@ fn arguments(parser: &RequestParser, request: &[u8], max_bulk_bytes: usize) -> V
         assert!(
             arguments
                 .iter()
-                .all(|argument| argument.len() <= max_bulk_bytes)
+                .all(|argument| argument.len() <= limits.argument_bytes)
         );
     }
     let len: usize = arguments.iter().map(|argument| argument.len()).sum();
@@ -115,7 +113,8 @@ fn check_written_again(outcome: &Outcome) {
             bytes.extend_from_slice(b"\r\n");
         }
     }
-    let again = parse(&bytes, usize::MAX >> 1, |_| usize::MAX);
+    let limits = RequestLimits::of_known_client(usize::MAX >> 1);
+    let again = parse(&bytes, limits, |_| usize::MAX);
     assert_eq!(again.requests, outcome.requests);
     assert_eq!(again.end, Ok(0));
 }

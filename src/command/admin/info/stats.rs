@@ -3,6 +3,7 @@
 use crate::command::call::Call;
 use crate::keyspace::survey::Survey;
 use crate::state::Server;
+use crate::state::acl::Denied;
 use crate::state::pubsub::Kind;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
@@ -93,8 +94,8 @@ fn errors(server: &Server, out: &mut String) {
         out,
         "client_output_buffer_limit_disconnections:{disconnections}"
     );
-    line!(out, "acl_access_denied_auth:0");
-    line!(out, "acl_access_denied_cmd:0");
-    line!(out, "acl_access_denied_key:0");
-    line!(out, "acl_access_denied_channel:0");
+    for denied in Denied::ALL {
+        let (field, count) = (denied.field(), server.acl.log.count(denied));
+        line!(out, "acl_access_denied_{field}:{count}");
+    }
 }

@@ -5,6 +5,7 @@ use super::super::locked::{after_handler, run_locked};
 use super::super::plan::{Body, Plan};
 use super::notes::{Note, Notes};
 use crate::command::COMMANDS;
+use crate::command::acl::check::{self, Attempt};
 use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::invocation::Program;
@@ -17,6 +18,7 @@ use crate::lua::host::{Ending, Host, LogLevel, Targets};
 use crate::lua::interpreter::Kind;
 use crate::resp::reply::{Protocol, Reply};
 use crate::resp::request::LargeArguments;
+use crate::state::acl::Context;
 use crate::state::scripts::busy::BusyScript;
 use crate::util::clock::Stopwatch;
 use std::sync::Arc;
@@ -154,6 +156,20 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
         }
         if self.is_read_only && command.spec.has(WRITE | MAY_REPLICATE) {
             return refuse("Write commands are not allowed from read-only scripts.");
+        }
+        let (server, session) = (self.call.server, &*self.call.session);
+        let attempt = Attempt {
+            commands: &COMMANDS,
+            server,
+            session,
+            context: Context::Script,
+        };
+        if let Err(denial) = attempt.check(command, arguments) {
+            let reason = denial.reason(&session.account().name, command);
+            return Err(Refusal {
+                command: Some(command),
+                error: CommandError::quoting("ACL failure in script: ", &reason, ""),
+            });
         }
         if command.spec.has(WRITE) && self.call.server.refuses_writes() {
             return Err(Refusal {
@@ -346,9 +362,10 @@ impl Host for ScriptHost<'_, '_, '_> {
         }
     }
 
-    /// There are no users yet that may do less than all.
     fn permits(&mut self, arguments: &[&[u8]]) -> Option<bool> {
-        COMMANDS.of_request(arguments).ok().map(|_| true)
+        let command = COMMANDS.of_request(arguments).ok()?;
+        let account = self.call.session.account();
+        Some(account.may_do_all() || check::permits(&account.user(), command, arguments).is_ok())
     }
 
     fn log(&mut self, level: LogLevel, text: &[u8]) {

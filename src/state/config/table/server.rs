@@ -39,10 +39,15 @@ pub(super) const TABLE: &[Directive] = &[
     word("enable-module-command", PERMISSION, "no")
         .immutable()
         .number(|fields| &fields.enable_module_command),
-    optional_text("requirepass").sensitive().refused(),
-    text("aclfile", "").immutable().refused(),
-    integer("acllog-max-len", 0, LONG_MAX, "128"),
-    word("acl-pubsub-default", ACL_PUBSUB_DEFAULT, "resetchannels"),
+    optional_text("requirepass")
+        .sensitive()
+        .text(|fields| &fields.requirepass),
+    text("aclfile", "")
+        .immutable()
+        .text(|fields| &fields.aclfile),
+    integer("acllog-max-len", 0, LONG_MAX, "128").number(|fields| &fields.acllog_max_len),
+    word("acl-pubsub-default", ACL_PUBSUB_DEFAULT, "resetchannels")
+        .number(|fields| &fields.acl_pubsub_default),
     special("notify-keyspace-events", Kind::KeyspaceEvents, "")
         .number(|fields| &fields.notify_keyspace_events),
     integer("busy-reply-threshold", 0, LONG_MAX, "5000")

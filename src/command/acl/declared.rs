@@ -1,0 +1,183 @@
+//! Users that files declare: in redis.conf by lines `user NAME RULE ...`, or in the file that `aclfile` names, which
+//! consists of such lines alone.
+//!
+//! Either all of a file takes effect, or nothing.
+
+use super::rules::{self, RuleError, Rules, Unmatched};
+use crate::state::Server;
+use crate::state::acl::User;
+use crate::util::system_message;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Users by name.
+pub type Users = BTreeMap<Box<[u8]>, User>;
+
+/// The end of every error of ACL LOAD.
+const NOTHING_CHANGED: &str =
+    "WARNING: ACL errors detected, no change to the previously active ACL rules was performed";
+
+/// The user that a line of redis.conf declares, in the words behind `user`.
+///
+/// # Errors
+/// Redis' text.
+pub fn of_config_line(rules: Rules, words: &[&str]) -> Result<(Box<[u8]>, User), String> {
+    let fault = |word: &str, error: &str| format!("Error in user declaration '{word}': {error}");
+    let (name, words) = words.split_first().ok_or("a user needs a name")?;
+    if !rules::is_word(name.as_bytes()) {
+        return Err(fault(name, "Spaces not allowed in ACL usernames"));
+    }
+    let bytes: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+    let merged = rules::merge_selectors(&bytes);
+    let merged = merged.map_err(|Unmatched(index)| fault(words[index], "Unmatched parenthesis"))?;
+    let mut user = rules.new_user();
+    for rule in merged {
+        rules
+            .apply(&mut user, &rule)
+            .map_err(|error| fault(&String::from_utf8_lossy(&rule), &error.to_string()))?;
+    }
+    Ok((name.as_bytes().into(), user))
+}
+
+/// The users of the file that `aclfile` names.
+///
+/// # Errors
+/// All faults of the file in one line, as Redis puts them together.
+pub fn load(rules: Rules, path: &Path) -> Result<Users, String> {
+    let text = fs::read(path).map_err(|error| {
+        format!(
+            "Error loading ACLs, opening file '{}': {}",
+            path.display(),
+            system_message(&error)
+        )
+    })?;
+    parse(rules, &path.display().to_string(), &text)
+}
+
+fn parse(rules: Rules, path: &str, text: &[u8]) -> Result<Users, String> {
+    let mut users = Users::new();
+    let mut errors = String::new();
+    for (index, line) in text.split(|byte| *byte == b'\n').enumerate() {
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        let number = index + 1;
+        match parse_line(rules, line) {
+            Ok((name, user)) => {
+                let shown = String::from_utf8_lossy(&name).into_owned();
+                if users.insert(name, user).is_some() {
+                    errors +=
+                        &format!("WARNING: Duplicate user '{shown}' found on line {number}. ");
+                }
+            }
+            Err(LineError::NoUser) => {
+                errors += &format!(
+                    "{path}:{number} should start with user keyword followed by the username. "
+                );
+            }
+            Err(LineError::BadName(name)) => {
+                errors +=
+                    &format!("'{path}:{number}: username '{name}' contains invalid characters. ");
+            }
+            Err(LineError::Unmatched) => {
+                errors +=
+                    &format!("{path}:{number}: Unmatched parenthesis in selector definition.");
+            }
+            Err(LineError::Rules(faults)) => {
+                for fault in faults {
+                    errors += &format!("{path}:{number}: {fault}. ");
+                }
+            }
+        }
+    }
+    match errors.is_empty() {
+        true => Ok(users),
+        false => Err(errors + NOTHING_CHANGED),
+    }
+}
+
+/// What is wrong with a line of a file of users.
+enum LineError {
+    NoUser,
+    BadName(String),
+    Unmatched,
+    Rules(Vec<String>),
+}
+
+fn parse_line(rules: Rules, line: &[u8]) -> Result<(Box<[u8]>, User), LineError> {
+    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    let [b"user", name, words @ ..] = words.as_slice() else {
+        return Err(LineError::NoUser);
+    };
+    if !rules::is_word(name) {
+        return Err(LineError::BadName(
+            String::from_utf8_lossy(name).into_owned(),
+        ));
+    }
+    let merged = rules::merge_selectors(words).map_err(|_| LineError::Unmatched)?;
+    let mut user = rules.new_user();
+    let mut faults = Vec::new();
+    for rule in merged {
+        let rule = rule.trim_ascii();
+        if let Err(error) = rules.apply(&mut user, rule) {
+            faults.push(match error {
+                RuleError::Syntax => error.to_string(),
+                _ => format!(
+                    "Error in applying operation '{}': {error}",
+                    String::from_utf8_lossy(rule)
+                ),
+            });
+        }
+    }
+    match faults.is_empty() {
+        true => Ok(((*name).into(), user)),
+        false => Err(LineError::Rules(faults)),
+    }
+}
+
+/// All users as the lines of a file.
+pub fn lines(server: &Server) -> Vec<Vec<u8>> {
+    let accounts = server.acl.all();
+    let line = |name: &[u8], user: &User| [b"user ", name, b" ", &user.rules()].concat();
+    let lines = accounts
+        .iter()
+        .map(|account| line(&account.name, &account.user()));
+    lines.collect()
+}
+
+/// Writes all users into the file that `aclfile` names, which is replaced in one step.
+///
+/// # Errors
+/// It cannot be written; it is as it was.
+pub fn save(server: &Server, path: &Path) -> io::Result<()> {
+    let mut temporary = path.as_os_str().to_owned();
+    temporary.push(format!(".tmp-{}-{}", std::process::id(), fastrand::u32(..)));
+    let temporary = PathBuf::from(temporary);
+    let written = write_durably(&temporary, path, &lines(server));
+    written.inspect_err(|_| {
+        // The first error is returned.
+        let _ = fs::remove_file(&temporary);
+    })
+}
+
+fn write_durably(temporary: &Path, path: &Path, lines: &[Vec<u8>]) -> io::Result<()> {
+    let mut options = fs::OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o644)
+        .open(temporary)?;
+    for line in lines {
+        file.write_all(&[line, &b"\n"[..]].concat())?;
+    }
+    file.sync_all()?;
+    fs::rename(temporary, path)?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
