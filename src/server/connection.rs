@@ -49,6 +49,8 @@ const REQUESTS_A_ROUND: usize = 400;
 const FLUSH_BYTES: usize = 64 * 1024;
 /// At the end of a connection: how long the client may read nothing of the last replies.
 const FAREWELL: Duration = Duration::from_secs(60);
+/// What a client that must log in may leave unread, beside what its socket takes: more is no attempt to log in.
+const STRANGERS_UNREAD_BYTES: usize = 1024;
 /// Replies of this size may have to wait for the client to read.
 const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
 
@@ -380,6 +382,12 @@ impl<'a> Connection<'a> {
         // The rest of the reply, which the socket did not take.
         self.backlog.append(&mut self.reply);
         self.record_sent(sent);
+        if self.backlog.len() > STRANGERS_UNREAD_BYTES
+            && !self.session.is_authenticated(self.engine)
+        {
+            self.engine.report_over_limit(&self.session.client);
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! One wait of one client for a key (BLPOP, XREAD), and how it ends.
 //!
 //! ```text
-//!              a command fills the key                         ──► Served, Failed
+//!              a command fills the key                         ──► Served, Failed, Refused
 //!   Pending ── CLIENT UNBLOCK                                  ──► TimedOut, Unblocked
 //!              the client's thread: time is up, client gone    ──► TimedOut, Gone
 //!              CLIENT KILL, the reaper                         ──► Gone
@@ -17,7 +17,8 @@
 //!
 //! # Locks
 //! [`Waiter::serve`] holds the outcome while the client's command runs on the shards that are already locked. That
-//! takes no other lock: events and further waiters follow when the change is committed, after `serve` has returned.
+//! takes no other lock but that of an account's user: events and further waiters follow when the change is committed,
+//! after `serve` has returned.
 //! All other users hold the outcome for a few lines. The order is: shards, then an outcome; no lock is taken under an
 //! outcome.
 
@@ -25,6 +26,7 @@ use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
 use crate::keyspace::waiters::{States, Ticket, Waiter};
 use crate::resp::reply::{Protocol, Reply};
+use crate::state::acl::Denied;
 use crate::util::doorbell::Doorbell;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,6 +38,20 @@ use std::time::Instant;
 /// of the error.
 pub type Attempt =
     Box<dyn Fn(&mut Db<'_>, &[Key<'_>], &mut Reply) -> Result<bool, Vec<u8>> + Send + Sync>;
+
+/// Whether the client's user may still give its command.
+pub type Permit = Box<dyn Fn() -> Result<(), Refusal> + Send + Sync>;
+
+/// What the client's user may not do any more.
+#[derive(Debug)]
+pub struct Refusal {
+    /// What is refused.
+    pub denied: Denied,
+    /// The command, key or channel.
+    pub object: Vec<u8>,
+    /// The text of the error.
+    pub text: Vec<u8>,
+}
 
 /// The subject of a wait: the keys' states that end it, and the client's command.
 pub struct Wish {
@@ -59,6 +75,8 @@ pub struct Wish {
 pub struct Wait {
     /// The subject of the wait.
     pub wish: Wish,
+    /// Asked before the client is served.
+    pub permit: Permit,
     /// The keys, in the order of the command's arguments.
     pub keys: Vec<Vec<u8>>,
     /// Their database.
@@ -91,6 +109,8 @@ pub enum Outcome {
     Served(Reply),
     /// It could not be served, and this is the text of the error.
     Failed(Vec<u8>),
+    /// It could have been served, but its user may not do that any more.
+    Refused(Refusal),
     /// The time is up, or CLIENT UNBLOCK says so.
     TimedOut,
     /// CLIENT UNBLOCK ERROR.
@@ -110,9 +130,16 @@ impl fmt::Debug for Wait {
 
 impl Wait {
     /// A wait that begins.
-    pub fn new(wish: Wish, keys: &[Key<'_>], protocol: Protocol, doorbell: Arc<Doorbell>) -> Wait {
+    pub fn new(
+        wish: Wish,
+        permit: Permit,
+        keys: &[Key<'_>],
+        protocol: Protocol,
+        doorbell: Arc<Doorbell>,
+    ) -> Wait {
         Wait {
             wish,
+            permit,
             keys: keys.iter().map(|key| key.bytes.to_vec()).collect(),
             database: keys.first().map_or(0, Key::database),
             protocol,
@@ -164,6 +191,10 @@ impl Waiter for Wait {
     fn serve(&self, db: &mut Db<'_>) -> bool {
         let mut outcome = self.outcome();
         if matches!(*outcome, Outcome::Pending) {
+            if let Err(refusal) = (self.permit)() {
+                *outcome = Outcome::Refused(refusal);
+                return true;
+            }
             // The client's command runs as if it had come now, on those of its keys whose shards are locked.
             let keys = self.keys();
             for key in &keys {

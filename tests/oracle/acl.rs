@@ -378,3 +378,30 @@ fn a_user_may_do_what_its_rules_say() {
 fn clients_log_in_and_lose_their_user() {
     stage::compare(CONNECTIONS);
 }
+
+/// A client that waits for a key is asked again when it could be served; 7.0 does not ask.
+#[test]
+fn what_a_client_waits_for_may_be_refused_meanwhile() {
+    stage::check(&[r#"
+        Z: ACL SETUSER ann reset on nopass ~* +@all
+        A: AUTH ann x
+        A: BLPOP l 0
+        B: AUTH ann x
+        B: BLMOVE l other LEFT LEFT 0
+        Z: ACL SETUSER ann resetkeys ~l
+        Z: RPUSH l x y
+            to A: "*2\r\n$1\r\nl\r\n$1\r\nx\r\n"
+            to B: "-NOPERM No permissions to access a key\r\n"
+            to Z: ":2\r\n"
+        Z: LRANGE l 0 -1
+            to Z: "*1\r\n$1\r\ny\r\n"
+        A: BLPOP m l 0
+            to A: "-NOPERM No permissions to access a key\r\n"
+        Z: DEL l
+            to Z: ":1\r\n"
+        A: BLPOP l 0
+        Z: ACL SETUSER ann -blpop
+        Z: RPUSH l x
+            to A: "-NOPERM User ann has no permissions to run the 'blpop' command\r\n"
+            to Z: ":1\r\n""#]);
+}

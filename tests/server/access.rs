@@ -472,6 +472,23 @@ fn strangers_are_held_to_small_requests() {
 }
 
 #[test]
+fn strangers_are_held_to_few_replies() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--requirepass", PASSWORD]);
+    let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("it listens");
+    // The stranger reads nothing. When the sockets hold no more, the server ends the connection; else it would keep
+    // what is not read.
+    let packet = request(&["PING"]).repeat(1000);
+    while stream.write_all(&packet).is_ok() {}
+    let mut client = server.client();
+    client.ask(&format!("AUTH {PASSWORD}"));
+    assert_eq!(
+        client.info("client_output_buffer_limit_disconnections"),
+        "1"
+    );
+}
+
+#[test]
 fn passwords_are_shown_nowhere() {
     let folder = Folder::new();
     let server = Server::ours(

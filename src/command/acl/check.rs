@@ -6,7 +6,8 @@ use crate::command::registry::{Command, Registry};
 use crate::command::session::Session;
 use crate::command::spec::*;
 use crate::state::Server;
-use crate::state::acl::{Access, Context, Denied, Entry, Selector, User};
+use crate::state::acl::{Access, Account, Context, Denied, Entry, Selector, User};
+use crate::state::clients::Client;
 use crate::util::clock;
 
 /// Why a user may not give a command, in ascending order of what is told: if no selector permits a request, the answer
@@ -23,7 +24,7 @@ pub enum Denial {
 
 impl Denial {
     /// What is refused, for the log.
-    fn denied(self) -> Denied {
+    pub fn denied(self) -> Denied {
         match self {
             Denial::Command => Denied::Command,
             Denial::Key(_) => Denied::Key,
@@ -32,7 +33,7 @@ impl Denial {
     }
 
     /// The command, key or channel.
-    fn object(self, command: &Command, arguments: &[&[u8]]) -> Vec<u8> {
+    pub fn object(self, command: &Command, arguments: &[&[u8]]) -> Vec<u8> {
         match self {
             Denial::Command => command.full_name().into_bytes(),
             Denial::Key(index) | Denial::Channel(index) => arguments[index].to_vec(),
@@ -92,7 +93,9 @@ pub struct Attempt<'a> {
     /// The server.
     pub server: &'a Server,
     /// The client.
-    pub session: &'a Session,
+    pub client: &'a Client,
+    /// Its user.
+    pub account: &'a Account,
     /// Where.
     pub context: Context,
 }
@@ -101,7 +104,7 @@ impl Attempt<'_> {
     /// Whether the client's user may give this command; noted for ACL LOG if not.
     #[inline]
     pub fn check(&self, command: &Command, arguments: &[&[u8]]) -> Result<(), Denial> {
-        match self.session.account().may_do_all() {
+        match self.account.may_do_all() {
             true => Ok(()),
             false => self.check_limited(command, arguments),
         }
@@ -109,11 +112,10 @@ impl Attempt<'_> {
 
     #[cold]
     fn check_limited(&self, command: &Command, arguments: &[&[u8]]) -> Result<(), Denial> {
-        let account = self.session.account();
-        let result = permits(&account.user(), command, arguments);
+        let result = permits(&self.account.user(), command, arguments);
         result.inspect_err(|denial| {
             let object = denial.object(command, arguments);
-            self.note(denial.denied(), &account.name, object);
+            self.note(denial.denied(), &self.account.name, object);
         })
     }
 
@@ -125,7 +127,7 @@ impl Attempt<'_> {
             context: self.context,
             object,
             username: username.to_vec(),
-            client: client::describe(self.commands, &self.session.client, now_ms),
+            client: client::describe(self.commands, self.client, now_ms),
             count: 0,
             id: 0,
             created_ms: now_ms,

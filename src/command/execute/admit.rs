@@ -61,7 +61,8 @@ fn check(
     let attempt = Attempt {
         commands: &COMMANDS,
         server,
-        session,
+        client: &session.client,
+        account: session.account(),
         context,
     };
     attempt.check(command, arguments).map_err(|denial| {

@@ -200,7 +200,8 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
     let attempt = Attempt {
         commands: own.commands,
         server: own.server,
-        session: own.session,
+        client: &own.session.client,
+        account: own.session.account(),
         context: Context::Transaction,
     };
     let permitted = attempt.check(command, arguments);

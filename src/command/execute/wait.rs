@@ -6,14 +6,18 @@
 //! the wait with [`Engine::end_wait`].
 
 use super::Engine;
+use crate::command::COMMANDS;
+use crate::command::acl::check::{self, Attempt};
 use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
-use crate::command::session::ReplyMode;
+use crate::command::registry::Registry;
+use crate::command::session::{ReplyMode, Session};
 use crate::keyspace::db::Db;
 use crate::keyspace::waiters::SharedWaiter;
 use crate::resp::reply::Reply;
+use crate::state::acl::Context;
 use crate::state::clients::Client;
-use crate::state::waiting::{Outcome, Wait, Waiting, Wish};
+use crate::state::waiting::{Outcome, Permit, Refusal, Wait, Waiting, Wish};
 use crate::util::clock;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -35,7 +39,9 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
         return Ok(());
     }
     let doorbell = session.doorbell()?;
-    let wait = Arc::new(Wait::new(wish, keys, call.reply.protocol, doorbell));
+    let protocol = call.reply.protocol;
+    let permit = permit(session, call.commands, call.arguments);
+    let wait = Arc::new(Wait::new(wish, permit, keys, protocol, doorbell));
     let waiter: SharedWaiter = wait.clone();
     call.then = Then::Wait(Waiting {
         wait,
@@ -43,6 +49,26 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
         wants_reply: session.reply_mode == ReplyMode::On,
     });
     Ok(())
+}
+
+/// Asks again, before the client is served, whether its user may do this: the user may have changed meanwhile.
+fn permit(session: &Session, commands: &'static Registry, arguments: &[&[u8]]) -> Permit {
+    let account = session.account().clone();
+    let arguments: Vec<Box<[u8]>> = arguments.iter().map(|&argument| argument.into()).collect();
+    Box::new(move || {
+        if account.may_do_all() {
+            return Ok(());
+        }
+        let arguments: Vec<&[u8]> = arguments.iter().map(|argument| &**argument).collect();
+        let Ok(command) = commands.of_request(&arguments) else {
+            return Ok(());
+        };
+        check::permits(&account.user(), command, &arguments).map_err(|denial| Refusal {
+            denied: denial.denied(),
+            object: denial.object(command, &arguments),
+            text: CommandError::NoPermission(denial.reason(&account.name, command)).text(),
+        })
+    })
 }
 
 impl Engine {
@@ -58,21 +84,40 @@ impl Engine {
         // Whatever ends the wait from now on comes too late.
         let outcome = std::mem::replace(&mut *wait.outcome(), Outcome::Gone);
         let mark = reply.undo_point();
-        let mut fail = |text: &[u8]| {
+        let mut fail = |text: &[u8], has_run: bool| {
             let command = client.last_command.load(Relaxed);
             let statistics = &self.statistics;
-            statistics.count_error(client.id, Some(command), true, text);
+            statistics.count_error(client.id, Some(command), has_run, text);
             reply.error(text);
         };
         match outcome {
             Outcome::Served(served) => reply.append(served),
-            Outcome::Failed(text) => fail(&text),
-            Outcome::Unblocked => fail(&CommandError::Unblocked.text()),
+            Outcome::Failed(text) => fail(&text, true),
+            Outcome::Refused(refusal) => {
+                self.note_refusal(client, &refusal);
+                fail(&refusal.text, false);
+            }
+            Outcome::Unblocked => fail(&CommandError::Unblocked.text(), true),
             Outcome::TimedOut => (wait.wish.timed_out)(reply),
             Outcome::Pending | Outcome::Gone => {}
         }
         if !waiting.wants_reply {
             reply.undo_to(mark);
         }
+    }
+    /// Notes for ACL LOG that a client was refused what it waited for.
+    fn note_refusal(&self, client: &Client, refusal: &Refusal) {
+        let attempt = Attempt {
+            commands: &COMMANDS,
+            server: self,
+            client,
+            account: &client.account(),
+            context: Context::TopLevel,
+        };
+        attempt.note(
+            refusal.denied,
+            &attempt.account.name,
+            refusal.object.clone(),
+        );
     }
 }

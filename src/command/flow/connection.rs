@@ -280,7 +280,8 @@ fn log_in(call: &mut Call, name: &[u8], password: &[u8]) -> CommandResult {
     let attempt = Attempt {
         commands: call.commands,
         server: call.server,
-        session: call.session,
+        client: &call.session.client,
+        account: call.session.account(),
         context,
     };
     attempt.note(Denied::Auth, name, command);

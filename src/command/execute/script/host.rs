@@ -161,7 +161,8 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
         let attempt = Attempt {
             commands: &COMMANDS,
             server,
-            session,
+            client: &session.client,
+            account: session.account(),
             context: Context::Script,
         };
         if let Err(denial) = attempt.check(command, arguments) {
