@@ -527,3 +527,19 @@ fn passwords_are_shown_nowhere() {
     assert!(shown.contains("(redacted)"));
     assert!(!shown.contains("hidden"), "{shown}");
 }
+
+/// Who sees the order of keys in one server learns nothing of another: the hash has a secret.
+#[test]
+fn every_server_files_its_keys_in_an_order_of_its_own() {
+    let orders = [0, 1].map(|_| {
+        let folder = Folder::new();
+        let server = Server::ours(&folder, &["--save", ""]);
+        let mut client = server.client();
+        for number in 0..100 {
+            client.ask(&format!("SET key:{number} v"));
+        }
+        client.ask("SCAN 0 COUNT 1000")
+    });
+    assert_eq!(orders[0].lines().count(), 101);
+    assert_ne!(orders[0], orders[1]);
+}

@@ -30,7 +30,7 @@ use foldhash::fast::RandomState;
 use page::Page;
 use shared_vec::SharedVec;
 use std::collections::HashSet;
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;
 
 /// The table grows when its pages have more than this many entries each, on average...
@@ -44,11 +44,20 @@ const SCANNED_AT_ONCE: usize = 8;
 /// [`Dict::random`] draws a page and one of this many places in it. Longer pages are too rare to matter.
 const PLACES: usize = 128;
 
-static HASH_SEED: LazyLock<RandomState> = LazyLock::new(RandomState::default);
+/// The secret of [`hash`], different in every process.
+static HASH_KEY: LazyLock<std::hash::RandomState> = LazyLock::new(Default::default);
 
-/// The hash of a key. The seed is different in every process, so that a client cannot send keys that collide.
+/// The hash of a key: SipHash-1-3 with a secret of 128 bits, as in the standard library. (Redis: SipHash-1-2.)
+///
+/// What it promises: who does not know the secret cannot find keys that collide, even after seeing the hashes of as
+/// many keys as they like. That is needed, since SCAN returns keys in the order of their hashes, and the time of a
+/// request tells how full a page is. A faster hash without this promise would let a client fill one page with all its
+/// keys, so that each look-up takes as long as there are keys. Aumasson, Bernstein, "SipHash: a fast short-input PRF",
+/// 2012.
 pub fn hash(key: &[u8]) -> u64 {
-    HASH_SEED.hash_one(key)
+    let mut hasher = HASH_KEY.build_hasher();
+    hasher.write(key);
+    hasher.finish()
 }
 
 /// The page from which a page other than the first was split off.

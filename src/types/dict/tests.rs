@@ -224,3 +224,26 @@ fn random_draws_are_fair() {
         "{drawn:?}"
     );
 }
+
+/// Keys that all collide under the hashes of Java, Perl and PHP (times 31 or 33, plus the next byte) lie in as many
+/// pages as any others.
+#[test]
+fn keys_that_collide_elsewhere_are_spread() {
+    const BLOCKS: [(&str, &str, u32); 2] = [("Aa", "BB", 31), ("Ez", "FY", 33)];
+    for (one, other, factor) in BLOCKS {
+        let mut dict = Dict::<Word>::default();
+        for number in 0..1 << 13 {
+            let blocks = (0..13).map(|bit| if number >> bit & 1 == 0 { one } else { other });
+            let key = blocks.collect::<String>().into_bytes();
+            let times =
+                |hash: u32, byte: &u8| hash.wrapping_mul(factor).wrapping_add((*byte).into());
+            let first = one.repeat(13).into_bytes();
+            assert_eq!(key.iter().fold(0, times), first.iter().fold(0, times));
+            dict.insert_pair(hash(&key), &key, &[b"v"], ());
+        }
+        let pages = 0..dict.pages();
+        let longest = pages.map(|page| dict.page_items(page).count()).max();
+        // Some 25 entries on average, with a standard deviation of 5.
+        assert!(longest < Some(100), "{longest:?}");
+    }
+}
