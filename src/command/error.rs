@@ -72,6 +72,7 @@ pub enum CommandError {
     ExecAborted,
     // The server's state.
     Unblocked,
+    OutOfMemory,
     StopWrites,
     /// A handler has reached for a key that its command does not declare.
     UndeclaredKey,
@@ -239,6 +240,7 @@ impl fmt::Display for CommandError {
             NotInMulti => "ERR Command not allowed inside a transaction",
             ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
             Loading => "LOADING Redis is loading the dataset in memory",
+            OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             StopWrites => {
                 "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
                  Commands that may modify the data set are disabled, because this instance is configured to report \

@@ -71,6 +71,13 @@ pub struct Access<'a> {
     pub(super) is_silent: bool,
 }
 
+impl Access<'_> {
+    /// When it is, in milliseconds of Unix time.
+    pub fn now_ms(self) -> i64 {
+        self.now_ms
+    }
+}
+
 /// What is known about the accesses to a key. Readers set it under a shared lock.
 #[derive(Debug)]
 pub struct AccessClock(AtomicU32);

@@ -9,7 +9,7 @@
 //! handler        changed("spop") ─┐           replay_as(SREM) ─┐
 //! expired key    "expired", DEL ─┐│                            │
 //!                                ▼▼                            ▼
-//!                Change { news: expired, spop;  expired: DEL;  own: SREM }
+//!                Change { news: expired, spop;  removed: DEL;  own: SREM }
 //!                           │                            │
 //! commit                    └▶ events, watchers, waiters └▶ journal (of a transaction: when it ends)
 //! ```
@@ -32,8 +32,8 @@ use super::space::{Key, Place};
 #[derive(Debug, Default)]
 pub(super) struct Change {
     news: Vec<News>,
-    /// The removal of keys that had expired.
-    expired: Effects,
+    /// The removal of keys that had expired or were evicted.
+    removed: Effects,
     /// Whether the command itself has changed anything.
     is_by_command: bool,
     /// What the command is to be replayed as, if it has said so.
@@ -118,7 +118,20 @@ impl Db<'_> {
             let change = change.get_or_insert_default();
             change.note(key, "expired", Concerns::WatchersAndWaiters);
             if self.keyspace.listeners.has_journal() {
-                change.expired.push(key.database(), &[b"DEL", key.bytes]);
+                change.removed.push(key.database(), &[b"DEL", key.bytes]);
+            }
+        }
+    }
+
+    /// Says that a key is gone because memory was short. As in Redis, that does not count as a change to be saved.
+    pub(super) fn note_evicted(&mut self, key: &Key<'_>, is_lazy: bool) {
+        if self.is_noted(key) {
+            let mut change = self.change.borrow_mut();
+            let change = change.get_or_insert_default();
+            change.note(key, "evicted", Concerns::WatchersAndWaiters);
+            if self.keyspace.listeners.has_journal() {
+                let command: &[u8] = if is_lazy { b"UNLINK" } else { b"DEL" };
+                change.removed.push(key.database(), &[command, key.bytes]);
             }
         }
     }
@@ -282,9 +295,9 @@ impl WriteDb<'_> {
 }
 
 impl Change {
-    /// All that is to be replayed: expired keys first, as they had to go before the command ran.
+    /// All that is to be replayed: keys that were removed first, as they had to go before the command ran.
     fn take_effects(&mut self, database: usize, request: &[&[u8]]) -> Effects {
-        let mut effects = std::mem::take(&mut self.expired);
+        let mut effects = std::mem::take(&mut self.removed);
         match self.own.take() {
             _ if !self.is_by_command => {}
             Some(own) => {

@@ -583,6 +583,24 @@ impl<'a> Db<'a> {
         }
     }
 
+    /// Whether a key is there, expired or not, and `test` accepts it.
+    pub(super) fn is_evictable(
+        &self,
+        key: &Key<'_>,
+        test: impl FnOnce(&Shard, Position) -> bool,
+    ) -> bool {
+        let shard = self.shard(key);
+        let position = shard.position(key.hash, key.bytes);
+        position.is_some_and(|position| test(shard, position))
+    }
+
+    /// Removes a key because memory is short.
+    pub(super) fn evict(&mut self, key: &Key<'_>, is_lazy: bool) {
+        self.remove(key);
+        self.keyspace.count_evicted();
+        self.note_evicted(key, is_lazy);
+    }
+
     /// Removes up to `most` keys of a shard that are due.
     pub(super) fn remove_due(&mut self, shard: usize, most: usize) {
         for _ in 0..most {

@@ -47,6 +47,13 @@ impl Deadlines {
         due.map(|(_, page)| *page)
     }
 
+    /// Whether a key of this page may have a deadline.
+    pub(super) fn may_be_in(&self, page: usize) -> bool {
+        self.of_page
+            .get(page)
+            .is_some_and(|moment| *moment != NEVER)
+    }
+
     /// A key has lost the deadline `from` and got one in the page `to`, in a table that has this many pages now.
     pub(super) fn change(&mut self, from: Option<i64>, to: Option<(usize, i64)>, pages: usize) {
         if let Some(deadline) = from {

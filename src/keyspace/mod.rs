@@ -19,6 +19,7 @@ mod deadlines;
 pub mod effect;
 pub mod entry;
 pub mod events;
+pub mod evict;
 mod expiring_key;
 pub mod expiry;
 pub mod gate;

@@ -300,6 +300,49 @@ impl Shard {
         self.table.scan(cursor, |item| visit(Entry::new(item)))
     }
 
+    /// Visits up to `count` entries, from a place in the table that is drawn; or only such with a deadline. Entries lie
+    /// in the order of their hashes, so those that are visited together have nothing else in common. `false`: there is
+    /// none.
+    pub(super) fn draw(
+        &self,
+        count: usize,
+        only_volatile: bool,
+        mut visit: impl FnMut(Position),
+    ) -> bool {
+        let total = match only_volatile {
+            true => self.deadlines.count(),
+            false => self.table.len(),
+        };
+        if total == 0 {
+            return false;
+        }
+        let pages = self.table.pages();
+        let first = fastrand::usize(..pages);
+        let mut missing = count.min(total);
+        for page in (first..pages).chain(0..first) {
+            if only_volatile && !self.deadlines.may_be_in(page) {
+                continue;
+            }
+            let is_wanted = |position: &Position| {
+                !only_volatile || self.entry(*position).expires_at_ms().is_some()
+            };
+            let positions = self.table.positions_from(page, fastrand::u64(..));
+            for position in positions.filter(is_wanted).take(missing) {
+                visit(position);
+                missing -= 1;
+            }
+            if missing == 0 {
+                break;
+            }
+        }
+        true
+    }
+
+    /// When the entry at a position was last used, or how often.
+    pub(super) fn clock(&self, position: Position) -> &AccessClock {
+        self.table.mark(position)
+    }
+
     /// A random entry, each with equal chance.
     pub fn random(&self, random: impl FnMut() -> u64) -> Option<Entry<'_>> {
         self.table.random(random).map(Entry::new)

@@ -51,6 +51,7 @@ pub struct Keyspace {
     /// How accesses to keys are noted.
     pub access_rules: AccessRules,
     expired: AtomicU64,
+    evicted: AtomicU64,
     /// Changes of what is saved beside keys.
     other_changes: AtomicU64,
     snapshots: AtomicU64,
@@ -121,6 +122,7 @@ impl Keyspace {
             gate: Gate::default(),
             access_rules: AccessRules::default(),
             expired: AtomicU64::new(0),
+            evicted: AtomicU64::new(0),
             other_changes: AtomicU64::new(0),
             snapshots: AtomicU64::new(0),
             tickets: AtomicU64::new(0),
@@ -172,9 +174,19 @@ impl Keyspace {
         self.expired.fetch_add(1, Relaxed);
     }
 
-    /// Forgets how many keys have expired: CONFIG RESETSTAT.
-    pub fn reset_expired(&self) {
+    /// How many keys were removed because memory was short.
+    pub fn evicted(&self) -> u64 {
+        self.evicted.load(Relaxed)
+    }
+
+    pub(super) fn count_evicted(&self) {
+        self.evicted.fetch_add(1, Relaxed);
+    }
+
+    /// Forgets how many keys have expired or were evicted: CONFIG RESETSTAT.
+    pub fn reset_counts(&self) {
         self.expired.store(0, Relaxed);
+        self.evicted.store(0, Relaxed);
     }
 
     pub(super) fn cell(&self, shard: usize) -> &Cell {

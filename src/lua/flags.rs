@@ -17,6 +17,8 @@ const NAMES: [&str; 5] = [
 impl ScriptFlags {
     /// The script changes nothing.
     pub const NO_WRITES: ScriptFlags = ScriptFlags(1);
+    /// The script runs although memory is short.
+    pub const ALLOW_OOM: ScriptFlags = ScriptFlags(2);
 
     /// The flag of this name.
     pub fn named(name: &[u8]) -> Option<ScriptFlags> {

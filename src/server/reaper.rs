@@ -1,24 +1,49 @@
 //! The reaper: a thread that once a second disconnects clients that have been idle for longer than the directive
-//! `timeout` or leave too much unread, and samples the use of memory and the rates of INFO.
+//! `timeout` or leave too much unread, and samples the use of memory and the rates of INFO. While there is a limit of
+//! memory (`maxmemory`), it looks ten times a second how much is in use, and makes room if it must.
 
+use crate::command::execute::Engine;
+use crate::keyspace::evict::Pool;
 use crate::state::Server;
 use crate::util::clock;
 use std::sync::atomic::Ordering::Relaxed;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The time between two rounds.
 const PERIOD: Duration = Duration::from_secs(1);
 
+/// The time between two looks at the memory that is in use, while it is limited.
+const MEMORY_PERIOD: Duration = Duration::from_millis(100);
+
 /// Runs until the process ends.
-pub fn run(server: &Server) {
+pub fn run(server: &Engine) {
+    let mut pool = Pool::default();
     loop {
-        std::thread::sleep(PERIOD);
+        sleep(server, &mut pool);
         server.memory_peak.measure();
         server.sample_rates();
         disconnect_slow(server);
         let timeout_s = server.config.timeout.get();
         if timeout_s > 0 {
             disconnect_idle(server, clock::unix_ms() - 1000 * timeout_s);
+        }
+    }
+}
+
+/// Sleeps for a period, and keeps the limit of memory meanwhile.
+fn sleep(engine: &Engine, pool: &mut Pool) {
+    let began = Instant::now();
+    while let Some(left) = PERIOD.checked_sub(began.elapsed()) {
+        if engine.memory_limit.bytes() == 0 {
+            return std::thread::sleep(left);
+        }
+        std::thread::sleep(left.min(MEMORY_PERIOD));
+        let now_ms = clock::unix_ms();
+        let used = engine.memory_peak.measure().allocated;
+        engine.memory_limit.correct(used, now_ms);
+        if engine.memory_limit.is_exceeded() {
+            engine.is_out_of_memory(pool, now_ms);
+            engine.deliver_pushes();
         }
     }
 }

@@ -30,6 +30,7 @@ use latency::LatencyEvents;
 use loading::Loading;
 use log::Log;
 use memory::{MemoryAccount, MemoryPeak, MemoryUse};
+use memory_limit::MemoryLimit;
 use monitors::Monitors;
 use outbox::{OutputClass, Pushes};
 use pause::Pause;
@@ -53,6 +54,7 @@ pub mod latency;
 pub mod loading;
 pub mod log;
 pub mod memory;
+pub mod memory_limit;
 pub mod monitors;
 pub mod outbox;
 pub mod pause;
@@ -111,6 +113,8 @@ pub struct Server {
     pub log: Log,
     /// The highest use of memory.
     pub memory_peak: MemoryPeak,
+    /// `maxmemory`.
+    pub memory_limit: MemoryLimit,
     /// Unix time of the start, in milliseconds.
     pub started_at_ms: i64,
     /// 40 hexadecimal digits, new at every start.
@@ -157,6 +161,7 @@ impl Server {
             shutdown: Shutdown::default(),
             log: Log::default(),
             memory_peak: MemoryPeak::default(),
+            memory_limit: MemoryLimit::default(),
             started_at_ms: now_ms,
             run_id: (0..40)
                 .map(|_| char::from(b"0123456789abcdef"[fastrand::usize(..16)]))
@@ -170,6 +175,7 @@ impl Server {
         server.apply_output_limits();
         server.apply_access_rules();
         server.apply_requirepass();
+        server.apply_maxmemory();
         server
     }
 
@@ -189,6 +195,7 @@ impl Server {
                     let text = "The operating system is not able to handle the specified number of clients, try with";
                     (name, format!("{text} {most}"))
                 })?,
+                "maxmemory" => self.apply_new_maxmemory(),
                 "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => self.apply_access_rules(),
                 "client-output-buffer-limit" => self.apply_output_limits(),
                 "requirepass" => self.apply_requirepass(),
@@ -213,7 +220,28 @@ impl Server {
         memory::purge_in_background(self.config.jemalloc_bg_thread.get());
     }
 
-    /// Puts `maxmemory-policy` into effect, as far as it concerns the record of accesses. There is no eviction yet.
+    /// Puts `maxmemory` into effect. The next command makes room if it must.
+    fn apply_maxmemory(&self) -> u64 {
+        let used = self.memory_peak.measure().allocated;
+        let limit = self.config.maxmemory.get() as u64;
+        self.memory_limit.set(limit, used, clock::unix_ms());
+        used
+    }
+
+    /// Puts a new `maxmemory` into effect, and warns if more is in use already.
+    fn apply_new_maxmemory(&self) {
+        let used = self.apply_maxmemory();
+        let limit = self.memory_limit.bytes();
+        if limit != 0 && used > limit {
+            self.log.warning_of_clients(format_args!(
+                "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory \
+                 usage ({used}). This will result in key eviction and/or the inability to accept new write commands \
+                 depending on the maxmemory-policy."
+            ));
+        }
+    }
+
+    /// Puts `maxmemory-policy` into effect, as far as it concerns the record of accesses.
     fn apply_access_rules(&self) {
         let [log_factor, decay_minutes] =
             [&self.config.lfu_log_factor, &self.config.lfu_decay_time]
@@ -327,6 +355,7 @@ impl Server {
         self.statistics.reset();
         self.acl.log.reset_counts();
         self.clients.reset_counts();
-        self.keyspace.reset_expired();
+        self.keyspace.reset_counts();
+        self.memory_limit.reset();
     }
 }

@@ -13,6 +13,7 @@ pub mod hyperloglog;
 mod introspection;
 pub mod keys;
 mod latency;
+mod limits;
 pub mod lists;
 mod memory;
 mod pubsub;

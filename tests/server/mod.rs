@@ -5,6 +5,7 @@ mod blocking;
 mod concurrency;
 mod connections;
 mod large_replies;
+mod limits;
 mod programs;
 mod pubsub;
 mod resources;

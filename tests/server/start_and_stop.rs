@@ -149,7 +149,6 @@ fn promises_that_cannot_be_kept_are_refused() {
     .unwrap();
     for options in [
         &["--appendonly", "yes"][..],
-        &["--maxmemory", "100mb"],
         &["--replicaof", "127.0.0.1", "6380"],
         &["--tls-port", "6380"],
         &["--daemonize", "yes"],

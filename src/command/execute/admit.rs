@@ -8,8 +8,8 @@ use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::Command;
 use crate::command::session::Session;
 use crate::command::spec::{
-    CommandFlags, HEALTH_CHECK, Handler, LOADING, MAY_REPLICATE, MODULES, NO_AUTH, NO_MULTI,
-    PROTECTED, READONLY, WHILE_SUBSCRIBED, WRITE,
+    CommandFlags, DENYOOM, HEALTH_CHECK, Handler, LOADING, MAY_REPLICATE, MODULES, NO_AUTH,
+    NO_MULTI, PROTECTED, READONLY, UNQUEUED, WHILE_SUBSCRIBED, WRITE,
 };
 use crate::resp::reply::Reply;
 use crate::state::Server;
@@ -74,6 +74,11 @@ fn check(
     }
     if session.monitoring.is_some() && spec.has(WRITE | READONLY) {
         return Err(CommandError::Monitoring);
+    }
+    // What is queued takes memory too.
+    let is_queued = session.transaction.queue.is_some() && !spec.has(UNQUEUED) && !is_exec(command);
+    if session.is_out_of_memory && (is_queued || does(session, command, DENYOOM)) {
+        return Err(CommandError::OutOfMemory);
     }
     if server.refuses_writes() && (does(session, command, WRITE) || spec.has(HEALTH_CHECK)) {
         return Err(CommandError::StopWrites);

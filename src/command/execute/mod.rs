@@ -1,6 +1,6 @@
 //! From a request to its reply. A request goes down through these files once:
 //!
-//! 1. `admit`: whether the command may run at all, now and for this client.
+//! 1. `make_room`, if there is a limit of memory and it is exceeded. `admit`: whether the command may run at all, now and for this client.
 //! 2. `plan`: what runs it, on which keys, and so under which locks.
 //! 3. `run`: the locks are taken; under them (`locked`) the handler runs, and what it did is committed.
 //! 4. `account`: the reply or the error, statistics, slow log, monitors.
@@ -15,6 +15,7 @@ mod admit;
 mod exec;
 mod lock_in_hand;
 mod locked;
+mod make_room;
 mod plan;
 mod run;
 mod script;
@@ -150,6 +151,12 @@ impl<'a> Executor<'a> {
     pub fn execute(&mut self, session: &mut Session, request: Request, reply: &mut Reply) -> Then {
         let server = &self.engine.server;
         let account = Account::begin(reply);
+        if server.memory_limit.is_exceeded() || session.is_out_of_memory {
+            self.lock.release();
+            session.is_out_of_memory = self
+                .engine
+                .is_out_of_memory(&mut session.eviction_pool, self.stopwatch.now_ms());
+        }
         let command = match admit::admit(server, session, request.arguments) {
             Ok(command) => command,
             Err(refusal) => {

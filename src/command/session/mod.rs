@@ -6,6 +6,7 @@ pub mod transaction;
 
 use super::error::CommandError;
 use super::registry::Command;
+use crate::keyspace::evict::Pool;
 use crate::state::Server;
 use crate::state::acl::Account;
 use crate::state::clients::Client;
@@ -33,6 +34,10 @@ pub struct Session {
     pub monitoring: Option<Monitoring>,
     /// What dump it would want.
     pub sync: SyncOptions,
+    /// Whether memory was short and could not be freed when the present command began.
+    pub is_out_of_memory: bool,
+    /// What the client's thread has drawn when it made room.
+    pub eviction_pool: Pool,
     account: Arc<Account>,
     /// Whether it has logged in, or need not have had to when it connected.
     is_authenticated: bool,
@@ -74,6 +79,8 @@ impl Session {
             subscriptions: Subscriptions::new(server.pubsub.clone(), client.clone()),
             monitoring: None,
             sync: SyncOptions::default(),
+            is_out_of_memory: false,
+            eviction_pool: Pool::default(),
             account: server.acl.default_account().clone(),
             is_authenticated: server.acl.is_open(),
             doorbell: None,

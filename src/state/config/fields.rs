@@ -56,7 +56,11 @@ pub struct Fields {
     pub hll_sparse_max_bytes: Number,
     /// Milliseconds that a script may run before clients that need its keys hear that it is busy; 0 for ever.
     pub busy_reply_threshold: Number,
+    pub maxmemory: Number,
     pub maxmemory_policy: Number,
+    pub maxmemory_samples: Number,
+    pub maxmemory_eviction_tenacity: Number,
+    pub lazyfree_lazy_eviction: Flag,
     pub lfu_log_factor: Number,
     pub lfu_decay_time: Number,
     /// Whether the allocator has a thread that gives freed memory back to the system.

@@ -285,7 +285,6 @@ mod tests {
             "tls-port 6380",
             "replicaof 127.0.0.1 6380",
             "slaveof 127.0.0.1 6380",
-            "maxmemory 1",
             "cluster-enabled yes",
             "daemonize yes",
         ] {

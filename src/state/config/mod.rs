@@ -31,6 +31,7 @@ pub mod value;
 pub use fields::Fields;
 pub use special::OutputBufferLimit;
 
+use crate::keyspace::evict::{Order, Policy};
 use crate::types::limits::{CompactLimits, Limits, SetLimits};
 use crate::types::list::BlockLimit;
 use crate::types::stream::BlockLimits;
@@ -431,10 +432,16 @@ impl Config {
         self.notify_keyspace_events.get() as u32
     }
 
+    /// Which keys go when memory is short: `maxmemory-policy`; `None` if none do.
+    pub fn eviction_policy(&self) -> Option<Policy> {
+        table::memory::policy(self.maxmemory_policy.get())
+    }
+
     /// Whether accesses to keys are counted: whether `maxmemory-policy` is one of the two that evict what is used least
     /// frequently.
     pub fn counts_accesses(&self) -> bool {
-        table::memory::is_lfu(self.maxmemory_policy.get())
+        let policy = self.eviction_policy();
+        policy.is_some_and(|policy| policy.order == Order::LeastFrequent)
     }
 
     /// The clients that may use DEBUG.

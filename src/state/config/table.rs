@@ -244,7 +244,6 @@ mod tests {
             "bio_cpulist",
             "cluster-enabled",
             "daemonize",
-            "maxmemory",
             "maxmemory-clients",
             "min-replicas-to-write",
             "oom-score-adj",

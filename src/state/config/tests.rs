@@ -423,9 +423,9 @@ fn wrong_values_are_refused_in_the_words_of_redis() {
     fails("hz", "-1", hz);
     fails("hz", "2147483648", hz);
     fails(
-        "maxmemory",
+        "maxmemory-clients",
         "100mb",
-        "'maxmemory' is not supported by this server yet",
+        "'maxmemory-clients' is not supported by this server yet",
     );
     fails("slaveof", "no one", "can't set immutable config");
 }

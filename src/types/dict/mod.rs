@@ -227,6 +227,19 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         self.pages.get(page).items()
     }
 
+    /// The positions of a page's entries, each once, beginning with one that `random` draws.
+    pub fn positions_from(&self, page: usize, random: u64) -> impl Iterator<Item = Position> {
+        let len = self.pages.get(page).len();
+        let first = random as usize % len.max(1);
+        let slots = (first..len).chain(0..first);
+        slots.map(move |slot| Position { page, slot })
+    }
+
+    /// The mark of the entry at a position. It lies apart from the entry: to read it alone saves fetching the entry.
+    pub fn mark(&self, position: Position) -> &M {
+        self.pages.get(position.page).mark(position.slot)
+    }
+
     /// All entries, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = Item<'_, R, M>> {
         self.pages.iter().flat_map(Page::items)

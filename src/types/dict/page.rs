@@ -128,6 +128,11 @@ impl<R: Keyed, M> Page<R, M> {
         }
     }
 
+    /// The mark of the entry in a slot.
+    pub(super) fn mark(&self, slot: usize) -> &M {
+        &self.slots[slot].mark
+    }
+
     /// The entries.
     pub(super) fn items(&self) -> impl Iterator<Item = Item<'_, R, M>> {
         (0..self.len()).map(|slot| self.item(slot))

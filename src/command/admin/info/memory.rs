@@ -35,8 +35,9 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "total_system_memory:{machine}");
     line!(out, "total_system_memory_human:{}", human(machine));
     scripts(&call.server.scripts.memory(), out);
-    line!(out, "maxmemory:0");
-    line!(out, "maxmemory_human:0B");
+    let limit = call.server.memory_limit.bytes();
+    line!(out, "maxmemory:{limit}");
+    line!(out, "maxmemory_human:{}", human(limit));
     let policy = call.server.config.show_named("maxmemory-policy");
     line!(out, "maxmemory_policy:{policy}");
     fragmentation(&used, out);

@@ -5,6 +5,7 @@ use crate::keyspace::survey::Survey;
 use crate::state::Server;
 use crate::state::acl::Denied;
 use crate::state::pubsub::Kind;
+use crate::util::clock;
 use std::fmt::Write;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -63,10 +64,11 @@ fn keys(server: &Server, out: &mut String) {
     line!(out, "expired_time_cap_reached_count:0");
     let expirer_ms = server.statistics.expirer_cpu_ms.load(Relaxed);
     line!(out, "expire_cycle_cpu_milliseconds:{expirer_ms}");
-    line!(out, "evicted_keys:0");
+    line!(out, "evicted_keys:{}", server.keyspace.evicted());
     line!(out, "evicted_clients:0");
-    line!(out, "total_eviction_exceeded_time:0");
-    line!(out, "current_eviction_exceeded_time:0");
+    let (total_ms, current_ms) = server.memory_limit.exceeded_ms(clock::unix_ms());
+    line!(out, "total_eviction_exceeded_time:{total_ms}");
+    line!(out, "current_eviction_exceeded_time:{current_ms}");
     line!(out, "keyspace_hits:{}", sums.hits);
     line!(out, "keyspace_misses:{}", sums.misses);
 }

@@ -11,9 +11,10 @@ use crate::command::error::{CommandError, CommandResult};
 use crate::command::invocation::Program;
 use crate::command::registry::Command;
 use crate::command::session::held::HeldBack;
-use crate::command::spec::{MAY_REPLICATE, NOSCRIPT, WRITE};
+use crate::command::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE};
 use crate::keyspace::db::{Db, ReadDb, WriteDb};
 use crate::keyspace::survey::Survey;
+use crate::lua::flags::ScriptFlags;
 use crate::lua::host::{Ending, Host, LogLevel, Targets};
 use crate::lua::interpreter::Kind;
 use crate::resp::reply::{Protocol, Reply};
@@ -172,6 +173,12 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
                 error: CommandError::quoting("ACL failure in script: ", &reason, ""),
             });
         }
+        if command.spec.has(DENYOOM) && self.lacks_memory() {
+            return Err(Refusal {
+                command: Some(command),
+                error: CommandError::OutOfMemory,
+            });
+        }
         if command.spec.has(WRITE) && self.call.server.refuses_writes() {
             return Err(Refusal {
                 command: Some(command),
@@ -179,6 +186,15 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
             });
         }
         Ok(command)
+    }
+
+    /// Whether a command that may need more memory is refused. A script that has changed something is not stopped for
+    /// that: half of what it does would be worse.
+    fn lacks_memory(&self) -> bool {
+        let flags = self.program.flags().unwrap_or_default();
+        self.call.session.is_out_of_memory
+            && !self.has_written
+            && !flags.has(ScriptFlags::ALLOW_OOM)
     }
 
     /// Whether all that a command needs is locked.

@@ -143,6 +143,9 @@ fn prepare(call: &Call, invocation: &Invocation) -> Result<bool, CommandError> {
             "Can not execute a script with write flag using *_ro command.",
         ));
     }
+    if call.session.is_out_of_memory && !flags.has(ScriptFlags::ALLOW_OOM) {
+        return Err(CommandError::OutOfMemory);
+    }
     Ok(false)
 }
 

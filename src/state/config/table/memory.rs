@@ -1,6 +1,7 @@
 //! Directives about compact forms of small collections, eviction, freeing and defragmentation.
 
 use super::{Directive, INT_MAX, LONG_MAX, boolean, integer, memory, word};
+use crate::keyspace::evict::{Order, Policy};
 use crate::state::config::value::Word;
 
 pub(super) const TABLE: &[Directive] = &[
@@ -32,14 +33,15 @@ pub(super) const TABLE: &[Directive] = &[
         .number(|fields| &fields.stream_node_max_bytes),
     memory("hll-sparse-max-bytes", 0, LONG_MAX as u64, "3000")
         .number(|fields| &fields.hll_sparse_max_bytes),
-    memory("maxmemory", 0, u64::MAX, "0").refused(),
+    memory("maxmemory", 0, u64::MAX, "0").number(|fields| &fields.maxmemory),
     word("maxmemory-policy", MAXMEMORY_POLICY, "noeviction")
         .number(|fields| &fields.maxmemory_policy),
-    integer("maxmemory-samples", 1, INT_MAX, "5"),
-    integer("maxmemory-eviction-tenacity", 0, 100, "10"),
+    integer("maxmemory-samples", 1, INT_MAX, "5").number(|fields| &fields.maxmemory_samples),
+    integer("maxmemory-eviction-tenacity", 0, 100, "10")
+        .number(|fields| &fields.maxmemory_eviction_tenacity),
     integer("lfu-log-factor", 0, INT_MAX, "10").number(|fields| &fields.lfu_log_factor),
     integer("lfu-decay-time", 0, INT_MAX, "1").number(|fields| &fields.lfu_decay_time),
-    boolean("lazyfree-lazy-eviction", "no"),
+    boolean("lazyfree-lazy-eviction", "no").flag(|fields| &fields.lazyfree_lazy_eviction),
     boolean("lazyfree-lazy-expire", "no"),
     boolean("lazyfree-lazy-server-del", "no"),
     boolean("lazyfree-lazy-user-del", "no"),
@@ -73,11 +75,23 @@ const MAXMEMORY_POLICY: &[Word] = &[
     ("noeviction", 7),
 ];
 
-/// Whether the policy with this number evicts the least frequently used keys (LFU).
-pub(in crate::state::config) fn is_lfu(policy: i64) -> bool {
-    MAXMEMORY_POLICY
+/// The policy with this number; `None` if nothing is evicted.
+pub(in crate::state::config) fn policy(number: i64) -> Option<Policy> {
+    let (word, _) = MAXMEMORY_POLICY
         .iter()
-        .any(|(word, number)| *number == policy && word.ends_with("-lfu"))
+        .find(|(_, known)| *known == number)?;
+    let (range, order) = word.split_once('-')?;
+    let order = match order {
+        "lru" => Order::LeastRecent,
+        "lfu" => Order::LeastFrequent,
+        "ttl" => Order::EarliestDeadline,
+        _ => Order::Random,
+    };
+    let only_volatile = range == "volatile";
+    Some(Policy {
+        only_volatile,
+        order,
+    })
 }
 
 fn defragmentation(enabled: &str) -> Result<(), &'static str> {

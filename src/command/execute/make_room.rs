@@ -1,0 +1,121 @@
+//! Makes room when `maxmemory` is exceeded, before a command runs: <https://redis.io/docs/reference/eviction/>.
+//!
+//! The thread of each client makes room before its own command, with no lock in hand, for as long as Redis would
+//! (`maxmemory-eviction-tenacity`). If that is not enough, the next command goes on, of whatever client, or the reaper.
+//! A command that would need more memory (the flag DENYOOM) is refused only if nothing can be evicted.
+
+use super::Engine;
+use crate::keyspace::evict::{Evicted, Eviction, Policy, Pool};
+use crate::state::latency::Sample;
+use std::time::{Duration, Instant};
+
+/// The event in LATENCY of an attempt that took long.
+const EVENT: &str = "eviction-cycle";
+/// The tenacity that makes an attempt go on until there is room.
+const ENDLESS: i64 = 100;
+
+/// How an attempt to make room has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// The limit is kept.
+    Enough,
+    /// It is exceeded, and later attempts may find something to evict.
+    NotYet,
+    /// It is exceeded, and there is nothing to evict.
+    None,
+}
+
+impl Engine {
+    /// Makes room if `maxmemory` is exceeded. `true`: it still is, and there is nothing to evict. The thread must hold
+    /// no lock; `pool` is its own, with what it has drawn before. `now_ms` is Unix time.
+    #[cold]
+    pub fn is_out_of_memory(&self, pool: &mut Pool, now_ms: i64) -> bool {
+        // During a pause nothing changes, and nothing is evicted while the dump is being loaded.
+        if self.pause.at(now_ms).is_some() || self.loading.is_under_way() {
+            return false;
+        }
+        let room = match self.config.eviction_policy() {
+            _ if self.memory_limit.excess().is_none() => Room::Enough,
+            Some(policy) => self.evict_until_enough(policy, pool, now_ms),
+            None => Room::None,
+        };
+        let room = self.look_again(room, now_ms);
+        self.memory_limit
+            .note_exceeded(room != Room::Enough, now_ms);
+        room == Room::None
+    }
+
+    /// Before a command is refused, the allocator is asked: the figure may be too high.
+    fn look_again(&self, room: Room, now_ms: i64) -> Room {
+        if room == Room::None && self.memory_limit.claim_correction(now_ms) {
+            self.memory_limit
+                .correct(self.memory_peak.measure().allocated, now_ms);
+        }
+        match self.memory_limit.excess() {
+            None => Room::Enough,
+            Some(_) => room,
+        }
+    }
+
+    fn evict_until_enough(&self, policy: Policy, pool: &mut Pool, now_ms: i64) -> Room {
+        let eviction = Eviction {
+            policy,
+            samples: self.config.maxmemory_samples.get() as usize,
+            is_lazy: self.config.lazyfree_lazy_eviction.get(),
+            now_ms,
+        };
+        let threshold_ms = self.config.latency_monitor_threshold.get();
+        let longest = longest_attempt(self.config.maxmemory_eviction_tenacity.get());
+        // Usually one key is enough. Then the time is of no interest, unless the latency monitor asks for it.
+        let mut began = (threshold_ms > 0).then(Instant::now);
+        let room = loop {
+            match self.locks.evict(eviction, pool) {
+                Evicted::One => {}
+                Evicted::Nothing => break Room::None,
+                Evicted::NotNow => break Room::NotYet,
+            }
+            if self.memory_limit.excess().is_none() {
+                break Room::Enough;
+            }
+            let began = began.get_or_insert_with(Instant::now);
+            if longest.is_some_and(|longest| began.elapsed() > longest) {
+                break Room::NotYet;
+            }
+        };
+        let duration_ms = began.map_or(0, |began| began.elapsed().as_millis() as u64);
+        if threshold_ms > 0 && duration_ms >= threshold_ms as u64 {
+            let sample = Sample {
+                time_s: now_ms / 1000,
+                duration_ms,
+            };
+            self.latency_events.add(EVENT, sample);
+        }
+        room
+    }
+}
+
+/// How long an attempt may take; `None` for as long as it needs. Redis' formula: up to 10 in proportion, from there on
+/// 15 % more for each step.
+fn longest_attempt(tenacity: i64) -> Option<Duration> {
+    let micros = match tenacity {
+        ENDLESS => return None,
+        0..=10 => 50.0 * tenacity as f64,
+        _ => 500.0 * 1.15_f64.powi(tenacity as i32 - 10),
+    };
+    Some(Duration::from_micros(micros as u64))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The table in Redis' comment on `evictionTimeLimitUs`: 500 µs at 10, about 2 min at 99.
+    #[test]
+    fn tenacity_is_a_time() {
+        assert_eq!(longest_attempt(0), Some(Duration::ZERO));
+        assert_eq!(longest_attempt(10), Some(Duration::from_micros(500)));
+        let minutes = longest_attempt(99).expect("there is a limit").as_secs() / 60;
+        assert_eq!(minutes, 2);
+        assert_eq!(longest_attempt(100), None);
+    }
+}

@@ -1,0 +1,133 @@
+//! The limit of memory, compared with a real redis-server.
+
+use crate::common::oracle::{Oracle, words};
+use my_redis_server::command::COMMANDS;
+use my_redis_server::command::spec::{Handler, READONLY, WRITE};
+
+const DIRECTIVES: &str = r#"
+CONFIG GET maxmemory*
+CONFIG SET maxmemory 1gb
+CONFIG GET maxmemory
+CONFIG SET maxmemory 100000000000
+CONFIG GET maxmemory
+CONFIG SET maxmemory -1
+CONFIG SET maxmemory x
+CONFIG SET maxmemory 0
+CONFIG SET maxmemory-policy lru
+CONFIG SET maxmemory-policy ALLKEYS-LRU
+CONFIG GET maxmemory-policy
+CONFIG SET maxmemory-policy noeviction
+CONFIG SET maxmemory-samples 0
+CONFIG SET maxmemory-samples 64
+CONFIG SET maxmemory-samples 5
+CONFIG SET maxmemory-eviction-tenacity 101
+CONFIG SET maxmemory-eviction-tenacity 100
+CONFIG SET maxmemory-eviction-tenacity 10
+CONFIG SET lazyfree-lazy-eviction yes
+CONFIG SET lazyfree-lazy-eviction no
+"#;
+
+/// Nothing can be evicted: what needs memory is refused.
+const OUT_OF_MEMORY: &str = r##"
+SET a 1
+RPUSH l 1
+CONFIG SET maxmemory 1
+SET a 2
+APPEND a x
+GET a
+DEL b
+LPOP l
+EXPIRE a 100
+PERSIST a
+EVAL "#!lua\nreturn 1" 0
+EVAL "return 1" 0
+EVAL "return redis.call('set','a',1)" 1 a
+EVAL "return redis.pcall('set','a',1)" 1 a
+EVAL "return redis.call('get','a')" 1 a
+EVAL "#!lua flags=allow-oom\nreturn redis.call('set','a',1)" 1 a
+EVAL "#!lua flags=no-writes\nreturn 3" 0
+EVAL "#!lua flags=no-writes\nreturn redis.call('get','a')" 1 a
+EVAL "redis.call('del','b') return redis.call('set','a',3)" 2 a b
+EVAL_RO "return redis.call('get','a')" 1 a
+FUNCTION LOAD "#!lua name=l\nredis.register_function('f', function() return 1 end)"
+SCRIPT LOAD "return 1"
+MULTI
+PING
+EXEC
+MULTI
+GET a
+SET a 1
+EXEC
+MULTI
+DISCARD
+WATCH a
+UNWATCH
+PUBLISH c m
+CONFIG SET maxmemory-policy volatile-lru
+SET a 2
+CONFIG SET maxmemory-policy noeviction
+CONFIG SET maxmemory 0
+MULTI
+SET a 5
+CONFIG SET maxmemory 1
+SET b 6
+EXEC
+CONFIG SET maxmemory 0
+GET a
+GET b
+"##;
+
+/// All keys go, one after the other, before the next command runs.
+const EVICTION: &str = r#"
+SET k v
+RPUSH l a b
+CONFIG SET maxmemory-policy allkeys-lru
+CONFIG SET maxmemory 1 maxmemory-eviction-tenacity 100
+PING
+EXISTS k l
+SET k v
+CONFIG SET maxmemory 0
+SET k v
+SET volatile v EX 1000
+CONFIG SET maxmemory-policy volatile-ttl
+CONFIG SET maxmemory 1
+GET k
+EXISTS volatile
+SET k w
+CONFIG SET maxmemory 0
+"#;
+
+#[test]
+fn directives_and_refusals() {
+    let mut oracle = Oracle::start();
+    oracle.scripts(&[DIRECTIVES, OUT_OF_MEMORY]);
+    oracle.finish();
+}
+
+#[test]
+fn evicted_keys_are_told() {
+    let mut oracle = Oracle::listening(&[]);
+    oracle.changes(&[EVICTION]);
+    oracle.finish();
+}
+
+/// Which commands are refused follows from their entries in the table.
+#[test]
+fn every_command_without_memory() {
+    let mut oracle = Oracle::start();
+    oracle.type_line("CONFIG SET maxmemory 1");
+    for command in COMMANDS.all() {
+        let is_data = command.spec.has(WRITE | READONLY) && command.spec.subcommands().is_empty();
+        if !is_data || matches!(command.spec.handler, Handler::WriteAll(_)) {
+            continue;
+        }
+        let name = command.full_name();
+        let mut request: Vec<&str> = name.split('|').collect();
+        request.resize(command.spec.arity.unsigned_abs() as usize, "x");
+        let answers = oracle.answers(&words(&request));
+        let are_refused = answers.map(|answer| answer.bytes.starts_with(b"-OOM"));
+        assert_eq!(are_refused[0], are_refused[1], "{name}");
+    }
+    oracle.type_line("CONFIG SET maxmemory 0");
+    oracle.finish();
+}
