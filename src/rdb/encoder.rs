@@ -71,6 +71,18 @@ pub struct Encoder {
     table: Table,
 }
 
+/// How a key was used before it was saved. A dump holds at most one of the two figures, depending on
+/// `maxmemory-policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Usage {
+    /// Nothing is said.
+    Unknown,
+    /// Seconds since the last access.
+    IdleSeconds(u32),
+    /// How often it was used, as a logarithm.
+    Frequency(u8),
+}
+
 impl Encoder {
     /// For a file of this version. With `compression`, strings of more than 20 bytes are kept as LZF where that saves
     /// at least 4 bytes.
@@ -97,15 +109,27 @@ impl Encoder {
         Encoder::new(self.compression, self.version)
     }
 
-    /// Writes one key: for a stream, what its type cannot hold; expiry, type, key, value.
-    ///
-    /// The order matters: rdbtools and Redis read EXPIRETIME_MS directly before the type of its key.
-    /// An empty collection is not written, because a key without elements does not exist in Redis.
+    /// Writes one key without its usage.
     pub fn key(
         &mut self,
         output: &mut impl Write,
         key: &[u8],
         expires_at_ms: Option<i64>,
+        value: ValueRef<'_, '_>,
+    ) -> io::Result<()> {
+        self.key_with_usage(output, key, expires_at_ms, Usage::Unknown, value)
+    }
+
+    /// Writes one key: for a stream, what its type cannot hold; expiry, usage, type, key, value.
+    ///
+    /// The order matters: rdbtools reads EXPIRETIME_MS, IDLE and FREQ in this order, directly before the type.
+    /// An empty collection is not written, because a key without elements does not exist in Redis.
+    pub fn key_with_usage(
+        &mut self,
+        output: &mut impl Write,
+        key: &[u8],
+        expires_at_ms: Option<i64>,
+        usage: Usage,
         value: ValueRef<'_, '_>,
     ) -> io::Result<()> {
         if value.is_empty_collection() {
@@ -122,6 +146,17 @@ impl Encoder {
         if let Some(expires_at_ms) = expires_at_ms {
             output.write_u8(opcode::EXPIRETIME_MS)?;
             output.write_i64::<LittleEndian>(expires_at_ms)?;
+        }
+        match usage {
+            Usage::Unknown => {}
+            Usage::IdleSeconds(idle_s) => {
+                output.write_u8(opcode::IDLE)?;
+                write_length(output, idle_s.into())?;
+            }
+            Usage::Frequency(frequency) => {
+                output.write_u8(opcode::FREQ)?;
+                output.write_u8(frequency)?;
+            }
         }
         output.write_u8(type_code)?;
         self.string(output, key)?;

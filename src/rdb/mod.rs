@@ -40,7 +40,7 @@ pub mod verify;
 pub mod writer;
 
 pub use elements::Elements;
-pub use encoder::{Encoder, ValueRef};
+pub use encoder::{Encoder, Usage, ValueRef};
 pub use error::RdbError;
 pub use reader::{Fate, Item, KeyRecord, Reader};
 pub use value::{ListNodes, Value};

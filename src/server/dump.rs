@@ -5,11 +5,13 @@
 
 use crate::REDIS_VERSION;
 use crate::command::execute::Engine;
+use crate::keyspace::access::Access;
 use crate::keyspace::entry::Entry;
+use crate::keyspace::evict::Order;
 use crate::keyspace::kept::ShardImage;
 use crate::keyspace::snapshot::Snapshot;
 use crate::rdb::file::Counts;
-use crate::rdb::{Encoder, Writer, WriterOptions};
+use crate::rdb::{Encoder, Usage, Writer, WriterOptions};
 use crate::state::scripts::libraries::Table;
 use crate::state::{Server, values};
 use crate::util::clock;
@@ -75,6 +77,8 @@ pub fn write<W: Write + Send>(
         snapshot,
         writer: Mutex::new(writer),
         options: values::writer_options(&server.config),
+        order: server.config.eviction_policy().map(|policy| policy.order),
+        access: server.keyspace.access_rules.access(clock::unix_ms()),
         key_delay: Duration::from_micros(server.config.rdb_key_save_delay.get().max(0) as u64),
         written,
     };
@@ -124,6 +128,10 @@ struct Task<'a, W: Write> {
     snapshot: &'a Snapshot<'a>,
     writer: Mutex<Writer<W>>,
     options: WriterOptions,
+    /// Which keys are evicted first, if any are.
+    order: Option<Order>,
+    /// For the usage of keys: the time and the rules.
+    access: Access<'a>,
     /// A pause after each key, for tests of what happens during a save.
     key_delay: Duration,
     written: &'a AtomicU64,
@@ -162,7 +170,7 @@ impl<W: Write + Send> Task<'_, W> {
             direct_bytes: 0,
         };
         while let Some(shard) = self.snapshot.next_shard(database) {
-            let keys = encode_shard(&shard, self.key_delay, &mut encoder, &mut output)?;
+            let keys = encode_shard(&shard, self, &mut encoder, &mut output)?;
             self.written.fetch_add(keys, Relaxed);
         }
         self.lock().encoded(&output.buffer)
@@ -170,6 +178,17 @@ impl<W: Write + Send> Task<'_, W> {
 }
 
 impl<W: Write> Task<'_, W> {
+    /// What the dump says of the usage of a key: what `maxmemory-policy` goes by.
+    fn usage_of(&self, entry: Entry<'_>) -> Usage {
+        match self.order {
+            Some(Order::LeastRecent) => {
+                Usage::IdleSeconds(entry.clock().idle_s(self.access.now_ms()))
+            }
+            Some(Order::LeastFrequent) => Usage::Frequency(entry.clock().frequency(self.access)),
+            _ => Usage::Unknown,
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Writer<W>> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -178,25 +197,30 @@ impl<W: Write> Task<'_, W> {
 /// Encodes the keys of a shard, and returns their number.
 fn encode_shard<W: Write>(
     shard: &ShardImage,
-    delay: Duration,
+    task: &Task<'_, W>,
     encoder: &mut Encoder,
     output: &mut KeyOutput<'_, W>,
 ) -> io::Result<u64> {
     let mut keys = 0;
     for entry in shard.iter() {
-        write_entry(encoder, output, entry)?;
+        write_entry(encoder, output, entry, task.usage_of(entry))?;
         output.end_key();
-        if delay > Duration::ZERO {
-            thread::sleep(delay);
+        if task.key_delay > Duration::ZERO {
+            thread::sleep(task.key_delay);
         }
         keys += 1;
     }
     Ok(keys)
 }
 
-fn write_entry(encoder: &mut Encoder, output: &mut impl Write, entry: Entry<'_>) -> io::Result<()> {
+fn write_entry(
+    encoder: &mut Encoder,
+    output: &mut impl Write,
+    entry: Entry<'_>,
+    usage: Usage,
+) -> io::Result<()> {
     values::with_value_ref(entry.value(), |value| {
-        encoder.key(output, entry.key(), entry.expires_at_ms(), value)
+        encoder.key_with_usage(output, entry.key(), entry.expires_at_ms(), usage, value)
     })
 }
 

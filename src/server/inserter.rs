@@ -6,7 +6,7 @@ use crate::keyspace::object::Object;
 use crate::keyspace::space::{Key, Place};
 use crate::keyspace::string_entry::{INLINE_BYTES, StringForm};
 use crate::keyspace::view::View;
-use crate::rdb::{KeyRecord, RdbError, Value};
+use crate::rdb::{KeyRecord, RdbError, Usage, Value};
 use crate::state::values;
 use crate::types::limits::Limits;
 use crate::util::clock;
@@ -42,30 +42,20 @@ struct Record {
     value_end: usize,
 }
 
-/// How a key was used before it was saved. A dump holds at most one of the two figures, depending on
-/// `maxmemory-policy`.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Usage {
-    Unknown,
-    IdleSeconds(u32),
-    Frequency(u8),
+fn usage_of(key: &KeyRecord) -> Usage {
+    match (key.freq, key.idle_seconds) {
+        (Some(frequency), _) => Usage::Frequency(frequency),
+        (None, Some(idle_s)) => Usage::IdleSeconds(u32::try_from(idle_s).unwrap_or(u32::MAX)),
+        (None, None) => Usage::Unknown,
+    }
 }
 
-impl Usage {
-    fn of(key: &KeyRecord) -> Usage {
-        match (key.freq, key.idle_seconds) {
-            (Some(frequency), _) => Usage::Frequency(frequency),
-            (None, Some(idle_s)) => Usage::IdleSeconds(u32::try_from(idle_s).unwrap_or(u32::MAX)),
-            (None, None) => Usage::Unknown,
-        }
-    }
-
-    fn parts(self) -> (Option<u8>, Option<u32>) {
-        match self {
-            Usage::Unknown => (None, None),
-            Usage::IdleSeconds(idle_s) => (None, Some(idle_s)),
-            Usage::Frequency(frequency) => (Some(frequency), None),
-        }
+/// The frequency and the idle time in seconds.
+fn parts(usage: Usage) -> (Option<u8>, Option<u32>) {
+    match usage {
+        Usage::Unknown => (None, None),
+        Usage::IdleSeconds(idle_s) => (None, Some(idle_s)),
+        Usage::Frequency(frequency) => (Some(frequency), None),
     }
 }
 
@@ -82,7 +72,7 @@ impl Batch {
 
     /// Adds a key that the file has at this offset.
     pub fn push(&mut self, offset: u64, place: Place, key: KeyRecord) {
-        let usage = Usage::of(&key);
+        let usage = usage_of(&key);
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&key.key);
         let name_end = self.bytes.len();
@@ -176,7 +166,7 @@ impl<'a> Inserter<'a> {
             if record.usage != Usage::Unknown
                 && let Some(entry) = db.look_silently(key)
             {
-                let (frequency, idle_s) = record.usage.parts();
+                let (frequency, idle_s) = parts(record.usage);
                 let access = locks.access_rules.access(self.now_ms);
                 entry.clock().restore(frequency, idle_s, access);
             }

@@ -1,6 +1,8 @@
 //! The limit of memory under load.
 
 use crate::common::{Folder, Server};
+use my_redis_server::resp::decoder::Value;
+use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const MIB: u64 = 1024 * 1024;
@@ -46,4 +48,50 @@ fn the_limit_holds_while_many_clients_write() {
     // Most of the room is used.
     assert!(left * 1000 > 15 * MIB, "{left}");
     assert_eq!(admin.info("maxmemory"), limit.to_string());
+}
+
+/// What a dump says of the usage of keys is read by a real server, and by ours.
+#[test]
+fn a_dump_tells_how_keys_were_used() {
+    for (policy, restored, command) in [
+        ("allkeys-lru", "IDLETIME 1000", "OBJECT IDLETIME k"),
+        ("volatile-lfu", "FREQ 77", "OBJECT FREQ k"),
+    ] {
+        let folder = Folder::new();
+        let options = [
+            "--save",
+            "",
+            "--maxmemory-policy",
+            policy,
+            "--lfu-decay-time",
+            "0",
+        ];
+        let ours = Server::ours(&folder, &options);
+        let mut client = ours.client();
+        client.ask("SET origin v");
+        let payload = client.call(&["DUMP", "origin"]);
+        let Value::Bulk(payload) = payload else {
+            panic!("{payload:?}")
+        };
+        let words = ["RESTORE", "k", "0"].map(|word| word.as_bytes().to_vec());
+        let usage = restored.split(' ').map(|word| word.as_bytes().to_vec());
+        let request: Vec<Vec<u8>> = words.into_iter().chain([payload]).chain(usage).collect();
+        assert_eq!(client.call(&request), Value::Simple(b"OK".to_vec()));
+        client.ask("SAVE");
+        fs::copy(folder.dump(), folder.path().join("dump.rdb")).unwrap();
+        drop(ours);
+        for server in [
+            Server::ours(&folder, &options),
+            Server::real(&folder, &options),
+        ] {
+            let usage = server.client().ask(command);
+            let usage: u32 = usage.trim_start_matches("(integer) ").parse().unwrap();
+            let expected: u32 = restored.split(' ').next_back().unwrap().parse().unwrap();
+            // Seconds pass.
+            assert!(
+                (expected..expected + 60).contains(&usage),
+                "{command}: {usage}"
+            );
+        }
+    }
 }
