@@ -357,6 +357,8 @@ flags! {
     SELECTS 20,
     /// Refused where commands that write are, so that health checks notice that no dump can be written; as in Redis.
     HEALTH_CHECK 21,
+    /// CLIENT CACHING holds for the command after it, too.
+    KEEPS_CACHING 22,
     /// Only for clients that `enable-module-command` names.
     MODULES 23,
     /// Carried out at once between MULTI and EXEC too, instead of being queued.

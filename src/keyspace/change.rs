@@ -186,6 +186,9 @@ impl Db<'_> {
     }
 
     fn tell(&mut self, key: &Key<'_>, concerns: Concerns) {
+        if concerns == Concerns::WatchersAndWaiters {
+            self.keyspace.listeners.tell_tracker(key.bytes);
+        }
         let shard = self.guard_mut(key);
         if concerns == Concerns::WatchersAndWaiters && !shard.watchers.is_empty() {
             shard.watchers.spoil(key.bytes);

@@ -1,12 +1,19 @@
-//! The listeners to all changes, beside the clients that watch or wait for certain keys: the audience of events, and
-//! the journal.
+//! The listeners to all changes, beside the clients that watch or wait for certain keys: the audience of events, the
+//! tracker and the journal.
 //!
 //! With none of them, which is the usual case, they cost a change one relaxed load.
 
 use super::effect::{Effects, Journal};
 use super::events::{Audience, Events};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Hears of each key that has changed, under the locks of the command: client tracking.
+pub trait Tracker: fmt::Debug + Send + Sync {
+    /// A key of any database has changed.
+    fn key_changed(&self, key: &[u8]);
+}
 
 /// The listeners of a keyspace.
 #[derive(Debug, Default)]
@@ -15,6 +22,9 @@ pub struct Listeners {
     is_any: AtomicBool,
     pub(super) events: Events,
     journal: OnceLock<Arc<dyn Journal>>,
+    tracker: OnceLock<Arc<dyn Tracker>>,
+    /// Whether the tracker wants to hear.
+    is_tracked: AtomicBool,
     /// Held while a listener comes or goes, so that `is_any` agrees with them.
     changing: Mutex<()>,
 }
@@ -24,8 +34,26 @@ impl Listeners {
     pub fn set_event_classes(&self, classes: u32) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.events.set_classes(classes);
-        self.is_any
-            .store(classes != 0 || self.has_journal(), Relaxed);
+        self.update();
+    }
+
+    /// Sets the tracker, once and for all.
+    pub fn set_tracker(&self, tracker: Arc<dyn Tracker>) {
+        let already = self.tracker.set(tracker);
+        debug_assert!(already.is_ok(), "a keyspace has one tracker");
+    }
+
+    /// Lets the tracker hear from now on, or hear nothing more.
+    pub fn set_tracked(&self, is_tracked: bool) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_tracked.store(is_tracked, Relaxed);
+        self.update();
+    }
+
+    /// Called under `changing`.
+    fn update(&self) {
+        let is_any = self.events.are_any() || self.has_journal() || self.is_tracked.load(Relaxed);
+        self.is_any.store(is_any, Relaxed);
     }
 
     /// Sets the receiver of events, once and for all.
@@ -38,7 +66,7 @@ impl Listeners {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let already = self.journal.set(journal);
         debug_assert!(already.is_ok(), "a keyspace has one journal");
-        self.is_any.store(true, Relaxed);
+        self.update();
     }
 
     /// Whether anything is to be noted of changes.
@@ -50,6 +78,15 @@ impl Listeners {
     /// Whether effects are to be noted.
     pub(super) fn has_journal(&self) -> bool {
         self.journal.get().is_some()
+    }
+
+    /// Tells the tracker that a key has changed.
+    pub(super) fn tell_tracker(&self, key: &[u8]) {
+        if self.is_tracked.load(Relaxed)
+            && let Some(tracker) = self.tracker.get()
+        {
+            tracker.key_changed(key);
+        }
     }
 
     /// Hands effects to the journal.

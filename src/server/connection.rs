@@ -28,6 +28,7 @@ use crate::resp::backlog::Backlog;
 use crate::resp::reply::Reply;
 use crate::resp::request::{RequestLimits, RequestParser};
 use crate::state::clients::Client;
+use crate::state::tracking;
 use crate::state::waiting::{Outcome, Waiting};
 use crate::util::clock::{self, Stopwatch};
 use crate::util::doorbell::{Doorbell, Until, Wakeup, Woken};
@@ -56,6 +57,7 @@ const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// Serves a client until the connection ends.
 pub fn serve(engine: &Arc<Engine>, socket: &Socket, client: &Arc<Client>) {
+    tracking::serve(client.id);
     let mut connection = Connection {
         engine,
         socket,
@@ -95,6 +97,8 @@ impl Drop for Connection<'_> {
             waiting.wait.end(Outcome::Gone);
         }
         self.end_wait();
+        self.session.end_tracking(self.engine);
+        tracking::serve(0);
         self.engine.forget_watched(&mut self.session);
         // To have a look at keys may have let them expire.
         self.engine.deliver_pushes();

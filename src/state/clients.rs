@@ -10,6 +10,7 @@
 
 use super::acl::Account;
 use super::outbox::{Outbox, OutputClass};
+use super::tracking::Mode;
 use super::waiting::{Outcome, Wait};
 use crate::keyspace::watchers::Watch;
 use std::collections::BTreeMap;
@@ -59,6 +60,7 @@ pub struct Client {
     /// Whether the client's thread closes the connection after the reply to the present command.
     pub closes_after_reply: AtomicBool,
     account: Mutex<Arc<Account>>,
+    tracking: Mutex<Option<Mode>>,
     labels: Mutex<Labels>,
     waiting: Mutex<Option<Arc<Wait>>>,
     /// The client's socket.
@@ -178,6 +180,11 @@ impl Client {
     /// Notes as which user the client has logged in.
     pub fn set_account(&self, account: Arc<Account>) {
         *self.account.lock().unwrap_or_else(PoisonError::into_inner) = account;
+    }
+
+    /// How the client tracks what it reads, if it does.
+    pub fn tracking(&self) -> MutexGuard<'_, Option<Mode>> {
+        self.tracking.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Stores what the client waits for; `None` once it waits no more.
@@ -314,6 +321,7 @@ impl Clients {
             modes: Modes::default(),
             closes_after_reply: AtomicBool::new(false),
             account: Mutex::new(connection.account),
+            tracking: Mutex::default(),
             labels: Mutex::default(),
             waiting: Mutex::default(),
             link: connection.link,
@@ -329,6 +337,11 @@ impl Clients {
     /// The clients in the order in which they came.
     pub fn all(&self) -> Vec<Arc<Client>> {
         self.lock().values().cloned().collect()
+    }
+
+    /// The client with this number.
+    pub fn find(&self, id: u64) -> Option<Arc<Client>> {
+        self.lock().get(&id).cloned()
     }
 
     /// The number of connected clients.

@@ -9,7 +9,8 @@
 //! ```text
 //!   shards, ascending ─┬─> outcome of a wait
 //!                      ├─> tables of channels ──> turn to publish ─┬─> an outbox
-//!                      ├─> list of monitors ───────────────────────┴─> list of pushes
+//!                      ├─> list of monitors ───────────────────────┼─> list of pushes
+//!                      ├─> what is tracked ──> clients ──> a mode ─┘
 //!                      ├─> changing (config) ──> directives without a field, text fields
 //!                      ├─> changing (libraries) ──> table of libraries, idle interpreters, log
 //!                      └─> every other mutex
@@ -45,6 +46,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::time::Instant;
+use tracking::Tracking;
 use transfers::Transfers;
 
 pub mod acl;
@@ -66,6 +68,7 @@ pub mod scripts;
 pub mod shutdown;
 pub mod slow_log;
 pub mod statistics;
+pub mod tracking;
 pub mod transfers;
 pub mod values;
 pub mod waiting;
@@ -95,6 +98,8 @@ pub struct Server {
     pub pushes: Arc<Pushes>,
     /// Channels and their subscribers.
     pub pubsub: Arc<PubSub>,
+    /// Client-side caching.
+    pub tracking: Arc<Tracking>,
     /// The clients that have sent MONITOR.
     pub monitors: Arc<Monitors>,
     /// The counts of INFO.
@@ -142,13 +147,18 @@ impl Server {
         let now_ms = clock::unix_ms();
         let port = config.port.get() as u16;
         let pushes = Arc::new(Pushes::default());
+        let clients: Arc<Clients> = Arc::default();
+        let tracking = Arc::new(Tracking::new(clients.clone(), pushes.clone()));
+        tracking.set_most_keys(config.tracking_table_max_keys.get() as u64);
+        keyspace.listeners.set_tracker(tracking.clone());
         keyspace.listeners.set_event_classes(config.event_classes());
         let server = Server {
             keyspace,
             config,
             config_file,
             acl: Acl::default(),
-            clients: Arc::default(),
+            clients,
+            tracking,
             pause: Pause::default(),
             pubsub: Arc::new(PubSub::new(pushes.clone())),
             monitors: Arc::new(Monitors::new(pushes.clone())),
@@ -198,6 +208,10 @@ impl Server {
                 "maxmemory" => self.apply_new_maxmemory(),
                 "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => self.apply_access_rules(),
                 "client-output-buffer-limit" => self.apply_output_limits(),
+                "tracking-table-max-keys" => {
+                    let most = self.config.tracking_table_max_keys.get();
+                    self.tracking.set_most_keys(most as u64);
+                }
                 "requirepass" => self.apply_requirepass(),
                 "slowlog-max-len" => self.slow_log.trim(self.slow_log_len()),
                 "jemalloc-bg-thread" => self.apply_background_purge(),
@@ -274,6 +288,7 @@ impl Server {
     /// Sends what was pushed to clients whose threads sleep. A thread that has pushed something must call this once it
     /// holds no lock.
     pub fn deliver_pushes(&self) {
+        self.tracking.broadcast();
         let sent = self.pushes.deliver(|client| self.report_over_limit(client));
         if sent > 0 {
             self.statistics.count_output(0, sent);

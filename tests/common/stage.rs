@@ -218,9 +218,14 @@ impl Stage<'_> {
 /// Whether this is what other connections made the server tell.
 fn is_told(bytes: &[u8]) -> bool {
     let word = bytes.split(|byte| *byte == b'\n').nth(2);
-    let is_message =
-        word.is_some_and(|word| [&b"message\r"[..], b"pmessage\r", b"smessage\r"].contains(&word));
-    is_message || is_shown(bytes)
+    let told: [&[u8]; 5] = [
+        b"message\r",
+        b"pmessage\r",
+        b"smessage\r",
+        b"invalidate\r",
+        b"tracking-redir-broken\r",
+    ];
+    word.is_some_and(|word| told.contains(&word)) || is_shown(bytes)
 }
 
 /// Whether this is a line of MONITOR: `+1700000000.000000 [0 127.0.0.1:50000] "get" "k"`.
@@ -238,6 +243,11 @@ fn without_chance(bytes: &[u8]) -> Vec<u8> {
     if bytes[1..].starts_with(b"7\r\n$6\r\nserver") || bytes[1..].starts_with(b"14\r\n$6\r\nserver")
     {
         return [&bytes[..1], b"server ..."].concat();
+    }
+    // It ends with the number of a client.
+    const BROKEN: &[u8] = b">2\r\n$21\r\ntracking-redir-broken\r\n";
+    if bytes.starts_with(BROKEN) {
+        return BROKEN.to_vec();
     }
     if !is_shown(bytes) {
         return bytes.to_vec();

@@ -30,6 +30,7 @@ mod streams_blocking;
 pub mod streams_random;
 mod streams_trimmed;
 pub mod strings;
+mod tracking;
 mod transactions;
 mod transcripts;
 mod watch;

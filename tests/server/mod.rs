@@ -12,5 +12,6 @@ mod resources;
 mod scripts;
 mod start_and_stop;
 mod stream_groups;
+mod tracking;
 mod transactions;
 mod unread_replies;

@@ -110,6 +110,16 @@ fn streams_of_redis_py_work() {
 }
 
 #[test]
+fn users_and_the_cache_of_redis_py_work() {
+    check_protocols(|| python("redis_py_access.py"));
+}
+
+#[test]
+fn users_of_node_and_the_cache_of_node_redis_work() {
+    check_ours(node("node_access.js"));
+}
+
+#[test]
 fn streams_of_node_redis_work() {
     check_protocols(|| node("node_redis_streams.js"));
 }

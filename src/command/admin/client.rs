@@ -1,11 +1,13 @@
 //! CLIENT: the connected clients, and what the calling one wants.
 
+use crate::command::admin::tracking;
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::{Command, Registry};
 use crate::command::session::ReplyMode;
 use crate::command::spec::*;
 use crate::command::timeout;
+use crate::resp::reply::Protocol;
 use crate::state::acl::Account;
 use crate::state::clients::Client;
 use crate::state::pause::Extent;
@@ -24,59 +26,75 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 #[rustfmt::skip]
 const CLIENT: &[CommandSpec] = &[
     CommandSpec { name: "id", arity: 2, handler: NoLock(id),
-        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "5.0.0",
+        flags: flags(&[KEEPS_CACHING, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "5.0.0",
         summary: "Returns the unique client ID of the connection.", ..BASE },
     CommandSpec { name: "getname", arity: 2, handler: NoLock(getname),
-        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.6.9",
+        flags: flags(&[KEEPS_CACHING, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.6.9",
         summary: "Returns the name of the connection.", ..BASE },
     CommandSpec { name: "setname", arity: 3, handler: NoLock(setname),
-        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.6.9",
+        flags: flags(&[KEEPS_CACHING, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.6.9",
         syntax: "connection-name", summary: "Sets the connection name.", ..BASE },
     CommandSpec { name: "setinfo", arity: 4, handler: NoLock(setinfo),
-        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.2.0",
+        flags: flags(&[KEEPS_CACHING, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.2.0",
         syntax: "<LIB-NAME libname | LIB-VER libver>",
         summary: "Sets information specific to the client or connection.",
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
     CommandSpec { name: "list", arity: -2, handler: NoLock(list),
-        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.4.0",
+        flags: flags(&[KEEPS_CACHING, ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.4.0",
         syntax: "[TYPE <NORMAL | MASTER | REPLICA | PUBSUB>] [ID client-id [client-id ...]]",
         summary: "Lists open connections.",
         tips: &["nondeterministic_output"], ..BASE },
     CommandSpec { name: "info", arity: 2, handler: NoLock(client_info),
-        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.2.0",
+        flags: flags(&[KEEPS_CACHING, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.2.0",
         summary: "Returns information about the connection.",
         tips: &["nondeterministic_output"], ..BASE },
     CommandSpec { name: "kill", arity: -3, handler: NoLock(kill),
-        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.4.0",
+        flags: flags(&[KEEPS_CACHING, ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.4.0",
         syntax: "<ip:port | <[ID client-id] | [TYPE <NORMAL | MASTER | SLAVE | REPLICA | PUBSUB>] | [USER username] | \
             [ADDR ip:port] | [LADDR ip:port] | [SKIPME <YES | NO>]> [...]>",
         summary: "Terminates open connections.", ..BASE },
     CommandSpec { name: "unblock", arity: -3, handler: NoLock(unblock),
-        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "5.0.0",
+        flags: flags(&[KEEPS_CACHING, ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "5.0.0",
         syntax: "client-id [TIMEOUT | ERROR]",
         summary: "Unblocks a client blocked by a blocking command from a different connection.", ..BASE },
     CommandSpec { name: "pause", arity: -3, handler: NoLock(pause),
-        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.9.50",
+        flags: flags(&[KEEPS_CACHING, ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "2.9.50",
         syntax: "timeout [WRITE | ALL]", summary: "Suspends commands processing.", ..BASE },
     CommandSpec { name: "unpause", arity: 2, handler: NoLock(unpause),
-        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.2.0",
+        flags: flags(&[KEEPS_CACHING, ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.2.0",
         summary: "Resumes processing commands from paused clients.", ..BASE },
     CommandSpec { name: "no-evict", arity: 3, handler: NoLock(no_evict),
-        flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.0.0",
+        flags: flags(&[KEEPS_CACHING, ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.0.0",
         syntax: "<ON | OFF>", summary: "Sets the client eviction mode of the connection.", ..BASE },
     CommandSpec { name: "no-touch", arity: 3, handler: NoLock(no_touch),
-        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.2.0",
+        flags: flags(&[KEEPS_CACHING, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "7.2.0",
         syntax: "<ON | OFF>",
         summary: "Controls whether commands sent by the client affect the LRU/LFU of accessed keys.", ..BASE },
     CommandSpec { name: "reply", arity: 3, handler: NoLock(reply),
-        flags: flags(&[NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "3.2.0",
+        flags: flags(&[KEEPS_CACHING, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "3.2.0",
         syntax: "<ON | OFF | SKIP>", summary: "Instructs the server whether to reply to commands.", ..BASE },
+    CommandSpec { name: "tracking", arity: -3, handler: NoLock(tracking::tracking),
+        flags: flags(&[KEEPS_CACHING, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.0.0",
+        syntax: "<ON | OFF> [REDIRECT client-id] [PREFIX prefix [PREFIX prefix ...]] [BCAST] [OPTIN] [OPTOUT] [NOLOOP]",
+        summary: "Controls server-assisted client-side caching for the connection.", ..BASE },
+    CommandSpec { name: "caching", arity: 3, handler: NoLock(tracking::caching),
+        flags: flags(&[KEEPS_CACHING, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.0.0",
+        syntax: "<YES | NO>", summary: "Instructs the server whether to track the keys in the next request.", ..BASE },
+    CommandSpec { name: "getredir", arity: 2, handler: NoLock(tracking::getredir),
+        flags: flags(&[KEEPS_CACHING, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.0.0",
+        summary: "Returns the client ID to which the connection's tracking notifications are redirected.", ..BASE },
+    CommandSpec { name: "trackinginfo", arity: 2, handler: NoLock(tracking::trackinginfo),
+        flags: flags(&[KEEPS_CACHING, NOSCRIPT, LOADING, STALE]), group: Group::Connection, since: "6.2.0",
+        summary: "Returns information about server-assisted client-side caching for the connection.", ..BASE },
     CommandSpec { name: "help", arity: 2, handler: NoLock(client_help),
-        flags: flags(&[LOADING, STALE]), group: Group::Connection, since: "5.0.0",
+        flags: flags(&[KEEPS_CACHING, LOADING, STALE]), group: Group::Connection, since: "5.0.0",
         summary: "Returns helpful text about the different subcommands.", ..BASE },
 ];
 
 fn id(call: &mut Call) -> CommandResult {
+    // Whoever asks may be about to name it in CLIENT TRACKING REDIRECT. From now on its thread sleeps where another
+    // thread can wake it.
+    call.session.may_be_target |= call.reply.protocol == Protocol::Resp3;
     let id = call.session.client.id;
     call.reply.integer(id as i64);
     Ok(())
@@ -224,12 +242,17 @@ fn client_id(call: &Call, index: usize) -> Result<u64, CommandError> {
 /// One line of CLIENT LIST: <https://redis.io/commands/client-list/>. What the server does not have is 0 or -1.
 pub(in crate::command) fn describe(commands: &Registry, client: &Client, now_ms: i64) -> Vec<u8> {
     let labels = client.labels().clone();
+    let tracking = *client.tracking();
+    let redirect = tracking.map_or(-1, |mode| mode.redirect as i64);
     let flags: String = [
         ('S', client.modes.is_replica.load(Relaxed)),
         ('O', client.modes.is_monitor.load(Relaxed)),
         ('P', client.is_subscriber()),
         ('x', client.queue.commands.load(Relaxed) >= 0),
         ('b', client.is_waiting()),
+        ('t', tracking.is_some()),
+        ('R', tracking.is_some_and(|mode| mode.is_redirect_broken)),
+        ('B', tracking.is_some_and(|mode| mode.is_broadcast)),
         ('d', client.watch.is_spoilt()),
         ('U', client.is_of_unix_socket),
         ('e', client.modes.no_evict.load(Relaxed)),
@@ -278,7 +301,7 @@ pub(in crate::command) fn describe(commands: &Registry, client: &Client, now_ms:
         middle.as_bytes(),
         b" user=",
         &client.account().name,
-        format!(" redir=-1 resp={protocol}").as_bytes(),
+        format!(" redir={redirect} resp={protocol}").as_bytes(),
         b" lib-name=",
         c_string(&labels.lib_name),
         b" lib-ver=",
@@ -522,6 +545,10 @@ fn reply(call: &mut Call) -> CommandResult {
 
 fn client_help(call: &mut Call) -> CommandResult {
     call.help(&[
+        "CACHING (YES|NO)",
+        "    Enable/disable tracking of the keys for next command in OPTIN/OPTOUT modes.",
+        "GETREDIR",
+        "    Return the client ID we are redirecting to when tracking is enabled.",
         "GETNAME",
         "    Return the name of the current connection.",
         "ID",
@@ -560,6 +587,11 @@ fn client_help(call: &mut Call) -> CommandResult {
         "    * LIB-VER: the client lib version.",
         "UNBLOCK <clientid> [TIMEOUT|ERROR]",
         "    Unblock the specified blocked client.",
+        "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]]",
+        "         [OPTIN] [OPTOUT] [NOLOOP]",
+        "    Control server assisted client side caching.",
+        "TRACKINGINFO",
+        "    Report tracking status for the current connection.",
         "NO-EVICT (ON|OFF)",
         "    Protect current client connection from eviction.",
         "NO-TOUCH (ON|OFF)",

@@ -16,6 +16,7 @@ mod replication;
 mod server;
 pub(super) mod slowlog;
 pub mod syntax;
+mod tracking;
 
 use super::spec::CommandSpec;
 

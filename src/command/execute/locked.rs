@@ -5,6 +5,7 @@ use super::plan::Body;
 use super::wait;
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
+use crate::command::spec::READONLY;
 use crate::keyspace::db::{Db, Lookups, WriteDb};
 use crate::keyspace::survey::Survey;
 
@@ -24,7 +25,8 @@ pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut WriteDb) -> Comma
     after_handler(call, db, result)
 }
 
-/// Counts the look-ups of a command, and refuses one that has reached for a key that was not locked for it.
+/// Counts the look-ups of a command, remembers what a client that tracks has read, and refuses a command that has
+/// reached for a key that was not locked for it.
 #[inline]
 pub(super) fn after_handler(call: &mut Call, db: &Db, result: CommandResult) -> CommandResult {
     let Lookups { hits, misses } = db.take_lookups();
@@ -32,6 +34,12 @@ pub(super) fn after_handler(call: &mut Call, db: &Db, result: CommandResult) -> 
     match &mut call.session.transaction.held {
         Some(held) => held.count_lookups(hits, misses),
         None => call.server.statistics.count_lookups(client, hits, misses),
+    }
+    if call.session.remembers() && call.spec.has(READONLY) {
+        let tracking = &call.server.tracking;
+        call.keys
+            .iter()
+            .for_each(|key| tracking.remember(client, key.bytes));
     }
     if db.has_strayed() {
         return Err(CommandError::UndeclaredKey);

@@ -1,7 +1,7 @@
 //! From a request to its reply. A request goes down through these files once:
 //!
-//! 1. `make_room`, if there is a limit of memory and it is exceeded. `admit`: whether the command may run at all, now and
-//!    for this client.
+//! 1. `make_room`, if the limit of memory is exceeded. `admit`: whether the command may run at all, now and for this
+//!    client.
 //! 2. `plan`: what runs it, on which keys, and so under which locks.
 //! 3. `run`: the locks are taken; under them (`locked`) the handler runs, and what it did is committed.
 //! 4. `account`: the reply or the error, statistics, slow log, monitors.
@@ -167,6 +167,7 @@ impl<'a> Executor<'a> {
                     self.engine.unwatch(session);
                 }
                 account.end_request(session, reply);
+                session.end_caching_exception(None);
                 return Then::Nothing;
             }
         };
@@ -195,6 +196,7 @@ impl<'a> Executor<'a> {
             self.stopwatch.lap_ns(),
         );
         account.end_call(session, &plan, has_run, reply);
+        session.end_caching_exception(Some(command));
         self.follow(session, then)
     }
 

@@ -108,6 +108,7 @@ fn reset(call: &mut Call) -> CommandResult {
     call.session.subscriptions.unsubscribe_all();
     call.session.monitoring = None;
     call.session.log_out(call.server);
+    call.session.end_tracking(call.server);
     call.hear_out();
     call.reply.protocol = Protocol::Resp2;
     let client = &call.session.client;

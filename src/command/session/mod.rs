@@ -6,12 +6,14 @@ pub mod transaction;
 
 use super::error::CommandError;
 use super::registry::Command;
+use super::spec::KEEPS_CACHING;
 use crate::keyspace::evict::Pool;
 use crate::state::Server;
 use crate::state::acl::Account;
 use crate::state::clients::Client;
 use crate::state::monitors::Monitoring;
 use crate::state::pubsub::Subscriptions;
+use crate::state::tracking::Mode;
 use crate::util::doorbell::Doorbell;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -34,6 +36,12 @@ pub struct Session {
     pub monitoring: Option<Monitoring>,
     /// What dump it would want.
     pub sync: SyncOptions,
+    /// How it tracks what it reads, if it does: what other threads see in the client.
+    pub tracking: Option<Mode>,
+    /// CLIENT CACHING: the next command is an exception from OPTIN or OPTOUT.
+    pub is_caching_exception: bool,
+    /// Whether another client may have messages sent here: the client speaks RESP3 and has asked for its number.
+    pub may_be_target: bool,
     /// Whether memory was short and could not be freed when the present command began.
     pub is_out_of_memory: bool,
     /// What the client's thread has drawn when it made room.
@@ -79,6 +87,9 @@ impl Session {
             subscriptions: Subscriptions::new(server.pubsub.clone(), client.clone()),
             monitoring: None,
             sync: SyncOptions::default(),
+            tracking: None,
+            is_caching_exception: false,
+            may_be_target: false,
             is_out_of_memory: false,
             eviction_pool: Pool::default(),
             account: server.acl.default_account().clone(),
@@ -122,7 +133,44 @@ impl Session {
 
     /// Whether other threads may have messages for the client.
     pub fn listens(&self) -> bool {
-        !self.subscriptions.is_empty() || self.monitoring.is_some()
+        !self.subscriptions.is_empty()
+            || self.monitoring.is_some()
+            || self.tracking.is_some()
+            || self.may_be_target
+    }
+
+    /// Whether what the present command reads is remembered.
+    #[inline]
+    pub fn remembers(&self) -> bool {
+        let is_exception = self.is_caching_exception;
+        match self.tracking {
+            None => false,
+            Some(mode) if mode.is_broadcast => false,
+            Some(mode) if mode.opts_in => is_exception,
+            Some(mode) => !(mode.opts_out && is_exception),
+        }
+    }
+
+    /// CLIENT CACHING holds for one command, or for one transaction.
+    #[inline]
+    pub fn end_caching_exception(&mut self, command: Option<&Command>) {
+        let keeps = |command: &Command| command.spec.has(KEEPS_CACHING);
+        if self.is_caching_exception
+            && self.transaction.queue.is_none()
+            && !command.is_some_and(keeps)
+        {
+            self.is_caching_exception = false;
+        }
+    }
+
+    /// Ends the tracking.
+    pub fn end_tracking(&mut self, server: &Server) {
+        if self.tracking.take().is_some() {
+            server.tracking.disable(&self.client);
+            let is_any = server.tracking.clients() > 0;
+            server.keyspace.listeners.set_tracked(is_any);
+        }
+        self.is_caching_exception = false;
     }
 
     /// Whether the client may give few commands only: in RESP2, a subscriber cannot tell replies from messages.

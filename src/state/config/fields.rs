@@ -72,6 +72,7 @@ pub struct Fields {
     /// An empty path for none.
     pub pidfile: Text,
     pub requirepass: Text,
+    pub tracking_table_max_keys: Number,
     pub aclfile: Text,
     pub acllog_max_len: Number,
     pub acl_pubsub_default: Number,

@@ -160,7 +160,7 @@ fn clients(call: &Call, survey: &Survey, out: &mut String) {
         .iter()
         .filter(|client| client.modes.is_paused.load(Relaxed));
     line!(out, "blocked_clients:{}", waits.len() + paused.count());
-    line!(out, "tracking_clients:0");
+    line!(out, "tracking_clients:{}", call.server.tracking.clients());
     line!(out, "clients_in_timeout_table:{}", with_timeout.count());
     line!(out, "total_blocking_keys:{}", survey.keys_waited_for());
     line!(out, "total_blocking_keys_on_nokey:0");

@@ -13,6 +13,10 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     traffic(call.server, out);
     keys(call.server, out);
     channels(call.server, out);
+    let (keys, items, prefixes) = call.server.tracking.totals();
+    line!(out, "tracking_total_keys:{keys}");
+    line!(out, "tracking_total_items:{items}");
+    line!(out, "tracking_total_prefixes:{prefixes}");
     line!(out, "latest_fork_usec:0");
     line!(out, "total_forks:0");
     errors(call.server, out);

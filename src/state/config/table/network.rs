@@ -39,7 +39,8 @@ pub(super) const TABLE: &[Directive] = &[
     )
     .text(|fields| &fields.client_output_buffer_limit),
     special("maxmemory-clients", Kind::MemoryOrPercent, "0").refused(),
-    integer("tracking-table-max-keys", 0, LONG_MAX, "1000000"),
+    integer("tracking-table-max-keys", 0, LONG_MAX, "1000000")
+        .number(|fields| &fields.tracking_table_max_keys),
     integer("io-threads", 1, 128, "1").immutable(),
     boolean("io-threads-do-reads", "no").immutable(),
     integer("tls-port", 0, 65_535, "0").refused(),

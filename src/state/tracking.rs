@@ -1,0 +1,379 @@
+//! Client-side caching: which client has read which keys, so that it hears when they change:
+//! <https://redis.io/docs/manual/client-side-caching/>.
+//!
+//! A client that tracks is remembered with each key that it reads. When the key changes, the client gets a message and
+//! is forgotten for this key. A client that tracks by prefixes (BCAST) is remembered with these alone; what has changed
+//! under a prefix is gathered, and goes out when the thread that changed it sends its replies.
+//!
+//! # Invariants
+//! 1. No change is missed: a reader is remembered while the lock of the key's shard is still held, and the thread that
+//!    changes the key tells under its exclusive lock.
+//! 2. A client hears of a change by itself after the reply to its command: the message waits in its own outbox until
+//!    then.
+//! 3. With no client that tracks, a change costs the one load that says that nothing listens.
+//!
+//! # Thread safety
+//! Any thread may call everything here, also with shards locked. Locks are taken in this order: shards, a part of the
+//! table or the prefixes, the clients, a client's mode, an outbox or the list of [`Pushes`]. [`Tracking::broadcast`] is
+//! called without a shard's lock.
+
+use super::clients::{Client, Clients};
+use super::outbox::{Message, Pushes};
+use crate::keyspace::listeners::Tracker;
+use crate::resp::reply::{Protocol, Reply};
+use crate::util::clock;
+use indexmap::IndexMap;
+use smallvec::SmallVec;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use triomphe::Arc as Shared;
+
+/// Parts of the table, each behind its own lock.
+const PARTS: usize = 64;
+/// The channel on which a client that speaks RESP2 hears of what others have read.
+const CHANNEL: &[u8] = b"__redis__:invalidate";
+
+thread_local! {
+    /// The client that the thread serves; 0 for none.
+    static SERVED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Notes which client the calling thread serves, so that changes are known to be made by it; 0 for none.
+pub fn serve(client: u64) {
+    SERVED.set(client);
+}
+
+/// How a client tracks: CLIENT TRACKING.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Mode {
+    /// The client that gets the messages instead; 0 for none.
+    pub redirect: u64,
+    /// BCAST: by prefixes, not by what is read.
+    pub is_broadcast: bool,
+    /// OPTIN: only what is read after CLIENT CACHING YES.
+    pub opts_in: bool,
+    /// OPTOUT: all but what is read after CLIENT CACHING NO.
+    pub opts_out: bool,
+    /// NOLOOP: not of what the client itself has changed.
+    pub no_loop: bool,
+    /// Whether the client that should get the messages is gone.
+    pub is_redirect_broken: bool,
+}
+
+/// Who tracks what.
+#[derive(Debug)]
+pub struct Tracking {
+    clients: Arc<Clients>,
+    pushes: Arc<Pushes>,
+    parts: [Mutex<Part>; PARTS],
+    hasher: RandomState,
+    prefixes: RwLock<BTreeMap<Box<[u8]>, Prefix>>,
+    /// Whether something has changed under a prefix that has not been sent.
+    is_broadcast_due: AtomicBool,
+    /// Clients that track.
+    count: AtomicUsize,
+    keys: AtomicUsize,
+    items: AtomicUsize,
+    /// The most keys in the table; 0 for no limit.
+    most_keys: AtomicU64,
+}
+
+/// A part of the table: for each key, the clients that have read it.
+type Part = IndexMap<Box<[u8]>, Readers, RandomState>;
+/// The numbers of clients, ascending. Most keys are read by one or two.
+type Readers = SmallVec<[u64; 2]>;
+
+/// A prefix that clients track.
+#[derive(Debug, Default)]
+struct Prefix {
+    clients: BTreeMap<u64, Arc<Client>>,
+    /// What has changed since the last broadcast, with the client that changed it first.
+    changed: Mutex<BTreeMap<Box<[u8]>, u64>>,
+}
+
+/// What a message says.
+enum Invalid<'a> {
+    Keys(&'a [&'a [u8]]),
+    Everything,
+}
+
+impl Tracking {
+    /// No client tracks.
+    pub fn new(clients: Arc<Clients>, pushes: Arc<Pushes>) -> Tracking {
+        Tracking {
+            clients,
+            pushes,
+            parts: std::array::from_fn(|_| Mutex::default()),
+            hasher: RandomState::new(),
+            prefixes: RwLock::default(),
+            is_broadcast_due: AtomicBool::new(false),
+            count: AtomicUsize::new(0),
+            keys: AtomicUsize::new(0),
+            items: AtomicUsize::new(0),
+            most_keys: AtomicU64::new(0),
+        }
+    }
+
+    /// Sets `tracking-table-max-keys`; 0 for no limit.
+    pub fn set_most_keys(&self, most: u64) {
+        self.most_keys.store(most, Relaxed);
+        while self.forget_excess(fastrand::usize(..PARTS)) {}
+    }
+
+    /// The number of clients that track.
+    pub fn clients(&self) -> usize {
+        self.count.load(Relaxed)
+    }
+
+    /// Keys in the table, pairs of a key and a client, and prefixes.
+    pub fn totals(&self) -> (usize, usize, usize) {
+        let prefixes = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
+        (
+            self.keys.load(Relaxed),
+            self.items.load(Relaxed),
+            prefixes.len(),
+        )
+    }
+
+    /// Lets a client track in this way. `prefixes` are added to those that it tracks already.
+    pub fn enable(&self, client: &Arc<Client>, mode: Mode, prefixes: &[&[u8]]) {
+        if client.tracking().replace(mode).is_none() {
+            self.count.fetch_add(1, Relaxed);
+        }
+        if !mode.is_broadcast {
+            return;
+        }
+        let prefixes = if prefixes.is_empty() {
+            &[&b""[..]]
+        } else {
+            prefixes
+        };
+        let mut known = self
+            .prefixes
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        for prefix in prefixes {
+            let prefix = known.entry((*prefix).into()).or_default();
+            prefix.clients.insert(client.id, client.clone());
+        }
+    }
+
+    /// Ends a client's tracking. What it has read is forgotten when it changes.
+    pub fn disable(&self, client: &Client) {
+        let Some(mode) = client.tracking().take() else {
+            return;
+        };
+        self.count.fetch_sub(1, Relaxed);
+        if mode.is_broadcast {
+            let mut known = self
+                .prefixes
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            known.retain(|_, prefix| {
+                prefix.clients.remove(&client.id);
+                !prefix.clients.is_empty()
+            });
+        }
+    }
+
+    /// The prefixes that a client tracks.
+    pub fn prefixes_of(&self, client: u64) -> Vec<Box<[u8]>> {
+        let known = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
+        let own = known
+            .iter()
+            .filter(|(_, prefix)| prefix.clients.contains_key(&client));
+        own.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Remembers that a client has read a key. The caller holds the lock of the key's shard.
+    pub fn remember(&self, client: u64, key: &[u8]) {
+        let number = self.part_of(key);
+        let mut part = self.part(number);
+        let readers = part.entry(key.into()).or_insert_with(|| {
+            self.keys.fetch_add(1, Relaxed);
+            Readers::new()
+        });
+        if let Err(place) = readers.binary_search(&client) {
+            readers.insert(place, client);
+            self.items.fetch_add(1, Relaxed);
+        }
+        drop(part);
+        self.forget_excess(number);
+    }
+
+    /// If there are too many keys, forgets one that is drawn from this part, and tells those that have read it.
+    /// `false`: there are not too many.
+    fn forget_excess(&self, number: usize) -> bool {
+        let most = self.most_keys.load(Relaxed);
+        if most == 0 || self.keys.load(Relaxed) as u64 <= most {
+            return false;
+        }
+        let mut part = self.part(number);
+        if part.is_empty() {
+            return true;
+        }
+        let drawn = fastrand::usize(..part.len());
+        if let Some((key, readers)) = part.swap_remove_index(drawn) {
+            drop(part);
+            self.tell_readers(&key, readers);
+        }
+        true
+    }
+
+    /// Tells all clients that track that all keys are gone: FLUSHALL, FLUSHDB.
+    pub fn forget_all(&self) {
+        if self.clients() == 0 {
+            return;
+        }
+        for client in self.clients.all() {
+            if client.tracking().is_some() {
+                self.send(&client, &Invalid::Everything);
+            }
+        }
+        for number in 0..PARTS {
+            let forgotten = std::mem::take(&mut *self.part(number));
+            self.keys.fetch_sub(forgotten.len(), Relaxed);
+            let items = forgotten.values().map(Readers::len).sum();
+            self.items.fetch_sub(items, Relaxed);
+        }
+    }
+
+    /// Sends what has changed under prefixes. The messages go out with the next [`Pushes::deliver`].
+    pub fn broadcast(&self) {
+        if !self.is_broadcast_due.load(Relaxed) {
+            return;
+        }
+        self.is_broadcast_due.store(false, Relaxed);
+        let known = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
+        for prefix in known.values() {
+            let changed = {
+                let mut changed = prefix
+                    .changed
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                std::mem::take(&mut *changed)
+            };
+            for client in prefix.clients.values() {
+                let is_no_loop = client.tracking().is_some_and(|mode| mode.no_loop);
+                let is_own = |by: &u64| is_no_loop && *by == client.id;
+                let keys = changed.iter().filter(|(_, by)| !is_own(by));
+                let keys: Vec<&[u8]> = keys.map(|(key, _)| &**key).collect();
+                if !keys.is_empty() {
+                    self.send(client, &Invalid::Keys(&keys));
+                }
+            }
+        }
+    }
+
+    fn tell_readers(&self, key: &[u8], readers: Readers) {
+        self.keys.fetch_sub(1, Relaxed);
+        self.items.fetch_sub(readers.len(), Relaxed);
+        for id in readers {
+            let Some(client) = self.clients.find(id) else {
+                continue;
+            };
+            let Some(mode) = *client.tracking() else {
+                continue;
+            };
+            let is_own = mode.no_loop && SERVED.get() == id;
+            // It may have begun to track by prefixes since.
+            if !is_own && !mode.is_broadcast {
+                self.send(&client, &Invalid::Keys(&[key]));
+            }
+        }
+    }
+
+    /// Puts a message for a client that tracks into its outbox, or into that of the client which gets it instead.
+    fn send(&self, client: &Arc<Client>, invalid: &Invalid) {
+        let redirect = client.tracking().map_or(0, |mode| mode.redirect);
+        let now_ms = clock::unix_ms();
+        if redirect == 0 {
+            if client.protocol.load(Relaxed) == 3 {
+                self.pushes
+                    .push(client, &message(invalid, Protocol::Resp3), now_ms);
+            }
+            return;
+        }
+        let Some(target) = self.clients.find(redirect) else {
+            if let Some(mode) = &mut *client.tracking() {
+                mode.is_redirect_broken = true;
+            }
+            if client.protocol.load(Relaxed) == 3 {
+                self.pushes.push(client, &broken(redirect), now_ms);
+            }
+            return;
+        };
+        let protocol = match target.protocol.load(Relaxed) {
+            3 => Protocol::Resp3,
+            _ if target.is_subscriber() => Protocol::Resp2,
+            // It could not tell the message from a reply.
+            _ => return,
+        };
+        self.pushes
+            .push(&target, &message(invalid, protocol), now_ms);
+    }
+
+    fn part_of(&self, key: &[u8]) -> usize {
+        self.hasher.hash_one(key) as usize % PARTS
+    }
+
+    fn part(&self, number: usize) -> MutexGuard<'_, Part> {
+        self.parts[number]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Tracker for Tracking {
+    fn key_changed(&self, key: &[u8]) {
+        let prefixes = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
+        for (_, prefix) in prefixes.iter().filter(|(name, _)| key.starts_with(name)) {
+            let mut changed = prefix
+                .changed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            changed.entry(key.into()).or_insert(SERVED.get());
+            self.is_broadcast_due.store(true, Relaxed);
+        }
+        drop(prefixes);
+        let readers = self.part(self.part_of(key)).swap_remove(key);
+        if let Some(readers) = readers {
+            self.tell_readers(key, readers);
+        }
+    }
+}
+
+fn message(invalid: &Invalid, protocol: Protocol) -> Message {
+    let mut reply = Reply::new(protocol);
+    match protocol {
+        Protocol::Resp3 => {
+            reply.push(2);
+            reply.bulk(b"invalidate");
+        }
+        Protocol::Resp2 => {
+            reply.array(3);
+            reply.bulk(b"message");
+            reply.bulk(CHANNEL);
+        }
+    }
+    match invalid {
+        Invalid::Keys(keys) => {
+            reply.array(keys.len());
+            keys.iter().for_each(|key| reply.bulk(key));
+        }
+        Invalid::Everything => reply.null(),
+    }
+    Shared::new(reply.into_bytes())
+}
+
+/// To the client that tracks, if the one that should get its messages is gone.
+fn broken(redirect: u64) -> Message {
+    let mut reply = Reply::new(Protocol::Resp3);
+    reply.push(2);
+    reply.bulk(b"tracking-redir-broken");
+    reply.integer(redirect as i64);
+    Shared::new(reply.into_bytes())
+}

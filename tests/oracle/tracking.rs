@@ -1,0 +1,198 @@
+//! Client-side caching, compared with a real redis-server: who hears of which key, when, and in what order.
+
+use crate::common::stage;
+
+const SCRIPTS: &[&str] = &[
+    r#"A: CLIENT TRACKING ON
+     A: GET k
+     A: GET k2
+     B: SET k v
+     B: SET k w
+     A: PING
+     A: GET k
+     A: SET k x
+     A: MGET k k2 k3
+     B: DEL k k2 k3
+     A: GET k
+     B: FLUSHALL
+     A: GET k
+     A: FLUSHDB
+     A: RESET"#,
+    r#"A: CLIENT TRACKING ON NOLOOP
+     A: GET k
+     A: SET k v
+     A: PING
+     A: GET k
+     B: SET k v
+     A: CLIENT TRACKING OFF
+     A: CLIENT TRACKING OFF
+     A: CLIENT TRACKINGINFO
+     A: RESET"#,
+    r#"A: CLIENT TRACKING ON OPTIN
+     A: GET k
+     B: SET k v2
+     A: PING
+     A: CLIENT CACHING YES
+     A: CLIENT TRACKINGINFO
+     A: CLIENT GETREDIR
+     A: GET k
+     A: GET z
+     B: SET z 1
+     B: SET k v3
+     A: CLIENT CACHING YES
+     A: MULTI
+     A: GET k
+     A: GET z
+     A: EXEC
+     B: SET z 2
+     B: SET k 4
+     A: CLIENT TRACKING ON OPTOUT
+     A: CLIENT TRACKING OFF
+     A: CLIENT TRACKING ON OPTOUT
+     A: CLIENT CACHING NO
+     A: GET k
+     B: SET k 5
+     A: PING
+     A: GET k
+     B: SET k 6
+     A: CLIENT TRACKING OFF
+     A: RESET"#,
+    r#"A: CLIENT TRACKING ON BCAST PREFIX a PREFIX b
+     A: RESET"#,
+    r#"A: CLIENT TRACKING ON BCAST PREFIX ab
+     A: CLIENT TRACKING ON BCAST PREFIX c PREFIX cd
+     A: CLIENT TRACKING ON
+     A: CLIENT TRACKINGINFO
+     B: MSET a1 x b1 y c1 z a2 z
+     A: SET a1 x
+     B: MULTI
+     B: SET a1 x
+     B: INCR b2
+     B: EXEC
+     B: EVAL "redis.call('set','a5',1) redis.call('set','a6',1) return 1" 2 a5 a6
+     A: CLIENT TRACKING OFF
+     A: CLIENT TRACKING ON BCAST
+     B: SET q 1
+     B: FLUSHALL
+     A: CLIENT TRACKING OFF
+     A: CLIENT TRACKING ON BCAST NOLOOP
+     A: SET q 1
+     A: PING
+     B: SET q 2
+     A: CLIENT TRACKINGINFO
+     A: CLIENT TRACKING ON
+     A: MULTI
+     A: GET k
+     A: SET k 1
+     A: GET k
+     A: EXEC
+     A: EVAL "return redis.call('get','e1')" 1 e1
+     B: SET e1 1
+     A: OBJECT ENCODING e1
+     B: APPEND e1 x
+     A: EXISTS e1
+     B: RENAME e1 e3
+     A: STRLEN e3
+     B: SWAPDB 0 1
+     A: PING
+     B: SWAPDB 0 1
+     A: PING
+     A: LRANGE l 0 -1
+     B: RPUSH l 1
+     A: SUBSCRIBE ch
+     B: PUBLISH ch m
+     A: RESET"#,
+    // By another connection.
+    r#"R: SUBSCRIBE __redis__:invalidate
+     A: CLIENT TRACKING ON REDIRECT $R
+     A: GET k
+     B: SET k v
+     A: GET k
+     A: SET k v
+     A: GET k
+     B: FLUSHALL
+     A: MGET k l
+     B: MSET k 1 l 2
+     A: CLIENT TRACKING ON REDIRECT 999999
+     A: CLIENT TRACKING ON REDIRECT x
+     A: CLIENT TRACKING ON REDIRECT -1
+     A: CLIENT TRACKING ON REDIRECT $R REDIRECT $R
+     A: GET k
+     R: (leaves)
+     B: SET k v
+     A: GET k
+     B: SET k v
+     A: CLIENT TRACKING OFF
+     A: CLIENT TRACKINGINFO"#,
+    // What is wrong.
+    r#"A: CLIENT TRACKING
+     A: CLIENT TRACKING x
+     A: CLIENT TRACKING on x
+     A: CLIENT TRACKING on REDIRECT
+     A: CLIENT TRACKING on PREFIX a
+     A: CLIENT TRACKING on BCAST OPTIN
+     A: CLIENT TRACKING off x
+     A: CLIENT TRACKING off OPTIN
+     A: CLIENT CACHING x
+     A: CLIENT CACHING yes
+     A: CLIENT GETREDIR
+     A: CLIENT TRACKING on OPTIN
+     A: CLIENT CACHING x
+     A: CLIENT CACHING no
+     A: CLIENT TRACKING on OPTOUT
+     A: CLIENT TRACKING on NOLOOP
+     A: CLIENT TRACKINGINFO
+     A: CLIENT TRACKING on BCAST
+     A: CLIENT TRACKING off
+     A: CLIENT TRACKING on BCAST PREFIX a PREFIX b
+     A: CLIENT TRACKING on BCAST PREFIX ab
+     A: CLIENT TRACKING on BCAST PREFIX c PREFIX c
+     A: CLIENT TRACKING on BCAST
+     A: RESET"#,
+    // Every kind of reader and of change.
+    r#"A: CLIENT TRACKING ON
+     A: EVAL_RO "return redis.call('get','e')" 1 e
+     B: SET e 1
+     A: XREAD STREAMS s 0
+     B: XADD s 1-1 f v
+     A: WATCH m
+     B: SET m 1
+     A: UNWATCH
+     A: TTL m
+     B: EXPIRE m 100
+     A: GET m
+     B: PERSIST m
+     A: GET m
+     B: COPY m n
+     A: GET n
+     B: COPY m n REPLACE
+     A: PFCOUNT h
+     B: PFADD h 1
+     A: SINTER a b
+     B: SADD b 1
+     A: BLPOP l 1
+     A: LLEN l
+     C: BLPOP l 0
+     B: RPUSH l x
+     A: GET m
+     B: EVAL "redis.call('set','m',1) redis.call('set','m',2) return 1" 1 m
+     A: GET m
+     A: GET n
+     B: MULTI
+     B: SET n 1
+     B: SET m 1
+     B: EXEC
+     A: GET m
+     B: RESTORE m 0 x
+     B: CONFIG SET maxmemory-policy allkeys-lru
+     B: CONFIG SET maxmemory 1
+     B: PING
+     B: CONFIG SET maxmemory 0
+     B: CONFIG SET maxmemory-policy noeviction
+     A: RESET"#,
+];
+
+#[test]
+fn clients_hear_of_what_they_have_read() {
+    stage::compare(SCRIPTS);
+}
