@@ -7,14 +7,18 @@ import sys
 import time
 
 import redis
+from redis.backoff import NoBackoff
 from redis.cache import CacheConfig
+from redis.retry import Retry
 
 PORT, PROTOCOL = int(sys.argv[1]), int(sys.argv[2])
 PATIENCE_S = 60
 
 
 def client(**options):
-    return redis.Redis(port=PORT, protocol=PROTOCOL, decode_responses=True, **options)
+    # Who is refused would be refused again.
+    retry = Retry(NoBackoff(), 0)
+    return redis.Redis(port=PORT, protocol=PROTOCOL, decode_responses=True, retry=retry, **options)
 
 
 def refused(error, action):
