@@ -128,10 +128,10 @@ fn an_existing_configuration_file_starts_the_server() {
     assert!(rewritten.starts_with("# a comment\n"), "{rewritten}");
     let log = fs::read_to_string(folder.path().join("log")).unwrap();
     assert!(
-        log.contains("The directive 'active-defrag-cycle-max' has no effect in this server yet"),
+        log.contains("The directive 'active-defrag-cycle-max' has no effect in this server: activedefrag is refused"),
         "{log}"
     );
-    let told = "The directive 'active-expire-effort' has no effect in this server yet";
+    let told = "The directive 'active-expire-effort' has no effect in this server: ";
     assert!(log.contains(told), "{log}");
     assert!(!log.contains("'maxclients'"), "{log}");
 }
@@ -147,16 +147,28 @@ fn promises_that_cannot_be_kept_are_refused() {
         "of another server",
     )
     .unwrap();
-    for options in [
-        &["--appendonly", "yes"][..],
-        &["--replicaof", "127.0.0.1", "6380"],
-        &["--tls-port", "6380"],
-        &["--daemonize", "yes"],
-        &["--cluster-enabled", "yes"],
+    for (options, reason) in [
+        (
+            &["--appendonly", "yes"][..],
+            "it has no append-only file yet",
+        ),
+        (
+            &["--replicaof", "127.0.0.1", "6380"],
+            "it cannot be a replica yet",
+        ),
+        (
+            &["--tls-port", "6380"],
+            "the server speaks no TLS: put stunnel or another TLS proxy before it",
+        ),
+        (
+            &["--daemonize", "yes"],
+            "let a service manager run it in the background",
+        ),
+        (&["--cluster-enabled", "yes"], "it is no node of a cluster"),
     ] {
         let name = &options[0][2..];
         let expected = format!(
-            "Option '{}': '{name}' is not supported by this server yet. Try --help\n",
+            "Option '{}': '{name}' is not supported by this server: {reason}. Try --help\n",
             options.join(" ")
         );
         assert_eq!(refusal(&folder, options), expected);
@@ -167,7 +179,7 @@ fn promises_that_cannot_be_kept_are_refused() {
     )
     .unwrap();
     let expected = "\n*** FATAL CONFIG FILE ERROR (Redis 7.2.6) ***\nReading the configuration file, at line 2\n>>> \
-                    'loadmodule m.so'\n'loadmodule' is not supported by this server yet\n";
+                    'loadmodule m.so'\n'loadmodule' is not supported by this server: it loads no modules\n";
     assert_eq!(refusal(&folder, &["redis.conf"]), expected);
     let mut names: Vec<_> = fs::read_dir(folder.path())
         .unwrap()

@@ -140,8 +140,8 @@ impl Config {
             self.parse(directive, &words)?
         };
         self.store(directive, &value)?;
-        let is_idle = directive.standing == Standing::Idle && value != default_value(directive);
-        Ok(is_idle.then(|| no_effect(directive)))
+        let warning = no_effect(directive);
+        Ok(warning.filter(|_| value != default_value(directive)))
     }
 
     /// Adds save points to those of earlier lines; the first line replaces the default. An empty `save` removes all
@@ -304,8 +304,10 @@ impl Config {
     fn parse(&self, directive: &Directive, words: &[&str]) -> Result<Value, ConfigError> {
         let value = directive.kind.parse(words, &self.value(directive))?;
         (directive.check)(&directive.kind.show(&value))?;
-        if directive.standing == Standing::Refused && value != default_value(directive) {
-            return Err(file::not_supported(directive.name));
+        if let Standing::Refused(reason) = directive.standing
+            && value != default_value(directive)
+        {
+            return Err(file::not_supported(directive.name, reason));
         }
         Ok(value)
     }
@@ -515,8 +517,7 @@ impl Changes {
     /// The warnings for the log about directives that have no effect in this server.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let directives = self.0.iter().map(|(directive, _)| *directive);
-        let idle = directives.filter(|directive| directive.standing == Standing::Idle);
-        idle.map(no_effect)
+        directives.filter_map(no_effect)
     }
 }
 
@@ -550,11 +551,15 @@ impl From<String> for ConfigError {
     }
 }
 
-fn no_effect(directive: &Directive) -> String {
-    format!(
-        "The directive '{}' has no effect in this server yet",
-        directive.name
-    )
+/// The warning about a directive that has no effect; `None` if it has one.
+fn no_effect(directive: &Directive) -> Option<String> {
+    let Standing::NoEffect(reason) = directive.standing else {
+        return None;
+    };
+    let name = directive.name;
+    Some(format!(
+        "The directive '{name}' has no effect in this server: {reason}"
+    ))
 }
 
 fn failed(name: &str, reason: &ConfigError) -> ConfigError {

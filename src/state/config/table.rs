@@ -5,7 +5,7 @@
 //! [`Standing`] of a directive says whether it works in this server, is a promise that is refused, or has no effect.
 //!
 //! To give a directive an effect: add a field to [`Fields`], name it in the directive's row with
-//! `.number(|fields| &fields.name)` or the like, and read it with `config.name.get()`. Remove `.refused()` from the
+//! `.number(|fields| &fields.name)` or the like, and read it with `config.name.get()`. Remove `.refused(..)` from the
 //! row, if it is there.
 
 pub(super) mod memory;
@@ -72,12 +72,14 @@ pub struct Directive {
 pub enum Standing {
     /// The server does what the directive says.
     Works,
-    /// The directive is a promise that the server cannot keep yet, so only its default is accepted. A server that
+    /// The directive is a promise that the server cannot keep, and why, so only its default is accepted. A server that
     /// accepted a password, or a log on the disk, and then ignored it, would harm a user who relies on it.
-    Refused,
-    /// The directive concerns something that this server does in another way, or need not do. It is accepted; at the
-    /// start a warning is logged.
-    Idle,
+    Refused(&'static str),
+    /// The directive concerns something that this server does in another way, or need not do, and why. It is accepted;
+    /// at the start a warning is logged.
+    NoEffect(&'static str),
+    /// The row says nothing. No directive has this; a test fails if one does.
+    Undecided,
 }
 
 /// When a directive can be set.
@@ -122,7 +124,7 @@ impl Directive {
             mutability: Mutability::Modifiable,
             hidden: false,
             sensitive: false,
-            standing: Standing::Idle,
+            standing: Standing::Undecided,
             slot: Slot::Other,
             check: |_| Ok(()),
         }
@@ -176,8 +178,13 @@ impl Directive {
         self.kept_in(Slot::Text(field))
     }
 
-    const fn refused(mut self) -> Directive {
-        self.standing = Standing::Refused;
+    const fn refused(mut self, reason: &'static str) -> Directive {
+        self.standing = Standing::Refused(reason);
+        self
+    }
+
+    const fn no_effect(mut self, reason: &'static str) -> Directive {
+        self.standing = Standing::NoEffect(reason);
         self
     }
 }
@@ -234,7 +241,8 @@ mod tests {
     /// A directive that the server supports is removed from this list.
     #[test]
     fn promises_that_cannot_be_kept_are_refused() {
-        let refused = directives().filter(|directive| directive.standing == Standing::Refused);
+        let refused =
+            directives().filter(|directive| matches!(directive.standing, Standing::Refused(_)));
         let mut refused: Vec<&str> = refused.map(|directive| directive.name).collect();
         refused.sort();
         let expected = [
@@ -256,6 +264,23 @@ mod tests {
             "tls-replication",
         ];
         assert_eq!(refused, expected);
+    }
+
+    /// Each directive works, is refused, or says why it has no effect.
+    #[test]
+    fn every_directive_has_a_standing() {
+        let undecided = |directive: &&Directive| directive.standing == Standing::Undecided;
+        let names: Vec<&str> = directives().filter(undecided).map(|it| it.name).collect();
+        assert!(names.is_empty(), "{names:?}");
+        // One that works is kept where the server reads it.
+        for directive in directives() {
+            let is_read = !matches!(directive.slot, Slot::Other);
+            assert!(
+                is_read || directive.standing != Standing::Works,
+                "{}",
+                directive.name
+            );
+        }
     }
 
     #[test]

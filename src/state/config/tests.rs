@@ -425,7 +425,7 @@ fn wrong_values_are_refused_in_the_words_of_redis() {
     fails(
         "maxmemory-clients",
         "100mb",
-        "'maxmemory-clients' is not supported by this server yet",
+        "'maxmemory-clients' is not supported by this server: it evicts no clients yet",
     );
     fails("slaveof", "no one", "can't set immutable config");
 }
@@ -553,13 +553,13 @@ fn initial_directives() {
     check(
         "appendonly",
         &["yes"],
-        Err("'appendonly' is not supported by this server yet"),
+        Err("'appendonly' is not supported by this server: it has no append-only file yet"),
     );
     check(
         "appendfsync",
         &["always"],
         Ok(Some(
-            "The directive 'appendfsync' has no effect in this server yet",
+            "The directive 'appendfsync' has no effect in this server: appendonly is refused",
         )),
     );
     check("supervised", &["systemd"], Ok(None));

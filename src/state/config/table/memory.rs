@@ -14,7 +14,7 @@ pub(super) const TABLE: &[Directive] = &[
     integer("list-max-listpack-size", i32::MIN as i64, INT_MAX, "-2")
         .alias("list-max-ziplist-size")
         .number(|fields| &fields.list_max_listpack_size),
-    integer("list-compress-depth", 0, INT_MAX, "0"),
+    integer("list-compress-depth", 0, INT_MAX, "0").no_effect("lists are not compressed"),
     integer("set-max-intset-entries", 0, LONG_MAX, "512")
         .number(|fields| &fields.set_max_intset_entries),
     integer("set-max-listpack-entries", 0, LONG_MAX, "128")
@@ -42,24 +42,30 @@ pub(super) const TABLE: &[Directive] = &[
     integer("lfu-log-factor", 0, INT_MAX, "10").number(|fields| &fields.lfu_log_factor),
     integer("lfu-decay-time", 0, INT_MAX, "1").number(|fields| &fields.lfu_decay_time),
     boolean("lazyfree-lazy-eviction", "no").flag(|fields| &fields.lazyfree_lazy_eviction),
-    boolean("lazyfree-lazy-expire", "no"),
-    boolean("lazyfree-lazy-server-del", "no"),
-    boolean("lazyfree-lazy-user-del", "no"),
-    boolean("lazyfree-lazy-user-flush", "no"),
-    integer("active-expire-effort", 1, 10, "1"),
-    boolean("activerehashing", "yes"),
-    boolean("activedefrag", "no").check(defragmentation),
+    boolean("lazyfree-lazy-expire", "no").no_effect(FREED_BY_COMMANDS),
+    boolean("lazyfree-lazy-server-del", "no").no_effect(FREED_BY_COMMANDS),
+    boolean("lazyfree-lazy-user-del", "no").no_effect(FREED_BY_COMMANDS),
+    boolean("lazyfree-lazy-user-flush", "no").no_effect(FREED_BY_COMMANDS),
+    integer("active-expire-effort", 1, 10, "1")
+        .no_effect("a key is removed at the moment at which it is due"),
+    boolean("activerehashing", "yes")
+        .no_effect("a hash table grows by a page at a time, with the insertions"),
+    boolean("activedefrag", "no")
+        .check(defragmentation)
+        .no_effect("activedefrag is refused"),
     memory(
         "active-defrag-ignore-bytes",
         1,
         LONG_MAX as u64,
         "104857600",
-    ),
-    integer("active-defrag-threshold-lower", 0, 1_000, "10"),
-    integer("active-defrag-threshold-upper", 0, 1_000, "100"),
-    integer("active-defrag-cycle-min", 1, 99, "1"),
-    integer("active-defrag-cycle-max", 1, 99, "25"),
-    integer("active-defrag-max-scan-fields", 1, LONG_MAX, "1000"),
+    )
+    .no_effect("activedefrag is refused"),
+    integer("active-defrag-threshold-lower", 0, 1_000, "10").no_effect("activedefrag is refused"),
+    integer("active-defrag-threshold-upper", 0, 1_000, "100").no_effect("activedefrag is refused"),
+    integer("active-defrag-cycle-min", 1, 99, "1").no_effect("activedefrag is refused"),
+    integer("active-defrag-cycle-max", 1, 99, "25").no_effect("activedefrag is refused"),
+    integer("active-defrag-max-scan-fields", 1, LONG_MAX, "1000")
+        .no_effect("activedefrag is refused"),
     boolean("jemalloc-bg-thread", "yes").flag(|fields| &fields.jemalloc_bg_thread),
 ];
 
@@ -103,3 +109,7 @@ fn defragmentation(enabled: &str) -> Result<(), &'static str> {
          like the one shipped by default with the Redis source distribution",
     )
 }
+
+/// Why nothing is said about when memory is freed.
+const FREED_BY_COMMANDS: &str =
+    "values are freed by the thread of the command that removes them, once its locks are gone";

@@ -13,10 +13,10 @@ pub(super) const TABLE: &[Directive] = &[
     integer("tcp-backlog", 0, INT_MAX, "511")
         .immutable()
         .number(|fields| &fields.tcp_backlog),
-    optional_text("bind-source-addr"),
+    optional_text("bind-source-addr").no_effect("the server connects to no other"),
     integer("socket-mark-id", 0, u32::MAX as i64, "0")
         .immutable()
-        .refused(),
+        .refused("its sockets carry no mark"),
     optional_text("unixsocket")
         .immutable()
         .text(|fields| &fields.unixsocket),
@@ -38,31 +38,42 @@ pub(super) const TABLE: &[Directive] = &[
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
     )
     .text(|fields| &fields.client_output_buffer_limit),
-    special("maxmemory-clients", Kind::MemoryOrPercent, "0").refused(),
+    special("maxmemory-clients", Kind::MemoryOrPercent, "0").refused("it evicts no clients yet"),
     integer("tracking-table-max-keys", 0, LONG_MAX, "1000000")
         .number(|fields| &fields.tracking_table_max_keys),
-    integer("io-threads", 1, 128, "1").immutable(),
-    boolean("io-threads-do-reads", "no").immutable(),
-    integer("tls-port", 0, 65_535, "0").refused(),
-    boolean("tls-cluster", "no").refused(),
-    boolean("tls-replication", "no").refused(),
-    word("tls-auth-clients", TLS_AUTH_CLIENTS, "yes"),
-    boolean("tls-prefer-server-ciphers", "no"),
-    boolean("tls-session-caching", "yes"),
-    integer("tls-session-cache-size", 0, INT_MAX, "20480"),
-    integer("tls-session-cache-timeout", 0, INT_MAX, "300"),
-    optional_text("tls-cert-file"),
-    optional_text("tls-key-file"),
-    optional_text("tls-key-file-pass").sensitive(),
-    optional_text("tls-client-cert-file"),
-    optional_text("tls-client-key-file"),
-    optional_text("tls-client-key-file-pass").sensitive(),
-    optional_text("tls-dh-params-file"),
-    optional_text("tls-ca-cert-file"),
-    optional_text("tls-ca-cert-dir"),
-    optional_text("tls-protocols"),
-    optional_text("tls-ciphers"),
-    optional_text("tls-ciphersuites"),
+    integer("io-threads", 1, 128, "1")
+        .immutable()
+        .no_effect("each client has a thread of its own"),
+    boolean("io-threads-do-reads", "no")
+        .immutable()
+        .no_effect("each client has a thread of its own"),
+    integer("tls-port", 0, 65_535, "0").refused(NO_TLS),
+    boolean("tls-cluster", "no").refused(NO_TLS),
+    boolean("tls-replication", "no").refused(NO_TLS),
+    word("tls-auth-clients", TLS_AUTH_CLIENTS, "yes").no_effect(NO_TLS),
+    boolean("tls-prefer-server-ciphers", "no").no_effect(NO_TLS),
+    boolean("tls-session-caching", "yes").no_effect(NO_TLS),
+    integer("tls-session-cache-size", 0, INT_MAX, "20480").no_effect(NO_TLS),
+    integer("tls-session-cache-timeout", 0, INT_MAX, "300").no_effect(NO_TLS),
+    optional_text("tls-cert-file").no_effect(NO_TLS),
+    optional_text("tls-key-file").no_effect(NO_TLS),
+    optional_text("tls-key-file-pass")
+        .sensitive()
+        .no_effect(NO_TLS),
+    optional_text("tls-client-cert-file").no_effect(NO_TLS),
+    optional_text("tls-client-key-file").no_effect(NO_TLS),
+    optional_text("tls-client-key-file-pass")
+        .sensitive()
+        .no_effect(NO_TLS),
+    optional_text("tls-dh-params-file").no_effect(NO_TLS),
+    optional_text("tls-ca-cert-file").no_effect(NO_TLS),
+    optional_text("tls-ca-cert-dir").no_effect(NO_TLS),
+    optional_text("tls-protocols").no_effect(NO_TLS),
+    optional_text("tls-ciphers").no_effect(NO_TLS),
+    optional_text("tls-ciphersuites").no_effect(NO_TLS),
 ];
 
 const TLS_AUTH_CLIENTS: &[Word] = &[("no", 0), ("yes", 1), ("optional", 2)];
+
+/// Why the directives of TLS mean nothing, and what to do instead.
+const NO_TLS: &str = "the server speaks no TLS: put stunnel or another TLS proxy before it";

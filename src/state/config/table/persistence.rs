@@ -30,8 +30,8 @@ pub(super) const TABLE: &[Directive] = &[
         .number(|fields| &fields.rdb_version),
     boolean("stop-writes-on-bgsave-error", "yes")
         .flag(|fields| &fields.stop_writes_on_bgsave_error),
-    boolean("rdb-del-sync-files", "no"),
-    boolean("rdb-save-incremental-fsync", "yes"),
+    boolean("rdb-del-sync-files", "no").no_effect("no dump is kept for replicas"),
+    boolean("rdb-save-incremental-fsync", "yes").no_effect("a dump is synced once, at its end"),
     integer("rdb-key-save-delay", i32::MIN as i64, INT_MAX, "0")
         .hidden()
         .number(|fields| &fields.rdb_key_save_delay),
@@ -44,24 +44,31 @@ pub(super) const TABLE: &[Directive] = &[
         INT_MAX,
         "2097152",
     )
-    .hidden(),
-    word("sanitize-dump-payload", SANITIZE_DUMP_PAYLOAD, "no"),
-    boolean("appendonly", "no").refused(),
+    .hidden()
+    .no_effect("clients have threads of their own, which answer while the dump is loaded"),
+    word("sanitize-dump-payload", SANITIZE_DUMP_PAYLOAD, "no")
+        .no_effect("every dump and every payload is checked in full"),
+    boolean("appendonly", "no").refused("it has no append-only file yet"),
     text("appendfilename", "appendonly.aof")
         .immutable()
-        .check(append_file_name),
+        .check(append_file_name)
+        .no_effect(NO_APPEND_ONLY_FILE),
     text("appenddirname", "appendonlydir")
         .immutable()
-        .check(append_directory_name),
-    word("appendfsync", APPEND_FSYNC, "everysec"),
-    boolean("no-appendfsync-on-rewrite", "no"),
-    integer("auto-aof-rewrite-percentage", 0, INT_MAX, "100"),
-    memory("auto-aof-rewrite-min-size", 0, LONG_MAX as u64, "67108864"),
-    boolean("aof-load-truncated", "yes"),
-    boolean("aof-use-rdb-preamble", "yes"),
-    boolean("aof-timestamp-enabled", "no"),
-    boolean("aof-rewrite-incremental-fsync", "yes"),
-    boolean("aof-disable-auto-gc", "no").hidden(),
+        .check(append_directory_name)
+        .no_effect(NO_APPEND_ONLY_FILE),
+    word("appendfsync", APPEND_FSYNC, "everysec").no_effect(NO_APPEND_ONLY_FILE),
+    boolean("no-appendfsync-on-rewrite", "no").no_effect(NO_APPEND_ONLY_FILE),
+    integer("auto-aof-rewrite-percentage", 0, INT_MAX, "100").no_effect(NO_APPEND_ONLY_FILE),
+    memory("auto-aof-rewrite-min-size", 0, LONG_MAX as u64, "67108864")
+        .no_effect(NO_APPEND_ONLY_FILE),
+    boolean("aof-load-truncated", "yes").no_effect(NO_APPEND_ONLY_FILE),
+    boolean("aof-use-rdb-preamble", "yes").no_effect(NO_APPEND_ONLY_FILE),
+    boolean("aof-timestamp-enabled", "no").no_effect(NO_APPEND_ONLY_FILE),
+    boolean("aof-rewrite-incremental-fsync", "yes").no_effect(NO_APPEND_ONLY_FILE),
+    boolean("aof-disable-auto-gc", "no")
+        .hidden()
+        .no_effect(NO_APPEND_ONLY_FILE),
 ];
 
 const SANITIZE_DUMP_PAYLOAD: &[Word] = &[("no", 0), ("yes", 1), ("clients", 2)];
@@ -90,3 +97,6 @@ fn append_directory_name(name: &str) -> Result<(), &'static str> {
         _ => Err("appenddirname can't be a path, just a dirname"),
     }
 }
+
+/// Why the directives of the append-only file mean nothing.
+const NO_APPEND_ONLY_FILE: &str = "appendonly is refused";

@@ -9,60 +9,97 @@ pub(super) const TABLE: &[Directive] = &[
     special("replicaof", Kind::ReplicaOf, "no one")
         .alias("slaveof")
         .immutable()
-        .refused(),
-    optional_text("masteruser").sensitive(),
-    optional_text("masterauth").sensitive(),
-    boolean("replica-serve-stale-data", "yes").alias("slave-serve-stale-data"),
-    boolean("replica-read-only", "yes").alias("slave-read-only"),
-    boolean("replica-ignore-maxmemory", "yes").alias("slave-ignore-maxmemory"),
-    boolean("replica-lazy-flush", "no").alias("slave-lazy-flush"),
-    boolean("replica-announced", "yes"),
-    boolean("replica-ignore-disk-write-errors", "no"),
-    integer("replica-priority", 0, INT_MAX, "100").alias("slave-priority"),
-    optional_text("replica-announce-ip").alias("slave-announce-ip"),
-    integer("replica-announce-port", 0, 65_535, "0").alias("slave-announce-port"),
+        .refused("it cannot be a replica yet"),
+    optional_text("masteruser")
+        .sensitive()
+        .no_effect(NO_REPLICATION),
+    optional_text("masterauth")
+        .sensitive()
+        .no_effect(NO_REPLICATION),
+    boolean("replica-serve-stale-data", "yes")
+        .alias("slave-serve-stale-data")
+        .no_effect(NO_REPLICATION),
+    boolean("replica-read-only", "yes")
+        .alias("slave-read-only")
+        .no_effect(NO_REPLICATION),
+    boolean("replica-ignore-maxmemory", "yes")
+        .alias("slave-ignore-maxmemory")
+        .no_effect(NO_REPLICATION),
+    boolean("replica-lazy-flush", "no")
+        .alias("slave-lazy-flush")
+        .no_effect(NO_REPLICATION),
+    boolean("replica-announced", "yes").no_effect(NO_REPLICATION),
+    boolean("replica-ignore-disk-write-errors", "no").no_effect(NO_REPLICATION),
+    integer("replica-priority", 0, INT_MAX, "100")
+        .alias("slave-priority")
+        .no_effect(NO_REPLICATION),
+    optional_text("replica-announce-ip")
+        .alias("slave-announce-ip")
+        .no_effect(NO_REPLICATION),
+    integer("replica-announce-port", 0, 65_535, "0")
+        .alias("slave-announce-port")
+        .no_effect(NO_REPLICATION),
     integer("min-replicas-to-write", 0, INT_MAX, "0")
         .alias("min-slaves-to-write")
-        .refused(),
-    integer("min-replicas-max-lag", 0, INT_MAX, "10").alias("min-slaves-max-lag"),
-    integer("repl-ping-replica-period", 1, INT_MAX, "10").alias("repl-ping-slave-period"),
+        .refused("it serves no replicas yet"),
+    integer("min-replicas-max-lag", 0, INT_MAX, "10")
+        .alias("min-slaves-max-lag")
+        .no_effect(NO_REPLICATION),
+    integer("repl-ping-replica-period", 1, INT_MAX, "10")
+        .alias("repl-ping-slave-period")
+        .no_effect(NO_REPLICATION),
     integer("repl-timeout", 1, INT_MAX, "60").number(|fields| &fields.repl_timeout),
-    boolean("repl-disable-tcp-nodelay", "no"),
-    memory("repl-backlog-size", 1, LONG_MAX as u64, "1048576"),
-    integer("repl-backlog-ttl", 0, LONG_MAX, "3600"),
-    boolean("repl-diskless-sync", "yes"),
-    integer("repl-diskless-sync-delay", 0, INT_MAX, "5"),
-    integer("repl-diskless-sync-max-replicas", 0, INT_MAX, "0"),
-    word("repl-diskless-load", REPL_DISKLESS_LOAD, "disabled"),
+    boolean("repl-disable-tcp-nodelay", "no").no_effect(NO_REPLICATION),
+    memory("repl-backlog-size", 1, LONG_MAX as u64, "1048576").no_effect(NO_REPLICATION),
+    integer("repl-backlog-ttl", 0, LONG_MAX, "3600").no_effect(NO_REPLICATION),
+    boolean("repl-diskless-sync", "yes").no_effect(NO_REPLICATION),
+    integer("repl-diskless-sync-delay", 0, INT_MAX, "5").no_effect(NO_REPLICATION),
+    integer("repl-diskless-sync-max-replicas", 0, INT_MAX, "0").no_effect(NO_REPLICATION),
+    word("repl-diskless-load", REPL_DISKLESS_LOAD, "disabled").no_effect(NO_REPLICATION),
     word(
         "propagation-error-behavior",
         PROPAGATION_ERROR_BEHAVIOR,
         "ignore",
-    ),
-    boolean("cluster-enabled", "no").immutable().refused(),
-    text("cluster-config-file", "nodes.conf").immutable(),
-    integer("cluster-port", 0, 65_535, "0").immutable(),
-    integer("cluster-node-timeout", 0, LONG_MAX, "15000"),
-    integer("cluster-migration-barrier", 0, INT_MAX, "1"),
+    )
+    .no_effect(NO_REPLICATION),
+    boolean("cluster-enabled", "no")
+        .immutable()
+        .refused("it is no node of a cluster"),
+    text("cluster-config-file", "nodes.conf")
+        .immutable()
+        .no_effect(NO_CLUSTER),
+    integer("cluster-port", 0, 65_535, "0")
+        .immutable()
+        .no_effect(NO_CLUSTER),
+    integer("cluster-node-timeout", 0, LONG_MAX, "15000").no_effect(NO_CLUSTER),
+    integer("cluster-migration-barrier", 0, INT_MAX, "1").no_effect(NO_CLUSTER),
     integer("cluster-replica-validity-factor", 0, INT_MAX, "10")
-        .alias("cluster-slave-validity-factor"),
-    boolean("cluster-replica-no-failover", "no").alias("cluster-slave-no-failover"),
-    boolean("cluster-require-full-coverage", "yes"),
-    boolean("cluster-allow-reads-when-down", "no"),
-    boolean("cluster-allow-pubsubshard-when-down", "yes"),
-    boolean("cluster-allow-replica-migration", "yes"),
-    memory("cluster-link-sendbuf-limit", 0, u64::MAX, "0"),
-    optional_text("cluster-announce-ip"),
-    optional_text("cluster-announce-hostname").check(announced_hostname),
-    optional_text("cluster-announce-human-nodename").check(announced_nodename),
-    integer("cluster-announce-port", 0, 65_535, "0"),
-    integer("cluster-announce-tls-port", 0, 65_535, "0"),
-    integer("cluster-announce-bus-port", 0, 65_535, "0"),
+        .alias("cluster-slave-validity-factor")
+        .no_effect(NO_CLUSTER),
+    boolean("cluster-replica-no-failover", "no")
+        .alias("cluster-slave-no-failover")
+        .no_effect(NO_CLUSTER),
+    boolean("cluster-require-full-coverage", "yes").no_effect(NO_CLUSTER),
+    boolean("cluster-allow-reads-when-down", "no").no_effect(NO_CLUSTER),
+    boolean("cluster-allow-pubsubshard-when-down", "yes").no_effect(NO_CLUSTER),
+    boolean("cluster-allow-replica-migration", "yes").no_effect(NO_CLUSTER),
+    memory("cluster-link-sendbuf-limit", 0, u64::MAX, "0").no_effect(NO_CLUSTER),
+    optional_text("cluster-announce-ip").no_effect(NO_CLUSTER),
+    optional_text("cluster-announce-hostname")
+        .check(announced_hostname)
+        .no_effect(NO_CLUSTER),
+    optional_text("cluster-announce-human-nodename")
+        .check(announced_nodename)
+        .no_effect(NO_CLUSTER),
+    integer("cluster-announce-port", 0, 65_535, "0").no_effect(NO_CLUSTER),
+    integer("cluster-announce-tls-port", 0, 65_535, "0").no_effect(NO_CLUSTER),
+    integer("cluster-announce-bus-port", 0, 65_535, "0").no_effect(NO_CLUSTER),
     word(
         "cluster-preferred-endpoint-type",
         CLUSTER_PREFERRED_ENDPOINT_TYPE,
         "ip",
-    ),
+    )
+    .no_effect(NO_CLUSTER),
 ];
 
 const REPL_DISKLESS_LOAD: &[Word] = &[("disabled", 0), ("on-empty-db", 1), ("swapdb", 2)];
@@ -90,3 +127,8 @@ fn announced_nodename(name: &str) -> Result<(), &'static str> {
     }
     Ok(())
 }
+
+/// Why most directives of replication mean nothing.
+const NO_REPLICATION: &str = "replicaof is refused, and replicas are not served";
+/// Why the directives of clusters mean nothing.
+const NO_CLUSTER: &str = "cluster-enabled is refused";

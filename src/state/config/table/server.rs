@@ -14,10 +14,18 @@ pub(super) const TABLE: &[Directive] = &[
     text("logfile", "")
         .immutable()
         .text(|fields| &fields.logfile),
-    boolean("syslog-enabled", "no").immutable().refused(),
-    text("syslog-ident", "redis").immutable(),
-    word("syslog-facility", SYSLOG_FACILITY, "local0").immutable(),
-    boolean("daemonize", "no").immutable().refused(),
+    boolean("syslog-enabled", "no")
+        .immutable()
+        .refused("it logs to a file or to the standard output"),
+    text("syslog-ident", "redis")
+        .immutable()
+        .no_effect("syslog-enabled is refused"),
+    word("syslog-facility", SYSLOG_FACILITY, "local0")
+        .immutable()
+        .no_effect("syslog-enabled is refused"),
+    boolean("daemonize", "no")
+        .immutable()
+        .refused("let a service manager run it in the background"),
     word("supervised", SUPERVISED, "no")
         .immutable()
         .check(supervisor)
@@ -25,11 +33,19 @@ pub(super) const TABLE: &[Directive] = &[
     optional_text("pidfile")
         .immutable()
         .text(|fields| &fields.pidfile),
-    boolean("always-show-logo", "no").immutable(),
-    boolean("set-proc-title", "yes").immutable(),
-    text("proc-title-template", "{title} {listen-addr} {server-mode}").check(proc_title_template),
-    text("locale-collate", "").check(locale),
-    text("ignore-warnings", ""),
+    boolean("always-show-logo", "no")
+        .immutable()
+        .no_effect("there is no logo"),
+    boolean("set-proc-title", "yes")
+        .immutable()
+        .no_effect("the title of the process stays as it is"),
+    text("proc-title-template", "{title} {listen-addr} {server-mode}")
+        .check(proc_title_template)
+        .no_effect("the title of the process stays as it is"),
+    text("locale-collate", "")
+        .check(locale)
+        .no_effect("strings are compared byte by byte"),
+    text("ignore-warnings", "").no_effect("no warning keeps the server from starting"),
     word("enable-protected-configs", PERMISSION, "no")
         .immutable()
         .number(|fields| &fields.enable_protected_configs),
@@ -72,9 +88,11 @@ pub(super) const TABLE: &[Directive] = &[
             most: 500,
         },
         "10",
-    ),
-    boolean("dynamic-hz", "yes"),
-    integer("shutdown-timeout", 0, INT_MAX, "10"),
+    )
+    .no_effect("threads wake when there is something to do, not at a rate"),
+    boolean("dynamic-hz", "yes")
+        .no_effect("threads wake when there is something to do, not at a rate"),
+    integer("shutdown-timeout", 0, INT_MAX, "10").no_effect("there are no replicas to wait for"),
     special("shutdown-on-sigint", Kind::Flags(SHUTDOWN_FLAGS), "default")
         .check(shutdown_flags)
         .number(|fields| &fields.shutdown_on_sigint),
@@ -85,18 +103,37 @@ pub(super) const TABLE: &[Directive] = &[
     )
     .check(shutdown_flags)
     .number(|fields| &fields.shutdown_on_sigterm),
-    word("oom-score-adj", OOM_SCORE_ADJ, "no").refused(),
-    special("oom-score-adj-values", Kind::OomScoreAdjValues, "0 200 800"),
-    boolean("disable-thp", "yes").immutable(),
-    optional_text("server_cpulist").immutable().refused(),
-    optional_text("bio_cpulist").immutable().refused(),
-    optional_text("aof_rewrite_cpulist").immutable().refused(),
-    optional_text("bgsave_cpulist").immutable().refused(),
-    boolean("crash-log-enabled", "yes"),
-    boolean("crash-memcheck-enabled", "yes"),
-    boolean("use-exit-on-panic", "no").hidden(),
-    boolean("enable-debug-assert", "no").immutable().hidden(),
-    integer("watchdog-period", 0, INT_MAX, "0").hidden(),
+    word("oom-score-adj", OOM_SCORE_ADJ, "no").refused("set it with the service manager"),
+    special("oom-score-adj-values", Kind::OomScoreAdjValues, "0 200 800")
+        .no_effect("oom-score-adj is refused"),
+    boolean("disable-thp", "yes")
+        .immutable()
+        .no_effect("the server does not fork, so that large pages do no harm"),
+    optional_text("server_cpulist")
+        .immutable()
+        .refused("set it with taskset"),
+    optional_text("bio_cpulist")
+        .immutable()
+        .refused("set it with taskset"),
+    optional_text("aof_rewrite_cpulist")
+        .immutable()
+        .refused("set it with taskset"),
+    optional_text("bgsave_cpulist")
+        .immutable()
+        .refused("set it with taskset"),
+    boolean("crash-log-enabled", "yes")
+        .no_effect("a panic ends one connection, and is written to the standard error"),
+    boolean("crash-memcheck-enabled", "yes").no_effect("a panic leaves no broken memory"),
+    boolean("use-exit-on-panic", "no")
+        .hidden()
+        .no_effect("it is for the developers of Redis"),
+    boolean("enable-debug-assert", "no")
+        .immutable()
+        .hidden()
+        .no_effect("it is for the developers of Redis"),
+    integer("watchdog-period", 0, INT_MAX, "0")
+        .hidden()
+        .no_effect("it is for the developers of Redis"),
 ];
 
 const LOG_LEVEL: &[Word] = &[
