@@ -18,6 +18,7 @@
 //! 3. While the thread sleeps in `poll` without a backlog, another thread may write to the socket. With a backlog none
 //!    may: the backlog goes out first.
 
+use super::client_eviction;
 use super::lookahead::LookAhead;
 use super::socket::{Socket, WithoutWaiting};
 use super::transfer;
@@ -68,6 +69,7 @@ pub fn serve(engine: &Arc<Engine>, socket: &Socket, client: &Arc<Client>) {
         reply: Reply::default(),
         backlog: Backlog::default(),
         answered_in_turn: 0,
+        known_bytes: 0,
     };
     // A broken connection is not logged: it is no fault of the server.
     let _ = connection.run();
@@ -88,6 +90,8 @@ struct Connection<'a> {
     backlog: Backlog,
     /// Requests since this thread last offered its processor to other threads.
     answered_in_turn: usize,
+    /// The client's memory when this thread last looked, if it is limited.
+    known_bytes: usize,
 }
 
 impl Drop for Connection<'_> {
@@ -137,7 +141,20 @@ impl<'a> Connection<'a> {
                 self.reply.shrink();
             }
             self.store_buffer_sizes();
+            self.note_growth();
         }
+    }
+
+    /// If the memory of clients is limited and this one has grown, looks whether some client must go.
+    fn note_growth(&mut self) {
+        if self.engine.config.maxmemory_clients.get() == 0 {
+            return;
+        }
+        let bytes = self.session.client.memory_bytes();
+        if bytes >= self.known_bytes + client_eviction::GROWTH_BYTES {
+            client_eviction::evict(self.engine);
+        }
+        self.known_bytes = bytes;
     }
 
     /// Reads what has arrived, or waits until something does. Returns the number of bytes; 0 at the end of the stream.

@@ -1,7 +1,9 @@
 //! The reaper: a thread that once a second disconnects clients that have been idle for longer than the directive
 //! `timeout` or leave too much unread, and samples the use of memory and the rates of INFO. While there is a limit of
-//! memory (`maxmemory`), it looks ten times a second how much is in use, and makes room if it must.
+//! memory (`maxmemory`, `maxmemory-clients`), it looks ten times a second how much is in use, and makes room if it
+//! must.
 
+use super::client_eviction;
 use crate::command::execute::Engine;
 use crate::keyspace::evict::Pool;
 use crate::state::Server;
@@ -34,10 +36,15 @@ pub fn run(server: &Engine) {
 fn sleep(engine: &Engine, pool: &mut Pool) {
     let began = Instant::now();
     while let Some(left) = PERIOD.checked_sub(began.elapsed()) {
-        if engine.memory_limit.bytes() == 0 {
+        let limits_clients = engine.client_memory_limit() > 0;
+        if engine.memory_limit.bytes() == 0 && !limits_clients {
             return std::thread::sleep(left);
         }
         std::thread::sleep(left.min(MEMORY_PERIOD));
+        client_eviction::evict(engine);
+        if engine.memory_limit.bytes() == 0 {
+            continue;
+        }
         let now_ms = clock::unix_ms();
         let used = engine.memory_peak.measure().allocated;
         engine.memory_limit.correct(used, now_ms);

@@ -59,6 +59,8 @@ pub struct Client {
     pub modes: Modes,
     /// Whether the client's thread closes the connection after the reply to the present command.
     pub closes_after_reply: AtomicBool,
+    /// Whether it is being disconnected because the clients take too much memory.
+    pub is_evicted: AtomicBool,
     account: Mutex<Arc<Account>>,
     tracking: Mutex<Option<Mode>>,
     labels: Mutex<Labels>,
@@ -320,6 +322,7 @@ impl Clients {
             watch: Arc::new(Watch::new(id)),
             modes: Modes::default(),
             closes_after_reply: AtomicBool::new(false),
+            is_evicted: AtomicBool::new(false),
             account: Mutex::new(connection.account),
             tracking: Mutex::default(),
             labels: Mutex::default(),

@@ -255,6 +255,19 @@ impl Server {
         }
     }
 
+    /// The memory that all clients together may take, in bytes; 0 for no limit: `maxmemory-clients`, which may be a
+    /// percentage of `maxmemory`.
+    pub fn client_memory_limit(&self) -> u64 {
+        match self.config.maxmemory_clients.get() {
+            bytes @ 0.. => bytes as u64,
+            percent => {
+                let share =
+                    u128::from(percent.unsigned_abs()) * u128::from(self.memory_limit.bytes());
+                u64::try_from(share / 100).unwrap_or(u64::MAX)
+            }
+        }
+    }
+
     /// Puts `maxmemory-policy` into effect, as far as it concerns the record of accesses.
     fn apply_access_rules(&self) {
         let [log_factor, decay_minutes] =

@@ -78,6 +78,8 @@ pub struct Statistics {
     pub full_syncs: AtomicU64,
     /// Clients disconnected because they left too much unread.
     pub output_limit_disconnections: AtomicU64,
+    /// Clients disconnected because all together took too much memory.
+    pub evicted_clients: AtomicU64,
     /// Processor time of the expirer, in milliseconds.
     pub expirer_cpu_ms: AtomicU64,
 }
@@ -107,6 +109,7 @@ impl Statistics {
             error_replies: AtomicU64::new(0),
             full_syncs: AtomicU64::new(0),
             output_limit_disconnections: AtomicU64::new(0),
+            evicted_clients: AtomicU64::new(0),
             expirer_cpu_ms: AtomicU64::new(0),
         }
     }
@@ -240,6 +243,7 @@ impl Statistics {
         self.error_replies.store(0, Relaxed);
         self.full_syncs.store(0, Relaxed);
         self.output_limit_disconnections.store(0, Relaxed);
+        self.evicted_clients.store(0, Relaxed);
         for stripe in &self.stripes {
             for counts in &stripe.commands {
                 for figure in [

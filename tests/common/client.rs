@@ -48,6 +48,11 @@ impl Client {
         self.stream.write_all(&request(arguments))
     }
 
+    /// Sends bytes as they are.
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).expect("the server reads");
+    }
+
     /// The next reply; `None` if the connection has ended.
     pub fn try_receive(&mut self) -> Option<Value> {
         let mut decoder = Decoder::default();

@@ -1,6 +1,6 @@
 //! The limit of memory under load.
 
-use crate::common::{Folder, Server};
+use crate::common::{Client, Folder, Server, wait_until};
 use my_redis_server::resp::decoder::Value;
 use std::fs;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -94,4 +94,50 @@ fn a_dump_tells_how_keys_were_used() {
             );
         }
     }
+}
+
+/// The client that takes most memory goes first, and one that has asked not to be evicted never.
+#[test]
+fn large_clients_are_evicted() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut admin = server.client();
+    let mut clients = [1, 8, 4].map(|mib| {
+        let mut client = server.client();
+        // An argument that is announced and does not end: the client keeps what it has sent.
+        let head = format!("*2\r\n$4\r\nECHO\r\n${}\r\n", 64 * MIB);
+        client.send_bytes(&[head.as_bytes(), &vec![b'x'; mib * MIB as usize]].concat());
+        client
+    });
+    let total = |admin: &mut Client| -> u64 {
+        let list = admin.ask("CLIENT LIST");
+        let sizes = list.split("tot-mem=").skip(1);
+        sizes
+            .map(|rest| rest.split(' ').next().unwrap().parse::<u64>().unwrap())
+            .sum()
+    };
+    wait_until("all has arrived", || total(&mut admin) > 13 * MIB);
+    assert_eq!(admin.ask("CONFIG SET maxmemory-clients 7mb"), "OK");
+    assert!(
+        clients[1].try_receive().is_none(),
+        "the largest is disconnected"
+    );
+    wait_until("it is gone", || total(&mut admin) < 7 * MIB);
+    assert_eq!(admin.info("evicted_clients"), "1");
+    // A percentage of nothing is no limit.
+    assert_eq!(admin.ask("CONFIG SET maxmemory-clients 1%"), "OK");
+    let mut spared = server.client();
+    assert_eq!(spared.ask("CLIENT NO-EVICT on"), "OK");
+    let value = "x".repeat(2 * MIB as usize);
+    spared.call(&["MULTI"]);
+    spared.call(&["ECHO", &value]);
+    assert_eq!(admin.ask("CONFIG SET maxmemory-clients 100kb"), "OK");
+    for client in [0, 2] {
+        assert!(
+            clients[client].try_receive().is_none(),
+            "it is disconnected"
+        );
+    }
+    assert_eq!(spared.ask("EXEC").len(), value.len() + "1) \"\"".len());
+    assert_eq!(admin.info("evicted_clients"), "3");
 }

@@ -252,7 +252,6 @@ mod tests {
             "bio_cpulist",
             "cluster-enabled",
             "daemonize",
-            "maxmemory-clients",
             "min-replicas-to-write",
             "oom-score-adj",
             "replicaof",

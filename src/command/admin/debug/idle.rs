@@ -52,14 +52,6 @@ pub(super) fn reply_buffer(call: &mut Call) -> CommandResult {
 }
 
 /// ```text
-/// > DEBUG CLIENT-EVICTION
-/// (error) ERR maxmemory-clients is disabled.
-/// ```
-pub(super) fn client_eviction(_: &mut Call) -> CommandResult {
-    Err(CommandError::err("maxmemory-clients is disabled."))
-}
-
-/// ```text
 /// > DEBUG CLUSTERLINK KILL ALL 0123
 /// (error) ERR Debug option only available for cluster mode enabled setup!
 /// ```

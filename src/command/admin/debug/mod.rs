@@ -3,6 +3,7 @@
 //! Of Redis' subcommands those are here that clients and test suites ask for. One whose answer would not be true here,
 //! like STRUCTSIZE, is not known.
 
+mod buckets;
 mod crash;
 mod digest;
 mod idle;
@@ -34,7 +35,7 @@ fn handler_of(arguments: &[&[u8]]) -> Handler {
         ("ASSERT" | "OOM" | "PANIC" | "SEGFAULT", 2..) => Handler::NoLock(crash::abort),
         ("AOF-FLUSH-SLEEP", 3) => Handler::NoLock(idle::ok),
         ("CHANGE-REPL-ID", 2) => Handler::NoLock(change_repl_id),
-        ("CLIENT-EVICTION", 2) => Handler::NoLock(idle::client_eviction),
+        ("CLIENT-EVICTION", 2) => Handler::NoLock(buckets::client_eviction),
         ("CLUSTERLINK", 5) if arguments[2].eq_ignore_ascii_case(b"kill") => {
             Handler::NoLock(idle::cluster_link)
         }

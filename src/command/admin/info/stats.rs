@@ -69,7 +69,8 @@ fn keys(server: &Server, out: &mut String) {
     let expirer_ms = server.statistics.expirer_cpu_ms.load(Relaxed);
     line!(out, "expire_cycle_cpu_milliseconds:{expirer_ms}");
     line!(out, "evicted_keys:{}", server.keyspace.evicted());
-    line!(out, "evicted_clients:0");
+    let evicted = server.statistics.evicted_clients.load(Relaxed);
+    line!(out, "evicted_clients:{evicted}");
     let (total_ms, current_ms) = server.memory_limit.exceeded_ms(clock::unix_ms());
     line!(out, "total_eviction_exceeded_time:{total_ms}");
     line!(out, "current_eviction_exceeded_time:{current_ms}");

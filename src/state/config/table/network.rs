@@ -38,7 +38,8 @@ pub(super) const TABLE: &[Directive] = &[
         "normal 0 0 0 slave 268435456 67108864 60 pubsub 33554432 8388608 60",
     )
     .text(|fields| &fields.client_output_buffer_limit),
-    special("maxmemory-clients", Kind::MemoryOrPercent, "0").refused("it evicts no clients yet"),
+    special("maxmemory-clients", Kind::MemoryOrPercent, "0")
+        .number(|fields| &fields.maxmemory_clients),
     integer("tracking-table-max-keys", 0, LONG_MAX, "1000000")
         .number(|fields| &fields.tracking_table_max_keys),
     integer("io-threads", 1, 128, "1")
