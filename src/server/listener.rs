@@ -13,6 +13,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 /// The reply to a client from another machine in protected mode; Redis' text.
@@ -82,6 +83,14 @@ impl Listener {
         }
     }
 
+    /// Ends the wait of the thread that accepts connections. A path in the file system stays as it is.
+    pub fn shut_down(&self) {
+        if let Listener::Tcp(listener) = self {
+            // If it fails, there is no such wait.
+            let _ = rustix::net::shutdown(listener, rustix::net::Shutdown::Both);
+        }
+    }
+
     /// The kind of the socket in the log: `tcp` or `unix`.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -90,10 +99,14 @@ impl Listener {
         }
     }
 
-    /// Accepts connections until the process ends.
-    pub fn run(&self, server: &Arc<Engine>, workers: &Arc<Workers>) {
+    /// Accepts connections until the socket is shut down, which `is_closed` says, or the process ends.
+    pub fn run(&self, server: &Arc<Engine>, workers: &Arc<Workers>, is_closed: &AtomicBool) {
         loop {
-            match self.accept(server) {
+            let accepted = self.accept(server);
+            if is_closed.load(Relaxed) {
+                return;
+            }
+            match accepted {
                 // The changes of this client would be lost. If the server does not stop after all, the client can
                 // connect again. While the server waits for a busy script, a client may come to end it.
                 Ok(_) if server.shutdown.is_under_way() && !server.scripts.busy.is_any() => {}

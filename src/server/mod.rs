@@ -34,6 +34,7 @@ pub mod own_files;
 pub mod reaper;
 pub mod saver;
 pub mod socket;
+mod sockets;
 pub mod start;
 pub mod supervisor;
 pub mod transfer;

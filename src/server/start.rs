@@ -2,6 +2,7 @@
 
 use super::listener::Listener;
 use super::own_files::OwnFiles;
+use super::sockets::Sockets;
 use super::workers::Workers;
 use super::{expirer, loader, reaper, saver, supervisor};
 use crate::REDIS_VERSION;
@@ -19,8 +20,8 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::{self, JoinHandle};
 
 /// Starts the server and returns when it has stopped as it should.
 ///
@@ -55,12 +56,12 @@ fn run_until_stopped(
     server.apply_initial_maxclients();
     server.apply_background_purge();
     check_dump(&server)?;
-    let listeners = bind(&server, own_files)?;
+    let opened = bind(&server, own_files)?;
     clear_temporaries(&server);
     stop_on_signals(&server, own_files)?;
     let startup = server.memory_peak.measure().allocated;
     server.startup_bytes.store(startup, Relaxed);
-    let accepts = accept_clients(&server, listeners)?;
+    let accepts = accept_clients(&server, opened)?;
     if !loader::load(&server, &server.dump_path())? {
         server
             .log
@@ -98,7 +99,7 @@ fn greet(server: &Server) {
     server.log.notice(format_args!(
         "my_redis_server {}, compatible with Redis {REDIS_VERSION}, port {}, pid {}",
         env!("CARGO_PKG_VERSION"),
-        server.port,
+        server.config.port.get(),
         std::process::id()
     ));
 }
@@ -151,35 +152,51 @@ fn hint_at_other_dump(server: &Server, path: &Path) {
     }
 }
 
+/// The sockets that a server listens on from the start.
+struct Opened {
+    /// Each with its word of `bind` and its port.
+    tcp: Vec<((String, u16), Listener)>,
+    /// The path in the file system.
+    unix: Option<Listener>,
+}
+
 /// Opens all sockets to listen on. As in Redis, this machine need not have an address that begins with `-`.
-fn bind(server: &Server, own_files: &OwnFiles) -> Result<Vec<Listener>, String> {
+fn bind(server: &Server, own_files: &OwnFiles) -> Result<Opened, String> {
     let backlog = server.config.tcp_backlog.get() as i32;
-    let mut listeners = Vec::new();
-    if server.port != 0 {
+    let port = server.config.port.get() as u16;
+    let mut tcp = Vec::new();
+    if port != 0 {
         for address in server.config.bind_addresses() {
-            listeners.extend(bind_address(&address, server.port, backlog)?);
+            let listener = bind_address(&address, port, backlog)?;
+            tcp.extend(listener.map(|listener| ((address, port), listener)));
         }
-        if listeners.is_empty() {
-            return Err(format!(
-                "There is no address to listen on at port {}",
-                server.port
-            ));
+        if tcp.is_empty() {
+            return Err(format!("There is no address to listen on at port {port}"));
         }
     }
     let path = server.config.unixsocket.get();
+    let mut unix = None;
     if !path.is_empty() {
         let mode = server.config.unixsocketperm.get() as u32;
         let listener = Listener::unix(&path, mode, backlog);
-        listeners.push(listener.map_err(|error| format!("Could not listen on {path}: {error}"))?);
+        unix = Some(listener.map_err(|error| format!("Could not listen on {path}: {error}"))?);
         own_files.add(&path);
     }
-    match listeners.is_empty() {
+    match tcp.is_empty() && unix.is_none() {
         true => Err("Configured to not listen anywhere, exiting.".to_string()),
-        false => Ok(listeners),
+        false => Ok(Opened { tcp, unix }),
     }
 }
 
-fn bind_address(address: &str, port: u16, backlog: i32) -> Result<Option<Listener>, String> {
+/// Listens on a word of `bind`; `None` if this machine has no such address, and need not have it.
+///
+/// # Errors
+/// The line for the log.
+pub(super) fn bind_address(
+    address: &str,
+    port: u16,
+    backlog: i32,
+) -> Result<Option<Listener>, String> {
     let (host, may_be_missing) = match address.strip_prefix('-') {
         Some(host) => (host, true),
         None => (address, false),
@@ -193,19 +210,21 @@ fn bind_address(address: &str, port: u16, backlog: i32) -> Result<Option<Listene
 
 /// Starts the listeners. Until the dump is loaded, most commands get the error `LOADING`. Returns the kinds of the
 /// sockets.
-fn accept_clients(
-    server: &Arc<Engine>,
-    listeners: Vec<Listener>,
-) -> Result<Vec<&'static str>, String> {
+fn accept_clients(server: &Arc<Engine>, opened: Opened) -> Result<Vec<&'static str>, String> {
     server.loading.begin();
     let workers = Arc::new(Workers::default());
     let mut kinds = Vec::new();
-    for listener in listeners {
-        kinds.push(listener.kind());
-        let (server, workers) = (server.clone(), workers.clone());
-        spawn("listener", move || listener.run(&server, &workers))?;
+    kinds.extend(opened.tcp.first().map(|(_, listener)| listener.kind()));
+    kinds.extend(opened.unix.as_ref().map(Listener::kind));
+    let sockets = Arc::new(Sockets::new(server, workers.clone()));
+    sockets.accept(opened.tcp)?;
+    server.set_sockets(sockets);
+    if let Some(listener) = opened.unix {
+        let server = server.clone();
+        spawn("listener", move || {
+            listener.run(&server, &workers, &AtomicBool::new(false))
+        })?;
     }
-    kinds.dedup();
     let for_reaper = server.clone();
     spawn("reaper", move || reaper::run(&for_reaper))?;
     Ok(kinds)
@@ -216,14 +235,19 @@ fn spawn_keepers(server: &Arc<Engine>) -> Result<(), String> {
     let for_saver = server.clone();
     spawn("saver", move || saver::run(&for_saver))?;
     let for_expirer = server.clone();
-    spawn("expirer", move || expirer::run(&for_expirer))
+    spawn("expirer", move || expirer::run(&for_expirer)).map(drop)
 }
 
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> Result<(), String> {
+/// Starts a thread.
+///
+/// # Errors
+/// The line for the log.
+pub(super) fn spawn(
+    name: &str,
+    body: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, String> {
     let spawned = thread::Builder::new().name(name.to_string()).spawn(body);
-    spawned
-        .map(drop)
-        .map_err(|error| format!("Could not start the thread '{name}': {error}"))
+    spawned.map_err(|error| format!("Could not start the thread '{name}': {error}"))
 }
 
 /// SIGINT and SIGTERM ask the server to stop. A second SIGINT ends it at once, without a dump; SIGHUP is ignored: the
@@ -245,6 +269,7 @@ fn stop_on_signals(server: &Arc<Engine>, own_files: &OwnFiles) -> Result<(), Str
             }
         }
     })
+    .map(drop)
 }
 
 fn request_shutdown(server: &Server, signal: &str) {

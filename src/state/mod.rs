@@ -42,9 +42,10 @@ use scripts::Scripts;
 use shutdown::Shutdown;
 use slow_log::SlowLog;
 use statistics::Statistics;
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tracking::Tracking;
 use transfers::Transfers;
@@ -78,6 +79,15 @@ const RESERVED_FILES: u64 = 32;
 
 /// Files of a client: its socket, and the bell that it needs while it waits for a key or listens to a channel.
 const FILES_OF_A_CLIENT: u64 = 1 + doorbell::FILES;
+
+/// The sockets on which the server listens, as far as CONFIG SET moves them.
+pub trait Sockets: fmt::Debug + Send + Sync {
+    /// Listens at this port of these addresses, each a word of `bind`, and nowhere else; nowhere if the port is 0.
+    ///
+    /// # Errors
+    /// The line for the log. The server listens where it did before.
+    fn listen(&self, addresses: &[String], port: u16) -> Result<(), String>;
+}
 
 /// Everything that the threads of one server share.
 #[derive(Debug)]
@@ -124,8 +134,7 @@ pub struct Server {
     pub started_at_ms: i64,
     /// 40 hexadecimal digits, new at every start.
     pub run_id: String,
-    /// The port on which the server listens; 0 for none.
-    pub port: u16,
+    sockets: OnceLock<Arc<dyn Sockets>>,
     /// The progress of loading the dump.
     pub loading: Loading,
     /// The rounds in which the dump is sent to clients.
@@ -145,7 +154,6 @@ impl Server {
         keyspace: Arc<Keyspace>,
     ) -> Server {
         let now_ms = clock::unix_ms();
-        let port = config.port.get() as u16;
         let pushes = Arc::new(Pushes::default());
         let clients: Arc<Clients> = Arc::default();
         let tracking = Arc::new(Tracking::new(clients.clone(), pushes.clone()));
@@ -176,7 +184,7 @@ impl Server {
             run_id: (0..40)
                 .map(|_| char::from(b"0123456789abcdef"[fastrand::usize(..16)]))
                 .collect(),
-            port,
+            sockets: OnceLock::new(),
             loading: Loading::default(),
             transfers: Arc::default(),
             rates: Rates::default(),
@@ -215,13 +223,32 @@ impl Server {
                 "requirepass" => self.apply_requirepass(),
                 "slowlog-max-len" => self.slow_log.trim(self.slow_log_len()),
                 "jemalloc-bg-thread" => self.apply_background_purge(),
-                // Redis opens new sockets. We do not, and use Redis' texts for the case that it cannot.
-                "port" => return Err((name, "Unable to listen on this port. Check server logs.".to_string())),
-                "bind" => return Err((name, "Failed to bind to specified addresses.".to_string())),
+                "port" => self.move_sockets().map_err(|()| {
+                    (name, "Unable to listen on this port. Check server logs.".to_string())
+                })?,
+                "bind" => self.move_sockets().map_err(|()| {
+                    (name, "Failed to bind to specified addresses.".to_string())
+                })?,
                 _ => {}
             }
         }
         Ok(())
+    }
+
+    /// Sets the sockets of the server, once and for all.
+    pub fn set_sockets(&self, sockets: Arc<dyn Sockets>) {
+        let already = self.sockets.set(sockets);
+        debug_assert!(already.is_ok(), "a server has one set of sockets");
+    }
+
+    /// Listens where `bind` and `port` say. If that fails, the log says why, and the server listens where it did.
+    fn move_sockets(&self) -> Result<(), ()> {
+        let Some(sockets) = self.sockets.get() else {
+            return Ok(());
+        };
+        let addresses = self.config.bind_addresses();
+        let moved = sockets.listen(&addresses, self.config.port.get() as u16);
+        moved.map_err(|error| self.log.warning_of_clients(error))
     }
 
     /// The greatest number of entries in the slow log.

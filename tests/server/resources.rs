@@ -1,11 +1,13 @@
 //! What the server takes of the machine: files, threads, memory, addresses, and that it gives back what it no longer
 //! needs.
 
-use crate::common::{Client, Folder, Server, our_command, read_piece, request, wait_until};
+use crate::common::{
+    Client, Folder, Server, free_port, our_command, read_piece, request, wait_until,
+};
 use my_redis_server::resp::decoder::{Decoder, Value};
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{IpAddr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
@@ -341,4 +343,59 @@ fn to_listen_nowhere_is_refused() {
         String::from_utf8_lossy(&output.stderr),
         "Configured to not listen anywhere, exiting.\n"
     );
+}
+
+#[test]
+fn the_sockets_move_at_run_time() {
+    let folders = [Folder::new(), Folder::new()];
+    for server in [
+        Server::ours(&folders[0], &["--bind", "127.0.0.1"]),
+        Server::real(&folders[1], &["--bind", "127.0.0.1"]),
+    ] {
+        let mut client = server.client();
+        let mut set = |line: &str| client.ask(&format!("CONFIG SET {line}"));
+        let connects = |address: &str, port: u16| {
+            let stream = TcpStream::connect((address, port));
+            let Ok(mut stream) = stream else { return false };
+            let mut answer = [0; 7];
+            stream.write_all(b"PING\r\n").is_ok()
+                && stream.read_exact(&mut answer).is_ok()
+                && &answer == b"+PONG\r\n"
+        };
+        let moved = free_port();
+        assert_eq!(set(&format!("port {moved}")), "OK");
+        assert!(connects("127.0.0.1", moved) && !connects("127.0.0.1", server.port));
+        // What cannot be done leaves everything as it was.
+        let other = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
+        let taken = other.local_addr().expect("it has an address").port();
+        assert_eq!(
+            set(&format!("port {taken}")),
+            "(error) ERR CONFIG SET failed (possibly related to argument 'port') - Unable to listen on this port. \
+             Check server logs."
+        );
+        assert_eq!(
+            set("bind 192.0.2.77"),
+            "(error) ERR CONFIG SET failed (possibly related to argument 'bind') - Failed to bind to specified \
+             addresses."
+        );
+        assert!(connects("127.0.0.1", moved));
+        // An address beside the first, and instead of it.
+        assert!(!connects("127.0.0.2", moved));
+        let mut client = Client::connect(moved);
+        for (bind, first, second) in [
+            ("127.0.0.1 127.0.0.2", true, true),
+            ("127.0.0.2", false, true),
+            ("*", true, true),
+            ("127.0.0.1", true, false),
+        ] {
+            let words = ["CONFIG", "SET", "bind", bind];
+            assert_eq!(client.call(&words), Value::Simple(b"OK".to_vec()), "{bind}");
+            assert_eq!(connects("127.0.0.1", moved), first, "{bind}");
+            assert_eq!(connects("127.0.0.2", moved), second, "{bind}");
+        }
+        assert_eq!(client.info("tcp_port"), moved.to_string());
+        assert_eq!(client.ask("CONFIG SET port 0"), "OK");
+        assert!(!connects("127.0.0.1", moved));
+        assert_eq!(client.ask("PING"), "PONG");
+    }
 }

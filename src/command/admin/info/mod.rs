@@ -92,7 +92,7 @@ fn server(call: &Call, _: &Survey, out: &mut String) {
     };
     line!(out, "process_supervised:{supervisor}");
     line!(out, "run_id:{}", server.run_id);
-    line!(out, "tcp_port:{}", server.port);
+    line!(out, "tcp_port:{}", server.config.port.get());
     line!(out, "server_time_usec:{}", crate::util::clock::unix_us());
     line!(out, "uptime_in_seconds:{uptime_s}");
     line!(out, "uptime_in_days:{}", uptime_s / 86_400);
@@ -117,13 +117,17 @@ fn server(call: &Call, _: &Survey, out: &mut String) {
 /// Where clients can connect: `listener0:name=tcp,bind=127.0.0.1,port=6379`.
 fn listeners(server: &Server, out: &mut String) {
     let mut number = 0;
-    if server.port != 0 {
+    if server.config.port.get() != 0 {
         let addresses = server.config.bind_addresses();
         let addresses: String = addresses
             .iter()
             .map(|address| format!("bind={address},"))
             .collect();
-        line!(out, "listener0:name=tcp,{addresses}port={}", server.port);
+        line!(
+            out,
+            "listener0:name=tcp,{addresses}port={}",
+            server.config.port.get()
+        );
         number = 1;
     }
     let path = server.config.unixsocket.get();
