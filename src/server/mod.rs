@@ -22,8 +22,8 @@
 //! the client asks for the dump, the worker sends it ([`transfer`]). A round is the clients that get one dump
 //! together.
 
-pub mod client_eviction;
-mod connection;
+mod client_eviction;
+pub mod connection;
 pub mod dump;
 pub mod expirer;
 pub mod inserter;

@@ -7,7 +7,7 @@
 //!
 //! # Invariants
 //! 1. Without a limit, a command pays one relaxed load.
-//! 2. The figure differs from the truth by less than [`UNTOLD_BYTES`] for each thread that works, and by what threads
+//! 2. The figure differs from the truth by less than 16 KiB for each thread that works, and by what threads
 //!    that told nothing have allocated since the last correction.
 //!
 //! # Thread safety

@@ -10,7 +10,7 @@
 //! | `subject` | what can be measured, and the cases of it |
 //! | `throughput`, `redis_benchmark` | redis-benchmark's tests, each sized to last a second |
 //! | `scaling`, `cores` | some of these tests with the server on more and more cores; which cores those are |
-//! | `mixed`, `streams`, `readers`, `memory`, `connections`, `freed`, `start` | clients of our own |
+//! | `mixed`, `eviction`, `streams`, `readers`, `memory`, `connections`, `freed`, `start` | clients of our own |
 //! | `scripts`, `scripts/*.lua` | calls of Lua scripts |
 //! | `saves`, `huge` | what clients notice of a save |
 //! | `peer`, `clients`, `watch` | a server, its clients, what they get from it at what cost |
@@ -27,6 +27,7 @@ mod connections;
 mod cores;
 mod curves;
 mod data;
+mod eviction;
 mod freed;
 mod huge;
 mod large;

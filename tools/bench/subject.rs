@@ -7,8 +7,8 @@ use crate::options::Options;
 use crate::peer::{Peer, Program};
 use crate::results::Sample;
 use crate::{
-    connections, freed, huge, large, memory, mixed, pubsub, readers, saves, scaling, scripts,
-    start, streams, throughput,
+    connections, eviction, freed, huge, large, memory, mixed, pubsub, readers, saves, scaling,
+    scripts, start, streams, throughput,
 };
 
 pub struct Subject {
@@ -32,7 +32,7 @@ pub struct Case {
 }
 
 #[rustfmt::skip] // an entry a subject
-pub const SUBJECTS: [Subject; 14] = [
+pub const SUBJECTS: [Subject; 15] = [
     Subject { name: "throughput", about: "redis-benchmark's tests under several loads",
         steady: false, cases: throughput::cases },
     Subject { name: scaling::SUBJECT,
@@ -44,6 +44,8 @@ pub const SUBJECTS: [Subject; 14] = [
         steady: false, cases: scripts::cases },
     Subject { name: "streams", about: "adding to streams, reading ranges, and a work queue",
         steady: false, cases: streams::cases },
+    Subject { name: "eviction", about: "a limit of memory: the cost of making room, and how many find their key",
+        steady: false, cases: eviction::cases },
     Subject { name: "readers", about: "fast readers beside a slow one", steady: false, cases: readers::cases },
     Subject { name: "large", about: "commands that go through whole large values", steady: true, cases: large::cases },
     Subject { name: "pubsub", about: "messages to subscribers", steady: false, cases: pubsub::cases },
