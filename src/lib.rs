@@ -38,7 +38,7 @@
 //! 1. The client's thread, in its [connection](server::connection), reads the bytes into a buffer. The
 //!    [parser](resp::request) finds four arguments, which stay where they are in the buffer.
 //! 2. The [executor](command::execute) looks `hset` up in the [registry](command::registry) and admits it: the arity
-//!    fits, and the server is in a state to run it. Its entry says that the key is argument 1, and that the handler is
+//!    fits, the client's [user](state::acl) may do this, and the server is in a state to run it. Its entry says that the key is argument 1, and that the handler is
 //!    `Write`.
 //! 3. The key is hashed, once. The hash names one of 256 [shards](keyspace::space), whose lock is taken exclusively.
 //! 4. The handler gets a [`Db`](keyspace::db::Db), in which this shard alone is open. It looks the hash up, or creates
@@ -63,6 +63,8 @@
 //! | the outcome of a [wait](state::waiting) | one waiting client's reply | serving that client, under the shards |
 //! | tables of [channels](state::pubsub), the turn, an [outbox](state::outbox) | subscribers | one message |
 //! | the [monitors](state::monitors), then an outbox | monitors | one line for all of them |
+//! | what is [tracked](state::tracking), then the clients, an outbox | who has read which keys | one message |
+//! | the [users](state::acl), then one of them | what a user may do | a few lines |
 //! | the book of [transfers](state::transfers), then one of its rounds | which client gets which dump | a few lines |
 //! | all other mutexes | what their file says | a few lines; most hold no other lock meanwhile |
 //!

@@ -51,7 +51,7 @@ impl MemoryAccount {
 /// Memory of the process, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct MemoryUse {
-    /// Allocated and not freed.
+    /// Allocated and not freed. What threads keep for their next allocations does not count.
     pub allocated: u64,
     /// In pages that contain allocated memory.
     pub active: u64,
@@ -69,6 +69,7 @@ impl MemoryPeak {
         // The allocator keeps its figures per thread; advancing the epoch adds them up.
         let _ = epoch::advance();
         let allocated = stats::allocated::read().unwrap_or(0) as u64;
+        let allocated = allocated.saturating_sub(cached_bytes());
         let peak = self.0.fetch_max(allocated, Relaxed).max(allocated);
         MemoryUse {
             allocated,
@@ -78,6 +79,15 @@ impl MemoryPeak {
             peak,
         }
     }
+}
+
+/// Bytes that the program has freed, and that the allocator keeps for its threads: up to 400 KiB for each.
+fn cached_bytes() -> u64 {
+    // 4096 stands for all arenas together (MALLCTL_ARENAS_ALL).
+    let name = "stats.arenas.4096.tcache_bytes\0".name();
+    let bytes: Result<usize, _> = name.read();
+    // An allocator without such caches refuses.
+    bytes.unwrap_or(0) as u64
 }
 
 /// Switches the allocator's background thread on or off, which returns pages to the system some ten seconds after they

@@ -7,10 +7,11 @@
 //! A thread that holds a lock may take only locks to the right of it:
 //!
 //! ```text
-//!   shards, ascending ─┬─> outcome of a wait
+//!   shards, ascending ─┬─> outcome of a wait ──> one user
 //!                      ├─> tables of channels ──> turn to publish ─┬─> an outbox
 //!                      ├─> list of monitors ───────────────────────┼─> list of pushes
-//!                      ├─> what is tracked ──> clients ──> a mode ─┘
+//!                      ├─> what is tracked ──> clients, a mode ────┘
+//!                      ├─> users ──> one user
 //!                      ├─> changing (config) ──> directives without a field, text fields
 //!                      ├─> changing (libraries) ──> table of libraries, idle interpreters, log
 //!                      └─> every other mutex

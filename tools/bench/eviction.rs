@@ -12,8 +12,9 @@ use crate::results::Metric;
 use crate::subject::{Case, Measured};
 use crate::watch::{TIMES, watch};
 
-/// `maxmemory`, in bytes.
+/// `maxmemory` in bytes, and where hits are counted.
 const LIMIT: usize = 64 << 20;
+const SMALL_LIMIT: usize = 16 << 20;
 const VALUE_BYTES: usize = 100;
 /// More than fit.
 const FILLED: usize = 600_000;
@@ -21,7 +22,7 @@ const FILLED: usize = 600_000;
 const NEW_KEYS: usize = 1 << 40;
 const LOADS: [Load; 2] = [Load::new(8, 50), Load::new(50, 1)];
 
-/// Keys that are asked for: three times as many as fit.
+/// Keys that are asked for: more than ten times as many as fit.
 const ASKED_KEYS: usize = 1_000_000;
 /// Requests before hits are counted, and those that are counted.
 const WARM_UP: usize = 1_500_000;
@@ -65,8 +66,12 @@ pub fn cases(options: &Options) -> Vec<Case> {
     cases
 }
 
-fn start(program: &Program, policy: &str) -> Result<Peer, Box<dyn std::error::Error>> {
-    let limit = LIMIT.to_string();
+fn start(
+    program: &Program,
+    policy: &str,
+    limit: usize,
+) -> Result<Peer, Box<dyn std::error::Error>> {
+    let limit = limit.to_string();
     Peer::start(
         program,
         &["--maxmemory", &limit, "--maxmemory-policy", policy],
@@ -97,7 +102,7 @@ fn cost(
     load: Load,
     watched: Duration,
 ) -> Measured {
-    let peer = start(program, policy)?;
+    let peer = start(program, policy, LIMIT)?;
     let mut client = peer.client();
     fill(&mut client, FILLED, |batch, number| {
         put(batch, number, is_volatile)
@@ -125,7 +130,7 @@ fn draw(random: &mut fastrand::Rng) -> usize {
 }
 
 fn hit_rate(program: &Program, policy: &str, is_volatile: bool) -> Measured {
-    let peer = start(program, policy)?;
+    let peer = start(program, policy, SMALL_LIMIT)?;
     let mut client = peer.client();
     // All servers are asked for the same keys.
     let mut random = fastrand::Rng::with_seed(1);
