@@ -38,8 +38,8 @@
 //! 1. The client's thread, in its [connection](server::connection), reads the bytes into a buffer. The
 //!    [parser](resp::request) finds four arguments, which stay where they are in the buffer.
 //! 2. The [executor](command::execute) looks `hset` up in the [registry](command::registry) and admits it: the arity
-//!    fits, the client's [user](state::acl) may do this, and the server is in a state to run it. Its entry says that the key is argument 1, and that the handler is
-//!    `Write`.
+//!    fits, the client's [user](state::acl) may do this, and the server is in a state to run it. Its entry says that
+//!    the key is argument 1, and that the handler is `Write`.
 //! 3. The key is hashed, once. The hash names one of 256 [shards](keyspace::space), whose lock is taken exclusively.
 //! 4. The handler gets a [`Db`](keyspace::db::Db), in which this shard alone is open. It looks the hash up, or creates
 //!    it, inserts the field, says what has changed, and writes `:1` straight into the connection's output.

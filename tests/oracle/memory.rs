@@ -310,7 +310,7 @@ const WITHOUT_MEANING: &[&str] = &[
     "monotonic_clock",
     "reply_buffer_expands",
     "reply_buffer_shrinks",
-    // Defragmentation, CLIENT TRACKING, MIGRATE and replicas with keys that expire.
+    // Defragmentation, MIGRATE and replicas with keys that expire.
     "active_defrag_hits",
     "active_defrag_key_hits",
     "active_defrag_key_misses",
@@ -319,9 +319,6 @@ const WITHOUT_MEANING: &[&str] = &[
     "migrate_cached_sockets",
     "slave_expires_tracked_keys",
     "total_active_defrag_time",
-    "tracking_total_items",
-    "tracking_total_keys",
-    "tracking_total_prefixes",
 ];
 
 #[test]

@@ -84,7 +84,6 @@ fn server(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "redis_mode:standalone");
     line!(out, "os:Linux {} {}", kernel.trim(), std::env::consts::ARCH);
     line!(out, "arch_bits:{}", usize::BITS);
-    line!(out, "monotonic_clock:POSIX clock_gettime");
     line!(out, "multiplexing_api:threads");
     line!(out, "process_id:{}", std::process::id());
     let supervisor = match server.config.supervision() {

@@ -20,23 +20,6 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "latest_fork_usec:0");
     line!(out, "total_forks:0");
     errors(call.server, out);
-    absent(out);
-}
-
-/// What there is none of: programs that watch servers ask for it nevertheless.
-fn absent(out: &mut String) {
-    for field in [
-        "migrate_cached_sockets",
-        "slave_expires_tracked_keys",
-        "active_defrag_hits",
-        "active_defrag_misses",
-        "active_defrag_key_hits",
-        "active_defrag_key_misses",
-        "total_active_defrag_time",
-        "current_active_defrag_time",
-    ] {
-        line!(out, "{field}:0");
-    }
 }
 
 /// Clients, commands and bytes.
