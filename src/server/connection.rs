@@ -18,13 +18,13 @@
 //! 3. While the thread sleeps in `poll` without a backlog, another thread may write to the socket. With a backlog none
 //!    may: the backlog goes out first.
 
-use super::client_eviction;
 use super::lookahead::LookAhead;
 use super::socket::{Socket, WithoutWaiting};
 use super::transfer;
 use crate::command::call::Then;
 use crate::command::execute::{Engine, Executor, Request};
 use crate::command::session::Session;
+use crate::command::session::transaction::Watched;
 use crate::resp::backlog::Backlog;
 use crate::resp::reply::Reply;
 use crate::resp::request::{RequestLimits, RequestParser};
@@ -69,7 +69,6 @@ pub fn serve(engine: &Arc<Engine>, socket: &Socket, client: &Arc<Client>) {
         reply: Reply::default(),
         backlog: Backlog::default(),
         answered_in_turn: 0,
-        known_bytes: 0,
     };
     // A broken connection is not logged: it is no fault of the server.
     let _ = connection.run();
@@ -90,8 +89,6 @@ struct Connection<'a> {
     backlog: Backlog,
     /// Requests since this thread last offered its processor to other threads.
     answered_in_turn: usize,
-    /// The client's memory when this thread last looked, if it is limited.
-    known_bytes: usize,
 }
 
 impl Drop for Connection<'_> {
@@ -141,20 +138,8 @@ impl<'a> Connection<'a> {
                 self.reply.shrink();
             }
             self.store_buffer_sizes();
-            self.note_growth();
+            self.keep_client_limit();
         }
-    }
-
-    /// If the memory of clients is limited and this one has grown, looks whether some client must go.
-    fn note_growth(&mut self) {
-        if self.engine.config.maxmemory_clients.get() == 0 {
-            return;
-        }
-        let bytes = self.session.client.memory_bytes();
-        if bytes >= self.known_bytes + client_eviction::GROWTH_BYTES {
-            client_eviction::evict(self.engine);
-        }
-        self.known_bytes = bytes;
     }
 
     /// Reads what has arrived, or waits until something does. Returns the number of bytes; 0 at the end of the stream.
@@ -443,6 +428,7 @@ impl<'a> Connection<'a> {
                 .store(self.backlog.len(), Relaxed);
             // A client that reads the reply to an old request is not idle.
             client.last_request_ms.store(clock::unix_ms(), Relaxed);
+            self.keep_client_limit();
         }
     }
 
@@ -480,6 +466,22 @@ impl<'a> Connection<'a> {
             .buffers
             .output_capacity
             .store(self.reply.capacity(), Relaxed);
+        let transaction = &self.session.transaction;
+        let left_behind = transaction.left_behind.iter().map(|(_, watched)| watched);
+        let watched_bytes = left_behind
+            .chain([&transaction.watched])
+            .map(Watched::memory_bytes)
+            .sum();
+        client.buffers.watched_bytes.store(watched_bytes, Relaxed);
+    }
+
+    /// Evicts clients if all together take too much memory (`maxmemory-clients`); this one may be among them.
+    #[inline]
+    fn keep_client_limit(&self) {
+        if self.engine.clients.memory.is_limited() {
+            self.session.client.measure();
+            self.engine.evict_clients();
+        }
     }
 }
 

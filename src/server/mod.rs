@@ -22,7 +22,6 @@
 //! the client asks for the dump, the worker sends it ([`transfer`]). A round is the clients that get one dump
 //! together.
 
-mod client_eviction;
 pub mod connection;
 pub mod dump;
 pub mod expirer;

@@ -1,9 +1,8 @@
 //! The reaper: a thread that once a second disconnects clients that have been idle for longer than the directive
 //! `timeout` or leave too much unread, and samples the use of memory and the rates of INFO. While there is a limit of
-//! memory (`maxmemory`, `maxmemory-clients`), it looks ten times a second how much is in use, and makes room if it
-//! must.
+//! memory (`maxmemory`), it looks ten times a second how much is in use, and makes room if it must; as often it looks
+//! whether clients take too much (`maxmemory-clients`).
 
-use super::client_eviction;
 use crate::command::execute::Engine;
 use crate::keyspace::evict::Pool;
 use crate::state::Server;
@@ -36,13 +35,13 @@ pub fn run(server: &Engine) {
 fn sleep(engine: &Engine, pool: &mut Pool) {
     let began = Instant::now();
     while let Some(left) = PERIOD.checked_sub(began.elapsed()) {
-        let limits_clients = engine.client_memory_limit() > 0;
-        if engine.memory_limit.bytes() == 0 && !limits_clients {
+        let is_memory_limited = engine.memory_limit.bytes() != 0;
+        if !is_memory_limited && !engine.clients.memory.is_limited() {
             return std::thread::sleep(left);
         }
         std::thread::sleep(left.min(MEMORY_PERIOD));
-        client_eviction::evict(engine);
-        if engine.memory_limit.bytes() == 0 {
+        engine.evict_clients();
+        if !is_memory_limited {
             continue;
         }
         let now_ms = clock::unix_ms();

@@ -9,6 +9,7 @@
 //! 2. Every mutex here is held for a few lines, and no other lock is taken under it.
 
 use super::acl::Account;
+use super::client_memory::{ClientMemory, Share};
 use super::outbox::{Outbox, OutputClass};
 use super::tracking::Mode;
 use super::waiting::{Outcome, Wait};
@@ -20,6 +21,9 @@ use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed,
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a subscription takes in the tables, about; its name is that of all subscribers.
+const SUBSCRIPTION_BYTES: usize = 64;
 
 /// One connected client. Its own thread writes the figures, any thread reads them.
 pub struct Client {
@@ -57,10 +61,10 @@ pub struct Client {
     pub watch: Arc<Watch>,
     /// What is special about it.
     pub modes: Modes,
+    /// Its share of `maxmemory-clients`.
+    pub share: Share,
     /// Whether the client's thread closes the connection after the reply to the present command.
     pub closes_after_reply: AtomicBool,
-    /// Whether it is being disconnected because the clients take too much memory.
-    pub is_evicted: AtomicBool,
     account: Mutex<Arc<Account>>,
     tracking: Mutex<Option<Mode>>,
     labels: Mutex<Labels>,
@@ -82,6 +86,8 @@ pub struct BufferSizes {
     pub output_capacity: AtomicUsize,
     /// Replies that the client's socket has not taken.
     pub unsent_bytes: AtomicUsize,
+    /// The keys that it watches.
+    pub watched_bytes: AtomicUsize,
 }
 
 /// How much a client has queued since MULTI.
@@ -219,6 +225,20 @@ impl Client {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Measures the memory of the client anew, if that of all clients is limited. A replica does not count.
+    pub fn measure(&self) {
+        if self.share.is_limited() {
+            let counts = !self.modes.is_replica.load(Relaxed);
+            self.share.set(if counts { self.memory_bytes() } else { 0 });
+        }
+    }
+
+    /// Whether the client may be disconnected to save memory: not after CLIENT NO-EVICT, and no replica.
+    pub fn may_be_evicted(&self) -> bool {
+        let modes = &self.modes;
+        self.share.is_counted() && !modes.no_evict.load(Relaxed) && !modes.is_replica.load(Relaxed)
+    }
+
     /// Memory of the client in bytes: CLIENT LIST's `tot-mem`.
     pub fn memory_bytes(&self) -> usize {
         let figures = [
@@ -227,9 +247,12 @@ impl Client {
             &self.buffers.argument_bytes,
             &self.queue.bytes,
             &self.buffers.output_capacity,
+            &self.buffers.watched_bytes,
         ];
         let buffers: usize = figures.iter().map(|figure| figure.load(Relaxed)).sum();
-        buffers + self.unread_bytes() + size_of::<Client>()
+        let subscriptions = self.subscriptions.iter().map(|count| count.load(Relaxed));
+        let subscriptions = subscriptions.sum::<usize>() * SUBSCRIPTION_BYTES;
+        buffers + subscriptions + self.unread_bytes() + size_of::<Client>()
     }
 
     /// Bytes of replies and messages that wait to be sent to the client.
@@ -264,6 +287,8 @@ impl Client {
 /// All connected clients.
 #[derive(Debug, Default)]
 pub struct Clients {
+    /// What they take together: `maxmemory-clients`.
+    pub memory: Arc<ClientMemory>,
     connected: Mutex<BTreeMap<u64, Arc<Client>>>,
     /// The length of `connected`, which can be read without its lock.
     count: AtomicUsize,
@@ -282,6 +307,7 @@ pub struct Registration {
 
 impl Drop for Registration {
     fn drop(&mut self) {
+        self.client.share.leave();
         let mut connected = self.clients.lock();
         connected.remove(&self.client.id);
         self.clients.count.store(connected.len(), Relaxed);
@@ -321,14 +347,15 @@ impl Clients {
             queue: QueueSize::default(),
             watch: Arc::new(Watch::new(id)),
             modes: Modes::default(),
+            share: Share::new(self.memory.clone()),
             closes_after_reply: AtomicBool::new(false),
-            is_evicted: AtomicBool::new(false),
             account: Mutex::new(connection.account),
             tracking: Mutex::default(),
             labels: Mutex::default(),
             waiting: Mutex::default(),
             link: connection.link,
         });
+        client.measure();
         connected.insert(client.id, client.clone());
         self.count.store(connected.len(), Relaxed);
         Some(Registration {

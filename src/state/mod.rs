@@ -52,6 +52,7 @@ use tracking::Tracking;
 use transfers::Transfers;
 
 pub mod acl;
+pub mod client_memory;
 pub mod clients;
 pub mod config;
 pub mod latency;
@@ -215,6 +216,7 @@ impl Server {
                     (name, format!("{text} {most}"))
                 })?,
                 "maxmemory" => self.apply_new_maxmemory(),
+                "maxmemory-clients" => self.apply_maxmemory_clients(),
                 "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => self.apply_access_rules(),
                 "client-output-buffer-limit" => self.apply_output_limits(),
                 "tracking-table-max-keys" => {
@@ -267,7 +269,21 @@ impl Server {
         let used = self.memory_peak.measure().allocated;
         let limit = self.config.maxmemory.get() as u64;
         self.memory_limit.set(limit, used, clock::unix_ms());
+        // It may be a part of `maxmemory`.
+        self.apply_maxmemory_clients();
         used
+    }
+
+    /// Puts `maxmemory-clients` into effect. The thread that has set it evicts clients, if it must, when its packet has
+    /// been answered.
+    fn apply_maxmemory_clients(&self) {
+        let maxmemory = self.config.maxmemory.get() as u64;
+        let memory = &self.clients.memory;
+        memory.set_limit(self.config.maxmemory_clients.get(), maxmemory);
+        if memory.is_limited() {
+            let clients = self.clients.all();
+            clients.iter().for_each(|client| client.measure());
+        }
     }
 
     /// Puts a new `maxmemory` into effect, and warns if more is in use already.
@@ -280,19 +296,6 @@ impl Server {
                  usage ({used}). This will result in key eviction and/or the inability to accept new write commands \
                  depending on the maxmemory-policy."
             ));
-        }
-    }
-
-    /// The memory that all clients together may take, in bytes; 0 for no limit: `maxmemory-clients`, which may be a
-    /// percentage of `maxmemory`.
-    pub fn client_memory_limit(&self) -> u64 {
-        match self.config.maxmemory_clients.get() {
-            bytes @ 0.. => bytes as u64,
-            percent => {
-                let share =
-                    u128::from(percent.unsigned_abs()) * u128::from(self.memory_limit.bytes());
-                u64::try_from(share / 100).unwrap_or(u64::MAX)
-            }
         }
     }
 

@@ -282,7 +282,9 @@ impl Pushes {
     pub fn push(&self, client: &Arc<Client>, message: &Message, now_ms: i64) {
         let limit = self.limit(client);
         let unsent = client.buffers.unsent_bytes.load(Relaxed);
-        if client.outbox.put(message, limit, unsent, now_ms) {
+        let needs_care = client.outbox.put(message, limit, unsent, now_ms);
+        client.measure();
+        if needs_care {
             let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
             due.push(client.clone());
             self.is_any_due.store(true, SeqCst);
@@ -334,6 +336,7 @@ fn deliver_to(client: &Client, disconnected: &impl Fn(&Client)) -> usize {
             break;
         }
     }
+    client.measure();
     sent
 }
 

@@ -3,6 +3,7 @@
 use crate::common::{Client, Folder, Server, wait_until};
 use my_redis_server::resp::decoder::Value;
 use std::fs;
+use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const MIB: u64 = 1024 * 1024;
@@ -48,6 +49,96 @@ fn the_limit_holds_while_many_clients_write() {
     // Most of the room is used.
     assert!(left * 1000 > 15 * MIB, "{left}");
     assert_eq!(admin.info("maxmemory"), limit.to_string());
+}
+
+/// Queues a megabyte for EXEC; `false` if the client has been disconnected.
+fn queue_megabyte(client: &mut Client) -> bool {
+    let value = "v".repeat(MIB as usize);
+    client.try_send(&["SET", "k", &value]).is_ok() && client.try_receive().is_some()
+}
+
+/// Starts ours or a real server with `maxmemory-clients`, with its log in the folder.
+fn with_limited_clients(folder: &Folder, is_ours: bool, limit: &[&str]) -> Server {
+    let log = folder.path().join("log");
+    let log = ["--save", "", "--logfile", log.to_str().unwrap()];
+    let options = [&log[..], limit].concat();
+    match is_ours {
+        true => Server::ours(folder, &options),
+        false => Server::real(folder, &options),
+    }
+}
+
+/// Also if the limit is a part of `maxmemory`. Of two clients the larger goes, unless it has asked to stay.
+#[test]
+fn the_largest_client_is_evicted() {
+    let parts = ["--maxmemory", "100mb", "--maxmemory-clients", "20%"];
+    let size = ["--maxmemory-clients", "20mb"];
+    for (is_ours, limit) in [(true, &size[..]), (true, &parts), (false, &size)] {
+        let folder = Folder::new();
+        let server = with_limited_clients(&folder, is_ours, limit);
+        let [mut admin, mut small, mut staying, mut large] = [(); 4].map(|()| server.client());
+        for client in [&mut admin, &mut staying] {
+            assert_eq!(client.ask("CLIENT NO-EVICT on"), "OK");
+        }
+        for client in [&mut small, &mut staying, &mut large] {
+            client.ask("MULTI");
+        }
+        assert!(queue_megabyte(&mut small));
+        (0..4).for_each(|_| assert!(queue_megabyte(&mut staying)));
+        let queued = (0..30).take_while(|_| queue_megabyte(&mut large)).count();
+        // There are some 14 MB left for it, or more: Redis counts the client that may stay some time later. Other
+        // buffers count too, and here what a vector has in reserve.
+        assert!((4..20).contains(&queued), "{queued}");
+        wait_until("the client to be gone", || {
+            admin.ask("CLIENT LIST").matches("id=").count() == 3
+        });
+        assert_eq!(admin.info("evicted_clients"), "1");
+        assert!(queue_megabyte(&mut staying));
+        assert_eq!(small.ask("DISCARD"), "OK");
+        let log = fs::read_to_string(folder.path().join("log")).unwrap();
+        assert_eq!(log.matches("* Evicting client: id=").count(), 1, "{log}");
+        admin.ask("CONFIG RESETSTAT");
+        assert_eq!(admin.info("evicted_clients"), "0");
+    }
+}
+
+/// Clients that take much in other ways than by queueing are evicted too, and those that take little stay.
+#[test]
+fn clients_that_leave_much_unread_are_evicted() {
+    for is_ours in [true, false] {
+        let folder = Folder::new();
+        let limit = ["--maxmemory-clients", "20mb"];
+        let server = with_limited_clients(&folder, is_ours, &limit);
+        let [mut admin, mut subscriber, mut reader, mut sender] = [(); 4].map(|()| server.client());
+        admin.ask("CLIENT NO-EVICT on");
+        let gone = |admin: &mut Client, count: &str| {
+            wait_until("the client to be gone", || {
+                admin.info("evicted_clients") == count
+            });
+        };
+        // Messages.
+        subscriber.ask("SUBSCRIBE channel");
+        let message = "m".repeat(MIB as usize);
+        for _ in 0..40 {
+            admin.call(&["PUBLISH", "channel", &message]);
+        }
+        gone(&mut admin, "1");
+        // Replies.
+        admin.call(&["SET", "k", &message]);
+        for _ in 0..40 {
+            let _ = reader.try_send(&["GET", "k"]);
+        }
+        gone(&mut admin, "2");
+        // A request that does not end.
+        let _ = sender
+            .stream
+            .write_all(b"*2\r\n$4\r\nECHO\r\n$100000000\r\n");
+        for _ in 0..40 {
+            let _ = sender.stream.write_all(message.as_bytes());
+        }
+        gone(&mut admin, "3");
+        assert_eq!(admin.ask("PING"), "PONG");
+    }
 }
 
 /// What a dump says of the usage of keys is read by a real server, and by ours.
@@ -102,6 +193,8 @@ fn large_clients_are_evicted() {
     let folder = Folder::new();
     let server = Server::ours(&folder, &["--save", ""]);
     let mut admin = server.client();
+    // What a client takes that may not be evicted counts too, so that all others may have to go.
+    assert_eq!(admin.ask("CLIENT NO-EVICT on"), "OK");
     let mut clients = [1, 8, 4].map(|mib| {
         let mut client = server.client();
         // An argument that is announced and does not end: the client keeps what it has sent.

@@ -13,6 +13,7 @@
 
 mod account;
 mod admit;
+mod evict_clients;
 mod exec;
 mod lock_in_hand;
 mod locked;

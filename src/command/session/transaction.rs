@@ -106,35 +106,45 @@ impl Queue {
 /// The keys that a client watches: each with its database, and whether it had expired already when WATCH came. During
 /// CLIENT PAUSE such keys are hidden rather than removed, and their removal later is no change.
 #[derive(Debug, Default)]
-pub struct Watched(BTreeMap<(usize, Box<[u8]>), bool>);
+pub struct Watched {
+    keys: BTreeMap<(usize, Box<[u8]>), bool>,
+    /// Bytes of all keys.
+    key_bytes: usize,
+}
 
 impl Watched {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.keys.is_empty()
     }
 
     /// The keys.
     pub fn keys(&self) -> impl Iterator<Item = Key<'_>> {
-        let keys = self.0.keys();
+        let keys = self.keys.keys();
         keys.map(|(database, bytes)| Key::new(*database, bytes))
     }
 
     /// The keys that had not expired when WATCH came.
     pub fn existed(&self) -> impl Iterator<Item = Key<'_>> {
-        let keys = self.0.iter().filter(|(_, had_expired)| !**had_expired);
+        let keys = self.keys.iter().filter(|(_, had_expired)| !**had_expired);
         keys.map(|((database, bytes), _)| Key::new(*database, bytes))
     }
 
     /// Adds a key; `false` if it is watched already.
     pub fn insert(&mut self, key: &Key<'_>, had_expired: bool) -> bool {
-        match self.0.entry((key.database(), key.bytes.into())) {
+        match self.keys.entry((key.database(), key.bytes.into())) {
             Entry::Occupied(_) => false,
             Entry::Vacant(place) => {
                 place.insert(had_expired);
+                self.key_bytes += key.bytes.len();
                 true
             }
         }
+    }
+
+    /// Memory held, in bytes, about: what the tables of the shards say of the client is about as much as the names.
+    pub fn memory_bytes(&self) -> usize {
+        self.key_bytes + 2 * self.keys.len() * size_of::<((usize, Box<[u8]>), bool)>()
     }
 }
 

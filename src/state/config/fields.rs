@@ -57,6 +57,7 @@ pub struct Fields {
     /// Milliseconds that a script may run before clients that need its keys hear that it is busy; 0 for ever.
     pub busy_reply_threshold: Number,
     pub maxmemory: Number,
+    /// Bytes, or a percentage of `maxmemory` as a negative number.
     pub maxmemory_clients: Number,
     pub maxmemory_policy: Number,
     pub maxmemory_samples: Number,

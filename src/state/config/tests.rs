@@ -387,6 +387,42 @@ fn wrong_values_are_refused_in_the_words_of_redis() {
         "argument must be a memory value",
     );
     fails(
+        "maxmemory-clients",
+        "101%",
+        "percentage argument must be less or equal to 100",
+    );
+    fails(
+        "maxmemory-clients",
+        "9223372036854775808",
+        "percentage argument must be less or equal to 100",
+    );
+    let loglevels =
+        "argument(s) must be one of the following: debug, verbose, notice, warning, nothing";
+    fails("loglevel", "loud", loglevels);
+    fails("loglevel", "notice debug", loglevels);
+    fails("loglevel", "", loglevels);
+    let flags = "argument(s) must be one of the following: default, save, nosave, now, force";
+    fails("shutdown-on-sigint", "", flags);
+    fails(
+        "shutdown-on-sigint",
+        "save nosave",
+        "shutdown options SAVE and NOSAVE can't be used simultaneously",
+    );
+    fails(
+        "cluster-announce-hostname",
+        "a_b",
+        "Hostnames may only contain alphanumeric characters, hyphens or dots",
+    );
+    fails(
+        "proc-title-template",
+        "{foo}",
+        "template format is invalid or contains unknown variables",
+    );
+    fails("save", "300  1", "Invalid save parameters");
+    let hz = "argument must be between 0 and 2147483647 inclusive";
+    fails("hz", "-1", hz);
+    fails("hz", "2147483648", hz);
+    fails(
         "tls-port",
         "6380",
         "'tls-port' is not supported by this server: the server speaks no TLS: put stunnel or another TLS proxy before \

@@ -16,7 +16,8 @@ pub(super) fn client_eviction(call: &mut Call) -> CommandResult {
         return Err(CommandError::err("maxmemory-clients is disabled."));
     }
     let clients = call.server.clients.all();
-    let sizes: Vec<usize> = clients.iter().map(|client| client.memory_bytes()).collect();
+    let clients = clients.iter().filter(|client| client.may_be_evicted());
+    let sizes: Vec<usize> = clients.map(|client| client.memory_bytes()).collect();
     let mut text = String::new();
     for power in FIRST_POWER..=LAST_POWER {
         let least = if power == FIRST_POWER {
