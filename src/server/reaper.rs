@@ -45,8 +45,8 @@ fn sleep(engine: &Engine, pool: &mut Pool) {
             continue;
         }
         let now_ms = clock::unix_ms();
-        let used = engine.memory_peak.measure().allocated;
-        engine.memory_limit.correct(used, now_ms);
+        let allocated = || engine.memory_peak.allocated();
+        engine.memory_limit.correct(allocated, now_ms);
         if engine.memory_limit.is_exceeded() {
             engine.is_out_of_memory(pool, now_ms);
             engine.deliver_pushes();

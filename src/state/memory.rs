@@ -64,13 +64,20 @@ pub struct MemoryUse {
 }
 
 impl MemoryPeak {
-    /// Measures the memory in use now, and updates the peak.
-    pub fn measure(&self) -> MemoryUse {
+    /// The memory that is allocated now and not freed, in bytes. Updates the peak.
+    pub fn allocated(&self) -> u64 {
         // The allocator keeps its figures per thread; advancing the epoch adds them up.
         let _ = epoch::advance();
         let allocated = stats::allocated::read().unwrap_or(0) as u64;
         let allocated = allocated.saturating_sub(cached_bytes());
-        let peak = self.0.fetch_max(allocated, Relaxed).max(allocated);
+        self.0.fetch_max(allocated, Relaxed);
+        allocated
+    }
+
+    /// Measures the memory in use now, and updates the peak.
+    pub fn measure(&self) -> MemoryUse {
+        let allocated = self.allocated();
+        let peak = self.0.load(Relaxed);
         MemoryUse {
             allocated,
             active: stats::active::read().unwrap_or(0) as u64,

@@ -2,7 +2,7 @@
 //!
 //! The allocator knows how much is allocated, but to add up the figures of its parts takes longer than most commands.
 //! So each thread compares what it has allocated and freed itself, which the allocator counts for it, with what it has
-//! told before, and adds the difference to a common figure. Ten times a second a thread of the server replaces the
+//! told before, and adds the difference to a common figure. Ten times a second a thread of the server corrects the
 //! figure by the allocator's.
 //!
 //! # Invariants
@@ -19,6 +19,8 @@ use tikv_jemalloc_ctl::thread::{ThreadLocal, allocatedp, deallocatedp};
 
 /// What a thread may have allocated or freed without telling.
 const UNTOLD_BYTES: i64 = 16 * 1024;
+/// How often the allocator is asked again because threads have told much while it was asked.
+const MOST_ATTEMPTS: usize = 5;
 /// The shortest time between two looks at the allocator that commands ask for.
 const LOOK_MS: i64 = 5;
 
@@ -28,6 +30,9 @@ pub struct MemoryLimit {
     /// In bytes; 0 for none.
     limit: AtomicU64,
     used: AtomicI64,
+    /// How often a limit was set where there was none. Without a limit threads tell nothing; what they did meanwhile is
+    /// in the figure that the allocator gave when the limit was set.
+    period: AtomicU64,
     /// Unix time in milliseconds of the last correction.
     corrected_ms: AtomicI64,
     exceeded: Exceeded,
@@ -48,6 +53,8 @@ struct Own {
     freed: ThreadLocal<u64>,
     /// The difference of both that the thread has told.
     told: Cell<i64>,
+    /// When that was: see [`MemoryLimit::period`].
+    period: Cell<u64>,
 }
 
 thread_local! {
@@ -56,25 +63,34 @@ thread_local! {
 
 impl Own {
     fn of_thread() -> Option<Own> {
-        let own = Own {
+        Some(Own {
             allocated: allocatedp::read().ok()?,
             freed: deallocatedp::read().ok()?,
             told: Cell::new(0),
-        };
-        own.told.set(own.balance());
-        Some(own)
+            // The thread has told nothing in any period.
+            period: Cell::new(0),
+        })
     }
 
     /// What the thread has allocated less what it has freed.
     fn balance(&self) -> i64 {
         self.allocated.get().wrapping_sub(self.freed.get()) as i64
     }
+
+    /// The allocator has told what this thread has not: the thread begins anew.
+    fn forget(&self, period: u64) {
+        self.told.set(self.balance());
+        self.period.set(period);
+    }
 }
 
 impl MemoryLimit {
-    /// Sets the limit in bytes; 0 for none. `used` is what the allocator says.
-    pub fn set(&self, limit: u64, used: u64, now_ms: i64) {
-        self.correct(used, now_ms);
+    /// Sets the limit in bytes; 0 for none. `allocated` asks the allocator what is in use.
+    pub fn set(&self, limit: u64, allocated: impl FnMut() -> u64, now_ms: i64) {
+        if self.bytes() == 0 && limit != 0 {
+            self.period.fetch_add(1, Relaxed);
+        }
+        self.correct(allocated, now_ms);
         self.limit.store(limit, Relaxed);
         if limit == 0 {
             self.note_exceeded(false, now_ms);
@@ -101,12 +117,31 @@ impl MemoryLimit {
         Some(used.saturating_sub(limit)).filter(|excess| limit != 0 && *excess > 0)
     }
 
-    /// Replaces the figure by what the allocator says.
-    pub fn correct(&self, used: u64, now_ms: i64) {
-        // What this thread has not told is in the allocator's figure.
-        OWN.with(|own| own.as_ref().map(|own| own.told.set(own.balance())));
-        self.used
-            .store(i64::try_from(used).unwrap_or(i64::MAX), Relaxed);
+    /// Corrects the figure by what the allocator says.
+    ///
+    /// Other threads go on while it is asked, and this thread may lose its processor meanwhile. What they tell must not
+    /// be lost: eight writers could exceed the limit by megabytes until the next correction. So the difference between
+    /// two figures of the same moment is added, as far as there is such a moment: if threads have told much between
+    /// the beginning and the end, the allocator is asked again.
+    pub fn correct(&self, mut allocated: impl FnMut() -> u64, now_ms: i64) {
+        let attempts = std::iter::repeat_with(|| {
+            // What this thread has not told is in the allocator's figure.
+            let period = self.period.load(Relaxed);
+            OWN.with(|own| own.as_ref().map(|own| own.forget(period)));
+            let before = self.used.load(Relaxed);
+            let allocated = i64::try_from(allocated()).unwrap_or(i64::MAX);
+            let told_meanwhile = self.used.load(Relaxed).wrapping_sub(before);
+            let known = before.wrapping_add(told_meanwhile / 2);
+            (told_meanwhile.abs(), allocated.wrapping_sub(known))
+        });
+        let mut best = (i64::MAX, 0);
+        for attempt in attempts.take(MOST_ATTEMPTS) {
+            best = best.min(attempt);
+            if best.0 <= UNTOLD_BYTES {
+                break;
+            }
+        }
+        self.used.fetch_add(best.1, Relaxed);
         self.corrected_ms.store(now_ms, Relaxed);
     }
 
@@ -156,6 +191,10 @@ impl MemoryLimit {
     fn tell(&self, least: i64) -> i64 {
         let untold = OWN.with(|own| {
             let own = own.as_ref()?;
+            let period = self.period.load(Relaxed);
+            if own.period.get() != period {
+                own.forget(period);
+            }
             let balance = own.balance();
             let untold = balance.wrapping_sub(own.told.get());
             (untold.abs() >= least).then(|| {
@@ -180,7 +219,7 @@ mod tests {
     fn what_threads_allocate_and_free_is_counted() {
         let limit = MemoryLimit::default();
         assert!(!limit.is_exceeded(), "there is no limit");
-        limit.set(10 * MIB as u64, 8 * MIB as u64, 0);
+        limit.set(10 * MIB as u64, || 8 * MIB as u64, 0);
         assert!(!limit.is_exceeded());
         let block = vec![1u8; 4 * MIB];
         assert!(limit.is_exceeded());
@@ -197,6 +236,41 @@ mod tests {
                 assert_eq!(limit.excess(), None);
             });
         });
+        assert!(!limit.is_exceeded());
+    }
+
+    /// A thread tells of 4 MiB just after the allocator was asked.
+    #[test]
+    fn what_is_told_while_the_allocator_is_asked_is_not_lost() {
+        let limit = MemoryLimit::default();
+        limit.set(10 * MIB as u64, || 8 * MIB as u64, 0);
+        let mut blocks = Vec::new();
+        let allocated = || {
+            let allocated = (8 + 4 * blocks.len()) * MIB;
+            if blocks.is_empty() {
+                blocks.push(vec![1u8; 4 * MIB]);
+                assert!(limit.is_exceeded());
+            }
+            allocated as u64
+        };
+        limit.correct(allocated, 0);
+        let excess = limit.excess().unwrap_or(0);
+        assert!(excess.abs_diff(2 * MIB as u64) < MIB as u64 / 8, "{excess}");
+    }
+
+    /// This thread has told of what it has, then there is no limit for a while, in which it allocates more.
+    #[test]
+    fn what_was_allocated_without_a_limit_counts_once() {
+        let limit = MemoryLimit::default();
+        limit.set(10 * MIB as u64, || 8 * MIB as u64, 0);
+        assert!(!limit.is_exceeded());
+        limit.set(0, || 8 * MIB as u64, 0);
+        let block = vec![1u8; 4 * MIB];
+        std::thread::scope(|scope| {
+            scope.spawn(|| limit.set(14 * MIB as u64, || 12 * MIB as u64, 0));
+        });
+        assert!(!limit.is_exceeded(), "12 of 14 MiB are in use");
+        drop(block);
         assert!(!limit.is_exceeded());
     }
 

@@ -266,12 +266,12 @@ impl Server {
 
     /// Puts `maxmemory` into effect. The next command makes room if it must.
     fn apply_maxmemory(&self) -> u64 {
-        let used = self.memory_peak.measure().allocated;
         let limit = self.config.maxmemory.get() as u64;
-        self.memory_limit.set(limit, used, clock::unix_ms());
+        let allocated = || self.memory_peak.allocated();
+        self.memory_limit.set(limit, allocated, clock::unix_ms());
         // It may be a part of `maxmemory`.
         self.apply_maxmemory_clients();
-        used
+        self.memory_peak.allocated()
     }
 
     /// Puts `maxmemory-clients` into effect. The thread that has set it evicts clients, if it must, when its packet has

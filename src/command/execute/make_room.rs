@@ -49,7 +49,7 @@ impl Engine {
     fn look_again(&self, room: Room, now_ms: i64) -> Room {
         if room == Room::None && self.memory_limit.claim_correction(now_ms) {
             self.memory_limit
-                .correct(self.memory_peak.measure().allocated, now_ms);
+                .correct(|| self.memory_peak.allocated(), now_ms);
         }
         match self.memory_limit.excess() {
             None => Room::Enough,
