@@ -43,10 +43,11 @@ impl Listeners {
         debug_assert!(already.is_ok(), "a keyspace has one tracker");
     }
 
-    /// Lets the tracker hear from now on, or hear nothing more.
-    pub fn set_tracked(&self, is_tracked: bool) {
+    /// Lets the tracker hear from now on, or hear nothing more, as `is_tracked` says. It is asked under the lock: if a
+    /// client begins to track while the last other one ends, both set what is true.
+    pub fn set_tracked(&self, is_tracked: impl FnOnce() -> bool) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.is_tracked.store(is_tracked, Relaxed);
+        self.is_tracked.store(is_tracked(), Relaxed);
         self.update();
     }
 

@@ -71,6 +71,8 @@ pub struct Tracking {
     parts: [Mutex<Part>; PARTS],
     hasher: RandomState,
     prefixes: RwLock<BTreeMap<Box<[u8]>, Prefix>>,
+    /// The length of `prefixes`, which can be read without its lock.
+    prefix_count: AtomicUsize,
     /// Whether something has changed under a prefix that has not been sent.
     is_broadcast_due: AtomicBool,
     /// Clients that track.
@@ -109,6 +111,7 @@ impl Tracking {
             parts: std::array::from_fn(|_| Mutex::default()),
             hasher: RandomState::new(),
             prefixes: RwLock::default(),
+            prefix_count: AtomicUsize::new(0),
             is_broadcast_due: AtomicBool::new(false),
             count: AtomicUsize::new(0),
             keys: AtomicUsize::new(0),
@@ -159,6 +162,7 @@ impl Tracking {
             let prefix = known.entry((*prefix).into()).or_default();
             prefix.clients.insert(client.id, client.clone());
         }
+        self.prefix_count.store(known.len(), Relaxed);
     }
 
     /// Ends a client's tracking. What it has read is forgotten when it changes.
@@ -176,6 +180,7 @@ impl Tracking {
                 prefix.clients.remove(&client.id);
                 !prefix.clients.is_empty()
             });
+            self.prefix_count.store(known.len(), Relaxed);
         }
     }
 
@@ -228,16 +233,17 @@ impl Tracking {
         if self.clients() == 0 {
             return;
         }
-        for client in self.clients.all() {
-            if client.tracking().is_some() {
-                self.send(&client, &Invalid::Everything);
-            }
-        }
+        // The parts first: who reads a key meanwhile is remembered, and is told of more than was needed.
         for number in 0..PARTS {
             let forgotten = std::mem::take(&mut *self.part(number));
             self.keys.fetch_sub(forgotten.len(), Relaxed);
             let items = forgotten.values().map(Readers::len).sum();
             self.items.fetch_sub(items, Relaxed);
+        }
+        for client in self.clients.all() {
+            if client.tracking().is_some() {
+                self.send(&client, &Invalid::Everything);
+            }
         }
     }
 
@@ -265,6 +271,19 @@ impl Tracking {
                     self.send(client, &Invalid::Keys(&keys));
                 }
             }
+        }
+    }
+
+    /// Notes a change under the prefixes that it concerns.
+    fn gather(&self, key: &[u8]) {
+        let prefixes = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
+        for (_, prefix) in prefixes.iter().filter(|(name, _)| key.starts_with(name)) {
+            let mut changed = prefix
+                .changed
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            changed.entry(key.into()).or_insert(SERVED.get());
+            self.is_broadcast_due.store(true, Relaxed);
         }
     }
 
@@ -329,16 +348,13 @@ impl Tracking {
 
 impl Tracker for Tracking {
     fn key_changed(&self, key: &[u8]) {
-        let prefixes = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
-        for (_, prefix) in prefixes.iter().filter(|(name, _)| key.starts_with(name)) {
-            let mut changed = prefix
-                .changed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            changed.entry(key.into()).or_insert(SERVED.get());
-            self.is_broadcast_due.store(true, Relaxed);
+        if self.prefix_count.load(Relaxed) > 0 {
+            self.gather(key);
         }
-        drop(prefixes);
+        // A reader of this key has counted it under the lock that this thread holds now.
+        if self.keys.load(Relaxed) == 0 {
+            return;
+        }
         let readers = self.part(self.part_of(key)).swap_remove(key);
         if let Some(readers) = readers {
             self.tell_readers(key, readers);

@@ -57,6 +57,13 @@ const SCRIPTS: &[&str] = &[
      B: SET k 6
      A: CLIENT TRACKING OFF
      A: RESET"#,
+    r#"A: CLIENT TRACKING ON
+     A: EVAL "redis.call('SET', 'k', 1) return redis.call('GET', 'k')" 1 k
+     B: SET k 2
+     A: EVAL "return redis.call('GET', 'k')" 1 k
+     A: EVAL "redis.call('SET', 'k', 3) return redis.call('MGET', 'k', 'z')" 2 k z
+     B: MSET k 4 z 4
+     A: RESET"#,
     r#"A: CLIENT TRACKING ON BCAST PREFIX a PREFIX b
      A: RESET"#,
     r#"A: CLIENT TRACKING ON BCAST PREFIX ab

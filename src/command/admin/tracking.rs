@@ -29,7 +29,8 @@ pub(super) fn tracking(call: &mut Call) -> CommandResult {
             server
                 .tracking
                 .enable(&call.session.client, mode, &prefixes);
-            server.keyspace.listeners.set_tracked(true);
+            let is_tracked = || server.tracking.clients() > 0;
+            server.keyspace.listeners.set_tracked(is_tracked);
             call.session.tracking = Some(mode);
         }
         "OFF" => call.session.end_tracking(call.server),

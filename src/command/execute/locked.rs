@@ -36,10 +36,12 @@ pub(super) fn after_handler(call: &mut Call, db: &Db, result: CommandResult) -> 
         None => call.server.statistics.count_lookups(client, hits, misses),
     }
     if call.session.remembers() && call.spec.has(READONLY) {
-        let tracking = &call.server.tracking;
-        call.keys
-            .iter()
-            .for_each(|key| tracking.remember(client, key.bytes));
+        for key in call.keys {
+            match &mut call.session.transaction.held {
+                Some(held) => held.hold_read(key.bytes),
+                None => call.server.tracking.remember(client, key.bytes),
+            }
+        }
     }
     if db.has_strayed() {
         return Err(CommandError::UndeclaredKey);

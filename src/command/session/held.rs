@@ -2,6 +2,7 @@
 //! be.
 
 use crate::state::pubsub::{Kind, PubSub};
+use crate::state::tracking::Tracking;
 use std::collections::VecDeque;
 
 /// What is held back.
@@ -14,6 +15,8 @@ pub struct HeldBack {
     pub news: usize,
     /// In the order in which they were published.
     messages: VecDeque<Message>,
+    /// The keys that the script has read for a client that tracks, each with the number of events before it.
+    reads: VecDeque<(usize, Box<[u8]>)>,
 }
 
 #[derive(Debug)]
@@ -45,6 +48,20 @@ impl HeldBack {
             channel: channel.into(),
             content: content.into(),
         });
+    }
+
+    /// Adds a key that was read.
+    pub fn hold_read(&mut self, key: &[u8]) {
+        self.reads.push_back((self.news, key.into()));
+    }
+
+    /// Remembers the keys that were read before this event: what the script has changed before it read it is no news
+    /// for the client.
+    pub fn remember_before(&mut self, news: usize, tracking: &Tracking, client: u64) {
+        let count = self.reads.partition_point(|(after, _)| *after <= news);
+        for (_, key) in self.reads.drain(..count) {
+            tracking.remember(client, &key);
+        }
     }
 
     /// Sends the messages that come before this event.

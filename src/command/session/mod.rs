@@ -167,8 +167,8 @@ impl Session {
     pub fn end_tracking(&mut self, server: &Server) {
         if self.tracking.take().is_some() {
             server.tracking.disable(&self.client);
-            let is_any = server.tracking.clients() > 0;
-            server.keyspace.listeners.set_tracked(is_any);
+            let is_tracked = || server.tracking.clients() > 0;
+            server.keyspace.listeners.set_tracked(is_tracked);
         }
         self.is_caching_exception = false;
     }

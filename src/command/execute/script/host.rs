@@ -133,11 +133,15 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
             .unwrap_or_default();
         let (hits, misses) = messages.lookups();
         server.statistics.count_lookups(client, hits, misses);
-        let pubsub = &server.pubsub;
+        let (pubsub, tracking) = (&server.pubsub, &server.tracking);
         // Under shared locks nothing is published, and under all locks nothing is held back.
         if let ScriptLocks::Declared(db) = &mut self.locks {
-            db.end_block_with(|news| messages.send_before(news, pubsub));
+            db.end_block_with(|news| {
+                messages.remember_before(news, tracking, client);
+                messages.send_before(news, pubsub);
+            });
         }
+        messages.remember_before(usize::MAX, tracking, client);
     }
 
     /// The command, if a script may call it so.
