@@ -25,6 +25,24 @@ CONFIG SET maxmemory-eviction-tenacity 100
 CONFIG SET maxmemory-eviction-tenacity 10
 CONFIG SET lazyfree-lazy-eviction yes
 CONFIG SET lazyfree-lazy-eviction no
+CONFIG SET maxmemory-clients 10mb
+CONFIG GET maxmemory-clients
+CONFIG SET maxmemory-clients 5%
+CONFIG GET maxmemory-clients
+CONFIG SET maxmemory 1gb
+PING
+CONFIG SET maxmemory 0
+CONFIG SET maxmemory-clients 101%
+CONFIG SET maxmemory-clients -1
+CONFIG SET maxmemory-clients -1%
+CONFIG SET maxmemory-clients x
+CONFIG SET maxmemory-clients 0
+CONFIG GET maxmemory-clients
+CONFIG SET lfu-log-factor -1
+CONFIG SET lfu-log-factor 10 lfu-decay-time 1
+CONFIG SET lfu-decay-time -1
+CONFIG SET lazyfree-lazy-expire x
+CONFIG SET lazyfree-lazy-user-flush no lazyfree-lazy-user-del no lazyfree-lazy-server-del no
 "#;
 
 /// Nothing can be evicted: what needs memory is refused.

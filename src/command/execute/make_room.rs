@@ -10,7 +10,9 @@ use crate::state::latency::Sample;
 use std::time::{Duration, Instant};
 
 /// The event in LATENCY of an attempt that took long.
-const EVENT: &str = "eviction-cycle";
+const CYCLE: &str = "eviction-cycle";
+/// The event in LATENCY of one key that took long. Redis does not count how long the key was looked for.
+const DELETION: &str = "eviction-del";
 /// The tenacity that makes an attempt go on until there is room.
 const ENDLESS: i64 = 100;
 
@@ -64,12 +66,15 @@ impl Engine {
             is_lazy: self.config.lazyfree_lazy_eviction.get(),
             now_ms,
         };
-        let threshold_ms = self.config.latency_monitor_threshold.get();
+        let is_monitored = self.config.latency_monitor_threshold.get() > 0;
         let longest = longest_attempt(self.config.maxmemory_eviction_tenacity.get());
         // Usually one key is enough. Then the time is of no interest, unless the latency monitor asks for it.
-        let mut began = (threshold_ms > 0).then(Instant::now);
+        let mut began = is_monitored.then(Instant::now);
         let room = loop {
-            match self.locks.evict(eviction, pool) {
+            let key_began = is_monitored.then(Instant::now);
+            let evicted = self.locks.evict(eviction, pool);
+            self.note_latency(DELETION, key_began, now_ms);
+            match evicted {
                 Evicted::One => {}
                 Evicted::Nothing => break Room::None,
                 Evicted::NotNow => break Room::NotYet,
@@ -82,15 +87,21 @@ impl Engine {
                 break Room::NotYet;
             }
         };
+        self.note_latency(CYCLE, began, now_ms);
+        room
+    }
+
+    /// Notes what has begun then, if it took as long as the latency monitor asks for.
+    fn note_latency(&self, event: &'static str, began: Option<Instant>, now_ms: i64) {
+        let threshold_ms = self.config.latency_monitor_threshold.get();
         let duration_ms = began.map_or(0, |began| began.elapsed().as_millis() as u64);
         if threshold_ms > 0 && duration_ms >= threshold_ms as u64 {
             let sample = Sample {
                 time_s: now_ms / 1000,
                 duration_ms,
             };
-            self.latency_events.add(EVENT, sample);
+            self.latency_events.add(event, sample);
         }
-        room
     }
 }
 
