@@ -34,14 +34,21 @@ pub struct CommandSpec {
     pub group: Group,
     /// The version of Redis that brought it.
     pub since: &'static str,
-    /// Its arguments: `[optional]`, `<this | that>`, `repeated [repeated ...]`, TOKENS in capitals.
+    /// Its arguments: `[optional]`, `<this | that>`, `repeated [repeated ...]`, TOKENS in capitals;
+    /// [`admin::syntax`](super::admin::syntax) says how the line is read.
     pub syntax: &'static str,
     /// What it does, in one sentence of <https://redis.io/commands/>.
     pub summary: &'static str,
+    /// The time that it takes, as documented there.
+    pub complexity: &'static str,
+    /// The versions that changed it, and how.
+    pub history: &'static [(&'static str, &'static str)],
     /// Hints for clients and proxies: <https://redis.io/docs/reference/command-tips/>.
     pub tips: &'static [&'static str],
     /// The version that deprecated it, and what to use instead.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// Whether it is there for servers and their developers, not for users.
+    pub is_internal: bool,
     /// Whether the argument at an index is a password or the like, which MONITOR and the slow log must not show.
     pub is_secret: fn(&[&[u8]], usize) -> bool,
 }
@@ -58,8 +65,11 @@ pub const BASE: CommandSpec = CommandSpec {
     since: "",
     syntax: "",
     summary: "",
+    complexity: "O(1)",
+    history: &[],
     tips: &[],
     deprecated: None,
+    is_internal: false,
     is_secret: |_, _| false,
 };
 

@@ -4,8 +4,8 @@
 //! was longer. The mutex is a leaf.
 //!
 //! Redis also records its forks, writes of the append-only file and expiry, all of which make all clients wait. This
-//! server has no forks and no append-only file, and expiry locks one shard for microseconds. So the events are commands,
-//! and eviction, which makes the client wait whose thread makes room.
+//! server has no forks and no append-only file, and expiry locks one shard for microseconds. So the events are
+//! commands, and eviction, which makes the client wait whose thread makes room.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

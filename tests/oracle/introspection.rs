@@ -127,6 +127,38 @@ const NEW_IN_7_2: &[&str] = &[
     "waitaof",
 ];
 
+/// Hints for proxies that 7.0 does not give, or gives otherwise.
+const NEW_TIPS: &[(&str, &[&str])] = &[
+    ("acl|deluser", ON_ALL_NODES),
+    ("acl|save", ON_ALL_NODES),
+    ("acl|setuser", ON_ALL_NODES),
+    ("client|setname", ON_ALL_NODES),
+    ("config|resetstat", ON_ALL_NODES),
+    ("config|rewrite", ON_ALL_NODES),
+    (
+        "latency|reset",
+        &["request_policy:all_nodes", "response_policy:agg_sum"],
+    ),
+    ("msetnx", &[]),
+    (
+        "randomkey",
+        &[
+            "request_policy:all_shards",
+            "response_policy:special",
+            "nondeterministic_output",
+        ],
+    ),
+    (
+        "scan",
+        &[
+            "nondeterministic_output",
+            "request_policy:special",
+            "response_policy:special",
+        ],
+    ),
+];
+const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
+
 #[test]
 fn edges_of_command() {
     let mut oracle = Oracle::start();
@@ -213,14 +245,17 @@ fn as_7_2_says(name: &str, mut elements: Vec<Value>) -> Vec<Value> {
     {
         flags.retain(|flag| *flag != Value::Simple(b"noscript".to_vec()));
     }
-    // Commands that change users became fit for a proxy, which sends them to all nodes.
-    if ["acl|deluser", "acl|save", "acl|setuser"].contains(&name) {
-        let tips = ["request_policy:all_nodes", "response_policy:all_succeeded"];
-        let tips = tips.map(|tip| Value::Bulk(tip.into())).to_vec();
+    if let Some((_, tips)) = NEW_TIPS.iter().find(|(command, _)| *command == name) {
+        let tips = tips.iter().map(|tip| Value::Bulk((*tip).into())).collect();
         elements[7] = match elements[7] {
             Value::Set(_) => Value::Set(tips),
             _ => Value::Array(tips),
         };
+    }
+    if ["cluster|shards", "cluster|slots"].contains(&name)
+        && let Value::Array(flags) | Value::Set(flags) = &mut elements[2]
+    {
+        flags.insert(0, Value::Simple(b"loading".to_vec()));
     }
     if name == "wait" {
         for (index, names) in [

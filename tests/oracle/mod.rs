@@ -3,6 +3,7 @@
 mod acl;
 pub mod bitmaps;
 mod blocking;
+mod command_docs;
 mod connection;
 mod debug;
 mod dump;

@@ -9,25 +9,30 @@ use crate::state::config::{is_sensitive, rewrite};
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "config", arity: -2, handler: Container(CONFIG), group: Group::Server, since: "2.0.0",
-        summary: "A container for server configuration commands.", ..BASE },
+        summary: "A container for server configuration commands.", complexity: "Depends on subcommand.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const CONFIG: &[CommandSpec] = &[
     CommandSpec { name: "get", arity: -3, handler: NoLock(get),
         flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.0.0",
-        syntax: "parameter [parameter ...]",
-        summary: "Returns the effective values of configuration parameters.", ..BASE },
+        syntax: "parameter [parameter ...]", summary: "Returns the effective values of configuration parameters.",
+        complexity: "O(N) when N is the number of configuration parameters provided",
+        history: &[("7.0.0", "Added the ability to pass multiple pattern parameters in one call")], ..BASE },
     CommandSpec { name: "set", arity: -4, handler: NoLock(set),
         flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.0.0",
-        syntax: "parameter value [parameter value ...]", summary: "Sets configuration parameters in-flight.",
+        syntax: "<data: parameter value> [...]", summary: "Sets configuration parameters in-flight.",
+        complexity: "O(N) when N is the number of configuration parameters provided",
+        history: &[("7.0.0", "Added the ability to set multiple parameters in one call.")],
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], is_secret: is_secret_of_set, ..BASE },
     CommandSpec { name: "resetstat", arity: 2, handler: NoLock(resetstat),
         flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.0.0",
-        summary: "Resets the server's statistics.", ..BASE },
+        summary: "Resets the server's statistics.",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
     CommandSpec { name: "rewrite", arity: 2, handler: NoLock(rewrite),
         flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.0",
-        summary: "Persists the effective configuration to file.", ..BASE },
+        summary: "Persists the effective configuration to file.",
+        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
     CommandSpec { name: "help", arity: 2, handler: NoLock(config_help),
         flags: flags(&[LOADING, STALE]), group: Group::Server, since: "5.0.0",
         summary: "Returns helpful text about the different subcommands.", ..BASE },

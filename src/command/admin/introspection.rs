@@ -12,7 +12,8 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "command", arity: -1, handler: CallableContainer(all, COMMAND),
         flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
         summary: "Returns detailed information about all commands.",
-        tips: &["nondeterministic_output_order"], ..BASE },
+        complexity: "O(N) where N is the total number of Redis commands", tips: &["nondeterministic_output_order"],
+        ..BASE },
 ];
 
 #[rustfmt::skip]
@@ -24,24 +25,28 @@ const COMMAND: &[CommandSpec] = &[
         flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
         syntax: "[command-name [command-name ...]]",
         summary: "Returns documentary information about one, multiple or all commands.",
-        tips: &["nondeterministic_output_order"], ..BASE },
+        complexity: "O(N) where N is the number of commands to look up", tips: &["nondeterministic_output_order"],
+        ..BASE },
     CommandSpec { name: "info", arity: -2, handler: NoLock(info),
         flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
         syntax: "[command-name [command-name ...]]",
         summary: "Returns information about one, multiple or all commands.",
+        complexity: "O(N) where N is the number of commands to look up",
+        history: &[("7.0.0", "Allowed to be called with no argument to get info on all commands.")],
         tips: &["nondeterministic_output_order"], ..BASE },
     CommandSpec { name: "list", arity: -2, handler: NoLock(list),
         flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
         syntax: "[FILTERBY <MODULE module-name | ACLCAT category | PATTERN pattern>]",
-        summary: "Returns a list of command names.",
+        summary: "Returns a list of command names.", complexity: "O(N) where N is the total number of Redis commands",
         tips: &["nondeterministic_output_order"], ..BASE },
     CommandSpec { name: "getkeys", arity: -3, handler: NoLock(getkeys),
         flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "2.8.13",
-        syntax: "command [arg [arg ...]]", summary: "Extracts the key names from an arbitrary command.", ..BASE },
+        syntax: "command [arg [arg ...]]", summary: "Extracts the key names from an arbitrary command.",
+        complexity: "O(N) where N is the number of arguments to the command", ..BASE },
     CommandSpec { name: "getkeysandflags", arity: -3, handler: NoLock(getkeysandflags),
         flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "7.0.0",
-        syntax: "command [arg [arg ...]]",
-        summary: "Extracts the key names and access flags for an arbitrary command.", ..BASE },
+        syntax: "command [arg [arg ...]]", summary: "Extracts the key names and access flags for an arbitrary command.",
+        complexity: "O(N) where N is the number of arguments to the command", ..BASE },
     CommandSpec { name: "help", arity: 2, handler: NoLock(command_help),
         flags: flags(&[LOADING, STALE, CAT_CONNECTION]), group: Group::Server, since: "5.0.0",
         summary: "Returns helpful text about the different subcommands.", ..BASE },
@@ -220,7 +225,7 @@ fn reply_statuses(call: &mut Call, names: impl Iterator<Item = &'static str>) {
     names.iter().for_each(|name| call.reply.simple(name));
 }
 
-/// What people should know. The complexity is left out, and so is the history of the command.
+/// What people should know.
 ///
 /// ```text
 /// > COMMAND DOCS hdel nothing
@@ -231,8 +236,13 @@ fn reply_statuses(call: &mut Call, names: impl Iterator<Item = &'static str>) {
 ///    4) "2.0.0"
 ///    5) "group"
 ///    6) "hash"
-///    7) "arguments"
-///    8) 1) 1) "name"
+///    7) "complexity"
+///    8) "O(N) where N is the number of fields to be removed."
+///    9) "history"
+///   10) 1) 1) "2.4.0"
+///          2) "Accepts multiple `field` arguments."
+///   11) "arguments"
+///   12) 1) 1) "name"
 ///          2) "key"
 ///          3) "type"
 ///          4) "key"
@@ -268,23 +278,42 @@ fn reply_docs(call: &mut Call, command: &Command) {
     let spec = command.spec;
     let arguments = syntax::parse(spec.syntax);
     let subcommands = call.commands.subcommands(spec);
-    let optional_entries = [!arguments.is_empty(), !subcommands.is_empty()];
-    let entries = 3
-        + 3 * usize::from(spec.deprecated.is_some())
-        + optional_entries
-            .iter()
-            .filter(|is_there| **is_there)
-            .count();
+    let optional_entries = [
+        (1, !spec.complexity.is_empty()),
+        (1, spec.is_internal),
+        (3, spec.deprecated.is_some()),
+        (1, !spec.history.is_empty()),
+        (1, !arguments.is_empty()),
+        (1, !subcommands.is_empty()),
+    ];
+    let optional_entries = optional_entries.iter().filter(|(_, is_there)| *is_there);
     call.reply.bulk(command.full_name().as_bytes());
-    call.reply.map(entries);
+    call.reply
+        .map(3 + optional_entries.map(|(count, _)| count).sum::<usize>());
     reply_text(call, "summary", spec.summary);
     reply_text(call, "since", spec.since);
     reply_text(call, "group", spec.group.name());
+    if !spec.complexity.is_empty() {
+        reply_text(call, "complexity", spec.complexity);
+    }
+    if spec.is_internal {
+        call.reply.bulk(b"doc_flags");
+        reply_statuses(call, ["syscmd"].into_iter());
+    }
     if let Some((version, replacement)) = spec.deprecated {
         call.reply.bulk(b"doc_flags");
         reply_statuses(call, ["deprecated"].into_iter());
         reply_text(call, "deprecated_since", version);
         reply_text(call, "replaced_by", replacement);
+    }
+    if !spec.history.is_empty() {
+        call.reply.bulk(b"history");
+        call.reply.set(spec.history.len());
+        for (version, change) in spec.history {
+            call.reply.array(2);
+            call.reply.bulk(version.as_bytes());
+            call.reply.bulk(change.as_bytes());
+        }
     }
     if !arguments.is_empty() {
         call.reply.bulk(b"arguments");
@@ -342,26 +371,28 @@ fn reply_arguments(call: &mut Call, arguments: &[Argument], key_specs: &mut KeyS
         let is_simple = argument.arguments.is_empty();
         let key_spec = key_specs.of(argument.kind);
         let flags = argument.flags();
-        // An argument of several has these instead of a text.
-        let entries = [
-            key_spec.is_some(),
-            argument.token.is_some(),
-            !flags.is_empty(),
+        let texts = [
+            ("token", &argument.token),
+            ("since", &argument.since),
+            ("deprecated_since", &argument.deprecated_since),
         ];
-        call.reply
-            .map(3 + entries.iter().filter(|is_there| **is_there).count());
+        let texts = texts
+            .into_iter()
+            .filter_map(|(name, text)| Some((name, text.as_ref()?)));
+        let others = [key_spec.is_some(), !flags.is_empty()];
+        let others = others.iter().filter(|is_there| **is_there).count();
+        // An argument of several has these instead of a text to display.
+        call.reply.map(3 + texts.clone().count() + others);
         reply_text(call, "name", &argument.name);
         reply_text(call, "type", argument.kind.name());
         if is_simple {
-            reply_text(call, "display_text", &argument.name);
+            reply_text(call, "display_text", &argument.shown);
         }
         if let Some(index) = key_spec {
             call.reply.bulk(b"key_spec_index");
             call.reply.count(index);
         }
-        if let Some(token) = &argument.token {
-            reply_text(call, "token", token);
-        }
+        texts.for_each(|(name, text)| reply_text(call, name, text));
         if !flags.is_empty() {
             call.reply.bulk(b"flags");
             reply_statuses(call, flags.into_iter());

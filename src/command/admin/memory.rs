@@ -14,7 +14,7 @@ use tikv_jemalloc_ctl::stats_print::{self, stats_print};
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "memory", arity: -2, handler: Container(MEMORY), group: Group::Server, since: "4.0.0",
-        summary: "A container for memory diagnostics commands.", ..BASE },
+        summary: "A container for memory diagnostics commands.", complexity: "Depends on subcommand.", ..BASE },
 ];
 
 #[rustfmt::skip]
@@ -27,16 +27,19 @@ const MEMORY: &[CommandSpec] = &[
         summary: "Returns helpful text about the different subcommands.", ..BASE },
     CommandSpec { name: "malloc-stats", arity: 2, handler: NoLock(malloc_stats), group: Group::Server, since: "4.0.0",
         summary: "Returns the allocator statistics.",
+        complexity: "Depends on how much memory is allocated, could be slow",
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
     CommandSpec { name: "purge", arity: 2, handler: NoLock(purge), group: Group::Server, since: "4.0.0",
         summary: "Asks the allocator to release memory.",
+        complexity: "Depends on how much memory is allocated, could be slow",
         tips: &["request_policy:all_shards", "response_policy:all_succeeded"], ..BASE },
     CommandSpec { name: "stats", arity: 2, handler: Survey(stats), group: Group::Server, since: "4.0.0",
         summary: "Returns details about memory usage.",
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
     CommandSpec { name: "usage", arity: -3, handler: Read(usage), keys: &[key(2, &[RO])],
         flags: flags(&[READONLY]), group: Group::Server, since: "4.0.0",
-        syntax: "key [SAMPLES count]", summary: "Estimates the memory usage of a key.", ..BASE },
+        syntax: "key [SAMPLES count]", summary: "Estimates the memory usage of a key.",
+        complexity: "O(N) where N is the number of samples.", ..BASE },
 ];
 
 /// Bytes that a key and its value take in this server, not in Redis. Of a string in the table that is its part of a

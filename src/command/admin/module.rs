@@ -7,21 +7,21 @@ use crate::command::spec::*;
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "module", arity: -2, handler: Container(MODULE), group: Group::Server, since: "4.0.0",
-        summary: "A container for module commands.", ..BASE },
+        summary: "A container for module commands.", complexity: "Depends on subcommand.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const MODULE: &[CommandSpec] = &[
     CommandSpec { name: "list", arity: 2, handler: NoLock(list),
         flags: flags(&[ADMIN, NOSCRIPT]), group: Group::Server, since: "4.0.0",
-        summary: "Returns all loaded modules.",
+        summary: "Returns all loaded modules.", complexity: "O(N) where N is the number of loaded modules.",
         tips: &["nondeterministic_output_order"], ..BASE },
     CommandSpec { name: "load", arity: -3, handler: NoLock(load),
         flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, MODULES]), group: Group::Server, since: "4.0.0",
         syntax: "path [arg [arg ...]]", summary: "Loads a module.", ..BASE },
     CommandSpec { name: "loadex", arity: -3, handler: NoLock(load),
         flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, MODULES]), group: Group::Server, since: "7.0.0",
-        syntax: "path [CONFIG name value [CONFIG name value ...]] [ARGS arg [arg ...]]",
+        syntax: "path [CONFIG <configs: name value> [CONFIG ...]] [ARGS args [args ...]]",
         summary: "Loads a module using extended parameters.", ..BASE },
     CommandSpec { name: "unload", arity: 3, handler: NoLock(unload),
         flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, MODULES]), group: Group::Server, since: "4.0.0",

@@ -10,7 +10,7 @@ use crate::state::Server;
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "monitor", arity: 1, handler: NoLock(monitor),
         flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "1.0.0",
-        summary: "Listens for all requests received by the server in real-time.", ..BASE },
+        summary: "Listens for all requests received by the server in real-time.", complexity: "", ..BASE },
 ];
 
 /// ```text

@@ -9,18 +9,23 @@ use crate::state::shutdown::{SaveMode, ShutdownMode};
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "save", arity: 1, handler: NoLock(save),
         flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI]), group: Group::Server, since: "1.0.0",
-        summary: "Synchronously saves the database(s) to disk.", ..BASE },
+        summary: "Synchronously saves the database(s) to disk.",
+        complexity: "O(N) where N is the total number of keys in all databases", ..BASE },
     CommandSpec { name: "bgsave", arity: -1, handler: NoLock(bgsave),
         flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING]), group: Group::Server, since: "1.0.0",
-        syntax: "[SCHEDULE]", summary: "Asynchronously saves the database(s) to disk.", ..BASE },
+        syntax: "[SCHEDULE@3.2.2]", summary: "Asynchronously saves the database(s) to disk.",
+        history: &[("3.2.2", "Added the `SCHEDULE` option.")], ..BASE },
     CommandSpec { name: "lastsave", arity: 1, handler: NoLock(lastsave),
         flags: flags(&[LOADING, STALE, FAST, CAT_ADMIN, CAT_DANGEROUS]), group: Group::Server, since: "1.0.0",
         summary: "Returns the Unix timestamp of the last successful save to disk.",
         tips: &["nondeterministic_output"], ..BASE },
     CommandSpec { name: "shutdown", arity: -1, handler: NoLock(shutdown),
         flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE, NO_MULTI, ALLOW_BUSY]), group: Group::Server, since: "1.0.0",
-        syntax: "[[NOSAVE | SAVE] [NOW] [FORCE] | ABORT]",
-        summary: "Synchronously saves the database(s) to disk and shuts down the server.", ..BASE },
+        syntax: "[save-selector: NOSAVE | SAVE] [NOW@7.0.0] [FORCE@7.0.0] [ABORT@7.0.0]",
+        summary: "Synchronously saves the database(s) to disk and shuts down the Redis server.",
+        complexity: "O(N) when saving, where N is the total number of keys in all databases when saving data, \
+            otherwise O(1)",
+        history: &[("7.0.0", "Added the `NOW`, `FORCE` and `ABORT` modifiers.")], ..BASE },
 ];
 
 /// Waits for the dump; other clients go on meanwhile, which they cannot in Redis.

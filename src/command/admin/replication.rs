@@ -32,25 +32,25 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         summary: "Returns the replication role.", ..BASE },
     CommandSpec { name: "wait", arity: 3, handler: Wait(wait),
         flags: flags(&[BLOCKING, CAT_CONNECTION]), group: Group::Generic, since: "3.0.0",
-        syntax: "numreplicas:integer timeout:integer",
+        syntax: "numreplicas timeout:integer",
         summary: "Blocks until the asynchronous replication of all preceding write commands sent by the connection is \
             completed.",
         tips: &["request_policy:all_shards", "response_policy:agg_min"], ..BASE },
     CommandSpec { name: "waitaof", arity: 4, handler: Wait(waitaof),
         flags: flags(&[NOSCRIPT, BLOCKING, CAT_CONNECTION]), group: Group::Generic, since: "7.2.0",
-        syntax: "numlocal:integer numreplicas:integer timeout:integer",
+        syntax: "numlocal numreplicas timeout:integer",
         summary: "Blocks until all of the preceding write commands sent by the connection are written to the \
             append-only file of the master and/or replicas.",
         tips: &["request_policy:all_shards", "response_policy:agg_min"], ..BASE },
     CommandSpec { name: "replconf", arity: -1, handler: NoLock(replconf),
         flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE, ALLOW_BUSY]), group: Group::Server, since: "3.0.0",
-        summary: "An internal command for configuring the replication stream.", ..BASE },
+        summary: "An internal command for configuring the replication stream.", is_internal: true, ..BASE },
     CommandSpec { name: "sync", arity: 1, handler: NoLock(sync),
         flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI]), group: Group::Server, since: "1.0.0",
-        summary: "An internal command used in replication.", ..BASE },
+        summary: "An internal command used in replication.", complexity: "", ..BASE },
     CommandSpec { name: "psync", arity: -3, handler: NoLock(psync),
         flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING, NO_MULTI]), group: Group::Server, since: "2.8.0",
-        syntax: "replicationid offset", summary: "An internal command used in replication.", ..BASE },
+        syntax: "replicationid offset", summary: "An internal command used in replication.", complexity: "", ..BASE },
 ];
 
 /// This server is a master; its stream of changes has no offset yet, and no replica reads it.

@@ -11,7 +11,7 @@ use crate::util::clock;
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "slowlog", arity: -2, handler: Container(SLOWLOG), group: Group::Server, since: "2.2.12",
-        summary: "A container for slow log commands.", ..BASE },
+        summary: "A container for slow log commands.", complexity: "Depends on subcommand.", ..BASE },
 ];
 
 #[rustfmt::skip]
@@ -19,6 +19,8 @@ const SLOWLOG: &[CommandSpec] = &[
     CommandSpec { name: "get", arity: -2, handler: NoLock(get),
         flags: flags(&[ADMIN, LOADING, STALE]), group: Group::Server, since: "2.2.12",
         syntax: "[count]", summary: "Returns the slow log's entries.",
+        complexity: "O(N) where N is the number of entries returned",
+        history: &[("4.0.0", "Added client IP address, port and name to the reply.")],
         tips: &["request_policy:all_nodes", "nondeterministic_output"], ..BASE },
     CommandSpec { name: "len", arity: 2, handler: NoLock(len),
         flags: flags(&[ADMIN, LOADING, STALE]), group: Group::Server, since: "2.2.12",
@@ -27,6 +29,7 @@ const SLOWLOG: &[CommandSpec] = &[
     CommandSpec { name: "reset", arity: 2, handler: NoLock(reset),
         flags: flags(&[ADMIN, LOADING, STALE]), group: Group::Server, since: "2.2.12",
         summary: "Clears all entries from the slow log.",
+        complexity: "O(N) where N is the number of entries in the slowlog",
         tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
     CommandSpec { name: "help", arity: 2, handler: NoLock(help),
         flags: flags(&[LOADING, STALE]), group: Group::Server, since: "6.2.0",

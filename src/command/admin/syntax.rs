@@ -1,12 +1,18 @@
 //! The arguments of a command, from the line that people read to the tree that COMMAND DOCS replies with.
 //!
 //! ```text
-//! key value                     two arguments            [NX | XX]              at most one of two words
-//! [COUNT count]                 a word and its argument  <LEFT | RIGHT>         one of two words
-//! field value [field value ...] pairs, at least one      [LIMIT offset count]   a word and its arguments
-//! [GET pattern [GET pattern ...]]   the word comes again with every argument
-//! <A a | B b> [...]             `[...]` stands for what is before it, repeated
-//! increment:double bit:integer  types that the names do not tell; also `:string`
+//! key value                     two arguments
+//! [COUNT count]                 a word and its argument, which may be left out
+//! [LIMIT <offset count>]        a word and its arguments; together they are called `limit`
+//! <where: LEFT | RIGHT>         one of two words; the choice is called `where`
+//! [condition: NX | XX]          at most one of two words
+//! <data: field value> [...]     two arguments that belong together, at least once
+//! key [key ...]                 one argument, at least once
+//! [GET pattern [GET ...]]       the word comes again with every argument
+//! change:CH                     the word CH, which is called `change`
+//! value:integer                 a type that the name does not tell
+//! storekey(key)                 it is shown as `key`, and of that type
+//! count@6.2.0  address!2.8.12   the version that brought it, and the one that deprecated it
 //! ```
 //!
 //! The lines are ours, in the table, so a fault in one is a fault in the program: parsing cannot fail, and a test
@@ -18,12 +24,18 @@ use std::str::SplitWhitespace;
 /// An argument, or several that belong together: <https://redis.io/docs/reference/command-arguments/>.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
-    /// What it is called; of several, the names of all.
+    /// What it is called.
     pub name: String,
+    /// What it is called when it is shown; several that belong together are shown one by one.
+    pub shown: String,
     /// What it may be.
     pub kind: ArgumentKind,
     /// The word that comes before it, in capitals.
     pub token: Option<String>,
+    /// The version that brought it, if the command is older.
+    pub since: Option<String>,
+    /// The version that deprecated it.
+    pub deprecated_since: Option<String>,
     /// Whether it may be left out.
     pub is_optional: bool,
     /// Whether it may come several times.
@@ -68,18 +80,33 @@ impl ArgumentKind {
         }
     }
 
-    /// What the arguments of this name are: the same name means the same in all commands.
+    /// What arguments that are shown under this name are, unless the line says something else.
     fn of(name: &str) -> ArgumentKind {
         match name {
             "key" | "key1" | "key2" | "newkey" | "source" | "destination" | "destkey"
             | "sourcekey" | "src" | "dst" => ArgumentKind::Key,
             "pattern" => ArgumentKind::Pattern,
             "unix-time-seconds" | "unix-time-milliseconds" => ArgumentKind::UnixTime,
-            "client-id" | "count" | "cursor" | "db" | "decrement" | "destination-db" | "end"
-            | "increment" | "index" | "index1" | "index2" | "len" | "limit" | "milliseconds"
-            | "min-match-len" | "num-matches" | "numkeys" | "offset" | "protover" | "rank"
-            | "seconds" | "start" | "stop" | "weight" => ArgumentKind::Integer,
+            "height" | "latitude" | "longitude" | "radius" | "score" | "timeout" | "width" => {
+                ArgumentKind::Double
+            }
+            "bit" | "client-id" | "count" | "cursor" | "db" | "decrement" | "destination-db"
+            | "end" | "end-slot" | "entries-added" | "entries-read" | "frequency" | "increment"
+            | "index" | "index1" | "index2" | "len" | "limit" | "milliseconds"
+            | "min-match-len" | "ms" | "num-matches" | "numkeys" | "numlocal" | "numreplicas"
+            | "offset" | "port" | "protover" | "rank" | "seconds" | "slot" | "start"
+            | "start-slot" | "stop" | "ttl" | "weight" => ArgumentKind::Integer,
             _ => ArgumentKind::String,
+        }
+    }
+
+    /// What the line says it is.
+    fn named(name: &str) -> ArgumentKind {
+        match name {
+            "string" => ArgumentKind::String,
+            "integer" => ArgumentKind::Integer,
+            "double" => ArgumentKind::Double,
+            other => panic!("there is no type {other}"),
         }
     }
 }
@@ -101,17 +128,22 @@ type Words<'a> = Peekable<SplitWhitespace<'a>>;
 
 /// Arguments up to what closes the group, or separates alternatives, or to the end.
 fn parse_sequence(words: &mut Words) -> Vec<Argument> {
-    let mut sequence = Vec::new();
+    let mut sequence: Vec<Argument> = Vec::new();
     while let Some(word) = words.next_if(|word| !matches!(*word, "]" | ">" | "|")) {
         match word {
             "[" => match parse_repetition(words) {
-                Ok(repeated) => repeat(&mut sequence, &repeated),
-                Err(mut argument) => {
-                    argument.is_optional = true;
-                    sequence.push(argument);
+                Some(repeats_token) => {
+                    let last = sequence.last_mut();
+                    let repeated = last.expect("what is repeated stands before the repetition");
+                    repeated.is_multiple = true;
+                    repeated.repeats_token = repeats_token;
                 }
+                None => sequence.push(Argument {
+                    is_optional: true,
+                    ..parse_group(words, "]", None)
+                }),
             },
-            "<" => sequence.push(parse_group(words, ">")),
+            "<" => sequence.push(parse_group(words, ">", None)),
             token if is_token(token) => sequence.push(parse_token(token, words)),
             name => sequence.push(Argument::named(name)),
         }
@@ -119,13 +151,12 @@ fn parse_sequence(words: &mut Words) -> Vec<Argument> {
     sequence
 }
 
-/// A token, with the argument that follows it.
+/// A token, with what follows it.
 fn parse_token(token: &str, words: &mut Words) -> Argument {
-    let follows =
-        words.next_if(|word| *word == "<" || !(is_token(word) || is_mark(word) || *word == "..."));
+    let follows = words.next_if(|word| *word == "<" || !(is_token(word) || is_mark(word)));
     let argument = match follows {
-        None => Argument::new(token.to_ascii_lowercase(), ArgumentKind::PureToken),
-        Some("<") => parse_group(words, ">"),
+        None => return Argument::pure_token(token),
+        Some("<") => parse_group(words, ">", Some(token)),
         Some(name) => Argument::named(name),
     };
     Argument {
@@ -134,72 +165,52 @@ fn parse_token(token: &str, words: &mut Words) -> Argument {
     }
 }
 
-/// What stands in brackets: what is repeated, if it ends with dots, otherwise an optional argument.
-fn parse_repetition(words: &mut Words) -> Result<Vec<Argument>, Argument> {
+/// What stands in brackets, if it is `[...]`, `[name ...]` or `[TOKEN ...]`: whether the token is repeated too.
+fn parse_repetition(words: &mut Words) -> Option<bool> {
     let mut ahead = words.clone();
-    if let Some(repeated) = parse_sequence_before_dots(&mut ahead) {
-        *words = ahead;
-        return Ok(repeated);
-    }
-    Err(parse_group(words, "]"))
+    let repeated = ahead.next_if(|word| *word != "..." && !is_mark(word));
+    ahead.next_if_eq(&"...")?;
+    let close = ahead.next();
+    assert_eq!(close, Some("]"), "nothing stands behind the dots");
+    *words = ahead;
+    Some(repeated.is_some_and(is_token))
 }
 
-fn parse_sequence_before_dots(words: &mut Words) -> Option<Vec<Argument>> {
-    let mut sequence = parse_sequence(words);
-    words.next_if_eq(&"]")?;
-    sequence.pop_if(|argument| argument.name == "...")?;
-    Some(sequence)
-}
-
-/// The alternatives up to the closing mark, as one argument.
-fn parse_group(words: &mut Words, close: &str) -> Argument {
-    let mut alternatives = Vec::new();
-    loop {
-        alternatives.push(block(parse_sequence(words)));
-        match words.next() {
-            Some("|") => {}
-            mark => {
-                assert_eq!(mark, Some(close), "opened, but never closed");
-                break;
-            }
-        }
+/// What stands up to the closing mark, as one argument: the alternatives, or several that belong together, or just one.
+/// A group without a name is called like the token before it.
+fn parse_group(words: &mut Words, close: &str, token: Option<&str>) -> Argument {
+    let name = words.next_if(|word| word.ends_with(':'));
+    let mut alternatives = vec![parse_sequence(words)];
+    while words.next_if_eq(&"|").is_some() {
+        alternatives.push(parse_sequence(words));
     }
-    if alternatives.len() == 1 {
-        return alternatives.remove(0);
-    }
-    Argument::of_several(ArgumentKind::OneOf, alternatives)
-}
-
-/// Several arguments as one. A token before the first of them comes before them all.
-fn block(mut sequence: Vec<Argument>) -> Argument {
-    if sequence.len() == 1 {
-        return sequence.remove(0);
-    }
-    let is_required = sequence.iter().all(|argument| !argument.is_optional);
-    let first = sequence.first_mut();
-    let token = first
-        .filter(|first| is_required && first.kind != ArgumentKind::PureToken)
-        .and_then(|first| first.token.take());
-    Argument {
-        token,
-        ..Argument::of_several(ArgumentKind::Block, sequence)
+    assert_eq!(words.next(), Some(close), "opened, but never closed");
+    let (kind, arguments) = match alternatives.len() {
+        1 => (ArgumentKind::Block, alternatives.remove(0)),
+        _ => (
+            ArgumentKind::OneOf,
+            alternatives.into_iter().map(only).collect(),
+        ),
+    };
+    match name.map(|name| name.trim_end_matches(':')).or(token) {
+        Some(name) => Argument {
+            kind,
+            arguments,
+            ..Argument::named(&name.to_ascii_lowercase())
+        },
+        None => only(arguments),
     }
 }
 
-/// Marks the end of `sequence` as what may come several times.
-fn repeat(sequence: &mut Vec<Argument>, repeated: &[Argument]) {
-    let count = repeated.len().max(1);
-    let rest = sequence.len().checked_sub(count);
-    let last = sequence.split_off(rest.expect("what is repeated stands before the repetition"));
-    let repeats_token = repeated.iter().any(|argument| argument.token.is_some());
-    let mut argument = block(last);
-    argument.is_multiple = true;
-    argument.repeats_token = repeats_token;
-    sequence.push(argument);
+fn only(mut arguments: Vec<Argument>) -> Argument {
+    let argument = arguments.pop().filter(|_| arguments.is_empty());
+    argument.expect("several arguments that belong together have a name")
 }
 
+/// Whether the word stands for itself. What it is called may stand before it.
 fn is_token(word: &str) -> bool {
-    word.starts_with(|first: char| first.is_ascii_uppercase())
+    let token = word.rsplit(':').next().unwrap_or_default();
+    token.starts_with(|first: char| first.is_ascii_uppercase() || "=~*$".contains(first))
 }
 
 fn is_mark(word: &str) -> bool {
@@ -207,11 +218,25 @@ fn is_mark(word: &str) -> bool {
 }
 
 impl Argument {
-    fn new(name: String, kind: ArgumentKind) -> Argument {
+    /// `name(shown):type@since!deprecated_since`; only the name must be there.
+    fn named(word: &str) -> Argument {
+        let (word, deprecated_since) = split_off(word, '!');
+        let (word, since) = split_off(word, '@');
+        let shown_and_kind = word.split_once('(').map(|(name, rest)| {
+            let shown = rest.strip_suffix(')').expect("opened, but never closed");
+            (name, shown, ArgumentKind::of(shown))
+        });
+        let (name, shown, kind) = shown_and_kind.unwrap_or_else(|| match word.split_once(':') {
+            Some((name, kind)) => (name, name, ArgumentKind::named(kind)),
+            None => (word, word, ArgumentKind::of(word)),
+        });
         Argument {
-            name,
+            name: name.to_string(),
+            shown: shown.to_string(),
             kind,
             token: None,
+            since,
+            deprecated_since,
             is_optional: false,
             is_multiple: false,
             repeats_token: false,
@@ -219,24 +244,19 @@ impl Argument {
         }
     }
 
-    fn named(word: &str) -> Argument {
-        let (name, kind) = match word.split_once(':') {
-            Some((name, "double")) => (name, ArgumentKind::Double),
-            Some((name, "string")) => (name, ArgumentKind::String),
-            Some((name, _)) => (name, ArgumentKind::Integer),
-            None => (word, ArgumentKind::of(word)),
+    /// `name:TOKEN@since`; only the token must be there.
+    fn pure_token(word: &str) -> Argument {
+        let (word, since) = split_off(word, '@');
+        let (name, token) = match word.split_once(':') {
+            Some((name, token)) => (name.to_string(), token),
+            None => (word.to_ascii_lowercase(), word),
         };
-        Argument::new(name.to_string(), kind)
-    }
-
-    fn of_several(kind: ArgumentKind, arguments: Vec<Argument>) -> Argument {
-        let names: Vec<&str> = arguments
-            .iter()
-            .map(|argument| argument.name.as_str())
-            .collect();
-        let mut argument = Argument::new(names.join("_"), kind);
-        argument.arguments = arguments;
-        argument
+        Argument {
+            kind: ArgumentKind::PureToken,
+            token: Some(token.to_string()),
+            since,
+            ..Argument::named(&name)
+        }
     }
 
     /// The names of its flags in COMMAND DOCS.
@@ -252,6 +272,14 @@ impl Argument {
     }
 }
 
+/// The word up to the mark, and what stands behind it.
+fn split_off(word: &str, mark: char) -> (&str, Option<String>) {
+    match word.split_once(mark) {
+        Some((word, rest)) => (word, Some(rest.to_string())),
+        None => (word, None),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,29 +291,31 @@ mod tests {
     }
 
     fn outline_one(argument: &Argument) -> String {
-        let token = match &argument.token {
-            Some(token) => format!("{token}="),
-            None => String::new(),
-        };
+        let token = argument.token.iter().map(|token| format!("{token}="));
+        let shown = Some(&argument.shown).filter(|shown| **shown != argument.name);
+        let shown = shown.map(|shown| format!("({shown})"));
+        let since = argument.since.iter().map(|version| format!("@{version}"));
+        let deprecated = argument.deprecated_since.iter();
+        let deprecated = deprecated.map(|version| format!("!{version}"));
         let inner = match argument.arguments.as_slice() {
-            [] => String::new(),
-            inner => format!("({})", outline(inner)),
+            [] => None,
+            inner => Some(format!("({})", outline(inner))),
         };
-        let marks = match (
-            argument.is_optional,
-            argument.is_multiple,
-            argument.repeats_token,
-        ) {
-            (false, false, false) => "",
-            (true, false, false) => "?",
-            (false, true, false) => "+",
-            (true, true, false) => "?+",
-            (false, true, true) => "++",
-            (true, true, true) => "?++",
-            (_, false, true) => unreachable!(),
-        };
-        let kind = argument.kind.name();
-        format!("{token}{}:{kind}{inner}{marks}", argument.name)
+        let marks = [
+            (argument.is_optional, "?"),
+            (argument.is_multiple, "+"),
+            (argument.repeats_token, "+"),
+        ];
+        let marks = marks.into_iter().filter(|(is_set, _)| *is_set);
+        token
+            .chain([argument.name.clone()])
+            .chain(shown)
+            .chain([format!(":{}", argument.kind.name())])
+            .chain(since)
+            .chain(deprecated)
+            .chain(inner)
+            .chain(marks.map(|(_, mark)| mark.to_string()))
+            .collect()
     }
 
     #[track_caller]
@@ -299,50 +329,69 @@ mod tests {
         check("key value", "key:key value:string");
         check("key increment:double", "key:key increment:double");
         check("pattern", "pattern:pattern");
-        check("[SCHEDULE]", "SCHEDULE=schedule:pure-token?");
+        check("[SCHEDULE@3.2.2]", "SCHEDULE=schedule:pure-token@3.2.2?");
         check("[COUNT count]", "COUNT=count:integer?");
-        check("[username] password", "username:string? password:string");
+        check(
+            "[username@6.0.0] password",
+            "username:string@6.0.0? password:string",
+        );
+        check("[sorting:ALPHA]", "ALPHA=sorting:pure-token?");
+        check(
+            "[BY by-pattern(pattern)]",
+            "BY=by-pattern(pattern):pattern?",
+        );
+        check("[change:CH@6.2.0]", "CH=change:pure-token@6.2.0?");
     }
 
     #[test]
     fn alternatives() {
         check(
-            "[NX | XX]",
-            "nx_xx:oneof(NX=nx:pure-token XX=xx:pure-token)?",
+            "[condition@2.6.12: NX | XX]",
+            "condition:oneof@2.6.12(NX=nx:pure-token XX=xx:pure-token)?",
         );
         check(
-            "<LEFT | RIGHT>",
-            "left_right:oneof(LEFT=left:pure-token RIGHT=right:pure-token)",
+            "<where: LEFT | RIGHT>",
+            "where:oneof(LEFT=left:pure-token RIGHT=right:pure-token)",
         );
         check(
-            "[EX seconds | KEEPTTL]",
-            "seconds_keepttl:oneof(EX=seconds:integer KEEPTTL=keepttl:pure-token)?",
+            "[expiration: EX seconds@2.6.12 | KEEPTTL@6.0.0]",
+            "expiration:oneof(EX=seconds:integer@2.6.12 KEEPTTL=keepttl:pure-token@6.0.0)?",
         );
         check(
-            "[TYPE <NORMAL | PUBSUB>]",
-            "TYPE=normal_pubsub:oneof(NORMAL=normal:pure-token PUBSUB=pubsub:pure-token)?",
+            "[SKIPME <YES | NO>]",
+            "SKIPME=skipme:oneof(YES=yes:pure-token NO=no:pure-token)?",
         );
         check(
-            "[[NOW] [FORCE] | ABORT]",
-            "now_force_abort:oneof(now_force:block(NOW=now:pure-token? FORCE=force:pure-token?) \
-             ABORT=abort:pure-token)?",
+            "[TYPE <client-type@5.0.0: NORMAL | PUBSUB>]",
+            "TYPE=client-type:oneof@5.0.0(NORMAL=normal:pure-token PUBSUB=pubsub:pure-token)?",
+        );
+        check(
+            "<id-selector: auto-id:* | id>",
+            "id-selector:oneof(*=auto-id:pure-token id:string)",
+        );
+        check(
+            "<filter: old-format(ip:port)!2.8.12 | ID client-id>",
+            "filter:oneof(old-format(ip:port):string!2.8.12 ID=client-id:integer)",
         );
     }
 
     #[test]
     fn blocks() {
         check(
-            "[LIMIT offset count]",
-            "LIMIT=offset_count:block(offset:integer count:integer)?",
+            "[LIMIT <offset count>]",
+            "LIMIT=limit:block(offset:integer count:integer)?",
         );
         check(
-            "[count [WITHVALUES]]",
-            "count_withvalues:block(count:integer WITHVALUES=withvalues:pure-token?)?",
+            "[options: count [WITHVALUES]]",
+            "options:block(count:integer WITHVALUES=withvalues:pure-token?)?",
         );
         check(
-            "[protover [AUTH username password]]",
-            "protover_username_password:block(protover:integer \
-             AUTH=username_password:block(username:string password:string)?)?",
+            "<by: <circle: BYRADIUS radius unit> | WHOLE>",
+            "by:oneof(circle:block(BYRADIUS=radius:double unit:string) WHOLE=whole:pure-token)",
+        );
+        check(
+            "[arguments: protover [AUTH <username password>]]",
+            "arguments:block(protover:integer AUTH=auth:block(username:string password:string)?)?",
         );
     }
 
@@ -351,14 +400,21 @@ mod tests {
         check("key [key ...]", "key:key+");
         check("[section [section ...]]", "section:string?+");
         check("[ID client-id [client-id ...]]", "ID=client-id:integer?+");
-        check("[GET pattern [GET pattern ...]]", "GET=pattern:pattern?++");
         check(
-            "key field value [field value ...]",
-            "key:key field_value:block(field:string value:string)+",
+            "[GET get-pattern(pattern) [GET ...]]",
+            "GET=get-pattern(pattern):pattern?++",
         );
         check(
-            "<[ID client-id] | [MAXAGE age]> [...]",
-            "client-id_age:oneof(ID=client-id:integer? MAXAGE=age:string?)+",
+            "key <data: field value> [...]",
+            "key:key data:block(field:string value:string)+",
+        );
+        check(
+            "[CONFIG <configs: name value> [CONFIG ...]]",
+            "CONFIG=configs:block(name:string value:string)?++",
+        );
+        check(
+            "[<operation: GET encoding | SET value> [...]]",
+            "operation:oneof(GET=encoding:string SET=value:string)?+",
         );
     }
 

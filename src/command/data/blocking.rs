@@ -23,16 +23,20 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         flags: flags(&[WRITE, BLOCKING]), group: Group::List, since: "2.0.0",
         syntax: "key [key ...] timeout",
         summary: "Removes and returns the first element in a list. Blocks until an element is available otherwise. \
-            Deletes the list if the last element was popped.", ..BASE },
+            Deletes the list if the last element was popped.",
+        complexity: "O(N) where N is the number of provided keys.",
+        history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")], ..BASE },
     CommandSpec { name: "brpop", arity: -3, handler: Wait(brpop), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])],
         flags: flags(&[WRITE, BLOCKING]), group: Group::List, since: "2.0.0",
         syntax: "key [key ...] timeout",
         summary: "Removes and returns the last element in a list. Blocks until an element is available otherwise. \
-            Deletes the list if the last element was popped.", ..BASE },
+            Deletes the list if the last element was popped.",
+        complexity: "O(N) where N is the number of provided keys.",
+        history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")], ..BASE },
     CommandSpec { name: "blmove", arity: 6, handler: Wait(blmove),
         keys: &[key(1, &[RW, ACCESS, DELETE]), key(2, &[RW, INSERT])],
         flags: flags(&[WRITE, DENYOOM, BLOCKING]), group: Group::List, since: "6.2.0",
-        syntax: "source destination <LEFT | RIGHT> <LEFT | RIGHT> timeout",
+        syntax: "source destination <wherefrom: LEFT | RIGHT> <whereto: LEFT | RIGHT> timeout",
         summary: "Pops an element from a list, pushes it to another list and returns it. Blocks until an element is \
             available otherwise. Deletes the list if the last element was moved.", ..BASE },
     CommandSpec { name: "brpoplpush", arity: 4, handler: Wait(brpoplpush),
@@ -41,27 +45,35 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         syntax: "source destination timeout",
         summary: "Pops an element from a list, pushes it to another list and returns it. Block until an element is \
             available otherwise. Deletes the list if the last element was popped.",
+        history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")],
         deprecated: Some(("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments")), ..BASE },
     CommandSpec { name: "blmpop", arity: -5, handler: Wait(blmpop), keys: &[counted_keys(2, &[RW, ACCESS, DELETE])],
         flags: flags(&[WRITE, BLOCKING]), group: Group::List, since: "7.0.0",
-        syntax: "timeout numkeys key [key ...] <LEFT | RIGHT> [COUNT count]",
+        syntax: "timeout numkeys key [key ...] <where: LEFT | RIGHT> [COUNT count]",
         summary: "Pops the first element from one of multiple lists. Blocks until an element is available otherwise. \
-            Deletes the list if the last element was popped.", ..BASE },
+            Deletes the list if the last element was popped.",
+        complexity: "O(N+M) where N is the number of provided keys and M is the number of elements returned.", ..BASE },
     CommandSpec { name: "bzpopmin", arity: -3, handler: Wait(bzpopmin), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])],
         flags: flags(&[WRITE, BLOCKING, FAST]), group: Group::SortedSet, since: "5.0.0",
         syntax: "key [key ...] timeout",
         summary: "Removes and returns the member with the lowest score from one or more sorted sets. Blocks until a \
-            member is available otherwise. Deletes the sorted set if the last element was popped.", ..BASE },
+            member is available otherwise. Deletes the sorted set if the last element was popped.",
+        complexity: "O(log(N)) with N being the number of elements in the sorted set.",
+        history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")], ..BASE },
     CommandSpec { name: "bzpopmax", arity: -3, handler: Wait(bzpopmax), keys: &[keys(1, -2, 1, &[RW, ACCESS, DELETE])],
         flags: flags(&[WRITE, BLOCKING, FAST]), group: Group::SortedSet, since: "5.0.0",
         syntax: "key [key ...] timeout",
         summary: "Removes and returns the member with the highest score from one or more sorted sets. Blocks until a \
-            member available otherwise.  Deletes the sorted set if the last element was popped.", ..BASE },
+            member available otherwise.  Deletes the sorted set if the last element was popped.",
+        complexity: "O(log(N)) with N being the number of elements in the sorted set.",
+        history: &[("6.0.0", "`timeout` is interpreted as a double instead of an integer.")], ..BASE },
     CommandSpec { name: "bzmpop", arity: -5, handler: Wait(bzmpop), keys: &[counted_keys(2, &[RW, ACCESS, DELETE])],
         flags: flags(&[WRITE, BLOCKING]), group: Group::SortedSet, since: "7.0.0",
-        syntax: "timeout numkeys key [key ...] <MIN | MAX> [COUNT count]",
+        syntax: "timeout numkeys key [key ...] <where: MIN | MAX> [COUNT count]",
         summary: "Removes and returns a member by score from one or more sorted sets. Blocks until a member is \
-            available otherwise. Deletes the sorted set if the last element was popped.", ..BASE },
+            available otherwise. Deletes the sorted set if the last element was popped.",
+        complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the \
+            sorted set, and M being the number of elements popped.", ..BASE },
 ];
 
 /// ```text

@@ -12,15 +12,39 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "dump", arity: 2, handler: Read(dump), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Generic, since: "2.6.0",
         syntax: "key", summary: "Returns a serialized representation of the value stored at a key.",
+        complexity: "O(1) to access the key and additional O(N*M) to serialize it, where N is the number of Redis \
+            objects composing the value and M their average size. For small string values the time complexity is thus \
+            O(1)+O(1*M) where M is small, so simply O(1).",
         tips: &["nondeterministic_output"], ..BASE },
     CommandSpec { name: "restore", arity: -4, handler: Write(restore), keys: &[key(1, &[OW, UPDATE])],
         flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS]), group: Group::Generic, since: "2.6.0",
-        syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
-        summary: "Creates a key from the serialized representation of a value.", ..BASE },
+        syntax: "key ttl serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds@5.0.0] [FREQ \
+            frequency@5.0.0]",
+        summary: "Creates a key from the serialized representation of a value.",
+        complexity: "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is \
+            the number of Redis objects composing the value and M their average size. For small string values the time \
+            complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the \
+            complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
+        history: &[
+            ("3.0.0", "Added the `REPLACE` modifier."),
+            ("5.0.0", "Added the `ABSTTL` modifier."),
+            ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+        ], ..BASE },
     CommandSpec { name: "restore-asking", arity: -4, handler: Write(restore), keys: &[key(1, &[OW, UPDATE])],
         flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS, ASKING, CAT_KEYSPACE]), group: Group::Server, since: "3.0.0",
-        syntax: "key ttl serialized-value [REPLACE] [ABSTTL] [IDLETIME seconds] [FREQ frequency]",
-        summary: "An internal command for migrating keys in a cluster.", ..BASE },
+        syntax: "key ttl serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds@5.0.0] [FREQ \
+            frequency@5.0.0]",
+        summary: "An internal command for migrating keys in a cluster.",
+        complexity: "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is \
+            the number of Redis objects composing the value and M their average size. For small string values the time \
+            complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the \
+            complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
+        history: &[
+            ("3.0.0", "Added the `REPLACE` modifier."),
+            ("5.0.0", "Added the `ABSTTL` modifier."),
+            ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+        ],
+        is_internal: true, ..BASE },
 ];
 
 /// The value as bytes that RESTORE takes, here or in another server.

@@ -12,7 +12,8 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "lcs", arity: -3, handler: Read(lcs), keys: &[keys(1, 2, 1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::String, since: "7.0.0",
         syntax: "key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]",
-        summary: "Finds the longest common substring.", ..BASE },
+        summary: "Finds the longest common substring.",
+        complexity: "O(N*M) where N and M are the lengths of s1 and s2, respectively", ..BASE },
 ];
 
 /// ```text

@@ -28,14 +28,19 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "sort", arity: -2, handler: ByArguments(handler_of_sort),
         keys: &[key(1, &[RO, ACCESS]), BY_AND_GET, STORE],
         flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS, CAT_COLLECTIONS]), group: Group::Generic, since: "1.0.0",
-        syntax: "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA] [STORE \
-            destination]",
-        summary: "Sorts the elements in a list, a set, or a sorted set, optionally storing the result.", ..BASE },
+        syntax: "key [BY by-pattern(pattern)] [LIMIT <offset count>] [GET get-pattern(pattern) [GET ...]] [order: ASC \
+            | DESC] [sorting:ALPHA] [STORE destination]",
+        summary: "Sorts the elements in a list, a set, or a sorted set, optionally storing the result.",
+        complexity: "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number of \
+            returned elements. When the elements are not sorted, complexity is O(N).", ..BASE },
     CommandSpec { name: "sort_ro", arity: -2, handler: ByArguments(handler_of_sort_ro),
         keys: &[key(1, &[RO, ACCESS]), BY_AND_GET],
         flags: flags(&[READONLY, CAT_DANGEROUS, CAT_COLLECTIONS]), group: Group::Generic, since: "7.0.0",
-        syntax: "key [BY pattern] [LIMIT offset count] [GET pattern [GET pattern ...]] [ASC | DESC] [ALPHA]",
-        summary: "Returns the sorted elements of a list, a set, or a sorted set.", ..BASE },
+        syntax: "key [BY by-pattern(pattern)] [LIMIT <offset count>] [GET get-pattern(pattern) [GET ...]] [order: ASC \
+            | DESC] [sorting:ALPHA]",
+        summary: "Returns the sorted elements of a list, a set, or a sorted set.",
+        complexity: "O(N+M*log(M)) where N is the number of elements in the list or set to sort, and M the number of \
+            returned elements. When the elements are not sorted, complexity is O(N).", ..BASE },
 ];
 
 const BY_AND_GET: KeySpec = keys_by_pattern(&[RO, ACCESS]).noting(

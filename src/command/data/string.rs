@@ -14,9 +14,15 @@ use crate::keyspace::string_entry::StringForm;
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "set", arity: -3, handler: Write(set), keys: &[KEY_OF_SET],
         flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "1.0.0",
-        syntax: "key value [NX | XX] [GET] [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT \
-            unix-time-milliseconds | KEEPTTL]",
-        summary: "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.", ..BASE },
+        syntax: "key value [condition@2.6.12: NX | XX] [GET@6.2.0] [expiration: EX seconds@2.6.12 | PX \
+            milliseconds@2.6.12 | EXAT unix-time-seconds@6.2.0 | PXAT unix-time-milliseconds@6.2.0 | KEEPTTL@6.0.0]",
+        summary: "Sets the string value of a key, ignoring its type. The key is created if it doesn't exist.",
+        history: &[
+            ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
+            ("6.0.0", "Added the `KEEPTTL` option."),
+            ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` option."),
+            ("7.0.0", "Allowed the `NX` and `GET` options to be used together."),
+        ], ..BASE },
     CommandSpec { name: "get", arity: 2, handler: Read(get), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY, FAST]), group: Group::String, since: "1.0.0",
         syntax: "key", summary: "Returns the string value of a key.", ..BASE },
@@ -46,41 +52,53 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "getex", arity: -2, handler: Write(getex),
         keys: &[key(1, &[RW, ACCESS, UPDATE]).noting("RW and UPDATE because it changes the TTL")],
         flags: flags(&[WRITE, FAST]), group: Group::String, since: "6.2.0",
-        syntax: "key [EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds | PERSIST]",
+        syntax: "key [expiration: EX seconds | PX milliseconds | EXAT unix-time-seconds | PXAT unix-time-milliseconds \
+            | PERSIST]",
         summary: "Returns the string value of a key after setting its expiration time.", ..BASE },
     CommandSpec { name: "mget", arity: -2, handler: Read(mget), keys: &[keys(1, -1, 1, &[RO, ACCESS])],
         flags: flags(&[READONLY, FAST]), group: Group::String, since: "1.0.0",
         syntax: "key [key ...]", summary: "Atomically returns the string values of one or more keys.",
-        tips: &["request_policy:multi_shard"], ..BASE },
+        complexity: "O(N) where N is the number of keys to retrieve.", tips: &["request_policy:multi_shard"], ..BASE },
     CommandSpec { name: "mset", arity: -3, handler: Write(mset), keys: &[keys(1, -1, 2, &[OW, UPDATE])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "1.0.1",
-        syntax: "key value [key value ...]",
+        syntax: "<data: key value> [...]",
         summary: "Atomically creates or modifies the string values of one or more keys.",
+        complexity: "O(N) where N is the number of keys to set.",
         tips: &["request_policy:multi_shard", "response_policy:all_succeeded"], ..BASE },
     CommandSpec { name: "msetnx", arity: -3, handler: Write(msetnx), keys: &[keys(1, -1, 2, &[OW, INSERT])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "1.0.1",
-        syntax: "key value [key value ...]",
+        syntax: "<data: key value> [...]",
         summary: "Atomically modifies the string values of one or more keys only when all keys don't exist.",
-        tips: &["request_policy:multi_shard", "response_policy:agg_min"], ..BASE },
+        complexity: "O(N) where N is the number of keys to set.", ..BASE },
     CommandSpec { name: "append", arity: 3, handler: Write(append), keys: &[key(1, &[RW, INSERT])],
         flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::String, since: "2.0.0",
-        syntax: "key value",
-        summary: "Appends a string to the value of a key. Creates the key if it doesn't exist.", ..BASE },
+        syntax: "key value", summary: "Appends a string to the value of a key. Creates the key if it doesn't exist.",
+        complexity: "O(1). The amortized time complexity is O(1) assuming the appended value is small and the already \
+            present value is of any size, since the dynamic string library used by Redis will double the free space \
+            available on every reallocation.", ..BASE },
     CommandSpec { name: "strlen", arity: 2, handler: Read(strlen), keys: &[key(1, &[RO])],
         flags: flags(&[READONLY, FAST]), group: Group::String, since: "2.2.0",
         syntax: "key", summary: "Returns the length of a string value.", ..BASE },
     CommandSpec { name: "getrange", arity: 4, handler: Read(getrange), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::String, since: "2.4.0",
-        syntax: "key start end", summary: "Returns a substring of the string stored at a key.", ..BASE },
+        syntax: "key start end", summary: "Returns a substring of the string stored at a key.",
+        complexity: "O(N) where N is the length of the returned string. The complexity is ultimately determined by the \
+            returned length, but because creating a substring from an existing string is very cheap, it can be \
+            considered O(1) for small strings.", ..BASE },
     CommandSpec { name: "substr", arity: 4, handler: Read(getrange), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::String, since: "1.0.0",
         syntax: "key start end", summary: "Returns a substring from a string value.",
+        complexity: "O(N) where N is the length of the returned string. The complexity is ultimately determined by the \
+            returned length, but because creating a substring from an existing string is very cheap, it can be \
+            considered O(1) for small strings.",
         deprecated: Some(("2.0.0", "`GETRANGE`")), ..BASE },
     CommandSpec { name: "setrange", arity: 4, handler: Write(setrange), keys: &[key(1, &[RW, UPDATE])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::String, since: "2.2.0",
         syntax: "key offset value",
-        summary: "Overwrites a part of a string value with another by an offset. Creates the key if it doesn't \
-            exist.", ..BASE },
+        summary: "Overwrites a part of a string value with another by an offset. Creates the key if it doesn't exist.",
+        complexity: "O(1), not counting the time taken to copy the new string in place. Usually, this string is very \
+            small so the amortized complexity is O(1). Otherwise, complexity is O(M) with M being the length of the \
+            value argument.", ..BASE },
 ];
 
 const KEY_OF_SET: KeySpec = key(1, &[RW, ACCESS, UPDATE, VARIABLE])

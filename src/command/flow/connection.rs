@@ -40,13 +40,18 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         syntax: "index", summary: "Changes the selected database.", ..BASE },
     CommandSpec { name: "hello", arity: -1, handler: NoLock(hello),
         flags: flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY]), group: Group::Connection, since: "6.0.0",
-        syntax: "[protover [AUTH username password] [SETNAME clientname]]",
-        summary: "Handshakes with the server.",
+        syntax: "[arguments: protover [AUTH <username password>] [SETNAME clientname]]",
+        summary: "Handshakes with the Redis server.",
+        history: &[
+            ("6.2.0", "`protover` made optional; when called without arguments the command reports the current \
+                connection's context."),
+        ],
         is_secret: is_secret_of_hello, ..BASE },
     CommandSpec { name: "auth", arity: -2, handler: NoLock(auth),
         flags: flags(&[NOSCRIPT, LOADING, STALE, FAST, NO_AUTH, ALLOW_BUSY]), group: Group::Connection, since: "1.0.0",
-        syntax: "[username] password", summary: "Authenticates the connection.",
-        is_secret: |_, index| index > 0, ..BASE },
+        syntax: "[username@6.0.0] password", summary: "Authenticates the connection.",
+        complexity: "O(N) where N is the number of passwords defined for the user",
+        history: &[("6.0.0", "Added ACL style (username and password).")], is_secret: |_, index| index > 0, ..BASE },
 ];
 
 /// ```text

@@ -25,7 +25,8 @@ use std::time::Duration;
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "debug", arity: -2, handler: ByArguments(handler_of),
         flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE, PROTECTED]), group: Group::Server, since: "1.0.0",
-        summary: "A container for debugging commands.", ..BASE },
+        summary: "A container for debugging commands.", complexity: "Depends on subcommand.", is_internal: true,
+        ..BASE },
 ];
 
 /// DEBUG is one command in the table, as in Redis, so the subcommands are distinguished here.

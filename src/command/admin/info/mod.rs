@@ -29,6 +29,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "info", arity: -1, handler: Survey(info),
         flags: flags(&[LOADING, STALE, CAT_DANGEROUS]), group: Group::Server, since: "1.0.0",
         syntax: "[section [section ...]]", summary: "Returns information and statistics about the server.",
+        history: &[("7.0.0", "Added support for taking multiple section arguments.")],
         tips: &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"], ..BASE },
 ];
 

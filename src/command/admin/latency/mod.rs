@@ -17,7 +17,7 @@ use crate::util::quoting::c_string;
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "latency", arity: -2, handler: Container(LATENCY), group: Group::Server, since: "2.8.13",
-        summary: "A container for latency diagnostics commands.", ..BASE },
+        summary: "A container for latency diagnostics commands.", complexity: "Depends on subcommand.", ..BASE },
 ];
 
 /// The hints of what answers for the moment.
@@ -41,7 +41,8 @@ const LATENCY: &[CommandSpec] = &[
         flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "7.0.0",
         syntax: "[command [command ...]]",
         summary: "Returns the cumulative distribution of latencies of a subset or all commands.",
-        tips: TIPS, ..BASE },
+        complexity: "O(N) where N is the number of commands with latency information being retrieved.", tips: TIPS,
+        ..BASE },
     CommandSpec { name: "history", arity: 3, handler: NoLock(history),
         flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
         syntax: "event", summary: "Returns timestamp-latency samples for an event.",
@@ -53,7 +54,7 @@ const LATENCY: &[CommandSpec] = &[
     CommandSpec { name: "reset", arity: -2, handler: NoLock(reset),
         flags: flags(&[ADMIN, NOSCRIPT, LOADING, STALE]), group: Group::Server, since: "2.8.13",
         syntax: "[event [event ...]]", summary: "Resets the latency data for one or more events.",
-        tips: &["request_policy:all_nodes", "response_policy:all_succeeded"], ..BASE },
+        tips: &["request_policy:all_nodes", "response_policy:agg_sum"], ..BASE },
     CommandSpec { name: "help", arity: 2, handler: NoLock(help),
         flags: flags(&[LOADING, STALE]), group: Group::Server, since: "2.8.13",
         summary: "Returns helpful text about the different subcommands.", ..BASE },

@@ -13,21 +13,23 @@ use crate::types::sorted_set::SortedSet;
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "geoadd", arity: -5, handler: Write(geoadd), keys: &[key(1, &[RW, UPDATE])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "3.2.0",
-        syntax: "key [NX | XX] [CH] longitude:double latitude:double member [longitude:double latitude:double member \
-            ...]",
-        summary: "Adds one or more members to a geospatial index. The key is created if it doesn't exist.", ..BASE },
+        syntax: "key [condition@6.2.0: NX | XX] [change:CH@6.2.0] <data: longitude latitude member> [...]",
+        summary: "Adds one or more members to a geospatial index. The key is created if it doesn't exist.",
+        complexity: "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
+        history: &[("6.2.0", "Added the `CH`, `NX` and `XX` options.")], ..BASE },
     CommandSpec { name: "geodist", arity: -4, handler: Read(geodist), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.0",
-        syntax: "key member1 member2 [M | KM | FT | MI]",
+        syntax: "key member1 member2 [unit: M | KM | FT | MI]",
         summary: "Returns the distance between two members of a geospatial index.", ..BASE },
     CommandSpec { name: "geohash", arity: -2, handler: Read(geohash), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.0",
-        syntax: "key [member [member ...]]",
-        summary: "Returns members from a geospatial index as geohash strings.", ..BASE },
+        syntax: "key [member [member ...]]", summary: "Returns members from a geospatial index as geohash strings.",
+        complexity: "O(1) for each member requested.", ..BASE },
     CommandSpec { name: "geopos", arity: -2, handler: Read(geopos), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.0",
         syntax: "key [member [member ...]]",
-        summary: "Returns the longitude and latitude of members from a geospatial index.", ..BASE },
+        summary: "Returns the longitude and latitude of members from a geospatial index.",
+        complexity: "O(1) for each member requested.", ..BASE },
 ];
 
 /// How many of the given members are new, or with CH, how many have changed.

@@ -18,47 +18,67 @@ use std::cmp::Ordering;
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "geosearch", arity: -7, handler: Read(geosearch), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Geo, since: "6.2.0",
-        syntax: "key <FROMMEMBER member | FROMLONLAT longitude:double latitude:double> <BYRADIUS radius:double <M | KM \
-            | FT | MI> | BYBOX width:double height:double <M | KM | FT | MI>> [ASC | DESC] [COUNT count [ANY]] \
-            [WITHCOORD] [WITHDIST] [WITHHASH]",
-        summary: "Queries a geospatial index for members inside an area of a box or a circle.", ..BASE },
+        syntax: "key <from: FROMMEMBER member | FROMLONLAT <longitude latitude>> <by: <circle: BYRADIUS radius <unit: \
+            M | KM | FT | MI>> | <box: BYBOX width height <unit: M | KM | FT | MI>>> [order: ASC | DESC] [count-block: \
+            COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]",
+        summary: "Queries a geospatial index for members inside an area of a box or a circle.",
+        complexity: "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the \
+            shape provided as the filter and M is the number of items inside the shape",
+        history: &[("7.0.0", "Added support for uppercase unit names.")], ..BASE },
     CommandSpec { name: "geosearchstore", arity: -8, handler: Write(geosearchstore),
         keys: &[key(1, &[OW, UPDATE]), key(2, &[RO, ACCESS])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "6.2.0",
-        syntax: "destination source <FROMMEMBER member | FROMLONLAT longitude:double latitude:double> <BYRADIUS \
-            radius:double <M | KM | FT | MI> | BYBOX width:double height:double <M | KM | FT | MI>> [ASC | DESC] \
-            [COUNT count [ANY]] [STOREDIST]",
+        syntax: "destination source <from: FROMMEMBER member | FROMLONLAT <longitude latitude>> <by: <circle: BYRADIUS \
+            radius <unit: M | KM | FT | MI>> | <box: BYBOX width height <unit: M | KM | FT | MI>>> [order: ASC | DESC] \
+            [count-block: COUNT count [ANY]] [STOREDIST]",
         summary: "Queries a geospatial index for members inside an area of a box or a circle, optionally stores the \
-            result.", ..BASE },
+            result.",
+        complexity: "O(N+log(M)) where N is the number of elements in the grid-aligned bounding box area around the \
+            shape provided as the filter and M is the number of items inside the shape",
+        history: &[("7.0.0", "Added support for uppercase unit names.")], ..BASE },
     CommandSpec { name: "georadius", arity: -6, handler: Write(georadius),
         keys: &[key(1, &[RO, ACCESS]), key_after("STORE", 6, &[OW, UPDATE]), key_after("STOREDIST", 6, &[OW, UPDATE])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "3.2.0",
-        syntax: "key longitude:double latitude:double radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] \
-            [WITHHASH] [COUNT count [ANY]] [ASC | DESC] [STORE key | STOREDIST key]",
+        syntax: "key longitude latitude radius <unit: M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] \
+            [count-block: COUNT count [ANY@6.2.0]] [order: ASC | DESC] [store: STORE storekey(key) | STOREDIST \
+            storedistkey(key)]",
         summary: "Queries a geospatial index for members within a distance from a coordinate, optionally stores the \
             result.",
+        complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area \
+            delimited by center and radius and M is the number of items inside the index.",
+        history: &[
+            ("6.2.0", "Added the `ANY` option for `COUNT`."),
+            ("7.0.0", "Added support for uppercase unit names."),
+        ],
         deprecated: Some(("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument")), ..BASE },
     CommandSpec { name: "georadius_ro", arity: -6, handler: Read(georadius_ro), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.10",
-        syntax: "key longitude:double latitude:double radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] \
-            [WITHHASH] [COUNT count [ANY]] [ASC | DESC]",
+        syntax: "key longitude latitude radius <unit: M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] \
+            [count-block: COUNT count [ANY@6.2.0]] [order: ASC | DESC]",
         summary: "Returns members from a geospatial index that are within a distance from a coordinate.",
+        complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area \
+            delimited by center and radius and M is the number of items inside the index.",
+        history: &[("6.2.0", "Added the `ANY` option for `COUNT`.")],
         deprecated: Some(("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument")), ..BASE },
     CommandSpec { name: "georadiusbymember", arity: -5, handler: Write(georadiusbymember),
         keys: &[key(1, &[RO, ACCESS]), key_after("STORE", 5, &[OW, UPDATE]), key_after("STOREDIST", 5, &[OW, UPDATE])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::Geo, since: "3.2.0",
-        syntax: "key member radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] \
-            [ASC | DESC] [STORE key | STOREDIST key]",
+        syntax: "key member radius <unit: M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [count-block: COUNT \
+            count [ANY]] [order: ASC | DESC] [store: STORE storekey(key) | STOREDIST storedistkey(key)]",
         summary: "Queries a geospatial index for members within a distance from a member, optionally stores the \
             result.",
-        deprecated: Some((
-            "6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments"
-        )), ..BASE },
+        complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area \
+            delimited by center and radius and M is the number of items inside the index.",
+        history: &[("7.0.0", "Added support for uppercase unit names.")],
+        deprecated: Some(("6.2.0", "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments")),
+        ..BASE },
     CommandSpec { name: "georadiusbymember_ro", arity: -5, handler: Read(georadiusbymember_ro),
         keys: &[key(1, &[RO, ACCESS])], flags: flags(&[READONLY]), group: Group::Geo, since: "3.2.10",
-        syntax: "key member radius:double <M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] \
-            [ASC | DESC]",
+        syntax: "key member radius <unit: M | KM | FT | MI> [WITHCOORD] [WITHDIST] [WITHHASH] [count-block: COUNT \
+            count [ANY]] [order: ASC | DESC]",
         summary: "Returns members from a geospatial index that are within a distance from a member.",
+        complexity: "O(N+log(M)) where N is the number of elements inside the bounding box of the circular area \
+            delimited by center and radius and M is the number of items inside the index.",
         deprecated: Some(("6.2.0", "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments")), ..BASE },
 ];
 

@@ -12,12 +12,20 @@ use smallvec::SmallVec;
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "zadd", arity: -4, handler: Write(zadd), keys: &[key(1, &[RW, UPDATE])],
         flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::SortedSet, since: "1.2.0",
-        syntax: "key [NX | XX] [GT | LT] [CH] [INCR] score:double member [score:double member ...]",
+        syntax: "key [condition@3.0.2: NX | XX] [comparison@6.2.0: GT | LT] [change:CH@3.0.2] [increment:INCR@3.0.2] \
+            <data: score member> [...]",
         summary: "Adds one or more members to a sorted set, or updates their scores. Creates the key if it doesn't \
-            exist.", ..BASE },
+            exist.",
+        complexity: "O(log(N)) for each item added, where N is the number of elements in the sorted set.",
+        history: &[
+            ("2.4.0", "Accepts multiple elements."),
+            ("3.0.2", "Added the `XX`, `NX`, `CH` and `INCR` options."),
+            ("6.2.0", "Added the `GT` and `LT` options."),
+        ], ..BASE },
     CommandSpec { name: "zincrby", arity: 4, handler: Write(zincrby), keys: &[key(1, &[RW, ACCESS, UPDATE])],
         flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::SortedSet, since: "1.2.0",
-        syntax: "key increment member", summary: "Increments the score of a member in a sorted set.", ..BASE },
+        syntax: "key increment member", summary: "Increments the score of a member in a sorted set.",
+        complexity: "O(log(N)) where N is the number of elements in the sorted set.", ..BASE },
 ];
 
 /// Members with the scores that are given for them.

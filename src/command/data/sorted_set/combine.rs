@@ -19,34 +19,46 @@ pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "zunion", arity: -3, handler: Read(zunion), keys: &[counted_keys(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "6.2.0",
         syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
-        summary: "Returns the union of multiple sorted sets.", ..BASE },
+        summary: "Returns the union of multiple sorted sets.",
+        complexity: "O(N)+O(M*log(M)) with N being the sum of the sizes of the input sorted sets, and M being the \
+            number of elements in the resulting sorted set.", ..BASE },
     CommandSpec { name: "zinter", arity: -3, handler: Read(zinter), keys: &[counted_keys(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "6.2.0",
         syntax: "numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>] [WITHSCORES]",
-        summary: "Returns the intersect of multiple sorted sets.", ..BASE },
+        summary: "Returns the intersect of multiple sorted sets.",
+        complexity: "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of \
+            input sorted sets and M being the number of elements in the resulting sorted set.", ..BASE },
     CommandSpec { name: "zdiff", arity: -3, handler: Read(zdiff), keys: &[counted_keys(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "6.2.0",
-        syntax: "numkeys key [key ...] [WITHSCORES]",
-        summary: "Returns the difference between multiple sorted sets.", ..BASE },
+        syntax: "numkeys key [key ...] [WITHSCORES]", summary: "Returns the difference between multiple sorted sets.",
+        complexity: "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the \
+            size of the first set, and K is the size of the result set.", ..BASE },
     CommandSpec { name: "zunionstore", arity: -4, handler: Write(zunionstore),
         keys: &[key(1, &[OW, UPDATE]), counted_keys(2, &[RO, ACCESS])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::SortedSet, since: "2.0.0",
         syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
-        summary: "Stores the union of multiple sorted sets in a key.", ..BASE },
+        summary: "Stores the union of multiple sorted sets in a key.",
+        complexity: "O(N)+O(M log(M)) with N being the sum of the sizes of the input sorted sets, and M being the \
+            number of elements in the resulting sorted set.", ..BASE },
     CommandSpec { name: "zinterstore", arity: -4, handler: Write(zinterstore),
         keys: &[key(1, &[OW, UPDATE]), counted_keys(2, &[RO, ACCESS])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::SortedSet, since: "2.0.0",
         syntax: "destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE <SUM | MIN | MAX>]",
-        summary: "Stores the intersect of multiple sorted sets in a key.", ..BASE },
+        summary: "Stores the intersect of multiple sorted sets in a key.",
+        complexity: "O(N*K)+O(M*log(M)) worst case with N being the smallest input sorted set, K being the number of \
+            input sorted sets and M being the number of elements in the resulting sorted set.", ..BASE },
     CommandSpec { name: "zdiffstore", arity: -4, handler: Write(zdiffstore),
         keys: &[key(1, &[OW, UPDATE]), counted_keys(2, &[RO, ACCESS])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::SortedSet, since: "6.2.0",
-        syntax: "destination numkeys key [key ...]",
-        summary: "Stores the difference of multiple sorted sets in a key.", ..BASE },
+        syntax: "destination numkeys key [key ...]", summary: "Stores the difference of multiple sorted sets in a key.",
+        complexity: "O(L + (N-K)log(N)) worst case where L is the total number of elements in all the sets, N is the \
+            size of the first set, and K is the size of the result set.", ..BASE },
     CommandSpec { name: "zintercard", arity: -3, handler: Read(zintercard), keys: &[counted_keys(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "7.0.0",
         syntax: "numkeys key [key ...] [LIMIT limit]",
-        summary: "Returns the number of members of the intersect of multiple sorted sets.", ..BASE },
+        summary: "Returns the number of members of the intersect of multiple sorted sets.",
+        complexity: "O(N*K) worst case with N being the smallest input sorted set, K being the number of input sorted \
+            sets.", ..BASE },
 ];
 
 /// What is combined.

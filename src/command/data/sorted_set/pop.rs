@@ -15,17 +15,23 @@ pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
         flags: flags(&[WRITE, FAST]), group: Group::SortedSet, since: "5.0.0",
         syntax: "key [count]",
         summary: "Returns the lowest-scoring members from a sorted set after removing them. Deletes the sorted set if \
-            the last member was popped.", ..BASE },
+            the last member was popped.",
+        complexity: "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of \
+            elements popped.", ..BASE },
     CommandSpec { name: "zpopmax", arity: -2, handler: Write(zpopmax), keys: &[key(1, &[RW, ACCESS, DELETE])],
         flags: flags(&[WRITE, FAST]), group: Group::SortedSet, since: "5.0.0",
         syntax: "key [count]",
         summary: "Returns the highest-scoring members from a sorted set after removing them. Deletes the sorted set if \
-            the last member was popped.", ..BASE },
+            the last member was popped.",
+        complexity: "O(log(N)*M) with N being the number of elements in the sorted set, and M being the number of \
+            elements popped.", ..BASE },
     CommandSpec { name: "zmpop", arity: -4, handler: Write(zmpop), keys: &[counted_keys(1, &[RW, ACCESS, DELETE])],
         flags: flags(&[WRITE]), group: Group::SortedSet, since: "7.0.0",
-        syntax: "numkeys key [key ...] <MIN | MAX> [COUNT count]",
+        syntax: "numkeys key [key ...] <where: MIN | MAX> [COUNT count]",
         summary: "Returns the highest- or lowest-scoring members from one or more sorted sets after removing them. \
-            Deletes the sorted set if the last member was popped.", ..BASE },
+            Deletes the sorted set if the last member was popped.",
+        complexity: "O(K) + O(M*log(N)) where K is the number of provided keys, N being the number of elements in the \
+            sorted set, and M being the number of elements popped.", ..BASE },
 ];
 
 /// Which members go first.

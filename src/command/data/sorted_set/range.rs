@@ -13,38 +13,60 @@ use std::ops::Range;
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "zrange", arity: -4, handler: Read(zrange), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "1.2.0",
-        syntax: "key start:string stop:string [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]",
-        summary: "Returns members in a sorted set within a range of indexes.", ..BASE },
+        syntax: "key start:string stop:string [sortby@6.2.0: BYSCORE | BYLEX] [REV@6.2.0] [LIMIT <limit@6.2.0: offset \
+            count>] [WITHSCORES]",
+        summary: "Returns members in a sorted set within a range of indexes.",
+        complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
+            returned.",
+        history: &[("6.2.0", "Added the `REV`, `BYSCORE`, `BYLEX` and `LIMIT` options.")], ..BASE },
     CommandSpec { name: "zrevrange", arity: -4, handler: Read(zrevrange), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "1.2.0",
         syntax: "key start stop [WITHSCORES]",
         summary: "Returns members in a sorted set within a range of indexes in reverse order.",
+        complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
+            returned.",
         deprecated: Some(("6.2.0", "`ZRANGE` with the `REV` argument")), ..BASE },
     CommandSpec { name: "zrangebyscore", arity: -4, handler: Read(zrangebyscore), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "1.0.5",
-        syntax: "key min:double max:double [WITHSCORES] [LIMIT offset count]",
+        syntax: "key min:double max:double [WITHSCORES@2.0.0] [LIMIT <offset count>]",
         summary: "Returns members in a sorted set within a range of scores.",
+        complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
+            being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can \
+            consider it O(log(N)).",
+        history: &[("2.0.0", "Added the `WITHSCORES` modifier.")],
         deprecated: Some(("6.2.0", "`ZRANGE` with the `BYSCORE` argument")), ..BASE },
     CommandSpec { name: "zrevrangebyscore", arity: -4, handler: Read(zrevrangebyscore), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "2.2.0",
-        syntax: "key max:double min:double [WITHSCORES] [LIMIT offset count]",
+        syntax: "key max:double min:double [WITHSCORES] [LIMIT <offset count>]",
         summary: "Returns members in a sorted set within a range of scores in reverse order.",
+        complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
+            being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can \
+            consider it O(log(N)).",
+        history: &[("2.1.6", "`min` and `max` can be exclusive.")],
         deprecated: Some(("6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments")), ..BASE },
     CommandSpec { name: "zrangebylex", arity: -4, handler: Read(zrangebylex), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "2.8.9",
-        syntax: "key min max [LIMIT offset count]",
+        syntax: "key min max [LIMIT <offset count>]",
         summary: "Returns members in a sorted set within a lexicographical range.",
+        complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
+            being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can \
+            consider it O(log(N)).",
         deprecated: Some(("6.2.0", "`ZRANGE` with the `BYLEX` argument")), ..BASE },
     CommandSpec { name: "zrevrangebylex", arity: -4, handler: Read(zrevrangebylex), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "2.8.9",
-        syntax: "key max min [LIMIT offset count]",
+        syntax: "key max min [LIMIT <offset count>]",
         summary: "Returns members in a sorted set within a lexicographical range in reverse order.",
+        complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
+            being returned. If M is constant (e.g. always asking for the first 10 elements with LIMIT), you can \
+            consider it O(log(N)).",
         deprecated: Some(("6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments")), ..BASE },
     CommandSpec { name: "zrangestore", arity: -5, handler: Write(zrangestore),
         keys: &[key(1, &[OW, UPDATE]), key(2, &[RO, ACCESS])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::SortedSet, since: "6.2.0",
-        syntax: "dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]",
-        summary: "Stores a range of members from sorted set in a key.", ..BASE },
+        syntax: "dst src min max [sortby: BYSCORE | BYLEX] [REV] [LIMIT <offset count>]",
+        summary: "Stores a range of members from sorted set in a key.",
+        complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
+            stored into the destination key.", ..BASE },
 ];
 
 /// What a range goes by.

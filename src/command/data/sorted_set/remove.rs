@@ -13,23 +13,31 @@ pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "zrem", arity: -3, handler: Write(zrem), keys: &[key(1, &[RW, DELETE])],
         flags: flags(&[WRITE, FAST]), group: Group::SortedSet, since: "1.2.0",
         syntax: "key member [member ...]",
-        summary: "Removes one or more members from a sorted set. Deletes the sorted set if all members were \
-            removed.", ..BASE },
+        summary: "Removes one or more members from a sorted set. Deletes the sorted set if all members were removed.",
+        complexity: "O(M*log(N)) with N being the number of elements in the sorted set and M the number of elements to \
+            be removed.",
+        history: &[("2.4.0", "Accepts multiple elements.")], ..BASE },
     CommandSpec { name: "zremrangebyrank", arity: 4, handler: Write(zremrangebyrank), keys: &[key(1, &[RW, DELETE])],
         flags: flags(&[WRITE]), group: Group::SortedSet, since: "2.0.0",
         syntax: "key start stop",
         summary: "Removes members in a sorted set within a range of indexes. Deletes the sorted set if all members \
-            were removed.", ..BASE },
+            were removed.",
+        complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
+            removed by the operation.", ..BASE },
     CommandSpec { name: "zremrangebyscore", arity: 4, handler: Write(zremrangebyscore), keys: &[key(1, &[RW, DELETE])],
         flags: flags(&[WRITE]), group: Group::SortedSet, since: "1.2.0",
         syntax: "key min:double max:double",
         summary: "Removes members in a sorted set within a range of scores. Deletes the sorted set if all members were \
-            removed.", ..BASE },
+            removed.",
+        complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
+            removed by the operation.", ..BASE },
     CommandSpec { name: "zremrangebylex", arity: 4, handler: Write(zremrangebylex), keys: &[key(1, &[RW, DELETE])],
         flags: flags(&[WRITE]), group: Group::SortedSet, since: "2.8.9",
         syntax: "key min max",
         summary: "Removes members in a sorted set within a lexicographical range. Deletes the sorted set if all \
-            members were removed.", ..BASE },
+            members were removed.",
+        complexity: "O(log(N)+M) with N being the number of elements in the sorted set and M the number of elements \
+            removed by the operation.", ..BASE },
 ];
 
 /// ```text

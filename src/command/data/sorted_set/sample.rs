@@ -14,12 +14,14 @@ use std::collections::HashSet;
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "zrandmember", arity: -2, handler: Read(zrandmember), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "6.2.0",
-        syntax: "key [count [WITHSCORES]]", summary: "Returns one or more random members from a sorted set.",
-        tips: &["nondeterministic_output"], ..BASE },
+        syntax: "key [options: count [WITHSCORES]]", summary: "Returns one or more random members from a sorted set.",
+        complexity: "O(N) where N is the number of members returned", tips: &["nondeterministic_output"], ..BASE },
     CommandSpec { name: "zscan", arity: -3, handler: Read(zscan), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::SortedSet, since: "2.8.0",
         syntax: "key cursor [MATCH pattern] [COUNT count]",
         summary: "Iterates over members and scores of a sorted set.",
+        complexity: "O(1) for every call. O(N) for a complete iteration, including enough command calls for the cursor \
+            to return back to 0. N is the number of elements inside the collection.",
         tips: &["nondeterministic_output"], ..BASE },
 ];
 

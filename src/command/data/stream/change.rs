@@ -16,23 +16,34 @@ pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
         keys: &[key(1, &[RW, UPDATE])
             .noting("UPDATE instead of INSERT because of the optional trimming feature")],
         flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::Stream, since: "5.0.0",
-        syntax: "key [NOMKSTREAM] [<MAXLEN | MINID> [= | ~] threshold [LIMIT count]] <* | id> field value \
-            [field value ...]",
+        syntax: "key [NOMKSTREAM@6.2.0] [trim: <strategy: MAXLEN | MINID@6.2.0> [operator: equal:= | approximately:~] \
+            threshold [LIMIT count@6.2.0]] <id-selector: auto-id:* | id> <data: field value> [...]",
         summary: "Appends a new message to a stream. Creates the key if it doesn't exist.",
+        complexity: "O(1) when adding a new entry, O(N) when trimming where N being the number of entries evicted.",
+        history: &[
+            ("6.2.0", "Added the `NOMKSTREAM` option, `MINID` trimming strategy and the `LIMIT` option."),
+            ("7.0.0", "Added support for the `<ms>-*` explicit ID form."),
+        ],
         tips: &["nondeterministic_output"], ..BASE },
     CommandSpec { name: "xtrim", arity: -4, handler: Write(xtrim), keys: &[key(1, &[RW, DELETE])],
         flags: flags(&[WRITE]), group: Group::Stream, since: "5.0.0",
-        syntax: "key <MAXLEN | MINID> [= | ~] threshold [LIMIT count]",
+        syntax: "key <trim: <strategy: MAXLEN | MINID@6.2.0> [operator: equal:= | approximately:~] threshold [LIMIT \
+            count@6.2.0]>",
         summary: "Deletes messages from the beginning of a stream.",
+        complexity: "O(N), with N being the number of evicted entries. Constant times are very small however, since \
+            entries are organized in macro nodes containing multiple entries that can be released with a single \
+            deallocation.",
+        history: &[("6.2.0", "Added the `MINID` trimming strategy and the `LIMIT` option.")],
         tips: &["nondeterministic_output"], ..BASE },
     CommandSpec { name: "xdel", arity: -3, handler: Write(xdel), keys: &[key(1, &[RW, DELETE])],
         flags: flags(&[WRITE, FAST]), group: Group::Stream, since: "5.0.0",
-        syntax: "key id [id ...]",
-        summary: "Returns the number of messages after removing them from a stream.", ..BASE },
+        syntax: "key id [id ...]", summary: "Returns the number of messages after removing them from a stream.",
+        complexity: "O(1) for each single item to delete in the stream, regardless of the stream size.", ..BASE },
     CommandSpec { name: "xsetid", arity: -3, handler: Write(xsetid), keys: &[key(1, &[RW, UPDATE])],
         flags: flags(&[WRITE, DENYOOM, FAST]), group: Group::Stream, since: "5.0.0",
-        syntax: "key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]",
-        summary: "An internal command for replicating stream values.", ..BASE },
+        syntax: "key last-id [ENTRIESADDED entries-added@7.0.0] [MAXDELETEDID max-deleted-id@7.0.0]",
+        summary: "An internal command for replicating stream values.",
+        history: &[("7.0.0", "Added the `entries_added` and `max_deleted_entry_id` arguments.")], ..BASE },
 ];
 
 /// ```text

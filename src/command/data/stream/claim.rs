@@ -15,16 +15,22 @@ use crate::util::number;
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "xclaim", arity: -6, handler: Write(xclaim), keys: &[key(1, &[RW, UPDATE])],
         flags: flags(&[WRITE, FAST]), group: Group::Stream, since: "5.0.0",
-        syntax: "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] \
-            [RETRYCOUNT count] [FORCE] [JUSTID] [LASTID lastid]",
+        syntax: "key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT \
+            count] [FORCE] [JUSTID] [LASTID lastid]",
         summary: "Changes, or acquires, ownership of a message in a consumer group, as if the message was delivered a \
             consumer group member.",
+        complexity: "O(log N) with N being the number of messages in the PEL of the consumer group.",
         tips: &["nondeterministic_output"], ..BASE },
     CommandSpec { name: "xautoclaim", arity: -6, handler: Write(xautoclaim), keys: &[key(1, &[RW, DELETE])],
         flags: flags(&[WRITE, FAST]), group: Group::Stream, since: "6.2.0",
-        syntax: "key group consumer min-idle-time start [COUNT count] [JUSTID]",
+        syntax: "key group consumer min-idle-time start:string [COUNT count] [JUSTID]",
         summary: "Changes, or acquires, ownership of messages in a consumer group, as if the messages were delivered \
             to as consumer group member.",
+        complexity: "O(1) if COUNT is small.",
+        history: &[
+            ("7.0.0", "Added an element to the reply array, containing deleted entries the command cleared from the \
+                PEL"),
+        ],
         tips: &["nondeterministic_output"], ..BASE },
 ];
 

@@ -11,22 +11,25 @@ use crate::types::stream::{ConsumerGroup, Stream, StreamId};
 #[rustfmt::skip]
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "xgroup", arity: -2, handler: Container(XGROUP), group: Group::Stream, since: "5.0.0",
-        summary: "A container for consumer groups commands.", ..BASE },
+        summary: "A container for consumer groups commands.", complexity: "Depends on subcommand.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const XGROUP: &[CommandSpec] = &[
     CommandSpec { name: "create", arity: -5, handler: Write(create), keys: &[key(2, &[RW, INSERT])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::Stream, since: "5.0.0",
-        syntax: "key group <id | $> [MKSTREAM] [ENTRIESREAD entries-read]",
-        summary: "Creates a consumer group.", ..BASE },
+        syntax: "key group <id-selector: id | new-id:$> [MKSTREAM] [ENTRIESREAD entries-read]",
+        summary: "Creates a consumer group.", history: &[("7.0.0", "Added the `entries_read` named argument.")],
+        ..BASE },
     CommandSpec { name: "setid", arity: -5, handler: Write(set_id), keys: &[key(2, &[RW, UPDATE])],
         flags: flags(&[WRITE]), group: Group::Stream, since: "5.0.0",
-        syntax: "key group <id | $> [ENTRIESREAD entries-read]",
-        summary: "Sets the last-delivered ID of a consumer group.", ..BASE },
+        syntax: "key group <id-selector: id | new-id:$> [ENTRIESREAD entriesread(entries-read)]",
+        summary: "Sets the last-delivered ID of a consumer group.",
+        history: &[("7.0.0", "Added the optional `entries_read` argument.")], ..BASE },
     CommandSpec { name: "destroy", arity: 4, handler: Write(destroy), keys: &[key(2, &[RW, DELETE])],
         flags: flags(&[WRITE]), group: Group::Stream, since: "5.0.0",
-        syntax: "key group", summary: "Destroys a consumer group.", ..BASE },
+        syntax: "key group", summary: "Destroys a consumer group.",
+        complexity: "O(N) where N is the number of entries in the group's pending entries list (PEL).", ..BASE },
     CommandSpec { name: "createconsumer", arity: 5, handler: Write(create_consumer), keys: &[key(2, &[RW, INSERT])],
         flags: flags(&[WRITE, DENYOOM]), group: Group::Stream, since: "6.2.0",
         syntax: "key group consumer", summary: "Creates a consumer in a consumer group.", ..BASE },

@@ -13,21 +13,28 @@ use crate::types::stream::{Consumer, ConsumerGroup, Entries, Stream, StreamId};
 #[rustfmt::skip]
 pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "xinfo", arity: -2, handler: Container(XINFO), group: Group::Stream, since: "5.0.0",
-        summary: "A container for stream introspection commands.", ..BASE },
+        summary: "A container for stream introspection commands.", complexity: "Depends on subcommand.", ..BASE },
 ];
 
 #[rustfmt::skip]
 const XINFO: &[CommandSpec] = &[
     CommandSpec { name: "stream", arity: -3, handler: Read(stream), keys: &[key(2, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Stream, since: "5.0.0",
-        syntax: "key [FULL [COUNT count]]", summary: "Returns information about a stream.", ..BASE },
+        syntax: "key [full-block: FULL [COUNT count]]", summary: "Returns information about a stream.",
+        history: &[
+            ("6.0.0", "Added the `FULL` modifier."),
+            ("7.0.0", "Added the `max-deleted-entry-id`, `entries-added`, `recorded-first-entry-id`, `entries-read` \
+                and `lag` fields"),
+            ("7.2.0", "Added the `active-time` field, and changed the meaning of `seen-time`."),
+        ], ..BASE },
     CommandSpec { name: "groups", arity: 3, handler: Read(groups), keys: &[key(2, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Stream, since: "5.0.0",
-        syntax: "key", summary: "Returns a list of the consumer groups of a stream.", ..BASE },
+        syntax: "key", summary: "Returns a list of the consumer groups of a stream.",
+        history: &[("7.0.0", "Added the `entries-read` and `lag` fields")], ..BASE },
     CommandSpec { name: "consumers", arity: 4, handler: Read(consumers), keys: &[key(2, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Stream, since: "5.0.0",
         syntax: "key group", summary: "Returns a list of the consumers in a consumer group.",
-        tips: &["nondeterministic_output"], ..BASE },
+        history: &[("7.2.0", "Added the `inactive` field.")], tips: &["nondeterministic_output"], ..BASE },
     CommandSpec { name: "help", arity: 2, handler: NoLock(help), flags: flags(&[LOADING, STALE]),
         group: Group::Stream, since: "5.0.0",
         summary: "Returns helpful text about the different subcommands.", ..BASE },

@@ -14,12 +14,18 @@ pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "xack", arity: -4, handler: Write(xack), keys: &[key(1, &[RW, UPDATE])],
         flags: flags(&[WRITE, FAST]), group: Group::Stream, since: "5.0.0",
         syntax: "key group id [id ...]",
-        summary: "Returns the number of messages that were successfully acknowledged by the consumer group member of \
-            a stream.", ..BASE },
+        summary: "Returns the number of messages that were successfully acknowledged by the consumer group member of a \
+            stream.",
+        complexity: "O(1) for each message ID processed.", ..BASE },
     CommandSpec { name: "xpending", arity: -3, handler: Read(xpending), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Stream, since: "5.0.0",
-        syntax: "key group [[IDLE min-idle-time] start end count [consumer]]",
+        syntax: "key group [filters: [IDLE min-idle-time:integer@6.2.0] start:string end:string count [consumer]]",
         summary: "Returns the information and entries from a stream consumer group's pending entries list.",
+        complexity: "O(N) with N being the number of elements returned, so asking for a small fixed number of entries \
+            per call is O(1). O(M), where M is the total number of entries scanned when used with the IDLE filter. \
+            When the command returns just the summary and the list of consumers is small, it runs in O(1) time; \
+            otherwise, an additional O(N) time for iterating every consumer.",
+        history: &[("6.2.0", "Added the `IDLE` option and exclusive range intervals.")],
         tips: &["nondeterministic_output"], ..BASE },
 ];
 

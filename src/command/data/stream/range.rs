@@ -15,12 +15,18 @@ pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
         syntax: "key", summary: "Return the number of messages in a stream.", ..BASE },
     CommandSpec { name: "xrange", arity: -4, handler: Read(xrange), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Stream, since: "5.0.0",
-        syntax: "key start end [COUNT count]",
-        summary: "Returns the messages from a stream within a range of IDs.", ..BASE },
+        syntax: "key start:string end:string [COUNT count]",
+        summary: "Returns the messages from a stream within a range of IDs.",
+        complexity: "O(N) with N being the number of elements being returned. If N is constant (e.g. always asking for \
+            the first 10 elements with COUNT), you can consider it O(1).",
+        history: &[("6.2.0", "Added exclusive ranges.")], ..BASE },
     CommandSpec { name: "xrevrange", arity: -4, handler: Read(xrevrange), keys: &[key(1, &[RO, ACCESS])],
         flags: flags(&[READONLY]), group: Group::Stream, since: "5.0.0",
-        syntax: "key end start [COUNT count]",
-        summary: "Returns the messages from a stream within a range of IDs in reverse order.", ..BASE },
+        syntax: "key end:string start:string [COUNT count]",
+        summary: "Returns the messages from a stream within a range of IDs in reverse order.",
+        complexity: "O(N) with N being the number of elements returned. If N is constant (e.g. always asking for the \
+            first 10 elements with COUNT), you can consider it O(1).",
+        history: &[("6.2.0", "Added exclusive ranges.")], ..BASE },
 ];
 
 /// ```text

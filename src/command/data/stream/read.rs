@@ -22,9 +22,10 @@ pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "xread", arity: -4, handler: ByArguments(handler_of_xread),
         keys: &[half_after("STREAMS", 1, streams_word, &[RO, ACCESS])],
         flags: flags(&[READONLY, BLOCKING]), group: Group::Stream, since: "5.0.0",
-        syntax: "[COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]",
+        syntax: "[COUNT count] [BLOCK milliseconds] STREAMS <key [key ...] id [id ...]>",
         summary: "Returns messages from multiple streams with IDs greater than the ones requested. Blocks until a \
-            message is available otherwise.", ..BASE },
+            message is available otherwise.",
+        complexity: "", ..BASE },
 ];
 
 fn handler_of_xread(arguments: &[&[u8]]) -> Handler {

@@ -36,9 +36,14 @@ pub(in crate::command) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "xreadgroup", arity: -7, handler: ByArguments(handler_of_xreadgroup),
         keys: &[half_after("STREAMS", 4, streams_word, &[RO, ACCESS])],
         flags: flags(&[WRITE, BLOCKING]), group: Group::Stream, since: "5.0.0",
-        syntax: "GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]",
+        syntax: "GROUP <group-block: group consumer> [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS <key [key ...] \
+            id [id ...]>",
         summary: "Returns new or historical messages from a stream for a consumer in a group. Blocks until a message \
-            is available otherwise.", ..BASE },
+            is available otherwise.",
+        complexity: "For each stream mentioned: O(M) with M being the number of elements returned. If M is constant \
+            (e.g. always asking for the first 10 elements with COUNT), you can consider it O(1). On the other side \
+            when XREADGROUP blocks, XADD will pay the O(N) time in order to serve the N clients blocked on the stream \
+            getting new data.", ..BASE },
 ];
 
 fn handler_of_xreadgroup(arguments: &[&[u8]]) -> Handler {
