@@ -1,5 +1,5 @@
-//! COMMAND DOCS, compared with a real redis-server. 7.2 has other names for arguments and says some things in other words
-//! than 7.0; what else differs is named here.
+//! COMMAND DOCS, compared with a real redis-server. 7.2 has other summaries and names of arguments than 7.0; what else
+//! differs is listed here.
 
 use crate::common::oracle::{Oracle, words};
 use my_redis_server::resp::decoder::Value;
