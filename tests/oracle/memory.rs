@@ -310,15 +310,6 @@ const WITHOUT_MEANING: &[&str] = &[
     "monotonic_clock",
     "reply_buffer_expands",
     "reply_buffer_shrinks",
-    // Defragmentation, MIGRATE and replicas with keys that expire.
-    "active_defrag_hits",
-    "active_defrag_key_hits",
-    "active_defrag_key_misses",
-    "active_defrag_misses",
-    "current_active_defrag_time",
-    "migrate_cached_sockets",
-    "slave_expires_tracked_keys",
-    "total_active_defrag_time",
 ];
 
 #[test]
@@ -528,18 +519,28 @@ fn scripts_and_functions_are_counted_and_weighed() {
     assert_eq!(nothing.library_bytes, 0);
 }
 
-#[test]
-fn the_doctor_complains_of_many_scripts() {
+/// A server of which the doctor has something to say: those with less than 5 MiB he does not look at.
+fn with_a_large_value() -> (Folder, Server) {
     let folder = Folder::new();
     let server = Server::ours(&folder, &["--save", ""]);
     let mut client = server.client();
-    // The doctor looks at servers with more than 5 MiB.
-    client.call(&[b"SET", &b"k"[..], &vec![b'x'; 10_000_000]]);
-    let mut complains = || match client.call(&["MEMORY", "DOCTOR"]) {
-        Value::Bulk(text) => String::from_utf8_lossy(&text).contains("scripts are cached"),
+    client.call(&[b"SET", &b"k"[..], &vec![b'x'; 20_000_000]]);
+    (folder, server)
+}
+
+fn doctor_says(client: &mut Client, words: &str) -> bool {
+    match client.call(&["MEMORY", "DOCTOR"]) {
+        Value::Bulk(text) => String::from_utf8_lossy(&text).contains(words),
         other => panic!("{other:?}"),
-    };
-    assert!(!complains());
+    }
+}
+
+#[test]
+fn the_doctor_complains_of_many_scripts() {
+    let (_folder, server) = with_a_large_value();
+    let mut client = server.client();
+    let complains = |client: &mut Client| doctor_says(client, "scripts are cached");
+    assert!(!complains(&mut client));
     let mut other = server.client();
     let mut load = |numbers: std::ops::Range<usize>| {
         numbers.for_each(|number| {
@@ -547,7 +548,18 @@ fn the_doctor_complains_of_many_scripts() {
         });
     };
     load(0..1000);
-    assert!(!complains());
+    assert!(!complains(&mut client));
     load(1000..1001);
-    assert!(complains());
+    assert!(complains(&mut client));
+}
+
+#[test]
+fn the_doctor_complains_of_clients_that_do_not_read() {
+    let (_folder, server) = with_a_large_value();
+    let mut client = server.client();
+    let complains = |client: &mut Client| doctor_says(client, "Clients take more than 200 kB");
+    assert!(!complains(&mut client));
+    let mut lazy = server.client();
+    lazy.send(&["GET", "k"]);
+    wait_until("the doctor complains", || complains(&mut client));
 }

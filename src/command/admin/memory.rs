@@ -133,10 +133,11 @@ fn stats(call: &mut Call, survey: &Survey) -> CommandResult {
     Ok(())
 }
 
-/// Advice on the three things that can be wrong here: memory that is held for a peak long past, fragmentation, and
-/// scripts that clients generate.
+/// Advice on the four things that can be wrong here: memory that is held for a peak long past, fragmentation, clients
+/// that do not read what they have asked for, and scripts that clients generate.
 fn doctor(call: &mut Call) -> CommandResult {
     const LITTLE_BYTES: u64 = 5 << 20;
+    const LARGE_CLIENT_BYTES: u64 = 200_000;
     const MANY_SCRIPTS: usize = 1000;
     let used = call.server.memory_peak.measure();
     let mut advice = String::new();
@@ -149,6 +150,11 @@ fn doctor(call: &mut Call) -> CommandResult {
         }
         if used.resident > used.allocated / 5 * 7 {
             advice += "More than 1.4 times the memory in use is resident: it is fragmented, or not yet given back.\n";
+        }
+        let clients = call.server.memory_account(&used).clients;
+        if clients / call.server.clients.count().max(1) as u64 > LARGE_CLIENT_BYTES {
+            advice += "Clients take more than 200 kB each on average: perhaps some send large requests, or do not read \
+                their replies. CLIENT LIST tells how much each takes; maxmemory-clients limits it.\n";
         }
         if call.server.scripts.memory().scripts > MANY_SCRIPTS {
             advice += "More than 1000 scripts are cached: perhaps they are generated, where one script with KEYS and \

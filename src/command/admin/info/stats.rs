@@ -13,12 +13,11 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     traffic(call.server, out);
     keys(call.server, out);
     channels(call.server, out);
+    never(out);
     let (keys, items, prefixes) = call.server.tracking.totals();
     line!(out, "tracking_total_keys:{keys}");
     line!(out, "tracking_total_items:{items}");
     line!(out, "tracking_total_prefixes:{prefixes}");
-    line!(out, "latest_fork_usec:0");
-    line!(out, "total_forks:0");
     errors(call.server, out);
 }
 
@@ -86,6 +85,25 @@ fn channels(server: &Server, out: &mut String) {
         ("pubsubshard_channels", Kind::ShardChannel),
     ] {
         line!(out, "{name}:{}", server.pubsub.count(kind));
+    }
+}
+
+/// Counts of what this server never does: it does not fork, hold sockets for MIGRATE, let keys of replicas expire, or
+/// move values to other places in memory.
+fn never(out: &mut String) {
+    for name in [
+        "latest_fork_usec",
+        "total_forks",
+        "migrate_cached_sockets",
+        "slave_expires_tracked_keys",
+        "active_defrag_hits",
+        "active_defrag_misses",
+        "active_defrag_key_hits",
+        "active_defrag_key_misses",
+        "total_active_defrag_time",
+        "current_active_defrag_time",
+    ] {
+        line!(out, "{name}:0");
     }
 }
 
