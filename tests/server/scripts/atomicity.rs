@@ -91,8 +91,8 @@ const WAYS: [(&str, usize); 6] = [
     ),
 ];
 
-fn accounts() -> Vec<Vec<String>> {
-    let mut names = far_apart(ACCOUNTS * TYPES.len());
+fn accounts(server: &Server) -> Vec<Vec<String>> {
+    let mut names = far_apart(server, ACCOUNTS * TYPES.len());
     TYPES
         .iter()
         .map(|_| names.split_off(names.len() - ACCOUNTS))
@@ -211,7 +211,7 @@ fn check_dump(folder: &Folder, accounts: &[Vec<String>]) {
 #[test]
 fn money_is_neither_made_nor_lost() {
     let (folder, server) = server();
-    let accounts = accounts();
+    let accounts = accounts(&server);
     fill(&mut server.client(), &accounts);
     let (is_over, moved, looked) = (
         AtomicBool::new(false),
@@ -283,7 +283,7 @@ fn money_is_neither_made_nor_lost() {
 #[test]
 fn a_waiting_client_sees_the_whole_script() {
     let (_folder, server) = server();
-    let names = far_apart(4);
+    let names = far_apart(&server, 4);
     let [queue, door, chain, end] = [&names[0], &names[1], &names[2], &names[3]];
     const ROUNDS: usize = 300;
     std::thread::scope(|scope| {
@@ -346,7 +346,7 @@ fn a_waiting_client_sees_the_whole_script() {
 #[test]
 fn messages_and_events_come_once_and_in_order() {
     let (_folder, server) = server();
-    let names = far_apart(9);
+    let names = far_apart(&server, 9);
     const ROUNDS: usize = 60;
     const THREADS: usize = 8;
     let mut listener = server.client();
@@ -414,7 +414,7 @@ fn messages_and_events_come_once_and_in_order() {
 #[test]
 fn a_run_that_was_taken_back_leaves_nothing() {
     let (_folder, server) = server();
-    let names = far_apart(3);
+    let names = far_apart(&server, 3);
     let [own, other, empty] = [&names[0], &names[1], &names[2]];
     let mut client = server.client();
     client.ask("CONFIG SET notify-keyspace-events EAm");
@@ -471,7 +471,7 @@ fn a_run_that_was_taken_back_leaves_nothing() {
 #[test]
 fn a_run_that_was_taken_back_is_not_counted() {
     let (folder, server) = server();
-    let names = far_apart(2);
+    let names = far_apart(&server, 2);
     let mut client = server.client();
     let mut monitor = server.client();
     assert_eq!(monitor.ask("MONITOR"), "OK");
@@ -496,7 +496,7 @@ fn a_run_that_was_taken_back_is_not_counted() {
 #[test]
 fn memory_does_not_grow_by_straying() {
     let (_folder, server) = server();
-    let names = far_apart(3);
+    let names = far_apart(&server, 3);
     let mut client = server.client();
     let rounds = std::env::var("STRAYS").map_or(2000, |count| count.parse().expect("a number"));
     client.call(&["SET", &names[2], &"x".repeat(100_000)]);

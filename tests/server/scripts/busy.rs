@@ -55,7 +55,7 @@ fn killed(name: &str, place: &str) -> String {
 #[test]
 fn only_clients_that_need_its_shards_hear_busy() {
     let (_folder, server, mut client) = impatient_server();
-    let keys = far_apart(3);
+    let keys = far_apart(&server, 3);
     let [own, other, third] = [&keys[0], &keys[1], &keys[2]];
     client.ask(&format!("SET {own} v"));
     // Some wait before it is busy.
@@ -153,7 +153,7 @@ fn only_clients_that_need_its_shards_hear_busy() {
 #[test]
 fn a_transaction_ends_while_a_script_is_busy() {
     let (_folder, server, mut client) = impatient_server();
-    let keys = far_apart(2);
+    let keys = far_apart(&server, 2);
     let [own, other] = [&keys[0], &keys[1]];
     let mut watchers: Vec<Client> = (0..5).map(|_| server.client()).collect();
     for (number, client) in watchers.iter_mut().enumerate() {
@@ -352,7 +352,7 @@ fn a_function_is_killed_by_its_own_command() {
 fn two_scripts_may_be_busy() {
     let (_folder, server, mut client) = impatient_server();
     client.call(&["FUNCTION", "LOAD", LIBRARY]);
-    let keys = far_apart(3);
+    let keys = far_apart(&server, 3);
     let mut script = busy(&server, LOOP, &[&keys[0]]);
     let mut function = begin(&server, &fcall("loop", &keys[1]));
     assert_eq!(client.ask(&format!("SET {} v", keys[2])), "OK");
@@ -382,7 +382,7 @@ fn a_script_whose_client_is_gone_goes_on() {
 #[test]
 fn a_save_that_waits_for_a_script_keeps_no_shard() {
     let (_folder, server, mut client) = impatient_server();
-    let keys = far_apart(40);
+    let keys = far_apart(&server, 40);
     // The lowest shard first.
     let shard =
         |name: &&String| my_redis_server::keyspace::space::Key::new(0, name.as_bytes()).shard();

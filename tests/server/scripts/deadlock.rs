@@ -237,7 +237,7 @@ fn no_scripts_wait_for_each_other() {
     let (_folder, server) = server();
     let seconds = setting("DEADLOCK_SECONDS", 6);
     let seed = setting("DEADLOCK_SEED", 0);
-    let keys = far_apart(KEYS);
+    let keys = far_apart(&server, KEYS);
     let elements = 20;
     let mut client = server.client();
     for number in 0..elements {

@@ -6,11 +6,20 @@ mod deadlock;
 
 use crate::common::{Client, Folder, Server};
 use my_redis_server::resp::decoder::Value;
+use std::collections::BTreeSet;
 
 /// Our server with some databases, which saves only when it is asked to.
 fn server() -> (Folder, Server) {
     let folder = Folder::new();
-    let server = Server::ours(&folder, &["--save", "", "--databases", "3"]);
+    let options = [
+        "--save",
+        "",
+        "--databases",
+        "3",
+        "--enable-debug-command",
+        "yes",
+    ];
+    let server = Server::ours(&folder, &options);
     (folder, server)
 }
 
@@ -43,12 +52,11 @@ fn error_text(reply: Value) -> String {
     }
 }
 
-/// Keys that lie in different shards, with the first 26 letters as names or longer ones: a script that declares one of
-/// them has not locked another.
-fn far_apart(count: usize) -> Vec<String> {
-    use my_redis_server::keyspace::space::Key;
-    let mut seen = std::collections::BTreeSet::new();
+/// Keys that lie in different shards of database 0: a script that declares one of them has not locked another.
+fn far_apart(server: &Server, count: usize) -> Vec<String> {
+    let mut client = server.client();
+    let mut seen = BTreeSet::new();
     let names = (0..).map(|number| format!("key:{number}"));
-    let is_new = |name: &String| seen.insert(Key::new(0, name.as_bytes()).shard());
+    let is_new = |name: &String| seen.insert(client.integer(&["DEBUG", "SHARD", name]));
     names.filter(is_new).take(count).collect()
 }

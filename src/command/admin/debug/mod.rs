@@ -58,6 +58,7 @@ fn handler_of(arguments: &[&[u8]]) -> Handler {
         ("REPLYBUFFER", 4) => Handler::NoLock(idle::reply_buffer),
         ("SET-ACTIVE-EXPIRE", 3) => Handler::NoLock(set_active_expire),
         ("SET-DISABLE-DENY-SCRIPTS", 3) => Handler::NoLock(idle::ok),
+        ("SHARD", 3) => Handler::NoLock(shard),
         ("SLEEP", 3) => Handler::WriteAll(sleep),
         _ => Handler::NoLock(unknown),
     }
@@ -119,6 +120,14 @@ fn digest_value(call: &mut Call, db: &Db) -> CommandResult {
         }
         call.reply.simple(&digest.to_string());
     }
+    Ok(())
+}
+
+/// The number of the shard that a key lies in, or would lie in. Two keys share the lock of their shard. Redis has no
+/// shards.
+fn shard(call: &mut Call) -> CommandResult {
+    let key = Key::new(call.session.database, call.argument(2));
+    call.reply.count(key.shard());
     Ok(())
 }
 
@@ -281,6 +290,8 @@ fn debug_help(call: &mut Call) -> CommandResult {
         "QUICKLIST-PACKED-THRESHOLD <size>",
         "    Sets the threshold for elements to be inserted as plain vs packed nodes",
         "    Default value is 1GB, allows values up to 4GB. Setting to 0 restores to default.",
+        "SHARD <key>",
+        "    Output the number of the shard that <key> lies in.",
         "SLEEP <seconds>",
         "    Stop the server for <seconds>. Decimals allowed.",
         "LISTPACK <key>",
