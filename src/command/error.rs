@@ -73,6 +73,8 @@ pub enum CommandError {
     // The server's state.
     Unblocked,
     OutOfMemory,
+    /// A script without `allow-oom`, in a transaction that was begun before memory was short.
+    ScriptOutOfMemory,
     StopWrites,
     /// A handler has reached for a key that its command does not declare.
     UndeclaredKey,
@@ -240,6 +242,9 @@ impl fmt::Display for CommandError {
             NotInMulti => "ERR Command not allowed inside a transaction",
             ExecAborted => "EXECABORT Transaction discarded because of previous errors.",
             Loading => "LOADING Redis is loading the dataset in memory",
+            ScriptOutOfMemory => {
+                "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
+            }
             OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
             StopWrites => {
                 "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \

@@ -9,6 +9,8 @@ use super::error::{CommandError, CommandResult};
 use super::invocation::Invocation;
 use crate::keyspace::db::Db;
 use crate::keyspace::survey;
+use crate::lua::flags::ScriptFlags;
+use crate::state::Server;
 use crate::state::waiting::Wish;
 use std::ops::BitOr;
 
@@ -51,7 +53,13 @@ pub struct CommandSpec {
     pub is_internal: bool,
     /// Whether the argument at an index is a password or the like, which MONITOR and the slow log must not show.
     pub is_secret: fn(&[&[u8]], usize) -> bool,
+    /// Of a command that runs a script: what the script of a request says of itself; `None` if it says nothing, or if
+    /// there is no such script.
+    pub script_flags: Option<FlagsOfScript>,
 }
+
+/// See [`CommandSpec::script_flags`].
+pub type FlagsOfScript = fn(&Server, &[&[u8]]) -> Option<ScriptFlags>;
 
 /// The rest of an entry, for `..BASE`.
 pub const BASE: CommandSpec = CommandSpec {
@@ -71,6 +79,7 @@ pub const BASE: CommandSpec = CommandSpec {
     deprecated: None,
     is_internal: false,
     is_secret: |_, _| false,
+    script_flags: None,
 };
 
 /// What runs a command. The signature says which locks the executor takes for it: a handler cannot lock, and one that
@@ -334,6 +343,11 @@ macro_rules! flags {
                 self.0 & flags.0 != 0
             }
 
+            /// All but these.
+            pub const fn without(self, flags: $type) -> $type {
+                $type(self.0 & !flags.0)
+            }
+
             /// The names of those that Redis knows.
             pub fn names(self) -> impl Iterator<Item = &'static str> {
                 let named = $type::NAMED.iter();
@@ -498,6 +512,20 @@ impl CommandSpec {
     #[inline]
     pub fn has(&self, flags: CommandFlags) -> bool {
         self.flags.has(flags)
+    }
+
+    /// The flags of a request: those of the command, unless it runs a script that says of itself what it does.
+    pub fn flags_in(&self, server: &Server, arguments: &[&[u8]]) -> CommandFlags {
+        let declared = self.script_flags.and_then(|flags| flags(server, arguments));
+        let Some(declared) = declared else {
+            return self.flags;
+        };
+        let known = self.flags.without(WRITE | DENYOOM | MAY_REPLICATE);
+        match declared {
+            flags if flags.has(ScriptFlags::NO_WRITES) => known,
+            flags if flags.has(ScriptFlags::ALLOW_OOM) => known | WRITE,
+            _ => known | WRITE | DENYOOM,
+        }
     }
 
     /// Its subcommands.

@@ -29,6 +29,22 @@ fn assert_refuses(client: &mut Client) {
         refusal.starts_with("(error) MISCONF Redis is configured to save RDB snapshots"),
         "{refusal}"
     );
+    // A script that writes, as far as it says, is refused before anything else is looked at.
+    for request in [
+        ["EVAL", "#!lua\nreturn 1", "x"],
+        ["EVAL_RO", "#!lua\nreturn 1", "0"],
+    ] {
+        let answer = client.call(&request);
+        let Value::Error(text) = &answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!(
+            format!("(error) {}", String::from_utf8_lossy(text)),
+            refusal
+        );
+    }
+    let reading = ["EVAL", "#!lua flags=no-writes\nreturn 1", "0"];
+    assert_eq!(client.integer(&reading), 1);
     assert_eq!(client.ask("GET key"), "\"value\"");
     client.ask("CONFIG SET stop-writes-on-bgsave-error no");
     assert_eq!(client.ask("SET accepted 1"), "OK");

@@ -1,6 +1,7 @@
 //! The limit of memory, compared with a real redis-server.
 
 use crate::common::oracle::{Oracle, words};
+use crate::common::stage;
 use my_redis_server::command::COMMANDS;
 use my_redis_server::command::spec::{Handler, READONLY, WRITE};
 
@@ -95,6 +96,98 @@ GET a
 GET b
 "##;
 
+/// Scripts that say of themselves what they need are refused before anything else is looked at.
+const SCRIPTS: &str = r##"
+FUNCTION FLUSH
+FUNCTION LOAD "#!lua name=l\nlocal set = function(keys) return redis.call('set', keys[1], 'v') end\n\
+redis.register_function('usual', set)\n\
+redis.register_function{function_name='allowed', callback=set, flags={'allow-oom'}}\n\
+redis.register_function{function_name='reading', callback=function(keys) return redis.call('get', keys[1]) end, \
+flags={'no-writes'}}"
+SCRIPT LOAD "#!lua\nreturn 1"
+SCRIPT LOAD "#!lua flags=allow-oom\nreturn 1"
+SCRIPT LOAD "return 1"
+CONFIG SET maxmemory 1
+EVAL "#!lua\nreturn 1" x
+EVAL "#!lua\nreturn 1" -1
+EVAL "#!lua\nthis is no Lua" 0
+EVAL "#!lua nosuch\nreturn 1" 0
+EVAL "#!lua flags=nosuch\nreturn 1" 0
+EVAL "#!nosuch\nreturn 1" 0
+EVAL "#!lua flags=no-writes,allow-oom\nreturn 1" 0
+EVAL "#!lua flags=allow-oom\nreturn 1" x
+EVAL_RO "#!lua\nreturn 1" 0
+EVAL_RO "#!lua flags=allow-oom\nreturn 1" 0
+EVAL_RO "#!lua flags=no-writes\nreturn 1" 0
+EVAL_RO "return redis.pcall('set','a',1)" 1 a
+EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0
+EVALSHA cb70127618f0b0be70c53cf6bfcfa54a29d9b0c0 0
+EVALSHA_RO cb70127618f0b0be70c53cf6bfcfa54a29d9b0c0 0
+EVALSHA 859a81c149196d031d328cf91bcb497765bec8d4 0
+EVALSHA short 0
+SCRIPT LOAD "#!lua\nreturn 2"
+EVALSHA 327e60b78547ebb77ec450ead371d5bd10cbdd69 x
+FCALL usual 1 a
+FCALL usual x a
+FCALL allowed 1 a
+FCALL reading 1 a
+FCALL nosuch 1 a
+FCALL_RO usual 1 a
+FCALL_RO allowed 1 a
+FCALL_RO reading 1 a
+FUNCTION RESTORE x
+EVAL "redis.call('del','a') return redis.pcall('set','a',1)" 1 a
+EVAL "redis.call('get','a') return redis.pcall('set','a',1)" 1 a
+FUNCTION DELETE l
+FUNCTION FLUSH
+CONFIG SET maxmemory 0
+"##;
+
+/// A transaction is refused as a whole if it holds something that needs memory, be it a script.
+const TRANSACTIONS: &str = r##"
+A: SET a 1
+A: MULTI
+A: EVAL "#!lua\nreturn 1" 0
+B: CONFIG SET maxmemory 1
+A: EXEC
+B: CONFIG SET maxmemory 0
+A: MULTI
+A: EVAL "#!lua flags=allow-oom\nreturn redis.call('set','a',2)" 1 a
+A: EVAL "#!lua flags=no-writes\nreturn redis.call('get','a')" 1 a
+A: EVAL "return redis.pcall('set','a',3)" 1 a
+A: DEL a
+A: EVAL "return redis.pcall('set','a',4)" 1 a
+B: CONFIG SET maxmemory 1
+A: EXEC
+B: CONFIG SET maxmemory 0
+A: MULTI
+A: SCRIPT LOAD "#!lua\nreturn 7"
+A: EVALSHA ed8d22a2dd0538847dce0f01a660f76b512ed2b6 0
+B: CONFIG SET maxmemory 1
+A: EXEC
+B: CONFIG SET maxmemory 0
+A: MULTI
+A: GET a
+A: APPEND a 1
+B: CONFIG SET maxmemory 1
+A: EXEC
+A: GET a
+B: CONFIG SET maxmemory 0
+"##;
+
+/// A client that watches a key knows if it was evicted.
+const WATCHED: &str = r#"
+A: SET k v
+A: WATCH k
+A: MULTI
+A: PING
+B: CONFIG SET maxmemory-policy allkeys-random maxmemory 1
+B: CONFIG SET maxmemory 0
+A: EXEC
+B: EXISTS k
+B: CONFIG SET maxmemory-policy noeviction
+"#;
+
 /// The one key that may go goes before the next command runs. (Of several that are as old, chance chooses.)
 const EVICTION: &str = r#"
 RPUSH l a b
@@ -117,8 +210,13 @@ CONFIG SET maxmemory 0
 #[test]
 fn directives_and_refusals() {
     let mut oracle = Oracle::start();
-    oracle.scripts(&[DIRECTIVES, OUT_OF_MEMORY]);
+    oracle.scripts(&[DIRECTIVES, OUT_OF_MEMORY, SCRIPTS]);
     oracle.finish();
+}
+
+#[test]
+fn several_clients_without_memory() {
+    stage::compare(&[TRANSACTIONS, WATCHED]);
 }
 
 #[test]

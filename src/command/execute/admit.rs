@@ -75,12 +75,13 @@ fn check(
     if session.monitoring.is_some() && spec.has(WRITE | READONLY) {
         return Err(CommandError::Monitoring);
     }
+    let does = |flags| does(server, session, command, arguments, flags);
     // What is queued takes memory too.
     let is_queued = session.transaction.queue.is_some() && !spec.has(UNQUEUED) && !is_exec(command);
-    if session.is_out_of_memory && (is_queued || does(session, command, DENYOOM)) {
+    if session.is_out_of_memory && (is_queued || does(DENYOOM)) {
         return Err(CommandError::OutOfMemory);
     }
-    if server.refuses_writes() && (does(session, command, WRITE) || spec.has(HEALTH_CHECK)) {
+    if server.refuses_writes() && (does(WRITE) || spec.has(HEALTH_CHECK)) {
         return Err(CommandError::StopWrites);
     }
     if server.loading.is_under_way() && !spec.has(LOADING) {
@@ -113,16 +114,29 @@ fn check_permission(server: &Server, session: &Session, command: &Command) -> Co
 /// Whether a pause of this extent makes a command wait. As in Redis, a command that only is to be queued waits too, and
 /// under a pause of all commands even CLIENT UNPAUSE does.
 #[cold]
-pub(super) fn has_to_wait(session: &Session, command: &Command, extent: Extent) -> bool {
-    extent == Extent::All || does(session, command, WRITE | MAY_REPLICATE)
+pub(super) fn has_to_wait(
+    server: &Server,
+    session: &Session,
+    command: &Command,
+    arguments: &[&[u8]],
+    extent: Extent,
+) -> bool {
+    let flags = WRITE | MAY_REPLICATE;
+    extent == Extent::All || does(server, session, command, arguments, flags)
 }
 
-/// Whether a command has one of these flags, itself or by what is queued.
-fn does(session: &Session, command: &Command, flags: CommandFlags) -> bool {
+/// Whether a request has one of these flags, itself or by what is queued.
+fn does(
+    server: &Server,
+    session: &Session,
+    command: &Command,
+    arguments: &[&[u8]],
+    flags: CommandFlags,
+) -> bool {
     let queue = session.transaction.queue.as_ref();
     match is_exec(command) {
         true => queue.is_some_and(|queue| queue.has(flags)),
-        false => command.spec.has(flags),
+        false => command.spec.flags_in(server, arguments).has(flags),
     }
 }
 

@@ -174,13 +174,14 @@ impl<'a> Executor<'a> {
         };
         session.client.last_command.store(command.number, Relaxed);
         if let Some(extent) = server.pause.at(self.stopwatch.now_ms())
-            && admit::has_to_wait(session, command, extent)
+            && admit::has_to_wait(server, session, command, request.arguments, extent)
         {
             return Then::Retry;
         }
         if session.transaction.queue.is_some() && !command.spec.has(UNQUEUED) {
             self.lock.release();
-            session.enqueue(command, request.arguments);
+            let flags = command.spec.flags_in(server, request.arguments);
+            session.enqueue(command, request.arguments, flags);
             reply.simple("QUEUED");
             account.end_request(session, reply);
             return Then::Nothing;

@@ -6,7 +6,7 @@ pub mod transaction;
 
 use super::error::CommandError;
 use super::registry::Command;
-use super::spec::KEEPS_CACHING;
+use super::spec::{CommandFlags, KEEPS_CACHING};
 use crate::keyspace::evict::Pool;
 use crate::state::Server;
 use crate::state::acl::Account;
@@ -179,11 +179,11 @@ impl Session {
     }
 
     /// Lets a command wait for EXEC, unless it is known already that EXEC will do nothing.
-    pub fn enqueue(&mut self, command: &'static Command, arguments: &[&[u8]]) {
+    pub fn enqueue(&mut self, command: &'static Command, arguments: &[&[u8]], flags: CommandFlags) {
         let will_run = !self.client.watch.is_spoilt();
         let queue = self.transaction.queue.as_mut();
         if let Some(queue) = queue.filter(|queue| will_run && !queue.is_spoilt) {
-            queue.push(command, arguments);
+            queue.push(command, arguments, flags);
             self.publish_queue();
         }
     }

@@ -35,6 +35,8 @@ pub struct Queue {
     bytes: Vec<u8>,
     /// Where in `bytes` each argument ends.
     ends: Vec<usize>,
+    /// The flags of all commands.
+    flags: CommandFlags,
     /// Whether a command could not be queued, so that EXEC will do nothing.
     pub is_spoilt: bool,
 }
@@ -48,8 +50,11 @@ struct Queued {
 }
 
 impl Queue {
-    /// Adds a command.
-    pub fn push(&mut self, command: &'static Command, arguments: &[&[u8]]) {
+    /// Adds a command. `flags` are those of the request: see [`CommandSpec::flags_in`].
+    ///
+    /// [`CommandSpec::flags_in`]: crate::command::spec::CommandSpec::flags_in
+    pub fn push(&mut self, command: &'static Command, arguments: &[&[u8]], flags: CommandFlags) {
+        self.flags = self.flags | flags;
         for argument in arguments {
             self.bytes.extend_from_slice(argument);
             self.ends.push(self.bytes.len());
@@ -72,7 +77,7 @@ impl Queue {
 
     /// Whether one of the commands has one of these flags.
     pub fn has(&self, flags: CommandFlags) -> bool {
-        self.commands().any(|(command, _)| command.spec.has(flags))
+        self.flags.has(flags)
     }
 
     /// The commands with how many arguments they have.
@@ -164,7 +169,8 @@ mod tests {
         ];
         let mut queue = Queue::default();
         for request in requests {
-            queue.push(COMMANDS.of_request(request).unwrap(), request);
+            let command = COMMANDS.of_request(request).unwrap();
+            queue.push(command, request, command.spec.flags);
         }
         let mut arguments = queue.arguments();
         let kept = queue.commands().map(|(command, count)| {

@@ -144,7 +144,7 @@ fn prepare(call: &Call, invocation: &Invocation) -> Result<bool, CommandError> {
         ));
     }
     if call.session.is_out_of_memory && !flags.has(ScriptFlags::ALLOW_OOM) {
-        return Err(CommandError::OutOfMemory);
+        return Err(CommandError::ScriptOutOfMemory);
     }
     Ok(false)
 }

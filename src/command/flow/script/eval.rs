@@ -7,6 +7,7 @@ use crate::command::invocation::{Invocation, Program};
 use crate::command::spec::*;
 use crate::lua::flags::ScriptFlags;
 use crate::lua::interpreter::Kind;
+use crate::state::Server;
 use crate::state::scripts::{Script, ScriptDigest, digest_of};
 use crate::util::quoting::split_arguments;
 use std::sync::Arc;
@@ -14,23 +15,27 @@ use std::sync::Arc;
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "eval", arity: -3, handler: Script(eval), keys: &[KEYS.noting(ANY_USE)],
+        script_flags: Some(eval_flags),
         flags: flags(&[NOSCRIPT, SKIP_MONITOR, MAY_REPLICATE, NO_MANDATORY_KEYS, STALE]),
         group: Group::Scripting, since: "2.6.0",
         syntax: "script numkeys [key [key ...]] [arg [arg ...]]", summary: "Executes a server-side Lua script.",
         complexity: "Depends on the script that is executed.", ..BASE },
     CommandSpec { name: "evalsha", arity: -3, handler: Script(evalsha), keys: &[KEYS],
+        script_flags: Some(evalsha_flags),
         flags: flags(&[NOSCRIPT, SKIP_MONITOR, MAY_REPLICATE, NO_MANDATORY_KEYS, STALE]),
         group: Group::Scripting, since: "2.6.0",
         syntax: "sha1 numkeys [key [key ...]] [arg [arg ...]]",
         summary: "Executes a server-side Lua script by SHA1 digest.",
         complexity: "Depends on the script that is executed.", ..BASE },
     CommandSpec { name: "eval_ro", arity: -3, handler: Script(eval), keys: &[KEYS_TO_READ.noting(ANY_READING)],
+        script_flags: Some(eval_flags),
         flags: flags(&[NOSCRIPT, SKIP_MONITOR, NO_MANDATORY_KEYS, STALE, READONLY]),
         group: Group::Scripting, since: "7.0.0",
         syntax: "script numkeys [key [key ...]] [arg [arg ...]]",
         summary: "Executes a read-only server-side Lua script.", complexity: "Depends on the script that is executed.",
         ..BASE },
     CommandSpec { name: "evalsha_ro", arity: -3, handler: Script(evalsha), keys: &[KEYS_TO_READ],
+        script_flags: Some(evalsha_flags),
         flags: flags(&[NOSCRIPT, SKIP_MONITOR, NO_MANDATORY_KEYS, STALE, READONLY]),
         group: Group::Scripting, since: "7.0.0",
         syntax: "sha1 numkeys [key [key ...]] [arg [arg ...]]",
@@ -108,6 +113,17 @@ fn evalsha(call: &mut Call) -> Result<Invocation, CommandError> {
     let script = digest.and_then(|digest| call.server.scripts.find(&digest));
     let script = script.ok_or_else(no_script)?;
     Ok(request::invocation(call, Program::Script(script), keys))
+}
+
+/// What a script of EVAL says of itself. It need not be in the cache, nor be right.
+fn eval_flags(_: &Server, arguments: &[&[u8]]) -> Option<ScriptFlags> {
+    let (_, flags) = shebang(arguments.get(1)?).ok()?;
+    flags
+}
+
+fn evalsha_flags(server: &Server, arguments: &[&[u8]]) -> Option<ScriptFlags> {
+    let digest = parse_digest(arguments.get(1)?)?;
+    server.scripts.find(&digest)?.flags
 }
 
 /// ```text

@@ -6,18 +6,22 @@ use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::invocation::{Invocation, Program};
 use crate::command::spec::*;
+use crate::lua::flags::ScriptFlags;
 use crate::lua::interpreter::Kind;
+use crate::state::Server;
 use crate::state::scripts::libraries::{Library, Restoring};
 use crate::util::{glob, number};
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "fcall", arity: -3, handler: Script(fcall), keys: &[KEYS.noting(ANY_USE)],
+        script_flags: Some(fcall_flags),
         flags: flags(&[NOSCRIPT, SKIP_MONITOR, MAY_REPLICATE, NO_MANDATORY_KEYS, STALE]),
         group: Group::Scripting, since: "7.0.0",
         syntax: "function numkeys [key [key ...]] [arg [arg ...]]", summary: "Invokes a function.",
         complexity: "Depends on the function that is executed.", ..BASE },
     CommandSpec { name: "fcall_ro", arity: -3, handler: Script(fcall), keys: &[KEYS_TO_READ.noting(ANY_READING)],
+        script_flags: Some(fcall_flags),
         flags: flags(&[NOSCRIPT, SKIP_MONITOR, NO_MANDATORY_KEYS, STALE, READONLY]),
         group: Group::Scripting, since: "7.0.0",
         syntax: "function numkeys [key [key ...]] [arg [arg ...]]", summary: "Invokes a read-only function.",
@@ -91,6 +95,12 @@ fn fcall(call: &mut Call) -> Result<Invocation, CommandError> {
         Program::Function(function.clone()),
         keys,
     ))
+}
+
+fn fcall_flags(server: &Server, arguments: &[&[u8]]) -> Option<ScriptFlags> {
+    let table = server.scripts.libraries.table();
+    let function = table.function(arguments.get(1)?)?;
+    Some(function.flags())
 }
 
 /// ```text
