@@ -79,11 +79,24 @@ fn run_until_stopped(
             .log
             .notice(format_args!("Ready to accept connections {kind}"));
     }
+    warn_of_small_limit(&server);
     write_pid_file(&server, own_files);
     supervisor::announce_ready(&server);
     stop_when_asked(&server);
     supervisor::announce_stopping(&server);
     Ok(())
+}
+
+/// A number without its unit makes a limit that nothing fits.
+fn warn_of_small_limit(server: &Server) {
+    const LEAST_BYTES: u64 = 1024 * 1024;
+    let limit = server.memory_limit.bytes();
+    if (1..LEAST_BYTES).contains(&limit) {
+        server.log.warning(format_args!(
+            "WARNING: You specified a maxmemory value that is less than 1MB (current value is {limit} bytes). Are you \
+             sure this is what you really want?"
+        ));
+    }
 }
 
 fn open_log(server: &Server) -> Result<(), String> {

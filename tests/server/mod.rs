@@ -4,6 +4,7 @@ mod access;
 mod blocking;
 mod concurrency;
 mod connections;
+mod eviction;
 mod large_replies;
 mod limits;
 mod programs;
