@@ -132,6 +132,29 @@ fn keys_expire_after_a_pause() {
     }
 }
 
+/// A pause of writing concerns a script if it may write, as far as it says.
+#[test]
+fn scripts_that_only_read_do_not_wait_for_the_end_of_a_pause() {
+    for is_ours in [true, false] {
+        let folder = Folder::new();
+        let server = match is_ours {
+            true => Server::ours(&folder, &["--save", ""]),
+            false => Server::real(&folder, &["--save", ""]),
+        };
+        let (mut pausing, mut paused) = (server.client(), server.client());
+        pausing.ask("CLIENT PAUSE 100000 WRITE");
+        let reading = "#!lua flags=no-writes\nreturn 1";
+        assert_eq!(paused.integer(&["EVAL", reading, "0"]), 1);
+        for script in ["#!lua\nreturn 2", "return 2"] {
+            pausing.ask("CLIENT PAUSE 100000 WRITE");
+            paused.send(&["EVAL", script, "0"]);
+            wait_until("it waits", || pausing.info("blocked_clients") == "1");
+            pausing.ask("CLIENT UNPAUSE");
+            assert_eq!(paused.receive(), Value::Integer(2));
+        }
+    }
+}
+
 /// A key that expires while it is watched has changed, also during a pause.
 #[test]
 fn a_watched_key_expires_during_a_pause() {
