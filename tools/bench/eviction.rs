@@ -30,15 +30,18 @@ const COUNTED: usize = 500_000;
 const BATCH: usize = 100;
 
 const KEPT: Metric = ("keys kept", Higher);
-const USED: Metric = ("used_memory, % of the limit", Lower);
+/// `used_memory_peak`: both servers look ten times a second.
+const HIGHEST: Metric = ("highest use, % of the limit", Lower);
 const HITS: Metric = ("hits, %", Higher);
 
 /// The policies, and whether only keys with a deadline go.
-const POLICIES: [(&str, bool); 5] = [
+const POLICIES: [(&str, bool); 7] = [
     ("allkeys-lru", false),
     ("allkeys-lfu", false),
     ("allkeys-random", false),
     ("volatile-lru", true),
+    ("volatile-lfu", true),
+    ("volatile-random", true),
     ("volatile-ttl", true),
 ];
 
@@ -78,13 +81,14 @@ fn start(
     )
 }
 
-/// Appends a SET, with a deadline if only such keys go.
+/// Appends a SET, with a deadline if only such keys go. The deadline has nothing to do with how often the key is asked
+/// for: else the policy that goes by it would be measured by the choice of the deadlines.
 fn put(batch: &mut Vec<u8>, number: usize, is_volatile: bool) {
     if !is_volatile {
         return set(batch, number, VALUE_BYTES);
     }
     let key = key(number);
-    let seconds = (1_000_000 + number % 1_000_000).to_string();
+    let seconds = (1_000_000 + number.wrapping_mul(2_654_435_761) % 1_000_000).to_string();
     let words = [
         b"SET",
         key.as_bytes(),
@@ -118,7 +122,8 @@ fn cost(
     let kept = client.ask("DBSIZE");
     let kept = kept.strip_prefix(':').and_then(|kept| kept.parse().ok());
     samples.push((KEPT, kept.ok_or("DBSIZE is a number")?));
-    samples.push((USED, 100.0 * client.info("used_memory") / LIMIT as f64));
+    let highest = client.info("used_memory_peak");
+    samples.push((HIGHEST, 100.0 * highest / LIMIT as f64));
     Ok(samples)
 }
 
