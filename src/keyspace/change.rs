@@ -26,6 +26,7 @@
 use super::db::{Db, WriteDb};
 use super::effect::Effects;
 use super::events::Events;
+use super::listeners::Cause;
 use super::space::{Key, Place};
 
 /// What has been noted since the last commit.
@@ -65,7 +66,10 @@ struct News {
 enum Concerns {
     Subscribers,
     Waiters,
+    /// Whole databases have changed: of that, clients that cache are told in one message, not key by key.
     WatchersAndWaiters,
+    /// These, and the clients that cache the key.
+    All(Cause),
 }
 
 impl Db<'_> {
@@ -75,7 +79,15 @@ impl Db<'_> {
     pub fn changed(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
         self.count_changes(key.shard, count);
         if self.is_noted(key) {
-            self.note_by_command(key, event, Concerns::WatchersAndWaiters);
+            self.note_by_command(key, event, Concerns::All(Cause::Command));
+        }
+    }
+
+    /// Says that a key has changed together with its whole database. That is no event, and its changes are counted
+    /// elsewhere.
+    pub fn changed_with_database(&mut self, key: &Key<'_>) {
+        if self.is_noted(key) {
+            self.note_by_command(key, "", Concerns::WatchersAndWaiters);
         }
     }
 
@@ -116,7 +128,7 @@ impl Db<'_> {
         if self.is_noted(key) {
             let mut change = self.change.borrow_mut();
             let change = change.get_or_insert_default();
-            change.note(key, "expired", Concerns::WatchersAndWaiters);
+            change.note(key, "expired", Concerns::All(Cause::Server));
             if self.keyspace.listeners.has_journal() {
                 change.removed.push(key.database(), &[b"DEL", key.bytes]);
             }
@@ -128,7 +140,7 @@ impl Db<'_> {
         if self.is_noted(key) {
             let mut change = self.change.borrow_mut();
             let change = change.get_or_insert_default();
-            change.note(key, "evicted", Concerns::WatchersAndWaiters);
+            change.note(key, "evicted", Concerns::All(Cause::Server));
             if self.keyspace.listeners.has_journal() {
                 let command: &[u8] = if is_lazy { b"UNLINK" } else { b"DEL" };
                 change.removed.push(key.database(), &[command, key.bytes]);
@@ -186,11 +198,12 @@ impl Db<'_> {
     }
 
     fn tell(&mut self, key: &Key<'_>, concerns: Concerns) {
-        if concerns == Concerns::WatchersAndWaiters {
-            self.keyspace.listeners.tell_tracker(key.bytes);
+        if let Concerns::All(cause) = concerns {
+            self.keyspace.listeners.tell_tracker(key.bytes, cause);
         }
         let shard = self.guard_mut(key);
-        if concerns == Concerns::WatchersAndWaiters && !shard.watchers.is_empty() {
+        let for_watchers = matches!(concerns, Concerns::WatchersAndWaiters | Concerns::All(_));
+        if for_watchers && !shard.watchers.is_empty() {
             shard.watchers.spoil(key.bytes);
         }
         if concerns != Concerns::Subscribers && !shard.waiters.is_empty() {

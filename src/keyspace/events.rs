@@ -70,12 +70,12 @@ impl Events {
         debug_assert!(already.is_ok(), "a keyspace has one audience");
     }
 
-    /// Whether an event of this name is sent.
     /// Whether events of any class are sent.
     pub(super) fn are_any(&self) -> bool {
         self.classes.load(Relaxed) != 0
     }
 
+    /// Whether an event of this name is sent.
     pub(super) fn are_told(&self, event: &str) -> bool {
         self.classes.load(Relaxed) & class_of(event) != 0
     }

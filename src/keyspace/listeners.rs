@@ -12,7 +12,19 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 /// Hears of each key that has changed, under the locks of the command: client tracking.
 pub trait Tracker: fmt::Debug + Send + Sync {
     /// A key of any database has changed.
-    fn key_changed(&self, key: &[u8]);
+    fn key_changed(&self, key: &[u8], cause: Cause);
+
+    /// From now on, commands of this client change keys in the calling thread; 0 for none. Returns whose did before.
+    fn act_for(&self, client: u64) -> u64;
+}
+
+/// Why a key has changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// A command has changed it.
+    Command,
+    /// The server has removed it: it had expired, or memory was short.
+    Server,
 }
 
 /// The listeners of a keyspace.
@@ -81,12 +93,25 @@ impl Listeners {
         self.journal.get().is_some()
     }
 
+    /// Whether the tracker wants to hear.
+    pub(super) fn are_tracked(&self) -> bool {
+        self.is_tracked.load(Relaxed)
+    }
+
     /// Tells the tracker that a key has changed.
-    pub(super) fn tell_tracker(&self, key: &[u8]) {
-        if self.is_tracked.load(Relaxed)
+    pub(super) fn tell_tracker(&self, key: &[u8], cause: Cause) {
+        if self.are_tracked()
             && let Some(tracker) = self.tracker.get()
         {
-            tracker.key_changed(key);
+            tracker.key_changed(key, cause);
+        }
+    }
+
+    /// Tells the tracker whose commands change keys in the calling thread from now on. Returns whose did before.
+    pub(super) fn act_for(&self, client: u64) -> u64 {
+        match self.tracker.get().filter(|_| self.are_tracked()) {
+            Some(tracker) => tracker.act_for(client),
+            None => 0,
         }
     }
 

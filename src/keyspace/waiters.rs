@@ -48,6 +48,11 @@ pub trait Waiter: Debug + Send + Sync {
     /// The key that it fills when it is served.
     fn destination(&self) -> Option<&[u8]>;
 
+    /// The client that waits; 0 for none.
+    fn client(&self) -> u64 {
+        0
+    }
+
     /// Serves it, unless it no longer waits, because one of its keys is in a state that it wants. `false` if it waits
     /// on.
     fn serve(&self, db: &mut Db<'_>) -> bool;

@@ -250,6 +250,11 @@ impl<'a> Connection<'a> {
             }
         }
         self.session.client.set_waiting(None);
+        if flushed.is_ok() && self.backlog.is_empty() && self.session.listens() {
+            // What was told before the client was served comes before its reply. In Redis, what the client is told of
+            // a key that was filled for it (BLMOVE) comes after the reply; here that comes before it too.
+            self.session.client.outbox.take_all_into(&mut self.reply);
+        }
         let is_gone = matches!(*wait.outcome(), Outcome::Gone);
         self.end_wait();
         flushed.map(|()| !is_gone)

@@ -7,7 +7,7 @@
 //! A thread that holds a lock may take only locks to the right of it:
 //!
 //! ```text
-//!   shards, ascending ─┬─> outcome of a wait ──> one user
+//!   shards, ascending ─┬─> outcome of a wait ──> one user, what is tracked
 //!                      ├─> tables of channels ──> turn to publish ─┬─> an outbox
 //!                      ├─> list of monitors ───────────────────────┼─> list of pushes
 //!                      ├─> what is tracked ──> clients, a mode ────┘

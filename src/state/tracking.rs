@@ -2,8 +2,8 @@
 //! <https://redis.io/docs/manual/client-side-caching/>.
 //!
 //! A client that tracks is remembered with each key that it reads. When the key changes, the client gets a message and
-//! is forgotten for this key. A client that tracks by prefixes (BCAST) is remembered with these alone; what has changed
-//! under a prefix is gathered, and goes out when the thread that changed it sends its replies.
+//! is forgotten for this key. A client that tracks by prefixes (BCAST) is remembered with these alone; what a thread
+//! changes meanwhile is gathered by it, and goes out when it sends its replies.
 //!
 //! # Invariants
 //! 1. No change is missed: a reader is remembered while the lock of the key's shard is still held, and the thread that
@@ -19,15 +19,16 @@
 
 use super::clients::{Client, Clients};
 use super::outbox::{Message, Pushes};
-use crate::keyspace::listeners::Tracker;
+use crate::keyspace::listeners::{Cause, Tracker};
 use crate::resp::reply::{Protocol, Reply};
 use crate::util::clock;
 use indexmap::IndexMap;
 use smallvec::SmallVec;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::ops::Bound;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use triomphe::Arc as Shared;
 
@@ -39,11 +40,23 @@ const CHANNEL: &[u8] = b"__redis__:invalidate";
 thread_local! {
     /// The client that the thread serves; 0 for none.
     static SERVED: Cell<u64> = const { Cell::new(0) };
+    /// Whether a script runs in the thread.
+    static RUNS_SCRIPT: Cell<bool> = const { Cell::new(false) };
+    /// What the thread has changed since its last broadcast, while clients track prefixes: the keys, each with the client
+    /// that changed it last, 0 for none. With NOLOOP, that client is not told: it knows the value. A client that has
+    /// changed the key before it does not.
+    static CHANGED: RefCell<BTreeMap<Box<[u8]>, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
 /// Notes which client the calling thread serves, so that changes are known to be made by it; 0 for none.
 pub fn serve(client: u64) {
     SERVED.set(client);
+}
+
+/// Notes whether a script runs in the calling thread. As in Redis, what it changes under a prefix is not the client's
+/// own change, so that NOLOOP does not hide it: the client need not know what the script does.
+pub fn set_runs_script(runs: bool) {
+    RUNS_SCRIPT.set(runs);
 }
 
 /// How a client tracks: CLIENT TRACKING.
@@ -70,11 +83,9 @@ pub struct Tracking {
     pushes: Arc<Pushes>,
     parts: [Mutex<Part>; PARTS],
     hasher: RandomState,
-    prefixes: RwLock<BTreeMap<Box<[u8]>, Prefix>>,
-    /// The length of `prefixes`, which can be read without its lock.
+    prefixes: RwLock<Prefixes>,
+    /// The number of prefixes, which can be read without their lock.
     prefix_count: AtomicUsize,
-    /// Whether something has changed under a prefix that has not been sent.
-    is_broadcast_due: AtomicBool,
     /// Clients that track.
     count: AtomicUsize,
     keys: AtomicUsize,
@@ -88,13 +99,8 @@ type Part = IndexMap<Box<[u8]>, Readers, RandomState>;
 /// The numbers of clients, ascending. Most keys are read by one or two.
 type Readers = SmallVec<[u64; 2]>;
 
-/// A prefix that clients track.
-#[derive(Debug, Default)]
-struct Prefix {
-    clients: BTreeMap<u64, Arc<Client>>,
-    /// What has changed since the last broadcast, with the client that changed it first.
-    changed: Mutex<BTreeMap<Box<[u8]>, u64>>,
-}
+/// The prefixes that clients track, with these clients by their numbers.
+type Prefixes = BTreeMap<Box<[u8]>, BTreeMap<u64, Arc<Client>>>;
 
 /// What a message says.
 enum Invalid<'a> {
@@ -112,7 +118,6 @@ impl Tracking {
             hasher: RandomState::new(),
             prefixes: RwLock::default(),
             prefix_count: AtomicUsize::new(0),
-            is_broadcast_due: AtomicBool::new(false),
             count: AtomicUsize::new(0),
             keys: AtomicUsize::new(0),
             items: AtomicUsize::new(0),
@@ -159,8 +164,8 @@ impl Tracking {
             .write()
             .unwrap_or_else(PoisonError::into_inner);
         for prefix in prefixes {
-            let prefix = known.entry((*prefix).into()).or_default();
-            prefix.clients.insert(client.id, client.clone());
+            let clients = known.entry((*prefix).into()).or_default();
+            clients.insert(client.id, client.clone());
         }
         self.prefix_count.store(known.len(), Relaxed);
     }
@@ -176,9 +181,9 @@ impl Tracking {
                 .prefixes
                 .write()
                 .unwrap_or_else(PoisonError::into_inner);
-            known.retain(|_, prefix| {
-                prefix.clients.remove(&client.id);
-                !prefix.clients.is_empty()
+            known.retain(|_, clients| {
+                clients.remove(&client.id);
+                !clients.is_empty()
             });
             self.prefix_count.store(known.len(), Relaxed);
         }
@@ -189,7 +194,7 @@ impl Tracking {
         let known = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
         let own = known
             .iter()
-            .filter(|(_, prefix)| prefix.clients.contains_key(&client));
+            .filter(|(_, clients)| clients.contains_key(&client));
         own.map(|(name, _)| name.clone()).collect()
     }
 
@@ -247,43 +252,29 @@ impl Tracking {
         }
     }
 
-    /// Sends what has changed under prefixes. The messages go out with the next [`Pushes::deliver`].
+    /// Sends what the calling thread has changed under prefixes. The messages go out with the next [`Pushes::deliver`].
+    /// Called by every thread that changes keys, when it holds no lock.
     pub fn broadcast(&self) {
-        if !self.is_broadcast_due.load(Relaxed) {
+        let changed = CHANGED.take();
+        if changed.is_empty() {
             return;
         }
-        self.is_broadcast_due.store(false, Relaxed);
         let known = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
-        for prefix in known.values() {
-            let changed = {
-                let mut changed = prefix
-                    .changed
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                std::mem::take(&mut *changed)
-            };
-            for client in prefix.clients.values() {
+        for (prefix, clients) in &*known {
+            let changed = changed.range::<[u8], _>((Bound::Included(&**prefix), Bound::Unbounded));
+            let changed: Vec<(&[u8], u64)> = changed
+                .map(|(key, by)| (&**key, *by))
+                .take_while(|(key, _)| key.starts_with(prefix))
+                .collect();
+            for client in clients.values() {
                 let is_no_loop = client.tracking().is_some_and(|mode| mode.no_loop);
-                let is_own = |by: &u64| is_no_loop && *by == client.id;
-                let keys = changed.iter().filter(|(_, by)| !is_own(by));
-                let keys: Vec<&[u8]> = keys.map(|(key, _)| &**key).collect();
+                let is_told = |by: u64| !is_no_loop || by != client.id;
+                let keys = changed.iter().filter(|(_, by)| is_told(*by));
+                let keys: Vec<&[u8]> = keys.map(|(key, _)| *key).collect();
                 if !keys.is_empty() {
                     self.send(client, &Invalid::Keys(&keys));
                 }
             }
-        }
-    }
-
-    /// Notes a change under the prefixes that it concerns.
-    fn gather(&self, key: &[u8]) {
-        let prefixes = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
-        for (_, prefix) in prefixes.iter().filter(|(name, _)| key.starts_with(name)) {
-            let mut changed = prefix
-                .changed
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            changed.entry(key.into()).or_insert(SERVED.get());
-            self.is_broadcast_due.store(true, Relaxed);
         }
     }
 
@@ -347,9 +338,17 @@ impl Tracking {
 }
 
 impl Tracker for Tracking {
-    fn key_changed(&self, key: &[u8]) {
+    fn act_for(&self, client: u64) -> u64 {
+        SERVED.replace(client)
+    }
+
+    fn key_changed(&self, key: &[u8], cause: Cause) {
+        let by = match cause {
+            Cause::Command if !RUNS_SCRIPT.get() => SERVED.get(),
+            Cause::Command | Cause::Server => 0,
+        };
         if self.prefix_count.load(Relaxed) > 0 {
-            self.gather(key);
+            CHANGED.with_borrow_mut(|changed| changed.insert(key.into(), by));
         }
         // A reader of this key has counted it under the lock that this thread holds now.
         if self.keys.load(Relaxed) == 0 {
@@ -380,6 +379,8 @@ fn message(invalid: &Invalid, protocol: Protocol) -> Message {
             reply.array(keys.len());
             keys.iter().for_each(|key| reply.bulk(key));
         }
+        // Redis writes the null of the protocol which the client that tracks speaks. We write that of the client which
+        // gets the message, because one that speaks RESP2 does not know the null of RESP3.
         Invalid::Everything => reply.null(),
     }
     Shared::new(reply.into_bytes())

@@ -17,10 +17,10 @@
 //!
 //! # Locks
 //! [`Waiter::serve`] holds the outcome while the client's command runs on the shards that are already locked. That
-//! takes no other lock but that of an account's user: events and further waiters follow when the change is committed,
-//! after `serve` has returned.
-//! All other users hold the outcome for a few lines. The order is: shards, then an outcome; no lock is taken under an
-//! outcome.
+//! takes no other locks but that of an account's user, and those of [tracking](super::tracking) if the client tracks:
+//! events and further waiters follow when the change is committed, after `serve` has returned.
+//! All other users hold the outcome for a few lines. The order is: shards, then an outcome; else no lock is taken
+//! under an outcome.
 
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
@@ -75,6 +75,8 @@ pub struct Wish {
 pub struct Wait {
     /// The subject of the wait.
     pub wish: Wish,
+    /// The number of the client.
+    pub client: u64,
     /// Asked before the client is served.
     pub permit: Permit,
     /// The keys, in the order of the command's arguments.
@@ -131,6 +133,7 @@ impl fmt::Debug for Wait {
 impl Wait {
     /// A wait that begins.
     pub fn new(
+        client: u64,
         wish: Wish,
         permit: Permit,
         keys: &[Key<'_>],
@@ -138,6 +141,7 @@ impl Wait {
         doorbell: Arc<Doorbell>,
     ) -> Wait {
         Wait {
+            client,
             wish,
             permit,
             keys: keys.iter().map(|key| key.bytes.to_vec()).collect(),
@@ -186,6 +190,10 @@ impl Waiter for Wait {
 
     fn destination(&self) -> Option<&[u8]> {
         self.wish.destination.as_deref()
+    }
+
+    fn client(&self) -> u64 {
+        self.client
     }
 
     fn serve(&self, db: &mut Db<'_>) -> bool {

@@ -32,6 +32,7 @@ pub mod streams_random;
 mod streams_trimmed;
 pub mod strings;
 mod tracking;
+mod tracking_random;
 mod transactions;
 mod transcripts;
 mod watch;

@@ -203,3 +203,92 @@ const SCRIPTS: &[&str] = &[
 fn clients_hear_of_what_they_have_read() {
     stage::compare(SCRIPTS);
 }
+
+/// Clients that track beside others that watch, and keys that go because their time is over.
+#[test]
+fn whole_databases_and_expired_keys() {
+    stage::compare(&[
+        "A: CLIENT TRACKING ON BCAST
+         W: WATCH w
+         B: SET w 1
+         W: WATCH w
+         B: SWAPDB 0 1
+         B: SWAPDB 0 1
+         W: UNWATCH
+         W: WATCH w
+         B: DEBUG RELOAD
+         W: WATCH w
+         B: FLUSHALL
+         A: RESET",
+        "A: DEBUG SET-ACTIVE-EXPIRE 0
+         A: CLIENT TRACKING ON BCAST NOLOOP
+         A: SET k v PX 1
+         B: DEBUG SLEEP 0.01
+         A: GET k
+         A: SET k v PX 1
+         B: DEBUG SLEEP 0.01
+         A: SET k w
+         A: SET k v PX 1
+         B: DEBUG SLEEP 0.01
+         A: DEL k
+         A: EVAL \"return redis.call('SET', KEYS[1], 1)\" 1 k
+         A: DEBUG SET-ACTIVE-EXPIRE 1
+         A: RESET",
+    ]);
+}
+
+/// What a script reads is remembered by its commands, a served reader of a stream is remembered anew, and a client that
+/// gets the messages of another one hears of its own changes after the reply.
+#[test]
+fn what_7_0_does_otherwise() {
+    stage::check_in(
+        &[3],
+        &[
+            r#"A: CLIENT TRACKING ON
+             A: EVAL "redis.call('set','k',1) redis.call('get','k') return 1" 1 k
+             to A: ":1\r\n"
+             B: APPEND k x
+             to A: ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n"
+             to B: ":2\r\n"
+             A: EVAL "redis.call('get','k') redis.call('set','k',1) return 1" 1 k
+             to A: ":1\r\n"
+             to A: ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n"
+             B: APPEND k x
+             to B: ":2\r\n""#,
+            r#"A: CLIENT TRACKING ON
+             A: XREAD BLOCK 0 STREAMS s $
+             B: XADD s 1-1 f v
+             to A: ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\ns\r\n"
+             to A: "%1\r\n$1\r\ns\r\n*1\r\n*2\r\n$3\r\n1-1\r\n*2\r\n$1\r\nf\r\n$1\r\nv\r\n"
+             to B: "$3\r\n1-1\r\n"
+             B: XADD s 1-2 f v
+             to A: ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\ns\r\n"
+             to B: "$3\r\n1-2\r\n"
+             B: XADD s 1-3 f v
+             to B: "$3\r\n1-3\r\n""#,
+            r#"A: CLIENT TRACKING ON
+             A: LLEN l
+             to A: ":0\r\n"
+             A: BLPOP l 0
+             B: RPUSH l x
+             to A: ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nl\r\n"
+             to A: "*2\r\n$1\r\nl\r\n$1\r\nx\r\n"
+             to B: ":1\r\n""#,
+            r#"A: CLIENT TRACKING ON BCAST NOLOOP
+             B: CLIENT TRACKING ON BCAST NOLOOP
+             A: BLPOP l 0
+             B: RPUSH l x
+             to A: "*2\r\n$1\r\nl\r\n$1\r\nx\r\n"
+             to B: ":1\r\n"
+             to B: ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nl\r\n""#,
+            r#"A: PING
+             to A: "+PONG\r\n"
+             B: CLIENT TRACKING ON REDIRECT $A
+             B: STRLEN k
+             to B: ":0\r\n"
+             A: APPEND k x
+             to A: ":1\r\n"
+             to A: ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n""#,
+        ],
+    );
+}

@@ -1,8 +1,9 @@
 //! Client-side caching under load: a cache that follows the messages never keeps what is out of date.
 
-use crate::common::{Client, Folder, Server, redis_tool, wait_until};
+use crate::common::{Client, Folder, Server, redis_tool, request, wait_until};
 use my_redis_server::resp::decoder::Value;
 use std::collections::HashMap;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 const KEYS: usize = 20;
@@ -27,6 +28,11 @@ impl Cache {
     /// The reply to a request; the messages before it take what they name out of the cache.
     fn call(&mut self, words: &[&str]) -> Value {
         self.client.send(words);
+        self.reply()
+    }
+
+    /// The next reply.
+    fn reply(&mut self) -> Value {
         loop {
             match self.client.receive() {
                 Value::Push(message) => self.forget(&message),
@@ -114,6 +120,49 @@ fn a_cache_never_keeps_what_is_out_of_date() {
                 }
             }
         });
+    }
+}
+
+/// With NOLOOP a client knows what it has written itself, and hears of what others write after it.
+#[test]
+fn with_noloop_nothing_is_out_of_date_either() {
+    const ROUNDS: usize = 200;
+    const CLIENTS: usize = 4;
+    const PINGS: usize = 1000;
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    // All write the same key at about the same time.
+    let barrier = Barrier::new(CLIENTS);
+    let caches: Vec<Cache> = std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|number| {
+                let mut cache = Cache::connect(&server, "CLIENT TRACKING ON BCAST NOLOOP");
+                let barrier = &barrier;
+                scope.spawn(move || {
+                    for round in 0..ROUNDS {
+                        let (key, value) = (format!("k{round}"), number.to_string());
+                        barrier.wait();
+                        // What the others write comes between this change and its broadcast, at the end of the packet.
+                        let mut packet = request(&["SET", &key, &value]);
+                        (0..PINGS).for_each(|_| packet.extend(request(&["PING"])));
+                        cache.client.send_bytes(&packet);
+                        cache.reply();
+                        cache.values.insert(key, Value::Bulk(value.into_bytes()));
+                        (0..PINGS).for_each(|_| drop(cache.reply()));
+                    }
+                    cache
+                })
+            })
+            .collect();
+        let ended = clients.into_iter().map(|client| client.join().unwrap());
+        ended.collect()
+    });
+    let mut admin = server.client();
+    for mut cache in caches {
+        cache.call(&["PING"]);
+        for (key, value) in std::mem::take(&mut cache.values) {
+            assert_eq!(admin.call(&["GET", &key]), value, "{key}");
+        }
     }
 }
 

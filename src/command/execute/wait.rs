@@ -12,11 +12,13 @@ use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::Registry;
 use crate::command::session::{ReplyMode, Session};
+use crate::command::spec::READONLY;
 use crate::keyspace::db::Db;
 use crate::keyspace::waiters::SharedWaiter;
 use crate::resp::reply::Reply;
 use crate::state::acl::Context;
 use crate::state::clients::Client;
+use crate::state::tracking::Tracking;
 use crate::state::waiting::{Outcome, Permit, Refusal, Wait, Waiting, Wish};
 use crate::util::clock;
 use std::sync::Arc;
@@ -41,7 +43,13 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
     let doorbell = session.doorbell()?;
     let protocol = call.reply.protocol;
     let permit = permit(session, call.commands, call.arguments);
-    let wait = Arc::new(Wait::new(wish, permit, keys, protocol, doorbell));
+    let client = session.client.id;
+    let wish = match session.remembers() && call.spec.has(READONLY) {
+        true => remembering(wish, client, call.server.tracking.clone()),
+        false => wish,
+    };
+    let wait = Wait::new(client, wish, permit, keys, protocol, doorbell);
+    let wait = Arc::new(wait);
     let waiter: SharedWaiter = wait.clone();
     call.then = Then::Wait(Waiting {
         wait,
@@ -49,6 +57,19 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
         wants_reply: session.reply_mode == ReplyMode::On,
     });
     Ok(())
+}
+
+/// A wish of a client that tracks what it reads. It may be told of the change that serves it before it has the value,
+/// and is forgotten with that: so it is remembered anew when it is served, under the same lock.
+fn remembering(mut wish: Wish, client: u64, tracking: Arc<Tracking>) -> Wish {
+    let attempt = wish.attempt;
+    wish.attempt = Box::new(move |db, keys, reply| {
+        let result = attempt(db, keys, reply);
+        keys.iter()
+            .for_each(|key| tracking.remember(client, key.bytes));
+        result
+    });
+    wish
 }
 
 /// Asks again, before the client is served, whether its user may do this: the user may have changed meanwhile.

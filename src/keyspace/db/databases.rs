@@ -11,7 +11,7 @@ impl Db<'_> {
         for name in self.listened_keys(database) {
             let key = Key::new(database, &name);
             if self.shard(&key).get(key.hash, key.bytes).is_some() {
-                self.changed(&key, "", 0);
+                self.changed_with_database(&key);
             }
         }
         let mut removed = 0;
@@ -53,7 +53,7 @@ impl Db<'_> {
                 // What has expired is not there, and is not to be seen to expire after the exchange.
                 keys.iter().for_each(|key| self.remove_if_expired(key));
                 if keys.iter().any(|key| self.look_silently(key).is_some()) {
-                    self.changed(&Key::new(database, &name), "", 0);
+                    self.changed_with_database(&Key::new(database, &name));
                 }
             }
         }

@@ -70,7 +70,7 @@ pub(super) fn reload(call: &mut Call, db: &mut Db) -> CommandResult {
         });
         call.server.tracking.forget_all();
     }
-    loaded.into_iter().for_each(|key| put(db, key));
+    loaded.into_iter().for_each(|key| put(db, key, empties));
     // What was loaded is what was saved; after NOSAVE, as in Redis, the replicas are on their own.
     db.replay_as(|_| {});
     if empties {
@@ -222,12 +222,17 @@ fn loaded(server: &Server, database: usize, record: KeyRecord) -> Result<Loaded,
     })
 }
 
-fn put(db: &mut Db, loaded: Loaded) {
+/// Puts a key in. If all were removed before, the clients that cache have been told of that. Else they are told of each
+/// key, which Redis does not do.
+fn put(db: &mut Db, loaded: Loaded, were_removed: bool) {
     let key = Key::new(loaded.database, &loaded.name);
     db.put_anew(&key, loaded.object, loaded.expires_at_ms);
     if let Some(entry) = db.look_silently(&key) {
         let clock = entry.clock();
         clock.restore(loaded.frequency, loaded.idle_s, db.access());
     }
-    db.changed(&key, "", 0);
+    match were_removed {
+        true => db.changed_with_database(&key),
+        false => db.changed(&key, "", 0),
+    }
 }

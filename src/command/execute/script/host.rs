@@ -21,6 +21,7 @@ use crate::resp::reply::{Protocol, Reply};
 use crate::resp::request::LargeArguments;
 use crate::state::acl::Context;
 use crate::state::scripts::busy::BusyScript;
+use crate::state::tracking;
 use crate::util::clock::Stopwatch;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -82,6 +83,7 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
         let session = &mut *call.session;
         let is_in_transaction = std::mem::replace(&mut session.transaction.is_running, true);
         session.transaction.is_script = true;
+        tracking::set_runs_script(true);
         if !locks.are_all() {
             session.transaction.held = Some(HeldBack::default());
         }
@@ -432,6 +434,7 @@ impl Drop for ScriptHost<'_, '_, '_> {
         session.database = self.database;
         session.transaction.is_running = self.is_in_transaction;
         session.transaction.is_script = false;
+        tracking::set_runs_script(false);
         session.transaction.held = None;
     }
 }
