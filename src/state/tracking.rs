@@ -42,9 +42,9 @@ thread_local! {
     static SERVED: Cell<u64> = const { Cell::new(0) };
     /// Whether a script runs in the thread.
     static RUNS_SCRIPT: Cell<bool> = const { Cell::new(false) };
-    /// What the thread has changed since its last broadcast, while clients track prefixes: the keys, each with the client
-    /// that changed it last, 0 for none. With NOLOOP, that client is not told: it knows the value. A client that has
-    /// changed the key before it does not.
+    /// What the thread has changed since its last broadcast, while clients track prefixes: the keys, each with the
+    /// client that changed it last, 0 for none. With NOLOOP, that client is not told: it knows the value. A client that
+    /// has changed the key before it does not.
     static CHANGED: RefCell<BTreeMap<Box<[u8]>, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
