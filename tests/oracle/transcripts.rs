@@ -53,6 +53,7 @@ const WITHOUT_SESSION: &[&str] = &[
     "group::help",
     "info::help",
     "mod::debug_help",
+    "mod::shard",
     "mod::unknown",
     "mod::info",
     "introspection::all",
