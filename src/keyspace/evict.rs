@@ -4,7 +4,7 @@
 //! are remembered in a pool. The first of the pool goes. A key that has been used since it came into the pool stays.
 //!
 //! Invariants:
-//! 1. To draw, one shard is locked, shared; to remove a key, its shard exclusively, as by a command.
+//! 1. To draw, a few shards are locked, shared; to remove a key, its shard exclusively, as by a command.
 //! 2. The removal is committed like any change: events, watchers, waiters and the journal hear of it.
 //! 3. The value is freed when the lock is gone.
 
@@ -12,12 +12,16 @@ use super::access::Access;
 use super::locks::{Busy, Locks};
 use super::shard::Shard;
 use super::shard_lock::{Access as LockAccess, Patience};
-use super::space::{Key, SHARDS};
+use super::space::{Key, NO_DEADLINE, Place, SHARDS};
 use super::view::{Expired, View};
 use crate::types::dict::Position;
+use smallvec::SmallVec;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Keys that are remembered, as in Redis.
 const POOL: usize = 16;
+/// Shards from which keys are drawn at once, for as many evictions: their cache misses overlap.
+const SHARDS_AT_ONCE: usize = 4;
 /// How often keys of the pool may turn out to be gone, or used since, before the attempt ends for now.
 const MOST_ATTEMPTS: usize = 64;
 
@@ -58,7 +62,7 @@ pub enum Evicted {
 struct Candidate {
     /// The higher, the earlier it goes.
     score: u64,
-    database: usize,
+    place: Place,
     key: Box<[u8]>,
 }
 
@@ -84,19 +88,22 @@ pub struct Pool {
     candidates: Vec<Candidate>,
     /// By which they were drawn.
     policy: Option<Policy>,
+    /// Evictions before keys are drawn again.
+    ahead: usize,
 }
 
 impl Pool {
     /// Remembers a key that was drawn, if it is among the first.
-    fn offer(&mut self, score: u64, database: usize, key: impl FnOnce() -> Box<[u8]>) {
+    fn offer<'a>(&mut self, score: u64, database: usize, key: impl FnOnce() -> &'a [u8]) {
         let candidates = &mut self.candidates;
         let is_full = candidates.len() == POOL;
         // Most keys that are drawn end here.
         if is_full && candidates[0].score >= score {
             return;
         }
-        let key = key();
-        let is_known = |known: &Candidate| known.key == key && known.database == database;
+        let key = Key::new(database, key());
+        let is_known =
+            |known: &Candidate| *known.key == *key.bytes && known.place.shard == key.shard;
         if candidates.iter().any(is_known) {
             return;
         }
@@ -106,16 +113,23 @@ impl Pool {
         let place = candidates.partition_point(|known| known.score < score);
         let new = Candidate {
             score,
-            database,
-            key,
+            place: key.place(),
+            key: key.bytes.into(),
         };
         candidates.insert(place, new);
+    }
+
+    /// Where the keys are that go next.
+    fn first_places(&self) -> SmallVec<[Place; SHARDS_AT_ONCE]> {
+        let first = self.candidates.iter().rev().take(SHARDS_AT_ONCE);
+        first.map(|candidate| candidate.place).collect()
     }
 
     /// Forgets the keys if they were drawn by another policy: their scores mean something else.
     fn turn_to(&mut self, policy: Policy) {
         if self.policy != Some(policy) {
             self.candidates.clear();
+            self.ahead = 0;
             self.policy = Some(policy);
         }
     }
@@ -139,10 +153,16 @@ impl Locks {
     pub fn evict(&self, eviction: Eviction, pool: &mut Pool) -> Evicted {
         pool.turn_to(eviction.policy);
         for _ in 0..MOST_ATTEMPTS {
-            // If a busy script has the shard, the next attempt draws from another.
-            if self.draw(eviction, pool) == Ok(false) {
-                return Evicted::Nothing;
+            if pool.ahead == 0 {
+                // If a busy script has the shard, the next attempt draws from another.
+                pool.ahead = match self.draw(eviction, pool) {
+                    Ok(0) => return Evicted::Nothing,
+                    Ok(shards) => shards,
+                    Err(Busy) => 1,
+                };
+                self.fetch(&pool.first_places());
             }
+            pool.ahead -= 1;
             let first = pool.candidates.pop();
             let Some(candidate) = first else { continue };
             if self.remove_candidate(&candidate, eviction) {
@@ -152,49 +172,68 @@ impl Locks {
         Evicted::NotNow
     }
 
-    /// Draws keys from one shard and remembers them; `Ok(false)` if there is no key anywhere that may go.
-    fn draw(&self, eviction: Eviction, pool: &mut Pool) -> Result<bool, Busy> {
+    /// Draws keys from a few shards and remembers them. Returns from how many shards: 0 if there is no key anywhere that
+    /// may go.
+    fn draw(&self, eviction: Eviction, pool: &mut Pool) -> Result<usize, Busy> {
+        let places = [(); SHARDS_AT_ONCE].map(|()| Place {
+            hash: fastrand::u64(..),
+            shard: fastrand::usize(..self.cells().len()),
+        });
+        let mut shards = 0;
+        for (place, guard) in self.fetch_slots(&places) {
+            shards += usize::from(self.draw_from(guard.shard(), place, eviction, pool));
+        }
+        match shards {
+            0 => self.draw_anywhere(eviction, pool),
+            _ => Ok(shards),
+        }
+    }
+
+    /// Draws keys from any one shard, for [`draw`](Self::draw).
+    fn draw_anywhere(&self, eviction: Eviction, pool: &mut Pool) -> Result<usize, Busy> {
         let shards = self.cells().len();
         let first = fastrand::usize(..shards);
         for offset in 0..shards {
-            let number = (first + offset) % shards;
-            let lock = &self.cells()[number].shard;
-            let guard = lock.lock_with(LockAccess::Shared, Patience::UntilBusy)?;
-            if self.draw_from(guard.shard(), number / SHARDS, eviction, pool) {
-                return Ok(true);
+            let place = Place {
+                hash: fastrand::u64(..),
+                shard: (first + offset) % shards,
+            };
+            let cell = self.cell(place.shard);
+            let has_deadline = cell.earliest_deadline_ms.load(Relaxed) != NO_DEADLINE;
+            if eviction.policy.only_volatile && !has_deadline {
+                continue;
+            }
+            let guard = cell
+                .shard
+                .lock_with(LockAccess::Shared, Patience::UntilBusy)?;
+            if self.draw_from(guard.shard(), place, eviction, pool) {
+                return Ok(1);
             }
         }
-        Ok(false)
+        Ok(0)
     }
 
     /// Draws keys from a shard and remembers them; `false` if it has none that may go.
-    fn draw_from(
-        &self,
-        shard: &Shard,
-        database: usize,
-        eviction: Eviction,
-        pool: &mut Pool,
-    ) -> bool {
+    fn draw_from(&self, shard: &Shard, place: Place, eviction: Eviction, pool: &mut Pool) -> bool {
         let access = self.access_rules.access(eviction.now_ms);
         let policy = eviction.policy;
         let count = match policy.order {
             Order::Random => 1,
             _ => eviction.samples,
         };
-        shard.draw(count, policy.only_volatile, |position| {
+        shard.draw(place.hash, count, policy.only_volatile, |position| {
             let score = policy.score(shard, position, access);
-            pool.offer(score, database, || shard.entry(position).key().into());
+            pool.offer(score, place.shard / SHARDS, || shard.entry(position).key());
         })
     }
 
     /// Removes a key, unless it is gone, or has been used since it was drawn.
     fn remove_candidate(&self, candidate: &Candidate, eviction: Eviction) -> bool {
-        let key = Key::new(candidate.database, &candidate.key);
+        let key = Key::at(candidate.place, &candidate.key);
         let view = View {
-            database: candidate.database,
             // A key that has expired meanwhile is evicted too: it makes room all the same.
             expired: Expired::Hide,
-            ..self.view(candidate.database, eviction.now_ms)
+            ..self.view(key.database(), eviction.now_ms)
         };
         let Ok(mut db) = self.write_unless_busy(view, &[key]) else {
             return false;
@@ -318,7 +357,7 @@ mod tests {
             is_lazy: false,
             now_ms,
         };
-        assert_eq!(locks.draw(eviction, &mut pool), Ok(true));
+        assert_eq!(locks.draw(eviction, &mut pool), Ok(1));
         let candidate = pool.candidates.pop().expect("one key was drawn");
         let key = Key::new(0, b"0");
         assert!(locks.write(now_ms.into(), &[key]).read(&key).is_some());

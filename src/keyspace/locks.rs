@@ -9,7 +9,7 @@ use super::entry::Table;
 use super::kept::ShardImage;
 use super::lock_set;
 pub use super::shard_lock::Busy;
-use super::shard_lock::{Access, Guards, Patience, at_last};
+use super::shard_lock::{Access, Guard, Guards, Patience, at_last};
 use super::snapshot::SnapshotId;
 use super::space::{Key, Keyspace, Place, SHARDS, shards_of_database};
 use super::view::{Expired, View};
@@ -21,6 +21,9 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// Places that it is worth while to fetch at once, see [`Locks::fetch`]; more wait for each other.
 pub const FETCHED_TOGETHER: usize = 16;
+
+/// Places whose shards are locked, shared.
+pub(super) type Fetched<'a> = SmallVec<[(Place, Guard<'a>); FETCHED_TOGETHER]>;
 
 /// The only way to the keys and values of a [`Keyspace`].
 #[derive(Debug)]
@@ -73,20 +76,12 @@ impl Locks {
     /// Fetches from memory what is at these places, for commands to come; passes over shards that are locked. The
     /// thread may hold a lock: nothing is waited for here.
     pub fn fetch(&self, places: &[Place]) {
-        let lock = |place: &Place| {
-            let guard = self.cell(place.shard).shard.try_lock(Access::Shared)?;
-            Some((place.hash, guard))
-        };
-        let guards: SmallVec<[_; FETCHED_TOGETHER]> = places.iter().filter_map(lock).collect();
+        let places = self.fetch_slots(places);
         let wanted = || {
-            guards
+            places
                 .iter()
-                .map(|(hash, guard)| (guard.shard().table(), *hash))
+                .map(|(place, guard)| (guard.shard().table(), place.hash))
         };
-        for step in [Table::fetch_page, Table::fetch_slots] {
-            let fetched = wanted().map(|(table, hash)| step(table, hash));
-            black_box(fetched.fold(0, usize::wrapping_add));
-        }
         let found: SmallVec<[_; FETCHED_TOGETHER]> = wanted()
             .filter_map(|(table, hash)| Some((table, table.likely_position(hash)?)))
             .collect();
@@ -94,6 +89,23 @@ impl Locks {
             .iter()
             .map(|(table, position)| table.fetch_entry(*position));
         black_box(fetched.fold(0, usize::wrapping_add));
+    }
+
+    /// The first steps of [`fetch`](Self::fetch): locks those shards that are free, and fetches the pages of these hashes
+    /// with their slots.
+    pub(super) fn fetch_slots(&self, places: &[Place]) -> Fetched<'_> {
+        let lock = |place: &Place| {
+            let guard = self.cell(place.shard).shard.try_lock(Access::Shared)?;
+            Some((*place, guard))
+        };
+        let guards: Fetched<'_> = places.iter().filter_map(lock).collect();
+        for step in [Table::fetch_page, Table::fetch_slots] {
+            let fetched = guards
+                .iter()
+                .map(|(place, guard)| step(guard.shard().table(), place.hash));
+            black_box(fetched.fold(0, usize::wrapping_add));
+        }
+        guards
     }
 
     /// Shared locks on the shards of these keys, unless a busy script has one of them.

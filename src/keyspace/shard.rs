@@ -300,11 +300,11 @@ impl Shard {
         self.table.scan(cursor, |item| visit(Entry::new(item)))
     }
 
-    /// Visits up to `count` entries, from a place in the table that is drawn; or only such with a deadline. Entries lie
-    /// in the order of their hashes, so those that are visited together have nothing else in common. `false`: there is
-    /// none.
+    /// Visits up to `count` entries, from the page of a hash that was drawn; or only such with a deadline. Entries lie in
+    /// the order of their hashes, so those that are visited together have nothing else in common. `false`: there is none.
     pub(super) fn draw(
         &self,
+        hash: u64,
         count: usize,
         only_volatile: bool,
         mut visit: impl FnMut(Position),
@@ -316,8 +316,7 @@ impl Shard {
         if total == 0 {
             return false;
         }
-        let pages = self.table.pages();
-        let first = fastrand::usize(..pages);
+        let (first, pages) = (self.table.page_of(hash), self.table.pages());
         let mut missing = count.min(total);
         for page in (first..pages).chain(0..first) {
             if only_volatile && !self.deadlines.may_be_in(page) {
