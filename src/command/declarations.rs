@@ -13,21 +13,22 @@ use std::path::Path;
 #[derive(Debug, Default)]
 pub struct Declarations {
     /// The words of each user's line, behind `user`: what they mean may depend on a directive that comes later.
-    users: Vec<Vec<String>>,
+    users: Vec<Vec<Box<[u8]>>>,
     names: Option<Names>,
 }
 
 impl file::Declarations for Declarations {
-    fn user(&mut self, words: &[&str]) -> Result<(), String> {
+    fn user(&mut self, words: &[&[u8]]) -> Result<(), String> {
+        // The line is only checked here, so it does not matter yet what a new user may do.
         let (name, _) = declared::of_config_line(rules(false), words)?;
-        if self.users.iter().any(|known| known[0].as_bytes() == &*name) {
+        if self.users.iter().any(|known| known[0] == name) {
             return Err(format!(
                 "Error in user declaration '{}': Duplicate user found. A user can only be defined once in config files",
-                words[0]
+                String::from_utf8_lossy(&name)
             ));
         }
         self.users
-            .push(words.iter().map(|word| word.to_string()).collect());
+            .push(words.iter().map(|&word| word.into()).collect());
         Ok(())
     }
 
@@ -37,11 +38,11 @@ impl file::Declarations for Declarations {
     }
 }
 
-/// How rules are read. What a line says is known only when all directives are.
-fn rules(new_users_hear_all: bool) -> Rules<'static> {
+/// How rules are read.
+fn rules(permits_new_all_channels: bool) -> Rules<'static> {
     Rules {
         commands: &COMMANDS,
-        new_users_hear_all,
+        permits_new_all_channels,
     }
 }
 
@@ -54,7 +55,7 @@ impl Declarations {
         if let Some(names) = self.names {
             COMMANDS.set_names(names);
         }
-        let rules = rules(server.config.new_users_hear_all());
+        let rules = rules(server.config.permits_new_all_channels());
         let path = server.config.aclfile.get();
         if !path.is_empty() && !self.users.is_empty() {
             return Err(
@@ -65,7 +66,7 @@ impl Declarations {
             );
         }
         for words in &self.users {
-            let words: Vec<&str> = words.iter().map(String::as_str).collect();
+            let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
             let (name, user) = declared::of_config_line(rules, &words)?;
             server.acl.change::<String>(&name, |_| Ok(user))?;
         }

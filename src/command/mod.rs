@@ -19,6 +19,7 @@
 pub mod acl;
 mod admin;
 pub mod call;
+mod client_line;
 mod data;
 pub mod declarations;
 pub mod error;

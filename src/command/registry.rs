@@ -3,8 +3,12 @@
 use super::error::{CommandError, QUOTED_BYTES};
 use super::spec::CommandSpec;
 use crate::util::quoting::c_string;
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::OnceLock;
+
+/// No command's own full name has more bytes.
+const LONGEST: usize = 40;
 
 /// A command with its place in the registry.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +46,11 @@ type Numbers = HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>;
 /// What clients call the commands; subcommands keep their names. <https://redis.io/docs/management/config-file/>,
 /// `rename-command`.
 #[derive(Clone, Debug)]
-pub struct Names(Numbers);
+pub struct Names {
+    numbers: Numbers,
+    /// Bytes of the longest name.
+    longest: usize,
+}
 
 impl Names {
     /// Gives a command another name, or none if `to` is empty.
@@ -51,15 +59,26 @@ impl Names {
     /// Redis' text.
     pub fn rename(&mut self, from: &str, to: &str) -> Result<(), &'static str> {
         let [from, to] = [from, to].map(|name| name.to_ascii_lowercase().into_bytes());
-        let number = self.0.remove(&*from);
+        let number = self.numbers.remove(&*from);
         let number = number.ok_or("No such command in rename-command")?;
         if to.is_empty() {
             return Ok(());
         }
-        match self.0.insert(to.into(), number) {
+        self.longest = self.longest.max(to.len());
+        match self.numbers.insert(to.into(), number) {
             None => Ok(()),
             Some(_) => Err("Target command name already exists"),
         }
+    }
+
+    /// The number of the command that has this name, in any case.
+    fn find(&self, name: &[u8]) -> Option<usize> {
+        if name.len() > self.longest {
+            return None;
+        }
+        let mut name: SmallVec<[u8; LONGEST]> = name.into();
+        name.make_ascii_lowercase();
+        self.numbers.get(&*name).copied()
     }
 }
 
@@ -67,7 +86,7 @@ impl Registry {
     /// Collects the entries of all families.
     ///
     /// # Panics
-    /// Two entries have one name.
+    /// Two entries have one name, or a name is too long.
     pub fn new(entries: impl Iterator<Item = &'static CommandSpec>) -> Registry {
         let mut registry = Registry::default();
         for spec in entries {
@@ -85,6 +104,7 @@ impl Registry {
             container,
         };
         let name = command.full_name().into_bytes().into_boxed_slice();
+        assert!(name.len() <= LONGEST, "{} is too long", command.full_name());
         let replaced = self.by_name.insert(name, command.number);
         assert!(
             replaced.is_none(),
@@ -96,9 +116,12 @@ impl Registry {
 
     /// The commands by their own names.
     pub fn own_names(&self) -> Names {
-        let mut names = self.by_name.clone();
-        names.retain(|_, number| self.commands[*number].container.is_none());
-        Names(names)
+        let mut numbers = self.by_name.clone();
+        numbers.retain(|_, number| self.commands[*number].container.is_none());
+        Names {
+            numbers,
+            longest: LONGEST,
+        }
     }
 
     /// Lets clients call the commands by these names from now on. Only the first call has an effect; it comes before
@@ -117,7 +140,12 @@ impl Registry {
     pub fn top_level(&self) -> impl ExactSizeIterator<Item = &Command> {
         let names = self.names.get();
         let has_name = |command: &Command| {
-            names.is_none_or(|names| names.0.values().any(|number| *number == command.number))
+            names.is_none_or(|names| {
+                names
+                    .numbers
+                    .values()
+                    .any(|number| *number == command.number)
+            })
         };
         let commands = self.commands.iter();
         let commands = commands.filter(|it| it.container.is_none() && has_name(it));
@@ -128,7 +156,7 @@ impl Registry {
     pub fn find(&self, name: &[u8]) -> Option<&Command> {
         let found = match self.names.get() {
             None => self.find_full(&[name]),
-            Some(names) => self.find_in(&names.0, &[name]),
+            Some(names) => names.find(name).map(|number| &self.commands[number]),
         };
         found.filter(|command| command.container.is_none())
     }
@@ -183,11 +211,6 @@ impl Registry {
 
     /// The command or subcommand of this full name, in parts.
     fn find_full(&self, parts: &[&[u8]]) -> Option<&Command> {
-        self.find_in(&self.by_name, parts)
-    }
-
-    fn find_in(&self, numbers: &Numbers, parts: &[&[u8]]) -> Option<&Command> {
-        const LONGEST: usize = 40;
         let mut name = [0; LONGEST];
         let mut len = 0;
         for part in parts {
@@ -195,7 +218,7 @@ impl Registry {
             len += part.len();
         }
         name[..len].make_ascii_lowercase();
-        let number = numbers.get(&name[..len])?;
+        let number = self.by_name.get(&name[..len])?;
         Some(&self.commands[*number])
     }
 }

@@ -520,11 +520,14 @@ impl CommandSpec {
         let Some(declared) = declared else {
             return self.flags;
         };
+        // It is known now whether the request writes, so MAY_REPLICATE says nothing more.
         let known = self.flags.without(WRITE | DENYOOM | MAY_REPLICATE);
-        match declared {
-            flags if flags.has(ScriptFlags::NO_WRITES) => known,
-            flags if flags.has(ScriptFlags::ALLOW_OOM) => known | WRITE,
-            _ => known | WRITE | DENYOOM,
+        if declared.has(ScriptFlags::NO_WRITES) {
+            known
+        } else if declared.has(ScriptFlags::ALLOW_OOM) {
+            known | WRITE
+        } else {
+            known | WRITE | DENYOOM
         }
     }
 

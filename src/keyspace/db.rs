@@ -29,8 +29,8 @@ use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
 use super::view::{Expired, View};
 use super::waiters::Served;
 use crate::types::dict::Position;
-use crate::types::stream::ConsumerGroup;
 use smallvec::SmallVec;
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::{Relaxed, SeqCst};
@@ -80,7 +80,7 @@ pub(super) struct Aftermath {
 pub(super) enum Garbage {
     Entry(ObjectEntry),
     Table(Table),
-    Group(ConsumerGroup),
+    Other(Box<dyn Any + Send>),
 }
 
 /// A [`Db`] under shared locks.
@@ -637,9 +637,10 @@ impl<'a> Db<'a> {
         was_there
     }
 
-    /// Lets a consumer group be freed when the locks are gone: it may have millions of pending entries.
-    pub fn free_later(&mut self, group: ConsumerGroup) {
-        self.aftermath().garbage.push(Garbage::Group(group));
+    /// Lets something that may be large be freed when the locks are gone.
+    pub fn free_later(&mut self, garbage: impl Any + Send) {
+        let garbage = Garbage::Other(Box::new(garbage));
+        self.aftermath().garbage.push(garbage);
     }
 
     pub(super) fn aftermath(&mut self) -> &mut Aftermath {

@@ -11,7 +11,7 @@
 use super::access::Access;
 use super::locks::{Busy, Locks};
 use super::shard::Shard;
-use super::shard_lock::{Access as LockAccess, Patience};
+use super::shard_lock::{LockMode, Patience};
 use super::space::{Key, NO_DEADLINE, Place, SHARDS};
 use super::view::{Expired, View};
 use crate::types::dict::Position;
@@ -205,7 +205,7 @@ impl Locks {
             }
             let guard = cell
                 .shard
-                .lock_with(LockAccess::Shared, Patience::UntilBusy)?;
+                .lock_with(LockMode::Shared, Patience::UntilBusy)?;
             if self.draw_from(guard.shard(), place, eviction, pool) {
                 return Ok(1);
             }

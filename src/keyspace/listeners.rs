@@ -14,8 +14,8 @@ pub trait Tracker: fmt::Debug + Send + Sync {
     /// A key of any database has changed.
     fn key_changed(&self, key: &[u8], cause: Cause);
 
-    /// From now on, commands of this client change keys in the calling thread; 0 for none. Returns whose did before.
-    fn act_for(&self, client: u64) -> u64;
+    /// From now on the calling thread changes keys for this client; 0 for none. Returns for which it did before.
+    fn set_acting_client(&self, client: u64) -> u64;
 }
 
 /// Why a key has changed.
@@ -107,10 +107,10 @@ impl Listeners {
         }
     }
 
-    /// Tells the tracker whose commands change keys in the calling thread from now on. Returns whose did before.
-    pub(super) fn act_for(&self, client: u64) -> u64 {
+    /// Tells the tracker for which client the calling thread changes keys from now on. Returns for which it did before.
+    pub(super) fn set_acting_client(&self, client: u64) -> u64 {
         match self.tracker.get().filter(|_| self.are_tracked()) {
-            Some(tracker) => tracker.act_for(client),
+            Some(tracker) => tracker.set_acting_client(client),
             None => 0,
         }
     }

@@ -249,18 +249,18 @@ impl Drop for Place<'_> {
 mod tests {
     use super::*;
     use crate::keyspace::lock_set;
-    use crate::keyspace::shard_lock::{Access, Guards, Patience, at_last};
+    use crate::keyspace::shard_lock::{Guards, LockMode, Patience, at_last};
     use crate::keyspace::space::{Cell, Keyspace};
     use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
     use std::sync::{Barrier, mpsc};
 
     /// The lock of the first shard.
-    fn lock(cells: &[Cell], access: Access) -> Guards<'_> {
-        at_last(lock_set::lock(cells, access, 0..1, Patience::Endless))
+    fn lock(cells: &[Cell], mode: LockMode) -> Guards<'_> {
+        at_last(lock_set::lock(cells, mode, 0..1, Patience::Endless))
     }
 
     fn is_free(cells: &[Cell]) -> bool {
-        cells[0].shard.try_lock(Access::Exclusive).is_some()
+        cells[0].shard.try_lock(LockMode::Exclusive).is_some()
     }
 
     #[test]
@@ -292,14 +292,14 @@ mod tests {
     fn the_place_outlasts_the_deadline() {
         let keyspace = Keyspace::new(1);
         let (cells, shard) = (keyspace.cells(), &keyspace.cell(0).shard);
-        let held = lock(cells, Access::Exclusive);
+        let held = lock(cells, LockMode::Exclusive);
         let (done, order) = mpsc::channel();
         thread::scope(|scope| {
             for number in 1..=5 {
                 let done = done.clone();
                 let (joins, joined) = mpsc::channel();
                 scope.spawn(move || {
-                    let late = shard.lock_until(Access::Exclusive, Instant::now());
+                    let late = shard.lock_until(LockMode::Exclusive, Instant::now());
                     let wait = late.expect_err("it is held");
                     joins.send(()).unwrap();
                     let guard = at_last(wait.finish(Patience::Endless));
@@ -319,12 +319,12 @@ mod tests {
     fn readers_get_in_together() {
         let keyspace = Keyspace::new(1);
         let cells = keyspace.cells();
-        let held = lock(cells, Access::Exclusive);
+        let held = lock(cells, LockMode::Exclusive);
         let all = Barrier::new(3);
         thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
-                    let guard = lock(cells, Access::Shared);
+                    let guard = lock(cells, LockMode::Shared);
                     all.wait();
                     drop(guard);
                 });
@@ -347,20 +347,20 @@ mod tests {
         let (begins, begun) = mpsc::channel();
         thread::scope(|scope| {
             scope.spawn(move || {
-                let mut held = lock(cells, Access::Shared);
+                let mut held = lock(cells, LockMode::Shared);
                 begins.send(()).unwrap();
                 while !ends.load(SeqCst) {
-                    match cells[0].shard.try_lock(Access::Shared) {
+                    match cells[0].shard.try_lock(LockMode::Shared) {
                         Some(next) => held = Guards::from_iter([(0, next)]),
                         None => {
                             drop(held);
-                            held = lock(cells, Access::Shared);
+                            held = lock(cells, LockMode::Shared);
                         }
                     }
                 }
             });
             begun.recv().unwrap();
-            (0..10).for_each(|_| drop(lock(cells, Access::Exclusive)));
+            (0..10).for_each(|_| drop(lock(cells, LockMode::Exclusive)));
             ends.store(true, SeqCst);
         });
     }

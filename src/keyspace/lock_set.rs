@@ -47,7 +47,7 @@
 //! most all. So the number of rounds is limited, and in each the thread waits for single shards, which it gets.
 
 use super::lock_queue::MOMENT;
-use super::shard_lock::{Access, Busy, Guards, Patience, Wait};
+use super::shard_lock::{Busy, Guards, LockMode, Patience, Wait};
 use super::space::Cell;
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, btree_set};
@@ -71,32 +71,32 @@ const ROUNDS_ALONE: usize = 1;
 #[inline]
 pub(super) fn lock(
     cells: &[Cell],
-    access: Access,
+    mode: LockMode,
     shards: impl Iterator<Item = usize> + Clone,
     patience: Patience,
 ) -> Result<Guards<'_>, Busy> {
     for _ in 0..YIELDS {
-        let attempt = |shard: usize| Some((shard, cells[shard].shard.try_lock(access)?));
+        let attempt = |shard: usize| Some((shard, cells[shard].shard.try_lock(mode)?));
         match shards.clone().map(attempt).collect() {
             Some(guards) => return Ok(guards),
             None => thread::yield_now(),
         }
     }
     let wanted: SmallVec<[usize; 4]> = shards.collect();
-    gather(cells, access, &wanted, patience)
+    gather(cells, mode, &wanted, patience)
 }
 
 #[cold]
 fn gather<'a>(
     cells: &'a [Cell],
-    access: Access,
+    mode: LockMode,
     wanted: &[usize],
     patience: Patience,
 ) -> Result<Guards<'a>, Busy> {
     let mut guards = Guards::new();
     let mut been_late = BTreeSet::new();
     for round in 0.. {
-        let Some((late, wait)) = add(cells, access, wanted, &mut guards, patience)? else {
+        let Some((late, wait)) = add(cells, mode, wanted, &mut guards, patience)? else {
             break;
         };
         been_late.insert(late);
@@ -109,7 +109,7 @@ fn gather<'a>(
             let in_order = match wait.finish(Patience::UntilBusy) {
                 Ok(guard) => {
                     guards.push((late, guard));
-                    add_in_order(cells, access, been_late.range(late + 1..), &mut guards)
+                    add_in_order(cells, mode, been_late.range(late + 1..), &mut guards)
                 }
                 Err(Busy) => Err(late),
             };
@@ -118,7 +118,7 @@ fn gather<'a>(
                     return Err(Busy);
                 }
                 guards.clear();
-                guards.push((busy, cells[busy].shard.lock(access)));
+                guards.push((busy, cells[busy].shard.lock(mode)));
             }
         }
     }
@@ -132,12 +132,12 @@ fn gather<'a>(
 /// A busy script has this one.
 fn add_in_order<'a>(
     cells: &'a [Cell],
-    access: Access,
+    mode: LockMode,
     late: btree_set::Range<usize>,
     guards: &mut Guards<'a>,
 ) -> Result<(), usize> {
     for shard in late.copied() {
-        let guard = cells[shard].shard.lock_with(access, Patience::UntilBusy);
+        let guard = cells[shard].shard.lock_with(mode, Patience::UntilBusy);
         guards.push((shard, guard.map_err(|Busy| shard)?));
     }
     Ok(())
@@ -147,7 +147,7 @@ fn add_in_order<'a>(
 /// taken: then that is late, and is returned.
 fn add<'a>(
     cells: &'a [Cell],
-    access: Access,
+    mode: LockMode,
     wanted: &[usize],
     guards: &mut Guards<'a>,
     patience: Patience,
@@ -160,12 +160,12 @@ fn add<'a>(
         }
         let lock = &cells[shard].shard;
         let guard = match deadline {
-            Some(deadline) => match lock.lock_until(access, deadline) {
+            Some(deadline) => match lock.lock_until(mode, deadline) {
                 Ok(guard) => guard,
                 Err(wait) => return Ok(Some((shard, wait))),
             },
             // Nothing is in hand.
-            None => lock.lock_with(access, patience)?,
+            None => lock.lock_with(mode, patience)?,
         };
         guards.push((shard, guard));
         deadline.get_or_insert_with(|| Instant::now() + MOMENT);
@@ -176,7 +176,7 @@ fn add<'a>(
 #[cfg(test)]
 mod tests {
     use crate::keyspace::locks::Locks;
-    use crate::keyspace::shard_lock::{Access, Patience};
+    use crate::keyspace::shard_lock::{LockMode, Patience};
     use crate::keyspace::space::{Key, SHARDS};
     use crate::keyspace::view::View;
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -240,7 +240,7 @@ mod tests {
                         drop(keyspace.write_shard(View::from(0), shard));
                         drop(super::lock(
                             keyspace.cells(),
-                            Access::Shared,
+                            LockMode::Shared,
                             shard..shard + 1,
                             Patience::Endless,
                         ));

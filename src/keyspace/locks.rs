@@ -9,7 +9,7 @@ use super::entry::Table;
 use super::kept::ShardImage;
 use super::lock_set;
 pub use super::shard_lock::Busy;
-use super::shard_lock::{Access, Guard, Guards, Patience, at_last};
+use super::shard_lock::{Guard, Guards, LockMode, Patience, at_last};
 use super::snapshot::SnapshotId;
 use super::space::{Key, Keyspace, Place, SHARDS, shards_of_database};
 use super::view::{Expired, View};
@@ -69,7 +69,7 @@ impl Locks {
     /// holds many, and is not locked.
     pub fn is_large(&self, place: &Place) -> bool {
         const MANY: usize = 1024;
-        let guard = self.cell(place.shard).shard.try_lock(Access::Shared);
+        let guard = self.cell(place.shard).shard.try_lock(LockMode::Shared);
         guard.is_some_and(|guard| guard.shard().len() >= MANY)
     }
 
@@ -95,7 +95,7 @@ impl Locks {
     /// with their slots.
     pub(super) fn fetch_slots(&self, places: &[Place]) -> Fetched<'_> {
         let lock = |place: &Place| {
-            let guard = self.cell(place.shard).shard.try_lock(Access::Shared)?;
+            let guard = self.cell(place.shard).shard.try_lock(LockMode::Shared)?;
             Some((*place, guard))
         };
         let guards: Fetched<'_> = places.iter().filter_map(lock).collect();
@@ -111,7 +111,7 @@ impl Locks {
     /// Shared locks on the shards of these keys, unless a busy script has one of them.
     #[inline]
     pub fn read(&self, view: View, keys: &[Key<'_>]) -> Result<ReadDb<'_>, Busy> {
-        match self.try_one(Access::Shared, keys) {
+        match self.try_one(LockMode::Shared, keys) {
             Some(guards) => Ok(ReadDb::new(Db::new(self, view, guards))),
             None => self.read_shards(view, shards_of(keys).into_iter()),
         }
@@ -119,9 +119,9 @@ impl Locks {
 
     /// The lock of a command on one key, if it is free.
     #[inline]
-    fn try_one(&self, access: Access, keys: &[Key<'_>]) -> Option<Guards<'_>> {
+    fn try_one(&self, mode: LockMode, keys: &[Key<'_>]) -> Option<Guards<'_>> {
         let [key] = keys else { return None };
-        let guard = self.cell(key.shard).shard.try_lock(access)?;
+        let guard = self.cell(key.shard).shard.try_lock(mode)?;
         Some(Guards::from_buf([(key.shard, guard)]))
     }
 
@@ -145,7 +145,7 @@ impl Locks {
         keys: &[Key<'_>],
         patience: Patience,
     ) -> Result<WriteDb<'_>, Busy> {
-        if let Some(guards) = self.try_one(Access::Exclusive, keys)
+        if let Some(guards) = self.try_one(LockMode::Exclusive, keys)
             && !self.gate.is_closed()
         {
             let mut db = WriteDb::new(Db::new(self, view, guards));
@@ -221,7 +221,7 @@ impl Locks {
         view: View,
         shards: impl Iterator<Item = usize> + Clone,
     ) -> Result<ReadDb<'_>, Busy> {
-        let guards = lock_set::lock(self.cells(), Access::Shared, shards, Patience::UntilBusy)?;
+        let guards = lock_set::lock(self.cells(), LockMode::Shared, shards, Patience::UntilBusy)?;
         Ok(ReadDb::new(Db::new(self, view, guards)))
     }
 
@@ -233,7 +233,8 @@ impl Locks {
         patience: Patience,
     ) -> Result<WriteDb<'_>, Busy> {
         loop {
-            let guards = lock_set::lock(self.cells(), Access::Exclusive, shards.clone(), patience)?;
+            let guards =
+                lock_set::lock(self.cells(), LockMode::Exclusive, shards.clone(), patience)?;
             // The saver holds all locks when it closes the gate, so with a lock in hand the answer is final.
             if !self.gate.is_closed() {
                 return Ok(WriteDb::new(Db::new(self, view, guards)));
@@ -245,7 +246,7 @@ impl Locks {
 
     /// What a shard held when a snapshot began; `None` if it has been taken already.
     pub(super) fn take_snapshot(&self, shard: usize, id: SnapshotId) -> Option<ShardImage> {
-        let mut guard = self.cell(shard).shard.lock(Access::Exclusive);
+        let mut guard = self.cell(shard).shard.lock(LockMode::Exclusive);
         guard.exclusive().take_snapshot(id)
     }
 }

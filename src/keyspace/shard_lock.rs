@@ -15,7 +15,7 @@ use std::time::Instant;
 
 /// What a thread wants a lock for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Access {
+pub(super) enum LockMode {
     Shared,
     Exclusive,
 }
@@ -66,7 +66,7 @@ struct Release<'a>(&'a LockQueue);
 #[derive(Debug)]
 pub(super) struct Wait<'a> {
     lock: &'a ShardLock,
-    access: Access,
+    mode: LockMode,
     place: Place<'a>,
 }
 
@@ -76,27 +76,27 @@ pub(super) type Guards<'a> = SmallVec<[(usize, Guard<'a>); 1]>;
 impl ShardLock {
     /// Takes the lock, however long it takes. The thread must hold no other one, unless [`lock_set`](super::lock_set)
     /// says so.
-    pub(super) fn lock(&self, access: Access) -> Guard<'_> {
-        at_last(self.lock_with(access, Patience::Endless))
+    pub(super) fn lock(&self, mode: LockMode) -> Guard<'_> {
+        at_last(self.lock_with(mode, Patience::Endless))
     }
 
     /// Takes the lock, if that does not take longer than the thread wants to wait.
-    pub(super) fn lock_with(&self, access: Access, patience: Patience) -> Result<Guard<'_>, Busy> {
-        match self.try_lock(access) {
+    pub(super) fn lock_with(&self, mode: LockMode, patience: Patience) -> Result<Guard<'_>, Busy> {
+        match self.try_lock(mode) {
             Some(guard) => Ok(guard),
-            None => self.wait(access, false).finish(patience),
+            None => self.wait(mode, false).finish(patience),
         }
     }
 
     /// Takes the lock, or returns at this time with the [`Wait`], which can be finished later.
     pub(super) fn lock_until(
         &self,
-        access: Access,
+        mode: LockMode,
         deadline: Instant,
     ) -> Result<Guard<'_>, Wait<'_>> {
-        match self.try_lock(access) {
+        match self.try_lock(mode) {
             Some(guard) => Ok(guard),
-            None => self.wait(access, true).until(deadline),
+            None => self.wait(mode, true).until(deadline),
         }
     }
 
@@ -117,27 +117,27 @@ impl ShardLock {
 
     /// Takes the lock if it is free and no thread has a better right to it.
     #[inline]
-    pub(super) fn try_lock(&self, access: Access) -> Option<Guard<'_>> {
+    pub(super) fn try_lock(&self, mode: LockMode) -> Option<Guard<'_>> {
         if self.queue.is_reserved() {
             return None;
         }
-        self.attempt(access)
+        self.attempt(mode)
     }
 
-    fn wait(&self, access: Access, is_pressing: bool) -> Wait<'_> {
+    fn wait(&self, mode: LockMode, is_pressing: bool) -> Wait<'_> {
         Wait {
             lock: self,
-            access,
+            mode,
             place: self.queue.join(is_pressing),
         }
     }
 
     /// Takes the lock if it is free.
     #[inline]
-    fn attempt(&self, access: Access) -> Option<Guard<'_>> {
-        let kind = match access {
-            Access::Shared => unless_locked(self.shard.try_read()).map(GuardKind::Shared),
-            Access::Exclusive => unless_locked(self.shard.try_write()).map(GuardKind::Exclusive),
+    fn attempt(&self, mode: LockMode) -> Option<Guard<'_>> {
+        let kind = match mode {
+            LockMode::Shared => unless_locked(self.shard.try_read()).map(GuardKind::Shared),
+            LockMode::Exclusive => unless_locked(self.shard.try_write()).map(GuardKind::Exclusive),
         };
         Some(Guard {
             kind: kind?,
@@ -154,15 +154,15 @@ impl ShardLock {
 impl<'a> Wait<'a> {
     /// Waits for as long as its patience lasts.
     pub(super) fn finish(self, patience: Patience) -> Result<Guard<'a>, Busy> {
-        let Wait { lock, access, .. } = self;
+        let Wait { lock, mode, .. } = self;
         let gives_up = || patience == Patience::UntilBusy && lock.is_busy();
-        let guard = self.place.wait(|| lock.attempt(access), gives_up);
+        let guard = self.place.wait(|| lock.attempt(mode), gives_up);
         guard.ok_or(Busy)
     }
 
     fn until(self, deadline: Instant) -> Result<Guard<'a>, Wait<'a>> {
-        let Wait { lock, access, .. } = self;
-        let guard = self.place.wait_until(deadline, || lock.attempt(access));
+        let Wait { lock, mode, .. } = self;
+        let guard = self.place.wait_until(deadline, || lock.attempt(mode));
         guard.ok_or(self)
     }
 }
@@ -217,15 +217,15 @@ mod tests {
     #[test]
     fn who_lets_the_lock_go_wakes_the_thread_that_presses() {
         let lock = ShardLock::default();
-        for access in [Access::Shared, Access::Exclusive] {
-            let guard = lock.lock(access);
+        for mode in [LockMode::Shared, LockMode::Exclusive] {
+            let guard = lock.lock(mode);
             let (joins, joined) = mpsc::channel();
             let (wakes, woken) = mpsc::channel();
             thread::scope(|scope| {
                 scope.spawn(|| {
                     let place = lock.queue.join(true);
                     joins.send(()).unwrap();
-                    while lock.attempt(Access::Exclusive).is_none() {
+                    while lock.attempt(LockMode::Exclusive).is_none() {
                         thread::park_timeout(Duration::from_secs(60));
                     }
                     wakes.send(()).unwrap();

@@ -11,7 +11,7 @@ use super::db::Db;
 use super::entry::Entry;
 use super::locks::Locks;
 use super::shard::Shard;
-use super::shard_lock::{Access, Busy, Patience};
+use super::shard_lock::{Busy, LockMode, Patience};
 use super::space::shards_of_database;
 use super::view::View;
 use std::cell::Cell;
@@ -117,7 +117,7 @@ impl Survey<'_, '_> {
             Hold::Unlocked(keyspace) => {
                 let cells = &keyspace.cells()[shards];
                 for cell in cells {
-                    match cell.shard.lock_with(Access::Shared, Patience::UntilBusy) {
+                    match cell.shard.lock_with(LockMode::Shared, Patience::UntilBusy) {
                         Ok(guard) => look(guard.shard()),
                         Err(Busy) => return self.is_cut_short.set(true),
                     }

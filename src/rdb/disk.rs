@@ -3,6 +3,7 @@
 //! They go through a trait, so that a test can make any of them fail, or record their order and compute what a power
 //! cut would leave at each point. The order of the calls is decided in [`file`](super::file).
 
+use crate::util::files::sync_folder;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -63,19 +64,7 @@ impl Disk for RealDisk {
     }
 
     fn sync_directory(&self, directory: &File) -> io::Result<()> {
-        /// Bad file descriptor, invalid argument: the file system does not support this operation; some network file
-        /// systems do not. As in Redis, that is no error.
-        const UNKNOWN_HERE: [i32; 2] = [9, 22];
-        match directory.sync_all() {
-            Err(error)
-                if error
-                    .raw_os_error()
-                    .is_some_and(|code| UNKNOWN_HERE.contains(&code)) =>
-            {
-                Ok(())
-            }
-            result => result,
-        }
+        sync_folder(directory)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -52,9 +52,9 @@ pub enum ProtocolError {
     /// The length of an argument is no number, or negative, or too large.
     InvalidLength,
     /// A client that must log in announces more arguments than that takes.
-    CountOfStranger,
+    UnauthenticatedCount,
     /// A client that must log in announces a longer argument than that takes.
-    LengthOfStranger,
+    UnauthenticatedLength,
 }
 
 impl ProtocolError {
@@ -70,8 +70,8 @@ impl ProtocolError {
                 &[b"expected '$', got '", &[*byte][..], b"'"].concat()
             }
             ProtocolError::InvalidLength => b"invalid bulk length",
-            ProtocolError::CountOfStranger => b"unauthenticated multibulk length",
-            ProtocolError::LengthOfStranger => b"unauthenticated bulk length",
+            ProtocolError::UnauthenticatedCount => b"unauthenticated multibulk length",
+            ProtocolError::UnauthenticatedLength => b"unauthenticated bulk length",
         };
         [b"ERR Protocol error: ", reason].concat()
     }
@@ -83,7 +83,7 @@ pub struct RequestLimits {
     /// The longest argument, in bytes.
     pub argument_bytes: usize,
     /// Whether the client must still log in, and so may send small requests only: to log in takes no other.
-    pub is_stranger: bool,
+    pub is_unauthenticated: bool,
 }
 
 impl RequestLimits {
@@ -91,15 +91,15 @@ impl RequestLimits {
     pub const fn of_known_client(argument_bytes: usize) -> RequestLimits {
         RequestLimits {
             argument_bytes,
-            is_stranger: false,
+            is_unauthenticated: false,
         }
     }
 }
 
 /// The most arguments of a request of a client that has not logged in.
-const STRANGERS_ARGUMENTS: i64 = 10;
+const UNAUTHENTICATED_ARGUMENTS: i64 = 10;
 /// Their longest argument, in bytes.
-const STRANGERS_ARGUMENT_BYTES: usize = 16 * 1024;
+const UNAUTHENTICATED_ARGUMENT_BYTES: usize = 16 * 1024;
 
 /// The parser of one connection.
 #[derive(Debug, Default)]
@@ -141,8 +141,8 @@ impl RequestParser {
                     };
                     let count = count.filter(|count| *count <= MAX_ARGUMENTS);
                     let count = count.ok_or(ProtocolError::InvalidCount)?;
-                    if limits.is_stranger && count > STRANGERS_ARGUMENTS {
-                        return Err(ProtocolError::CountOfStranger);
+                    if limits.is_unauthenticated && count > UNAUTHENTICATED_ARGUMENTS {
+                        return Err(ProtocolError::UnauthenticatedCount);
                     }
                     self.missing = count.max(0) as usize;
                 }
@@ -253,8 +253,8 @@ impl RequestParser {
                 let length = length.and_then(|length| usize::try_from(length).ok());
                 let length = length.filter(|length| *length <= limits.argument_bytes);
                 let length = length.ok_or(ProtocolError::InvalidLength)?;
-                if limits.is_stranger && length > STRANGERS_ARGUMENT_BYTES {
-                    return Err(ProtocolError::LengthOfStranger);
+                if limits.is_unauthenticated && length > UNAUTHENTICATED_ARGUMENT_BYTES {
+                    return Err(ProtocolError::UnauthenticatedLength);
                 }
                 *self.length.insert(length)
             }

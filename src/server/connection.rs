@@ -4,7 +4,8 @@
 //! replies go out by one write, or earlier if they have grown large.
 //!
 //! # Where the thread waits
-//! - In `read`, when it has nothing else to wait for.
+//! - In `read`, when it has nothing else to wait for. Another client may name it in CLIENT TRACKING REDIRECT at that
+//!   moment, if it speaks RESP3.
 //! - In `poll`, when there is more than one thing to wait for: the client's next request, messages of other threads,
 //!   room for replies that the socket did not take ([`Backlog`]).
 //! - For room alone only at the end of a connection, and while it sends a dump. So a client that sends all its
@@ -15,8 +16,9 @@
 //!    outbox.
 //! 2. No shard is locked while this thread reads, writes, sleeps or writes to the log: the executor's lock is
 //!    [released](Executor::release) before.
-//! 3. While the thread sleeps in `poll` without a backlog, another thread may write to the socket. With a backlog none
-//!    may: the backlog goes out first.
+//! 3. While the thread sleeps without a backlog, in `poll`, or in `read` if the client speaks RESP3, another thread may
+//!    write to the socket. With a backlog none may: the backlog goes out first.
+//! 4. A message of which another thread has written the beginning goes out before anything else.
 
 use super::lookahead::LookAhead;
 use super::socket::{Socket, WithoutWaiting};
@@ -26,7 +28,7 @@ use crate::command::execute::{Engine, Executor, Request};
 use crate::command::session::Session;
 use crate::command::session::transaction::Watched;
 use crate::resp::backlog::Backlog;
-use crate::resp::reply::Reply;
+use crate::resp::reply::{Protocol, Reply};
 use crate::resp::request::{RequestLimits, RequestParser};
 use crate::state::clients::Client;
 use crate::state::tracking;
@@ -52,13 +54,13 @@ const FLUSH_BYTES: usize = 64 * 1024;
 /// At the end of a connection: how long the client may read nothing of the last replies.
 const FAREWELL: Duration = Duration::from_secs(60);
 /// What a client that must log in may leave unread, beside what its socket takes: more is no attempt to log in.
-const STRANGERS_UNREAD_BYTES: usize = 1024;
+const UNAUTHENTICATED_UNREAD_BYTES: usize = 1024;
 /// Replies of this size may have to wait for the client to read.
 const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// Serves a client until the connection ends.
 pub fn serve(engine: &Arc<Engine>, socket: &Socket, client: &Arc<Client>) {
-    tracking::serve(client.id);
+    tracking::set_acting_client(client.id);
     let mut connection = Connection {
         engine,
         socket,
@@ -99,7 +101,7 @@ impl Drop for Connection<'_> {
         }
         self.end_wait();
         self.session.end_tracking(self.engine);
-        tracking::serve(0);
+        tracking::set_acting_client(0);
         self.engine.forget_watched(&mut self.session);
         // To have a look at keys may have let them expire.
         self.engine.deliver_pushes();
@@ -144,10 +146,14 @@ impl<'a> Connection<'a> {
 
     /// Reads what has arrived, or waits until something does. Returns the number of bytes; 0 at the end of the stream.
     fn receive(&mut self) -> io::Result<usize> {
-        match self.parser.arriving() {
+        let received = match self.parser.arriving() {
             Some(argument) => argument.receive(&mut &*self.socket),
             None => self.input.receive(&mut &*self.socket),
+        };
+        if self.may_get_messages() {
+            self.session.client.outbox.wake_up(&mut self.reply);
         }
+        received
     }
 
     /// Offers the processor to other threads when this client has had its share of a round. If the client's next
@@ -175,7 +181,7 @@ impl<'a> Connection<'a> {
             look_ahead.before_request(&self.engine.locks, self.session.database, input);
             let limits = RequestLimits {
                 argument_bytes,
-                is_stranger: !self.session.is_authenticated(self.engine),
+                is_unauthenticated: !self.session.is_authenticated(self.engine),
             };
             let len = match self.parser.parse(input, limits) {
                 Ok(Some(len)) => len,
@@ -250,7 +256,7 @@ impl<'a> Connection<'a> {
             }
         }
         self.session.client.set_waiting(None);
-        if flushed.is_ok() && self.backlog.is_empty() && self.session.listens() {
+        if flushed.is_ok() && self.backlog.is_empty() && self.may_get_messages() {
             // What was told before the client was served comes before its reply. In Redis, what the client is told of
             // a key that was filled for it (BLMOVE) comes after the reply; here that comes before it too.
             self.session.client.outbox.take_all_into(&mut self.reply);
@@ -293,18 +299,31 @@ impl<'a> Connection<'a> {
     }
 
     /// Sends messages of other threads, and output that the socket did not take before, until the client sends
-    /// something. If the client gets no messages and has read everything, this returns at once: `read` waits then.
+    /// something. If the client has not asked for messages and has read everything, this returns at once: `read` waits
+    /// then.
     fn wait_for_input(&mut self) -> io::Result<()> {
         let bell = match self.session.listens() {
             true => Some(self.session.doorbell().map_err(|_| ErrorKind::Other)?),
             false => None,
         };
-        while bell.is_some() || !self.backlog.is_empty() {
-            if self.sleep(bell.as_deref(), Until::Input, None)? == Woken::Input {
-                break;
+        loop {
+            while bell.is_some() || !self.backlog.is_empty() {
+                if self.sleep(bell.as_deref(), Until::Input, None)? == Woken::Input {
+                    return Ok(());
+                }
             }
+            if !self.may_get_messages() || self.session.client.outbox.fall_asleep() {
+                return Ok(());
+            }
+            self.session.client.outbox.take_into(&mut self.reply);
+            self.flush()?;
         }
-        Ok(())
+    }
+
+    /// Whether other threads may have messages for the client. One that speaks RESP3 may be the target of another
+    /// client's tracking without knowing it.
+    fn may_get_messages(&self) -> bool {
+        self.reply.protocol == Protocol::Resp3 || self.session.listens()
     }
 
     /// Sleeps until one of the given events. Meanwhile other threads may write to the socket, unless there is a
@@ -330,12 +349,13 @@ impl<'a> Connection<'a> {
                 }
                 return Ok(woken);
             }
-            if client.outbox.take_into(&mut self.reply) {
+            client.outbox.take_into(&mut self.reply);
+            if !self.reply.is_empty() {
                 self.flush()?;
             } else if client.outbox.fall_asleep() {
                 wakeup.for_room = false;
                 let woken = wakeup.wait(self.socket);
-                client.outbox.wake_up();
+                client.outbox.wake_up(&mut self.reply);
                 return woken;
             }
         }
@@ -393,7 +413,7 @@ impl<'a> Connection<'a> {
         // The rest of the reply, which the socket did not take.
         self.backlog.append(&mut self.reply);
         self.record_sent(sent);
-        if self.backlog.len() > STRANGERS_UNREAD_BYTES
+        if self.backlog.len() > UNAUTHENTICATED_UNREAD_BYTES
             && !self.session.is_authenticated(self.engine)
         {
             self.engine.report_over_limit(&self.session.client);

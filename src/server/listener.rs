@@ -219,7 +219,7 @@ fn receive(server: &Arc<Engine>, workers: &Arc<Workers>, arrival: Arrival) {
     let refuse = |text: &[u8]| {
         let _ = { &*socket }.write_all(text);
     };
-    // Whoever knows a password may come from another machine.
+    // A client that knows a password may come from another machine.
     let needs_no_password = server.acl.default_account().user().needs_no_password;
     let is_denied = server.config.protected_mode.get() && needs_no_password && !connection.is_local;
     if is_denied {

@@ -20,7 +20,7 @@ const MEMORY_PERIOD: Duration = Duration::from_millis(100);
 pub fn run(server: &Engine) {
     let mut pool = Pool::default();
     loop {
-        sleep(server, &mut pool);
+        keep_limits(server, &mut pool);
         server.memory_peak.measure();
         server.sample_rates();
         disconnect_slow(server);
@@ -31,8 +31,8 @@ pub fn run(server: &Engine) {
     }
 }
 
-/// Sleeps for a period, and keeps the limit of memory meanwhile.
-fn sleep(engine: &Engine, pool: &mut Pool) {
+/// Keeps the limits of memory, and otherwise sleeps, for a period.
+fn keep_limits(engine: &Engine, pool: &mut Pool) {
     let began = Instant::now();
     while let Some(left) = PERIOD.checked_sub(began.elapsed()) {
         let is_memory_limited = engine.memory_limit.bytes() != 0;
@@ -48,7 +48,7 @@ fn sleep(engine: &Engine, pool: &mut Pool) {
         let allocated = || engine.memory_peak.allocated();
         engine.memory_limit.correct(allocated, now_ms);
         if engine.memory_limit.is_exceeded() {
-            engine.is_out_of_memory(pool, now_ms);
+            engine.make_room(pool, now_ms);
             engine.deliver_pushes();
         }
     }

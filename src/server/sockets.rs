@@ -67,22 +67,14 @@ impl Sockets {
         })
     }
 
-    /// Opens sockets at these places.
-    fn open(&self, places: &[(String, u16)]) -> Result<Vec<Listening>, String> {
+    /// Opens a socket; `None` if the address is optional, and this machine does not have it.
+    fn open(&self, place: &(String, u16)) -> Result<Option<Listening>, String> {
         let engine = self.engine.upgrade().ok_or("the server ends")?;
         let backlog = engine.config.tcp_backlog.get() as i32;
-        let mut opened = Vec::new();
-        for place in places {
-            match bind_address(&place.0, place.1, backlog) {
-                Ok(None) => {}
-                Ok(Some(listener)) => opened.push(self.begin(place.clone(), listener)?),
-                Err(error) => {
-                    opened.into_iter().for_each(Listening::close);
-                    return Err(error);
-                }
-            }
-        }
-        Ok(opened)
+        let listener = bind_address(&place.0, place.1, backlog)?;
+        listener
+            .map(|listener| self.begin(place.clone(), listener))
+            .transpose()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Listening>> {
@@ -100,27 +92,26 @@ impl state::Sockets for Sockets {
         let (kept, old): (Vec<_>, Vec<_>) = std::mem::take(&mut *listening)
             .into_iter()
             .partition(|it| wanted.contains(&it.place));
-        let is_new = |place: &&(String, u16)| !kept.iter().any(|it| it.place == **place);
-        let new: Vec<_> = wanted.iter().filter(is_new).cloned().collect();
-        let old_places: Vec<_> = old.iter().map(|it| it.place.clone()).collect();
         // First, because a new socket may want an address that is part of an old one.
         old.into_iter().for_each(Listening::close);
         *listening = kept;
-        let opened = self.open(&new);
-        let none_is_left = |opened: &Vec<Listening>| opened.is_empty() && listening.is_empty();
-        let result = match opened {
-            Ok(opened) if port != 0 && none_is_left(&opened) => {
+        let mut first_error = None;
+        for place in &wanted {
+            if listening.iter().any(|it| it.place == *place) {
+                continue;
+            }
+            match self.open(place) {
+                Ok(opened) => listening.extend(opened),
+                Err(error) => drop(first_error.get_or_insert(error)),
+            }
+        }
+        match first_error {
+            Some(error) => Err(error),
+            None if port != 0 && listening.is_empty() => {
                 Err("there is no address to listen on".to_string())
             }
-            Ok(opened) => {
-                listening.extend(opened);
-                return Ok(());
-            }
-            Err(error) => Err(error),
-        };
-        // Back to what was; the addresses were free a moment ago.
-        listening.extend(self.open(&old_places)?);
-        result
+            None => Ok(()),
+        }
     }
 }
 

@@ -9,14 +9,14 @@
 //! 1. Without a limit nothing is measured: a client's thread pays one relaxed load for each packet.
 //! 2. The total is the sum of the shares. The share of a client that is gone, or that has been evicted, is nothing, and
 //!    stays so, even if another thread measures the client once more.
-//! 3. One thread evicts at a time. It holds no lock while it disconnects.
+//! 3. One thread evicts at a time. No other thread waits for it.
 //!
 //! # Thread safety
-//! Any thread may call everything here. There are only atomics, and none of them guards other memory.
+//! Any thread may call everything here. The figures are atomics, and none of them guards other memory.
 
 use super::clients::Client;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, TryLockError};
 
 /// The lowest limit, as in Redis: with less, an administrator could not connect to correct it.
 const LEAST_LIMIT: u64 = 128 * 1024;
@@ -31,7 +31,8 @@ pub struct ClientMemory {
     limit: AtomicU64,
     /// The sum of all shares.
     total: AtomicI64,
-    is_evicting: AtomicBool,
+    /// Locked by the thread that evicts.
+    evicting: Mutex<()>,
 }
 
 /// What one client takes.
@@ -80,11 +81,14 @@ impl ClientMemory {
     /// If another thread is at it, this does nothing. That thread may have looked for the last time already; then the
     /// next thread with a packet finds out, or the reaper.
     pub fn evict(&self, mut clients: Vec<Arc<Client>>, report: impl Fn(&Client)) -> bool {
-        if self.is_evicting.swap(true, Relaxed) {
-            return false;
-        }
+        let _evicting = match self.evicting.try_lock() {
+            Err(TryLockError::WouldBlock) => return false,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Ok(guard) => guard,
+        };
         clients.retain(|client| client.may_be_evicted());
-        clients.sort_by_key(|client| client.share.bytes());
+        // The sizes go on changing: each is read once.
+        clients.sort_by_cached_key(|client| client.share.bytes());
         while self.is_exceeded()
             && let Some(largest) = clients.pop()
         {
@@ -92,7 +96,6 @@ impl ClientMemory {
             largest.share.leave();
             largest.disconnect();
         }
-        self.is_evicting.store(false, Relaxed);
         self.is_exceeded()
     }
 }

@@ -121,6 +121,8 @@ pub struct Modes {
     pub no_touch: AtomicBool,
     /// Whether its command waits for the end of CLIENT PAUSE.
     pub is_paused: AtomicBool,
+    /// Whether the client that should hear what it tracks is gone.
+    pub is_redirect_broken: AtomicBool,
 }
 
 /// A client's socket, as threads other than its own may use it.

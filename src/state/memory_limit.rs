@@ -7,8 +7,8 @@
 //!
 //! # Invariants
 //! 1. Without a limit, a command pays one relaxed load.
-//! 2. The figure differs from the truth by less than 16 KiB for each thread that works, and by what threads
-//!    that told nothing have allocated since the last correction.
+//! 2. The figure is off by less than 16 KiB for each thread that executes commands. The memory of other threads is seen
+//!    at the next correction, within 100 ms.
 //!
 //! # Thread safety
 //! Any thread may call everything here; there are only atomics.
@@ -77,7 +77,8 @@ impl Own {
         self.allocated.get().wrapping_sub(self.freed.get()) as i64
     }
 
-    /// The allocator has told what this thread has not: the thread begins anew.
+    /// The figure is about to be corrected by that of the allocator, in which all of this is: the thread tells what
+    /// comes from here on.
     fn forget(&self, period: u64) {
         self.told.set(self.balance());
         self.period.set(period);
@@ -110,7 +111,8 @@ impl MemoryLimit {
         limit != 0 && self.tell(UNTOLD_BYTES) > limit.min(i64::MAX as u64) as i64
     }
 
-    /// Tells all that the calling thread has freed; returns the bytes above the limit, if there are any.
+    /// Adds what the calling thread has allocated and freed to the common figure. Returns the bytes above the limit, if
+    /// there are any.
     pub fn excess(&self) -> Option<u64> {
         let limit = self.bytes();
         let used = u64::try_from(self.tell(1)).unwrap_or(0);

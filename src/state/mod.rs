@@ -87,7 +87,7 @@ pub trait Sockets: fmt::Debug + Send + Sync {
     /// Listens at this port of these addresses, each a word of `bind`, and nowhere else; nowhere if the port is 0.
     ///
     /// # Errors
-    /// The line for the log. The server listens where it did before.
+    /// The line for the log. The server listens on those sockets that could be opened.
     fn listen(&self, addresses: &[String], port: u16) -> Result<(), String>;
 }
 
@@ -199,41 +199,55 @@ impl Server {
         server
     }
 
-    /// Puts changed directives into effect, as far as they are not simply read when they are needed.
+    /// Puts changed directives into effect.
     ///
     /// # Errors
-    /// The name of a directive that cannot be put into effect, and the reason.
+    /// The name of a directive that cannot be put into effect, and the reason. The caller restores the values and calls
+    /// [`take_back`](Self::take_back).
     pub fn apply_config(&self, changes: &Changes) -> Result<(), (&'static str, String)> {
+        let apply = |name| self.apply(name).map_err(|reason| (name, reason));
+        changes.names().try_for_each(apply)
+    }
+
+    /// Puts directives into effect whose old values have been restored. What fails is in the log.
+    pub fn take_back(&self, changes: &Changes) {
         for name in changes.names() {
-            match name {
-                "loglevel" => self.log.set_level(self.config.log_level()),
-                "notify-keyspace-events" => {
-                    let classes = self.config.event_classes();
-                    self.keyspace.listeners.set_event_classes(classes);
-                }
-                "maxclients" => self.apply_maxclients().map_err(|most| {
-                    let text = "The operating system is not able to handle the specified number of clients, try with";
-                    (name, format!("{text} {most}"))
-                })?,
-                "maxmemory" => self.apply_new_maxmemory(),
-                "maxmemory-clients" => self.apply_maxmemory_clients(),
-                "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => self.apply_access_rules(),
-                "client-output-buffer-limit" => self.apply_output_limits(),
-                "tracking-table-max-keys" => {
-                    let most = self.config.tracking_table_max_keys.get();
-                    self.tracking.set_most_keys(most as u64);
-                }
-                "requirepass" => self.apply_requirepass(),
-                "slowlog-max-len" => self.slow_log.trim(self.slow_log_len()),
-                "jemalloc-bg-thread" => self.apply_background_purge(),
-                "port" => self.move_sockets().map_err(|()| {
-                    (name, "Unable to listen on this port. Check server logs.".to_string())
-                })?,
-                "bind" => self.move_sockets().map_err(|()| {
-                    (name, "Failed to bind to specified addresses.".to_string())
-                })?,
-                _ => {}
+            let _ = self.apply(name);
+        }
+    }
+
+    /// Puts the value of a directive into effect, if it is not simply read when it is needed.
+    ///
+    /// # Errors
+    /// The reason why that cannot be.
+    fn apply(&self, name: &str) -> Result<(), String> {
+        match name {
+            "loglevel" => self.log.set_level(self.config.log_level()),
+            "notify-keyspace-events" => {
+                let classes = self.config.event_classes();
+                self.keyspace.listeners.set_event_classes(classes);
             }
+            "maxclients" => self.apply_maxclients().map_err(|most| {
+                format!("The operating system is not able to handle the specified number of clients, try with {most}")
+            })?,
+            "maxmemory" => self.apply_new_maxmemory(),
+            "maxmemory-clients" => self.apply_maxmemory_clients(),
+            "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => self.apply_access_rules(),
+            "client-output-buffer-limit" => self.apply_output_limits(),
+            "tracking-table-max-keys" => {
+                let most = self.config.tracking_table_max_keys.get();
+                self.tracking.set_most_keys(most as u64);
+            }
+            "requirepass" => self.apply_requirepass(),
+            "slowlog-max-len" => self.slow_log.trim(self.slow_log_len()),
+            "jemalloc-bg-thread" => self.apply_background_purge(),
+            "port" => self
+                .move_sockets()
+                .map_err(|()| "Unable to listen on this port. Check server logs.")?,
+            "bind" => self
+                .move_sockets()
+                .map_err(|()| "Failed to bind to specified addresses.")?,
+            _ => {}
         }
         Ok(())
     }
@@ -244,7 +258,7 @@ impl Server {
         debug_assert!(already.is_ok(), "a server has one set of sockets");
     }
 
-    /// Listens where `bind` and `port` say. If that fails, the log says why, and the server listens where it did.
+    /// Listens where `bind` and `port` say. If that fails, the log says why.
     fn move_sockets(&self) -> Result<(), ()> {
         let Some(sockets) = self.sockets.get() else {
             return Ok(());
@@ -265,13 +279,12 @@ impl Server {
     }
 
     /// Puts `maxmemory` into effect. The next command makes room if it must.
-    fn apply_maxmemory(&self) -> u64 {
+    fn apply_maxmemory(&self) {
         let limit = self.config.maxmemory.get() as u64;
         let allocated = || self.memory_peak.allocated();
         self.memory_limit.set(limit, allocated, clock::unix_ms());
-        // It may be a part of `maxmemory`.
+        // Its value may be a percentage of `maxmemory`.
         self.apply_maxmemory_clients();
-        self.memory_peak.allocated()
     }
 
     /// Puts `maxmemory-clients` into effect. The thread that has set it evicts clients, if it must, when its packet has
@@ -288,8 +301,8 @@ impl Server {
 
     /// Puts a new `maxmemory` into effect, and warns if more is in use already.
     fn apply_new_maxmemory(&self) {
-        let used = self.apply_maxmemory();
-        let limit = self.memory_limit.bytes();
+        self.apply_maxmemory();
+        let (limit, used) = (self.memory_limit.bytes(), self.memory_peak.allocated());
         if limit != 0 && used > limit {
             self.log.warning_of_clients(format_args!(
                 "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory \

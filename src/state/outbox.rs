@@ -22,8 +22,8 @@
 //!
 //! # Invariants, under the mutex of the queue
 //! 1. Only the thread that the state names writes to the socket, so messages go out whole and in order.
-//! 2. If the state is `Free` and there are messages, the client is on the list of [`Pushes`], or its doorbell has been
-//!    rung, or a thread is between `begin_delivery` calls.
+//! 2. If the state is `Free` and there are messages, the client is on the list of [`Pushes`], or its doorbell, if it
+//!    has one, has been rung, or a thread is between `begin_delivery` calls.
 //! 3. A closed queue is empty and stays so. Exactly one thread claims the disconnection.
 //!
 //! # Thread safety
@@ -60,6 +60,8 @@ pub struct Outbox {
 #[derive(Debug, Default)]
 struct Queue {
     messages: VecDeque<Message>,
+    /// Whether the beginning of the first message has been sent.
+    is_begun: bool,
     /// The weight of the messages.
     bytes: usize,
     writer: Writer,
@@ -71,6 +73,7 @@ struct Queue {
     is_disconnection_claimed: bool,
     /// Unix time at which the soft limit was reached; 0 while the client is below it.
     above_soft_limit_since_ms: i64,
+    /// Wakes the client's thread, if it sleeps where that is possible.
     doorbell: Option<Arc<Doorbell>>,
 }
 
@@ -104,9 +107,9 @@ impl Outbox {
         self.lock().doorbell = Some(doorbell);
     }
 
-    /// Moves messages into the output until that holds a batch; returns whether there were any.
-    pub fn take_into(&self, reply: &mut Reply) -> bool {
-        self.take_until(reply, BATCH_BYTES)
+    /// Moves messages into the output until that holds a batch.
+    pub fn take_into(&self, reply: &mut Reply) {
+        self.take_until(reply, BATCH_BYTES);
     }
 
     /// Moves all messages into the output.
@@ -114,16 +117,13 @@ impl Outbox {
         self.take_until(reply, usize::MAX);
     }
 
-    fn take_until(&self, reply: &mut Reply, most_bytes: usize) -> bool {
+    fn take_until(&self, reply: &mut Reply, most_bytes: usize) {
         let mut queue = self.lock();
-        let mut is_any = false;
         while reply.len() < most_bytes
             && let Some(message) = queue.pop()
         {
             reply.encoded(&message);
-            is_any = true;
         }
-        is_any
     }
 
     /// Lets other threads write to the socket; `false` if the client's thread has to write messages first.
@@ -136,12 +136,18 @@ impl Outbox {
         queue.messages.is_empty()
     }
 
-    /// Takes the socket back.
-    pub fn wake_up(&self) {
+    /// Takes the socket back. What another thread has begun to send goes on in `reply`.
+    pub fn wake_up(&self, reply: &mut Reply) {
         let queue = self
             .written
             .wait_while(self.lock(), |queue| queue.writer == Writer::Deliverer);
-        queue.unwrap_or_else(PoisonError::into_inner).writer = Writer::Owner;
+        let mut queue = queue.unwrap_or_else(PoisonError::into_inner);
+        queue.writer = Writer::Owner;
+        if queue.is_begun
+            && let Some(rest) = queue.pop()
+        {
+            reply.encoded(&rest);
+        }
     }
 }
 
@@ -196,7 +202,7 @@ impl Outbox {
     }
 
     /// Ends what [`begin_delivery`](Self::begin_delivery) has begun. For a rest that the socket did not take, the
-    /// client's thread is woken.
+    /// client's thread is woken. A thread that cannot be woken sends it when the client sends a request.
     fn end_delivery(&self, unsent: Option<Message>) {
         let mut queue = self.lock();
         queue.writer = Writer::Free;
@@ -204,6 +210,7 @@ impl Outbox {
         if let Some(unsent) = unsent {
             queue.bytes += weight(&unsent);
             queue.messages.push_front(unsent);
+            queue.is_begun = true;
             if let Some(doorbell) = &queue.doorbell {
                 doorbell.ring();
             }
@@ -224,6 +231,7 @@ impl Queue {
     /// Removes the first message, and its weight out of `bytes`.
     fn pop(&mut self) -> Option<Message> {
         let message = self.messages.pop_front()?;
+        self.is_begun = false;
         self.bytes -= weight(&message);
         Some(message)
     }
@@ -378,9 +386,10 @@ mod tests {
         let large = "x".repeat(BATCH_BYTES / 2 + 1);
         assert!((0..5).all(|_| !put(&outbox, &large)));
         let mut reply = Reply::new(Protocol::Resp2);
-        assert!(outbox.take_into(&mut reply));
+        outbox.take_into(&mut reply);
         assert_eq!(reply.len(), 2 * large.len());
-        assert!(!outbox.take_into(&mut reply), "the output is full");
+        outbox.take_into(&mut reply);
+        assert_eq!(reply.len(), 2 * large.len(), "the output is full");
         outbox.take_all_into(&mut reply);
         assert_eq!(reply.len(), 5 * large.len());
     }
@@ -407,8 +416,10 @@ mod tests {
         };
         let woken = wakeup.wait(&socket).unwrap();
         assert_eq!(woken, Woken::Rung);
-        outbox.wake_up();
-        assert_eq!(taken(&outbox), "efghi");
+        let mut reply = Reply::new(Protocol::Resp2);
+        outbox.wake_up(&mut reply);
+        assert_eq!(reply.len(), "ef".len(), "its beginning has been sent");
+        assert_eq!(taken(&outbox), "ghi");
     }
 
     #[test]

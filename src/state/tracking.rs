@@ -38,8 +38,9 @@ const PARTS: usize = 64;
 const CHANNEL: &[u8] = b"__redis__:invalidate";
 
 thread_local! {
-    /// The client that the thread serves; 0 for none.
-    static SERVED: Cell<u64> = const { Cell::new(0) };
+    /// The client for which the thread changes keys; 0 for none. It is kept by thread, and handed over to no function,
+    /// because a thread also serves other clients that have waited, and lets keys expire, deep inside a command.
+    static ACTING_CLIENT: Cell<u64> = const { Cell::new(0) };
     /// Whether a script runs in the thread.
     static RUNS_SCRIPT: Cell<bool> = const { Cell::new(false) };
     /// What the thread has changed since its last broadcast, while clients track prefixes: the keys, each with the
@@ -48,9 +49,9 @@ thread_local! {
     static CHANGED: RefCell<BTreeMap<Box<[u8]>, u64>> = const { RefCell::new(BTreeMap::new()) };
 }
 
-/// Notes which client the calling thread serves, so that changes are known to be made by it; 0 for none.
-pub fn serve(client: u64) {
-    SERVED.set(client);
+/// Notes for which client the calling thread changes keys from now on; 0 for none. Returns for which it did before.
+pub fn set_acting_client(client: u64) -> u64 {
+    ACTING_CLIENT.replace(client)
 }
 
 /// Notes whether a script runs in the calling thread. As in Redis, what it changes under a prefix is not the client's
@@ -72,8 +73,6 @@ pub struct Mode {
     pub opts_out: bool,
     /// NOLOOP: not of what the client itself has changed.
     pub no_loop: bool,
-    /// Whether the client that should get the messages is gone.
-    pub is_redirect_broken: bool,
 }
 
 /// Who tracks what.
@@ -88,14 +87,21 @@ pub struct Tracking {
     prefix_count: AtomicUsize,
     /// Clients that track.
     count: AtomicUsize,
+    /// Keys in all parts.
     keys: AtomicUsize,
-    items: AtomicUsize,
     /// The most keys in the table; 0 for no limit.
     most_keys: AtomicU64,
 }
 
-/// A part of the table: for each key, the clients that have read it.
-type Part = IndexMap<Box<[u8]>, Readers, RandomState>;
+/// A part of the table.
+#[derive(Debug, Default)]
+struct Part {
+    /// For each key, the clients that have read it.
+    readers: IndexMap<Box<[u8]>, Readers, RandomState>,
+    /// Pairs of a key and a client.
+    items: usize,
+}
+
 /// The numbers of clients, ascending. Most keys are read by one or two.
 type Readers = SmallVec<[u64; 2]>;
 
@@ -120,7 +126,6 @@ impl Tracking {
             prefix_count: AtomicUsize::new(0),
             count: AtomicUsize::new(0),
             keys: AtomicUsize::new(0),
-            items: AtomicUsize::new(0),
             most_keys: AtomicU64::new(0),
         }
     }
@@ -138,12 +143,9 @@ impl Tracking {
 
     /// Keys in the table, pairs of a key and a client, and prefixes.
     pub fn totals(&self) -> (usize, usize, usize) {
+        let items = (0..PARTS).map(|number| self.part(number).items).sum();
         let prefixes = self.prefixes.read().unwrap_or_else(PoisonError::into_inner);
-        (
-            self.keys.load(Relaxed),
-            self.items.load(Relaxed),
-            prefixes.len(),
-        )
+        (self.keys.load(Relaxed), items, prefixes.len())
     }
 
     /// Lets a client track in this way. `prefixes` are added to those that it tracks already.
@@ -151,6 +153,7 @@ impl Tracking {
         if client.tracking().replace(mode).is_none() {
             self.count.fetch_add(1, Relaxed);
         }
+        client.modes.is_redirect_broken.store(false, Relaxed);
         if !mode.is_broadcast {
             return;
         }
@@ -175,6 +178,7 @@ impl Tracking {
         let Some(mode) = client.tracking().take() else {
             return;
         };
+        client.modes.is_redirect_broken.store(false, Relaxed);
         self.count.fetch_sub(1, Relaxed);
         if mode.is_broadcast {
             let mut known = self
@@ -202,13 +206,14 @@ impl Tracking {
     pub fn remember(&self, client: u64, key: &[u8]) {
         let number = self.part_of(key);
         let mut part = self.part(number);
-        let readers = part.entry(key.into()).or_insert_with(|| {
+        let Part { readers, items } = &mut *part;
+        let readers = readers.entry(key.into()).or_insert_with(|| {
             self.keys.fetch_add(1, Relaxed);
             Readers::new()
         });
         if let Err(place) = readers.binary_search(&client) {
             readers.insert(place, client);
-            self.items.fetch_add(1, Relaxed);
+            *items += 1;
         }
         drop(part);
         self.forget_excess(number);
@@ -222,34 +227,37 @@ impl Tracking {
             return false;
         }
         let mut part = self.part(number);
-        if part.is_empty() {
+        if part.readers.is_empty() {
             return true;
         }
-        let drawn = fastrand::usize(..part.len());
-        if let Some((key, readers)) = part.swap_remove_index(drawn) {
+        let drawn = fastrand::usize(..part.readers.len());
+        if let Some((key, readers)) = part.readers.swap_remove_index(drawn) {
+            part.items -= readers.len();
             drop(part);
             self.tell_readers(&key, readers);
         }
         true
     }
 
-    /// Tells all clients that track that all keys are gone: FLUSHALL, FLUSHDB.
-    pub fn forget_all(&self) {
-        if self.clients() == 0 {
-            return;
-        }
-        // The parts first: who reads a key meanwhile is remembered, and is told of more than was needed.
-        for number in 0..PARTS {
+    /// Tells all clients that track that all keys are gone: FLUSHALL, FLUSHDB. Returns what has become of no use, which
+    /// may be much: the caller frees it when it holds no lock.
+    #[must_use]
+    pub fn forget_all(&self) -> impl Send + use<> {
+        // The parts first. A client that reads a key meanwhile is remembered, and gets a superfluous message.
+        let take = |number| {
             let forgotten = std::mem::take(&mut *self.part(number));
-            self.keys.fetch_sub(forgotten.len(), Relaxed);
-            let items = forgotten.values().map(Readers::len).sum();
-            self.items.fetch_sub(items, Relaxed);
-        }
-        for client in self.clients.all() {
-            if client.tracking().is_some() {
-                self.send(&client, &Invalid::Everything);
+            self.keys.fetch_sub(forgotten.readers.len(), Relaxed);
+            forgotten
+        };
+        let forgotten: Vec<Part> = (0..PARTS).map(take).collect();
+        if self.clients() > 0 {
+            for client in self.clients.all() {
+                if client.tracking().is_some() {
+                    self.send(&client, &Invalid::Everything);
+                }
             }
         }
+        forgotten
     }
 
     /// Sends what the calling thread has changed under prefixes. The messages go out with the next [`Pushes::deliver`].
@@ -280,7 +288,6 @@ impl Tracking {
 
     fn tell_readers(&self, key: &[u8], readers: Readers) {
         self.keys.fetch_sub(1, Relaxed);
-        self.items.fetch_sub(readers.len(), Relaxed);
         for id in readers {
             let Some(client) = self.clients.find(id) else {
                 continue;
@@ -288,7 +295,7 @@ impl Tracking {
             let Some(mode) = *client.tracking() else {
                 continue;
             };
-            let is_own = mode.no_loop && SERVED.get() == id;
+            let is_own = mode.no_loop && ACTING_CLIENT.get() == id;
             // It may have begun to track by prefixes since.
             if !is_own && !mode.is_broadcast {
                 self.send(&client, &Invalid::Keys(&[key]));
@@ -308,9 +315,7 @@ impl Tracking {
             return;
         }
         let Some(target) = self.clients.find(redirect) else {
-            if let Some(mode) = &mut *client.tracking() {
-                mode.is_redirect_broken = true;
-            }
+            client.modes.is_redirect_broken.store(true, Relaxed);
             if client.protocol.load(Relaxed) == 3 {
                 self.pushes.push(client, &broken(redirect), now_ms);
             }
@@ -338,13 +343,13 @@ impl Tracking {
 }
 
 impl Tracker for Tracking {
-    fn act_for(&self, client: u64) -> u64 {
-        SERVED.replace(client)
+    fn set_acting_client(&self, client: u64) -> u64 {
+        set_acting_client(client)
     }
 
     fn key_changed(&self, key: &[u8], cause: Cause) {
         let by = match cause {
-            Cause::Command if !RUNS_SCRIPT.get() => SERVED.get(),
+            Cause::Command if !RUNS_SCRIPT.get() => ACTING_CLIENT.get(),
             Cause::Command | Cause::Server => 0,
         };
         if self.prefix_count.load(Relaxed) > 0 {
@@ -354,8 +359,10 @@ impl Tracker for Tracking {
         if self.keys.load(Relaxed) == 0 {
             return;
         }
-        let readers = self.part(self.part_of(key)).swap_remove(key);
-        if let Some(readers) = readers {
+        let mut part = self.part(self.part_of(key));
+        if let Some(readers) = part.readers.swap_remove(key) {
+            part.items -= readers.len();
+            drop(part);
             self.tell_readers(key, readers);
         }
     }

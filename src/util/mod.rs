@@ -1,7 +1,9 @@
-//! Small independent modules: glob patterns, numbers, clock, LZF, a bell that wakes a thread.
+//! Small independent modules: glob patterns, numbers, clock, LZF, a bell that wakes a thread, files that are
+//! replaced.
 
 pub mod clock;
 pub mod doorbell;
+pub mod files;
 pub mod glob;
 pub mod grisu;
 pub mod histogram;

@@ -139,19 +139,11 @@ impl Stage<'_> {
 
     fn enter(&self) -> Actor {
         let mut client = RawClient::connect(self.server.port);
-        let mut ask = |line: &[&str]| {
-            client.send(&request(&words(line)));
-            client.receive().expect("the server answers").value
-        };
-        ask(&["HELLO", &self.protocol.to_string()]);
-        let id = match ask(&["CLIENT", "ID"]) {
-            Value::Integer(id) => id,
-            // A client that has to log in cannot ask.
-            _ => 0,
-        };
+        client.send(&request(&words(&["HELLO", &self.protocol.to_string()])));
+        let answer = client.receive().expect("the server answers").value;
         Actor {
             client,
-            id,
+            id: id_in_hello(&answer),
             expected: 0,
             is_gone: false,
         }
@@ -212,6 +204,20 @@ impl Stage<'_> {
         }
         let notes: Vec<String> = heard.into_values().flatten().collect();
         self.transcript.extend(notes);
+    }
+}
+
+/// The number of the connection; 0 if it has to log in, and is not told.
+fn id_in_hello(answer: &Value) -> i64 {
+    let fields: Vec<&Value> = match answer {
+        Value::Map(pairs) => pairs.iter().flat_map(|(name, it)| [name, it]).collect(),
+        Value::Array(fields) => fields.iter().collect(),
+        _ => vec![],
+    };
+    let is_id = |pair: &&[&Value]| *pair[0] == Value::Bulk(b"id".to_vec());
+    match fields.chunks(2).find(is_id) {
+        Some([_, Value::Integer(id)]) => *id,
+        _ => 0,
     }
 }
 

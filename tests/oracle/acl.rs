@@ -143,7 +143,9 @@ CONFIG SET acl-pubsub-default allchannels
 ACL SETUSER ann sanitize-payload
 ACL GETUSER ann
 ACL SETUSER ann resetchannels
-ACL SETUSER ann reset
+ACL SETUSER ann reset (+publish) (~x resetchannels &c)
+ACL GETUSER ann
+ACL LIST
 ACL DELUSER ann
 CONFIG SET acl-pubsub-default resetchannels
 CLIENT KILL USER nobody

@@ -131,6 +131,22 @@ const SCRIPTS: &[&str] = &[
      B: SET k v
      A: CLIENT TRACKING OFF
      A: CLIENT TRACKINGINFO"#,
+    // By another connection that has asked for nothing: with RESP3 it hears, with RESP2 not.
+    r#"R: PING
+     A: CLIENT TRACKING ON REDIRECT $R
+     A: GET k
+     B: SET k v
+     A: GET k
+     R: GET k
+     B: SET k v
+     R: BLPOP l 0
+     A: GET k
+     B: SET k v
+     B: RPUSH l x
+     R: HELLO 2
+     A: GET k
+     B: SET k v
+     R: PING"#,
     // What is wrong.
     r#"A: CLIENT TRACKING
      A: CLIENT TRACKING x

@@ -1,7 +1,8 @@
-//! Users over TCP: files that declare them, passwords at the start, what strangers may send, and what must stay secret.
+//! Users over TCP: files that declare them, passwords at the start, what clients may send that have not logged in, and what must stay secret.
 //!
 //! The texts are those of redis-server 7.2.4.
 
+use crate::common::PATIENCE;
 use crate::common::{
     Client, Folder, PASSWORD, Server, free_port, our_command, read_piece, request, strings,
 };
@@ -11,6 +12,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt;
 
 fn users_of(client: &mut Client) -> Vec<String> {
     let lines = strings(client.call(&["ACL", "LIST"])).into_iter();
@@ -314,6 +316,19 @@ fn users_may_stand_in_the_file_of_directives() {
         .filter(|line| line.starts_with("user"))
         .collect();
     assert_eq!(lines, users_of(&mut client));
+    // What a line of the file says only with quotes comes back as it was. Secrets stay private.
+    let rules: [&[u8]; 4] = [b"resetchannels", b"~a\"b", b"(~\\ +get)", b"&it's"];
+    let words = [&[&b"ACL"[..], b"SETUSER", b"b\xff\""], &rules[..]].concat();
+    assert_eq!(client.call(&words), Value::Simple(b"OK".to_vec()));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+    assert_eq!(client.ask("CONFIG REWRITE"), "OK");
+    let mode = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let list = client.call(&["ACL", "LIST"]);
+    drop(server);
+    let server =
+        Server::start(|port| our_command(&folder, &["redis.conf", "--port", &port.to_string()]));
+    assert_eq!(server.client().call(&["ACL", "LIST"]), list);
     drop(server);
 
     let fatal = |number: usize, line: &str, reason: &str| {
@@ -376,9 +391,19 @@ fn commands_get_other_names() {
         "--rename-command",
         "config",
         "",
+        "--rename-command",
+        "DBSIZE",
+        // As people choose names that cannot be guessed.
+        "b840fc02d524045429941cc15f59e41cb7be6c52bdb840fc02d524045429941cc1",
     ];
     let server = Server::ours(&folder, &options);
     let mut client = server.client();
+    let long = "B840FC02d524045429941cc15f59e41cb7be6c52bdb840fc02d524045429941cc1";
+    assert_eq!(client.ask(long), "(integer) 0");
+    assert_eq!(
+        client.ask(&format!("{long}x")),
+        format!("(error) ERR unknown command '{long}x', with args beginning with:")
+    );
     assert_eq!(client.ask("SET k v"), "OK");
     assert!(
         client
@@ -438,7 +463,7 @@ fn a_password_is_asked_for_from_the_start() {
 }
 
 /// Sends bytes and returns all that comes back until the server closes the connection.
-fn answer_to_stranger(server: &Server, bytes: &[u8]) -> String {
+fn answer_to_unauthenticated(server: &Server, bytes: &[u8]) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("it listens");
     stream.write_all(bytes).expect("it takes them");
     let mut answer = Vec::new();
@@ -453,13 +478,16 @@ fn answer_to_stranger(server: &Server, bytes: &[u8]) -> String {
 }
 
 #[test]
-fn strangers_are_held_to_small_requests() {
+fn clients_that_have_not_logged_in_are_held_to_small_requests() {
     let folder = Folder::new();
     let server = Server::ours(&folder, &["--requirepass", PASSWORD]);
     let count = "-ERR Protocol error: unauthenticated multibulk length\r\n";
     let length = "-ERR Protocol error: unauthenticated bulk length\r\n";
-    assert_eq!(answer_to_stranger(&server, b"*11\r\n"), count);
-    assert_eq!(answer_to_stranger(&server, b"*10\r\n$16385\r\n"), length);
+    assert_eq!(answer_to_unauthenticated(&server, b"*11\r\n"), count);
+    assert_eq!(
+        answer_to_unauthenticated(&server, b"*10\r\n$16385\r\n"),
+        length
+    );
     let known = [&request(&["AUTH", PASSWORD])[..], b"*11\r\n$16385\r\n*x"].concat();
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("it listens");
     stream.write_all(&known).expect("it takes them");
@@ -472,14 +500,18 @@ fn strangers_are_held_to_small_requests() {
 }
 
 #[test]
-fn strangers_are_held_to_few_replies() {
+fn clients_that_have_not_logged_in_are_held_to_few_replies() {
     let folder = Folder::new();
     let server = Server::ours(&folder, &["--requirepass", PASSWORD]);
     let mut stream = TcpStream::connect(("127.0.0.1", server.port)).expect("it listens");
-    // The stranger reads nothing. When the sockets hold no more, the server ends the connection; else it would keep
+    // The client reads nothing. When the sockets hold no more, the server ends the connection; else it would keep
     // what is not read.
+    stream
+        .set_write_timeout(Some(PATIENCE))
+        .expect("a socket option");
     let packet = request(&["PING"]).repeat(1000);
-    while stream.write_all(&packet).is_ok() {}
+    let taken = (0..10_000).take_while(|_| stream.write_all(&packet).is_ok());
+    assert!(taken.count() < 10_000);
     let mut client = server.client();
     client.ask(&format!("AUTH {PASSWORD}"));
     assert_eq!(

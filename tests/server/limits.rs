@@ -219,7 +219,7 @@ fn a_dump_tells_how_keys_were_used() {
 
 /// The client that takes most memory goes first, and one that has asked not to be evicted never.
 #[test]
-fn large_clients_are_evicted() {
+fn a_lower_limit_evicts_the_largest_at_once() {
     let folder = Folder::new();
     let server = Server::ours(&folder, &["--save", ""]);
     let mut admin = server.client();

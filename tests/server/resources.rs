@@ -399,3 +399,37 @@ fn the_sockets_move_at_run_time() {
         assert_eq!(client.ask("PING"), "PONG");
     }
 }
+
+/// What was in effect already when another directive of the same CONFIG SET failed does not stay so.
+#[test]
+fn a_config_set_that_fails_has_no_effect() {
+    let folders = [Folder::new(), Folder::new()];
+    for server in [
+        Server::ours(&folders[0], &[]),
+        Server::real(&folders[1], &[]),
+    ] {
+        let mut client = server.client();
+        let limits = || ["maxmemory", "maxclients"].map(|field| server.client().info(field));
+        let before = limits();
+        let moved = free_port();
+        for (directive, value) in [
+            ("requirepass", "secret"),
+            ("maxmemory", "1000000000"),
+            ("maxclients", "77"),
+            ("port", &moved.to_string()),
+        ] {
+            let before = client.ask(&format!("CONFIG GET {directive}"));
+            for words in [
+                ["CONFIG", "SET", directive, value, "bind", "192.0.2.77"],
+                ["CONFIG", "SET", "bind", "192.0.2.77", directive, value],
+            ] {
+                let Value::Error(_) = client.call(&words) else {
+                    panic!("{words:?} succeeds");
+                };
+            }
+            assert_eq!(client.ask(&format!("CONFIG GET {directive}")), before);
+        }
+        assert!(TcpStream::connect(("127.0.0.1", moved)).is_err());
+        assert_eq!(limits(), before);
+    }
+}

@@ -1,12 +1,12 @@
 //! Compares a request with what its user may do.
 
-use crate::command::admin::client;
+use crate::command::client_line;
 use crate::command::error::CommandError;
 use crate::command::registry::{Command, Registry};
 use crate::command::session::Session;
 use crate::command::spec::*;
 use crate::state::Server;
-use crate::state::acl::{Access, Account, Context, Denied, Entry, Selector, User};
+use crate::state::acl::{Account, Context, Denied, Entry, KeyRights, Selector, User};
 use crate::state::clients::Client;
 use crate::util::clock;
 
@@ -100,7 +100,23 @@ pub struct Attempt<'a> {
     pub context: Context,
 }
 
-impl Attempt<'_> {
+impl<'a> Attempt<'a> {
+    /// What a session's client tries to do.
+    pub fn of(
+        session: &'a Session,
+        server: &'a Server,
+        commands: &'static Registry,
+        context: Context,
+    ) -> Attempt<'a> {
+        Attempt {
+            commands,
+            server,
+            client: &session.client,
+            account: session.account(),
+            context,
+        }
+    }
+
     /// Whether the client's user may give this command; noted for ACL LOG if not.
     #[inline]
     pub fn check(&self, command: &Command, arguments: &[&[u8]]) -> Result<(), Denial> {
@@ -127,7 +143,7 @@ impl Attempt<'_> {
             context: self.context,
             object,
             username: username.to_vec(),
-            client: client::describe(self.commands, self.client, now_ms),
+            client: client_line::describe(self.commands, self.client, now_ms),
             count: 0,
             id: 0,
             created_ms: now_ms,
@@ -155,14 +171,14 @@ pub fn permits_on_every_key(
     session: &Session,
     command: &Command,
     arguments: &[&[u8]],
-    access: Access,
+    rights: KeyRights,
 ) -> bool {
     let account = session.account();
     account.may_do_all() || {
         let user = account.user();
         let mut selectors = user.all_selectors();
         selectors.any(|selector| {
-            selector.permits_every_key(access)
+            selector.permits_every_key(rights)
                 && selector_permits(selector, command, arguments).is_ok()
         })
     }
@@ -181,11 +197,11 @@ fn selector_permits(
         return Err(Denial::Command);
     }
     for keys in spec.keys {
-        let access = access(keys.flags_in(arguments));
-        let Some(access) = access else { continue };
+        let rights = rights_needed(keys.flags_in(arguments));
+        let Some(rights) = rights else { continue };
         let indexes = keys.indexes(arguments).into_iter().flatten();
         for index in indexes {
-            if !selector.permits_key(arguments[index], access) {
+            if !selector.permits_key(arguments[index], rights) {
                 return Err(Denial::Key(index));
             }
         }
@@ -206,10 +222,10 @@ fn selector_permits(
 }
 
 /// What a command does with keys that have these flags; `None` if they are no keys.
-fn access(flags: KeyFlags) -> Option<Access> {
-    let access = Access {
+fn rights_needed(flags: KeyFlags) -> Option<KeyRights> {
+    let rights = KeyRights {
         reads: flags.has(ACCESS),
         writes: flags.has(INSERT | DELETE | UPDATE),
     };
-    Some(access).filter(|_| !flags.has(NOT_KEY))
+    Some(rights).filter(|_| !flags.has(NOT_KEY))
 }

@@ -6,12 +6,11 @@
 use super::rules::{self, RuleError, Rules, Unmatched};
 use crate::state::Server;
 use crate::state::acl::User;
-use crate::util::system_message;
+use crate::util::{files, quoting, system_message};
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 
 /// Users by name.
 pub type Users = BTreeMap<Box<[u8]>, User>;
@@ -24,22 +23,24 @@ const NOTHING_CHANGED: &str =
 ///
 /// # Errors
 /// Redis' text.
-pub fn of_config_line(rules: Rules, words: &[&str]) -> Result<(Box<[u8]>, User), String> {
-    let fault = |word: &str, error: &str| format!("Error in user declaration '{word}': {error}");
+pub fn of_config_line(rules: Rules, words: &[&[u8]]) -> Result<(Box<[u8]>, User), String> {
+    let fault = |word: &[u8], error: &str| {
+        let word = String::from_utf8_lossy(word);
+        format!("Error in user declaration '{word}': {error}")
+    };
     let (name, words) = words.split_first().ok_or("a user needs a name")?;
-    if !rules::is_word(name.as_bytes()) {
+    if !rules::fits_in_file(name) {
         return Err(fault(name, "Spaces not allowed in ACL usernames"));
     }
-    let bytes: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-    let merged = rules::merge_selectors(&bytes);
+    let merged = rules::merge_selectors(words);
     let merged = merged.map_err(|Unmatched(index)| fault(words[index], "Unmatched parenthesis"))?;
     let mut user = rules.new_user();
     for rule in merged {
         rules
             .apply(&mut user, &rule)
-            .map_err(|error| fault(&String::from_utf8_lossy(&rule), &error.to_string()))?;
+            .map_err(|error| fault(&rule, &error.to_string()))?;
     }
-    Ok((name.as_bytes().into(), user))
+    Ok(((*name).into(), user))
 }
 
 /// The users of the file that `aclfile` names.
@@ -113,7 +114,7 @@ fn parse_line(rules: Rules, line: &[u8]) -> Result<(Box<[u8]>, User), LineError>
     let [b"user", name, words @ ..] = words.as_slice() else {
         return Err(LineError::NoUser);
     };
-    if !rules::is_word(name) {
+    if !rules::fits_in_file(name) {
         return Err(LineError::BadName(
             String::from_utf8_lossy(name).into_owned(),
         ));
@@ -139,7 +140,7 @@ fn parse_line(rules: Rules, line: &[u8]) -> Result<(Box<[u8]>, User), LineError>
     }
 }
 
-/// All users as the lines of a file.
+/// All users as the lines of the file that `aclfile` names.
 pub fn lines(server: &Server) -> Vec<Vec<u8>> {
     let accounts = server.acl.all();
     let line = |name: &[u8], user: &User| [b"user ", name, b" ", &user.rules()].concat();
@@ -149,35 +150,34 @@ pub fn lines(server: &Server) -> Vec<Vec<u8>> {
     lines.collect()
 }
 
+/// All users as lines of redis.conf, where words with quotes or other special bytes need quotes.
+pub fn config_lines(server: &Server) -> Vec<Vec<u8>> {
+    let quoted = |line: Vec<u8>| {
+        let words = line.split(|byte| *byte == b' ').map(quoted_if_needed);
+        words.collect::<Vec<_>>().join(&b' ')
+    };
+    lines(server).into_iter().map(quoted).collect()
+}
+
+fn quoted_if_needed(word: &[u8]) -> Vec<u8> {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'');
+    if word.iter().all(is_plain) {
+        return word.to_vec();
+    }
+    let mut quoted = Vec::new();
+    quoting::quote(word, &mut quoted);
+    quoted
+}
+
 /// Writes all users into the file that `aclfile` names, which is replaced in one step.
 ///
 /// # Errors
 /// It cannot be written; it is as it was.
 pub fn save(server: &Server, path: &Path) -> io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".tmp-{}-{}", std::process::id(), fastrand::u32(..)));
-    let temporary = PathBuf::from(temporary);
-    let written = write_durably(&temporary, path, &lines(server));
-    written.inspect_err(|_| {
-        // The first error is returned.
-        let _ = fs::remove_file(&temporary);
-    })
-}
-
-fn write_durably(temporary: &Path, path: &Path, lines: &[Vec<u8>]) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
-    let mut file = options
-        .write(true)
-        .create_new(true)
-        .mode(0o644)
-        .open(temporary)?;
-    for line in lines {
-        file.write_all(&[line, &b"\n"[..]].concat())?;
-    }
-    file.sync_all()?;
-    fs::rename(temporary, path)?;
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    fs::File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    let lines = lines(server);
+    let text: Vec<u8> = lines
+        .iter()
+        .flat_map(|line| [line, &b"\n"[..]].concat())
+        .collect();
+    files::replace(path, &text)
 }

@@ -11,7 +11,7 @@
 
 use crate::command::registry::{Command, Registry};
 use crate::command::spec::find_category;
-use crate::state::acl::{Access, Digest, Patterns, Selector, User};
+use crate::state::acl::{Digest, KeyRights, Patterns, Selector, User};
 use crate::util::quoting::c_string;
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub enum RuleError {
     /// The password to be removed is none.
     NoSuchPassword,
     /// It is no digest.
-    NoDigest,
+    InvalidDigest,
     /// A first argument is permitted of commands alone, not of subcommands.
     ArgumentOfSubcommand,
 }
@@ -48,7 +48,7 @@ impl fmt::Display for RuleError {
                  effect. Try 'resetchannels' to start with an empty list of channels"
             }
             RuleError::NoSuchPassword => "The password you are trying to remove from the user does not exist",
-            RuleError::NoDigest => {
+            RuleError::InvalidDigest => {
                 "The password hash must be exactly 64 characters and contain only lowercase hexadecimal characters"
             }
             RuleError::ArgumentOfSubcommand => "Allowing first-arg of a subcommand is not supported",
@@ -61,18 +61,24 @@ impl fmt::Display for RuleError {
 pub struct Rules<'a> {
     /// The commands that rules name.
     pub commands: &'a Registry,
-    /// Whether a new user may use all channels: `acl-pubsub-default`.
-    pub new_users_hear_all: bool,
+    /// Whether new users and selectors may use all channels: `acl-pubsub-default`.
+    pub permits_new_all_channels: bool,
 }
 
 impl Rules<'_> {
     /// A user that has just been created.
     pub fn new_user(&self) -> User {
         let mut user = User::default();
-        if self.new_users_hear_all {
-            user.root.channels = Patterns::All;
-        }
+        user.root = self.new_selector();
         user
+    }
+
+    fn new_selector(&self) -> Selector {
+        let mut selector = Selector::default();
+        if self.permits_new_all_channels {
+            selector.channels = Patterns::All;
+        }
+        selector
     }
 
     /// Changes a user by one rule.
@@ -103,7 +109,7 @@ impl Rules<'_> {
 
     /// A selector of what stands between parentheses.
     fn read_selector(&self, rules: &[u8]) -> Result<Selector, RuleError> {
-        let mut selector = Selector::default();
+        let mut selector = self.new_selector();
         for rule in rules.split(|byte| *byte == b' ') {
             self.apply_to_selector(&mut selector, rule)?;
         }
@@ -120,8 +126,8 @@ impl Rules<'_> {
             b"allcommands" | b"+@all" => selector.set_all_commands(true),
             b"nocommands" | b"-@all" => selector.set_all_commands(false),
             _ => match rule {
-                [b'~', pattern @ ..] => add_keys(selector, pattern, Access::FULL)?,
-                [b'%', rest @ ..] => add_keys_with_access(selector, rest)?,
+                [b'~', pattern @ ..] => add_keys(selector, pattern, KeyRights::FULL)?,
+                [b'%', rest @ ..] => add_keys_with_rights(selector, rest)?,
                 [b'&', pattern @ ..] => add_channels(selector, pattern)?,
                 [b'+', name @ ..] => self.permit(selector, c_string(name))?,
                 [b'-', name @ ..] => self.set_commands(selector, c_string(name), false)?,
@@ -183,7 +189,7 @@ impl Rules<'_> {
 }
 
 fn read_digest(text: &[u8]) -> Result<Digest, RuleError> {
-    Digest::from_hex(text).ok_or(RuleError::NoDigest)
+    Digest::from_hex(text).ok_or(RuleError::InvalidDigest)
 }
 
 fn remove_password(user: &mut User, digest: &Digest) -> Result<(), RuleError> {
@@ -194,18 +200,18 @@ fn remove_password(user: &mut User, digest: &Digest) -> Result<(), RuleError> {
 }
 
 /// `R~x*`, `W~x*`, `RW~x*`.
-fn add_keys_with_access(selector: &mut Selector, rest: &[u8]) -> Result<(), RuleError> {
+fn add_keys_with_rights(selector: &mut Selector, rest: &[u8]) -> Result<(), RuleError> {
     let end = rest.iter().position(|byte| *byte == b'~');
     // As in Redis, what has no `~` has an empty pattern behind it.
     let (letters, pattern) = match end {
         Some(end) => (&rest[..end], &rest[end + 1..]),
         None => (rest, &[][..]),
     };
-    let mut access = Access::default();
+    let mut rights = KeyRights::default();
     for letter in letters {
         let permission = match letter.to_ascii_uppercase() {
-            b'R' => &mut access.reads,
-            b'W' => &mut access.writes,
+            b'R' => &mut rights.reads,
+            b'W' => &mut rights.writes,
             _ => return Err(RuleError::Syntax),
         };
         // Each letter once.
@@ -213,18 +219,18 @@ fn add_keys_with_access(selector: &mut Selector, rest: &[u8]) -> Result<(), Rule
             return Err(RuleError::Syntax);
         }
     }
-    if access == Access::default() {
+    if rights == KeyRights::default() {
         return Err(RuleError::Syntax);
     }
-    add_keys(selector, pattern, access)
+    add_keys(selector, pattern, rights)
 }
 
-fn add_keys(selector: &mut Selector, pattern: &[u8], access: Access) -> Result<(), RuleError> {
+fn add_keys(selector: &mut Selector, pattern: &[u8], rights: KeyRights) -> Result<(), RuleError> {
     if selector.keys.is_all() {
         return Err(RuleError::AfterAllKeys);
     }
     check_pattern(pattern)?;
-    selector.add_keys(pattern, access);
+    selector.add_keys(pattern, rights);
     Ok(())
 }
 
@@ -238,14 +244,14 @@ fn add_channels(selector: &mut Selector, pattern: &[u8]) -> Result<(), RuleError
 }
 
 fn check_pattern(pattern: &[u8]) -> Result<(), RuleError> {
-    match is_word(pattern) {
+    match fits_in_file(pattern) {
         true => Ok(()),
         false => Err(RuleError::Syntax),
     }
 }
 
 /// Whether a name or a pattern can stand in a file of users: it holds no blanks and no zero byte.
-pub fn is_word(text: &[u8]) -> bool {
+pub fn fits_in_file(text: &[u8]) -> bool {
     !text
         .iter()
         .any(|byte| matches!(byte, b'\t'..=b'\r' | b' ' | 0))
@@ -302,7 +308,7 @@ mod tests {
     fn subcommands_follow_their_container() {
         let rules = Rules {
             commands: &COMMANDS,
-            new_users_hear_all: false,
+            permits_new_all_channels: false,
         };
         let mut user = User::default();
         let mut apply = |rule: &[u8]| {

@@ -86,9 +86,9 @@ fn set(call: &mut Call) -> CommandResult {
         .map_err(CommandError::err)?;
     let warnings: Vec<String> = changes.warnings().collect();
     if let Err((directive, reason)) = call.server.apply_config(&changes) {
-        return Err(CommandError::err(
-            call.server.config.undo(changes, directive, &reason),
-        ));
+        let error = call.server.config.undo(&changes, directive, &reason);
+        call.server.take_back(&changes);
+        return Err(CommandError::err(error));
     }
     warnings
         .iter()
@@ -122,7 +122,7 @@ fn rewrite(call: &mut Call) -> CommandResult {
         return Err(CommandError::err(rewrite::NO_CONFIG_FILE));
     };
     let users = match call.server.config.aclfile.get().is_empty() {
-        true => declared::lines(call.server),
+        true => declared::config_lines(call.server),
         false => vec![],
     };
     if let Err(error) = rewrite::rewrite(&call.server.config, path, &users) {

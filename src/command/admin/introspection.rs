@@ -206,7 +206,7 @@ fn reply_key_spec(call: &mut Call, keys: &KeySpec) {
     }
 }
 
-/// How a search works, without its parameters; `count` is the number of those.
+/// How a search works, without its parameters; `parameters` is their number.
 fn reply_search(call: &mut Call, kind: &str, parameters: usize) {
     call.reply.map(2);
     reply_text(call, "type", kind);

@@ -82,7 +82,7 @@ fn flushall(call: &mut Call, db: &mut Db) -> CommandResult {
     for database in 0..call.server.keyspace.databases() {
         db.clear(database);
     }
-    call.server.tracking.forget_all();
+    db.free_later(call.server.tracking.forget_all());
     call.reply.ok();
     Ok(())
 }
@@ -96,7 +96,7 @@ fn flushall(call: &mut Call, db: &mut Db) -> CommandResult {
 fn flushdb(call: &mut Call, db: &mut Db) -> CommandResult {
     check_flush_mode(call)?;
     db.clear(call.session.database);
-    call.server.tracking.forget_all();
+    db.free_later(call.server.tracking.forget_all());
     call.reply.ok();
     Ok(())
 }

@@ -11,7 +11,7 @@
 //! [GET pattern [GET ...]]       the word comes again with every argument
 //! change:CH                     the word CH, which is called `change`
 //! value:integer                 a type that the name does not tell
-//! storekey(key)                 it is shown as `key`, and of that type
+//! storekey(key)                 called `storekey`, but shown as `key`, which tells the type
 //! count@6.2.0  address!2.8.12   the version that brought it, and the one that deprecated it
 //! ```
 //!

@@ -4,6 +4,7 @@
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::state::tracking::Mode;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// ```text
 /// > CLIENT TRACKING on
@@ -206,8 +207,8 @@ pub(super) fn getredir(call: &mut Call) -> CommandResult {
 /// 6) 1) "user:"
 /// ```
 pub(super) fn trackinginfo(call: &mut Call) -> CommandResult {
-    // Other threads note in the client that the redirection is broken.
-    let mode = *call.session.client.tracking();
+    let mode = call.session.tracking;
+    let is_broken = call.session.client.modes.is_redirect_broken.load(Relaxed);
     let is_exception = call.session.is_caching_exception;
     let flags = match mode {
         None => vec!["off"],
@@ -220,7 +221,7 @@ pub(super) fn trackinginfo(call: &mut Call) -> CommandResult {
                 ("optout", mode.opts_out),
                 ("caching-no", mode.opts_out && is_exception),
                 ("noloop", mode.no_loop),
-                ("broken_redirect", mode.is_redirect_broken),
+                ("broken_redirect", is_broken),
             ];
             let set = named.into_iter().filter(|(_, is_set)| *is_set);
             set.map(|(name, _)| name).collect()

@@ -13,7 +13,7 @@ use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::object::{Object, Value};
 use crate::keyspace::space::Key;
-use crate::state::acl::Access;
+use crate::state::acl::KeyRights;
 use crate::types::list::{End, List};
 use crate::types::set::Member;
 use crate::util::number;
@@ -263,7 +263,7 @@ impl<'a> Options<'a> {
             return Ok(());
         };
         let command = call.commands.of_request(call.arguments)?;
-        if check::permits_on_every_key(call.session, command, call.arguments, Access::READ) {
+        if check::permits_on_every_key(call.session, command, call.arguments, KeyRights::READ) {
             return Ok(());
         }
         Err(CommandError::err(format!(

@@ -58,13 +58,7 @@ fn check(
         Some(_) => Context::Transaction,
         None => Context::TopLevel,
     };
-    let attempt = Attempt {
-        commands: &COMMANDS,
-        server,
-        client: &session.client,
-        account: session.account(),
-        context,
-    };
+    let attempt = Attempt::of(session, server, &COMMANDS, context);
     attempt.check(command, arguments).map_err(|denial| {
         let reason = denial.reason(&session.account().name, command);
         CommandError::NoPermission(reason)

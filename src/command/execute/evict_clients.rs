@@ -4,7 +4,7 @@
 
 use super::Engine;
 use crate::command::COMMANDS;
-use crate::command::admin::client;
+use crate::command::client_line;
 use crate::util::clock;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -23,7 +23,7 @@ impl Engine {
         // What a client was seen to take may have been sent to it meanwhile.
         clients.iter().for_each(|client| client.measure());
         let is_still_exceeded = self.clients.memory.evict(clients, |evicted| {
-            let line = client::describe(&COMMANDS, evicted, clock::unix_ms());
+            let line = client_line::describe(&COMMANDS, evicted, clock::unix_ms());
             let line = String::from_utf8_lossy(&line);
             self.log
                 .notice_of_clients(format_args!("Evicting client: {}", line.trim_end()));

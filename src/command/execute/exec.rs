@@ -9,7 +9,7 @@ use super::account::{Account, is_about_subscriptions, note_call, with_kind};
 use super::locked::run_locked;
 use super::plan::{Body, Plan};
 use super::script;
-use crate::command::acl::check::{Attempt, Denial};
+use crate::command::acl::check::Attempt;
 use crate::command::admin::monitor;
 use crate::command::call::{Call, Then, database_number};
 use crate::command::error::{CommandError, CommandResult};
@@ -197,22 +197,16 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
         then: Then::Nothing,
         ..*call
     };
-    let attempt = Attempt {
-        commands: own.commands,
-        server: own.server,
-        client: &own.session.client,
-        account: own.session.account(),
-        context: Context::Transaction,
-    };
+    let attempt = Attempt::of(own.session, own.server, own.commands, Context::Transaction);
     let permitted = attempt.check(command, arguments);
-    let result = match plan.body {
-        _ if permitted.is_err() => permitted.map_err(Denial::since_queued),
-        Body::Script(handler) => {
+    let result = match (permitted, plan.body) {
+        (Err(denial), _) => Err(denial.since_queued()),
+        (Ok(()), Body::Script(handler)) => {
             monitor::show_always(own.server, own.session, own.spec, own.arguments);
             handler(&mut own)
                 .and_then(|invocation| script::run_in_transaction(&mut own, db, &invocation))
         }
-        body => run_locked(&mut own, body, db),
+        (Ok(()), body) => run_locked(&mut own, body, db),
     };
     if matches!(own.then, Then::BeginSave) {
         call.then = Then::BeginSave;

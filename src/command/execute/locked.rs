@@ -35,7 +35,7 @@ pub(super) fn after_handler(call: &mut Call, db: &Db, result: CommandResult) -> 
         Some(held) => held.count_lookups(hits, misses),
         None => call.server.statistics.count_lookups(client, hits, misses),
     }
-    if call.session.remembers() && call.spec.has(READONLY) {
+    if call.session.tracks_reads() && call.spec.has(READONLY) {
         for key in call.keys {
             match &mut call.session.transaction.held {
                 Some(held) => held.hold_read(key.bytes),

@@ -18,38 +18,43 @@ const ENDLESS: i64 = 100;
 
 /// How an attempt to make room has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Room {
+pub enum Room {
     /// The limit is kept.
     Enough,
     /// It is exceeded, and later attempts may find something to evict.
     NotYet,
     /// It is exceeded, and there is nothing to evict.
-    None,
+    Nothing,
 }
 
 impl Engine {
-    /// Makes room if `maxmemory` is exceeded. `true`: it still is, and there is nothing to evict. The thread must hold
-    /// no lock; `pool` is its own, with what it has drawn before. `now_ms` is Unix time.
+    /// Makes room if `maxmemory` is exceeded. The thread must hold no lock; `pool` is its own, with what it has drawn
+    /// before. `now_ms` is Unix time.
     #[cold]
-    pub fn is_out_of_memory(&self, pool: &mut Pool, now_ms: i64) -> bool {
+    pub fn make_room(&self, pool: &mut Pool, now_ms: i64) -> Room {
         // During a pause nothing changes, and nothing is evicted while the dump is being loaded.
         if self.pause.at(now_ms).is_some() || self.loading.is_under_way() {
-            return false;
+            return Room::NotYet;
         }
-        let room = match self.config.eviction_policy() {
-            _ if self.memory_limit.excess().is_none() => Room::Enough,
-            Some(policy) => self.evict_until_enough(policy, pool, now_ms),
-            None => Room::None,
-        };
-        let room = self.look_again(room, now_ms);
+        let room = self.look_again(self.evict_excess(pool, now_ms), now_ms);
         self.memory_limit
             .note_exceeded(room != Room::Enough, now_ms);
-        room == Room::None
+        room
+    }
+
+    fn evict_excess(&self, pool: &mut Pool, now_ms: i64) -> Room {
+        if self.memory_limit.excess().is_none() {
+            return Room::Enough;
+        }
+        match self.config.eviction_policy() {
+            Some(policy) => self.evict_until_enough(policy, pool, now_ms),
+            None => Room::Nothing,
+        }
     }
 
     /// Before a command is refused, the allocator is asked: the figure may be too high.
     fn look_again(&self, room: Room, now_ms: i64) -> Room {
-        if room == Room::None && self.memory_limit.claim_correction(now_ms) {
+        if room == Room::Nothing && self.memory_limit.claim_correction(now_ms) {
             self.memory_limit
                 .correct(|| self.memory_peak.allocated(), now_ms);
         }
@@ -76,7 +81,7 @@ impl Engine {
             self.note_latency(DELETION, key_began, now_ms);
             match evicted {
                 Evicted::One => {}
-                Evicted::Nothing => break Room::None,
+                Evicted::Nothing => break Room::Nothing,
                 Evicted::NotNow => break Room::NotYet,
             }
             if self.memory_limit.excess().is_none() {

@@ -23,6 +23,7 @@ mod run;
 mod script;
 pub mod wait;
 
+use self::make_room::Room;
 use super::call::Then;
 use super::session::Session;
 use super::session::transaction::Transaction;
@@ -153,11 +154,12 @@ impl<'a> Executor<'a> {
     pub fn execute(&mut self, session: &mut Session, request: Request, reply: &mut Reply) -> Then {
         let server = &self.engine.server;
         let account = Account::begin(reply);
+        // The client's last command found no memory: there may be some now.
         if server.memory_limit.is_exceeded() || session.is_out_of_memory {
             self.lock.release();
-            session.is_out_of_memory = self
-                .engine
-                .is_out_of_memory(&mut session.eviction_pool, self.stopwatch.now_ms());
+            let now_ms = self.stopwatch.now_ms();
+            let room = self.engine.make_room(&mut session.eviction_pool, now_ms);
+            session.is_out_of_memory = room == Room::Nothing;
         }
         let command = match admit::admit(server, session, request.arguments) {
             Ok(command) => command,

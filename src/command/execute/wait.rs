@@ -10,7 +10,7 @@ use crate::command::COMMANDS;
 use crate::command::acl::check::{self, Attempt};
 use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
-use crate::command::registry::Registry;
+use crate::command::registry::Command;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::spec::READONLY;
 use crate::keyspace::db::Db;
@@ -42,9 +42,10 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
     }
     let doorbell = session.doorbell()?;
     let protocol = call.reply.protocol;
-    let permit = permit(session, call.commands, call.arguments);
+    let command = call.commands.of_request(call.arguments)?;
+    let permit = permit(session, command, call.arguments);
     let client = session.client.id;
-    let wish = match session.remembers() && call.spec.has(READONLY) {
+    let wish = match session.tracks_reads() && call.spec.has(READONLY) {
         true => remembering(wish, client, call.server.tracking.clone()),
         false => wish,
     };
@@ -73,7 +74,7 @@ fn remembering(mut wish: Wish, client: u64, tracking: Arc<Tracking>) -> Wish {
 }
 
 /// Asks again, before the client is served, whether its user may do this: the user may have changed meanwhile.
-fn permit(session: &Session, commands: &'static Registry, arguments: &[&[u8]]) -> Permit {
+fn permit(session: &Session, command: &'static Command, arguments: &[&[u8]]) -> Permit {
     let account = session.account().clone();
     let arguments: Vec<Box<[u8]>> = arguments.iter().map(|&argument| argument.into()).collect();
     Box::new(move || {
@@ -81,9 +82,6 @@ fn permit(session: &Session, commands: &'static Registry, arguments: &[&[u8]]) -
             return Ok(());
         }
         let arguments: Vec<&[u8]> = arguments.iter().map(|argument| &**argument).collect();
-        let Ok(command) = commands.of_request(&arguments) else {
-            return Ok(());
-        };
         check::permits(&account.user(), command, &arguments).map_err(|denial| Refusal {
             denied: denial.denied(),
             object: denial.object(command, &arguments),
@@ -126,6 +124,7 @@ impl Engine {
             reply.undo_to(mark);
         }
     }
+
     /// Notes for ACL LOG that a client was refused what it waited for.
     fn note_refusal(&self, client: &Client, refusal: &Refusal) {
         let attempt = Attempt {

@@ -283,13 +283,7 @@ fn log_in(call: &mut Call, name: &[u8], password: &[u8]) -> CommandResult {
         false => Context::TopLevel,
     };
     let command = call.argument(0).to_vec();
-    let attempt = Attempt {
-        commands: call.commands,
-        server: call.server,
-        client: &call.session.client,
-        account: call.session.account(),
-        context,
-    };
+    let attempt = Attempt::of(call.session, call.server, call.commands, context);
     attempt.note(Denied::Auth, name, command);
     Err(CommandError::WrongPassword)
 }

@@ -1,5 +1,6 @@
 //! Channels: <https://redis.io/commands/?group=pubsub>. Who listens is kept in [`crate::state::pubsub`].
 
+use crate::command::acl::check;
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
@@ -130,6 +131,14 @@ fn subscribe_to(call: &mut Call, kind: Kind) -> CommandResult {
     for name in &call.arguments[1..] {
         call.session.subscriptions.subscribe(kind, name);
         confirm(call, kind, Some(name));
+    }
+    // ACL SETUSER disconnects the subscribers that it finds. This client was none when the command was permitted.
+    let account = call.session.account();
+    if !account.may_do_all() {
+        let command = call.commands.of_request(call.arguments)?;
+        if check::permits(&account.user(), command, call.arguments).is_err() {
+            call.session.disconnect(&call.session.client);
+        }
     }
     Ok(())
 }

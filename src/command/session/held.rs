@@ -3,7 +3,7 @@
 
 use crate::state::pubsub::{Kind, PubSub};
 use crate::state::tracking::Tracking;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, HashSet, VecDeque};
 
 /// What is held back.
 #[derive(Debug, Default)]
@@ -15,8 +15,8 @@ pub struct HeldBack {
     pub news: usize,
     /// In the order in which they were published.
     messages: VecDeque<Message>,
-    /// The keys that the script has read for a client that tracks, each with the number of events before it.
-    reads: VecDeque<(usize, Box<[u8]>)>,
+    /// The keys that the script has read for a client that tracks, by the number of events before.
+    reads: BTreeMap<usize, HashSet<Box<[u8]>>>,
 }
 
 #[derive(Debug)]
@@ -52,15 +52,23 @@ impl HeldBack {
 
     /// Adds a key that was read.
     pub fn hold_read(&mut self, key: &[u8]) {
-        self.reads.push_back((self.news, key.into()));
+        let reads = self.reads.entry(self.news).or_default();
+        if !reads.contains(key) {
+            reads.insert(key.into());
+        }
     }
 
     /// Remembers the keys that were read before this event: what the script has changed before it read it is no news
     /// for the client.
     pub fn remember_before(&mut self, news: usize, tracking: &Tracking, client: u64) {
-        let count = self.reads.partition_point(|(after, _)| *after <= news);
-        for (_, key) in self.reads.drain(..count) {
-            tracking.remember(client, &key);
+        while let Some(reads) = self
+            .reads
+            .first_entry()
+            .filter(|reads| *reads.key() <= news)
+        {
+            for key in reads.remove() {
+                tracking.remember(client, &key);
+            }
         }
     }
 

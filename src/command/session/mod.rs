@@ -40,8 +40,6 @@ pub struct Session {
     pub tracking: Option<Mode>,
     /// CLIENT CACHING: the next command is an exception from OPTIN or OPTOUT.
     pub is_caching_exception: bool,
-    /// Whether another client may have messages sent here: the client speaks RESP3 and has asked for its number.
-    pub may_be_target: bool,
     /// Whether memory was short and could not be freed when the present command began.
     pub is_out_of_memory: bool,
     /// What the client's thread has drawn when it made room.
@@ -89,7 +87,6 @@ impl Session {
             sync: SyncOptions::default(),
             tracking: None,
             is_caching_exception: false,
-            may_be_target: false,
             is_out_of_memory: false,
             eviction_pool: Pool::default(),
             account: server.acl.default_account().clone(),
@@ -104,7 +101,7 @@ impl Session {
         &self.account
     }
 
-    /// Whether the client may give commands: it has logged in, or nobody has to.
+    /// Whether the client may give commands: it has logged in, or need not.
     #[inline]
     pub fn is_authenticated(&self, server: &Server) -> bool {
         self.is_authenticated || server.acl.is_open()
@@ -131,17 +128,14 @@ impl Session {
         }
     }
 
-    /// Whether other threads may have messages for the client.
+    /// Whether the client has asked for messages.
     pub fn listens(&self) -> bool {
-        !self.subscriptions.is_empty()
-            || self.monitoring.is_some()
-            || self.tracking.is_some()
-            || self.may_be_target
+        !self.subscriptions.is_empty() || self.monitoring.is_some() || self.tracking.is_some()
     }
 
     /// Whether what the present command reads is remembered.
     #[inline]
-    pub fn remembers(&self) -> bool {
+    pub fn tracks_reads(&self) -> bool {
         let is_exception = self.is_caching_exception;
         match self.tracking {
             None => false,

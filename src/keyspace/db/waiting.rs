@@ -114,11 +114,11 @@ impl WriteDb<'_> {
                     self.remove_if_expired(&Key::new(key.database(), destination));
                 }
                 // What serving it does to keys is done by the client that has waited.
-                let server = self.keyspace.listeners.act_for(waiter.client());
+                let server = self.keyspace.listeners.set_acting_client(waiter.client());
                 let is_served = waiter.serve(self);
                 // What serving has done to it is said by the waiter's command.
                 self.commit(&[]);
-                self.keyspace.listeners.act_for(server);
+                self.keyspace.listeners.set_acting_client(server);
                 if is_served {
                     self.guard_mut(key).waiters.leave(key.bytes, ticket);
                     self.aftermath().served.push(waiter);

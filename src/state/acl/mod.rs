@@ -29,7 +29,7 @@ mod user;
 
 pub use log::{AclLog, Context, Denied, Entry};
 pub use password::{Digest, random_password};
-pub use selector::{Access, KeyPattern, Patterns, Selector};
+pub use selector::{KeyPattern, KeyRights, Patterns, Selector};
 pub use user::User;
 
 use std::collections::BTreeMap;
@@ -120,7 +120,7 @@ impl Acl {
         &self.default
     }
 
-    /// Whether the user `default` is on and needs no password, so that nobody has to log in.
+    /// Whether the user `default` is on and needs no password, so that no client has to log in.
     #[inline]
     pub fn is_open(&self) -> bool {
         self.default_is_open.load(Relaxed)
@@ -200,6 +200,7 @@ impl Acl {
             account.replace(User::default());
             changed.push(account);
         }
+        // As in Redis, a file without the user `default` makes it one that needs no password, whatever `requirepass` says.
         if !users.contains_key(DEFAULT) {
             self.default.replace(User::unrestricted());
         }

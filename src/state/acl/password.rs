@@ -1,4 +1,4 @@
-//! Passwords are kept as digests (SHA-256), as in Redis, so that neither the memory nor a file of users shows them.
+//! Passwords of users are kept as digests (SHA-256), as in Redis, so that a file of users does not show them.
 
 use sha2::{Digest as _, Sha256};
 use std::fmt::{self, Write};

@@ -96,31 +96,31 @@ impl<P> Patterns<P> {
 
 /// What may be done with a key, or what a command does with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Access {
+pub struct KeyRights {
     /// Its value is returned, or copied to where it can be read.
     pub reads: bool,
     /// It is changed.
     pub writes: bool,
 }
 
-impl Access {
+impl KeyRights {
     /// To read alone.
-    pub const READ: Access = Access {
+    pub const READ: KeyRights = KeyRights {
         reads: true,
         writes: false,
     };
     /// Both.
-    pub const FULL: Access = Access {
+    pub const FULL: KeyRights = KeyRights {
         reads: true,
         writes: true,
     };
 
-    fn includes(self, needed: Access) -> bool {
+    fn includes(self, needed: KeyRights) -> bool {
         (self.reads || !needed.reads) && (self.writes || !needed.writes)
     }
 
-    fn or(self, other: Access) -> Access {
-        Access {
+    fn or(self, other: KeyRights) -> KeyRights {
+        KeyRights {
             reads: self.reads || other.reads,
             writes: self.writes || other.writes,
         }
@@ -133,7 +133,7 @@ pub struct KeyPattern {
     /// The pattern.
     pub pattern: Box<[u8]>,
     /// What may be done with keys that match it.
-    pub access: Access,
+    pub rights: KeyRights,
 }
 
 /// What can be done to the rights to commands.
@@ -192,13 +192,13 @@ impl Selector {
     }
 
     /// Adds a pattern of keys; one that is known may do more from now on.
-    pub fn add_keys(&mut self, pattern: &[u8], access: Access) {
+    pub fn add_keys(&mut self, pattern: &[u8], rights: KeyRights) {
         let patterns = self.keys.list();
         match patterns.iter_mut().find(|known| *known.pattern == *pattern) {
-            Some(known) => known.access = known.access.or(access),
+            Some(known) => known.rights = known.rights.or(rights),
             None => patterns.push(KeyPattern {
                 pattern: pattern.into(),
-                access,
+                rights,
             }),
         }
     }
@@ -232,16 +232,16 @@ impl Selector {
     }
 
     /// Whether this may be done with a key.
-    pub fn permits_key(&self, key: &[u8], access: Access) -> bool {
+    pub fn permits_key(&self, key: &[u8], rights: KeyRights) -> bool {
         let permits = |known: &KeyPattern| {
-            known.access.includes(access) && glob::matches(&known.pattern, key)
+            known.rights.includes(rights) && glob::matches(&known.pattern, key)
         };
         self.keys.is_all() || self.keys.listed().iter().any(permits)
     }
 
     /// Whether this may be done with any key there is.
-    pub fn permits_every_key(&self, access: Access) -> bool {
-        let permits = |known: &KeyPattern| known.access.includes(access) && *known.pattern == *b"*";
+    pub fn permits_every_key(&self, rights: KeyRights) -> bool {
+        let permits = |known: &KeyPattern| known.rights.includes(rights) && *known.pattern == *b"*";
         self.keys.is_all() || self.keys.listed().iter().any(permits)
     }
 
@@ -275,7 +275,7 @@ impl Selector {
     /// The patterns of keys: `~x* %R~y*`.
     pub fn key_rules(&self) -> Vec<u8> {
         let each =
-            |known: &KeyPattern| [known.access.to_string().as_bytes(), &known.pattern].concat();
+            |known: &KeyPattern| [known.rights.to_string().as_bytes(), &known.pattern].concat();
         rules(&self.keys, b"~*", each)
     }
 
@@ -307,7 +307,7 @@ fn rules<P>(patterns: &Patterns<P>, all: &[u8], each: impl Fn(&P) -> Vec<u8>) ->
 }
 
 /// What stands before the pattern: `~`, `%R~`, `%W~`.
-impl fmt::Display for Access {
+impl fmt::Display for KeyRights {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.reads, self.writes) {
             (true, false) => f.write_str("%R~"),
@@ -321,8 +321,8 @@ impl fmt::Display for Access {
 mod tests {
     use super::*;
 
-    const READ: Access = Access::READ;
-    const WRITE: Access = Access {
+    const READ: KeyRights = KeyRights::READ;
+    const WRITE: KeyRights = KeyRights {
         reads: false,
         writes: true,
     };
@@ -331,14 +331,14 @@ mod tests {
     fn a_pattern_permits_what_it_says() {
         let mut selector = Selector::default();
         selector.add_keys(b"a*", READ);
-        selector.add_keys(b"b*", Access::FULL);
-        let permits = |key: &[u8], access| selector.permits_key(key, access);
-        assert!(permits(b"a1", READ) && !permits(b"a1", WRITE) && !permits(b"a1", Access::FULL));
-        assert!(permits(b"b1", READ) && permits(b"b1", Access::FULL));
-        assert!(permits(b"a1", Access::default()) && !permits(b"c", Access::default()));
+        selector.add_keys(b"b*", KeyRights::FULL);
+        let permits = |key: &[u8], rights| selector.permits_key(key, rights);
+        assert!(permits(b"a1", READ) && !permits(b"a1", WRITE) && !permits(b"a1", KeyRights::FULL));
+        assert!(permits(b"b1", READ) && permits(b"b1", KeyRights::FULL));
+        assert!(permits(b"a1", KeyRights::default()) && !permits(b"c", KeyRights::default()));
         assert_eq!(selector.key_rules(), b"%R~a* ~b*");
         selector.add_keys(b"a*", WRITE);
-        assert!(selector.permits_key(b"a1", Access::FULL));
+        assert!(selector.permits_key(b"a1", KeyRights::FULL));
         assert!(!selector.permits_every_key(READ));
         selector.add_keys(b"*", READ);
         assert!(selector.permits_every_key(READ) && !selector.permits_every_key(WRITE));

@@ -80,7 +80,7 @@ impl User {
         self.passwords.len() < before
     }
 
-    /// Removes all passwords; without one, nobody can log in as this user.
+    /// Removes all passwords; without one, no client can log in as this user.
     pub fn forget_passwords(&mut self) {
         self.passwords.clear();
         self.needs_no_password = false;

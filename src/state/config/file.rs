@@ -70,7 +70,7 @@ pub trait Declarations {
     ///
     /// # Errors
     /// Redis' text.
-    fn user(&mut self, words: &[&str]) -> Result<(), String>;
+    fn user(&mut self, words: &[&[u8]]) -> Result<(), String>;
 
     /// `rename-command NAME NEW_NAME`; without a new name the command is gone.
     ///
@@ -104,7 +104,10 @@ impl Reader<'_> {
     pub fn set(&mut self, name: &str, arguments: &[&str]) -> Result<(), ConfigError> {
         match (name, arguments) {
             ("rename-command", [from, to]) => self.declarations.rename_command(from, to)?,
-            ("user", [_, ..]) => self.declarations.user(arguments)?,
+            ("user", [_, ..]) => {
+                let words: Vec<&[u8]> = arguments.iter().map(|word| word.as_bytes()).collect();
+                self.declarations.user(&words)?;
+            }
             ("loadmodule", [_, ..]) => return Err(not_supported(name, "it loads no modules")),
             // Redis has removed these directives and ignores them.
             (
@@ -170,7 +173,19 @@ impl Reader<'_> {
                 line: String::from_utf8_lossy(line).into_owned(),
                 reason: reason.to_string(),
             };
-            let words = words(line).map_err(wrong)?;
+            let words = quoting::split_arguments(line)
+                .map_err(|_| wrong("Unbalanced quotes in configuration line".into()))?;
+            // Names and patterns of a user may be any bytes.
+            if let [name, words @ ..] = words.as_slice()
+                && name.eq_ignore_ascii_case(b"user")
+                && !words.is_empty()
+            {
+                let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
+                let taken = self.declarations.user(&words);
+                taken.map_err(|error| wrong(error.into()))?;
+                continue;
+            }
+            let words = texts(words).map_err(wrong)?;
             let Some((name, arguments)) = words.split_first() else {
                 continue;
             };
@@ -185,10 +200,8 @@ impl Reader<'_> {
     }
 }
 
-/// The words of a line, the first in lower case.
-fn words(line: &[u8]) -> Result<Vec<String>, ConfigError> {
-    let words =
-        quoting::split_arguments(line).map_err(|_| "Unbalanced quotes in configuration line")?;
+/// The words of a line as text, the first in lower case.
+fn texts(words: Vec<Vec<u8>>) -> Result<Vec<String>, ConfigError> {
     let mut utf8: Vec<String> = words
         .into_iter()
         .map(String::from_utf8)
@@ -212,7 +225,7 @@ pub(super) mod without_declarations {
     struct Nothing;
 
     impl Declarations for Nothing {
-        fn user(&mut self, _: &[&str]) -> Result<(), String> {
+        fn user(&mut self, _: &[&[u8]]) -> Result<(), String> {
             Ok(())
         }
 

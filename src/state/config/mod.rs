@@ -162,8 +162,8 @@ impl Config {
     /// CONFIG SET: sets all of the pairs or none. `is_local` says whether the client is on this machine, for directives
     /// that only such a client may set. An error is the reply without `ERR `.
     ///
-    /// Putting a changed directive into effect can still fail, for example listening on a new port. Then the caller
-    /// calls [`Config::undo`].
+    /// To put a changed directive into effect can still fail, for example to listen on a new port. Then the caller
+    /// restores the values ([`Config::undo`]) and puts those into effect.
     pub fn set(&self, pairs: &[(&str, &str)], is_local: bool) -> Result<Changes, ConfigError> {
         let found = self.find_all(pairs, is_local)?;
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
@@ -194,9 +194,9 @@ impl Config {
 
     /// Restores what [`Config::set`] has changed, because `directive` could not be put into effect for `reason`. The
     /// result is the reply without `ERR `.
-    pub fn undo(&self, changes: Changes, directive: &str, reason: &str) -> ConfigError {
+    pub fn undo(&self, changes: &Changes, directive: &str, reason: &str) -> ConfigError {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.restore(&changes);
+        self.restore(changes);
         failed(directive, &reason.into())
     }
 
@@ -417,7 +417,7 @@ impl Config {
     }
 
     /// Whether a new user may use all channels: `acl-pubsub-default`.
-    pub fn new_users_hear_all(&self) -> bool {
+    pub fn permits_new_all_channels(&self) -> bool {
         self.acl_pubsub_default.get() != 0
     }
 

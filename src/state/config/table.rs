@@ -5,8 +5,8 @@
 //! [`Standing`] of a directive says whether it works in this server, is a promise that is refused, or has no effect.
 //!
 //! To give a directive an effect: add a field to [`Fields`], name it in the directive's row with
-//! `.number(|fields| &fields.name)` or the like, and read it with `config.name.get()`. Remove `.refused(..)` from the
-//! row, if it is there.
+//! `.number(|fields| &fields.name)` or the like, and read it with `config.name.get()`. Remove `.refused(..)` or
+//! `.no_effect(..)` from the row. If it is not simply read when it is needed, `Server::apply` puts it into effect.
 
 pub(super) mod memory;
 mod network;

@@ -487,7 +487,7 @@ fn changes_are_named_and_can_be_undone() {
     );
     assert_eq!(config.port.get(), 7000);
     let error = config.undo(
-        changes,
+        &changes,
         "port",
         "Unable to listen on this port. Check server logs.",
     );

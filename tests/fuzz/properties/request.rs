@@ -28,7 +28,7 @@ pub fn check(input: &[u8]) {
     };
     let limits = RequestLimits {
         argument_bytes: [0, 10, 1000, 512 << 20][usize::from(limit % 4)],
-        is_stranger: limit & 4 != 0,
+        is_unauthenticated: limit & 4 != 0,
     };
     let whole = parse(input, limits, |_| usize::MAX);
     if input.len() <= MAX_LINE {

@@ -25,7 +25,7 @@ const NO_FILE: &str = "This Redis instance is not configured to use an ACL file.
 /// ```
 pub(super) fn setuser(call: &mut Call) -> CommandResult {
     let name = call.argument(2);
-    if !rules::is_word(name) {
+    if !rules::fits_in_file(name) {
         return Err(CommandError::err(
             "Usernames can't contain spaces or null characters",
         ));
@@ -60,7 +60,7 @@ pub(super) fn setuser(call: &mut Call) -> CommandResult {
 fn rules_for(call: &Call) -> Rules<'static> {
     Rules {
         commands: call.commands,
-        new_users_hear_all: call.server.config.new_users_hear_all(),
+        permits_new_all_channels: call.server.config.permits_new_all_channels(),
     }
 }
 

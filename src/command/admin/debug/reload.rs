@@ -68,7 +68,7 @@ pub(super) fn reload(call: &mut Call, db: &mut Db) -> CommandResult {
         (0..call.server.keyspace.databases()).for_each(|database| {
             db.clear(database);
         });
-        call.server.tracking.forget_all();
+        db.free_later(call.server.tracking.forget_all());
     }
     loaded.into_iter().for_each(|key| put(db, key, empties));
     // What was loaded is what was saved; after NOSAVE, as in Redis, the replicas are on their own.

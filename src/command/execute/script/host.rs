@@ -165,13 +165,7 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
             return refuse("Write commands are not allowed from read-only scripts.");
         }
         let (server, session) = (self.call.server, &*self.call.session);
-        let attempt = Attempt {
-            commands: &COMMANDS,
-            server,
-            client: &session.client,
-            account: session.account(),
-            context: Context::Script,
-        };
+        let attempt = Attempt::of(session, server, &COMMANDS, Context::Script);
         if let Err(denial) = attempt.check(command, arguments) {
             let reason = denial.reason(&session.account().name, command);
             return Err(Refusal {
