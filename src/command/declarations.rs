@@ -68,6 +68,13 @@ impl Declarations {
         for words in &self.users {
             let words: Vec<&[u8]> = words.iter().map(|word| &**word).collect();
             let (name, user) = declared::of_config_line(rules, &words)?;
+            if !user.is_on {
+                server.log.notice(format_args!(
+                    "The user '{}' is disabled (there is no 'on' modifier in the user description). Make sure this is \
+                     not a configuration error.",
+                    String::from_utf8_lossy(&name)
+                ));
+            }
             server.acl.change::<String>(&name, |_| Ok(user))?;
         }
         if !path.is_empty() {

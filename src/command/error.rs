@@ -21,7 +21,7 @@ pub enum CommandError {
     // The request as a whole.
     UnknownCommand(Vec<u8>),
     UnknownSubcommand {
-        container: String,
+        container: Vec<u8>,
         name: Vec<u8>,
     },
     WrongArity(String),
@@ -140,7 +140,7 @@ impl CommandError {
                 b"ERR unknown subcommand '",
                 &name[..],
                 b"'. Try ",
-                container.as_bytes(),
+                &container[..],
                 b" HELP.",
             ]
             .concat(),

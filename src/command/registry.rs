@@ -201,9 +201,10 @@ impl Registry {
         };
         let found = self.find_subcommand(command.spec, subcommand);
         found.ok_or_else(|| {
+            let container = c_string(name).to_ascii_uppercase();
             let name = c_string(subcommand);
             CommandError::UnknownSubcommand {
-                container: command.spec.name.to_ascii_uppercase(),
+                container,
                 name: name[..name.len().min(QUOTED_BYTES)].to_vec(),
             }
         })
@@ -267,7 +268,9 @@ mod tests {
                 assert_eq!(writes, command.spec.has(WRITE), "{name}");
             }
             if !by_arguments {
-                let waits = matches!(handler, Handler::Wait(_));
+                // Redis 7.2 has not thought of these two.
+                let is_exception = ["wait", "waitaof"].contains(&name.as_str());
+                let waits = matches!(handler, Handler::Wait(_)) && !is_exception;
                 assert_eq!(waits, command.spec.has(BLOCKING), "{name}");
             }
         }

@@ -24,7 +24,7 @@ use super::object_entry::ObjectEntry;
 use super::shard::{Removed, Shard};
 use super::shard_lock::{Guards, ShardLock};
 use super::snapshot::{DatabaseSize, SnapshotId};
-use super::space::{Key, Keyspace, NO_DEADLINE, SHARDS, shards_of_database};
+use super::space::{Key, Keyspace, SHARDS, shards_of_database};
 use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
 use super::view::{Expired, View};
 use super::waiters::Served;
@@ -33,7 +33,7 @@ use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::Ordering::{Relaxed, SeqCst};
+use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use triomphe::Arc;
 
@@ -180,8 +180,8 @@ impl Drop for ReadDb<'_> {
 }
 
 impl Drop for WriteDb<'_> {
-    /// Commits what has not been committed and serves the clients that waited for it, publishes the earliest deadlines
-    /// while the locks are still held, and wakes the expirer if need be.
+    /// Commits what has not been committed and serves the clients that waited for it, publishes what others
+    /// want to know of the shards while the locks are still held, and wakes the expirer if need be.
     fn drop(&mut self) {
         self.commit(&[]);
         self.end_block();
@@ -191,12 +191,7 @@ impl Drop for WriteDb<'_> {
             false => self.serve_waiters(),
         }
         for (number, guard) in &self.0.guards {
-            let cell = self.0.keyspace.cell(*number);
-            let earliest = guard.shard().earliest_deadline_ms().unwrap_or(NO_DEADLINE);
-            if earliest != cell.earliest_deadline_ms.load(Relaxed) {
-                cell.earliest_deadline_ms.store(earliest, SeqCst);
-                self.0.keyspace.alarm.note_deadline(earliest);
-            }
+            self.0.keyspace.publish(*number, guard.shard());
         }
     }
 }

@@ -12,11 +12,10 @@ use super::access::Access;
 use super::locks::{Busy, Locks};
 use super::shard::Shard;
 use super::shard_lock::{LockMode, Patience};
-use super::space::{Key, NO_DEADLINE, Place, SHARDS};
+use super::space::{Key, Place, SHARDS};
 use super::view::{Expired, View};
 use crate::types::dict::Position;
 use smallvec::SmallVec;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// Keys that are remembered, as in Redis.
 const POOL: usize = 16;
@@ -175,38 +174,48 @@ impl Locks {
     /// Draws keys from a few shards and remembers them. Returns from how many shards: 0 if there is no key anywhere that
     /// may go.
     fn draw(&self, eviction: Eviction, pool: &mut Pool) -> Result<usize, Busy> {
-        let places = [(); SHARDS_AT_ONCE].map(|()| Place {
-            hash: fastrand::u64(..),
-            shard: fastrand::usize(..self.cells().len()),
-        });
+        let draw = |_| self.draw_place(eviction.policy);
+        let places: SmallVec<[Place; SHARDS_AT_ONCE]> =
+            (0..SHARDS_AT_ONCE).filter_map(draw).collect();
         let mut shards = 0;
         for (place, guard) in self.fetch_slots(&places) {
             shards += usize::from(self.draw_from(guard.shard(), place, eviction, pool));
         }
-        match shards {
-            0 => self.draw_anywhere(eviction, pool),
-            _ => Ok(shards),
+        match (places.first(), shards) {
+            (None, _) => Ok(0),
+            (Some(place), 0) => self.draw_behind(place.shard, eviction, pool),
+            (Some(_), shards) => Ok(shards),
         }
     }
 
-    /// Draws keys from any one shard, for [`draw`](Self::draw).
-    fn draw_anywhere(&self, eviction: Eviction, pool: &mut Pool) -> Result<usize, Busy> {
+    /// Draws a database, one of its shards, and a hash: each among those that have keys which may go.
+    fn draw_place(&self, policy: Policy) -> Option<Place> {
+        let database = self.draw_database(policy.only_volatile)?;
+        let first = fastrand::usize(..SHARDS);
+        let mut shards = (0..SHARDS).map(|offset| database * SHARDS + (first + offset) % SHARDS);
+        let shard = shards.find(|shard| self.shard_has_keys(*shard, policy.only_volatile))?;
+        Some(Place {
+            hash: fastrand::u64(..),
+            shard,
+        })
+    }
+
+    /// Draws keys from the first shard that has some, beginning with this one. All shards that were drawn are locked.
+    fn draw_behind(
+        &self,
+        first: usize,
+        eviction: Eviction,
+        pool: &mut Pool,
+    ) -> Result<usize, Busy> {
         let shards = self.cells().len();
-        let first = fastrand::usize(..shards);
-        for offset in 0..shards {
-            let place = Place {
-                hash: fastrand::u64(..),
-                shard: (first + offset) % shards,
-            };
-            let cell = self.cell(place.shard);
-            let has_deadline = cell.earliest_deadline_ms.load(Relaxed) != NO_DEADLINE;
-            if eviction.policy.only_volatile && !has_deadline {
+        for shard in (first..shards).chain(0..first) {
+            if !self.shard_has_keys(shard, eviction.policy.only_volatile) {
                 continue;
             }
-            let guard = cell
-                .shard
-                .lock_with(LockMode::Shared, Patience::UntilBusy)?;
-            if self.draw_from(guard.shard(), place, eviction, pool) {
+            let lock = &self.cell(shard).shard;
+            let guard = lock.lock_with(LockMode::Shared, Patience::UntilBusy)?;
+            let hash = fastrand::u64(..);
+            if self.draw_from(guard.shard(), Place { hash, shard }, eviction, pool) {
                 return Ok(1);
             }
         }
@@ -357,7 +366,11 @@ mod tests {
             is_lazy: false,
             now_ms,
         };
-        assert_eq!(locks.draw(eviction, &mut pool), Ok(1));
+        assert!(
+            locks
+                .draw(eviction, &mut pool)
+                .is_ok_and(|shards| shards > 0)
+        );
         let candidate = pool.candidates.pop().expect("one key was drawn");
         let key = Key::new(0, b"0");
         assert!(locks.write(now_ms.into(), &[key]).read(&key).is_some());

@@ -23,6 +23,7 @@ pub fn run(server: &Engine) {
         keep_limits(server, &mut pool);
         server.memory_peak.measure();
         server.sample_rates();
+        server.listen_for_tracking();
         disconnect_slow(server);
         let timeout_s = server.config.timeout.get();
         if timeout_s > 0 {
@@ -48,8 +49,7 @@ fn keep_limits(engine: &Engine, pool: &mut Pool) {
         let allocated = || engine.memory_peak.allocated();
         engine.memory_limit.correct(allocated, now_ms);
         if engine.memory_limit.is_exceeded() {
-            engine.make_room(pool, now_ms);
-            engine.deliver_pushes();
+            engine.make_room_at_last(pool);
         }
     }
 }

@@ -105,13 +105,7 @@ impl state::Sockets for Sockets {
                 Err(error) => drop(first_error.get_or_insert(error)),
             }
         }
-        match first_error {
-            Some(error) => Err(error),
-            None if port != 0 && listening.is_empty() => {
-                Err("there is no address to listen on".to_string())
-            }
-            None => Ok(()),
-        }
+        first_error.map_or(Ok(()), Err)
     }
 }
 

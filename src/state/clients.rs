@@ -47,7 +47,8 @@ pub struct Client {
     pub database: AtomicUsize,
     /// 2 or 3.
     pub protocol: AtomicU8,
-    /// The full name of the last command, as a number that the command table gives out.
+    /// The last command, as a number that the command table gives out, or [`NO_COMMAND`] if there is none: none was given,
+    /// or it does not exist.
     pub last_command: AtomicUsize,
     /// How full its buffers are.
     pub buffers: BufferSizes,
@@ -65,6 +66,9 @@ pub struct Client {
     pub share: Share,
     /// Whether the client's thread closes the connection after the reply to the present command.
     pub closes_after_reply: AtomicBool,
+    /// Whether the connection has been closed from outside, so that the client is gone for all others, although its own
+    /// thread may not have noticed.
+    is_disconnected: AtomicBool,
     account: Mutex<Arc<Account>>,
     tracking: Mutex<Option<Mode>>,
     labels: Mutex<Labels>,
@@ -280,11 +284,20 @@ impl Client {
     /// Closes the connection, from any thread. If the client waits for a key, it is not served any more; what it has
     /// sent already is not carried out, but for the present command.
     pub fn disconnect(&self) {
+        self.is_disconnected.store(true, Relaxed);
         self.closes_after_reply.store(true, Relaxed);
         self.end_wait(Outcome::Gone);
         self.link.close();
     }
+
+    /// Whether [`disconnect`](Self::disconnect) has been called.
+    pub fn is_disconnected(&self) -> bool {
+        self.is_disconnected.load(Relaxed)
+    }
 }
+
+/// The number of no command: see [`Client::last_command`].
+pub const NO_COMMAND: usize = usize::MAX;
 
 /// All connected clients.
 #[derive(Debug, Default)]
@@ -342,7 +355,7 @@ impl Clients {
             last_request_ms: AtomicI64::new(now_ms),
             database: AtomicUsize::new(0),
             protocol: AtomicU8::new(2),
-            last_command: AtomicUsize::new(usize::MAX),
+            last_command: AtomicUsize::new(NO_COMMAND),
             buffers: BufferSizes::default(),
             subscriptions: Default::default(),
             outbox: Outbox::default(),
@@ -351,6 +364,7 @@ impl Clients {
             modes: Modes::default(),
             share: Share::new(self.memory.clone()),
             closes_after_reply: AtomicBool::new(false),
+            is_disconnected: AtomicBool::new(false),
             account: Mutex::new(connection.account),
             tracking: Mutex::default(),
             labels: Mutex::default(),
@@ -368,12 +382,17 @@ impl Clients {
 
     /// The clients in the order in which they came.
     pub fn all(&self) -> Vec<Arc<Client>> {
-        self.lock().values().cloned().collect()
+        let connected = self.lock();
+        let there = connected
+            .values()
+            .filter(|client| !client.is_disconnected());
+        there.cloned().collect()
     }
 
     /// The client with this number.
     pub fn find(&self, id: u64) -> Option<Arc<Client>> {
-        self.lock().get(&id).cloned()
+        let found = self.lock().get(&id).cloned();
+        found.filter(|client| !client.is_disconnected())
     }
 
     /// The number of connected clients.

@@ -47,6 +47,15 @@ struct Exceeded {
     total_ms: AtomicU64,
 }
 
+fn note_growth() {
+    OWN.with(|own| {
+        let Some(own) = own else { return };
+        let balance = own.balance();
+        let before = own.balance_before.replace(balance);
+        own.growth.set(balance.wrapping_sub(before));
+    });
+}
+
 /// What the allocator counts for the calling thread.
 struct Own {
     allocated: ThreadLocal<u64>,
@@ -55,6 +64,9 @@ struct Own {
     told: Cell<i64>,
     /// When that was: see [`MemoryLimit::period`].
     period: Cell<u64>,
+    /// The difference when the thread's last command began, and by how much it has grown since then.
+    balance_before: Cell<i64>,
+    growth: Cell<i64>,
 }
 
 thread_local! {
@@ -69,6 +81,8 @@ impl Own {
             told: Cell::new(0),
             // The thread has told nothing in any period.
             period: Cell::new(0),
+            balance_before: Cell::new(0),
+            growth: Cell::new(0),
         })
     }
 
@@ -104,11 +118,33 @@ impl MemoryLimit {
         self.limit.load(Relaxed)
     }
 
-    /// Whether more is in use than the limit allows, as far as it is known without looking at the allocator.
+    /// Whether more is in use than the limit allows, as far as it is known without looking at the allocator. To be asked
+    /// before each command.
     #[inline]
     pub fn is_exceeded(&self) -> bool {
         let limit = self.bytes();
-        limit != 0 && self.tell(UNTOLD_BYTES) > limit.min(i64::MAX as u64) as i64
+        limit != 0 && {
+            note_growth();
+            self.tell(UNTOLD_BYTES) > limit.min(i64::MAX as u64) as i64
+        }
+    }
+
+    /// What the calling thread had allocated, less what it had freed, when [`is_exceeded`](Self::is_exceeded) was last
+    /// asked, since it was asked before: for its last command, and for the arguments of the next.
+    pub fn growth(&self) -> i64 {
+        OWN.with(|own| own.as_ref().map_or(0, |own| own.growth.get()))
+    }
+
+    /// What the calling thread has freed, less what it has allocated, since [`is_exceeded`](Self::is_exceeded) was last
+    /// asked.
+    pub fn freed(&self) -> i64 {
+        let freed = |own: &Own| own.balance_before.get().wrapping_sub(own.balance());
+        OWN.with(|own| own.as_ref().map_or(0, freed))
+    }
+
+    /// What the calling thread has freed until now is no part of its growth.
+    pub fn forget_freed(&self) {
+        note_growth();
     }
 
     /// Adds what the calling thread has allocated and freed to the common figure. Returns the bytes above the limit, if

@@ -107,22 +107,24 @@ impl PubSub {
     /// How many times a message to this channel would be put into an outbox.
     pub fn receivers(&self, kind: Kind, channel: &[u8]) -> usize {
         let tables = self.read();
-        let direct = tables[kind as usize]
-            .get(channel)
-            .map_or(0, |subscribers| subscribers.len());
+        let direct = tables[kind as usize].get(channel).map_or(0, |subscribers| {
+            subscribers.values().filter(is_there).count()
+        });
         let matching = tables[Kind::Pattern as usize]
             .iter()
             .filter(|(pattern, _)| kind == Kind::Channel && glob::matches(pattern, channel));
         direct
             + matching
-                .map(|(_, subscribers)| subscribers.len())
+                .map(|(_, subscribers)| subscribers.values().filter(is_there).count())
                 .sum::<usize>()
     }
 
+    /// Puts a message into the outboxes of these clients; returns how many there are.
     fn push_to_all(&self, subscribers: &Subscribers, words: &[&[u8]]) -> usize {
         let now_ms = clock::unix_ms();
         let (mut resp2, mut resp3) = (None, None);
-        for client in subscribers.values() {
+        let subscribers = || subscribers.values().filter(is_there);
+        for client in subscribers() {
             let (message, protocol) = match client.protocol.load(Relaxed) {
                 2 => (&mut resp2, Protocol::Resp2),
                 _ => (&mut resp3, Protocol::Resp3),
@@ -130,7 +132,7 @@ impl PubSub {
             let message = message.get_or_insert_with(|| encode(words, protocol));
             self.pushes.push(client, message, now_ms);
         }
-        subscribers.len()
+        subscribers().count()
     }
 
     /// The names that have subscribers and match the pattern.
@@ -275,4 +277,8 @@ fn forget(tables: &mut Tables, kind: Kind, name: &[u8], client: u64) {
             table.remove(name);
         }
     }
+}
+/// Whether a subscriber is still connected.
+fn is_there(client: &&Arc<Client>) -> bool {
+    !client.is_disconnected()
 }

@@ -141,6 +141,11 @@ impl Tracking {
         self.count.load(Relaxed)
     }
 
+    /// Whether a client tracks, or something is remembered of one that did.
+    pub fn is_in_use(&self) -> bool {
+        self.clients() > 0 || self.keys.load(Relaxed) > 0
+    }
+
     /// Keys in the table, pairs of a key and a client, and prefixes.
     pub fn totals(&self) -> (usize, usize, usize) {
         let items = (0..PARTS).map(|number| self.part(number).items).sum();
@@ -173,7 +178,7 @@ impl Tracking {
         self.prefix_count.store(known.len(), Relaxed);
     }
 
-    /// Ends a client's tracking. What it has read is forgotten when it changes.
+    /// Ends a client's tracking. What it has read is forgotten when it changes, or with all the rest.
     pub fn disable(&self, client: &Client) {
         let Some(mode) = client.tracking().take() else {
             return;

@@ -51,6 +51,8 @@ ACL SETUSER "a b"
 ACL SETUSER "a\x00b"
 ACL SETUSER ann sanitize-payload on
 ACL SETUSER ann off +nosuch
+ACL SETUSER ann ~* %X~a
+ACL SETUSER ann ~* %RR~a
 ACL SETUSER ann off +@nosuch
 ACL SETUSER ann +
 ACL SETUSER ann -
@@ -136,6 +138,11 @@ CONFIG GET aclfile
 CONFIG GET acl-pubsub-default
 CONFIG GET acllog-max-len
 CONFIG SET aclfile x
+CONFIG SET acllog-max-len 1
+AUTH zz x
+CONFIG SET acllog-max-len 0
+AUTH zz x
+CONFIG SET acllog-max-len 128
 CONFIG SET acllog-max-len -1
 CONFIG SET acllog-max-len x
 CONFIG SET acl-pubsub-default x

@@ -258,10 +258,7 @@ fn as_7_2_says(name: &str, mut elements: Vec<Value>) -> Vec<Value> {
         flags.insert(0, Value::Simple(b"loading".to_vec()));
     }
     if name == "wait" {
-        for (index, names) in [
-            (2, &["blocking"][..]),
-            (6, &["@slow", "@blocking", "@connection"]),
-        ] {
+        for (index, names) in [(2, &[][..]), (6, &["@slow", "@connection"])] {
             let names = names.iter().map(|name| name.as_bytes().to_vec());
             match &mut elements[index] {
                 Value::Array(flags) | Value::Set(flags) => {
@@ -295,10 +292,7 @@ fn acl_categories() {
             let names = names.map(|name| String::from_utf8(name).expect("a name"));
             names.filter(|name| own.contains(name)).collect()
         });
-        let mut real: BTreeSet<String> = real;
-        if category == b"blocking" {
-            real.insert("wait".to_string());
-        }
+        let real: BTreeSet<String> = real;
         assert_eq!(ours, real, "{}", category.escape_ascii());
     }
     oracle.finish();

@@ -248,8 +248,10 @@ fn a_file_of_users_is_read_and_written() {
             format!("{name}:1: Syntax error. {name}:1: Syntax error. {warning}"),
         ),
         (
-            "user x on\nuser x off",
-            format!("WARNING: Duplicate user 'x' found on line 2. {warning}"),
+            "user x bad\nuser x off",
+            format!(
+                "{name}:1: Syntax error. WARNING: Duplicate user 'x' found on line 2. {warning}"
+            ),
         ),
         (
             "user a\tb on",

@@ -23,6 +23,32 @@ fn requests_may_come_byte_by_byte_or_a_thousand_at_once() {
     }
 }
 
+/// The last command of a client is told whether it was carried out or not.
+#[test]
+fn client_list_tells_of_refused_commands() {
+    let folders = [Folder::new(), Folder::new()];
+    for server in [
+        Server::ours(&folders[0], &["--save", ""]),
+        Server::real(&folders[1], &["--save", ""]),
+    ] {
+        let [mut client, mut other] = [(); 2].map(|()| server.client());
+        let id = client.integer(&["CLIENT", "ID"]).to_string();
+        for (line, last) in [
+            ("GET", "get"),
+            ("CONFIG GET", "config|get"),
+            ("NOSUCH", "NULL"),
+            ("PING", "ping"),
+            ("CONFIG NOSUCH", "NULL"),
+            ("DEBUG JMAP", "debug"),
+        ] {
+            client.ask(line);
+            let list = other.ask(&format!("CLIENT LIST ID {id} {id} 0"));
+            let told = format!(" cmd={last} ");
+            assert_eq!(list.matches(&told).count(), 2, "{line}: {list}");
+        }
+    }
+}
+
 #[test]
 fn inline_commands_with_quotes_and_empty_lines() {
     let folder = Folder::new();

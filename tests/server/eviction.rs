@@ -87,8 +87,9 @@ fn evict<const KINDS: usize>(
 /// Runs a check on a server of ours and on a real one.
 fn on_both(check: impl Fn(&Server)) {
     let folders = [Folder::new(), Folder::new()];
-    check(&Server::ours(&folders[0], &["--save", ""]));
-    check(&Server::real(&folders[1], &["--save", ""]));
+    let options = ["--save", "", "--enable-debug-command", "yes"];
+    check(&Server::ours(&folders[0], &options));
+    check(&Server::real(&folders[1], &options));
 }
 
 /// Both kinds may go, and the first should. Five keys are drawn for each that goes: of the other kind go only those
@@ -151,6 +152,25 @@ fn any_keys_go() {
 }
 
 /// What the log says of limits that are likely to be mistakes.
+/// A limit that is far exceeded is kept in the end, although no client gives a command. A subscriber sees it.
+#[test]
+fn keys_go_while_no_client_gives_commands() {
+    const MOST_GO: usize = 30_000;
+    on_both(|server| {
+        let [mut admin, mut subscriber] = [(); 2].map(|()| server.client());
+        admin.ask("CONFIG SET notify-keyspace-events Ee");
+        admin.ask("DEBUG POPULATE 40000");
+        subscriber.ask("SUBSCRIBE __keyevent@0__:evicted");
+        admin.ask("CONFIG SET maxmemory 1mb maxmemory-policy allkeys-lru");
+        for _ in 0..MOST_GO {
+            let Value::Array(message) = subscriber.receive() else {
+                panic!("a message is an array")
+            };
+            assert_eq!(message[0], Value::Bulk(b"message".to_vec()));
+        }
+    });
+}
+
 #[test]
 fn small_limits_are_warned_of() {
     for is_ours in [true, false] {

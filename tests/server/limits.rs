@@ -56,6 +56,55 @@ fn the_limit_holds_while_many_clients_write() {
     assert!(left * 1000 > 15 * MIB, "{left}");
 }
 
+/// Each of these values weighs as much as some hundred of the keys that go for it. The keys are in two of many databases.
+#[test]
+fn the_limit_holds_while_large_values_push_small_ones_out() {
+    const WRITERS: usize = 4;
+    let folder = Folder::new();
+    let options = [
+        ["--save", ""],
+        ["--databases", "1000"],
+        ["--maxmemory-policy", "allkeys-random"],
+        ["--enable-debug-command", "yes"],
+    ];
+    let server = Server::ours(&folder, options.as_flattened());
+    let mut admin = server.client();
+    let mut writers: Vec<_> = (0..WRITERS).map(|_| server.client()).collect();
+    for database in ["0", "999"] {
+        admin.ask(&format!("SELECT {database}"));
+        admin.ask("DEBUG POPULATE 100000 k 20");
+    }
+    let used: u64 = admin.info("used_memory").parse().unwrap();
+    let limit = used - MIB;
+    admin.ask(&format!("CONFIG SET maxmemory {limit}"));
+    wait_until("the limit is kept", || {
+        admin.info("used_memory").parse::<u64>().unwrap() <= limit
+    });
+    let highest = std::thread::scope(|scope| {
+        let write = |(number, client): (usize, &mut Client)| {
+            let value = "v".repeat(20_000);
+            let highest = (0..100).map(|count| {
+                let key = format!("{number}:{count}");
+                assert_eq!(client.ask(&format!("SET {key} {value}")), "OK");
+                client.info("used_memory").parse::<u64>().unwrap()
+            });
+            highest.max()
+        };
+        let writers = writers.iter_mut().enumerate();
+        let threads: Vec<_> = writers
+            .map(|writer| scope.spawn(move || write(writer)))
+            .collect();
+        let highest = threads.into_iter().map(|thread| thread.join().unwrap());
+        highest.max().flatten().unwrap()
+    });
+    assert!(highest < limit + limit / 20, "{highest} of {limit}");
+    // Keys of both databases have gone.
+    for database in ["0", "999"] {
+        admin.ask(&format!("SELECT {database}"));
+        assert!(admin.integer(&["DBSIZE"]) < 100_000);
+    }
+}
+
 /// While there is no limit, threads do not tell what they allocate. When there is one again, that must not be counted
 /// a second time: far too many keys would go.
 #[test]

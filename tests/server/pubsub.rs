@@ -233,6 +233,30 @@ fn a_reply_beyond_the_limit_closes_the_connection() {
 }
 
 /// The fields of CLIENT LIST that tell what clients do, as a real server has them.
+/// For all others a client is gone as soon as CLIENT KILL has been answered.
+#[test]
+fn who_is_killed_receives_nothing_more() {
+    let folders = [Folder::new(), Folder::new()];
+    for server in [
+        start(&folders[0]),
+        Server::real(&folders[1], &["--save", ""]),
+    ] {
+        let mut admin = server.client();
+        for _ in 0..50 {
+            let mut client = server.client();
+            let id = client.integer(&["CLIENT", "ID"]).to_string();
+            client.ask("SUBSCRIBE news");
+            admin.send(&["CLIENT", "KILL", "ID", &id]);
+            admin.send(&["PUBLISH", "news", "m"]);
+            admin.send(&["CLIENT", "LIST", "ID", &id]);
+            admin.send(&["CLIENT", "KILL", "ID", &id]);
+            let replies = [(); 4].map(|()| admin.receive());
+            let [one, none] = [1, 0].map(Value::Integer);
+            assert_eq!(replies, [one, none.clone(), Value::Bulk(vec![]), none]);
+        }
+    }
+}
+
 #[test]
 fn client_list_tells_who_listens() {
     let figures = |server: &Server| {

@@ -166,6 +166,30 @@ fn with_noloop_nothing_is_out_of_date_either() {
     }
 }
 
+/// What a client has read that is gone is forgotten when it changes, and with everything.
+#[test]
+fn what_was_read_for_nobody_any_more_is_forgotten() {
+    let folders = [Folder::new(), Folder::new()];
+    for server in [
+        Server::ours(&folders[0], &["--save", ""]),
+        Server::real(&folders[1], &["--save", ""]),
+    ] {
+        let mut other = server.client();
+        for forgets in ["SET k v", "FLUSHALL"] {
+            let mut cache = Cache::connect(&server, "CLIENT TRACKING ON");
+            cache.call(&["GET", "k"]);
+            drop(cache);
+            wait_until("the client to be gone", || {
+                other.info("tracking_clients") == "0"
+            });
+            assert_eq!(other.info("tracking_total_keys"), "1");
+            other.ask(forgets);
+            assert_eq!(other.info("tracking_total_keys"), "0", "{forgets}");
+            assert_eq!(other.info("tracking_total_items"), "0", "{forgets}");
+        }
+    }
+}
+
 #[test]
 fn redis_benchmark_tracks() {
     let folder = Folder::new();

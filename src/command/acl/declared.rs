@@ -67,31 +67,25 @@ fn parse(rules: Rules, path: &str, text: &[u8]) -> Result<Users, String> {
             continue;
         }
         let number = index + 1;
-        match parse_line(rules, line) {
-            Ok((name, user)) => {
-                let shown = String::from_utf8_lossy(&name).into_owned();
-                if users.insert(name, user).is_some() {
-                    errors +=
-                        &format!("WARNING: Duplicate user '{shown}' found on line {number}. ");
-                }
-            }
-            Err(LineError::NoUser) => {
-                errors += &format!(
-                    "{path}:{number} should start with user keyword followed by the username. "
-                );
-            }
-            Err(LineError::BadName(name)) => {
-                errors +=
-                    &format!("'{path}:{number}: username '{name}' contains invalid characters. ");
-            }
-            Err(LineError::Unmatched) => {
-                errors +=
-                    &format!("{path}:{number}: Unmatched parenthesis in selector definition.");
-            }
-            Err(LineError::Rules(faults)) => {
-                for fault in faults {
-                    errors += &format!("{path}:{number}: {fault}. ");
-                }
+        let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+        let [b"user", name, words @ ..] = words.as_slice() else {
+            errors += &format!(
+                "{path}:{number} should start with user keyword followed by the username. "
+            );
+            continue;
+        };
+        let shown = String::from_utf8_lossy(name);
+        if !rules::fits_in_file(name) {
+            errors +=
+                &format!("'{path}:{number}: username '{shown}' contains invalid characters. ");
+        } else if users.contains_key(*name) {
+            errors += &format!("WARNING: Duplicate user '{shown}' found on line {number}. ");
+        } else {
+            // Also if a rule is wrong: another line with the name is wrong for two reasons.
+            let (user, faults) = parse_rules(rules, words);
+            users.insert((*name).into(), user);
+            for fault in faults {
+                errors += &format!("{path}:{number}: {fault}");
             }
         }
     }
@@ -101,43 +95,27 @@ fn parse(rules: Rules, path: &str, text: &[u8]) -> Result<Users, String> {
     }
 }
 
-/// What is wrong with a line of a file of users.
-enum LineError {
-    NoUser,
-    BadName(String),
-    Unmatched,
-    Rules(Vec<String>),
-}
-
-fn parse_line(rules: Rules, line: &[u8]) -> Result<(Box<[u8]>, User), LineError> {
-    let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
-    let [b"user", name, words @ ..] = words.as_slice() else {
-        return Err(LineError::NoUser);
-    };
-    if !rules::fits_in_file(name) {
-        return Err(LineError::BadName(
-            String::from_utf8_lossy(name).into_owned(),
-        ));
-    }
-    let merged = rules::merge_selectors(words).map_err(|_| LineError::Unmatched)?;
+/// The user that the words of a line make, with what is wrong with them.
+fn parse_rules(rules: Rules, words: &[&[u8]]) -> (User, Vec<String>) {
     let mut user = rules.new_user();
+    let Ok(merged) = rules::merge_selectors(words) else {
+        let fault = "Unmatched parenthesis in selector definition.".to_string();
+        return (user, vec![fault]);
+    };
     let mut faults = Vec::new();
     for rule in merged {
         let rule = rule.trim_ascii();
         if let Err(error) = rules.apply(&mut user, rule) {
             faults.push(match error {
-                RuleError::Syntax => error.to_string(),
+                RuleError::Syntax => format!("{error}. "),
                 _ => format!(
-                    "Error in applying operation '{}': {error}",
+                    "Error in applying operation '{}': {error}. ",
                     String::from_utf8_lossy(rule)
                 ),
             });
         }
     }
-    match faults.is_empty() {
-        true => Ok(((*name).into(), user)),
-        false => Err(LineError::Rules(faults)),
-    }
+    (user, faults)
 }
 
 /// All users as the lines of the file that `aclfile` names.

@@ -201,6 +201,9 @@ fn remove_password(user: &mut User, digest: &Digest) -> Result<(), RuleError> {
 
 /// `R~x*`, `W~x*`, `RW~x*`.
 fn add_keys_with_rights(selector: &mut Selector, rest: &[u8]) -> Result<(), RuleError> {
+    if selector.keys.is_all() {
+        return Err(RuleError::AfterAllKeys);
+    }
     let end = rest.iter().position(|byte| *byte == b'~');
     // As in Redis, what has no `~` has an empty pattern behind it.
     let (letters, pattern) = match end {

@@ -193,24 +193,27 @@ fn setinfo(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// All clients, or those of a type, or those with given numbers.
+/// All clients, or those of a type, or those with given numbers, in the order in which they are given.
 fn list(call: &mut Call) -> CommandResult {
-    let mut clients = call.server.clients.all();
-    match call.arguments.len() {
-        2 => {}
+    let clients = &call.server.clients;
+    let clients = match call.arguments.len() {
+        2 => clients.all(),
         4 if call.is_word(2, "TYPE") => {
             let wanted = client_type(call.argument(3))?;
+            let mut clients = clients.all();
             clients.retain(|client| wanted == ClientType::of(client));
+            clients
         }
         4.. if call.is_word(2, "ID") => {
             let ids: Result<Vec<i64>, _> = (3..call.arguments.len())
                 .map(|index| call.integer(index))
                 .collect();
             let ids = ids.map_err(|_| CommandError::err("Invalid client ID"))?;
-            clients.retain(|client| ids.contains(&(client.id as i64)));
+            let ids = ids.into_iter().filter_map(|id| u64::try_from(id).ok());
+            ids.filter_map(|id| clients.find(id)).collect()
         }
         _ => return Err(CommandError::Syntax),
-    }
+    };
     let text: Vec<u8> = clients
         .iter()
         .flat_map(|client| client_line::describe(call.commands, client, call.now_ms))

@@ -31,13 +31,13 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         group: Group::Server, since: "2.8.12",
         summary: "Returns the replication role.", ..BASE },
     CommandSpec { name: "wait", arity: 3, handler: Wait(wait),
-        flags: flags(&[BLOCKING, CAT_CONNECTION]), group: Group::Generic, since: "3.0.0",
+        flags: flags(&[CAT_CONNECTION]), group: Group::Generic, since: "3.0.0",
         syntax: "numreplicas timeout:integer",
         summary: "Blocks until the asynchronous replication of all preceding write commands sent by the connection is \
             completed.",
         tips: &["request_policy:all_shards", "response_policy:agg_min"], ..BASE },
     CommandSpec { name: "waitaof", arity: 4, handler: Wait(waitaof),
-        flags: flags(&[NOSCRIPT, BLOCKING, CAT_CONNECTION]), group: Group::Generic, since: "7.2.0",
+        flags: flags(&[NOSCRIPT, CAT_CONNECTION]), group: Group::Generic, since: "7.2.0",
         syntax: "numlocal numreplicas timeout:integer",
         summary: "Blocks until all of the preceding write commands sent by the connection are written to the \
             append-only file of the master and/or replicas.",

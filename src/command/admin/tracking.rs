@@ -30,8 +30,7 @@ pub(super) fn tracking(call: &mut Call) -> CommandResult {
             server
                 .tracking
                 .enable(&call.session.client, mode, &prefixes);
-            let is_tracked = || server.tracking.clients() > 0;
-            server.keyspace.listeners.set_tracked(is_tracked);
+            server.listen_for_tracking();
             call.session.tracking = Some(mode);
         }
         "OFF" => call.session.end_tracking(call.server),

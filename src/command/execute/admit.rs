@@ -14,6 +14,7 @@ use crate::command::spec::{
 use crate::resp::reply::Reply;
 use crate::state::Server;
 use crate::state::acl::Context;
+use crate::state::clients::NO_COMMAND;
 use crate::state::pause::Extent;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -22,14 +23,17 @@ const HTTP_WARNING: &str = "Possible SECURITY ATTACK detected. It looks like som
      commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise \
      your Redis instance. Connection aborted.";
 
-/// The command that a request names, if it may run.
+/// The command that a request names, if it may run. CLIENT LIST tells of it in either case.
 #[inline]
 pub(super) fn admit(
     server: &Server,
     session: &Session,
     arguments: &[&[u8]],
 ) -> Result<&'static Command, CommandError> {
-    let command = COMMANDS.of_request(arguments)?;
+    let found = COMMANDS.of_request(arguments);
+    let number = found.as_ref().map_or(NO_COMMAND, |command| command.number);
+    session.client.last_command.store(number, Relaxed);
+    let command = found?;
     check(server, session, command, arguments)?;
     Ok(command)
 }

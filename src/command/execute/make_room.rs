@@ -1,12 +1,14 @@
 //! Makes room when `maxmemory` is exceeded, before a command runs: <https://redis.io/docs/reference/eviction/>.
 //!
 //! The thread of each client makes room before its own command, with no lock in hand, for as long as Redis would
-//! (`maxmemory-eviction-tenacity`). If that is not enough, the next command goes on, of whatever client, or the reaper.
-//! A command that would need more memory (the flag DENYOOM) is refused only if nothing can be evicted.
+//! (`maxmemory-eviction-tenacity`), and beyond that until it has freed twice what it needs itself: so large values cannot
+//! come in faster than small keys go. If that is not enough, the next command goes on, of whatever client, or the
+//! reaper. A command that would need more memory (the flag DENYOOM) is refused only if nothing can be evicted.
 
 use super::Engine;
 use crate::keyspace::evict::{Evicted, Eviction, Policy, Pool};
 use crate::state::latency::Sample;
+use crate::util::clock;
 use std::time::{Duration, Instant};
 
 /// The event in LATENCY of an attempt that took long.
@@ -18,7 +20,7 @@ const ENDLESS: i64 = 100;
 
 /// How an attempt to make room has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Room {
+enum Room {
     /// The limit is kept.
     Enough,
     /// It is exceeded, and later attempts may find something to evict.
@@ -28,15 +30,32 @@ pub enum Room {
 }
 
 impl Engine {
-    /// Makes room if `maxmemory` is exceeded. The thread must hold no lock; `pool` is its own, with what it has drawn
-    /// before. `now_ms` is Unix time.
+    /// Makes room if `maxmemory` is exceeded. Returns whether it still is, and there is nothing to evict. The thread
+    /// must hold no lock; `pool` is its own, with what it has drawn before. `now_ms` is Unix time.
     #[cold]
-    pub fn make_room(&self, pool: &mut Pool, now_ms: i64) -> Room {
-        // During a pause nothing changes, and nothing is evicted while the dump is being loaded.
-        if self.pause.at(now_ms).is_some() || self.loading.is_under_way() {
-            return Room::NotYet;
+    pub fn make_room(&self, pool: &mut Pool, now_ms: i64) -> bool {
+        self.may_evict(now_ms) && self.attempt(pool, now_ms) == Room::Nothing
+    }
+
+    /// Makes room for as long as it takes. For the thread that looks after the limit while no client gives commands.
+    pub fn make_room_at_last(&self, pool: &mut Pool) {
+        let mut now_ms = clock::unix_ms();
+        while self.may_evict(now_ms) && self.attempt(pool, now_ms) == Room::NotYet {
+            self.deliver_pushes();
+            now_ms = clock::unix_ms();
         }
-        let room = self.look_again(self.evict_excess(pool, now_ms), now_ms);
+        self.deliver_pushes();
+    }
+
+    /// During a pause nothing changes, and nothing is evicted while the dump is being loaded.
+    fn may_evict(&self, now_ms: i64) -> bool {
+        self.pause.at(now_ms).is_none() && !self.loading.is_under_way()
+    }
+
+    fn attempt(&self, pool: &mut Pool, now_ms: i64) -> Room {
+        let room = self.evict_excess(pool, now_ms);
+        self.memory_limit.forget_freed();
+        let room = self.look_again(room, now_ms);
         self.memory_limit
             .note_exceeded(room != Room::Enough, now_ms);
         room
@@ -73,6 +92,7 @@ impl Engine {
         };
         let is_monitored = self.config.latency_monitor_threshold.get() > 0;
         let longest = longest_attempt(self.config.maxmemory_eviction_tenacity.get());
+        let needed = 2 * self.memory_limit.growth();
         // Usually one key is enough. Then the time is of no interest, unless the latency monitor asks for it.
         let mut began = is_monitored.then(Instant::now);
         let room = loop {
@@ -88,7 +108,8 @@ impl Engine {
                 break Room::Enough;
             }
             let began = began.get_or_insert_with(Instant::now);
-            if longest.is_some_and(|longest| began.elapsed() > longest) {
+            let is_time_up = longest.is_some_and(|longest| began.elapsed() > longest);
+            if is_time_up && self.memory_limit.freed() >= needed {
                 break Room::NotYet;
             }
         };

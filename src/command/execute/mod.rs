@@ -23,7 +23,6 @@ mod run;
 mod script;
 pub mod wait;
 
-use self::make_room::Room;
 use super::call::Then;
 use super::session::Session;
 use super::session::transaction::Transaction;
@@ -40,7 +39,6 @@ use lock_in_hand::LockInHand;
 use plan::Plan;
 use std::ops::Deref;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering::Relaxed;
 
 /// The server with the locks of its keyspace. Handlers are given the [`Server`] alone, so that none of them can lock.
 #[derive(Debug)]
@@ -158,8 +156,7 @@ impl<'a> Executor<'a> {
         if server.memory_limit.is_exceeded() || session.is_out_of_memory {
             self.lock.release();
             let now_ms = self.stopwatch.now_ms();
-            let room = self.engine.make_room(&mut session.eviction_pool, now_ms);
-            session.is_out_of_memory = room == Room::Nothing;
+            session.is_out_of_memory = self.engine.make_room(&mut session.eviction_pool, now_ms);
         }
         let command = match admit::admit(server, session, request.arguments) {
             Ok(command) => command,
@@ -174,7 +171,6 @@ impl<'a> Executor<'a> {
                 return Then::Nothing;
             }
         };
-        session.client.last_command.store(command.number, Relaxed);
         if let Some(extent) = server.pause.at(self.stopwatch.now_ms())
             && admit::has_to_wait(server, session, command, request.arguments, extent)
         {

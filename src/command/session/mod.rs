@@ -161,8 +161,7 @@ impl Session {
     pub fn end_tracking(&mut self, server: &Server) {
         if self.tracking.take().is_some() {
             server.tracking.disable(&self.client);
-            let is_tracked = || server.tracking.clients() > 0;
-            server.keyspace.listeners.set_tracked(is_tracked);
+            server.listen_for_tracking();
         }
         self.is_caching_exception = false;
     }

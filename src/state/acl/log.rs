@@ -119,29 +119,28 @@ struct Recent {
 }
 
 impl AclLog {
-    /// Notes a refusal; `count`, `id` and the time of the first are filled in here. At most `most` entries are kept.
+    /// Notes a refusal; `count`, `id` and the time of the first are filled in here. Beside a new entry at most `most - 1`
+    /// older ones are kept.
     pub fn add(&self, mut new: Entry, most: usize) {
         self.counts[new.denied as usize].fetch_add(1, Relaxed);
         let mut recent = self.lock();
         let searched = recent.entries.iter().take(SEARCHED);
         let known = searched.enumerate().find(|(_, entry)| entry.is_like(&new));
         let known = known.map(|(place, _)| place);
-        let entry = match known.and_then(|place| recent.entries.remove(place)) {
-            Some(known) => Entry {
+        if let Some(known) = known.and_then(|place| recent.entries.remove(place)) {
+            recent.entries.push_front(Entry {
                 count: known.count + 1,
                 updated_ms: new.updated_ms,
                 client: new.client,
                 ..known
-            },
-            None => {
-                new.id = recent.next_id;
-                recent.next_id += 1;
-                new.count = 1;
-                new.created_ms = new.updated_ms;
-                new
-            }
-        };
-        recent.entries.push_front(entry);
+            });
+            return;
+        }
+        new.id = recent.next_id;
+        recent.next_id += 1;
+        new.count = 1;
+        new.created_ms = new.updated_ms;
+        recent.entries.push_front(new);
         recent.entries.truncate(most);
     }
 

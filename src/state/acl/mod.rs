@@ -200,7 +200,8 @@ impl Acl {
             account.replace(User::default());
             changed.push(account);
         }
-        // As in Redis, a file without the user `default` makes it one that needs no password, whatever `requirepass` says.
+        // As in Redis, a file without the user `default` makes it one that needs no password, whatever `requirepass`
+        // says.
         if !users.contains_key(DEFAULT) {
             self.default.replace(User::unrestricted());
         }

@@ -94,7 +94,7 @@ fn histogram(call: &mut Call) -> CommandResult {
         [] => call.commands.all().iter().collect(),
         names => names
             .iter()
-            .filter_map(|name| call.commands.find_full_name(name))
+            .filter_map(|name| call.commands.find_shown(name))
             .flat_map(|command| [vec![command], call.commands.subcommands(command.spec)].concat())
             .collect(),
     };
