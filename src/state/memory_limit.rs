@@ -118,8 +118,8 @@ impl MemoryLimit {
         self.limit.load(Relaxed)
     }
 
-    /// Whether more is in use than the limit allows, as far as it is known without looking at the allocator. Asked before
-    /// each command.
+    /// Whether more is in use than the limit allows, as far as it is known without looking at the allocator. This is
+    /// asked before each command.
     #[inline]
     pub fn is_exceeded(&self) -> bool {
         let limit = self.bytes();

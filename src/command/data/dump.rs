@@ -16,36 +16,27 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
             objects composing the value and M their average size. For small string values the time complexity is thus \
             O(1)+O(1*M) where M is small, so simply O(1).",
         tips: &["nondeterministic_output"], ..BASE },
-    CommandSpec { name: "restore", arity: -4, handler: Write(restore), keys: &[key(1, &[OW, UPDATE])],
-        flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS]), group: Group::Generic, since: "2.6.0",
-        syntax: "key ttl serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds@5.0.0] [FREQ \
-            frequency@5.0.0]",
-        summary: "Creates a key from the serialized representation of a value.",
-        complexity: "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is \
-            the number of Redis objects composing the value and M their average size. For small string values the time \
-            complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the \
-            complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
-        history: &[
-            ("3.0.0", "Added the `REPLACE` modifier."),
-            ("5.0.0", "Added the `ABSTTL` modifier."),
-            ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
-        ], ..BASE },
-    CommandSpec { name: "restore-asking", arity: -4, handler: Write(restore), keys: &[key(1, &[OW, UPDATE])],
+    RESTORE,
+    CommandSpec { name: "restore-asking",
         flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS, ASKING, CAT_KEYSPACE]), group: Group::Server, since: "3.0.0",
-        syntax: "key ttl serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds@5.0.0] [FREQ \
-            frequency@5.0.0]",
-        summary: "An internal command for migrating keys in a cluster.",
-        complexity: "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is \
-            the number of Redis objects composing the value and M their average size. For small string values the time \
-            complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the \
-            complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
-        history: &[
-            ("3.0.0", "Added the `REPLACE` modifier."),
-            ("5.0.0", "Added the `ABSTTL` modifier."),
-            ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
-        ],
-        is_internal: true, ..BASE },
+        summary: "An internal command for migrating keys in a cluster.", is_internal: true, ..RESTORE },
 ];
+
+#[rustfmt::skip]
+const RESTORE: CommandSpec = CommandSpec { name: "restore", arity: -4, handler: Write(restore), keys: &[key(1, &[OW, UPDATE])],
+    flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS]), group: Group::Generic, since: "2.6.0",
+    syntax: "key ttl serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds@5.0.0] [FREQ \
+        frequency@5.0.0]",
+    summary: "Creates a key from the serialized representation of a value.",
+    complexity: "O(1) to create the new key and additional O(N*M) to reconstruct the serialized value, where N is \
+        the number of Redis objects composing the value and M their average size. For small string values the time \
+        complexity is thus O(1)+O(1*M) where M is small, so simply O(1). However for sorted set values the \
+        complexity is O(N*M*log(N)) because inserting values into sorted sets is O(log(N)).",
+    history: &[
+        ("3.0.0", "Added the `REPLACE` modifier."),
+        ("5.0.0", "Added the `ABSTTL` modifier."),
+        ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
+    ], ..BASE };
 
 /// The value as bytes that RESTORE takes, here or in another server.
 ///
