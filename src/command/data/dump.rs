@@ -22,9 +22,14 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         summary: "An internal command for migrating keys in a cluster.", is_internal: true, ..RESTORE },
 ];
 
-#[rustfmt::skip]
-const RESTORE: CommandSpec = CommandSpec { name: "restore", arity: -4, handler: Write(restore), keys: &[key(1, &[OW, UPDATE])],
-    flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS]), group: Group::Generic, since: "2.6.0",
+const RESTORE: CommandSpec = CommandSpec {
+    name: "restore",
+    arity: -4,
+    handler: Write(restore),
+    keys: &[key(1, &[OW, UPDATE])],
+    flags: flags(&[WRITE, DENYOOM, CAT_DANGEROUS]),
+    group: Group::Generic,
+    since: "2.6.0",
     syntax: "key ttl serialized-value [REPLACE@3.0.0] [ABSTTL@5.0.0] [IDLETIME seconds@5.0.0] [FREQ \
         frequency@5.0.0]",
     summary: "Creates a key from the serialized representation of a value.",
@@ -36,7 +41,9 @@ const RESTORE: CommandSpec = CommandSpec { name: "restore", arity: -4, handler: 
         ("3.0.0", "Added the `REPLACE` modifier."),
         ("5.0.0", "Added the `ABSTTL` modifier."),
         ("5.0.0", "Added the `IDLETIME` and `FREQ` options."),
-    ], ..BASE };
+    ],
+    ..BASE
+};
 
 /// The value as bytes that RESTORE takes, here or in another server.
 ///
