@@ -171,8 +171,8 @@ impl Locks {
         Evicted::NotNow
     }
 
-    /// Draws keys from a few shards and remembers them. Returns from how many shards: 0 if there is no key anywhere that
-    /// may go.
+    /// Draws keys from a few shards and remembers them. Returns from how many shards: 0 if there is no key anywhere
+    /// that may go.
     fn draw(&self, eviction: Eviction, pool: &mut Pool) -> Result<usize, Busy> {
         let draw = |_| self.draw_place(eviction.policy);
         let places: SmallVec<[Place; SHARDS_AT_ONCE]> =

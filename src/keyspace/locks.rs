@@ -91,8 +91,8 @@ impl Locks {
         black_box(fetched.fold(0, usize::wrapping_add));
     }
 
-    /// The first steps of [`fetch`](Self::fetch): locks those shards that are free, and fetches the pages of these hashes
-    /// with their slots.
+    /// The first steps of [`fetch`](Self::fetch): locks those shards that are free, and fetches the pages of these
+    /// hashes with their slots.
     pub(super) fn fetch_slots(&self, places: &[Place]) -> Fetched<'_> {
         let lock = |place: &Place| {
             let guard = self.cell(place.shard).shard.try_lock(LockMode::Shared)?;

@@ -300,8 +300,9 @@ impl Shard {
         self.table.scan(cursor, |item| visit(Entry::new(item)))
     }
 
-    /// Visits up to `count` entries, from the page of a hash that was drawn; or only such with a deadline. Entries lie in
-    /// the order of their hashes, so those that are visited together have nothing else in common. `false`: there is none.
+    /// Visits up to `count` entries, from the page of a hash that was drawn; or only such with a deadline. Entries lie
+    /// in the order of their hashes, so those that are visited together have nothing else in common. `false`: there is
+    /// none.
     pub(super) fn draw(
         &self,
         hash: u64,

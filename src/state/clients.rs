@@ -47,8 +47,8 @@ pub struct Client {
     pub database: AtomicUsize,
     /// 2 or 3.
     pub protocol: AtomicU8,
-    /// The last command, as a number that the command table gives out, or [`NO_COMMAND`] if none was given, or if it does
-    /// not exist.
+    /// The last command, as a number that the command table gives out, or [`NO_COMMAND`] if none was given, or if it
+    /// does not exist.
     pub last_command: AtomicUsize,
     /// How full its buffers are.
     pub buffers: BufferSizes,

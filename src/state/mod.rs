@@ -252,8 +252,8 @@ impl Server {
         Ok(())
     }
 
-    /// Lets client tracking hear of changes as long as it needs to. Called when a client begins or ends to track, and by
-    /// the reaper: what clients have read that track no more is forgotten bit by bit, as it changes.
+    /// Lets client tracking hear of changes as long as it needs to. Called when a client begins or ends to track, and
+    /// by the reaper: what clients have read that track no more is forgotten bit by bit, as it changes.
     pub fn listen_for_tracking(&self) {
         let is_in_use = || self.tracking.is_in_use();
         self.keyspace.listeners.set_tracked(is_in_use);

@@ -1,4 +1,5 @@
-//! Users over TCP: files that declare them, passwords at the start, what clients may send that have not logged in, and what must stay secret.
+//! Users over TCP: files that declare them, passwords at the start, what clients may send that have not logged in, and
+//! what must stay secret.
 //!
 //! The texts are those of redis-server 7.2.4.
 

@@ -56,7 +56,7 @@ fn the_limit_holds_while_many_clients_write() {
     assert!(left * 1000 > 15 * MIB, "{left}");
 }
 
-/// Each of these values weighs as much as some hundred of the keys that go for it. The keys are in two of many databases.
+/// Each of these values weighs as much as some hundred of the keys that go for it, which are in two of many databases.
 #[test]
 fn the_limit_holds_while_large_values_push_small_ones_out() {
     const WRITERS: usize = 4;

@@ -1,9 +1,9 @@
 //! Makes room when `maxmemory` is exceeded, before a command runs: <https://redis.io/docs/reference/eviction/>.
 //!
 //! The thread of each client makes room before its own command, with no lock in hand, for as long as Redis would
-//! (`maxmemory-eviction-tenacity`), and beyond that until it has freed twice what it needs itself: so large values cannot
-//! come in faster than small keys go. If that is not enough, the next command goes on, of whatever client, or the
-//! reaper. A command that would need more memory (the flag DENYOOM) is refused only if nothing can be evicted.
+//! (`maxmemory-eviction-tenacity`), and beyond that until it has freed twice what it needs itself: so large values
+//! cannot come in faster than small keys go. If that is not enough, the next command goes on, of whatever client, or
+//! the reaper. A command that would need more memory (the flag DENYOOM) is refused only if nothing can be evicted.
 
 use super::Engine;
 use crate::keyspace::evict::{Evicted, Eviction, Policy, Pool};

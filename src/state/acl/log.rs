@@ -119,8 +119,8 @@ struct Recent {
 }
 
 impl AclLog {
-    /// Notes a refusal; `count`, `id` and the time of the first are filled in here. Beside a new entry at most `most - 1`
-    /// older ones are kept.
+    /// Notes a refusal; `count`, `id` and the time of the first are filled in here. With a new entry, at most `most`
+    /// are kept.
     pub fn add(&self, mut new: Entry, most: usize) {
         self.counts[new.denied as usize].fetch_add(1, Relaxed);
         let mut recent = self.lock();

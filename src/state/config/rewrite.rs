@@ -15,8 +15,8 @@
 //! ```
 //!
 //! # Thread safety
-//! [`rewrite`] holds `Config::changing`: until the file has reached the disk, CONFIG SET and other rewrites wait. Readers
-//! of the configuration do not.
+//! [`rewrite`] holds `Config::changing`: until the file has reached the disk, CONFIG SET and other rewrites wait.
+//! Readers of the configuration do not.
 
 use crate::state::config::special::written_output_buffer_limits;
 use crate::state::config::table::{self, Directive};
