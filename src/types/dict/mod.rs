@@ -50,7 +50,7 @@ static HASH_KEY: LazyLock<std::hash::RandomState> = LazyLock::new(Default::defau
 /// The hash of a key: SipHash-1-3 with a secret of 128 bits, as in the standard library. (Redis: SipHash-1-2.)
 ///
 /// What it promises: a client that does not know the secret cannot find keys that collide, even after seeing the hashes
-/// of as many keys as they like. That is needed, since SCAN returns keys in the order of their hashes, and the time of
+/// of as many keys as it likes. That is needed, since SCAN returns keys in the order of their hashes, and the time of
 /// a request tells how full a page is. A faster hash without this promise would let a client fill one page with all its
 /// keys, so that each look-up takes as long as there are keys. Aumasson, Bernstein, "SipHash: a fast short-input PRF",
 /// 2012.
