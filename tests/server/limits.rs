@@ -56,8 +56,8 @@ fn the_limit_holds_while_many_clients_write() {
     assert!(left * 1000 > 15 * MIB, "{left}");
 }
 
-/// Each of these values weighs as much as a hundred of the keys that go for it, which are in two of many databases. They
-/// come in faster than a thread beside the writers could evict.
+/// Each of these values weighs as much as a hundred of the keys that go for it, which are in two of many databases.
+/// They come in faster than a thread beside the writers could evict.
 #[test]
 fn the_limit_holds_while_large_values_push_small_ones_out() {
     const VALUES: usize = 50;
