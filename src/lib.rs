@@ -12,6 +12,7 @@
 //! | [`types`] | the data structures, pure: hash table, list, set, sorted set, stream | keys, clients |
 //! | [`keyspace`] | keys to values: shards, locks, expiry, changes, waiters, snapshots | sockets, replies |
 //! | [`rdb`] | the file format: reader, writer, explain | sockets, commands |
+//! | [`aof`] | the append-only file: its manifest, its commands | sockets, keys |
 //! | [`state`] | what the server knows besides data: configuration, clients, channels, saves | commands |
 //! | [`command`] | the table of commands, the executor, a file for each family | sockets |
 //! | [`server`] | listener, connections, saver, expirer: sockets and threads | |
@@ -94,6 +95,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod aof;
 pub mod command;
 pub mod keyspace;
 pub mod lua;

@@ -6,8 +6,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The layers, each of which may use only those before it.
-const LAYERS: [&str; 9] = [
-    "util", "resp", "lua", "types", "keyspace", "rdb", "state", "command", "server",
+const LAYERS: [&str; 10] = [
+    "util", "resp", "lua", "types", "keyspace", "rdb", "aof", "state", "command", "server",
 ];
 
 /// The layers that may use `lua`, which itself may use only those before it.

@@ -1,0 +1,23 @@
+//! The append-only file as it lies on the disk: a folder with a manifest, a base and increments, as in Redis 7:
+//! <https://redis.io/docs/management/persistence/#log-rewriting>.
+//!
+//! ```text
+//! appendonlydir/
+//!   appendonly.aof.manifest      which files belong to it, in which order
+//!   appendonly.aof.2.base.rdb    the data at one moment
+//!   appendonly.aof.3.incr.aof    the effects of all commands since that moment, as they go over the wire
+//!   appendonly.aof.4.incr.aof    those since a rewrite has begun that has not ended
+//! ```
+//!
+//! This layer reads and writes bytes: it knows no keyspace and no threads.
+//!
+//! | file | what it holds |
+//! |---|---|
+//! | `manifest` | the manifest: which files, in which order, and their names |
+//! | `reader` | the commands of a file, and where a file that was cut off can go on |
+
+pub mod manifest;
+pub mod reader;
+
+pub use manifest::{FileInfo, Kind, Manifest};
+pub use reader::{Item, ReadError, Reader};
