@@ -110,6 +110,12 @@ impl Db<'_> {
     }
 
     fn note_by_command(&mut self, key: &Key<'_>, event: &'static str, concerns: Concerns) {
+        let shard = self.shard(key);
+        let is_awaited = !shard.watchers.is_empty() || !shard.waiters.is_empty();
+        if !is_awaited && !self.keyspace.listeners.tell_news() {
+            self.is_recorded = true;
+            return;
+        }
         let change = self.change.get_mut().get_or_insert_default();
         change.is_by_command = true;
         change.note(key, event, concerns);
@@ -117,9 +123,7 @@ impl Db<'_> {
 
     /// Says that a command changed something that concerns the journal alone, neither watchers nor subscribers.
     pub fn changed_silently(&mut self) {
-        if self.keyspace.listeners.is_any() {
-            self.change.get_mut().get_or_insert_default().is_by_command = true;
-        }
+        self.is_recorded |= self.keyspace.listeners.has_journal();
     }
 
     /// Says that a key is gone because its time was over.
@@ -218,8 +222,23 @@ impl WriteDb<'_> {
     /// name, and is replayed unless the command has said something else; empty if no command of its own did it.
     #[inline]
     pub fn commit(&mut self, request: &[&[u8]]) {
-        if let Some(change) = self.change.get_mut().take() {
+        let is_recorded = std::mem::take(&mut self.is_recorded);
+        if let Some(mut change) = self.change.get_mut().take() {
+            change.is_by_command |= is_recorded;
             self.publish(*change, request);
+        } else if is_recorded {
+            self.record(request);
+        }
+    }
+
+    /// The journal alone hears of the command, which is replayed as it came.
+    fn record(&mut self, request: &[&[u8]]) {
+        let database = self.view.database;
+        match self.block() {
+            _ if request.is_empty() => {}
+            Some(block) if block.is_silent => {}
+            Some(block) => block.effects.push(database, request),
+            None => self.keyspace.listeners.append_command(database, request),
         }
     }
 
@@ -291,7 +310,7 @@ impl WriteDb<'_> {
             return before(0);
         };
         self.end_undo();
-        block.effects.belong_together = true;
+        block.effects.join();
         self.keyspace.listeners.append(&block.effects);
         for (number, news) in block.news.iter().enumerate() {
             before(number);
@@ -304,6 +323,7 @@ impl WriteDb<'_> {
     /// been told.
     pub fn take_back_block(&mut self) {
         self.change.take();
+        self.is_recorded = false;
         let is_begun = self.aftermath().block.take().is_some();
         debug_assert!(is_begun);
         self.undo();
@@ -317,7 +337,9 @@ impl Change {
         match self.own.take() {
             _ if !self.is_by_command => {}
             Some(own) => {
-                effects.belong_together = own.len() > 1;
+                if own.len() > 1 {
+                    effects.join();
+                }
                 effects.append(&own);
             }
             None if !request.is_empty() => effects.push(database, request),

@@ -54,6 +54,8 @@ pub struct Db<'a> {
     counted: Cell<Option<u64>>,
     /// What has been done since the last commit, as far as anything listens.
     pub(super) change: RefCell<Option<Box<Change>>>,
+    /// Whether the command has changed something of which the journal alone is to hear.
+    pub(super) is_recorded: bool,
     /// What few commands leave.
     pub(super) aftermath: Option<Box<Aftermath>>,
     /// Whether a busy script holds the shards, and has marked them for the threads that wait for them.
@@ -224,6 +226,7 @@ impl<'a> Db<'a> {
             strayed: OnceCell::new(),
             counted: Cell::new(None),
             change: RefCell::new(None),
+            is_recorded: false,
             aftermath: None,
             is_busy: Cell::default(),
         }

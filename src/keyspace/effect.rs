@@ -14,7 +14,7 @@ pub struct Effects {
     bytes: Vec<u8>,
     commands: Vec<Effect>,
     /// Whether they come from a transaction, or from one command that became several.
-    pub(super) belong_together: bool,
+    belong_together: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -28,18 +28,16 @@ pub trait Journal: Debug + Send + Sync {
     /// Takes note of the effects of one command, or of one transaction. Called under the locks of the command, hence in
     /// the order of the changes of each shard: it must neither wait nor do input or output.
     fn append(&self, effects: &Effects);
+
+    /// Takes note of a command that is to be replayed as it came: what most effects are. Called as that.
+    fn append_command(&self, database: usize, arguments: &[&[u8]]);
 }
 
 impl Effects {
     /// Adds a command.
     pub fn push(&mut self, database: usize, arguments: &[&[u8]]) {
         let start = self.bytes.len();
-        self.header(b'*', arguments.len());
-        for argument in arguments {
-            self.header(b'$', argument.len());
-            self.bytes.extend_from_slice(argument);
-            self.bytes.extend_from_slice(b"\r\n");
-        }
+        write_command(arguments, &mut self.bytes);
         self.commands.push(Effect {
             database,
             bytes: start..self.bytes.len(),
@@ -59,7 +57,7 @@ impl Effects {
     }
 
     /// The commands, each with its database.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (usize, &[u8])> {
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (usize, &[u8])> {
         let commands = self.commands.iter();
         commands.map(|effect| (effect.database, &self.bytes[effect.bytes.clone()]))
     }
@@ -79,12 +77,26 @@ impl Effects {
         self.commands.is_empty()
     }
 
-    fn header(&mut self, kind: u8, number: usize) {
-        self.bytes.push(kind);
-        self.bytes
-            .extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        self.bytes.extend_from_slice(b"\r\n");
+    /// Says that they are to be replayed as one.
+    pub fn join(&mut self) {
+        self.belong_together = true;
     }
+}
+
+/// Appends a command as it goes over the wire: a RESP array of bulk strings.
+pub fn write_command(arguments: &[&[u8]], out: &mut Vec<u8>) {
+    header(b'*', arguments.len(), out);
+    for argument in arguments {
+        header(b'$', argument.len(), out);
+        out.extend_from_slice(argument);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+fn header(kind: u8, number: usize, out: &mut Vec<u8>) {
+    out.push(kind);
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]

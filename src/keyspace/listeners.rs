@@ -34,6 +34,8 @@ pub struct Listeners {
     is_any: AtomicBool,
     pub(super) events: Events,
     journal: OnceLock<Arc<dyn Journal>>,
+    /// Whether the journal wants to hear.
+    is_recorded: AtomicBool,
     tracker: OnceLock<Arc<dyn Tracker>>,
     /// Whether the tracker wants to hear.
     is_tracked: AtomicBool,
@@ -74,11 +76,17 @@ impl Listeners {
         self.events.set_audience(audience);
     }
 
-    /// Sets the receiver of effects, once and for all. What changes meanwhile may be missed.
+    /// Sets the receiver of effects, once and for all.
     pub fn set_journal(&self, journal: Arc<dyn Journal>) {
-        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let already = self.journal.set(journal);
         debug_assert!(already.is_ok(), "a keyspace has one journal");
+    }
+
+    /// Lets the journal hear from now on, or hear nothing more. A caller that holds the locks of all shards divides what
+    /// it hears from what it does not.
+    pub fn set_recorded(&self, is_recorded: bool) {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_recorded.store(is_recorded, Relaxed);
         self.update();
     }
 
@@ -89,8 +97,15 @@ impl Listeners {
     }
 
     /// Whether effects are to be noted.
+    #[inline]
     pub(super) fn has_journal(&self) -> bool {
-        self.journal.get().is_some()
+        self.is_recorded.load(Relaxed)
+    }
+
+    /// Whether anyone else hears of changes: subscribers of events, or the tracker.
+    #[inline]
+    pub(super) fn tell_news(&self) -> bool {
+        self.events.are_any() || self.are_tracked()
     }
 
     /// Whether the tracker wants to hear.
@@ -112,6 +127,13 @@ impl Listeners {
         match self.tracker.get().filter(|_| self.are_tracked()) {
             Some(tracker) => tracker.set_acting_client(client),
             None => 0,
+        }
+    }
+
+    /// Hands a command to the journal, which is to be replayed as it came.
+    pub(super) fn append_command(&self, database: usize, arguments: &[&[u8]]) {
+        if let Some(journal) = self.journal.get() {
+            journal.append_command(database, arguments);
         }
     }
 

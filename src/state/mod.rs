@@ -52,6 +52,7 @@ use tracking::Tracking;
 use transfers::Transfers;
 
 pub mod acl;
+pub mod change_log;
 pub mod client_memory;
 pub mod clients;
 pub mod config;

@@ -29,6 +29,12 @@ impl Journal for Recorder {
     fn append(&self, effects: &Effects) {
         self.0.lock().unwrap().push(effects.clone());
     }
+
+    fn append_command(&self, database: usize, arguments: &[&[u8]]) {
+        let mut effects = Effects::default();
+        effects.push(database, arguments);
+        self.append(&effects);
+    }
 }
 
 /// A connection without a reader.
@@ -73,6 +79,7 @@ impl Instance {
         engine.loading.end();
         let recorder = Arc::new(Recorder::default());
         engine.keyspace.listeners.set_journal(recorder.clone());
+        engine.keyspace.listeners.set_recorded(true);
         let clients = (0..clients).map(|_| conversation(&engine)).collect();
         Instance {
             engine,

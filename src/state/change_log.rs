@@ -1,0 +1,409 @@
+//! The change log: the effects of all commands in one order, for the append-only file and for replicas.
+//!
+//! A thread that has changed keys appends what is to be replayed while it still holds the locks of its command. One
+//! lock for all of them would make all writers wait for each other. So there are many lanes, of which a thread has one,
+//! and the order is made afterwards: each block gets a number from a common counter, and the reader puts the blocks of
+//! all lanes together by their numbers.
+//!
+//! ```text
+//! thread 1   lane 1   │ 0 SET a │ 3 MULTI … EXEC │
+//! thread 2   lane 2   │ 1 SET b │ 2 DEL a │ 5 … │         4 is being appended to lane 3: 5 waits for it
+//!                                   reader   0 1 2 3
+//! ```
+//!
+//! # Invariants
+//! 1. A number is drawn while the locks of its command are held. So the blocks of commands that meet in a shard are in
+//!    the order in which they ran.
+//! 2. A number is drawn, and its block appended, under the lock of one lane. So the numbers of a lane ascend, and a
+//!    number that was drawn before the reader has begun to look is there when it has looked into all lanes, or comes
+//!    with its next look.
+//! 3. A transaction or script is one block.
+//!
+//! # Thread safety
+//! Any thread appends, with shards locked; the lock of a lane is a leaf, held while a command is copied. One thread
+//! reads.
+
+use crate::keyspace::effect::{Effects, Journal, write_command};
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// More than threads that run at the same time.
+const LANES: usize = 64;
+/// A buffer that has grown larger gives its memory back when it has been read.
+const KEPT_BYTES: usize = 1024 * 1024;
+
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
+
+thread_local! {
+    /// The lane of the thread.
+    static LANE: usize = {
+        static THREADS: AtomicUsize = AtomicUsize::new(0);
+        THREADS.fetch_add(1, Relaxed) % LANES
+    };
+    /// The number after that of the last block that the thread has appended.
+    static APPENDED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The effects that have not been read.
+#[derive(Debug)]
+pub struct ChangeLog {
+    /// The number of the next block.
+    next: AtomicU64,
+    lanes: Box<[Lane]>,
+}
+
+/// Lanes do not share a cache line.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Lane(Mutex<Blocks>);
+
+/// Blocks in ascending order of their numbers, the bytes one after the other.
+#[derive(Debug, Default)]
+struct Blocks {
+    heads: Vec<Head>,
+    bytes: Vec<u8>,
+}
+
+/// What is known of a block.
+#[derive(Clone, Copy, Debug)]
+struct Head {
+    number: u64,
+    len: usize,
+    /// The databases in which its first and its last command run. Between two commands that run in different databases
+    /// the bytes have a SELECT.
+    first_database: usize,
+    last_database: usize,
+    is_transaction: bool,
+}
+
+impl Default for ChangeLog {
+    fn default() -> ChangeLog {
+        ChangeLog {
+            next: AtomicU64::new(0),
+            lanes: (0..LANES).map(|_| Lane::default()).collect(),
+        }
+    }
+}
+
+impl ChangeLog {
+    /// The number after that of the last block. With the locks of all shards, it divides what was before from what
+    /// comes.
+    pub fn end(&self) -> u64 {
+        self.next.load(Relaxed)
+    }
+
+    /// The number after that of the last block that the calling thread has appended.
+    pub fn appended_by_thread() -> u64 {
+        APPENDED.get()
+    }
+
+    /// Appends a block; `write` writes its bytes.
+    fn append_block(
+        &self,
+        databases: (usize, usize),
+        is_transaction: bool,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        let lane = &self.lanes[LANE.with(|lane| *lane)];
+        let mut blocks = lane.lock();
+        let before = blocks.bytes.len();
+        write(&mut blocks.bytes);
+        let head = Head {
+            number: self.next.fetch_add(1, Relaxed),
+            len: blocks.bytes.len() - before,
+            first_database: databases.0,
+            last_database: databases.1,
+            is_transaction,
+        };
+        blocks.heads.push(head);
+        APPENDED.set(head.number + 1);
+    }
+}
+
+impl Journal for ChangeLog {
+    fn append(&self, effects: &Effects) {
+        let mut commands = effects.iter();
+        let Some((first, bytes)) = commands.next() else {
+            return;
+        };
+        let last = effects
+            .iter()
+            .next_back()
+            .map_or(first, |(database, _)| database);
+        self.append_block((first, last), effects.is_transaction(), |out| {
+            out.extend_from_slice(bytes);
+            let mut selected = first;
+            for (database, bytes) in commands {
+                if std::mem::replace(&mut selected, database) != database {
+                    select(database, out);
+                }
+                out.extend_from_slice(bytes);
+            }
+        });
+    }
+
+    fn append_command(&self, database: usize, arguments: &[&[u8]]) {
+        self.append_block((database, database), false, |out| {
+            write_command(arguments, out)
+        });
+    }
+}
+
+impl Lane {
+    fn lock(&self) -> MutexGuard<'_, Blocks> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn select(database: usize, out: &mut Vec<u8>) {
+    let number = itoa::Buffer::new().format(database).to_string();
+    write_command(&[b"SELECT", number.as_bytes()], out);
+}
+
+/// Puts the blocks together.
+#[derive(Debug)]
+pub struct LogReader {
+    log: Arc<ChangeLog>,
+    /// What was taken out of the lanes.
+    taken: Vec<Blocks>,
+    /// Where the block of each number is, from `next` on: its lane, and the place of its first byte.
+    places: Vec<Option<(Head, usize, usize)>>,
+    /// Blocks that came before one with a lower number.
+    early: BTreeMap<u64, (Head, Vec<u8>)>,
+    /// The number of the block that comes next.
+    next: u64,
+    /// The database that is selected where the reader is; `None` at the beginning of a file.
+    selected: Option<usize>,
+}
+
+impl LogReader {
+    /// Reads from the end of the log on. What is in the lanes is dropped.
+    pub fn new(log: Arc<ChangeLog>) -> LogReader {
+        let next = log.end();
+        log.lanes.iter().for_each(|lane| lane.lock().clear());
+        LogReader {
+            taken: (0..LANES).map(|_| Blocks::default()).collect(),
+            places: Vec::new(),
+            early: BTreeMap::new(),
+            next,
+            selected: None,
+            log,
+        }
+    }
+
+    /// The number of the block that comes next.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// What follows goes into a new file.
+    pub fn forget_selected(&mut self) {
+        self.selected = None;
+    }
+
+    /// Appends all that can be read to `out`, as it goes over the wire.
+    pub fn read_into(&mut self, out: &mut Vec<u8>) {
+        self.take_all();
+        let places = std::mem::take(&mut self.places);
+        for (head, lane, start) in places.iter().flatten() {
+            let bytes = &self.taken[*lane].bytes[*start..start + head.len];
+            if head.number == self.next {
+                self.selected = Some(write_block(head, bytes, self.selected, out));
+                self.next += 1;
+                // Those of the last look that have waited for this one.
+                while let Some((head, bytes)) = self.early.remove(&self.next) {
+                    self.selected = Some(write_block(&head, &bytes, self.selected, out));
+                    self.next += 1;
+                }
+            } else {
+                self.early.insert(head.number, (*head, bytes.to_vec()));
+            }
+        }
+        self.places = places;
+        self.places.clear();
+        self.taken.iter_mut().for_each(Blocks::clear);
+    }
+
+    /// Takes the blocks out of all lanes, and notes their places.
+    fn take_all(&mut self) {
+        let lanes = self.log.lanes.iter().zip(&mut self.taken);
+        for (number, (lane, taken)) in lanes.enumerate() {
+            let mut blocks = lane.lock();
+            if blocks.heads.is_empty() {
+                continue;
+            }
+            std::mem::swap(&mut *blocks, taken);
+            drop(blocks);
+            let mut start = 0;
+            for head in &taken.heads {
+                let place = (head.number - self.next) as usize;
+                if place >= self.places.len() {
+                    self.places.resize(place + 1, None);
+                }
+                self.places[place] = Some((*head, number, start));
+                start += head.len;
+            }
+        }
+    }
+}
+
+impl Blocks {
+    fn clear(&mut self) {
+        self.heads.clear();
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT_BYTES);
+        self.heads.shrink_to(KEPT_BYTES / size_of::<Head>());
+    }
+}
+
+/// Writes a block where a database is selected; returns which one is afterwards. As in Redis, MULTI comes before
+/// SELECT.
+fn write_block(head: &Head, bytes: &[u8], selected: Option<usize>, out: &mut Vec<u8>) -> usize {
+    if head.is_transaction {
+        out.extend_from_slice(MULTI);
+    }
+    if selected != Some(head.first_database) {
+        select(head.first_database, out);
+    }
+    out.extend_from_slice(bytes);
+    if head.is_transaction {
+        out.extend_from_slice(EXEC);
+    }
+    head.last_database
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(reader: &mut LogReader) -> String {
+        let mut out = Vec::new();
+        reader.read_into(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    fn wire(lines: &[&str]) -> String {
+        let command = |line: &&str| {
+            let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
+            let mut out = Vec::new();
+            write_command(&words, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        lines.iter().map(command).collect()
+    }
+
+    fn log() -> (Arc<ChangeLog>, LogReader) {
+        let log = Arc::new(ChangeLog::default());
+        let reader = LogReader::new(log.clone());
+        (log, reader)
+    }
+
+    #[test]
+    fn commands_come_in_their_order_each_in_its_database() {
+        let (log, mut reader) = log();
+        log.append_command(0, &[b"SET", b"a", b"1"]);
+        log.append_command(3, &[b"SET", b"b", b"2"]);
+        log.append_command(3, &[b"DEL", b"b"]);
+        let expected = ["SELECT 0", "SET a 1", "SELECT 3", "SET b 2", "DEL b"];
+        assert_eq!(read(&mut reader), wire(&expected));
+        assert_eq!((reader.next(), log.end()), (3, 3));
+        assert_eq!(ChangeLog::appended_by_thread(), 3);
+        log.append_command(3, &[b"DEL", b"a"]);
+        assert_eq!(read(&mut reader), wire(&["DEL a"]));
+        // Another file begins.
+        reader.forget_selected();
+        log.append_command(3, &[b"DEL", b"a"]);
+        assert_eq!(read(&mut reader), wire(&["SELECT 3", "DEL a"]));
+        assert_eq!(read(&mut reader), "");
+    }
+
+    #[test]
+    fn a_transaction_is_a_block() {
+        let (log, mut reader) = log();
+        let mut effects = Effects::default();
+        for (database, word) in [(1, "a"), (1, "b"), (2, "c")] {
+            effects.push(database, &[b"DEL", word.as_bytes()]);
+        }
+        // An expired key, and the command: no transaction.
+        log.append(&effects);
+        log.append(&Effects::default());
+        log.append_command(2, &[b"DEL", b"d"]);
+        assert_eq!(
+            read(&mut reader),
+            wire(&["SELECT 1", "DEL a", "DEL b", "SELECT 2", "DEL c", "DEL d"])
+        );
+        effects.join();
+        log.append(&effects);
+        assert_eq!(
+            read(&mut reader),
+            wire(&[
+                "MULTI", "SELECT 1", "DEL a", "DEL b", "SELECT 2", "DEL c", "EXEC"
+            ])
+        );
+    }
+
+    /// A block waits for those before it that are still being appended.
+    #[test]
+    fn no_block_comes_before_its_turn() {
+        let (log, mut reader) = log();
+        log.append_command(0, &[b"DEL", b"0"]);
+        // Number 1 has been drawn, and its block is not there yet.
+        log.next.fetch_add(1, Relaxed);
+        log.append_command(0, &[b"DEL", b"2"]);
+        assert_eq!(read(&mut reader), wire(&["SELECT 0", "DEL 0"]));
+        log.append_command(0, &[b"DEL", b"3"]);
+        assert_eq!(read(&mut reader), "");
+        let mut bytes = Vec::new();
+        write_command(&[b"DEL", b"1"], &mut bytes);
+        let head = Head {
+            number: 1,
+            len: bytes.len(),
+            first_database: 0,
+            last_database: 0,
+            is_transaction: false,
+        };
+        *log.lanes[LANES - 1].lock() = Blocks {
+            heads: vec![head],
+            bytes,
+        };
+        log.append_command(0, &[b"DEL", b"4"]);
+        assert_eq!(
+            read(&mut reader),
+            wire(&["DEL 1", "DEL 2", "DEL 3", "DEL 4"])
+        );
+    }
+
+    /// Threads that count a shared number up under its lock, each time with a command: the commands come in that order.
+    #[test]
+    fn the_order_is_that_of_the_locks() {
+        const THREADS: usize = 4;
+        const TIMES: usize = 2000;
+        let (log, mut reader) = log();
+        let count = Mutex::new(0);
+        let mut out = String::new();
+        std::thread::scope(|scope| {
+            for _ in 0..THREADS {
+                scope.spawn(|| {
+                    for _ in 0..TIMES {
+                        let mut count = count.lock().unwrap();
+                        log.append_command(0, &[b"ECHO", count.to_string().as_bytes()]);
+                        *count += 1;
+                    }
+                });
+            }
+            while reader.next() < (THREADS * TIMES) as u64 {
+                out += &read(&mut reader);
+            }
+        });
+        let lines: Vec<String> = (0..THREADS * TIMES)
+            .map(|count| format!("ECHO {count}"))
+            .collect();
+        let lines: Vec<&str> = std::iter::once("SELECT 0")
+            .chain(lines.iter().map(String::as_str))
+            .collect();
+        assert_eq!(out, wire(&lines));
+    }
+}
