@@ -85,6 +85,13 @@ impl Effects {
 
 /// Appends a command as it goes over the wire: a RESP array of bulk strings.
 pub fn write_command(arguments: &[&[u8]], out: &mut Vec<u8>) {
+    /// Of a header and the end of an argument, but for very large ones.
+    const FRAME_BYTES: usize = 16;
+    let bytes: usize = arguments
+        .iter()
+        .map(|argument| argument.len() + FRAME_BYTES)
+        .sum();
+    out.reserve(FRAME_BYTES + bytes);
     header(b'*', arguments.len(), out);
     for argument in arguments {
         header(b'$', argument.len(), out);
@@ -93,15 +100,35 @@ pub fn write_command(arguments: &[&[u8]], out: &mut Vec<u8>) {
     }
 }
 
+#[inline]
 fn header(kind: u8, number: usize, out: &mut Vec<u8>) {
-    out.push(kind);
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-    out.extend_from_slice(b"\r\n");
+    // Most numbers have one digit or two: a copy of known length is a single instruction.
+    let digit = |number: usize| b'0' + (number % 10) as u8;
+    match number {
+        0..10 => out.extend_from_slice(&[kind, digit(number), b'\r', b'\n']),
+        10..100 => {
+            out.extend_from_slice(&[kind, digit(number / 10), digit(number), b'\r', b'\n']);
+        }
+        _ => {
+            out.push(kind);
+            out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+            out.extend_from_slice(b"\r\n");
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_of_any_length_are_written() {
+        for number in [0, 9, 10, 42, 99, 100, 1_234_567] {
+            let mut out = Vec::new();
+            header(b'$', number, &mut out);
+            assert_eq!(out, format!("${number}\r\n").as_bytes());
+        }
+    }
 
     #[test]
     fn effects_are_kept_as_they_go_over_the_wire() {

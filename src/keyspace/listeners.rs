@@ -82,8 +82,8 @@ impl Listeners {
         debug_assert!(already.is_ok(), "a keyspace has one journal");
     }
 
-    /// Lets the journal hear from now on, or hear nothing more. A caller that holds the locks of all shards divides what
-    /// it hears from what it does not.
+    /// Lets the journal hear from now on, or hear nothing more. A caller that holds the locks of all shards divides
+    /// what it hears from what it does not.
     pub fn set_recorded(&self, is_recorded: bool) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.is_recorded.store(is_recorded, Relaxed);
