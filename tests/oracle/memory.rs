@@ -525,6 +525,13 @@ fn with_a_large_value() -> (Folder, Server) {
     let server = Server::ours(&folder, &["--save", ""]);
     let mut client = server.client();
     client.call(&[b"SET", &b"k"[..], &vec![b'x'; 20_000_000]]);
+    drop(client);
+    // As long as it is there, its buffers count.
+    let mut client = server.client();
+    wait_until("the client to be gone", || {
+        client.info("connected_clients") == "1"
+    });
+    drop(client);
     (folder, server)
 }
 
