@@ -88,11 +88,7 @@ impl FileInfo {
 
     fn line(&self) -> Vec<u8> {
         let mut line = b"file ".to_vec();
-        if self.name.iter().all(u8::is_ascii_graphic) && !self.name.contains(&b'"') {
-            line.extend_from_slice(&self.name);
-        } else {
-            quoting::quote(&self.name, &mut line);
-        }
+        quoting::quote_if_needed(&self.name, &mut line);
         let rest = format!(" seq {} type {}\n", self.sequence, self.kind.letter());
         line.extend_from_slice(rest.as_bytes());
         line

@@ -137,6 +137,15 @@ pub fn quote(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// Appends a word of a line: as it is if [`split_arguments`] gives it back so, else quoted.
+pub fn quote_if_needed(word: &[u8], out: &mut Vec<u8>) {
+    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'');
+    match !word.is_empty() && word.iter().all(is_plain) {
+        true => out.extend_from_slice(word),
+        false => quote(word, out),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,6 +209,26 @@ mod tests {
             quoted(b"\n\r\t\x07\x08\x0b\x00\x1f\x7f\x80\xff~"),
             r#""\n\r\t\a\b\x0b\x00\x1f\x7f\x80\xff~""#
         );
+    }
+
+    #[test]
+    fn words_are_quoted_if_they_must() {
+        let written = |word: &[u8]| {
+            let mut out = Vec::new();
+            quote_if_needed(word, &mut out);
+            assert_eq!(words(&out), Ok(vec![word.to_vec()]));
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(written(b"~a\\*(+#1"), "~a\\*(+#1");
+        for (word, expected) in [
+            (&b""[..], r#""""#),
+            (b"a b", r#""a b""#),
+            (b"it's", r#""it's""#),
+            (b"a\"b", r#""a\"b""#),
+            (b"\xff", r#""\xff""#),
+        ] {
+            assert_eq!(written(word), expected);
+        }
     }
 
     #[test]

@@ -130,21 +130,16 @@ pub fn lines(server: &Server) -> Vec<Vec<u8>> {
 
 /// All users as lines of redis.conf, where words with quotes or other special bytes need quotes.
 pub fn config_lines(server: &Server) -> Vec<Vec<u8>> {
-    let quoted = |line: Vec<u8>| {
-        let words = line.split(|byte| *byte == b' ').map(quoted_if_needed);
+    let quoted = |word: &[u8]| {
+        let mut quoted = Vec::new();
+        quoting::quote_if_needed(word, &mut quoted);
+        quoted
+    };
+    let quoted_line = |line: Vec<u8>| {
+        let words = line.split(|byte| *byte == b' ').map(quoted);
         words.collect::<Vec<_>>().join(&b' ')
     };
-    lines(server).into_iter().map(quoted).collect()
-}
-
-fn quoted_if_needed(word: &[u8]) -> Vec<u8> {
-    let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'');
-    if word.iter().all(is_plain) {
-        return word.to_vec();
-    }
-    let mut quoted = Vec::new();
-    quoting::quote(word, &mut quoted);
-    quoted
+    lines(server).into_iter().map(quoted_line).collect()
 }
 
 /// Writes all users into the file that `aclfile` names, which is replaced in one step.
