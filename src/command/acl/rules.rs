@@ -126,6 +126,7 @@ impl Rules<'_> {
             b"allcommands" | b"+@all" => selector.set_all_commands(true),
             b"nocommands" | b"-@all" => selector.set_all_commands(false),
             _ => match rule {
+                [b'~' | b'%', ..] if selector.keys.is_all() => return Err(RuleError::AfterAllKeys),
                 [b'~', pattern @ ..] => add_keys(selector, pattern, KeyRights::FULL)?,
                 [b'%', rest @ ..] => add_keys_with_rights(selector, rest)?,
                 [b'&', pattern @ ..] => add_channels(selector, pattern)?,
@@ -201,9 +202,6 @@ fn remove_password(user: &mut User, digest: &Digest) -> Result<(), RuleError> {
 
 /// `R~x*`, `W~x*`, `RW~x*`.
 fn add_keys_with_rights(selector: &mut Selector, rest: &[u8]) -> Result<(), RuleError> {
-    if selector.keys.is_all() {
-        return Err(RuleError::AfterAllKeys);
-    }
     let end = rest.iter().position(|byte| *byte == b'~');
     // As in Redis, what has no `~` has an empty pattern behind it.
     let (letters, pattern) = match end {
@@ -229,9 +227,6 @@ fn add_keys_with_rights(selector: &mut Selector, rest: &[u8]) -> Result<(), Rule
 }
 
 fn add_keys(selector: &mut Selector, pattern: &[u8], rights: KeyRights) -> Result<(), RuleError> {
-    if selector.keys.is_all() {
-        return Err(RuleError::AfterAllKeys);
-    }
     check_pattern(pattern)?;
     selector.add_keys(pattern, rights);
     Ok(())
