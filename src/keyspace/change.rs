@@ -78,43 +78,41 @@ impl Db<'_> {
     /// adds to `rdb_changes_since_last_save`.
     pub fn changed(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
         self.count_changes(key.shard, count);
-        if self.is_noted(key) {
-            self.note_by_command(key, event, Concerns::All(Cause::Command));
-        }
+        self.note_by_command(key, event, Concerns::All(Cause::Command));
     }
 
     /// Says that a key has changed together with its whole database. That is no event, and its changes are counted
     /// elsewhere.
     pub fn changed_with_database(&mut self, key: &Key<'_>) {
-        if self.is_noted(key) {
-            self.note_by_command(key, "", Concerns::WatchersAndWaiters);
-        }
+        self.note_by_command(key, "", Concerns::WatchersAndWaiters);
     }
 
     /// As [`changed`](Self::changed), for a change of which neither WATCH nor waiting clients hear: of a consumer
     /// group, or by XSETID. As in Redis, WATCH does not count these.
     pub fn changed_unwatched(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
         self.count_changes(key.shard, count);
-        if self.keyspace.listeners.is_any() {
-            self.note_by_command(key, event, Concerns::Subscribers);
-        }
+        self.note_by_command(key, event, Concerns::Subscribers);
     }
 
     /// As [`changed_unwatched`](Self::changed_unwatched), but clients who wait for the key hear of it, for what they
     /// wait for may be gone.
     pub fn changed_for_waiters(&mut self, key: &Key<'_>, event: &'static str, count: usize) {
         self.count_changes(key.shard, count);
-        if self.is_noted(key) {
-            self.note_by_command(key, event, Concerns::Waiters);
-        }
+        self.note_by_command(key, event, Concerns::Waiters);
     }
 
+    /// Notes a change as far as anything listens.
+    #[inline]
     fn note_by_command(&mut self, key: &Key<'_>, event: &'static str, concerns: Concerns) {
-        let shard = self.shard(key);
-        let is_awaited = !shard.watchers.is_empty() || !shard.waiters.is_empty();
-        if !is_awaited && !self.keyspace.listeners.tell_news() {
-            self.is_recorded = true;
-            return;
+        let listeners = &self.keyspace.listeners;
+        if !self.is_awaited(key) {
+            if !listeners.is_any() {
+                return;
+            }
+            if !listeners.tell_news() {
+                self.is_recorded |= listeners.has_journal();
+                return;
+            }
         }
         let change = self.change.get_mut().get_or_insert_default();
         change.is_by_command = true;
@@ -181,10 +179,15 @@ impl Db<'_> {
     }
 
     /// Whether anything listens to what happens to a key.
-    #[inline]
     fn is_noted(&self, key: &Key<'_>) -> bool {
+        self.keyspace.listeners.is_any() || self.is_awaited(key)
+    }
+
+    /// Whether clients watch keys of this key's shard, or wait for some.
+    #[inline]
+    fn is_awaited(&self, key: &Key<'_>) -> bool {
         let shard = self.shard(key);
-        self.keyspace.listeners.is_any() || !shard.watchers.is_empty() || !shard.waiters.is_empty()
+        !shard.watchers.is_empty() || !shard.waiters.is_empty()
     }
 
     /// Sends the events that reading has caused. The shards are locked for reading, so nothing else can have happened.

@@ -109,7 +109,7 @@ impl Listeners {
     }
 
     /// Whether the tracker wants to hear.
-    pub(super) fn are_tracked(&self) -> bool {
+    fn are_tracked(&self) -> bool {
         self.is_tracked.load(Relaxed)
     }
 
@@ -124,10 +124,8 @@ impl Listeners {
 
     /// Tells the tracker for which client the calling thread changes keys from now on. Returns for which it did before.
     pub(super) fn set_acting_client(&self, client: u64) -> u64 {
-        match self.tracker.get().filter(|_| self.are_tracked()) {
-            Some(tracker) => tracker.set_acting_client(client),
-            None => 0,
-        }
+        let tracker = self.tracker.get();
+        tracker.map_or(0, |tracker| tracker.set_acting_client(client))
     }
 
     /// Hands a command to the journal, which is to be replayed as it came.
