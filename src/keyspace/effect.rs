@@ -85,13 +85,6 @@ impl Effects {
 
 /// Appends a command as it goes over the wire: a RESP array of bulk strings.
 pub fn write_command(arguments: &[&[u8]], out: &mut Vec<u8>) {
-    /// Of a header and the end of an argument, but for very large ones.
-    const FRAME_BYTES: usize = 16;
-    let bytes: usize = arguments
-        .iter()
-        .map(|argument| argument.len() + FRAME_BYTES)
-        .sum();
-    out.reserve(FRAME_BYTES + bytes);
     header(b'*', arguments.len(), out);
     for argument in arguments {
         header(b'$', argument.len(), out);
@@ -100,21 +93,10 @@ pub fn write_command(arguments: &[&[u8]], out: &mut Vec<u8>) {
     }
 }
 
-#[inline]
 fn header(kind: u8, number: usize, out: &mut Vec<u8>) {
-    // Most numbers have one digit or two: a copy of known length is a single instruction.
-    let digit = |number: usize| b'0' + (number % 10) as u8;
-    match number {
-        0..10 => out.extend_from_slice(&[kind, digit(number), b'\r', b'\n']),
-        10..100 => {
-            out.extend_from_slice(&[kind, digit(number / 10), digit(number), b'\r', b'\n']);
-        }
-        _ => {
-            out.push(kind);
-            out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-            out.extend_from_slice(b"\r\n");
-        }
-    }
+    out.push(kind);
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    out.extend_from_slice(b"\r\n");
 }
 
 #[cfg(test)]
