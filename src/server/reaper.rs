@@ -49,7 +49,7 @@ fn keep_limits(engine: &Engine, pool: &mut Pool) {
         let allocated = || engine.memory_peak.allocated();
         engine.memory_limit.correct(allocated, now_ms);
         if engine.memory_limit.is_exceeded() {
-            engine.make_room_at_last(pool);
+            engine.make_room_until(pool, began + PERIOD);
         }
     }
 }

@@ -23,8 +23,10 @@ const ENDLESS: i64 = 100;
 enum Room {
     /// The limit is kept.
     Enough,
-    /// It is exceeded, and later attempts may find something to evict.
+    /// It is exceeded, and the next attempt goes on.
     NotYet,
+    /// It is exceeded, and other threads have the keys that could go.
+    NotNow,
     /// It is exceeded, and there is nothing to evict.
     Nothing,
 }
@@ -37,14 +39,17 @@ impl Engine {
         self.may_evict(now_ms) && self.attempt(pool, now_ms) == Room::Nothing
     }
 
-    /// Makes room for as long as it takes. For the thread that looks after the limit while no client gives commands.
-    pub fn make_room_at_last(&self, pool: &mut Pool) {
-        let mut now_ms = clock::unix_ms();
-        while self.may_evict(now_ms) && self.attempt(pool, now_ms) == Room::NotYet {
+    /// Makes room, attempt after attempt, until then at most. For the thread that looks after the limit while no client
+    /// gives commands.
+    pub fn make_room_until(&self, pool: &mut Pool, deadline: Instant) {
+        while Instant::now() < deadline {
+            let now_ms = clock::unix_ms();
+            let goes_on = self.may_evict(now_ms) && self.attempt(pool, now_ms) == Room::NotYet;
             self.deliver_pushes();
-            now_ms = clock::unix_ms();
+            if !goes_on {
+                break;
+            }
         }
-        self.deliver_pushes();
     }
 
     /// During a pause nothing changes, and nothing is evicted while the dump is being loaded.
@@ -102,7 +107,7 @@ impl Engine {
             match evicted {
                 Evicted::One => {}
                 Evicted::Nothing => break Room::Nothing,
-                Evicted::NotNow => break Room::NotYet,
+                Evicted::NotNow => break Room::NotNow,
             }
             if self.memory_limit.excess().is_none() {
                 break Room::Enough;
