@@ -4,7 +4,8 @@
 //! ```text
 //! appendonlydir/
 //!   appendonly.aof.manifest      which files belong to it, in which order
-//!   appendonly.aof.2.base.rdb    the data at one moment
+//!   appendonly.aof.2.base.rdb    the data at one moment; if `aof-use-rdb-preamble` is `no`, as commands, in a file
+//!                                appendonly.aof.2.base.aof
 //!   appendonly.aof.3.incr.aof    the effects of all commands since that moment, as they go over the wire
 //!   appendonly.aof.4.incr.aof    those since a rewrite has begun that has not ended
 //! ```
@@ -14,8 +15,10 @@
 //! | file | what it holds |
 //! |---|---|
 //! | `manifest` | the manifest: which files, in which order, and their names |
+//! | `commands` | writes libraries and keys as the commands that create them, for a base without RDB |
 //! | `reader` | the commands of a file, and where a file that was cut off can go on |
 
+pub mod commands;
 pub mod manifest;
 pub mod reader;
 

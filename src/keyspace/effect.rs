@@ -4,6 +4,7 @@
 //! Most commands are replayed as they came. Those whose outcome depends on chance, on the clock or on what other
 //! clients wait for say what they came to: see [`Db::replay_as`](super::db::Db::replay_as).
 
+use crate::resp::request_writer::write_command;
 use std::fmt::Debug;
 use std::ops::Range;
 
@@ -37,7 +38,7 @@ impl Effects {
     /// Adds a command.
     pub fn push(&mut self, database: usize, arguments: &[&[u8]]) {
         let start = self.bytes.len();
-        write_command(arguments, &mut self.bytes);
+        write_command(&mut self.bytes, arguments).expect("a Vec takes everything");
         self.commands.push(Effect {
             database,
             bytes: start..self.bytes.len(),
@@ -83,34 +84,9 @@ impl Effects {
     }
 }
 
-/// Appends a command as it goes over the wire: a RESP array of bulk strings.
-pub fn write_command(arguments: &[&[u8]], out: &mut Vec<u8>) {
-    header(b'*', arguments.len(), out);
-    for argument in arguments {
-        header(b'$', argument.len(), out);
-        out.extend_from_slice(argument);
-        out.extend_from_slice(b"\r\n");
-    }
-}
-
-fn header(kind: u8, number: usize, out: &mut Vec<u8>) {
-    out.push(kind);
-    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-    out.extend_from_slice(b"\r\n");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_of_any_length_are_written() {
-        for number in [0, 9, 10, 42, 99, 100, 1_234_567] {
-            let mut out = Vec::new();
-            header(b'$', number, &mut out);
-            assert_eq!(out, format!("${number}\r\n").as_bytes());
-        }
-    }
 
     #[test]
     fn effects_are_kept_as_they_go_over_the_wire() {

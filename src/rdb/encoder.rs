@@ -50,7 +50,8 @@ impl ValueRef<'_, '_> {
         }
     }
 
-    fn is_empty_collection(&self) -> bool {
+    /// Whether it is a collection without elements: no key of Redis has such a value. (A stream may be empty.)
+    pub fn is_empty_collection(&self) -> bool {
         match *self {
             ValueRef::String(_) | ValueRef::Stream(_) => false,
             ValueRef::List(len, _) | ValueRef::Set(len, _) => len == 0,

@@ -1,8 +1,8 @@
 //! Bytes to protocol and back.
 //!
 //! For the server: [`request`] parses what clients send, [`reply`] writes what they get, [`output`] sends it, and
-//! [`backlog`] keeps what their sockets do not take yet. For clients and tests: [`decoder`] parses replies, [`pretty`]
-//! prints them as redis-cli does.
+//! [`backlog`] keeps what their sockets do not take yet. For the append-only file and replicas: [`request_writer`]
+//! writes commands. For clients and tests: [`decoder`] parses replies, [`pretty`] prints them as redis-cli does.
 
 pub mod backlog;
 pub mod decoder;
@@ -11,3 +11,4 @@ pub mod output;
 pub mod pretty;
 pub mod reply;
 pub mod request;
+pub mod request_writer;

@@ -23,7 +23,8 @@
 //! Any thread appends, with shards locked; the lock of a lane is a leaf, held while a command is copied. One thread
 //! reads.
 
-use crate::keyspace::effect::{Effects, Journal, write_command};
+use crate::keyspace::effect::{Effects, Journal};
+use crate::resp::request_writer::write_command;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
@@ -147,7 +148,7 @@ impl Journal for ChangeLog {
 
     fn append_command(&self, database: usize, arguments: &[&[u8]]) {
         self.append_block((database, database), false, |out| {
-            write_command(arguments, out)
+            write_command(out, arguments).expect("a Vec takes everything");
         });
     }
 }
@@ -160,7 +161,7 @@ impl Lane {
 
 fn select(database: usize, out: &mut Vec<u8>) {
     let number = itoa::Buffer::new().format(database).to_string();
-    write_command(&[b"SELECT", number.as_bytes()], out);
+    write_command(out, &[b"SELECT", number.as_bytes()]).expect("a Vec takes everything");
 }
 
 /// Puts the blocks together.
@@ -289,7 +290,7 @@ mod tests {
         let command = |line: &&str| {
             let words: Vec<&[u8]> = line.split(' ').map(str::as_bytes).collect();
             let mut out = Vec::new();
-            write_command(&words, &mut out);
+            write_command(&mut out, &words).unwrap();
             String::from_utf8(out).unwrap()
         };
         lines.iter().map(command).collect()
@@ -357,7 +358,7 @@ mod tests {
         log.append_command(0, &[b"DEL", b"3"]);
         assert_eq!(read(&mut reader), "");
         let mut bytes = Vec::new();
-        write_command(&[b"DEL", b"1"], &mut bytes);
+        write_command(&mut bytes, &[b"DEL", b"1"]).unwrap();
         let head = Head {
             number: 1,
             len: bytes.len(),

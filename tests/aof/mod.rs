@@ -1,3 +1,4 @@
 //! The append-only file.
 
+mod commands;
 mod real_files;

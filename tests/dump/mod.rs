@@ -9,6 +9,6 @@ mod moments;
 mod my_redis_rdb;
 mod my_redis_rdb_streams;
 mod stream_payloads;
-mod streams;
+pub mod streams;
 mod tools;
 mod transfer;

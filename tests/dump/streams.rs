@@ -102,7 +102,7 @@ XGROUP CREATECONSUMER names "\x00\xff" "\r\n"
 "#;
 
 /// Fills a server with streams of every kind, and with a long one.
-fn fill(client: &mut Client) {
+pub fn fill(client: &mut Client) {
     for line in COMMANDS.lines().filter(|line| !line.is_empty()) {
         let words = split_arguments(line.as_bytes()).expect("the quotes are balanced");
         let reply = client.call(&words);
@@ -125,7 +125,7 @@ fn fill(client: &mut Client) {
 }
 
 /// What can be asked of each stream, as texts, without the facts of these names.
-fn facts(client: &mut Client, left_out: &[&str]) -> BTreeMap<String, String> {
+pub fn facts(client: &mut Client, left_out: &[&str]) -> BTreeMap<String, String> {
     let Value::Array(keys) = client.call(&["KEYS", "*"]) else {
         panic!("KEYS gives an array")
     };
@@ -183,7 +183,7 @@ fn leave_out(value: &mut Value, names: &[&str]) {
 }
 
 #[track_caller]
-fn assert_same(found: &BTreeMap<String, String>, expected: &BTreeMap<String, String>) {
+pub fn assert_same(found: &BTreeMap<String, String>, expected: &BTreeMap<String, String>) {
     let requests = |facts: &BTreeMap<String, String>| facts.keys().cloned().collect::<Vec<_>>();
     assert_eq!(requests(found), requests(expected));
     for (request, answer) in expected {
