@@ -207,16 +207,42 @@ impl Manifest {
     /// Adds a new increment to the end. `prefix` is `appendfilename`.
     pub fn add_increment(&mut self, prefix: &str) -> &FileInfo {
         self.last_increment += 1;
+        self.list_skipped_increment(prefix)
+    }
+
+    /// Gives away the number of the next increment, which is not listed.
+    pub fn skip_increment(&mut self) {
+        self.last_increment += 1;
+    }
+
+    /// Adds the increment whose number was given away last to the end.
+    pub fn list_skipped_increment(&mut self, prefix: &str) -> &FileInfo {
         self.increments.push(FileInfo {
-            name: format!("{prefix}.{}.incr.aof", self.last_increment).into_bytes(),
+            name: self.increment_name(prefix).into_bytes(),
             sequence: self.last_increment,
             kind: Kind::Increment,
         });
         self.increments.last().expect("it was just added")
     }
 
-    /// Puts a new base into the place of the old one, which becomes history, and of all increments but the last
-    /// `newer`, which hold what came after the moment of the base.
+    /// The name of the increment whose number was given away last.
+    pub fn increment_name(&self, prefix: &str) -> String {
+        format!("{prefix}.{}.incr.aof", self.last_increment)
+    }
+
+    /// Gives away the number of the next base, which is not listed.
+    pub fn skip_base(&mut self) {
+        self.last_base += 1;
+    }
+
+    /// The name of the base whose number was given away last.
+    pub fn base_name(&self, prefix: &str, is_rdb: bool) -> String {
+        let format = if is_rdb { "rdb" } else { "aof" };
+        format!("{prefix}.{}.base.{format}", self.last_base)
+    }
+
+    /// Puts the base whose number was given away last into the place of the old one, which becomes history, and of all
+    /// increments but the last `newer`, which hold what came after the moment of the base.
     pub fn replace_base(&mut self, prefix: &str, is_rdb: bool, newer: usize) -> &FileInfo {
         let older = self.increments.len().saturating_sub(newer);
         let replaced = self
@@ -229,10 +255,8 @@ impl Manifest {
             ..file
         });
         self.history.extend(replaced);
-        self.last_base += 1;
-        let format = if is_rdb { "rdb" } else { "aof" };
         self.base.insert(FileInfo {
-            name: format!("{prefix}.{}.base.{format}", self.last_base).into_bytes(),
+            name: self.base_name(prefix, is_rdb).into_bytes(),
             sequence: self.last_base,
             kind: Kind::Base,
         })
@@ -361,6 +385,7 @@ mod tests {
     #[test]
     fn a_rewrite_replaces_what_came_before_its_moment() {
         let mut manifest = Manifest::default();
+        manifest.skip_base();
         assert_eq!(
             manifest.replace_base("a", true, 0).name,
             b"a.1.base.rdb".to_vec()
@@ -368,6 +393,7 @@ mod tests {
         assert_eq!(manifest.add_increment("a").name, b"a.1.incr.aof");
         // A rewrite begins: what comes now is not in its base.
         assert_eq!(manifest.add_increment("a").name, b"a.2.incr.aof");
+        manifest.skip_base();
         assert_eq!(manifest.replace_base("a", false, 1).name, b"a.2.base.aof");
         let text = "file a.2.base.aof seq 2 type b\nfile a.1.base.rdb seq 1 type h\n\
             file a.1.incr.aof seq 1 type h\nfile a.2.incr.aof seq 2 type i\n";

@@ -16,11 +16,19 @@
 //! |---|---|
 //! | `manifest` | the manifest: which files, in which order, and their names |
 //! | `commands` | writes libraries and keys as the commands that create them, for a base without RDB |
+//! | `folder` | the order of the operations by which files come into the folder and go |
+//! | `increment` | an increment while it is written |
 //! | `reader` | the commands of a file, and where a file that was cut off can go on |
 
 pub mod commands;
+pub mod folder;
+pub mod increment;
 pub mod manifest;
 pub mod reader;
+#[cfg(test)]
+mod tests;
 
+pub use folder::{Folder, FolderError};
+pub use increment::Increment;
 pub use manifest::{FileInfo, Kind, Manifest};
-pub use reader::{Item, ReadError, Reader};
+pub use reader::{Item, ReadError, Reader, is_torn};

@@ -6,8 +6,9 @@
 //! *1\r\n$5\r\nMULTI\r\n  ...  *1\r\n$4\r\nEXEC\r\n
 //! ```
 //!
-//! A server that is killed, or loses its power, leaves a last command that was cut off, or a transaction without its
-//! EXEC. The file is whole up to there: [`Reader::whole_bytes`].
+//! A server that is killed leaves a last command that was cut off, or a transaction without its EXEC. The file is whole
+//! up to there: [`Reader::whole_bytes`]. If the power was cut, a file system may have zeroes after that, because the new
+//! length of the file has reached the disk before its content: [`is_torn`].
 
 use std::io::{self, BufRead, Read};
 
@@ -44,6 +45,20 @@ pub struct Reader<R> {
     is_in_transaction: bool,
 }
 
+/// Whether `rest`, the end of a file from where it is whole, is what a power cut may leave: the beginning of a command
+/// or of a transaction, and zeroes.
+pub fn is_torn(rest: &[u8]) -> bool {
+    let zeroes = rest.iter().rev().take_while(|byte| **byte == 0).count();
+    let mut reader = Reader::new(&rest[..rest.len() - zeroes], 0);
+    loop {
+        match reader.next_item() {
+            Ok(Some(_)) => {}
+            Ok(None) | Err(ReadError::Truncated) => return zeroes > 0,
+            Err(_) => return false,
+        }
+    }
+}
+
 impl Item {
     /// The time of an annotation `TS:`, in seconds of Unix time.
     pub fn timestamp_s(&self) -> Option<i64> {
@@ -75,6 +90,11 @@ impl<R: BufRead> Reader<R> {
             whole_bytes: position,
             is_in_transaction: false,
         }
+    }
+
+    /// Bytes of the file that have been read.
+    pub fn position(&self) -> u64 {
+        self.position
     }
 
     /// Bytes of the file up to the end of the last whole command, or of the last whole transaction: if the file is cut
@@ -207,6 +227,20 @@ mod tests {
                 Some(other) => panic!("cut at {cut}: {other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn zeroes_at_the_end_are_no_other_damage() {
+        let bytes = [SET, MULTI, SET, EXEC, SET].concat();
+        let whole = [SET, MULTI, SET, EXEC].concat().len();
+        for cut in whole..bytes.len() {
+            let torn = [&bytes[whole..cut], &[0; 100]].concat();
+            assert!(is_torn(&torn), "cut at {cut}");
+            let damaged = [&torn, SET].concat();
+            assert!(!is_torn(&damaged), "cut at {cut}");
+        }
+        assert!(is_torn(&[&bytes[SET.len()..whole - 1], &[0]].concat()));
+        assert!(!is_torn(b"\x01\0") && !is_torn(SET));
     }
 
     #[test]

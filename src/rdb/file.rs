@@ -39,9 +39,8 @@ use std::path::{self, Path, PathBuf};
 use std::process;
 use std::thread;
 
-use super::disk::{Disk, RealDisk};
 use super::verify::verify;
-use crate::util::system_message;
+use crate::util::disk::{Disk, RealDisk, failed};
 
 /// How much a dump holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,7 +74,7 @@ pub fn replace(
 }
 
 /// [`replace`] on any disk.
-pub(super) fn replace_on(
+pub fn replace_on(
     disk: &dyn Disk,
     path: &Path,
     reads_back: bool,
@@ -152,12 +151,6 @@ fn read_back(output: &Output<'_>, counts: Counts) -> io::Result<()> {
         "{keys} keys ({expires} with an expiry) and {libraries} libraries were to be written in {size} bytes; found \
          {found}"
     )))
-}
-
-/// An error with the step and the path before it, for the log: "rename /data/temp-12.dump.my_rdb: Is a directory".
-fn failed(step: &str, path: &Path, error: io::Error) -> io::Error {
-    let words = system_message(&error);
-    io::Error::new(error.kind(), format!("{step} {}: {words}", path.display()))
 }
 
 /// The temporary file while it is written.

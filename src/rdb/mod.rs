@@ -11,7 +11,7 @@
 //! | `writer`: the frame of a file | `reader`: the frame of a file |
 //! | `encoder`: keys, values, strings | `value`: the values, `encodings`: packed ones |
 //! | `file`: replacing a file as a whole | `source`: bytes, lengths, strings; `elements`: many strings in one block |
-//! | `disk`: the operations of that | `verify`: whether a file is whole |
+//! | | `verify`: whether a file is whole |
 //!
 //! Both use `checksum`. Streams have a folder, `stream`. `payload` is a single value: DUMP and RESTORE.
 //!
@@ -20,7 +20,6 @@
 //! `explain` reads a file for people: it gives the meaning of every byte.
 
 pub mod checksum;
-pub mod disk;
 mod elements;
 pub mod encoder;
 pub mod encodings;

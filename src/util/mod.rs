@@ -2,6 +2,7 @@
 //! replaced.
 
 pub mod clock;
+pub mod disk;
 pub mod doorbell;
 pub mod files;
 pub mod glob;
@@ -15,6 +16,8 @@ pub mod open_files;
 pub mod partial_sort;
 pub mod quoting;
 pub mod scheduling;
+#[cfg(test)]
+pub(crate) mod test_disk;
 
 use std::io;
 

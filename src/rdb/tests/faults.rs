@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use super::test_disk::{EIO, ENOSPC, Fault, Keys, TestDisk, keys, loaded};
+use super::saved::{Keys, keys, loaded, path, save};
+use crate::util::test_disk::{EIO, ENOSPC, Fault, TestDisk};
 
 const OLD: (u64, &[u8]) = (3, b"old");
 const NEW: (u64, &[u8]) = (7, b"the new value");
@@ -10,13 +11,13 @@ const NEW: (u64, &[u8]) = (7, b"the new value");
 const PIECE: usize = 40;
 
 fn holds(disk: &TestDisk) -> Keys {
-    loaded(&fs::read(disk.dump()).expect("there is a dump")).expect("it is whole")
+    loaded(&fs::read(path(disk)).expect("there is a dump")).expect("it is whole")
 }
 
 /// A disk with the old dump.
 fn disk_with_old_dump() -> TestDisk {
     let disk = TestDisk::new();
-    disk.save(OLD.0, OLD.1, PIECE).expect("nothing fails");
+    save(&disk, OLD.0, OLD.1, PIECE).expect("nothing fails");
     disk.count.set(0);
     disk
 }
@@ -24,7 +25,7 @@ fn disk_with_old_dump() -> TestDisk {
 /// The number of operations of a save without a fault.
 fn operations() -> usize {
     let disk = disk_with_old_dump();
-    disk.save(NEW.0, NEW.1, PIECE).expect("nothing fails");
+    save(&disk, NEW.0, NEW.1, PIECE).expect("nothing fails");
     disk.count.get()
 }
 
@@ -61,14 +62,13 @@ fn after_any_fault_the_old_dump_stands_and_the_next_save_succeeds() {
 fn check(at: usize, step: &str, fault: Fault) {
     let disk = disk_with_old_dump();
     disk.fault.set(Some((at, fault)));
-    let error = disk
-        .save(NEW.0, NEW.1, PIECE)
+    let error = save(&disk, NEW.0, NEW.1, PIECE)
         .expect_err("a step has failed")
         .to_string();
     assert_eq!(disk.failed.get(), step);
 
     let temporary = format!("temp-{}.dump.my_rdb", std::process::id());
-    let path = match (at, step) {
+    let at_fault = match (at, step) {
         (0, _) | (_, "fsync directory") => disk.directory.clone(),
         _ => disk.directory.join(temporary),
     };
@@ -82,13 +82,13 @@ fn check(at: usize, step: &str, fault: Fault) {
             let offset = if at == 8 { 0 } else { 137 };
             format!(
                 "read back {}: [offset {offset}] Cannot read on: {words}",
-                path.display()
+                at_fault.display()
             )
         }
         _ => format!(
             "{} {}: {words}",
             step.split(' ').next().expect("a word"),
-            path.display()
+            at_fault.display()
         ),
     };
     assert_eq!(error, expected);
@@ -99,8 +99,7 @@ fn check(at: usize, step: &str, fault: Fault) {
     assert_eq!(disk.names(), ["dump.my_rdb"], "{step}");
 
     disk.fault.set(None);
-    disk.save(NEW.0, NEW.1, PIECE)
-        .expect("nothing fails any more");
+    save(&disk, NEW.0, NEW.1, PIECE).expect("nothing fails any more");
     assert_eq!(holds(&disk), keys(NEW));
     assert_eq!(disk.names(), ["dump.my_rdb"]);
 }
@@ -112,7 +111,7 @@ fn a_short_write_is_continued() {
     for write in 2..=5 {
         disk.count.set(0);
         disk.fault.set(Some((write, Fault::OnlyShort)));
-        disk.save(NEW.0, NEW.1, PIECE).expect("nothing fails");
+        save(&disk, NEW.0, NEW.1, PIECE).expect("nothing fails");
         assert_eq!(disk.count.get(), operations() + 1);
         assert_eq!(holds(&disk), keys(NEW));
     }

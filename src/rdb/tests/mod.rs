@@ -5,6 +5,6 @@ mod crash;
 mod faults;
 mod hostile;
 mod real_tools;
+mod saved;
 mod stream_faults;
 mod streams;
-mod test_disk;

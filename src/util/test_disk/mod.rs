@@ -1,27 +1,29 @@
 //! A disk for tests: the real one, in a directory of its own. It can make any operation fail or leave it out, and it
-//! records the operations.
+//! records the operations. [`power_cut`] computes what a power cut may leave of them.
 
+pub mod power_cut;
+
+use super::disk::{Disk, RealDisk};
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
+use std::os::fd::{AsRawFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::{env, process};
 
-use super::super::disk::{Disk, RealDisk};
-use super::super::file::{self, Counts};
-use super::super::format::VERSION_FOR_ALL;
-use super::super::{Item, Reader, Value, ValueRef, Writer, WriterOptions};
-
-/// A recorded operation. Files are identified by the order of their creation.
+/// A recorded operation. Files are identified by the order of their creation: their names may change.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Operation {
     /// A new file of this name.
     Create(String),
-    /// This number of bytes was appended to the file created last.
-    Write(Vec<u8>),
-    /// The content of that file is durable.
-    Sync,
+    /// These bytes were appended to a file.
+    Write(usize, Vec<u8>),
+    /// The content of a file is durable.
+    Sync(usize),
+    /// A file was cut off at this length.
+    Truncate(usize, u64),
     /// The file with the first name has the second name now.
     Rename(String, String),
     /// All names are durable.
@@ -47,6 +49,7 @@ pub const ENOSPC: i32 = 28;
 pub const EIO: i32 = 5;
 
 /// A value that is changed through a shared reference, from any thread.
+#[derive(Debug)]
 pub struct Shared<T>(Mutex<T>);
 
 impl<T: Copy> Shared<T> {
@@ -68,20 +71,30 @@ impl<T: Copy> Shared<T> {
 }
 
 /// A disk for tests (see the head of the file). Dropping it removes the directory.
+#[derive(Debug)]
 pub struct TestDisk {
     pub directory: PathBuf,
     /// The number of operations so far, including those that failed.
     pub count: Shared<usize>,
     /// The operation that is to fail, counted from 0, and the fault.
     pub fault: Shared<Option<(usize, Fault)>>,
-    /// Whether the file created last has been synced or removed. Reading back waits for that, so that the order of the
-    /// operations is always equal.
-    is_synced: Shared<bool>,
     /// The words "fsync" or "fsync directory": an operation that is silently left out.
     pub left_out: Shared<&'static str>,
     /// The name of the operation that failed.
     pub failed: Shared<&'static str>,
     pub done: Mutex<Vec<Operation>>,
+    files: Mutex<Files>,
+}
+
+/// Which file is which.
+#[derive(Debug, Default)]
+struct Files {
+    created: usize,
+    by_name: HashMap<String, usize>,
+    by_descriptor: HashMap<RawFd, usize>,
+    /// A file that was created, and neither synced nor removed yet. Reading it back waits for that, so that the order
+    /// of the operations is always equal.
+    unsynced: Option<String>,
 }
 
 impl TestDisk {
@@ -95,15 +108,11 @@ impl TestDisk {
             directory,
             count: Shared::new(0),
             fault: Shared::new(None),
-            is_synced: Shared::new(true),
             left_out: Shared::new(""),
             failed: Shared::new(""),
-            done: Mutex::new(Vec::new()),
+            done: Mutex::default(),
+            files: Mutex::default(),
         }
-    }
-
-    pub fn dump(&self) -> PathBuf {
-        self.directory.join("dump.my_rdb")
     }
 
     /// The files of the directory by name.
@@ -116,18 +125,9 @@ impl TestDisk {
         names
     }
 
-    /// Saves a dump of `keys` keys with one value, in writes of `piece` bytes.
-    pub fn save(&self, keys: u64, value: &[u8], piece: usize) -> io::Result<u64> {
-        let bytes = dump(keys, value);
-        file::replace_on(self, &self.dump(), true, |output| {
-            bytes
-                .chunks(piece)
-                .try_for_each(|piece| output.write_all(piece))?;
-            Ok(Counts {
-                keys,
-                ..Counts::default()
-            })
-        })
+    /// What has been done, from the beginning or the last call.
+    pub fn take_done(&self) -> Vec<Operation> {
+        std::mem::take(&mut *self.done.lock().expect("no test panicked"))
     }
 
     /// Counts an operation, and fails if it is its turn.
@@ -148,6 +148,19 @@ impl TestDisk {
         self.done.lock().expect("no test panicked").push(operation);
         Ok(())
     }
+
+    fn files(&self) -> std::sync::MutexGuard<'_, Files> {
+        self.files.lock().expect("no test panicked")
+    }
+
+    fn number_of(&self, file: &File) -> usize {
+        self.files().by_descriptor[&file.as_raw_fd()]
+    }
+
+    /// The file is synced, or will not be.
+    fn end_wait(&self) {
+        self.files().unsynced = None;
+    }
 }
 
 impl Drop for TestDisk {
@@ -159,8 +172,27 @@ impl Drop for TestDisk {
 impl Disk for TestDisk {
     fn create(&self, path: &Path) -> io::Result<File> {
         self.note("create", Operation::Create(name(path)))?;
-        self.is_synced.set(false);
-        RealDisk.create(path)
+        let file = RealDisk.create(path)?;
+        let files = &mut *self.files();
+        files.by_name.insert(name(path), files.created);
+        files.by_descriptor.insert(file.as_raw_fd(), files.created);
+        files.created += 1;
+        files.unsynced = Some(name(path));
+        Ok(file)
+    }
+
+    fn open_to_append(&self, path: &Path) -> io::Result<File> {
+        self.step("open to append")?;
+        let file = RealDisk.open_to_append(path)?;
+        let files = &mut *self.files();
+        let number = files.by_name[&name(path)];
+        files.by_descriptor.insert(file.as_raw_fd(), number);
+        Ok(file)
+    }
+
+    fn create_directory(&self, path: &Path) -> io::Result<()> {
+        self.step("create directory")?;
+        RealDisk.create_directory(path)
     }
 
     fn write(&self, file: &File, bytes: &[u8]) -> io::Result<usize> {
@@ -176,23 +208,29 @@ impl Disk for TestDisk {
             },
             _ => {}
         }
-        self.note("write", Operation::Write(bytes.to_vec()))?;
+        let number = self.number_of(file);
+        self.note("write", Operation::Write(number, bytes.to_vec()))?;
         RealDisk.write(file, bytes)
     }
 
     fn sync(&self, file: &File) -> io::Result<()> {
         if self.left_out.get() == "fsync" {
-            self.is_synced.set(true);
+            self.end_wait();
             return Ok(());
         }
-        let noted = self.note("fsync", Operation::Sync);
-        self.is_synced.set(true);
+        let noted = self.note("fsync", Operation::Sync(self.number_of(file)));
+        self.end_wait();
         noted?;
         RealDisk.sync(file)
     }
 
+    fn truncate(&self, file: &File, len: u64) -> io::Result<()> {
+        self.note("truncate", Operation::Truncate(self.number_of(file), len))?;
+        RealDisk.truncate(file, len)
+    }
+
     fn open(&self, path: &Path) -> io::Result<File> {
-        while !self.is_synced.get() {
+        while self.files().unsynced == Some(name(path)) {
             std::thread::yield_now();
         }
         self.step("open")?;
@@ -206,6 +244,10 @@ impl Disk for TestDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         self.note("rename", Operation::Rename(name(from), name(to)))?;
+        let files = &mut *self.files();
+        if let Some(number) = files.by_name.remove(&name(from)) {
+            files.by_name.insert(name(to), number);
+        }
         RealDisk.rename(from, to)
     }
 
@@ -218,7 +260,7 @@ impl Disk for TestDisk {
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.is_synced.set(true);
+        self.end_wait();
         self.note("remove", Operation::Remove(name(path)))?;
         RealDisk.remove(path)
     }
@@ -229,46 +271,4 @@ fn name(path: &Path) -> String {
         .expect("a file has a name")
         .to_string_lossy()
         .into_owned()
-}
-
-/// A dump of keys `0`, `1`, ..., each with this value.
-pub fn dump(keys: u64, value: &[u8]) -> Vec<u8> {
-    let options = WriterOptions {
-        version: VERSION_FOR_ALL,
-        compression: false,
-        checksum: true,
-    };
-    let write = || {
-        let mut writer = Writer::new(Vec::new(), options)?;
-        for key in 0..keys {
-            writer.key(key.to_string().as_bytes(), None, ValueRef::String(value))?;
-        }
-        writer.finish()
-    };
-    write().expect("a Vec takes everything")
-}
-
-/// Keys and values in the order of a dump.
-pub type Keys = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// The bytes that `dump` writes.
-pub fn keys((keys, value): (u64, &[u8])) -> Keys {
-    (0..keys)
-        .map(|key| (key.to_string().into_bytes(), value.to_vec()))
-        .collect()
-}
-
-/// The content of a dump. None if it cannot be loaded.
-pub fn loaded(file: &[u8]) -> Option<Keys> {
-    let mut reader = Reader::new(file).ok()?;
-    let mut keys = Keys::new();
-    while let Some(item) = reader.next().ok()? {
-        if let Item::Key(record) = item {
-            let Value::String(value) = record.value else {
-                return None;
-            };
-            keys.push((record.key, value));
-        }
-    }
-    Some(keys)
 }
