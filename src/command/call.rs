@@ -49,6 +49,8 @@ pub enum Then {
     BeginSave,
     /// The connection sends the dump, as the last thing.
     SendDump,
+    /// The connection loads the append-only file anew, and answers: DEBUG LOADAOF.
+    LoadAppendOnly,
     /// The connection sleeps until the client has been served.
     Wait(Waiting),
     /// The command did not run, since CLIENT PAUSE makes it wait; the connection gives it again when the pause is over.

@@ -4,6 +4,7 @@
 use crate::keyspace::entry::WrongType;
 use crate::keyspace::locks::Busy;
 use crate::lua::interpreter::Kind;
+use crate::state::WriteRefusal;
 use crate::types::hyperloglog::Corrupted;
 use crate::util::quoting::c_string;
 use std::fmt;
@@ -75,7 +76,7 @@ pub enum CommandError {
     OutOfMemory,
     /// A script without `allow-oom`, in a transaction that was begun before memory was short.
     ScriptOutOfMemory,
-    StopWrites,
+    StopWrites(WriteRefusal),
     /// A handler has reached for a key that its command does not declare.
     UndeclaredKey,
     /// The command, and the directive that says which clients may use it.
@@ -83,7 +84,7 @@ pub enum CommandError {
     Loading,
     /// A script of this kind has run for too long, and holds a lock that the command needs.
     Busy(Kind),
-    StopWritingScripts,
+    StopWritingScripts(WriteRefusal),
     /// A script is no Lua: the interpreter's message.
     NotCompiled(Vec<u8>),
     SaveInProgress,
@@ -246,7 +247,10 @@ impl fmt::Display for CommandError {
                 "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'"
             }
             OutOfMemory => "OOM command not allowed when used memory > 'maxmemory'.",
-            StopWrites => {
+            StopWrites(WriteRefusal::AppendOnly(words)) => {
+                return write!(f, "MISCONF Errors writing to the AOF file: {words}");
+            }
+            StopWrites(WriteRefusal::Dump) => {
                 "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
                  Commands that may modify the data set are disabled, because this instance is configured to report \
                  errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
@@ -259,7 +263,14 @@ impl fmt::Display for CommandError {
             Busy(Kind::Functions) => {
                 "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
             }
-            StopWritingScripts => {
+            StopWritingScripts(WriteRefusal::AppendOnly(words)) => {
+                return write!(
+                    f,
+                    "MISCONF Redis is configured to persist data to AOF, but it's currently unable to persist to disk. \
+                     Writable scripts are blocked. Use 'no-writes' flag for read only scripts. AOF error: {words}"
+                );
+            }
+            StopWritingScripts(WriteRefusal::Dump) => {
                 "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
                  Writable scripts are blocked. Use 'no-writes' flag for read only scripts."
             }

@@ -257,7 +257,7 @@ impl<'a> Db<'a> {
     /// them; here they are never seen.
     pub fn len(&self) -> usize {
         self.own_shards()
-            .map(|shard| shard.len() - shard.due_count(self.view.now_ms))
+            .map(|shard| shard.len() - shard.due_count(self.view.expiry_ms()))
             .sum()
     }
 
@@ -270,7 +270,7 @@ impl<'a> Db<'a> {
     pub fn iter(&self) -> impl Iterator<Item = Entry<'_>> {
         self.own_shards()
             .flat_map(Shard::iter)
-            .filter(|entry| !entry.is_expired(self.view.now_ms))
+            .filter(|entry| !entry.is_expired(self.view.expiry_ms()))
     }
 
     /// Visits some entries and returns the cursor to go on with, 0 at the end. The low 8 bits of a cursor are the
@@ -295,7 +295,7 @@ impl<'a> Db<'a> {
         // A place in a shard that is empty now says nothing of the next one.
         let place = if visited == number { cursor / COUNT } else { 0 };
         let next = shard.scan(place, |entry| {
-            if !entry.is_expired(self.view.now_ms) {
+            if !entry.is_expired(self.view.expiry_ms()) {
                 visit(entry);
             }
         });
@@ -320,7 +320,7 @@ impl<'a> Db<'a> {
                 None => true,
             };
             let entry = self.own_shards().find(holds_place)?.random(&mut random)?;
-            if !entry.is_expired(self.view.now_ms) {
+            if !entry.is_expired(self.view.expiry_ms()) {
                 return Some(entry);
             }
         }
@@ -561,7 +561,7 @@ impl<'a> Db<'a> {
 
     /// Whether a key is still there although it has expired.
     pub fn is_expired(&mut self, key: &Key<'_>) -> bool {
-        let now_ms = self.view.now_ms;
+        let now_ms = self.view.expiry_ms();
         let shard = self.shard(key);
         // The cell may be behind: the command before, under this lock, may have set an earlier deadline.
         let earliest_ms = shard.earliest_deadline_ms();
@@ -602,7 +602,7 @@ impl<'a> Db<'a> {
     /// Removes up to `most` keys of a shard that are due.
     pub(super) fn remove_due(&mut self, shard: usize, most: usize) {
         for _ in 0..most {
-            let due = self.guards[0].1.exclusive().due_key(self.view.now_ms);
+            let due = self.guards[0].1.exclusive().due_key(self.view.expiry_ms());
             let Some(bytes) = due else { return };
             let key = Key::new(shard / SHARDS, &bytes);
             self.expire(&key);

@@ -14,7 +14,7 @@ pub struct Gate {
 
 impl Gate {
     /// Called with all shards locked exclusively, so that no change is under way.
-    pub(super) fn close(&self) {
+    pub fn close(&self) {
         self.is_closed.store(true, SeqCst);
     }
 

@@ -90,6 +90,11 @@ impl Listeners {
         self.update();
     }
 
+    /// Where the journal ends; 0 if there is none.
+    pub(super) fn journal_end(&self) -> u64 {
+        self.journal.get().map_or(0, |journal| journal.end())
+    }
+
     /// Whether anything is to be noted of changes.
     #[inline]
     pub(super) fn is_any(&self) -> bool {
@@ -132,6 +137,13 @@ impl Listeners {
     pub(super) fn append_command(&self, database: usize, arguments: &[&[u8]]) {
         if let Some(journal) = self.journal.get() {
             journal.append_command(database, arguments);
+        }
+    }
+
+    /// Hands a command to the journal that has changed something else than keys, if the journal wants to hear.
+    pub fn record(&self, database: usize, arguments: &[&[u8]]) {
+        if self.has_journal() {
+            self.append_command(database, arguments);
         }
     }
 

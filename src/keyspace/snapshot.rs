@@ -23,7 +23,7 @@ use super::db::Db;
 use super::kept::ShardImage;
 use super::locks::Locks;
 use super::shard_lock::{Patience, at_last};
-use super::space::shards_of_database;
+use super::space::{Keyspace, shards_of_database};
 use super::view::View;
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -38,6 +38,8 @@ pub struct Snapshot<'a> {
     id: SnapshotId,
     /// [`Keyspace::changes`](super::space::Keyspace::changes) at that moment, of what it holds.
     pub changes: u64,
+    /// What the journal has taken note of at that moment: it, and the effects that follow, give all that is now.
+    pub journal_end: u64,
     /// The databases in order.
     pub sizes: Vec<DatabaseSize>,
     /// The first shard that has not been taken, counted over all databases.
@@ -56,12 +58,10 @@ pub struct DatabaseSize {
 }
 
 impl Locks {
-    /// The keyspace as it is now. `closes` holds back all changes from this moment on, until the gate is opened.
-    pub fn snapshot(&self, closes: bool) -> Snapshot<'_> {
+    /// The keyspace as it is now. `at_the_moment` is called while all shards are locked.
+    pub fn snapshot(&self, at_the_moment: impl FnOnce(&Keyspace)) -> Snapshot<'_> {
         let mut db = self.write_all(View::from(0));
-        if closes {
-            self.gate.close();
-        }
+        at_the_moment(self.keyspace());
         self.begin_snapshot(&mut db, 0..self.cells().len())
     }
 
@@ -79,6 +79,7 @@ impl Locks {
             locks: self,
             id,
             changes: self.changes_in(shards.clone()),
+            journal_end: self.listeners.journal_end(),
             sizes: db.begin_snapshot(id),
             next_shard: AtomicUsize::new(shards.start),
             end: shards.end,
@@ -245,7 +246,7 @@ mod tests {
         for round in 0..6 {
             (0..2000).for_each(|number| change(&keyspace, number, round));
             let expected = live(&keyspace);
-            let snapshot = keyspace.snapshot(false);
+            let snapshot = keyspace.snapshot(|_| {});
             assert_eq!(snapshot.sizes[0].keys, expected[0].len());
             // Every other shard is left unchanged, or changed a little; then all are.
             (0..round * 100).for_each(|number| change(&keyspace, number, round + 1));
@@ -266,7 +267,7 @@ mod tests {
         for round in 0..4 {
             (0..300).for_each(|number| change(&keyspace, number, round));
             expected.push(live(&keyspace));
-            snapshots.push(keyspace.snapshot(false));
+            snapshots.push(keyspace.snapshot(|_| {}));
         }
         (0..300).for_each(|number| change(&keyspace, number, 4));
         // Taken in another order than they were made in.
@@ -281,17 +282,17 @@ mod tests {
     fn one_that_is_given_up_leaves_nothing_behind() {
         let keyspace = Locks::new(1);
         (0..100).for_each(|number| change(&keyspace, number, 0));
-        drop(keyspace.snapshot(false));
+        drop(keyspace.snapshot(|_| {}));
         (0..100).for_each(|number| change(&keyspace, number, 1));
         let expected = live(&keyspace);
-        assert_eq!(written(keyspace.snapshot(false)), expected);
+        assert_eq!(written(keyspace.snapshot(|_| {})), expected);
     }
 
     #[test]
     fn a_closed_gate_holds_back_changes_but_no_readers() {
         let keyspace = Locks::new(1);
         change(&keyspace, 0, 0);
-        let snapshot = keyspace.snapshot(true);
+        let snapshot = keyspace.snapshot(|keyspace| keyspace.gate.close());
         let expected = live(&keyspace);
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| change(&keyspace, 0, 1));

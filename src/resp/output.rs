@@ -169,6 +169,18 @@ impl Reply {
         all
     }
 
+    /// Takes all bytes out of an output of which nothing is sent yet. It keeps its room.
+    pub fn take_bytes(&mut self) -> Vec<u8> {
+        if self.parts.is_empty() {
+            let bytes = self.bytes.to_vec();
+            self.clear();
+            return bytes;
+        }
+        let mut all = Vec::with_capacity(self.len());
+        self.write_to(&mut all).expect("a vector takes everything");
+        all
+    }
+
     /// Removes what was written after the undo point.
     pub fn undo_to(&mut self, point: UndoPoint) {
         self.bytes.truncate(point.bytes);

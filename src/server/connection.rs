@@ -20,6 +20,7 @@
 //!    write to the socket. With a backlog none may: the backlog goes out first.
 //! 4. A message of which another thread has written the beginning goes out before anything else.
 
+use super::append_only;
 use super::lookahead::LookAhead;
 use super::socket::{Socket, WithoutWaiting};
 use super::transfer;
@@ -30,6 +31,7 @@ use crate::command::session::transaction::Watched;
 use crate::resp::backlog::Backlog;
 use crate::resp::reply::{Protocol, Reply};
 use crate::resp::request::{RequestLimits, RequestParser};
+use crate::state::append_only::durability::Departure;
 use crate::state::clients::Client;
 use crate::state::tracking;
 use crate::state::waiting::{Outcome, Waiting};
@@ -55,6 +57,8 @@ const FLUSH_BYTES: usize = 64 * 1024;
 const FAREWELL: Duration = Duration::from_secs(60);
 /// What a client that must log in may leave unread, beside what its socket takes: more is no attempt to log in.
 const UNAUTHENTICATED_UNREAD_BYTES: usize = 1024;
+/// Replies that another thread may send when they are on the disk: larger ones are not copied.
+const DEFERRED_BYTES: usize = 16 * 1024;
 /// Replies of this size may have to wait for the client to read.
 const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
 
@@ -212,6 +216,14 @@ impl<'a> Connection<'a> {
                     self.send_all()?;
                     transfer::send_dump(self.engine, self.socket, &self.session)?;
                     return Ok(false);
+                }
+                Then::LoadAppendOnly => {
+                    executor.release();
+                    match append_only::load_anew(self.engine) {
+                        Ok(()) => self.reply.ok(),
+                        Err(text) => self.reply.error(text.as_bytes()),
+                    }
+                    executor.resume();
                 }
                 Then::Wait(waiting) => {
                     executor.release();
@@ -394,7 +406,54 @@ impl<'a> Connection<'a> {
 
     /// Delivers what the commands have pushed to other clients. Then sends the replies, as far as the socket takes them
     /// without waiting; the rest is kept in the backlog.
+    ///
+    /// With `appendfsync always`, that is done when everything is on the disk that the replies may tell of, perhaps by
+    /// another thread.
     fn flush(&mut self) -> io::Result<()> {
+        if self.delays_replies() && self.defer()? == Departure::Deferred {
+            return Ok(());
+        }
+        self.send()
+    }
+
+    /// Whether replies have to wait: for the disk, or for those before that do.
+    fn delays_replies(&self) -> bool {
+        let deferred = &self.session.client.buffers.deferred_replies;
+        self.engine.append_only.durability.delays_replies() || deferred.load(Relaxed) > 0
+    }
+
+    /// What becomes of the replies. If other threads may write to the socket too, this thread waits.
+    fn defer(&mut self) -> io::Result<Departure> {
+        let append_only = &self.engine.append_only;
+        let durability = &append_only.durability;
+        let end = append_only.end();
+        let may_defer = (1..=DEFERRED_BYTES).contains(&self.reply.len())
+            && self.backlog.is_empty()
+            && !self.may_get_messages()
+            && !self.engine.pushes.are_any();
+        let departure = match may_defer {
+            true => durability.depart(end, &self.session.client, || self.reply.take_bytes()),
+            false => self.wait_for_disk(end),
+        };
+        match departure {
+            Departure::Never => Err(ErrorKind::ConnectionAborted.into()),
+            departure => Ok(departure),
+        }
+    }
+
+    fn wait_for_disk(&self, end: u64) -> Departure {
+        let durability = &self.engine.append_only.durability;
+        match durability.wait_for(end) {
+            true => {
+                durability.wait_until_sent(&self.session.client);
+                Departure::Now
+            }
+            false => Departure::Never,
+        }
+    }
+
+    /// Sends what is to be sent now.
+    fn send(&mut self) -> io::Result<()> {
         self.engine.deliver_pushes();
         let unsent = self.backlog.len() + self.reply.len();
         if unsent == 0 {
@@ -425,7 +484,12 @@ impl<'a> Connection<'a> {
     /// Sends all output, at the end of a connection or before a dump. Waits for a client that is slow, but not for one
     /// that reads nothing for [`FAREWELL`]. Requests that the client sends meanwhile are not read.
     fn send_all(&mut self) -> io::Result<()> {
-        self.flush()?;
+        if self.delays_replies()
+            && self.wait_for_disk(self.engine.append_only.end()) == Departure::Never
+        {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        self.send()?;
         while !self.backlog.is_empty() {
             let wakeup = Wakeup {
                 bell: None,

@@ -10,9 +10,11 @@ use crate::keyspace::entry::Entry;
 use crate::keyspace::evict::Order;
 use crate::keyspace::kept::ShardImage;
 use crate::keyspace::snapshot::Snapshot;
+use crate::keyspace::space::Keyspace;
 use crate::rdb::file::Counts;
+use crate::rdb::format::VERSION_FOR_SERVERS;
 use crate::rdb::{Encoder, Usage, Writer, WriterOptions};
-use crate::state::scripts::libraries::Table;
+use crate::state::scripts::libraries::{Library, Table};
 use crate::state::{Server, values};
 use crate::util::clock;
 use std::io::{self, Write};
@@ -40,14 +42,19 @@ pub struct Image<'a> {
 }
 
 impl Image<'_> {
-    /// The data as they are now. `closes` holds back all changes from this moment on, until the gate is opened.
-    pub fn take(engine: &Engine, closes: bool) -> Image<'_> {
+    /// The data as they are now. `at_the_moment` is called while all keys are locked.
+    pub fn take(engine: &Engine, at_the_moment: impl FnOnce(&Keyspace)) -> Image<'_> {
         Image {
-            snapshot: engine.locks.snapshot(closes),
+            snapshot: engine.locks.snapshot(at_the_moment),
             // After the snapshot: a change of functions is counted when it is made. So the table has all changes that
             // the snapshot's count says are saved, and all that a closed gate does not hold back.
             libraries: engine.scripts.libraries.table(),
         }
+    }
+
+    /// The function libraries.
+    pub fn libraries(&self) -> impl Iterator<Item = &Library> {
+        self.libraries.libraries.values().map(|library| &**library)
     }
 
     /// How much the dump will hold. The written file is checked against this.
@@ -61,22 +68,53 @@ impl Image<'_> {
     }
 }
 
+/// The manner in which a dump is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Form {
+    options: WriterOptions,
+    /// Whether it is the base of an append-only file.
+    is_base: bool,
+}
+
+impl Form {
+    /// A dump for tools, as the directives want it.
+    pub fn of_dump(server: &Server) -> Form {
+        Form {
+            options: values::writer_options(&server.config),
+            is_base: false,
+        }
+    }
+
+    /// The base of an append-only file. Servers read it, not tools: so it has the version that all servers since Redis
+    /// 7.0 read, with all that streams have.
+    pub fn of_base(server: &Server) -> Form {
+        Form {
+            options: WriterOptions {
+                version: VERSION_FOR_SERVERS,
+                ..values::writer_options(&server.config)
+            },
+            is_base: true,
+        }
+    }
+}
+
 /// Writes the whole file, counting the keys in `written`, and gives the output back. The snapshot is dropped shard by
 /// shard, each as soon as it is written.
 pub fn write<W: Write + Send>(
     server: &Server,
     image: &Image,
+    form: Form,
     output: W,
     written: &AtomicU64,
 ) -> io::Result<W> {
-    let mut writer = new_writer(server, output)?;
-    write_facts(server, &mut writer)?;
+    let mut writer = Writer::new(output, form.options)?;
+    write_facts(server, form, &mut writer)?;
     write_libraries(&image.libraries, &mut writer)?;
     let snapshot = &image.snapshot;
     let task = Task {
         snapshot,
         writer: Mutex::new(writer),
-        options: values::writer_options(&server.config),
+        options: form.options,
         order: server.config.eviction_policy().map(|policy| policy.order),
         access: server.keyspace.access_rules.access(clock::unix_ms()),
         key_delay: Duration::from_micros(server.config.rdb_key_save_delay.get().max(0) as u64),
@@ -95,25 +133,22 @@ pub fn write<W: Write + Send>(
 
 /// Writes a dump with the functions and without keys.
 pub fn write_without_keys<W: Write>(server: &Server, output: W) -> io::Result<W> {
-    let mut writer = new_writer(server, output)?;
-    write_facts(server, &mut writer)?;
+    let form = Form::of_dump(server);
+    let mut writer = Writer::new(output, form.options)?;
+    write_facts(server, form, &mut writer)?;
     write_libraries(&server.scripts.libraries.table(), &mut writer)?;
     writer.finish()
 }
 
-fn new_writer<W: Write>(server: &Server, output: W) -> io::Result<Writer<W>> {
-    Writer::new(output, values::writer_options(&server.config))
-}
-
 /// Writes the facts about the file (AUX fields), in Redis' order.
-fn write_facts<W: Write>(server: &Server, writer: &mut Writer<W>) -> io::Result<()> {
+fn write_facts<W: Write>(server: &Server, form: Form, writer: &mut Writer<W>) -> io::Result<()> {
     let time_s = clock::unix_ms() / 1000;
     let used_bytes = server.memory_peak.measure().allocated;
     writer.aux(b"redis-ver", REDIS_VERSION.as_bytes())?;
     writer.aux(b"redis-bits", b"64")?;
     writer.aux(b"ctime", time_s.to_string().as_bytes())?;
     writer.aux(b"used-mem", used_bytes.to_string().as_bytes())?;
-    writer.aux(b"aof-base", b"0")
+    writer.aux(b"aof-base", if form.is_base { b"1" } else { b"0" })
 }
 
 /// Writes the function libraries. If there is none, every tool reads the file; with one, only those of Redis 7 and

@@ -38,7 +38,8 @@ const NAMED_EMPTY_KEYS: u64 = 10;
 const KEYS_PER_LOOK: u64 = 4096;
 
 /// Why loading ended before the end of the file.
-enum Stop {
+#[derive(Debug)]
+pub enum Stop {
     /// The file cannot be loaded; the text says why.
     Fault(String),
     /// The server was requested to stop.
@@ -54,17 +55,14 @@ enum Stop {
 pub fn load(server: &Engine, path: &Path) -> Result<bool, String> {
     let file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            server.loading.end();
-            return Ok(true);
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
         Err(error) => return Err(format!("Can't open {}: {error}", path.display())),
     };
     let bytes = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
     server.loading.total_bytes.store(bytes, Relaxed);
     let began = Instant::now();
-    match load_file(server, file) {
-        Ok(()) => {}
+    match load_file(server, file, clock::unix_ms()) {
+        Ok(_) => {}
         Err(Stop::Fault(reason)) => {
             return Err(format!(
                 "Can't load {}, which stays as it is: {reason}",
@@ -74,7 +72,6 @@ pub fn load(server: &Engine, path: &Path) -> Result<bool, String> {
         Err(Stop::Shutdown | Stop::InserterEnded) => return Ok(false),
     }
     server.saves.record_loaded(server.keyspace.changes());
-    server.loading.end();
     let seconds = began.elapsed().as_secs_f64();
     let keys = server.loading.keys.load(Relaxed);
     server.log.notice(format_args!(
@@ -87,7 +84,9 @@ pub fn load(server: &Engine, path: &Path) -> Result<bool, String> {
     Ok(true)
 }
 
-fn load_file(server: &Engine, file: File) -> Result<(), Stop> {
+/// Loads an RDB file, or the RDB file that a file begins with. Keys that have expired by `expiry_ms`, in Unix time, are
+/// left out. Returns the offset after its end.
+pub fn load_file(server: &Engine, file: File, expiry_ms: i64) -> Result<u64, Stop> {
     thread::scope(|scope| {
         let mut channels = Vec::new();
         let mut inserters = Vec::new();
@@ -100,7 +99,7 @@ fn load_file(server: &Engine, file: File) -> Result<(), Stop> {
             let no_thread = |error| Stop::Fault(format!("Could not start a thread: {error}"));
             inserters.push(spawned.map_err(no_thread)?);
         }
-        let read = Sorter::new(server, channels).load(file);
+        let read = Sorter::new(server, channels, expiry_ms).load(file);
         for inserter in inserters {
             let inserted = inserter.join();
             inserted
@@ -114,7 +113,7 @@ fn load_file(server: &Engine, file: File) -> Result<(), Stop> {
 /// Reads the file and hands the keys on in batches, each of one shard.
 struct Sorter<'a> {
     server: &'a Server,
-    now_ms: i64,
+    expiry_ms: i64,
     database: usize,
     /// The batch that is being filled, for each shard of the database.
     batches: Vec<Batch>,
@@ -127,10 +126,10 @@ struct Sorter<'a> {
 }
 
 impl<'a> Sorter<'a> {
-    fn new(server: &'a Server, inserters: Vec<SyncSender<Batch>>) -> Sorter<'a> {
+    fn new(server: &'a Server, inserters: Vec<SyncSender<Batch>>, expiry_ms: i64) -> Sorter<'a> {
         Sorter {
             server,
-            now_ms: clock::unix_ms(),
+            expiry_ms,
             database: 0,
             batches: (0..SHARDS).map(|_| Batch::default()).collect(),
             due_keys: staggered_lengths(),
@@ -141,7 +140,7 @@ impl<'a> Sorter<'a> {
         }
     }
 
-    fn load(mut self, file: File) -> Result<(), Stop> {
+    fn load(mut self, file: File) -> Result<u64, Stop> {
         let fault = |error: &dyn ToString| Stop::Fault(error.to_string());
         let mut reader = Reader::new(file).map_err(|error| fault(&error))?;
         loop {
@@ -168,7 +167,8 @@ impl<'a> Sorter<'a> {
                 Item::ResizeDb { .. } => {}
             }
         }
-        self.send_all()
+        self.send_all()?;
+        Ok(reader.offset())
     }
 
     fn select(&self, number: u64) -> Result<usize, String> {
@@ -186,7 +186,12 @@ impl<'a> Sorter<'a> {
     /// Loads a function library, whose code runs for that.
     fn add_library(&self, code: &[u8], refused: impl Fn(String) -> Stop) -> Result<(), Stop> {
         let libraries = &self.server.scripts.libraries;
-        let loaded = libraries.load(code, false, &mut LoadHost::without_limit(self.server));
+        let loaded = libraries.load(
+            code,
+            false,
+            &mut LoadHost::without_limit(self.server),
+            || {},
+        );
         match loaded {
             Ok(_) => Ok(()),
             Err(_) if self.server.shutdown.is_under_way() => Err(Stop::Shutdown),
@@ -208,7 +213,7 @@ impl<'a> Sorter<'a> {
             self.look_around(offset)?;
         }
         self.pause()?;
-        match record.fate(self.now_ms) {
+        match record.fate(self.expiry_ms) {
             Fate::Kept => {}
             Fate::Empty => {
                 let name = String::from_utf8_lossy(&record.key);
@@ -277,7 +282,7 @@ impl<'a> Sorter<'a> {
 
     fn look_around(&mut self, offset: u64) -> Result<(), Stop> {
         let loading = &self.server.loading;
-        loading.read_bytes.store(offset, Relaxed);
+        loading.set_position(offset);
         if self.server.shutdown.is_under_way() {
             return Err(Stop::Shutdown);
         }
@@ -336,7 +341,7 @@ mod tests {
     fn the_first_batches_of_each_database_have_different_lengths() {
         let engine = Engine::new(Config::default(), None);
         let (sender, batches) = sync_channel(2 * SHARDS);
-        let mut sorter = Sorter::new(&engine, vec![sender; INSERTERS]);
+        let mut sorter = Sorter::new(&engine, vec![sender; INSERTERS], 0);
         for _ in 0..2 {
             assert!(sorter.begin_database(0).is_ok());
             assert_eq!(batches.try_iter().count(), 0, "there were no keys");

@@ -8,7 +8,7 @@
 //!    [`Saves`](crate::state::saves::Saves).
 //! 2. After the final save, changes are held back until the process ends, unless that save has failed.
 
-use super::dump::{self, Image};
+use super::dump::{self, Form, Image};
 use crate::command::execute::Engine;
 use crate::rdb::file;
 use crate::state::Server;
@@ -26,14 +26,22 @@ pub fn run(engine: &Engine) {
     loop {
         match engine.saves.wait_for_request(PERIOD) {
             Some(Request::Final) => save_finally(engine),
-            Some(request) => save(engine, request, Image::take(engine, false)),
+            Some(request) => save(engine, request, Image::take(engine, |_| {})),
             None => begin_if_due(engine),
         }
     }
 }
 
-/// Begins a save if a save point says so.
+/// Begins a save if one is scheduled, or a save point says so; not during a rewrite of the append-only file, which reads
+/// all keys too.
 fn begin_if_due(server: &Server) {
+    if server.append_only.rewrites.record().in_progress {
+        return;
+    }
+    if server.saves.is_scheduled() {
+        server.saves.request_background();
+        return;
+    }
     let record = server.saves.record();
     let now_ms = clock::unix_ms();
     let changes = server.keyspace.changes() - record.saved_changes;
@@ -57,7 +65,11 @@ fn begin_if_due(server: &Server) {
 /// Saves, and then holds back all changes until the process ends, because they would be lost. If the save fails,
 /// changes go on.
 fn save_finally(engine: &Engine) {
-    save(engine, Request::Final, Image::take(engine, true));
+    save(
+        engine,
+        Request::Final,
+        Image::take(engine, |keyspace| keyspace.gate.close()),
+    );
     if !engine.saves.record().last_is_ok {
         engine.keyspace.gate.open();
     }
@@ -69,7 +81,8 @@ fn save(server: &Server, request: Request, image: Image) {
     let path = server.dump_path();
     let reads_back = server.config.rdb_read_back.get();
     let saved = file::replace(&path, reads_back, |output| {
-        dump::write(server, &image, output, &server.saves.keys_written)?;
+        let form = Form::of_dump(server);
+        dump::write(server, &image, form, output, &server.saves.keys_written)?;
         Ok(expected)
     });
     let path = path.display();

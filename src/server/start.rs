@@ -1,10 +1,12 @@
 //! The life of the server as a whole: start, wait, stop.
 
+use super::append_only::log_file::LogFile;
+use super::append_only::rewriter::Rewriter;
 use super::listener::Listener;
 use super::own_files::OwnFiles;
 use super::sockets::Sockets;
 use super::workers::Workers;
-use super::{expirer, loader, reaper, saver, supervisor};
+use super::{append_only, expirer, loader, reaper, saver, supervisor};
 use crate::REDIS_VERSION;
 use crate::command::declarations::Declarations;
 use crate::command::execute::Engine;
@@ -62,18 +64,22 @@ fn run_until_stopped(
     let startup = server.memory_peak.measure().allocated;
     server.startup_bytes.store(startup, Relaxed);
     let accepts = accept_clients(&server, opened)?;
-    if !loader::load(&server, &server.dump_path())? {
+    let listeners = &server.keyspace.listeners;
+    listeners.set_journal(server.append_only.log.clone());
+    let file = Arc::new(LogFile::new(&server));
+    server.append_only.durability.set_writer(file.clone());
+    let mut rewriter = Rewriter::new(&server, &file)?;
+    if !load(&server, &mut rewriter)? {
         server
             .log
             .warning("Stopped while loading. Redis is now ready to exit, bye bye...");
         return Ok(());
     }
     // Only after the dump is loaded: loading publishes no events.
-    server
-        .keyspace
-        .listeners
-        .set_audience(server.pubsub.clone());
+    listeners.set_audience(server.pubsub.clone());
+    server.loading.end();
     spawn_keepers(&server)?;
+    spawn("rewriter", move || rewriter.run())?;
     for kind in accepts {
         server
             .log
@@ -82,9 +88,30 @@ fn run_until_stopped(
     warn_of_small_limit(&server);
     write_pid_file(&server, own_files);
     supervisor::announce_ready(&server);
-    stop_when_asked(&server);
+    stop_when_asked(&server)?;
     supervisor::announce_stopping(&server);
     Ok(())
+}
+
+/// Loads the append-only file if it is on, else the dump; `false` if the server was requested to stop meanwhile.
+fn load(server: &Engine, rewriter: &mut Rewriter) -> Result<bool, String> {
+    if !server.config.appendonly.get() {
+        return loader::load(server, &server.dump_path());
+    }
+    let is_loaded = match rewriter.read_folder()? {
+        true => append_only::load(server, &rewriter.folder)?,
+        false => {
+            // In Redis the data of the dump would be gone.
+            let line = "There is no append-only file yet. It begins with the data of the dump, if there is one.";
+            server.log.notice(line);
+            loader::load(server, &server.dump_path())?
+        }
+    };
+    if is_loaded {
+        let continued = rewriter.continue_loaded();
+        continued.map_err(|error| format!("Can't write the append-only file: {error}"))?;
+    }
+    Ok(is_loaded)
 }
 
 /// A number without its unit makes a limit that nothing fits.
@@ -317,11 +344,14 @@ fn write_pid_file(server: &Server, own_files: &OwnFiles) {
     }
 }
 
-/// Waits for a request to stop, and writes the dump if the request or the configuration wants one. Returns when that is
-/// done.
-fn stop_when_asked(server: &Server) {
+/// Waits for a request to stop, writes the dump if the request or the configuration wants one, and the rest of the
+/// append-only file. Returns when that is done.
+///
+/// # Errors
+/// The server cannot go on: the reason.
+fn stop_when_asked(server: &Engine) -> Result<(), String> {
     loop {
-        let mode = server.shutdown.wait();
+        let mode = server.shutdown.wait()?;
         let saves = match mode.save {
             SaveMode::Always => true,
             SaveMode::Never => false,
@@ -343,8 +373,9 @@ fn stop_when_asked(server: &Server) {
             file::abandon(&server.dump_path());
         }
         if is_saved.unwrap_or(true) || mode.is_forced {
+            append_only::finish(server);
             server.log.warning("Redis is now ready to exit, bye bye...");
-            return;
+            return Ok(());
         }
         server
             .log

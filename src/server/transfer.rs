@@ -5,7 +5,7 @@
 //! read is disconnected after `repl-timeout`; until then the round keeps the old state of everything that changes
 //! (copy-on-write).
 
-use super::dump::{self, Image};
+use super::dump::{self, Form, Image};
 use super::socket::{Socket, WithPatience};
 use crate::command::execute::Engine;
 use crate::command::session::Session;
@@ -125,9 +125,15 @@ fn write_round(engine: &Engine, writer: &Membership) -> io::Result<Option<File>>
         true => Some(tempfile::tempfile_in(Path::new("."))?),
         false => None,
     };
-    let image = Image::take(engine, false);
+    let image = Image::take(engine, |_| {});
     let output = RoundOutput::new(round.clone(), file);
-    let output = dump::write(engine, &image, output, &AtomicU64::new(0))?;
+    let output = dump::write(
+        engine,
+        &image,
+        Form::of_dump(engine),
+        output,
+        &AtomicU64::new(0),
+    )?;
     let file = output.into_file();
     Ok(file.unwrap_or_else(|error| {
         // The clients that wait for the file will get an error; the others have sent the blocks.

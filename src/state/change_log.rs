@@ -19,19 +19,29 @@
 //!    with its next look.
 //! 3. A transaction or script is one block.
 //!
+//! # Back-pressure
+//! The log is [held](ChangeLog::hold) when a lane is full, or when its reader says that the disk is too slow. Then
+//! commands that change keys wait before they take their locks, so that no thread waits with a lock in hand.
+//!
 //! # Thread safety
 //! Any thread appends, with shards locked; the lock of a lane is a leaf, held while a command is copied. One thread
 //! reads.
+//!
+//! A reader that sleeps is woken by the next block. It sets `is_awaited` before it looks into all lanes for the last
+//! time. A thread that appends after that look has taken the lane's lock after the reader let it go: so it sees the
+//! flag.
 
 use crate::keyspace::effect::{Effects, Journal};
 use crate::resp::request_writer::write_command;
-use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// More than threads that run at the same time.
 const LANES: usize = 64;
+/// A lane with more unread bytes is full.
+const FULL_BYTES: usize = 4 * 1024 * 1024;
 /// A buffer that has grown larger gives its memory back when it has been read.
 const KEPT_BYTES: usize = 1024 * 1024;
 
@@ -44,8 +54,6 @@ thread_local! {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         THREADS.fetch_add(1, Relaxed) % LANES
     };
-    /// The number after that of the last block that the thread has appended.
-    static APPENDED: Cell<u64> = const { Cell::new(0) };
 }
 
 /// The effects that have not been read.
@@ -54,6 +62,23 @@ pub struct ChangeLog {
     /// The number of the next block.
     next: AtomicU64,
     lanes: Box<[Lane]>,
+    /// Whether the reader sleeps until there is a block.
+    is_awaited: AtomicBool,
+    /// Why changes wait: bits of [`Hold`].
+    held: AtomicU8,
+    /// Under this mutex the reader falls asleep, and `held` changes.
+    changing: Mutex<()>,
+    appended: Condvar,
+    let_go: Condvar,
+}
+
+/// Why changes wait.
+#[derive(Clone, Copy, Debug)]
+pub enum Hold {
+    /// A lane is full.
+    Full = 1,
+    /// What was written first is not on the disk yet, and should be.
+    Late = 2,
 }
 
 /// Lanes do not share a cache line.
@@ -85,20 +110,67 @@ impl Default for ChangeLog {
         ChangeLog {
             next: AtomicU64::new(0),
             lanes: (0..LANES).map(|_| Lane::default()).collect(),
+            is_awaited: AtomicBool::new(false),
+            held: AtomicU8::new(0),
+            changing: Mutex::default(),
+            appended: Condvar::new(),
+            let_go: Condvar::new(),
         }
     }
 }
 
 impl ChangeLog {
-    /// The number after that of the last block. With the locks of all shards, it divides what was before from what
-    /// comes.
-    pub fn end(&self) -> u64 {
-        self.next.load(Relaxed)
+    /// Lets changes wait.
+    pub fn hold(&self, why: Hold) {
+        let _changing = self.changing();
+        self.held.fetch_or(why as u8, Relaxed);
     }
 
-    /// The number after that of the last block that the calling thread has appended.
-    pub fn appended_by_thread() -> u64 {
-        APPENDED.get()
+    /// Lets changes go on, unless there is another reason to wait.
+    pub fn release(&self, why: Hold) {
+        if self.held.load(Relaxed) & why as u8 != 0 {
+            let _changing = self.changing();
+            self.held.fetch_and(!(why as u8), Relaxed);
+            self.let_go.notify_all();
+        }
+    }
+
+    /// Whether changes have to wait.
+    #[inline]
+    pub fn is_held(&self) -> bool {
+        self.held.load(Relaxed) != 0
+    }
+
+    /// Waits until changes may go on. The thread must hold no lock.
+    pub fn wait_while_held(&self) {
+        let wait = self.let_go.wait_while(self.changing(), |()| self.is_held());
+        drop(wait);
+    }
+
+    /// Sleeps until there are unread blocks, for this long at most. For the reader's thread.
+    pub fn wait_for_blocks(&self, longest: Duration) {
+        let changing = self.changing();
+        self.is_awaited.store(true, Relaxed);
+        let mut lanes = self.lanes.iter();
+        if lanes.all(|lane| lane.lock().heads.is_empty()) {
+            let is_awaited = |()| self.is_awaited.load(Relaxed);
+            drop(
+                self.appended
+                    .wait_timeout_while(changing, longest, |()| is_awaited(())),
+            );
+        }
+        self.is_awaited.store(false, Relaxed);
+    }
+
+    #[cold]
+    fn wake_reader(&self) {
+        let _changing = self.changing();
+        self.is_awaited.store(false, Relaxed);
+        self.appended.notify_all();
+    }
+
+    fn changing(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Appends a block; `write` writes its bytes.
@@ -120,7 +192,14 @@ impl ChangeLog {
             is_transaction,
         };
         blocks.heads.push(head);
-        APPENDED.set(head.number + 1);
+        let is_full = blocks.bytes.len() >= FULL_BYTES;
+        drop(blocks);
+        if self.is_awaited.load(Relaxed) {
+            self.wake_reader();
+        }
+        if is_full {
+            self.hold(Hold::Full);
+        }
     }
 }
 
@@ -150,6 +229,10 @@ impl Journal for ChangeLog {
         self.append_block((database, database), false, |out| {
             write_command(out, arguments).expect("a Vec takes everything");
         });
+    }
+
+    fn end(&self) -> u64 {
+        self.next.load(Relaxed)
     }
 }
 
@@ -207,18 +290,20 @@ impl LogReader {
 
     /// Appends all that can be read to `out`, as it goes over the wire.
     pub fn read_into(&mut self, out: &mut Vec<u8>) {
+        self.read_before(u64::MAX, out);
+    }
+
+    /// Appends what can be read of the blocks before this number to `out`.
+    pub fn read_before(&mut self, end: u64, out: &mut Vec<u8>) {
         self.take_all();
+        self.write_early(end, out);
         let places = std::mem::take(&mut self.places);
         for (head, lane, start) in places.iter().flatten() {
             let bytes = &self.taken[*lane].bytes[*start..start + head.len];
-            if head.number == self.next {
+            if head.number == self.next && self.next < end {
                 self.selected = Some(write_block(head, bytes, self.selected, out));
                 self.next += 1;
-                // Those of the last look that have waited for this one.
-                while let Some((head, bytes)) = self.early.remove(&self.next) {
-                    self.selected = Some(write_block(&head, &bytes, self.selected, out));
-                    self.next += 1;
-                }
+                self.write_early(end, out);
             } else {
                 self.early.insert(head.number, (*head, bytes.to_vec()));
             }
@@ -226,6 +311,16 @@ impl LogReader {
         self.places = places;
         self.places.clear();
         self.taken.iter_mut().for_each(Blocks::clear);
+    }
+
+    /// Appends the blocks whose turn has come since they were taken out of the lanes.
+    fn write_early(&mut self, end: u64, out: &mut Vec<u8>) {
+        while self.next < end
+            && let Some((head, bytes)) = self.early.remove(&self.next)
+        {
+            self.selected = Some(write_block(&head, &bytes, self.selected, out));
+            self.next += 1;
+        }
     }
 
     /// Takes the blocks out of all lanes, and notes their places.
@@ -248,6 +343,7 @@ impl LogReader {
                 start += head.len;
             }
         }
+        self.log.release(Hold::Full);
     }
 }
 
@@ -311,7 +407,6 @@ mod tests {
         let expected = ["SELECT 0", "SET a 1", "SELECT 3", "SET b 2", "DEL b"];
         assert_eq!(read(&mut reader), wire(&expected));
         assert_eq!((reader.next(), log.end()), (3, 3));
-        assert_eq!(ChangeLog::appended_by_thread(), 3);
         log.append_command(3, &[b"DEL", b"a"]);
         assert_eq!(read(&mut reader), wire(&["DEL a"]));
         // Another file begins.
@@ -375,6 +470,55 @@ mod tests {
             read(&mut reader),
             wire(&["DEL 1", "DEL 2", "DEL 3", "DEL 4"])
         );
+    }
+
+    #[test]
+    fn blocks_after_an_end_are_kept() {
+        let (log, mut reader) = log();
+        for word in [&b"0"[..], b"1", b"2"] {
+            log.append_command(0, &[b"DEL", word]);
+        }
+        let mut out = Vec::new();
+        reader.read_before(1, &mut out);
+        assert_eq!(out, wire(&["SELECT 0", "DEL 0"]).into_bytes());
+        assert_eq!(reader.next(), 1);
+        reader.forget_selected();
+        log.append_command(0, &[b"DEL", b"3"]);
+        assert_eq!(
+            read(&mut reader),
+            wire(&["SELECT 0", "DEL 1", "DEL 2", "DEL 3"])
+        );
+    }
+
+    #[test]
+    fn a_full_lane_holds_changes_until_it_is_read() {
+        let (log, mut reader) = log();
+        log.append_command(0, &[b"SET", b"k", &vec![b'x'; FULL_BYTES]]);
+        assert!(log.is_held());
+        log.hold(Hold::Late);
+        reader.read_into(&mut Vec::new());
+        assert!(log.is_held());
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| log.wait_while_held());
+            log.release(Hold::Late);
+            waiting.join().unwrap();
+        });
+        assert!(!log.is_held());
+    }
+
+    /// However the reader's sleep and a block meet, the reader wakes.
+    #[test]
+    fn a_block_wakes_the_reader() {
+        let (log, mut reader) = log();
+        for number in 1..=1000 {
+            std::thread::scope(|scope| {
+                scope.spawn(|| log.append_command(0, &[b"DEL", b"k"]));
+                while reader.next() < number {
+                    log.wait_for_blocks(Duration::from_secs(3600));
+                    reader.read_into(&mut Vec::new());
+                }
+            });
+        }
     }
 
     /// Threads that count a shared number up under its lock, each time with a command: the commands come in that order.

@@ -90,6 +90,8 @@ pub struct BufferSizes {
     pub output_capacity: AtomicUsize,
     /// Replies that the client's socket has not taken.
     pub unsent_bytes: AtomicUsize,
+    /// Replies, not bytes, that leave when what they tell of is on the disk: `appendfsync always`.
+    pub deferred_replies: AtomicUsize,
     /// The keys that it watches.
     pub watched_bytes: AtomicUsize,
 }
@@ -299,6 +301,9 @@ impl Client {
 /// The number of no command: see [`Client::last_command`].
 pub const NO_COMMAND: usize = usize::MAX;
 
+/// The number of a client that is not listed, as in Redis.
+const UNLISTED: u64 = u64::MAX;
+
 /// All connected clients.
 #[derive(Debug, Default)]
 pub struct Clients {
@@ -344,7 +349,18 @@ impl Clients {
             return None;
         }
         let id = self.last_id.fetch_add(1, Relaxed) + 1;
-        let client = Arc::new(Client {
+        let client = Arc::new(self.client(id, connection, now_ms));
+        client.measure();
+        connected.insert(client.id, client.clone());
+        self.count.store(connected.len(), Relaxed);
+        Some(Registration {
+            clients: self.clone(),
+            client,
+        })
+    }
+
+    fn client(&self, id: u64, connection: NewConnection, now_ms: i64) -> Client {
+        Client {
             id,
             address: connection.address,
             local_address: connection.local_address,
@@ -370,14 +386,21 @@ impl Clients {
             labels: Mutex::default(),
             waiting: Mutex::default(),
             link: connection.link,
-        });
-        client.measure();
-        connected.insert(client.id, client.clone());
-        self.count.store(connected.len(), Relaxed);
-        Some(Registration {
-            clients: self.clone(),
-            client,
-        })
+        }
+    }
+
+    /// A client that is not listed: one that carries out commands of a file.
+    pub fn unlisted(&self, account: Arc<Account>, link: Arc<dyn Link>) -> Arc<Client> {
+        let connection = NewConnection {
+            address: String::new(),
+            local_address: String::new(),
+            file_descriptor: -1,
+            is_local: true,
+            is_of_unix_socket: false,
+            account,
+            link,
+        };
+        Arc::new(self.client(UNLISTED, connection, 0))
     }
 
     /// The clients in the order in which they came.

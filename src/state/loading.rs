@@ -1,4 +1,4 @@
-//! The progress of loading the dump, for INFO and for the admission of commands.
+//! The progress of loading the data, for INFO and for the admission of commands.
 //!
 //! # Thread safety
 //! The loader and its inserters write, any thread reads. `is_under_way` is stored with Release and loaded with Acquire:
@@ -10,16 +10,18 @@ use std::sync::atomic::{
     Ordering::{Acquire, Relaxed, Release},
 };
 
-/// The load of the dump, under way or ended.
+/// The load of the data, under way or ended.
 #[derive(Debug, Default)]
 pub struct Loading {
     is_under_way: AtomicBool,
     /// Unix time in milliseconds.
     began_at_ms: AtomicI64,
-    /// The size of the file; 0 if that is not known.
+    /// The size of all files; 0 if that is not known.
     pub total_bytes: AtomicU64,
-    /// Bytes of the file that were read.
+    /// Bytes of them that were read.
     pub read_bytes: AtomicU64,
+    /// Bytes of the files before the one that is being read.
+    bytes_before: AtomicU64,
     /// The memory in use of the server that wrote the file, in bytes (AUX `used-mem`).
     pub used_memory_then: AtomicU64,
     /// Keys that are in the keyspace now.
@@ -33,6 +35,18 @@ impl Loading {
     pub fn begin(&self) {
         self.began_at_ms.store(clock::unix_ms(), Relaxed);
         self.is_under_way.store(true, Release);
+    }
+
+    /// A file begins, after files of this many bytes.
+    pub fn begin_file(&self, bytes_before: u64) {
+        self.bytes_before.store(bytes_before, Relaxed);
+        self.read_bytes.store(bytes_before, Relaxed);
+    }
+
+    /// Notes how many bytes of the file have been read.
+    pub fn set_position(&self, offset: u64) {
+        let before = self.bytes_before.load(Relaxed);
+        self.read_bytes.store(before + offset, Relaxed);
     }
 
     /// All data is loaded.

@@ -26,9 +26,10 @@
 use crate::keyspace::space::Keyspace;
 use crate::util::{clock, doorbell, open_files};
 use acl::Acl;
+use append_only::{AppendOnly, FsyncPolicy, Mode};
 use clients::{Client, Clients};
 use config::{Changes, Config};
-use latency::LatencyEvents;
+use latency::{LatencyEvents, Sample};
 use loading::Loading;
 use log::Log;
 use memory::{MemoryAccount, MemoryPeak, MemoryUse};
@@ -52,6 +53,7 @@ use tracking::Tracking;
 use transfers::Transfers;
 
 pub mod acl;
+pub mod append_only;
 pub mod change_log;
 pub mod client_memory;
 pub mod clients;
@@ -92,6 +94,15 @@ pub trait Sockets: fmt::Debug + Send + Sync {
     fn listen(&self, addresses: &[String], port: u16) -> Result<(), String>;
 }
 
+/// Why commands that change data are refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WriteRefusal {
+    /// The dump could not be written.
+    Dump,
+    /// The append-only file cannot be written, for this reason.
+    AppendOnly(String),
+}
+
 /// Everything that the threads of one server share.
 #[derive(Debug)]
 pub struct Server {
@@ -125,6 +136,8 @@ pub struct Server {
     pub scripts: Scripts,
     /// Requests for saves, and the record of past saves.
     pub saves: Saves,
+    /// The append-only file.
+    pub append_only: AppendOnly,
     /// The request to stop the server.
     pub shutdown: Shutdown,
     /// The log.
@@ -179,6 +192,7 @@ impl Server {
             latency_events: LatencyEvents::default(),
             scripts: Scripts::default(),
             saves: Saves::new(now_ms),
+            append_only: AppendOnly::default(),
             shutdown: Shutdown::default(),
             log: Log::default(),
             memory_peak: MemoryPeak::default(),
@@ -200,20 +214,25 @@ impl Server {
         server
     }
 
-    /// Puts changed directives into effect.
+    /// Puts changed directives into effect. `may_wait` says that the thread holds no lock, so that it may wait for
+    /// others.
     ///
     /// # Errors
     /// The name of a directive that cannot be put into effect, and the reason. The caller restores the values and calls
     /// [`take_back`](Self::take_back).
-    pub fn apply_config(&self, changes: &Changes) -> Result<(), (&'static str, String)> {
-        let apply = |name| self.apply(name).map_err(|reason| (name, reason));
+    pub fn apply_config(
+        &self,
+        changes: &Changes,
+        may_wait: bool,
+    ) -> Result<(), (&'static str, String)> {
+        let apply = |name| self.apply(name, may_wait).map_err(|reason| (name, reason));
         changes.names().try_for_each(apply)
     }
 
     /// Puts directives into effect whose old values have been restored. What fails is in the log.
-    pub fn take_back(&self, changes: &Changes) {
+    pub fn take_back(&self, changes: &Changes, may_wait: bool) {
         for name in changes.names() {
-            let _ = self.apply(name);
+            let _ = self.apply(name, may_wait);
         }
     }
 
@@ -221,8 +240,12 @@ impl Server {
     ///
     /// # Errors
     /// The reason why that cannot be.
-    fn apply(&self, name: &str) -> Result<(), String> {
+    fn apply(&self, name: &str, may_wait: bool) -> Result<(), String> {
         match name {
+            "appendonly" => self
+                .turn_append_only(may_wait)
+                .map_err(|()| "Unable to turn on AOF. Check server logs.")?,
+            "appendfsync" => self.apply_fsync_policy(),
             "loglevel" => self.log.set_level(self.config.log_level()),
             "notify-keyspace-events" => {
                 let classes = self.config.event_classes();
@@ -423,11 +446,65 @@ impl Server {
         Path::new(&*self.config.dbfilename.get()).to_path_buf()
     }
 
-    /// Whether commands that change data are refused, because the dump cannot be written.
-    pub fn refuses_writes(&self) -> bool {
-        self.saves.background_failed()
+    /// Why commands that change data are refused, if they are.
+    #[inline]
+    pub fn write_refusal(&self) -> Option<WriteRefusal> {
+        match self.saves.background_failed() || self.append_only.has_failed() {
+            true => self.find_write_refusal(),
+            false => None,
+        }
+    }
+
+    #[cold]
+    fn find_write_refusal(&self) -> Option<WriteRefusal> {
+        let has_failed = self.saves.background_failed()
             && self.config.stop_writes_on_bgsave_error.get()
-            && !self.config.save_points().is_empty()
+            && !self.config.save_points().is_empty();
+        match has_failed {
+            true => Some(WriteRefusal::Dump),
+            false => self.append_only.failure().map(WriteRefusal::AppendOnly),
+        }
+    }
+
+    /// Whether a save or a rewrite is under way.
+    pub fn is_saving(&self) -> bool {
+        self.saves.record().in_progress || self.append_only.rewrites.record().in_progress
+    }
+
+    /// Turns the append-only file on or off, as the directive says.
+    fn turn_append_only(&self, may_wait: bool) -> Result<(), ()> {
+        let on = self.config.appendonly.get();
+        let is_on = self.append_only.mode() != Mode::Off;
+        match on == is_on || self.append_only.rewrites.turn(on, may_wait) {
+            true => Ok(()),
+            false => Err(()),
+        }
+    }
+
+    /// Lets replies wait for the disk if `appendfsync` says so.
+    pub fn apply_fsync_policy(&self) {
+        let policy = FsyncPolicy::from_directive(self.config.appendfsync.get());
+        let is_on = self.append_only.mode() != Mode::Off;
+        let delays = is_on && policy == FsyncPolicy::Always;
+        self.append_only.durability.delay_replies(delays);
+    }
+
+    /// Begins to take the time of something that LATENCY may tell of, if the latency monitor is on.
+    pub fn latency_stopwatch(&self) -> Option<Instant> {
+        (self.config.latency_monitor_threshold.get() > 0).then(Instant::now)
+    }
+
+    /// Notes how long something took that has begun then, if it took as long as the latency monitor asks for.
+    pub fn note_latency(&self, event: &'static str, began: Option<Instant>) {
+        let threshold_ms = self.config.latency_monitor_threshold.get();
+        let duration_ms = began.map_or(0, |began| began.elapsed().as_millis() as u64);
+        if threshold_ms > 0 && duration_ms >= threshold_ms as u64 {
+            let sample = Sample {
+                time_s: clock::unix_ms() / 1000,
+                duration_ms,
+            };
+            self.latency_events.add(event, sample);
+        }
     }
 
     /// Resets the counts: CONFIG RESETSTAT.

@@ -304,6 +304,11 @@ impl Pushes {
         &self.limits[client.output_class() as usize]
     }
 
+    /// Whether there are messages that another thread has to deliver.
+    pub fn are_any(&self) -> bool {
+        self.is_any_due.load(SeqCst)
+    }
+
     /// Sends what was pushed to clients whose threads sleep. Disconnects clients that leave too much unread, after
     /// calling `disconnected` for each. Returns how many bytes were sent.
     pub fn deliver(&self, disconnected: impl Fn(&Client)) -> usize {

@@ -33,6 +33,8 @@ pub struct Saves {
     ended: Condvar,
     /// A copy of [`Record::background_failed`] that every writing command reads without the lock.
     background_failed: AtomicBool,
+    /// Whether a save is to begin as soon as no rewrite of the append-only file is under way.
+    is_scheduled: AtomicBool,
     /// Keys that the save under way has written.
     pub keys_written: AtomicU64,
 }
@@ -109,6 +111,7 @@ impl Saves {
             wanted: Condvar::new(),
             ended: Condvar::new(),
             background_failed: AtomicBool::new(false),
+            is_scheduled: AtomicBool::new(false),
             keys_written: AtomicU64::new(0),
         }
     }
@@ -121,6 +124,16 @@ impl Saves {
     /// A copy of the record.
     pub fn record(&self) -> Record {
         self.lock().record.clone()
+    }
+
+    /// Lets a save begin as soon as no rewrite of the append-only file is under way.
+    pub fn schedule(&self) {
+        self.is_scheduled.store(true, Relaxed);
+    }
+
+    /// Whether a save is to begin as soon as possible.
+    pub fn is_scheduled(&self) -> bool {
+        self.is_scheduled.load(Relaxed)
     }
 
     /// Requests a save and returns at once; `false` if one is in progress already.
@@ -161,6 +174,7 @@ impl Saves {
     fn post(&self, book: &mut Book, request: Request) {
         let record = &mut book.record;
         record.in_progress = true;
+        self.is_scheduled.store(false, Relaxed);
         record.began_at_ms = clock::unix_ms();
         record.keys_total = 0;
         self.keys_written.store(0, Relaxed);

@@ -69,6 +69,8 @@ pub struct Shutdown {
 #[derive(Debug, Default)]
 struct StopRequest {
     mode: Option<ShutdownMode>,
+    /// Why the server cannot go on.
+    failure: Option<String>,
     refused: u64,
 }
 
@@ -85,6 +87,19 @@ impl Shutdown {
         stop.refused
     }
 
+    /// Ends the server because it cannot go on, for this reason.
+    pub fn fail(&self, reason: &str) {
+        let mut stop = self.lock();
+        stop.failure.get_or_insert_with(|| reason.to_string());
+        self.is_under_way.store(true, SeqCst);
+        self.changed.notify_all();
+    }
+
+    /// Why the server cannot go on, if it cannot.
+    pub fn failure(&self) -> Option<String> {
+        self.lock().failure.clone()
+    }
+
     /// Waits until more requests than these were refused.
     pub fn wait_for_refusal(&self, before: u64) {
         drop(
@@ -94,12 +109,16 @@ impl Shutdown {
     }
 
     /// Waits for a request. For the main thread.
-    pub fn wait(&self) -> ShutdownMode {
+    ///
+    /// # Errors
+    /// The server cannot go on: the reason.
+    pub fn wait(&self) -> Result<ShutdownMode, String> {
         let mut stop = self.lock();
         loop {
-            match stop.mode {
-                Some(mode) => return mode,
-                None => {
+            match (&stop.failure, stop.mode) {
+                (Some(reason), _) => return Err(reason.clone()),
+                (None, Some(mode)) => return Ok(mode),
+                (None, None) => {
                     stop = self
                         .changed
                         .wait(stop)

@@ -35,6 +35,10 @@ impl Journal for Recorder {
         effects.push(database, arguments);
         self.append(&effects);
     }
+
+    fn end(&self) -> u64 {
+        self.0.lock().unwrap().len() as u64
+    }
 }
 
 /// A connection without a reader.

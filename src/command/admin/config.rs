@@ -85,9 +85,10 @@ fn set(call: &mut Call) -> CommandResult {
         .set(&pairs, is_local)
         .map_err(CommandError::err)?;
     let warnings: Vec<String> = changes.warnings().collect();
-    if let Err((directive, reason)) = call.server.apply_config(&changes) {
+    let may_wait = !call.session.transaction.is_running;
+    if let Err((directive, reason)) = call.server.apply_config(&changes, may_wait) {
         let error = call.server.config.undo(&changes, directive, &reason);
-        call.server.take_back(&changes);
+        call.server.take_back(&changes, may_wait);
         return Err(CommandError::err(error));
     }
     warnings

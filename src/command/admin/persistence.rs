@@ -15,6 +15,9 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING]), group: Group::Server, since: "1.0.0",
         syntax: "[SCHEDULE@3.2.2]", summary: "Asynchronously saves the database(s) to disk.",
         history: &[("3.2.2", "Added the `SCHEDULE` option.")], ..BASE },
+    CommandSpec { name: "bgrewriteaof", arity: 1, handler: NoLock(bgrewriteaof),
+        flags: flags(&[ADMIN, NOSCRIPT, NO_ASYNC_LOADING]), group: Group::Server, since: "1.0.0",
+        summary: "Asynchronously rewrites the append-only file to disk.", ..BASE },
     CommandSpec { name: "lastsave", arity: 1, handler: NoLock(lastsave),
         flags: flags(&[LOADING, STALE, FAST, CAT_ADMIN, CAT_DANGEROUS]), group: Group::Server, since: "1.0.0",
         summary: "Returns the Unix timestamp of the last successful save to disk.",
@@ -46,24 +49,63 @@ fn save(call: &mut Call) -> CommandResult {
     }
 }
 
-/// SCHEDULE waits for an append-only rewrite to end, and there is none. In a transaction the save begins at the end, so
-/// that the dump does not show half of it.
+/// SCHEDULE waits for a rewrite of the append-only file to end. In a transaction the save begins at the end, so that the
+/// dump does not show half of it.
 fn bgsave(call: &mut Call) -> CommandResult {
-    match call.arguments.len() {
-        1 => {}
-        2 if call.is_word(1, "SCHEDULE") => {}
+    let is_scheduled = match call.arguments.len() {
+        1 => false,
+        2 if call.is_word(1, "SCHEDULE") => true,
         _ => return Err(CommandError::Syntax),
-    }
+    };
     refuse_if_busy(call)?;
-    if call.session.transaction.is_running && !call.server.saves.record().in_progress {
+    let saves = &call.server.saves;
+    let is_rewriting = call.server.append_only.rewrites.record().in_progress;
+    if call.session.transaction.is_running && !saves.record().in_progress {
         call.then = Then::BeginSave;
         call.reply.simple("Background saving scheduled");
         return Ok(());
     }
-    if !call.server.saves.request_background() {
+    if is_rewriting && !saves.record().in_progress {
+        if !is_scheduled {
+            return Err(CommandError::err(
+                "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to \
+                 schedule a BGSAVE whenever possible.",
+            ));
+        }
+        saves.schedule();
+        call.reply.simple("Background saving scheduled");
+        return Ok(());
+    }
+    if !saves.request_background() {
         return Err(CommandError::SaveInProgress);
     }
     call.reply.simple("Background saving started");
+    Ok(())
+}
+
+/// Clients go on meanwhile, and wait for nothing but the moment of the snapshot.
+///
+/// ```text
+/// > BGREWRITEAOF
+/// Background append only file rewriting started
+/// ```
+fn bgrewriteaof(call: &mut Call) -> CommandResult {
+    refuse_if_busy(call)?;
+    let rewrites = &call.server.append_only.rewrites;
+    if rewrites.record().in_progress {
+        return Err(CommandError::err(
+            "Background append only file rewriting already in progress",
+        ));
+    }
+    if call.server.saves.record().in_progress || call.session.transaction.is_running {
+        rewrites.schedule(true);
+        call.reply
+            .simple("Background append only file rewriting scheduled");
+        return Ok(());
+    }
+    rewrites.request();
+    call.reply
+        .simple("Background append only file rewriting started");
     Ok(())
 }
 

@@ -17,7 +17,8 @@ use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
 use crate::keyspace::waiters::States;
 use crate::resp::reply::Reply;
-use crate::state::waiting::Wish;
+use crate::state::append_only::{Mode, durability};
+use crate::state::waiting::{AwaitedBlocks, Wish};
 use crate::util::quoting::split_arguments;
 use std::time::Instant;
 
@@ -98,21 +99,32 @@ fn waitaof(call: &mut Call) -> Result<Wish, CommandError> {
     let local = call.integer_in(1, 0..=1)?;
     let replicas = call.count(2)?;
     let until = timeout_ms(call, 3)?;
-    if local > 0 {
-        return Err(CommandError::err(
-            "WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
-        ));
+    let state = &call.server.append_only;
+    let is_on = state.mode() != Mode::Off;
+    if local > 0 && !is_on {
+        return Err(CommandError::Other(durability::TURNED_OFF.into()));
     }
-    let replicas = replicas as i64;
-    Ok(wish_for_replicas(replicas, until, |reply| {
-        reply.array(2);
-        reply.integer(0);
-        reply.integer(0);
-    }))
+    let (end, durability) = (state.end(), state.durability.clone());
+    let attempt = move |_: &mut Db<'_>, _: &[Key<'_>], reply: &mut Reply| {
+        let is_durable = is_on && durability.has(end);
+        let is_enough = local <= i64::from(is_durable) && replicas == 0;
+        if is_enough {
+            durability::write_answer(is_durable, reply);
+        }
+        Ok(is_enough)
+    };
+    let awaited = is_on.then_some(AwaitedBlocks {
+        end,
+        is_all: local > 0 && replicas == 0,
+    });
+    Ok(Wish {
+        awaited,
+        attempt: Box::new(attempt),
+        ..wish_for_time(until, |reply| durability::write_answer(false, reply))
+    })
 }
 
-/// A wish for this many replicas; `none` writes the reply that there are none. It names no key: only time ends the
-/// wait.
+/// A wish for this many replicas; `none` writes the reply that there are none.
 fn wish_for_replicas(replicas: i64, until: Option<Instant>, none: fn(&mut Reply)) -> Wish {
     let attempt = move |_: &mut Db<'_>, _: &[Key<'_>], reply: &mut Reply| {
         let is_enough = replicas <= 0;
@@ -122,13 +134,22 @@ fn wish_for_replicas(replicas: i64, until: Option<Instant>, none: fn(&mut Reply)
         Ok(is_enough)
     };
     Wish {
+        attempt: Box::new(attempt),
+        ..wish_for_time(until, none)
+    }
+}
+
+/// A wish that names no key: only time ends the wait.
+fn wish_for_time(until: Option<Instant>, timed_out: fn(&mut Reply)) -> Wish {
+    Wish {
         states: States::default(),
         group: None,
         destination: None,
-        attempt: Box::new(attempt),
+        awaited: None,
+        attempt: Box::new(|_, _, _| Ok(false)),
         until,
-        not_waited: none,
-        timed_out: none,
+        not_waited: timed_out,
+        timed_out,
     }
 }
 

@@ -95,7 +95,7 @@ fn restore(call: &mut Call, db: &mut Db) -> CommandResult {
         false => call.now_ms.saturating_add(ttl_ms),
     };
     let deadline_ms = Some(deadline_ms).filter(|_| ttl_ms > 0);
-    if deadline_ms.is_some_and(|deadline| deadline <= call.now_ms) {
+    if deadline_ms.is_some_and(|deadline| deadline <= db.view.expiry_ms()) {
         if db.remove(&key) {
             db.changed(&key, "del", 1);
             db.replay_as(|replay| replay.command(&[b"DEL", key.bytes]));

@@ -82,7 +82,7 @@ fn deadline_ms(time: i64, unit: TimeUnit, is_absolute: bool, now_ms: i64) -> Opt
 
 /// Sets the deadline of a key that exists; one in the past removes the key.
 pub(super) fn expire_at(db: &mut Db, key: &Key, deadline_ms: i64) {
-    if deadline_ms <= db.view.now_ms {
+    if deadline_ms <= db.view.expiry_ms() {
         db.remove(key);
         db.changed(key, "del", 1);
         db.replay_as(|replay| replay.command(&[b"DEL", key.bytes]));

@@ -79,8 +79,10 @@ fn check(
     if session.is_out_of_memory && (is_queued || does(DENYOOM)) {
         return Err(CommandError::OutOfMemory);
     }
-    if server.refuses_writes() && (does(WRITE) || spec.has(HEALTH_CHECK)) {
-        return Err(CommandError::StopWrites);
+    if let Some(refusal) = server.write_refusal()
+        && (does(WRITE) || spec.has(HEALTH_CHECK))
+    {
+        return Err(CommandError::StopWrites(refusal));
     }
     if server.loading.is_under_way() && !spec.has(LOADING) {
         return Err(CommandError::Loading);

@@ -7,7 +7,6 @@
 
 use super::Engine;
 use crate::keyspace::evict::{Evicted, Eviction, Policy, Pool};
-use crate::state::latency::Sample;
 use crate::util::clock;
 use std::time::{Duration, Instant};
 
@@ -95,15 +94,14 @@ impl Engine {
             is_lazy: self.config.lazyfree_lazy_eviction.get(),
             now_ms,
         };
-        let is_monitored = self.config.latency_monitor_threshold.get() > 0;
         let longest = longest_attempt(self.config.maxmemory_eviction_tenacity.get());
         let needed = 2 * self.memory_limit.growth();
         // Usually one key is enough. Then the time is of no interest, unless the latency monitor asks for it.
-        let mut began = is_monitored.then(Instant::now);
+        let mut began = self.latency_stopwatch();
         let room = loop {
-            let key_began = is_monitored.then(Instant::now);
+            let key_began = self.latency_stopwatch();
             let evicted = self.locks.evict(eviction, pool);
-            self.note_latency(DELETION, key_began, now_ms);
+            self.note_latency(DELETION, key_began);
             match evicted {
                 Evicted::One => {}
                 Evicted::Nothing => break Room::Nothing,
@@ -118,21 +116,8 @@ impl Engine {
                 break Room::NotYet;
             }
         };
-        self.note_latency(CYCLE, began, now_ms);
+        self.note_latency(CYCLE, began);
         room
-    }
-
-    /// Notes what has begun then, if it took as long as the latency monitor asks for.
-    fn note_latency(&self, event: &'static str, began: Option<Instant>, now_ms: i64) {
-        let threshold_ms = self.config.latency_monitor_threshold.get();
-        let duration_ms = began.map_or(0, |began| began.elapsed().as_millis() as u64);
-        if threshold_ms > 0 && duration_ms >= threshold_ms as u64 {
-            let sample = Sample {
-                time_s: now_ms / 1000,
-                duration_ms,
-            };
-            self.latency_events.add(event, sample);
-        }
     }
 }
 

@@ -19,6 +19,7 @@ mod lock_in_hand;
 mod locked;
 mod make_room;
 mod plan;
+pub mod replay;
 mod run;
 mod script;
 pub mod wait;
@@ -33,6 +34,7 @@ use crate::resp::reply::Reply;
 use crate::resp::request::LargeArguments;
 use crate::state::Server;
 use crate::state::config::Config;
+use crate::state::pause::Extent;
 use crate::util::clock::{self, Stopwatch};
 use account::Account;
 use lock_in_hand::LockInHand;
@@ -175,6 +177,14 @@ impl<'a> Executor<'a> {
             && admit::has_to_wait(server, session, command, request.arguments, extent)
         {
             return Then::Retry;
+        }
+        let log = &server.append_only.log;
+        if log.is_held()
+            && admit::has_to_wait(server, session, command, request.arguments, Extent::Writes)
+        {
+            // The disk is too slow.
+            self.lock.release();
+            log.wait_while_held();
         }
         if session.transaction.queue.is_some() && !command.spec.has(UNQUEUED) {
             self.lock.release();

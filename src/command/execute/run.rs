@@ -34,10 +34,13 @@ impl Executor<'_> {
         let engine = self.engine;
         let locks = &engine.locks;
         let keys = &*plan.keys;
-        let view = View {
+        let mut view = View {
             touches: !session.client.modes.no_touch.load(Relaxed),
             ..locks.view(session.database, self.stopwatch.now_ms())
         };
+        if session.is_replaying {
+            view.expired = Expired::Keep;
+        }
         if keys.len() > MANY_KEYS {
             self.fetch(keys);
         }

@@ -42,6 +42,8 @@ pub struct Session {
     pub is_caching_exception: bool,
     /// Whether memory was short and could not be freed when the present command began.
     pub is_out_of_memory: bool,
+    /// Whether it carries out effects, of which some say which keys have expired.
+    pub is_replaying: bool,
     /// What the client's thread has drawn when it made room.
     pub eviction_pool: Pool,
     account: Arc<Account>,
@@ -88,6 +90,7 @@ impl Session {
             tracking: None,
             is_caching_exception: false,
             is_out_of_memory: false,
+            is_replaying: false,
             eviction_pool: Pool::default(),
             account: server.acl.default_account().clone(),
             is_authenticated: server.acl.is_open(),

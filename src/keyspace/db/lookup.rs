@@ -68,7 +68,7 @@ impl<'a> Db<'a> {
     pub fn look_silently(&self, key: &Key<'_>) -> Option<Entry<'_>> {
         self.shard(key)
             .get(key.hash, key.bytes)
-            .filter(|entry| !entry.is_expired(self.view.now_ms))
+            .filter(|entry| !entry.is_expired(self.view.expiry_ms()))
     }
 
     /// The string of a key that is [read](Db::read).

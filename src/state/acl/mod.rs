@@ -58,6 +58,11 @@ impl Account {
         }
     }
 
+    /// One that may do everything, and that no client can log in as.
+    pub fn unrestricted() -> Arc<Account> {
+        Arc::new(Account::new(b"", User::unrestricted()))
+    }
+
     /// What the user may do at this moment.
     pub fn user(&self) -> Arc<User> {
         self.user

@@ -42,6 +42,20 @@ pub struct Fields {
     pub rdb_key_save_delay: Number,
     /// See [`rdb_key_save_delay`](Self::rdb_key_save_delay).
     pub key_load_delay: Number,
+    pub appendonly: Flag,
+    pub appendfilename: Text,
+    pub appenddirname: Text,
+    /// See [`FsyncPolicy`](crate::state::append_only::FsyncPolicy).
+    pub appendfsync: Number,
+    pub no_appendfsync_on_rewrite: Flag,
+    pub auto_aof_rewrite_percentage: Number,
+    /// Bytes.
+    pub auto_aof_rewrite_min_size: Number,
+    pub aof_load_truncated: Flag,
+    pub aof_use_rdb_preamble: Flag,
+    pub aof_timestamp_enabled: Flag,
+    /// Whether files that a rewrite has replaced stay.
+    pub aof_disable_auto_gc: Flag,
     pub hash_max_listpack_entries: Number,
     pub hash_max_listpack_value: Number,
     /// Elements if positive; -1 to -5 for 4 to 64 kB.

@@ -286,15 +286,14 @@ mod tests {
     fn what_has_no_effect_is_warned_of_and_promises_are_refused() {
         let config = Config::default();
         let text =
-            b"hz 20\nappendonly no\nappendfsync no\nio-threads 4\nmaxmemory 0\nrequirepass \"\"\n";
+            b"hz 20\ntls-port 0\nrdb-del-sync-files yes\nio-threads 4\nmaxmemory 0\nrequirepass \"\"\n";
         let warnings = load_text(&config, text).unwrap();
         let names = warnings
             .iter()
             .filter_map(|warning| warning.split('\'').nth(1));
-        assert!(names.eq(["hz", "appendfsync", "io-threads"]));
+        assert!(names.eq(["hz", "rdb-del-sync-files", "io-threads"]));
         for line in [
             "loadmodule /x.so a",
-            "appendonly yes",
             "tls-port 6380",
             "replicaof 127.0.0.1 6380",
             "slaveof 127.0.0.1 6380",

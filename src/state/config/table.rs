@@ -247,7 +247,6 @@ mod tests {
         refused.sort();
         let expected = [
             "aof_rewrite_cpulist",
-            "appendonly",
             "bgsave_cpulist",
             "bio_cpulist",
             "cluster-enabled",

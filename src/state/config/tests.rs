@@ -550,17 +550,17 @@ fn initial_directives() {
         );
     };
     check("DATABASES", &["3"], Ok(None));
-    check("appendonly", &["no"], Ok(None));
+    check("tls-cluster", &["no"], Ok(None));
     check(
-        "appendonly",
+        "cluster-enabled",
         &["yes"],
-        Err("'appendonly' is not supported by this server: it has no append-only file yet"),
+        Err("'cluster-enabled' is not supported by this server: it is no node of a cluster"),
     );
     check(
-        "appendfsync",
-        &["always"],
+        "rdb-del-sync-files",
+        &["yes"],
         Ok(Some(
-            "The directive 'appendfsync' has no effect in this server: appendonly is refused",
+            "The directive 'rdb-del-sync-files' has no effect in this server: no dump is kept for replicas",
         )),
     );
     check("supervised", &["systemd"], Ok(None));

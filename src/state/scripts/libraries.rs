@@ -194,7 +194,8 @@ impl Libraries {
         self.interpreters.memory_bytes()
     }
 
-    /// Loads a library; returns its name. `host` hears what it logs.
+    /// Loads a library; returns its name. `host` hears what it logs. `then` is called before any other thread can change
+    /// the libraries.
     ///
     /// # Errors
     /// The text of the error, without the code ERR.
@@ -203,6 +204,7 @@ impl Libraries {
         text: &[u8],
         replaces: bool,
         host: &mut dyn Host,
+        then: impl FnOnce(),
     ) -> Result<Vec<u8>, Vec<u8>> {
         let (name, code_at) = metadata(text)?;
         let check = |table: &Table| match !replaces && table.libraries.contains_key(&name) {
@@ -216,10 +218,11 @@ impl Libraries {
         check(&table)?;
         table.add(library.clone())?;
         self.replace(table);
+        then();
         Ok(library.name.clone())
     }
 
-    /// Loads several libraries, or none.
+    /// Loads several libraries, or none. `then` is called before any other thread can change the libraries.
     ///
     /// # Errors
     /// The text of the error, without the code ERR.
@@ -228,9 +231,13 @@ impl Libraries {
         texts: &[Vec<u8>],
         restoring: Restoring,
         host: &mut dyn Host,
+        then: impl FnOnce(),
     ) -> Result<(), Vec<u8>> {
         let compiled = self.compile_all(texts, host)?;
-        self.put(&self.hold(), compiled, restoring)
+        let hold = self.hold();
+        self.put(&hold, compiled, restoring)?;
+        then();
+        Ok(())
     }
 
     /// What [`restore`](Self::restore) does, for a thread that lets no other change the libraries.
@@ -285,8 +292,9 @@ impl Libraries {
         Ok(())
     }
 
-    /// Removes a library; returns whether it was there.
-    pub fn delete(&self, name: &[u8]) -> bool {
+    /// Removes a library; returns whether it was there. `then` is called before any other thread can change the
+    /// libraries.
+    pub fn delete(&self, name: &[u8], then: impl FnOnce()) -> bool {
         let _hold = self.hold();
         let mut table = (*self.table()).clone();
         let Some(library) = table.libraries.get(name).cloned() else {
@@ -294,13 +302,15 @@ impl Libraries {
         };
         table.remove(&library);
         self.replace(table);
+        then();
         true
     }
 
-    /// Removes all libraries.
-    pub fn flush(&self) {
+    /// Removes all libraries. `then` is called before any other thread can change the libraries.
+    pub fn flush(&self, then: impl FnOnce()) {
         let _hold = self.hold();
         self.replace(Table::default());
+        then();
         self.interpreters.renew();
     }
 

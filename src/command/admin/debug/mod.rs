@@ -3,6 +3,7 @@
 //! Of Redis' subcommands those are here that clients and test suites ask for. One whose answer would not be true here,
 //! like STRUCTSIZE, is not known.
 
+mod append_only;
 mod buckets;
 mod crash;
 mod digest;
@@ -34,7 +35,7 @@ fn handler_of(arguments: &[&[u8]]) -> Handler {
     let word = String::from_utf8_lossy(arguments.get(1).copied().unwrap_or_default());
     match (word.to_ascii_uppercase().as_str(), arguments.len()) {
         ("ASSERT" | "OOM" | "PANIC" | "SEGFAULT", 2..) => Handler::NoLock(crash::abort),
-        ("AOF-FLUSH-SLEEP", 3) => Handler::NoLock(idle::ok),
+        ("AOF-FLUSH-SLEEP", 3) => Handler::NoLock(append_only::flush_sleep),
         ("CHANGE-REPL-ID", 2) => Handler::NoLock(change_repl_id),
         ("CLIENT-EVICTION", 2) => Handler::NoLock(buckets::client_eviction),
         ("CLUSTERLINK", 5) if arguments[2].eq_ignore_ascii_case(b"kill") => {
@@ -47,6 +48,7 @@ fn handler_of(arguments: &[&[u8]]) -> Handler {
         ("HELP", 2) => Handler::NoLock(debug_help),
         ("LEAK", 3) => Handler::NoLock(idle::ok),
         ("LISTPACK", 3) => Handler::ReadAll(value::listpack),
+        ("LOADAOF", 2) => Handler::NoLock(append_only::load),
         ("LOG", 3) => Handler::NoLock(log),
         ("OBJECT", 3) => Handler::ReadAll(value::object),
         ("POPULATE", 3..=5) => Handler::WriteAll(populate),
@@ -247,6 +249,8 @@ fn debug_help(call: &mut Call) -> CommandResult {
         "    unit tests to simulate Redis errors.",
         "LEAK <string>",
         "    Create a memory leak of the input string.",
+        "LOADAOF",
+        "    Flush the AOF buffers on disk and reload the AOF in memory.",
         "LOG <message>",
         "    Write <message> to the server log.",
         "REPLICATE <string>",

@@ -13,6 +13,7 @@ use crate::keyspace::space::Key;
 use crate::rdb::file::{self, Counts};
 use crate::rdb::function::not_loaded;
 use crate::rdb::{Fate, Item, KeyRecord, Reader, Writer};
+use crate::state::append_only::Mode;
 use crate::state::scripts::libraries::{Hold, Restoring};
 use crate::state::{Server, values};
 use std::collections::HashSet;
@@ -71,8 +72,11 @@ pub(super) fn reload(call: &mut Call, db: &mut Db) -> CommandResult {
         db.free_later(call.server.tracking.forget_all());
     }
     loaded.into_iter().for_each(|key| put(db, key, empties));
-    // What was loaded is what was saved; after NOSAVE, as in Redis, the replicas are on their own.
+    // What was loaded is what was saved; else the append-only file is rewritten, for it does not tell of it.
     db.replay_as(|_| {});
+    if !(saves && empties) && call.server.append_only.mode() != Mode::Off {
+        call.server.append_only.rewrites.schedule(true);
+    }
     if empties {
         let changes = call.server.keyspace.changes();
         call.server.saves.record_loaded(changes);

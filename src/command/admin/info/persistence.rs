@@ -3,10 +3,11 @@
 use crate::command::call::Call;
 use crate::keyspace::survey::Survey;
 use crate::state::Server;
+use crate::state::append_only::Mode;
 use crate::state::loading::Loading;
 use crate::state::saves::Record;
 use std::fmt::Write;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     let server = call.server;
@@ -59,21 +60,61 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
         "rdb_last_load_keys_loaded:{}",
         loading.keys.load(Relaxed)
     );
-    line!(out, "aof_enabled:0");
-    line!(out, "aof_rewrite_in_progress:0");
-    line!(out, "aof_rewrite_scheduled:0");
-    line!(out, "aof_last_rewrite_time_sec:-1");
-    line!(out, "aof_current_rewrite_time_sec:-1");
-    line!(out, "aof_last_bgrewrite_status:ok");
-    line!(out, "aof_rewrites:0");
-    line!(out, "aof_rewrites_consecutive_failures:0");
-    line!(out, "aof_last_write_status:ok");
-    line!(out, "aof_last_cow_size:0");
+    append_only(server, call.now_ms, out);
     line!(out, "module_fork_in_progress:0");
     line!(out, "module_fork_last_cow_size:0");
+    append_only_files(server, out);
     if loading.is_under_way() {
         loading_now(loading, out);
     }
+}
+
+/// The rewrites of the append-only file.
+fn append_only(server: &Server, now_ms: i64, out: &mut String) {
+    let state = &server.append_only;
+    let record = state.rewrites.record();
+    let seconds_now = match record.in_progress {
+        true => (now_ms - record.began_at_ms).max(0) / 1000,
+        false => -1,
+    };
+    let status = |is_ok: bool| if is_ok { "ok" } else { "err" };
+    let enabled = u8::from(state.mode() != Mode::Off);
+    let in_progress = u8::from(record.in_progress);
+    let scheduled = u8::from(record.is_scheduled);
+    let failures = record.consecutive_failures;
+    line!(out, "aof_enabled:{enabled}");
+    line!(out, "aof_rewrite_in_progress:{in_progress}");
+    line!(out, "aof_rewrite_scheduled:{scheduled}");
+    line!(out, "aof_last_rewrite_time_sec:{}", record.last_seconds);
+    line!(out, "aof_current_rewrite_time_sec:{seconds_now}");
+    line!(
+        out,
+        "aof_last_bgrewrite_status:{}",
+        status(record.last_is_ok)
+    );
+    line!(out, "aof_rewrites:{}", record.begun);
+    line!(out, "aof_rewrites_consecutive_failures:{failures}");
+    line!(out, "aof_last_write_status:{}", status(!state.has_failed()));
+    line!(out, "aof_last_cow_size:0");
+}
+
+/// The files, if effects are kept.
+fn append_only_files(server: &Server, out: &mut String) {
+    let state = &server.append_only;
+    if state.mode() == Mode::Off {
+        return;
+    }
+    let figures = &state.figures;
+    let number = |figure: &AtomicU64| figure.load(Relaxed);
+    let current = number(&figures.current_bytes);
+    let scheduled = u8::from(state.rewrites.record().is_scheduled);
+    let syncing = u8::from(figures.is_syncing.load(Relaxed));
+    line!(out, "aof_current_size:{current}");
+    line!(out, "aof_base_size:{}", number(&figures.base_bytes));
+    line!(out, "aof_pending_rewrite:{scheduled}");
+    line!(out, "aof_buffer_length:{}", number(&figures.waiting_bytes));
+    line!(out, "aof_pending_bio_fsync:{syncing}");
+    line!(out, "aof_delayed_fsync:{}", number(&figures.delayed_fsyncs));
 }
 
 /// How far the save under way has come.

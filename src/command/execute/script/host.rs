@@ -179,10 +179,12 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
                 error: CommandError::OutOfMemory,
             });
         }
-        if command.spec.has(WRITE) && self.call.server.refuses_writes() {
+        if command.spec.has(WRITE)
+            && let Some(refusal) = self.call.server.write_refusal()
+        {
             return Err(Refusal {
                 command: Some(command),
-                error: CommandError::StopWrites,
+                error: CommandError::StopWrites(refusal),
             });
         }
         Ok(command)

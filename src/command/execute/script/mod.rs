@@ -135,8 +135,8 @@ fn prepare(call: &Call, invocation: &Invocation) -> Result<bool, CommandError> {
     if flags.has(ScriptFlags::NO_WRITES) {
         return Ok(true);
     }
-    if call.server.refuses_writes() {
-        return Err(CommandError::StopWritingScripts);
+    if let Some(refusal) = call.server.write_refusal() {
+        return Err(CommandError::StopWritingScripts(refusal));
     }
     if invocation.is_read_only {
         return Err(CommandError::err(

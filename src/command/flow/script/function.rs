@@ -125,7 +125,9 @@ fn load(call: &mut Call) -> CommandResult {
     let replaces = text > 2;
     let libraries = &call.server.scripts.libraries;
     let mut host = LoadHost::new(call.server);
-    let name = libraries.load(call.argument(text), replaces, &mut host);
+    let code = call.argument(text);
+    let note = || note(call.server, &[b"FUNCTION", b"LOAD", b"REPLACE", code]);
+    let name = libraries.load(code, replaces, &mut host, note);
     call.reply.bulk(&name.map_err(library::error)?);
     call.server.keyspace.count_change();
     Ok(())
@@ -140,7 +142,9 @@ fn load(call: &mut Call) -> CommandResult {
 /// (error) ERR Library not found
 /// ```
 fn delete(call: &mut Call) -> CommandResult {
-    if !call.server.scripts.libraries.delete(call.argument(2)) {
+    let name = call.argument(2);
+    let note = || note(call.server, &[b"FUNCTION", b"DELETE", name]);
+    if !call.server.scripts.libraries.delete(name, note) {
         return Err(CommandError::err("Library not found"));
     }
     call.server.keyspace.count_change();
@@ -160,7 +164,8 @@ fn flush(call: &mut Call) -> CommandResult {
         ));
     }
     request::flush_mode(call, "FUNCTION FLUSH only supports SYNC|ASYNC option")?;
-    call.server.scripts.libraries.flush();
+    let libraries = &call.server.scripts.libraries;
+    libraries.flush(|| note(call.server, &[b"FUNCTION", b"FLUSH"]));
     call.server.keyspace.count_change();
     call.reply.ok();
     Ok(())
@@ -297,6 +302,14 @@ fn stats(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
+/// Notes for the journal what was done to the libraries. Called while no other thread can change them.
+///
+/// A snapshot may have libraries that came after its moment, and the journal tells of them again. So what is noted does
+/// not depend on what was there: it says REPLACE, even if nothing was replaced.
+fn note(server: &Server, effect: &[&[u8]]) {
+    server.keyspace.listeners.record(0, effect);
+}
+
 /// The libraries as a string, for FUNCTION RESTORE.
 fn dump(call: &mut Call) -> CommandResult {
     let table = call.server.scripts.libraries.table();
@@ -332,11 +345,17 @@ fn restore(call: &mut Call) -> CommandResult {
             ));
         }
     };
-    let texts = library::texts(call.argument(2))?;
+    let payload = call.argument(2);
+    let texts = library::texts(payload)?;
     let libraries = &call.server.scripts.libraries;
     let mut host = LoadHost::new(call.server);
+    let policy: &[u8] = match restoring {
+        Restoring::Flush => b"FLUSH",
+        Restoring::Append | Restoring::Replace => b"REPLACE",
+    };
+    let note = || note(call.server, &[b"FUNCTION", b"RESTORE", payload, policy]);
     libraries
-        .restore(&texts, restoring, &mut host)
+        .restore(&texts, restoring, &mut host, note)
         .map_err(library::error)?;
     call.server.keyspace.count_change();
     call.reply.ok();

@@ -48,30 +48,32 @@ pub(super) const TABLE: &[Directive] = &[
     .no_effect("clients have threads of their own, which answer while the dump is loaded"),
     word("sanitize-dump-payload", SANITIZE_DUMP_PAYLOAD, "no")
         .no_effect("every dump and every payload is checked in full"),
-    boolean("appendonly", "no").refused("it has no append-only file yet"),
+    boolean("appendonly", "no").flag(|fields| &fields.appendonly),
     text("appendfilename", "appendonly.aof")
         .immutable()
         .check(append_file_name)
-        .no_effect(NO_APPEND_ONLY_FILE),
+        .text(|fields| &fields.appendfilename),
     text("appenddirname", "appendonlydir")
         .immutable()
         .check(append_directory_name)
-        .no_effect(NO_APPEND_ONLY_FILE),
-    word("appendfsync", APPEND_FSYNC, "everysec").no_effect(NO_APPEND_ONLY_FILE),
-    boolean("no-appendfsync-on-rewrite", "no").no_effect(NO_APPEND_ONLY_FILE),
-    integer("auto-aof-rewrite-percentage", 0, INT_MAX, "100").no_effect(NO_APPEND_ONLY_FILE),
+        .text(|fields| &fields.appenddirname),
+    word("appendfsync", APPEND_FSYNC, "everysec").number(|fields| &fields.appendfsync),
+    boolean("no-appendfsync-on-rewrite", "no").flag(|fields| &fields.no_appendfsync_on_rewrite),
+    integer("auto-aof-rewrite-percentage", 0, INT_MAX, "100")
+        .number(|fields| &fields.auto_aof_rewrite_percentage),
     memory("auto-aof-rewrite-min-size", 0, LONG_MAX as u64, "67108864")
-        .no_effect(NO_APPEND_ONLY_FILE),
-    boolean("aof-load-truncated", "yes").no_effect(NO_APPEND_ONLY_FILE),
-    boolean("aof-use-rdb-preamble", "yes").no_effect(NO_APPEND_ONLY_FILE),
-    boolean("aof-timestamp-enabled", "no").no_effect(NO_APPEND_ONLY_FILE),
-    boolean("aof-rewrite-incremental-fsync", "yes").no_effect(NO_APPEND_ONLY_FILE),
+        .number(|fields| &fields.auto_aof_rewrite_min_size),
+    boolean("aof-load-truncated", "yes").flag(|fields| &fields.aof_load_truncated),
+    boolean("aof-use-rdb-preamble", "yes").flag(|fields| &fields.aof_use_rdb_preamble),
+    boolean("aof-timestamp-enabled", "no").flag(|fields| &fields.aof_timestamp_enabled),
+    boolean("aof-rewrite-incremental-fsync", "yes").no_effect("a base is synced once, at its end"),
     boolean("aof-disable-auto-gc", "no")
         .hidden()
-        .no_effect(NO_APPEND_ONLY_FILE),
+        .flag(|fields| &fields.aof_disable_auto_gc),
 ];
 
 const SANITIZE_DUMP_PAYLOAD: &[Word] = &[("no", 0), ("yes", 1), ("clients", 2)];
+/// See [`FsyncPolicy`](crate::state::append_only::FsyncPolicy).
 const APPEND_FSYNC: &[Word] = &[("everysec", 2), ("always", 1), ("no", 0)];
 
 fn dump_name(name: &str) -> Result<(), &'static str> {
@@ -97,6 +99,3 @@ fn append_directory_name(name: &str) -> Result<(), &'static str> {
         _ => Err("appenddirname can't be a path, just a dirname"),
     }
 }
-
-/// Why the directives of the append-only file mean nothing.
-const NO_APPEND_ONLY_FILE: &str = "appendonly is refused";

@@ -1,0 +1,158 @@
+//! The threads that write the log and sync the file, unless clients' threads do it (`appendfsync always`).
+//!
+//! The appender sleeps until there is something to write. While there is more, it writes every few milliseconds, so
+//! that one call of the system writes what many clients have done. The syncer calls fsync, which may take long.
+//!
+//! # How `everysec` keeps its promise
+//! An fsync begins when the first block that is not synced is half a second old. If it is not on the disk when it is a
+//! second old, the disk is too slow: then commands that change keys wait until it is (`aof_delayed_fsync`).
+
+use super::log_file::{LogFile, Unsynced};
+use crate::command::execute::Engine;
+use crate::state::append_only::{FsyncPolicy, Mode};
+use crate::state::change_log::Hold;
+use crate::util::system_message;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{Receiver, SyncSender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The time between two writes.
+const WRITE_PERIOD: Duration = Duration::from_millis(2);
+/// The longest sleep of the appender: then it looks at the policy again.
+const LONGEST_SLEEP: Duration = Duration::from_millis(100);
+/// When an fsync begins, with `everysec`.
+const SYNC_AFTER: Duration = Duration::from_millis(500);
+/// When a block must be on the disk, with `everysec`.
+const LATEST: Duration = Duration::from_secs(1);
+
+/// The appender.
+#[derive(Debug)]
+pub struct Appender<'a> {
+    /// The server.
+    pub engine: &'a Engine,
+    /// The file.
+    pub file: &'a LogFile,
+    /// Hands the file to the syncer, which is idle whenever this is used.
+    pub to_sync: SyncSender<Unsynced>,
+    /// When the first block was written that the syncer is busy with.
+    pub syncing_since: Option<Instant>,
+}
+
+/// What the appender does before it looks again.
+enum Rest {
+    Nothing,
+    Short,
+    UntilThereIsMore,
+}
+
+impl Appender<'_> {
+    /// Runs until the process ends.
+    pub fn run(mut self) {
+        loop {
+            match self.look() {
+                Rest::Nothing => {}
+                Rest::Short => thread::sleep(WRITE_PERIOD),
+                Rest::UntilThereIsMore => self
+                    .engine
+                    .append_only
+                    .log
+                    .wait_for_blocks(self.longest_sleep()),
+            }
+        }
+    }
+
+    /// Writes and syncs what is due.
+    fn look(&mut self) -> Rest {
+        let state = &self.engine.append_only;
+        let policy = FsyncPolicy::from_directive(self.engine.config.appendfsync.get());
+        if state.mode() == Mode::Off {
+            return Rest::UntilThereIsMore;
+        }
+        if policy == FsyncPolicy::Always {
+            // What no client waits for: keys that have expired.
+            state.durability.wait_for(state.end());
+            self.keep_promise();
+            state.durability.lead_for_replies(LONGEST_SLEEP);
+            return Rest::Nothing;
+        }
+        // The policy may have changed while replies were deferred.
+        state.durability.lead_for_replies(Duration::ZERO);
+        let has_written = self.file.write_out();
+        if policy == FsyncPolicy::EverySecond {
+            self.sync_if_due();
+        }
+        self.keep_promise();
+        match has_written {
+            true => Rest::Short,
+            false => Rest::UntilThereIsMore,
+        }
+    }
+
+    fn sync_if_due(&mut self) {
+        let state = &self.engine.append_only;
+        let skips = self.engine.config.no_appendfsync_on_rewrite.get() && self.engine.is_saving();
+        if state.figures.is_syncing.load(Relaxed) || skips || state.has_fsync_failed() {
+            return;
+        }
+        self.syncing_since = None;
+        let is_due = |since: Instant| since.elapsed() >= SYNC_AFTER;
+        if self.file.unsynced_since().is_some_and(is_due)
+            && let Some(unsynced) = self.file.take_unsynced()
+        {
+            self.syncing_since = Some(unsynced.since);
+            state.figures.is_syncing.store(true, Relaxed);
+            // The syncer ends with the process.
+            let _ = self.to_sync.send(unsynced);
+        }
+    }
+
+    /// Lets changes wait while the disk is too slow.
+    fn keep_promise(&mut self) {
+        let state = &self.engine.append_only;
+        let is_syncing = state.figures.is_syncing.load(Relaxed);
+        let is_late = is_syncing
+            && self
+                .syncing_since
+                .is_some_and(|since| since.elapsed() >= LATEST);
+        if !is_late {
+            state.log.release(Hold::Late);
+            return;
+        }
+        if !state.log.is_held() {
+            state.figures.delayed_fsyncs.fetch_add(1, Relaxed);
+            let line = "Asynchronous AOF fsync is taking too long (disk is busy?). Changes wait for fsync to complete, \
+                this may slow down the server.";
+            self.engine.log.notice(line);
+            state.log.hold(Hold::Late);
+        }
+    }
+
+    fn longest_sleep(&self) -> Duration {
+        match self.syncing_since {
+            // The end of the sync is looked for often.
+            Some(_) => WRITE_PERIOD,
+            None => LONGEST_SLEEP,
+        }
+    }
+}
+
+/// The syncer's loop: runs until the process ends.
+pub fn sync_all(engine: &Engine, requests: &Receiver<Unsynced>) {
+    let state = &engine.append_only;
+    while let Ok(unsynced) = requests.recv() {
+        state.figures.sleep_before_flush();
+        match unsynced.increment.sync() {
+            Ok(()) => state.durability.advance(unsynced.end),
+            Err(error) => {
+                let words = system_message(&error);
+                engine.log.warning(format_args!(
+                    "Fail to fsync the AOF file: {words}. It is not tried again on this file; a new one is begun."
+                ));
+                state.set_fsync_failure(Some(words));
+                state.rewrites.schedule(false);
+            }
+        }
+        state.figures.is_syncing.store(false, Relaxed);
+    }
+}

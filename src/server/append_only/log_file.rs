@@ -1,0 +1,347 @@
+//! Writes the change log to the increment: the one place where the log is read.
+//!
+//! ```text
+//! clients' threads ── append ──▶ change log ── write_out ──▶ increment ── fsync ──▶ disk
+//!                                              always: the thread of a client, for all that wait
+//!                                              else: the appender, every few milliseconds; the syncer
+//! ```
+//!
+//! # Invariants
+//! 1. What is read from the log is written in that order, and never twice: what could not be written stays in the
+//!    buffer.
+//! 2. A failed fsync is not repeated on the same file. The rewriter then begins a new one, with a new base: see
+//!    [`rewriter`](super::rewriter).
+//! 3. Under `always`, a server that cannot write ends: it has changed keys that it cannot acknowledge, as in Redis.
+//!
+//! # Thread safety
+//! Any thread, with no shard locked. The mutex is held while the file is written and, under `always`, synced.
+
+use crate::aof::Increment;
+use crate::command::execute::Engine;
+use crate::state::append_only::FsyncPolicy;
+use crate::state::append_only::durability::{Committed, LogWriter};
+use crate::state::change_log::LogReader;
+use crate::state::clients::Client;
+use crate::util::{clock, system_message};
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// Lines about a failure that goes on are this far apart, as in Redis.
+const SECONDS_BETWEEN_LINES: i64 = 30;
+
+/// The file of the change log.
+#[derive(Debug)]
+pub struct LogFile {
+    engine: Arc<Engine>,
+    out: Mutex<Out>,
+}
+
+/// Where the log goes.
+#[derive(Debug)]
+struct Out {
+    reader: LogReader,
+    /// `None` while the append-only file is off.
+    increment: Option<Increment>,
+    /// What was read and is not in the file.
+    buffer: Vec<u8>,
+    /// The number after that of the last block in the file.
+    written: u64,
+    /// When the first block was written of which no fsync has begun.
+    unsynced_since: Option<Instant>,
+    /// The last annotation, in seconds of Unix time.
+    annotated_s: i64,
+    last_line_s: i64,
+}
+
+/// What is to be synced.
+#[derive(Debug)]
+pub struct Unsynced {
+    /// The file.
+    pub increment: Increment,
+    /// The number after that of its last block.
+    pub end: u64,
+    /// When the first block of it was written that is not synced.
+    pub since: Instant,
+}
+
+impl LogFile {
+    /// Reads the log of this server from now on. The append-only file is off.
+    pub fn new(engine: &Arc<Engine>) -> LogFile {
+        let reader = LogReader::new(engine.append_only.log.clone());
+        LogFile {
+            engine: engine.clone(),
+            out: Mutex::new(Out {
+                written: reader.next(),
+                reader,
+                increment: None,
+                buffer: Vec::new(),
+                unsynced_since: None,
+                annotated_s: 0,
+                last_line_s: i64::MIN,
+            }),
+        }
+    }
+
+    /// Writes everything that was appended before. What cannot be written is kept for the next time, and commands that
+    /// change keys are refused until then. Returns whether anything was written.
+    pub fn write_out(&self) -> bool {
+        self.try_to_write(&mut self.lock()).unwrap_or(false)
+    }
+
+    fn try_to_write(&self, out: &mut Out) -> Option<bool> {
+        let state = &self.engine.append_only;
+        match self.write(out) {
+            Ok(is_any) => {
+                if state.set_write_failure(None) {
+                    let text = "AOF write error looks solved. The server can write again.";
+                    self.engine.log.warning(text);
+                }
+                Some(is_any)
+            }
+            Err(error) => {
+                let words = system_message(&error);
+                let now_s = clock::unix_ms() / 1000;
+                if now_s > out.last_line_s.saturating_add(SECONDS_BETWEEN_LINES) {
+                    out.last_line_s = now_s;
+                    let line = format_args!("Error writing to the AOF file: {words}");
+                    self.engine.log.warning(line);
+                }
+                state.set_write_failure(Some(words));
+                None
+            }
+        }
+    }
+
+    /// Reads the log into the buffer, and writes the buffer into the file.
+    fn write(&self, out: &mut Out) -> io::Result<bool> {
+        self.read(out, u64::MAX);
+        self.write_buffer(out)
+    }
+
+    /// Reads the blocks before this number into the buffer.
+    fn read(&self, out: &mut Out, end: u64) {
+        let before = out.buffer.len();
+        let next = out.reader.next();
+        let now_s = clock::unix_ms() / 1000;
+        let is_annotated =
+            self.engine.config.aof_timestamp_enabled.get() && now_s > out.annotated_s;
+        if is_annotated {
+            out.buffer.extend(format!("#TS:{now_s}\r\n").as_bytes());
+        }
+        out.reader.read_before(end, &mut out.buffer);
+        match out.reader.next() == next {
+            true => out.buffer.truncate(before),
+            false if is_annotated => out.annotated_s = now_s,
+            false => {}
+        }
+    }
+
+    fn write_buffer(&self, out: &mut Out) -> io::Result<bool> {
+        let figures = &self.engine.append_only.figures;
+        let Some(increment) = &mut out.increment else {
+            out.buffer.clear();
+            out.written = out.reader.next();
+            return Ok(false);
+        };
+        if out.buffer.is_empty() {
+            return Ok(false);
+        }
+        let before = increment.len();
+        figures.sleep_before_flush();
+        let began = self.engine.latency_stopwatch();
+        let result = increment.append(&mut out.buffer);
+        self.note_write(began);
+        figures
+            .current_bytes
+            .fetch_add(increment.len() - before, Relaxed);
+        figures
+            .waiting_bytes
+            .store(out.buffer.len() as u64, Relaxed);
+        result?;
+        out.buffer.shrink_to(KEPT_BYTES);
+        out.written = out.reader.next();
+        out.unsynced_since.get_or_insert_with(Instant::now);
+        Ok(true)
+    }
+
+    /// Notes how long a write took, as in Redis also under what circumstances.
+    fn note_write(&self, began: Option<Instant>) {
+        let circumstances = match () {
+            () if self.engine.append_only.figures.is_syncing.load(Relaxed) => {
+                "aof-write-pending-fsync"
+            }
+            () if self.engine.is_saving() => "aof-write-active-child",
+            () => "aof-write-alone",
+        };
+        self.engine.note_latency(circumstances, began);
+        self.engine.note_latency("aof-write", began);
+    }
+
+    /// What has been written and not been synced, if there is any.
+    pub fn unsynced_since(&self) -> Option<Instant> {
+        self.lock().unsynced_since
+    }
+
+    /// Takes what has been written and not been synced: the caller syncs it.
+    pub fn take_unsynced(&self) -> Option<Unsynced> {
+        let out = &mut *self.lock();
+        let since = out.unsynced_since.take()?;
+        Some(Unsynced {
+            increment: out.increment.clone()?,
+            end: out.written,
+            since,
+        })
+    }
+
+    /// Writes and syncs the blocks before this number.
+    fn finish(&self, out: &mut Out, end: u64) -> io::Result<()> {
+        self.read(out, end);
+        self.write_buffer(out)?;
+        if let Some(increment) = &out.increment
+            && out.unsynced_since.is_some()
+        {
+            increment.sync()?;
+            out.unsynced_since = None;
+        }
+        self.engine.append_only.durability.advance(out.written);
+        Ok(())
+    }
+
+    /// From this block on the log goes into the increment that `begin` creates. Before, everything else is written to
+    /// the old one, and synced.
+    ///
+    /// # Errors
+    /// The old file cannot be written, or `begin` has failed. Then the log goes on into the old one.
+    pub fn switch_at(
+        &self,
+        number: u64,
+        begin: impl FnOnce() -> io::Result<Increment>,
+    ) -> io::Result<()> {
+        let out = &mut *self.lock();
+        self.finish(out, number)?;
+        out.begin(begin()?);
+        Ok(())
+    }
+
+    /// From this block on the log goes into this increment; what was not written before is dropped, because the base
+    /// has it.
+    pub fn begin_at(&self, number: u64, increment: Increment) {
+        let out = &mut *self.lock();
+        out.reader.read_before(number, &mut out.buffer);
+        out.buffer.clear();
+        out.written = number;
+        out.begin(increment);
+        self.engine
+            .append_only
+            .figures
+            .waiting_bytes
+            .store(0, Relaxed);
+    }
+
+    /// The log goes into no file any more.
+    pub fn end(&self) {
+        let out = &mut *self.lock();
+        out.increment = None;
+        out.buffer.clear();
+        out.unsynced_since = None;
+    }
+
+    /// Bytes in the increment.
+    pub fn increment_bytes(&self) -> u64 {
+        self.lock().increment.as_ref().map_or(0, Increment::len)
+    }
+
+    /// Ends the server, because under `always` it cannot go on.
+    fn fail(&self, line: &str) {
+        self.engine.log.warning(line);
+        self.engine.shutdown.fail(line);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Out> {
+        self.out.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Out {
+    /// What follows goes into a new file.
+    fn begin(&mut self, increment: Increment) {
+        self.increment = Some(increment);
+        self.reader.forget_selected();
+        self.annotated_s = 0;
+        self.unsynced_since = None;
+    }
+}
+
+impl LogWriter for LogFile {
+    fn commit(&self) -> Option<Committed> {
+        let out = &mut *self.lock();
+        let is_written = self.try_to_write(out).is_some();
+        let engine = &self.engine;
+        let policy = FsyncPolicy::from_directive(engine.config.appendfsync.get());
+        if policy != FsyncPolicy::Always || engine.append_only.has_fsync_failed() {
+            // The policy has changed since a thread began to wait; or nothing is written before there is a new file.
+            return Some(Committed {
+                written: out.reader.next(),
+                durable: 0,
+            });
+        }
+        if !is_written {
+            self.fail(
+                "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...",
+            );
+            return None;
+        }
+        let skips_fsync = engine.config.no_appendfsync_on_rewrite.get() && engine.is_saving();
+        if out.unsynced_since.is_some()
+            && !skips_fsync
+            && let Some(increment) = &out.increment
+        {
+            let began = engine.latency_stopwatch();
+            if let Err(error) = increment.sync() {
+                let words = system_message(&error);
+                self.fail(&format!(
+                    "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {words}. Exiting..."
+                ));
+                return None;
+            }
+            engine.note_latency("aof-fsync-always", began);
+            out.unsynced_since = None;
+        }
+        let durable = match out.unsynced_since {
+            None => out.written,
+            Some(_) => 0,
+        };
+        Some(Committed {
+            written: out.written,
+            durable,
+        })
+    }
+
+    fn write_and_sync(&self) -> io::Result<()> {
+        self.finish(&mut self.lock(), u64::MAX)
+    }
+
+    fn send(&self, client: &Client, mut reply: Vec<u8>) -> Option<Vec<u8>> {
+        let sent = client.link.send(&reply).ok()?;
+        self.engine.statistics.count_output(client.id, sent);
+        if sent == reply.len() {
+            return None;
+        }
+        reply.drain(..sent);
+        let limit = self.engine.pushes.limit(client);
+        let now_ms = clock::unix_ms();
+        if client
+            .outbox
+            .claim_disconnection(limit, reply.len(), now_ms)
+        {
+            self.engine.report_over_limit(client);
+            client.disconnect();
+        }
+        (!client.is_disconnected()).then_some(reply)
+    }
+}
+
+/// A buffer that has grown larger gives its memory back when it has been written.
+const KEPT_BYTES: usize = 1024 * 1024;

@@ -1,0 +1,366 @@
+//! The rewriter: one thread that owns the folder of the append-only file. It turns the file on and off, and rewrites
+//! it: for BGREWRITEAOF, when the file has grown, and when it cannot be trusted any more.
+//!
+//! ```text
+//! usual      snapshot at block N ─▶ the log goes into a new increment from N on ─▶ base ─▶ manifest: base, increment
+//!            (the old files are whole all the time)
+//! anew       new increment, not listed ─▶ snapshot at N ─▶ the log goes there from N on ─▶ base ─▶ manifest
+//!            (turned on at run time; or an fsync of the old increment has failed)
+//! ```
+//!
+//! There is no fork. No client waits but while the shards are marked for the snapshot, and under `always` while the
+//! increments change.
+//!
+//! # Invariants
+//! 1. Rewrites never overlap, because this thread makes them one after the other.
+//! 2. What follows block N in the log belongs to the base that is the snapshot at N, and to no other.
+//! 3. If a rewrite fails, the files before it go on being valid, and being written.
+
+use super::base;
+use super::log_file::LogFile;
+use crate::aof::{Folder, Increment};
+use crate::command::execute::Engine;
+use crate::keyspace::view::View;
+use crate::server::dump::Image;
+use crate::state::append_only::rewrites::Task;
+use crate::state::append_only::{Mode, durability};
+use crate::util::clock;
+use crate::util::disk::{Disk, RealDisk};
+use std::io;
+use std::path::{self, Path};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::time::Duration;
+
+/// The time between two looks at the size of the file.
+const PERIOD: Duration = Duration::from_secs(1);
+
+/// The rewriter.
+#[derive(Debug)]
+pub struct Rewriter {
+    engine: Arc<Engine>,
+    file: Arc<LogFile>,
+    /// The folder, with what its manifest said when it was last read or replaced.
+    pub folder: Folder,
+    /// Whether the manifest has been read, or there is none.
+    is_read: bool,
+    /// The increment for the next rewrite that begins anew.
+    prepared: Option<Increment>,
+    /// Whether the threads run that write the log.
+    has_threads: bool,
+}
+
+impl Rewriter {
+    /// The rewriter of a server whose append-only file is off. The folder is not looked at yet.
+    ///
+    /// # Errors
+    /// The line for the log.
+    pub fn new(engine: &Arc<Engine>, file: &Arc<LogFile>) -> Result<Rewriter, String> {
+        let config = &engine.config;
+        // The working directory may change, by CONFIG SET dir; the folder stays where it is.
+        let path = path::absolute(Path::new(&*config.appenddirname.get()));
+        let path = path.map_err(|error| format!("Can't find the working directory: {error}"))?;
+        engine.append_only.folder.get_or_init(|| path.clone());
+        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+        Ok(Rewriter {
+            engine: engine.clone(),
+            file: file.clone(),
+            folder: Folder::new(disk, path, &config.appendfilename.get()),
+            is_read: false,
+            prepared: None,
+            has_threads: false,
+        })
+    }
+
+    /// Runs until the process ends.
+    pub fn run(mut self) {
+        let engine = self.engine.clone();
+        let rewrites = &engine.append_only.rewrites;
+        loop {
+            match rewrites.next_task(PERIOD) {
+                Some(Task::Turn(true)) => {
+                    let turned = self.turn_on();
+                    if let Err(error) = &turned {
+                        engine.log.warning(format_args!(
+                            "Redis needs to enable the AOF but can't begin to: {error}"
+                        ));
+                    }
+                    rewrites.record_turn(turned.is_ok());
+                }
+                Some(Task::Turn(false)) => {
+                    self.turn_off();
+                    rewrites.record_turn(true);
+                }
+                Some(Task::Rewrite) => self.rewrite(),
+                None => self.begin_if_due(),
+            }
+        }
+    }
+
+    /// Reads the manifest, unless that has been done; moves a file from before Redis 7 into the folder. Returns whether
+    /// there is data.
+    ///
+    /// # Errors
+    /// The lines for the log.
+    pub fn read_folder(&mut self) -> Result<bool, String> {
+        if !self.is_read {
+            let has_manifest = self.folder.read().map_err(|error| error.to_string())?;
+            let name = self.engine.config.appendfilename.get();
+            let old = Path::new(&*name);
+            if self.folder.may_adopt(old, has_manifest) {
+                self.folder.adopt(old).map_err(|error| error.to_string())?;
+                self.engine.log.notice(format_args!(
+                    "Successfully migrated an old-style AOF configuration ({name}) into the AOF directory ({}).",
+                    self.folder.path().display()
+                ));
+            }
+            self.is_read = true;
+        }
+        Ok(self.folder.manifest().files().next().is_some())
+    }
+
+    /// Keeps effects from now on, in the files that were loaded; if there are none, in new ones.
+    pub fn continue_loaded(&mut self) -> io::Result<()> {
+        self.folder.create()?;
+        let engine = self.engine.clone();
+        let state = &engine.append_only;
+        self.folder.remove_temporaries()?;
+        let begun = self.spawn_threads();
+        begun.map_err(io::Error::other)?;
+        if self.folder.manifest().files().next().is_none() {
+            engine.log.notice(format_args!(
+                "Creating AOF files in {} on server start",
+                self.folder.path().display()
+            ));
+            self.write_anew(&|| engine.keyspace.listeners.set_recorded(true))?;
+        } else {
+            self.remove_history();
+            let increment = self.folder.open_increment()?;
+            self.file.begin_at(state.end(), increment);
+            let base = self.folder.manifest().base();
+            let base_bytes = base.map_or(0, |base| self.folder.bytes_of(base));
+            state.figures.base_bytes.store(base_bytes, Relaxed);
+            let bytes = self.folder.bytes();
+            state.figures.current_bytes.store(bytes, Relaxed);
+            engine.keyspace.listeners.set_recorded(true);
+        }
+        state.set_mode(Mode::On);
+        self.engine.apply_fsync_policy();
+        Ok(())
+    }
+
+    fn spawn_threads(&mut self) -> Result<(), String> {
+        if !std::mem::replace(&mut self.has_threads, true) {
+            super::spawn_writers(&self.engine, &self.file)?;
+        }
+        Ok(())
+    }
+
+    /// CONFIG SET appendonly yes: effects are kept from now on. The file is worth something when its base is written,
+    /// which is what this thread does next.
+    fn turn_on(&mut self) -> Result<(), String> {
+        let state = &self.engine.append_only;
+        if state.mode() != Mode::Off {
+            return Ok(());
+        }
+        self.read_folder()?;
+        self.folder.create().map_err(|error| error.to_string())?;
+        // Fails if the folder cannot be written.
+        let prepared = self.folder.prepare_increment();
+        self.prepared = Some(prepared.map_err(|error| error.to_string())?);
+        self.spawn_threads()?;
+        let state = &self.engine.append_only;
+        if state.set_fsync_failure(None) | state.set_write_failure(None) {
+            let text = "AOF reopen, just ignore the last error.";
+            self.engine.log.warning(text);
+        }
+        state.set_mode(Mode::WaitsForBase);
+        state.rewrites.record_begin();
+        Ok(())
+    }
+
+    /// CONFIG SET appendonly no: the file is complete up to now, and ends.
+    fn turn_off(&mut self) {
+        let state = &self.engine.append_only;
+        if state.mode() == Mode::Off {
+            return;
+        }
+        let all = self.engine.locks.write_all(View::from(0));
+        self.engine.keyspace.listeners.set_recorded(false);
+        drop(all);
+        if let Err(error) = state.durability.write_and_sync() {
+            let line = format_args!("Fail to fsync the AOF file: {error}");
+            self.engine.log.warning(line);
+        }
+        self.file.end();
+        state.set_mode(Mode::Off);
+        state.durability.delay_replies(false);
+        state
+            .durability
+            .refuse_clients(durability::TURNED_OFF.as_bytes());
+        state.rewrites.record_cancelled();
+    }
+
+    /// Begins a rewrite if one is scheduled, or the file has grown.
+    fn begin_if_due(&self) {
+        let state = &self.engine.append_only;
+        let rewrites = &state.rewrites;
+        let now_ms = clock::unix_ms();
+        if self.engine.saves.record().in_progress {
+            return;
+        }
+        if rewrites.record().is_scheduled
+            || state.mode() == Mode::WaitsForBase
+            || state.has_fsync_failed()
+        {
+            rewrites.request_by_server(now_ms);
+            return;
+        }
+        if let Some(growth) = self.growth_percent()
+            && rewrites.request_by_server(now_ms)
+        {
+            self.engine.log.notice(format_args!(
+                "Starting automatic rewriting of AOF on {growth}% growth"
+            ));
+        }
+    }
+
+    /// By how much the file has grown, if that is reason to rewrite it.
+    fn growth_percent(&self) -> Option<u64> {
+        let (config, state) = (&self.engine.config, &self.engine.append_only);
+        let percentage = config.auto_aof_rewrite_percentage.get() as u64;
+        let bytes = state.figures.current_bytes.load(Relaxed);
+        let least = config.auto_aof_rewrite_min_size.get() as u64;
+        if state.mode() != Mode::On || percentage == 0 || bytes <= least {
+            return None;
+        }
+        let base = state.figures.base_bytes.load(Relaxed).max(1);
+        let growth = (bytes.saturating_mul(100) / base).saturating_sub(100);
+        (growth >= percentage).then_some(growth)
+    }
+
+    fn rewrite(&mut self) {
+        let engine = self.engine.clone();
+        let state = &engine.append_only;
+        engine
+            .log
+            .notice("Background append only file rewriting started");
+        let rewritten = match state.mode() {
+            Mode::On if !state.has_fsync_failed() => self.write_usual(),
+            Mode::On => self.write_anew(&|| {}),
+            Mode::WaitsForBase => {
+                let record = || engine.keyspace.listeners.set_recorded(true);
+                self.write_anew(&record)
+            }
+            Mode::Off => self.write_while_off(),
+        };
+        let now_ms = clock::unix_ms();
+        match rewritten {
+            Ok(()) => {
+                if state.mode() == Mode::WaitsForBase {
+                    state.set_mode(Mode::On);
+                }
+                state.rewrites.record_end(true, now_ms);
+                engine
+                    .log
+                    .notice("Background AOF rewrite finished successfully");
+            }
+            Err(_) if state.rewrites.is_cancelled() => {
+                state.rewrites.record_cancelled();
+                engine.log.notice("Background AOF rewrite cancelled");
+            }
+            Err(error) => {
+                engine.log.warning(format_args!(
+                    "Background AOF rewrite terminated with error: {error}"
+                ));
+                let minutes = state.rewrites.record_end(false, now_ms);
+                if minutes > 0 {
+                    engine.log.warning(format_args!(
+                        "Background AOF rewrite has repeatedly failed and triggered the limit, will retry in {minutes} \
+                         minutes"
+                    ));
+                }
+            }
+        }
+    }
+
+    /// The old files stay valid to the end.
+    fn write_usual(&mut self) -> io::Result<()> {
+        let engine = self.engine.clone();
+        let image = Image::take(&engine, |_| {});
+        let folder = &mut self.folder;
+        let begin = || folder.begin_increment();
+        self.file.switch_at(image.snapshot.journal_end, begin)?;
+        let is_rdb = self.write_base(&image)?;
+        self.folder.replace_base(is_rdb)?;
+        self.conclude();
+        Ok(())
+    }
+
+    /// The old files are not continued. `at_the_moment` is called while all keys are locked.
+    fn write_anew(&mut self, at_the_moment: &dyn Fn()) -> io::Result<()> {
+        let engine = self.engine.clone();
+        let increment = match self.prepared.take() {
+            Some(increment) => increment,
+            None => self.folder.prepare_increment()?,
+        };
+        let image = Image::take(&engine, |_| at_the_moment());
+        self.file.begin_at(image.snapshot.journal_end, increment);
+        self.engine.apply_fsync_policy();
+        let is_rdb = self.write_base(&image)?;
+        self.folder.begin_anew(is_rdb)?;
+        let state = &engine.append_only;
+        if state.set_fsync_failure(None) | state.set_write_failure(None) {
+            let text = "AOF write error looks solved. The server can write again.";
+            engine.log.warning(text);
+        }
+        state.durability.advance(image.snapshot.journal_end);
+        self.conclude();
+        Ok(())
+    }
+
+    /// BGREWRITEAOF while the file is off writes a base, as in Redis.
+    fn write_while_off(&mut self) -> io::Result<()> {
+        self.read_folder().map_err(io::Error::other)?;
+        self.folder.create()?;
+        let engine = self.engine.clone();
+        let image = Image::take(&engine, |_| {});
+        let is_rdb = self.write_base(&image)?;
+        self.folder.begin_anew(is_rdb)?;
+        self.conclude();
+        Ok(())
+    }
+
+    /// Writes the base; returns whether it is an RDB file.
+    fn write_base(&mut self, image: &Image<'_>) -> io::Result<bool> {
+        let is_rdb = self.engine.config.aof_use_rdb_preamble.get();
+        let path = self.folder.next_base(is_rdb);
+        let bytes = base::write(&self.engine, image, &path, is_rdb)?;
+        self.engine.log.notice(format_args!(
+            "AOF base written: {bytes} bytes in {}",
+            path.display()
+        ));
+        Ok(is_rdb)
+    }
+
+    /// The new files are in place: the old ones go.
+    fn conclude(&mut self) {
+        let figures = &self.engine.append_only.figures;
+        let base = self.folder.manifest().base();
+        let base_bytes = base.map_or(0, |base| self.folder.bytes_of(base));
+        let bytes = base_bytes + self.file.increment_bytes();
+        figures.current_bytes.store(bytes, Relaxed);
+        figures.base_bytes.store(bytes, Relaxed);
+        self.remove_history();
+    }
+
+    fn remove_history(&mut self) {
+        if self.engine.config.aof_disable_auto_gc.get() {
+            return;
+        }
+        if let Err(error) = self.folder.remove_history() {
+            let line = format_args!("Removing old AOF files: {error}");
+            self.engine.log.warning(line);
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What commands and the threads of the append-only file (`server/append_only`) share.
+//!
+//! | part | what it is |
+//! |---|---|
+//! | [`ChangeLog`] | the effects that have not been written |
+//! | [`durability`] | which of them are on the disk, and who waits for that |
+//! | [`rewrites`] | requests to rewrite the file, to turn it on and off, and the record of the past ones |
+//! | here | whether it is on, whether it can be written, its size |
+//!
+//! # Thread safety
+//! Any thread may ask. The mutexes are leaves.
+
+pub mod durability;
+pub mod rewrites;
+
+use crate::keyspace::effect::Journal;
+use crate::state::change_log::ChangeLog;
+use durability::Durability;
+use rewrites::Rewrites;
+use std::path::PathBuf;
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+/// Whether effects are kept in a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// They are not.
+    Off,
+    /// They are, but the base to which they belong is still being written: CONFIG SET appendonly yes.
+    WaitsForBase,
+    /// They are.
+    On,
+}
+
+/// `appendfsync`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FsyncPolicy {
+    /// When the system likes.
+    No,
+    /// Before a reply leaves.
+    Always,
+    /// Within a second.
+    EverySecond,
+}
+
+impl FsyncPolicy {
+    /// The value of the directive.
+    pub fn from_directive(number: i64) -> FsyncPolicy {
+        match number {
+            0 => FsyncPolicy::No,
+            1 => FsyncPolicy::Always,
+            _ => FsyncPolicy::EverySecond,
+        }
+    }
+}
+
+/// The append-only file as all threads see it.
+#[derive(Debug, Default)]
+pub struct AppendOnly {
+    /// The effects that have not been written.
+    pub log: Arc<ChangeLog>,
+    /// Which effects are on the disk.
+    pub durability: Arc<Durability>,
+    /// Rewrites.
+    pub rewrites: Rewrites,
+    /// The path of the folder, absolute.
+    pub folder: OnceLock<PathBuf>,
+    /// Sizes and counts.
+    pub figures: Figures,
+    mode: AtomicU8,
+    write_failure: Failure,
+    fsync_failure: Failure,
+}
+
+/// The figures of INFO.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Bytes of all files that hold data.
+    pub current_bytes: AtomicU64,
+    /// Bytes of them after the last rewrite, or when they were loaded.
+    pub base_bytes: AtomicU64,
+    /// Bytes that were read from the log, and could not be written yet.
+    pub waiting_bytes: AtomicU64,
+    /// How often changes had to wait because the disk was too slow.
+    pub delayed_fsyncs: AtomicU64,
+    /// Whether an fsync is under way in the background.
+    pub is_syncing: AtomicBool,
+    /// A sleep before each write and fsync, in microseconds, for tests: DEBUG AOF-FLUSH-SLEEP.
+    pub flush_sleep_us: AtomicU64,
+}
+
+/// Why something fails, as long as it does. Whether it does is read by every command, without the mutex.
+#[derive(Debug, Default)]
+struct Failure {
+    is_present: AtomicBool,
+    words: Mutex<String>,
+}
+
+impl Failure {
+    /// Returns whether this is new.
+    fn set(&self, words: Option<String>) -> bool {
+        let is_present = words.is_some();
+        *self.words.lock().unwrap_or_else(PoisonError::into_inner) = words.unwrap_or_default();
+        self.is_present.swap(is_present, Relaxed) != is_present
+    }
+
+    fn words(&self) -> Option<String> {
+        let words = || self.words.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_present.load(Relaxed).then(|| words().clone())
+    }
+}
+
+impl Figures {
+    /// Sleeps as DEBUG AOF-FLUSH-SLEEP wants it.
+    pub fn sleep_before_flush(&self) {
+        let micros = self.flush_sleep_us.load(Relaxed);
+        if micros > 0 {
+            thread::sleep(Duration::from_micros(micros));
+        }
+    }
+}
+
+impl AppendOnly {
+    /// The number after that of the last block of the log.
+    #[inline]
+    pub fn end(&self) -> u64 {
+        self.log.end()
+    }
+
+    /// Whether effects are kept.
+    pub fn mode(&self) -> Mode {
+        match self.mode.load(Acquire) {
+            0 => Mode::Off,
+            1 => Mode::WaitsForBase,
+            _ => Mode::On,
+        }
+    }
+
+    /// Notes whether effects are kept. For the rewriter.
+    pub fn set_mode(&self, mode: Mode) {
+        self.mode.store(mode as u8, Release);
+    }
+
+    /// Notes that the file cannot be written, and why, or that it could be. Returns whether that is new.
+    pub fn set_write_failure(&self, words: Option<String>) -> bool {
+        self.write_failure.set(words)
+    }
+
+    /// Notes that an fsync has failed, and why, or that a new file has been begun. Returns whether that is new.
+    pub fn set_fsync_failure(&self, words: Option<String>) -> bool {
+        self.fsync_failure.set(words)
+    }
+
+    /// Whether an fsync has failed, so that the file that is written may lack what was written to it.
+    pub fn has_fsync_failed(&self) -> bool {
+        self.fsync_failure.is_present.load(Relaxed)
+    }
+
+    /// Whether the file cannot be written.
+    #[inline]
+    pub fn has_failed(&self) -> bool {
+        self.write_failure.is_present.load(Relaxed) || self.fsync_failure.is_present.load(Relaxed)
+    }
+
+    /// Why the file cannot be written: the words of the system.
+    pub fn failure(&self) -> Option<String> {
+        self.write_failure
+            .words()
+            .or_else(|| self.fsync_failure.words())
+    }
+}
