@@ -194,7 +194,7 @@ impl Libraries {
         self.interpreters.memory_bytes()
     }
 
-    /// Loads a library; returns its name. `host` hears what it logs. `then` is called before any other thread can change
+    /// Loads a library; returns its name. `host` hears what it logs. `then` is called before another thread can change
     /// the libraries.
     ///
     /// # Errors
