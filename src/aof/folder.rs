@@ -208,8 +208,8 @@ impl Folder {
         self.replace_manifest(manifest)
     }
 
-    /// Lets the base that was written last, and the increment that was prepared last, if there is one, replace all other
-    /// files.
+    /// Lets the base that was written last, and the increment that was prepared last, if there is one, replace all
+    /// other files.
     pub fn begin_anew(&mut self, is_rdb: bool) -> io::Result<()> {
         let mut manifest = self.manifest.clone();
         manifest.replace_base(&self.prefix, is_rdb, 0);

@@ -7,8 +7,8 @@
 //! ```
 //!
 //! A server that is killed leaves a last command that was cut off, or a transaction without its EXEC. The file is whole
-//! up to there: [`Reader::whole_bytes`]. If the power was cut, a file system may have zeroes after that, because the new
-//! length of the file has reached the disk before its content: [`is_torn`].
+//! up to there: [`Reader::whole_bytes`]. If the power was cut, a file system may have zeroes after that, because the
+//! new length of the file has reached the disk before its content: [`is_torn`].
 
 use std::io::{self, BufRead, Read};
 

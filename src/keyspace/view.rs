@@ -20,8 +20,8 @@ pub enum Expired {
     Remove,
     /// They are absent, and stay where they are: during CLIENT PAUSE.
     Hide,
-    /// They are there: while effects are replayed. An effect tells of a key that has expired, and commands before it may
-    /// have given the key more time.
+    /// They are there: while effects are replayed. An effect tells of a key that has expired, and commands before it
+    /// may have given the key more time.
     Keep,
 }
 

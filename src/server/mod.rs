@@ -13,7 +13,7 @@
 //! | [`listener`], one an address | `accept` | hands each connection to the pool of [`workers`] |
 //! | worker of the [pool](worker_pool), one a client | `read` or `poll` | runs the [`connection`] loop |
 //! | transfer, one a [round](crate::state::transfers) | the slowest client of the round | writes the [`dump`] for it |
-//! | [`rewriter`](append_only::rewriter) | [`Rewrites`](crate::state::append_only::rewrites) | rewrites the [append-only file](append_only) |
+//! | rewriter | [`Rewrites`](crate::state::append_only::rewrites) | rewrites the [append-only file](append_only) |
 //! | [`appender`](append_only::appender), syncer | the change log | write and sync the append-only file |
 //! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes the [`dump`], with one more thread while it does |
 //! | [`expirer`] | the next deadline | removes keys that are due, and sends the events of that |

@@ -32,8 +32,8 @@ pub fn run(engine: &Engine) {
     }
 }
 
-/// Begins a save if one is scheduled, or a save point says so; not during a rewrite of the append-only file, which reads
-/// all keys too.
+/// Begins a save if one is scheduled, or a save point says so; not during a rewrite of the append-only file, which
+/// reads all keys too.
 fn begin_if_due(server: &Server) {
     if server.append_only.rewrites.record().in_progress {
         return;

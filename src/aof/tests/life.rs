@@ -1,5 +1,5 @@
-//! The life of an append-only file as the server lives it, under `appendfsync always`, on a disk for tests. The data are
-//! a list of numbers: the base holds the first ones, and each command adds the next.
+//! The life of an append-only file as the server lives it, under `appendfsync always`, on a disk for tests. The data
+//! are a list of numbers: the base holds the first ones, and each command adds the next.
 
 use super::super::{Folder, Increment, Item, Manifest, ReadError, Reader, is_torn};
 use crate::util::disk::Disk;

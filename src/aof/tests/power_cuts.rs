@@ -1,9 +1,9 @@
-//! Every state of the disk that a power cut may leave at any point, under `appendfsync always`, can be loaded, and holds
-//! everything that was acknowledged before, in its order.
+//! Every state of the disk that a power cut may leave at any point, under `appendfsync always`, can be loaded, and
+//! holds everything that was acknowledged before, in its order.
 //!
-//! The operations are recorded with what was acknowledged after each, and a [model](power_cut) computes the states. Of the
-//! content it assumes less than for the dump, which has a checksum: a block that was lost is not followed by one that
-//! was not, as with any file system that keeps a journal.
+//! The operations are recorded with what was acknowledged after each, and a [model](power_cut) computes the states. Of
+//! the content it assumes less than for the dump, which has a checksum: a block that was lost is not followed by one
+//! that was not, as with any file system that keeps a journal.
 
 use super::life::{Life, load};
 use crate::util::test_disk::power_cut::{Model, ModelFile};
@@ -68,8 +68,8 @@ fn faults(recorded: &[(Operation, u64)]) -> (Vec<String>, usize) {
     (faults, states)
 }
 
-/// Passes the states of a directory to `visit`: each file in all its states, while the others are as they were seen, and
-/// as they are at least.
+/// Passes the states of a directory to `visit`: each file in all its states, while the others are as they were seen,
+/// and as they are at least.
 fn for_each_state(
     directory: &BTreeMap<String, &ModelFile>,
     visit: &mut impl FnMut(&BTreeMap<&str, Vec<u8>>),

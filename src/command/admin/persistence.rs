@@ -49,8 +49,8 @@ fn save(call: &mut Call) -> CommandResult {
     }
 }
 
-/// SCHEDULE waits for a rewrite of the append-only file to end. In a transaction the save begins at the end, so that the
-/// dump does not show half of it.
+/// SCHEDULE waits for a rewrite of the append-only file to end. In a transaction the save begins at the end, so that
+/// the dump does not show half of it.
 fn bgsave(call: &mut Call) -> CommandResult {
     let is_scheduled = match call.arguments.len() {
         1 => false,
