@@ -128,6 +128,13 @@ impl Folder {
         old.is_file() && (!has_manifest || is_half_done())
     }
 
+    /// A file of the form before Redis 7 in this directory, as if it had been moved into a folder. It is only read.
+    pub fn of_old_form(disk: Arc<dyn Disk>, directory: PathBuf, prefix: &str) -> Folder {
+        let mut folder = Folder::new(disk, directory, prefix);
+        folder.manifest.adopt(prefix);
+        folder
+    }
+
     /// Moves `old` into the folder, where it is the base.
     pub fn adopt(&mut self, old: &Path) -> io::Result<()> {
         self.create()?;

@@ -4,11 +4,13 @@
 
 use my_redis_server::REDIS_VERSION;
 use my_redis_server::command::declarations::Declarations;
-use my_redis_server::server::start;
+use my_redis_server::server::check;
+use my_redis_server::server::start::{self, Plan};
 use my_redis_server::state::config::Config;
 use my_redis_server::state::config::file::Reader;
 use std::io;
 use std::process::ExitCode;
+use std::time::UNIX_EPOCH;
 
 const HELP: &str = "\
 Usage: my_redis_server [FILE] [-] [OPTIONS]
@@ -28,6 +30,11 @@ file. The most useful ones:
   --logfile FILE            where the log goes (standard output)
   --timeout SECONDS         disconnect clients that are idle for so long; 0 for never (0)
   --tcp-keepalive SECONDS   how often to look whether an idle client is still there (300)
+
+  --appendonly yes          keep every change in the append-only file too (no)
+  --check                   say what the dump and the append-only file hold and whether they are whole, and end
+  --until TIME              show the data of the append-only file as they were then, and do not change them; TIME is
+                            in seconds since 1970 or like 2026-11-27T12:00:00Z
 
   -h, --help                print this
   -v, --version             print the version
@@ -55,7 +62,10 @@ fn main() -> ExitCode {
     }
 }
 
-fn configure_and_run(arguments: pico_args::Arguments) -> Result<(), String> {
+fn configure_and_run(mut arguments: pico_args::Arguments) -> Result<(), String> {
+    let checks = arguments.contains("--check");
+    let until = arguments.opt_value_from_fn("--until", parse_time);
+    let until_s = until.map_err(|error| error.to_string())?;
     let mut words = Vec::new();
     for argument in arguments.finish() {
         let word = argument.into_string();
@@ -88,7 +98,29 @@ fn configure_and_run(arguments: pico_args::Arguments) -> Result<(), String> {
     }
     set_options(&mut reader, options)?;
     let warnings = reader.warnings;
-    start::run(config, file, declarations, &warnings)
+    match checks {
+        true => check::check(config, until_s),
+        false => start::run(Plan {
+            config,
+            config_file: file,
+            declarations,
+            warnings,
+            until_s,
+        }),
+    }
+}
+
+/// A time in seconds since 1970, or as in RFC 3339, where the `T` and the `Z` may be left out: UTC. In seconds of Unix
+/// time.
+fn parse_time(text: &str) -> Result<i64, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(seconds);
+    }
+    let time = humantime::parse_rfc3339_weak(text).map_err(|_| {
+        format!("'{text}' is not a time: use seconds since 1970 or 2026-11-27T12:00:00Z")
+    })?;
+    let since = time.duration_since(UNIX_EPOCH);
+    Ok(since.map_or(0, |since| since.as_secs() as i64))
 }
 
 /// Whether the configuration is to be read from the standard input too, which `-` says as the first or the last word;

@@ -77,6 +77,8 @@ pub enum CommandError {
     /// A script without `allow-oom`, in a transaction that was begun before memory was short.
     ScriptOutOfMemory,
     StopWrites(WriteRefusal),
+    /// The server shows the data of an earlier moment.
+    ReadOnly,
     /// A handler has reached for a key that its command does not declare.
     UndeclaredKey,
     /// The command, and the directive that says which clients may use it.
@@ -256,6 +258,7 @@ impl fmt::Display for CommandError {
                  errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
                  Redis logs for details about the RDB error."
             }
+            ReadOnly => "READONLY You can't write: the server shows the data of an earlier moment (--until).",
             UndeclaredKey => "ERR the command has reached for a key that it does not declare",
             Busy(Kind::Scripts) => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."

@@ -25,6 +25,7 @@
 //! together.
 
 pub mod append_only;
+pub mod check;
 pub mod connection;
 pub mod dump;
 pub mod expirer;

@@ -14,6 +14,7 @@ use crate::rdb::file;
 use crate::state::Server;
 use crate::state::saves::Request;
 use crate::util::clock;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 /// The time between two checks of the save points.
@@ -35,7 +36,7 @@ pub fn run(engine: &Engine) {
 /// Begins a save if one is scheduled, or a save point says so; not during a rewrite of the append-only file, which
 /// reads all keys too.
 fn begin_if_due(server: &Server) {
-    if server.append_only.rewrites.record().in_progress {
+    if server.append_only.rewrites.record().in_progress || server.is_read_only.load(Relaxed) {
         return;
     }
     if server.saves.is_scheduled() {

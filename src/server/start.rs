@@ -29,25 +29,36 @@ use std::thread::{self, JoinHandle};
 ///
 /// # Errors
 /// The line to print before the process ends with a failure. Nothing has been overwritten.
-pub fn run(
-    config: Config,
-    config_file: Option<PathBuf>,
-    declarations: Declarations,
-    warnings: &[String],
-) -> Result<(), String> {
+pub fn run(plan: Plan) -> Result<(), String> {
     let own_files = OwnFiles::default();
-    let result = run_until_stopped(config, config_file, declarations, warnings, &own_files);
+    let result = run_until_stopped(plan, &own_files);
     own_files.remove();
     result
 }
 
-fn run_until_stopped(
-    config: Config,
-    config_file: Option<PathBuf>,
-    declarations: Declarations,
-    warnings: &[String],
-    own_files: &OwnFiles,
-) -> Result<(), String> {
+/// What a server is started with.
+#[derive(Debug, Default)]
+pub struct Plan {
+    /// The directives.
+    pub config: Config,
+    /// The file they were read from.
+    pub config_file: Option<PathBuf>,
+    /// The users that they declare.
+    pub declarations: Declarations,
+    /// Lines for the log about them.
+    pub warnings: Vec<String>,
+    /// The moment whose data are shown, in seconds of Unix time: `--until`.
+    pub until_s: Option<i64>,
+}
+
+fn run_until_stopped(plan: Plan, own_files: &OwnFiles) -> Result<(), String> {
+    let Plan {
+        config,
+        config_file,
+        declarations,
+        warnings,
+        until_s,
+    } = plan;
     let server = Arc::new(Engine::new(config, config_file));
     open_log(&server)?;
     greet(&server);
@@ -69,7 +80,11 @@ fn run_until_stopped(
     let file = Arc::new(LogFile::new(&server));
     server.append_only.durability.set_writer(file.clone());
     let mut rewriter = Rewriter::new(&server, &file)?;
-    if !load(&server, &mut rewriter)? {
+    let is_loaded = match until_s {
+        Some(until_s) => append_only::load_until(&server, until_s)?,
+        None => load(&server, &mut rewriter)?,
+    };
+    if !is_loaded {
         server
             .log
             .warning("Stopped while loading. Redis is now ready to exit, bye bye...");
@@ -274,6 +289,9 @@ fn accept_clients(server: &Arc<Engine>, opened: Opened) -> Result<Vec<&'static s
 fn spawn_keepers(server: &Arc<Engine>) -> Result<(), String> {
     let for_saver = server.clone();
     spawn("saver", move || saver::run(&for_saver))?;
+    if server.is_read_only.load(Relaxed) {
+        return Ok(());
+    }
     let for_expirer = server.clone();
     spawn("expirer", move || expirer::run(&for_expirer)).map(drop)
 }
@@ -355,7 +373,9 @@ fn stop_when_asked(server: &Engine) -> Result<(), String> {
         let saves = match mode.save {
             SaveMode::Always => true,
             SaveMode::Never => false,
-            SaveMode::IfConfigured => !server.config.save_points().is_empty(),
+            SaveMode::IfConfigured => {
+                !server.config.save_points().is_empty() && !server.is_read_only.load(Relaxed)
+            }
         };
         server.log.warning("User requested shutdown...");
         if saves {

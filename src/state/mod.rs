@@ -46,7 +46,7 @@ use slow_log::SlowLog;
 use statistics::Statistics;
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 use tracking::Tracking;
@@ -138,6 +138,8 @@ pub struct Server {
     pub saves: Saves,
     /// The append-only file.
     pub append_only: AppendOnly,
+    /// Whether the data are those of an earlier moment, and stay as they are: `--until`.
+    pub is_read_only: AtomicBool,
     /// The request to stop the server.
     pub shutdown: Shutdown,
     /// The log.
@@ -193,6 +195,7 @@ impl Server {
             scripts: Scripts::default(),
             saves: Saves::new(now_ms),
             append_only: AppendOnly::default(),
+            is_read_only: AtomicBool::new(false),
             shutdown: Shutdown::default(),
             log: Log::default(),
             memory_peak: MemoryPeak::default(),
@@ -475,7 +478,8 @@ impl Server {
     fn turn_append_only(&self, may_wait: bool) -> Result<(), ()> {
         let on = self.config.appendonly.get();
         let is_on = self.append_only.mode() != Mode::Off;
-        match on == is_on || self.append_only.rewrites.turn(on, may_wait) {
+        let is_possible = !self.is_read_only.load(Relaxed);
+        match on == is_on || (is_possible && self.append_only.rewrites.turn(on, may_wait)) {
             true => Ok(()),
             false => Err(()),
         }

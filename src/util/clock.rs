@@ -1,6 +1,16 @@
 //! The wall clock in the units the protocol and the dump use, and a stopwatch for requests.
 
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+/// Where the clock stands still, in microseconds of Unix time; 0 if it goes.
+static STOPPED_AT_US: AtomicI64 = AtomicI64::new(0);
+
+/// Lets the clock stand still at this Unix time in milliseconds, for good: a server that shows the data of an earlier
+/// moment.
+pub fn stop_at(unix_ms: i64) {
+    STOPPED_AT_US.store(unix_ms * 1_000, Relaxed);
+}
 
 /// Milliseconds since 1970: deadlines of keys, `PEXPIREAT`, stream identifiers.
 pub fn unix_ms() -> i64 {
@@ -9,6 +19,10 @@ pub fn unix_ms() -> i64 {
 
 /// Microseconds since 1970: `TIME`, MONITOR, the slow log.
 pub fn unix_us() -> i64 {
+    let stopped_at_us = STOPPED_AT_US.load(Relaxed);
+    if stopped_at_us != 0 {
+        return stopped_at_us;
+    }
     // A clock set before 1970 counts as 1970, so that no caller needs to handle an error.
     SystemTime::now()
         .duration_since(UNIX_EPOCH)

@@ -85,7 +85,13 @@ impl Client {
     /// The same, with the reply as redis-cli prints it, without the last line end.
     pub fn ask(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split(' ').collect();
-        let printed = my_redis_server::resp::pretty::pretty(&self.call(&words));
+        self.send(&words);
+        self.receive_line()
+    }
+
+    /// The reply to a request that was sent before, as redis-cli prints it, without the last line end.
+    pub fn receive_line(&mut self) -> String {
+        let printed = my_redis_server::resp::pretty::pretty(&self.receive());
         String::from_utf8_lossy(&printed).trim_end().to_string()
     }
 

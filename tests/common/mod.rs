@@ -15,5 +15,5 @@ pub use dump::keys_of;
 pub use elements::{check_draws, check_scan_of_what_changes};
 pub use folder::Folder;
 pub use redis_tool::redis_tool;
-pub use server::{PASSWORD, Server, free_port, our_command, wait_for_exit};
+pub use server::{PASSWORD, Server, free_port, our_command, refusal, wait_for_exit};
 pub use wait::{EndOnDrop, PATIENCE, wait_until};

@@ -135,6 +135,16 @@ impl Server {
     }
 }
 
+/// The line with which our server says that it does not start.
+pub fn refusal(folder: &Folder, options: &[&str]) -> String {
+    let mut command = our_command(folder, options);
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let mut process = command.spawn().expect("the server can be started");
+    let status = wait_for_exit(&mut process);
+    assert_eq!(status.code(), Some(1), "{options:?}");
+    std::io::read_to_string(process.stderr.take().expect("it is piped")).expect("it is text")
+}
+
 pub fn wait_for_exit(process: &mut Child) -> ExitStatus {
     let began = Instant::now();
     loop {

@@ -1,21 +1,9 @@
 //! Starting the server, with everything that can be wrong with its options, and stopping it.
 
-use crate::common::{Folder, Server, free_port, our_command, wait_for_exit, wait_until};
+use crate::common::{Folder, Server, free_port, our_command, refusal, wait_until};
 use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::process::Command;
-
-/// Runs the server with options that keep it from starting; what it prints.
-fn refusal(folder: &Folder, options: &[&str]) -> String {
-    let mut command = our_command(folder, options);
-    command
-        .stdout(std::process::Stdio::null())
-        .stderr(std::process::Stdio::piped());
-    let mut process = command.spawn().expect("the server can be started");
-    let status = wait_for_exit(&mut process);
-    assert_eq!(status.code(), Some(1), "{options:?}");
-    std::io::read_to_string(process.stderr.take().expect("it is piped")).expect("it is text")
-}
 
 #[test]
 fn wrong_options_end_in_one_clear_line() {

@@ -4,6 +4,7 @@ use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::state::shutdown::{SaveMode, ShutdownMode};
+use std::sync::atomic::Ordering::Relaxed;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
@@ -90,6 +91,9 @@ fn bgsave(call: &mut Call) -> CommandResult {
 /// Background append only file rewriting started
 /// ```
 fn bgrewriteaof(call: &mut Call) -> CommandResult {
+    if call.server.is_read_only.load(Relaxed) {
+        return Err(CommandError::ReadOnly);
+    }
     refuse_if_busy(call)?;
     let rewrites = &call.server.append_only.rewrites;
     if rewrites.record().in_progress {

@@ -79,6 +79,9 @@ fn check(
     if session.is_out_of_memory && (is_queued || does(DENYOOM)) {
         return Err(CommandError::OutOfMemory);
     }
+    if server.is_read_only.load(Relaxed) && does(WRITE) {
+        return Err(CommandError::ReadOnly);
+    }
     if let Some(refusal) = server.write_refusal()
         && (does(WRITE) || spec.has(HEALTH_CHECK))
     {

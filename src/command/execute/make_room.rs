@@ -8,6 +8,7 @@
 use super::Engine;
 use crate::keyspace::evict::{Evicted, Eviction, Policy, Pool};
 use crate::util::clock;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
 /// The event in LATENCY of an attempt that took long.
@@ -53,7 +54,9 @@ impl Engine {
 
     /// During a pause nothing changes, and nothing is evicted while the dump is being loaded.
     fn may_evict(&self, now_ms: i64) -> bool {
-        self.pause.at(now_ms).is_none() && !self.loading.is_under_way()
+        self.pause.at(now_ms).is_none()
+            && !self.loading.is_under_way()
+            && !self.is_read_only.load(Relaxed)
     }
 
     fn attempt(&self, pool: &mut Pool, now_ms: i64) -> Room {

@@ -21,12 +21,15 @@ use crate::aof::Folder;
 use crate::command::execute::Engine;
 use crate::keyspace::view::View;
 use crate::state::append_only::Mode;
-use crate::util::disk::RealDisk;
+use crate::state::config::Config;
+use crate::util::disk::{Disk, RealDisk};
 use crate::util::{clock, system_message};
 use appender::Appender;
 use log_file::LogFile;
 use replay::Manner;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
@@ -45,6 +48,55 @@ pub fn load(engine: &Engine, folder: &Folder) -> Result<bool, String> {
         began.elapsed().as_secs_f64()
     ));
     Ok(true)
+}
+
+/// Loads the files as they were at this moment, in seconds of Unix time. From then on time stands still, and no data
+/// change. `false` if the server was requested to stop meanwhile.
+///
+/// # Errors
+/// The lines for the log.
+pub fn load_until(engine: &Engine, until_s: i64) -> Result<bool, String> {
+    let folder = found_folder(&engine.config)?;
+    let folder = folder.ok_or("--until needs an append-only file, and there is none")?;
+    let manner = Manner {
+        until_s: Some(until_s),
+        reads_only: true,
+    };
+    let Some(found) = replay::load(engine, &folder, manner)? else {
+        return Ok(false);
+    };
+    if found.last_time_s.is_none() && !found.is_later_left_out {
+        return Err(
+            "--until needs timestamps in the append-only file, which aof-timestamp-enabled puts there"
+                .to_string(),
+        );
+    }
+    engine.is_read_only.store(true, Relaxed);
+    // The end of that second: what came within it is there.
+    clock::stop_at(until_s * 1000 + 999);
+    engine.log.notice(format_args!(
+        "The data are those of {}. They cannot be changed; what was changed later stays in the files.",
+        clock::log_time(until_s * 1000)
+    ));
+    Ok(true)
+}
+
+/// The append-only file that the directives mean, if it is there: a folder, or a file of the form before Redis 7. It is
+/// only read.
+///
+/// # Errors
+/// The manifest cannot be read.
+pub fn found_folder(config: &Config) -> Result<Option<Folder>, String> {
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let prefix = config.appendfilename.get();
+    let path = PathBuf::from(&*config.appenddirname.get());
+    let mut folder = Folder::new(disk.clone(), path, &prefix);
+    let has_manifest = folder.read().map_err(|error| error.to_string())?;
+    if folder.may_adopt(Path::new(&*prefix), has_manifest) {
+        let directory = PathBuf::from(".");
+        return Ok(Some(Folder::of_old_form(disk, directory, &prefix)));
+    }
+    Ok(has_manifest.then_some(folder))
 }
 
 /// Completes the file at the end of the server: no change is acknowledged after what is in it.

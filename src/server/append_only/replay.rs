@@ -48,8 +48,8 @@ pub struct Found {
     pub failures: u64,
     /// The file that was cut off, and the bytes up to where it is whole.
     pub cut: Option<(PathBuf, u64)>,
-    /// Whether there was an annotation with a time.
-    pub has_timestamps: bool,
+    /// The last annotation with a time, in seconds of Unix time.
+    pub last_time_s: Option<i64>,
     /// Whether a command came later than was wanted.
     pub is_later_left_out: bool,
 }
@@ -190,12 +190,12 @@ impl Replay<'_> {
                 }
             };
             if let Some(time_s) = item.timestamp_s() {
-                self.found.has_timestamps = true;
                 if self.manner.until_s.is_some_and(|until_s| time_s > until_s) {
                     self.found.is_later_left_out = true;
                     self.replayer.discard_transaction();
                     return Ok(None);
                 }
+                self.found.last_time_s = Some(time_s);
             }
             if let Item::Command(arguments) = item {
                 self.run(&arguments, path)?;

@@ -188,6 +188,10 @@ impl Rewriter {
         let all = self.engine.locks.write_all(View::from(0));
         self.engine.keyspace.listeners.set_recorded(false);
         drop(all);
+        // As in Redis, although what they wait for is on the disk in a moment.
+        state
+            .durability
+            .refuse_clients(durability::TURNED_OFF.as_bytes());
         if let Err(error) = state.durability.write_and_sync() {
             let line = format_args!("Fail to fsync the AOF file: {error}");
             self.engine.log.warning(line);
@@ -195,9 +199,6 @@ impl Rewriter {
         self.file.end();
         state.set_mode(Mode::Off);
         state.durability.delay_replies(false);
-        state
-            .durability
-            .refuse_clients(durability::TURNED_OFF.as_bytes());
         state.rewrites.record_cancelled();
     }
 

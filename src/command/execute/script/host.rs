@@ -179,6 +179,12 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
                 error: CommandError::OutOfMemory,
             });
         }
+        if command.spec.has(WRITE) && self.call.server.is_read_only.load(Relaxed) {
+            return Err(Refusal {
+                command: Some(command),
+                error: CommandError::ReadOnly,
+            });
+        }
         if command.spec.has(WRITE)
             && let Some(refusal) = self.call.server.write_refusal()
         {
