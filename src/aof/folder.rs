@@ -66,6 +66,11 @@ impl Folder {
         }
     }
 
+    /// The disk that it is on.
+    pub fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
     /// The folder's path.
     pub fn path(&self) -> &Path {
         &self.path

@@ -79,7 +79,7 @@ fn run_until_stopped(plan: Plan, own_files: &OwnFiles) -> Result<(), String> {
     listeners.set_journal(server.append_only.log.clone());
     let file = Arc::new(LogFile::new(&server));
     server.append_only.durability.set_writer(file.clone());
-    let mut rewriter = Rewriter::new(&server, &file)?;
+    let mut rewriter = Rewriter::new(&server, &file, append_only::folder(&server.config)?);
     let is_loaded = match until_s {
         Some(until_s) => append_only::load_until(&server, until_s)?,
         None => load(&server, &mut rewriter)?,

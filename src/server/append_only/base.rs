@@ -6,7 +6,7 @@ use crate::rdb::file;
 use crate::server::dump::{self, Form, Image};
 use crate::state::values;
 use crate::util::clock;
-use crate::util::disk::{RealDisk, failed};
+use crate::util::disk::{Disk, failed};
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::atomic::AtomicU64;
@@ -15,10 +15,16 @@ use std::sync::atomic::AtomicU64;
 ///
 /// # Errors
 /// What failed; or the rewrite was cancelled.
-pub fn write(engine: &Engine, image: &Image<'_>, path: &Path, is_rdb: bool) -> io::Result<u64> {
+pub fn write(
+    engine: &Engine,
+    image: &Image<'_>,
+    disk: &dyn Disk,
+    path: &Path,
+    is_rdb: bool,
+) -> io::Result<u64> {
     let expected = image.counts();
     let reads_back = is_rdb && engine.config.rdb_read_back.get();
-    let written = file::replace_on(&RealDisk, path, reads_back, |output| {
+    let written = file::replace_on(disk, path, reads_back, |output| {
         let output = Cancellable { engine, output };
         match is_rdb {
             true => {

@@ -15,6 +15,8 @@ pub mod base;
 pub mod log_file;
 pub mod replay;
 pub mod rewriter;
+#[cfg(test)]
+mod tests;
 
 use super::start::spawn;
 use crate::aof::Folder;
@@ -27,11 +29,23 @@ use crate::util::{clock, system_message};
 use appender::Appender;
 use log_file::LogFile;
 use replay::Manner;
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
+
+/// The folder that the directives name, which need not exist. Its path is absolute: the working directory may change, by
+/// CONFIG SET dir.
+///
+/// # Errors
+/// The line for the log.
+pub fn folder(config: &Config) -> Result<Folder, String> {
+    let path = path::absolute(Path::new(&*config.appenddirname.get()));
+    let path = path.map_err(|error| format!("Can't find the working directory: {error}"))?;
+    let prefix = config.appendfilename.get();
+    Ok(Folder::new(Arc::new(RealDisk), path, &prefix))
+}
 
 /// Loads the files of a folder; `false` if the server was requested to stop meanwhile.
 ///

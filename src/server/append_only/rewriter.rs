@@ -25,9 +25,8 @@ use crate::server::dump::Image;
 use crate::state::append_only::rewrites::Task;
 use crate::state::append_only::{Mode, durability};
 use crate::util::clock;
-use crate::util::disk::{Disk, RealDisk};
 use std::io;
-use std::path::{self, Path};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
@@ -52,24 +51,17 @@ pub struct Rewriter {
 
 impl Rewriter {
     /// The rewriter of a server whose append-only file is off. The folder is not looked at yet.
-    ///
-    /// # Errors
-    /// The line for the log.
-    pub fn new(engine: &Arc<Engine>, file: &Arc<LogFile>) -> Result<Rewriter, String> {
-        let config = &engine.config;
-        // The working directory may change, by CONFIG SET dir; the folder stays where it is.
-        let path = path::absolute(Path::new(&*config.appenddirname.get()));
-        let path = path.map_err(|error| format!("Can't find the working directory: {error}"))?;
-        engine.append_only.folder.get_or_init(|| path.clone());
-        let disk: Arc<dyn Disk> = Arc::new(RealDisk);
-        Ok(Rewriter {
+    pub fn new(engine: &Arc<Engine>, file: &Arc<LogFile>, folder: Folder) -> Rewriter {
+        let path = folder.path().to_path_buf();
+        engine.append_only.folder.get_or_init(|| path);
+        Rewriter {
             engine: engine.clone(),
             file: file.clone(),
-            folder: Folder::new(disk, path, &config.appendfilename.get()),
+            folder,
             is_read: false,
             prepared: None,
             has_threads: false,
-        })
+        }
     }
 
     /// Runs until the process ends.
@@ -240,7 +232,7 @@ impl Rewriter {
         (growth >= percentage).then_some(growth)
     }
 
-    fn rewrite(&mut self) {
+    pub(super) fn rewrite(&mut self) {
         let engine = self.engine.clone();
         let state = &engine.append_only;
         engine
@@ -336,7 +328,7 @@ impl Rewriter {
     fn write_base(&mut self, image: &Image<'_>) -> io::Result<bool> {
         let is_rdb = self.engine.config.aof_use_rdb_preamble.get();
         let path = self.folder.next_base(is_rdb);
-        let bytes = base::write(&self.engine, image, &path, is_rdb)?;
+        let bytes = base::write(&self.engine, image, self.folder.disk(), &path, is_rdb)?;
         self.engine.log.notice(format_args!(
             "AOF base written: {bytes} bytes in {}",
             path.display()

@@ -78,6 +78,8 @@ pub struct TestDisk {
     pub count: Shared<usize>,
     /// The operation that is to fail, counted from 0, and the fault.
     pub fault: Shared<Option<(usize, Fault)>>,
+    /// The name of an operation that fails whenever it comes, with an input/output error.
+    pub failing: Shared<&'static str>,
     /// The words "fsync" or "fsync directory": an operation that is silently left out.
     pub left_out: Shared<&'static str>,
     /// The name of the operation that failed.
@@ -108,6 +110,7 @@ impl TestDisk {
             directory,
             count: Shared::new(0),
             fault: Shared::new(None),
+            failing: Shared::new(""),
             left_out: Shared::new(""),
             failed: Shared::new(""),
             done: Mutex::default(),
@@ -134,6 +137,7 @@ impl TestDisk {
     fn step(&self, name: &'static str) -> io::Result<()> {
         let number = self.count.replace(self.count.get() + 1);
         match self.fault.get() {
+            _ if self.failing.get() == name => Err(io::Error::from_raw_os_error(EIO)),
             Some((at, Fault::Error(code))) if at == number => {
                 self.failed.set(name);
                 Err(io::Error::from_raw_os_error(code))

@@ -1,0 +1,177 @@
+//! The append-only file of an engine without sockets, on a disk that fails when the test says so.
+
+use super::log_file::LogFile;
+use super::replay::{self, Manner};
+use super::rewriter::Rewriter;
+use crate::aof::Folder;
+use crate::command::execute::Engine;
+use crate::command::execute::replay::Replayer;
+use crate::state::WriteRefusal;
+use crate::state::append_only::Mode;
+use crate::state::append_only::durability::LogWriter;
+use crate::state::config::Config;
+use crate::util::disk::RealDisk;
+use crate::util::test_disk::TestDisk;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// An engine whose append-only file lies on a test disk.
+struct Stage {
+    engine: Arc<Engine>,
+    file: Arc<LogFile>,
+    rewriter: Rewriter,
+    disk: Arc<TestDisk>,
+}
+
+impl Stage {
+    fn new(policy: &str) -> Stage {
+        let disk = Arc::new(TestDisk::new());
+        let config = Config::default();
+        for (name, value) in [("appendonly", "yes"), ("appendfsync", policy)] {
+            let set = config.set_initial(name, &[value]);
+            set.expect("it is a directive");
+        }
+        let engine = Arc::new(Engine::new(config, None));
+        let log = engine.append_only.log.clone();
+        engine.keyspace.listeners.set_journal(log);
+        let file = Arc::new(LogFile::new(&engine));
+        engine.append_only.durability.set_writer(file.clone());
+        let folder = Folder::new(disk.clone(), disk.directory.clone(), PREFIX);
+        let rewriter = Rewriter::new(&engine, &file, folder);
+        let mut stage = Stage {
+            engine,
+            file,
+            rewriter,
+            disk,
+        };
+        stage.rewriter.continue_loaded().expect("nothing fails");
+        assert_eq!(stage.engine.append_only.mode(), Mode::On);
+        stage
+    }
+
+    fn run(&self, words: &[&str]) {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        let result = Replayer::new(&self.engine).run(&words);
+        result.expect("the command is right");
+    }
+
+    /// The value of a key in another engine that has loaded what is on the disk.
+    fn loaded(&self, key: &str) -> Option<Vec<u8>> {
+        let engine = Engine::new(Config::default(), None);
+        let mut folder = Folder::new(Arc::new(RealDisk), self.disk.directory.clone(), PREFIX);
+        assert!(folder.read().expect("it can be read"));
+        let found = replay::load(&engine, &folder, Manner::default());
+        assert_eq!(
+            found
+                .expect("it is whole")
+                .expect("nobody stops it")
+                .failures,
+            0
+        );
+        let key = crate::keyspace::space::Key::new(0, key.as_bytes());
+        let view = crate::keyspace::view::View::from(0);
+        let db = engine.locks.read(view, &[key]).expect("no script is busy");
+        db.string(&key).expect("a string").map(<[u8]>::to_vec)
+    }
+}
+
+const PREFIX: &str = "appendonly.aof";
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    let began = Instant::now();
+    while !is_so() {
+        assert!(began.elapsed() < Duration::from_secs(60), "waited in vain");
+        thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// The file to which it was written is given up: what it should hold is in the next base.
+#[test]
+fn after_a_failed_fsync_a_new_file_is_begun() {
+    let mut stage = Stage::new("everysec");
+    stage.run(&["SET", "k", "1"]);
+    stage.disk.failing.set("fsync");
+    let state = &stage.engine.append_only;
+    wait_until(|| state.has_fsync_failed());
+    let words = "Input/output error".to_string();
+    let refusal = stage.engine.write_refusal();
+    assert_eq!(refusal, Some(WriteRefusal::AppendOnly(words)));
+    // Effects may come all the same: of keys that have expired.
+    stage.run(&["SET", "k", "2"]);
+    let syncs = stage.disk.count.get();
+    stage.rewriter.rewrite();
+    assert!(
+        !state.rewrites.record().last_is_ok,
+        "the new file cannot be synced"
+    );
+    assert!(stage.disk.count.get() > syncs);
+    assert!(state.has_fsync_failed());
+    stage.disk.failing.set("");
+    // It is not tried again on the old file: only a rewrite helps.
+    stage.file.write_out();
+    assert!(state.has_fsync_failed());
+    stage.rewriter.rewrite();
+    assert_eq!(stage.engine.write_refusal(), None);
+    stage.run(&["APPEND", "k", "3"]);
+    stage.file.write_and_sync().expect("nothing fails");
+    assert_eq!(stage.loaded("k").as_deref(), Some(&b"23"[..]));
+}
+
+#[test]
+fn what_cannot_be_written_is_written_later() {
+    let stage = Stage::new("no");
+    stage.run(&["SET", "k", "1"]);
+    stage.file.write_out();
+    stage.disk.failing.set("write");
+    stage.run(&["APPEND", "k", "2"]);
+    stage.file.write_out();
+    assert!(stage.engine.append_only.has_failed());
+    assert_eq!(stage.loaded("k").as_deref(), Some(&b"1"[..]));
+    stage.disk.failing.set("");
+    stage.file.write_out();
+    assert!(!stage.engine.append_only.has_failed());
+    assert_eq!(stage.loaded("k").as_deref(), Some(&b"12"[..]));
+}
+
+/// Of `always`, the reply does not leave, and the server ends.
+#[test]
+fn what_has_to_be_synced_and_cannot_ends_the_server() {
+    for (operation, line) in [
+        (
+            "write",
+            "Can't recover from AOF write error when the AOF fsync policy is 'always'. Exiting...",
+        ),
+        (
+            "fsync",
+            "Can't persist AOF for fsync error when the AOF fsync policy is 'always': Input/output error. Exiting...",
+        ),
+    ] {
+        let stage = Stage::new("always");
+        let state = &stage.engine.append_only;
+        stage.run(&["SET", "k", "1"]);
+        assert!(state.durability.wait_for(state.end()));
+        stage.disk.failing.set(operation);
+        stage.run(&["SET", "k", "2"]);
+        assert!(!state.durability.wait_for(state.end()));
+        assert_eq!(stage.engine.shutdown.failure().as_deref(), Some(line));
+    }
+}
+
+/// The name of the new manifest cannot be given: the old files stay valid, and are written on.
+#[test]
+fn a_manifest_that_cannot_be_replaced_harms_nothing() {
+    let mut stage = Stage::new("no");
+    stage.run(&["SET", "k", "1"]);
+    for operation in ["create", "rename", "fsync directory", "read back", "remove"] {
+        stage.disk.failing.set(operation);
+        stage.rewriter.rewrite();
+        stage.run(&["APPEND", "k", "2"]);
+        stage.disk.failing.set("");
+        stage.file.write_and_sync().expect("nothing fails");
+    }
+    assert_eq!(stage.loaded("k").as_deref(), Some(&b"122222"[..]));
+    stage.rewriter.rewrite();
+    assert!(stage.engine.append_only.rewrites.record().last_is_ok);
+    assert_eq!(stage.loaded("k").as_deref(), Some(&b"122222"[..]));
+}
