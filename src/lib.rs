@@ -29,8 +29,10 @@
 //! 7. [`server::saver`], [`server::dump`], [`keyspace::snapshot`] and [`rdb::format`]: how the dump is written.
 //! 8. [`types::ordered_map`], [`types::stream`] and `command/data/stream/read_group.rs`: a log, its consumer groups,
 //!    and how their readers wait.
-//! 9. `command/execute/script`, [`lua`], [`state::scripts`] and `keyspace/undo.rs`: how a script runs, and is taken
-//!    back.
+//! 9. [`keyspace::effect`], [`state::change_log`], [`server::append_only`] and [`aof`]: from a change to the disk, and
+//!    back at the next start.
+//! 10. `command/execute/script`, [`lua`], [`state::scripts`] and `keyspace/undo.rs`: how a script runs, and is taken
+//!     back.
 //!
 //! # The life of a command
 //!
@@ -67,6 +69,7 @@
 //! | what is [tracked](state::tracking), then the clients, an outbox | who has read which keys | one message |
 //! | the [users](state::acl), then one of them | what a user may do | a few lines |
 //! | the book of [transfers](state::transfers), then one of its rounds | which client gets which dump | a few lines |
+//! | the [log's file](server::append_only::log_file), then a lane of the log | the increment | a write, or an fsync |
 //! | all other mutexes | what their file says | a few lines; most hold no other lock meanwhile |
 //!
 //! The locks of channels and monitors are also taken under shards, because [events](keyspace::events) are sent there,

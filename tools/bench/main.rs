@@ -21,6 +21,7 @@
 //! folder. In each round a case is measured with all servers, one right after the other, so that what the machine does
 //! besides meets all of them. Needs redis-server and redis-benchmark on the PATH, and Linux' /proc.
 
+mod append_only;
 mod chart;
 mod clients;
 mod connections;

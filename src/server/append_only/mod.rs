@@ -35,8 +35,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::sync_channel;
 use std::time::Instant;
 
-/// The folder that the directives name, which need not exist. Its path is absolute: the working directory may change, by
-/// CONFIG SET dir.
+/// The folder that the directives name, which need not exist. Its path is absolute: the working directory may change,
+/// by CONFIG SET dir.
 ///
 /// # Errors
 /// The line for the log.
