@@ -1,5 +1,5 @@
-//! What the append-only file costs: SETs without it and with each `appendfsync`, and a start that replays them. The file
-//! lies where `TMPDIR` says: a disk in memory has nothing to wait for.
+//! What the append-only file costs: SETs without it and with each `appendfsync`, and a start that replays them. The
+//! file lies where `TMPDIR` says: a disk in memory has nothing to wait for.
 
 use std::time::Duration;
 
