@@ -11,13 +11,17 @@
 //!    buffer.
 //! 2. A failed fsync is not repeated on the same file. The rewriter then begins a new one, with a new base: see
 //!    [`rewriter`](super::rewriter).
-//! 3. Under `always`, a server that cannot write ends: it has changed keys that it cannot acknowledge, as in Redis.
+//! 3. An image is taken under the mutex: each block goes into the increments before it or after it, as it is in the
+//!    image or not.
+//! 4. Under `always`, a server that cannot write ends: it has changed keys that it cannot acknowledge, as in Redis.
 //!
 //! # Thread safety
-//! Any thread, with no shard locked. The mutex is held while the file is written and, under `always`, synced.
+//! Any thread, with no shard locked. The mutex is held while the file is written and, under `always`, synced; and by the
+//! rewriter while it locks all shards for an image.
 
 use crate::aof::Increment;
 use crate::command::execute::Engine;
+use crate::server::dump::Image;
 use crate::state::append_only::FsyncPolicy;
 use crate::state::append_only::durability::{Committed, LogWriter};
 use crate::state::change_log::LogReader;
@@ -209,26 +213,47 @@ impl LogFile {
         Ok(())
     }
 
-    /// From this block on the log goes into the increment that `begin` creates. Before, everything else is written to
-    /// the old one, and synced.
+    /// Takes an image. What follows it in the log goes into the increment that `begin` creates. Everything before is
+    /// written to the old one, and synced.
     ///
     /// # Errors
     /// The old file cannot be written, or `begin` has failed. Then the log goes on into the old one.
-    pub fn switch_at(
+    pub fn switch_at<'a>(
         &self,
-        number: u64,
+        image: impl FnOnce() -> Image<'a>,
         begin: impl FnOnce() -> io::Result<Increment>,
-    ) -> io::Result<()> {
+    ) -> io::Result<Image<'a>> {
         let out = &mut *self.lock();
-        self.finish(out, number)?;
+        // Under the mutex: if the log could be written between the image and the switch, blocks that the image does not
+        // have would go into the old file, which is removed.
+        let image = image();
+        self.finish(out, image.snapshot.journal_end)?;
         out.begin(begin()?);
-        Ok(())
+        Ok(image)
     }
 
-    /// From this block on the log goes into this increment; what was not written before is dropped, because the base
-    /// has it.
-    pub fn begin_at(&self, number: u64, increment: Increment) {
+    /// Takes an image. What follows it in the log goes into this increment; what was not written before is dropped,
+    /// because the image has it.
+    pub fn begin_at<'a>(
+        &self,
+        image: impl FnOnce() -> Image<'a>,
+        increment: Increment,
+    ) -> Image<'a> {
         let out = &mut *self.lock();
+        // Under the mutex, as in `switch_at`.
+        let image = image();
+        self.begin_before(out, image.snapshot.journal_end, increment);
+        image
+    }
+
+    /// The log goes into this increment from now on. For a server that has loaded its files.
+    pub fn begin_now(&self, increment: Increment) {
+        let end = self.engine.append_only.end();
+        self.begin_before(&mut self.lock(), end, increment);
+    }
+
+    /// Drops the blocks before this number that were not written.
+    fn begin_before(&self, out: &mut Out, number: u64, increment: Increment) {
         out.reader.read_before(number, &mut out.buffer);
         out.buffer.clear();
         out.written = number;
