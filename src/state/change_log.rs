@@ -290,12 +290,15 @@ impl LogReader {
 
     /// Appends all that can be read to `out`, as it goes over the wire.
     pub fn read_into(&mut self, out: &mut Vec<u8>) {
-        self.read_before(u64::MAX, out);
+        self.read_before(|| u64::MAX, out);
     }
 
-    /// Appends what can be read of the blocks before this number to `out`.
-    pub fn read_before(&mut self, end: u64, out: &mut Vec<u8>) {
+    /// Appends what can be read of the blocks before a number to `out`. `end` says which number that is, when the
+    /// blocks have been taken out of the lanes: so it may be set by a thread that holds the locks of all shards, and no
+    /// block that comes after that is read.
+    pub fn read_before(&mut self, end: impl FnOnce() -> u64, out: &mut Vec<u8>) {
         self.take_all();
+        let end = end();
         self.write_early(end, out);
         let places = std::mem::take(&mut self.places);
         for (head, lane, start) in places.iter().flatten() {
@@ -479,7 +482,7 @@ mod tests {
             log.append_command(0, &[b"DEL", word]);
         }
         let mut out = Vec::new();
-        reader.read_before(1, &mut out);
+        reader.read_before(|| 1, &mut out);
         assert_eq!(out, wire(&["SELECT 0", "DEL 0"]).into_bytes());
         assert_eq!(reader.next(), 1);
         reader.forget_selected();

@@ -11,25 +11,29 @@
 //!    buffer.
 //! 2. A failed fsync is not repeated on the same file. The rewriter then begins a new one, with a new base: see
 //!    [`rewriter`](super::rewriter).
-//! 3. An image is taken under the mutex: each block goes into the increments before it or after it, as it is in the
-//!    image or not.
+//! 3. A block goes into the increments before a rewrite if the image of the rewrite has it, else into those after it.
+//!    The log is [divided](LogFile::divide) when the image is taken, and nothing behind that place is written before the
+//!    increments have been switched.
 //! 4. Under `always`, a server that cannot write ends: it has changed keys that it cannot acknowledge, as in Redis.
 //!
 //! # Thread safety
-//! Any thread, with no shard locked. The mutex is held while the file is written and, under `always`, synced; and by the
-//! rewriter while it locks all shards for an image.
+//! Any thread, with no shard locked, except for `divide`. The mutex is held while the file is written and, under
+//! `always`, synced.
 
 use crate::aof::Increment;
 use crate::command::execute::Engine;
-use crate::server::dump::Image;
 use crate::state::append_only::FsyncPolicy;
 use crate::state::append_only::durability::{Committed, LogWriter};
 use crate::state::change_log::LogReader;
 use crate::state::clients::Client;
 use crate::util::{clock, system_message};
 use std::io;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Relaxed, Release},
+};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Instant;
 
 /// Lines about a failure that goes on are this far apart, as in Redis.
@@ -39,8 +43,13 @@ const SECONDS_BETWEEN_LINES: i64 = 30;
 #[derive(Debug)]
 pub struct LogFile {
     engine: Arc<Engine>,
+    /// No block from this number on is read.
+    divided_at: AtomicU64,
     out: Mutex<Out>,
 }
+
+/// The log is not divided.
+const WHOLE: u64 = u64::MAX;
 
 /// Where the log goes.
 #[derive(Debug)]
@@ -76,6 +85,7 @@ impl LogFile {
         let reader = LogReader::new(engine.append_only.log.clone());
         LogFile {
             engine: engine.clone(),
+            divided_at: AtomicU64::new(WHOLE),
             out: Mutex::new(Out {
                 written: reader.next(),
                 reader,
@@ -120,7 +130,7 @@ impl LogFile {
 
     /// Reads the log into the buffer, and writes the buffer into the file.
     fn write(&self, out: &mut Out) -> io::Result<bool> {
-        self.read(out, u64::MAX);
+        self.read(out, WHOLE);
         self.write_buffer(out)
     }
 
@@ -134,6 +144,7 @@ impl LogFile {
         if is_annotated {
             out.buffer.extend(format!("#TS:{now_s}\r\n").as_bytes());
         }
+        let end = || end.min(self.divided_at.load(Acquire));
         out.reader.read_before(end, &mut out.buffer);
         match out.reader.next() == next {
             true => out.buffer.truncate(before),
@@ -203,9 +214,8 @@ impl LogFile {
     fn finish(&self, out: &mut Out, end: u64) -> io::Result<()> {
         self.read(out, end);
         self.write_buffer(out)?;
-        if let Some(increment) = &out.increment
-            && out.unsynced_since.is_some()
-        {
+        if let Some(increment) = &out.increment {
+            // Even if the syncer is at it: what it syncs may have been written before.
             increment.sync()?;
             out.unsynced_since = None;
         }
@@ -213,56 +223,41 @@ impl LogFile {
         Ok(())
     }
 
-    /// Takes an image. What follows it in the log goes into the increment that `begin` creates. Everything before is
-    /// written to the old one, and synced.
+    /// Divides the log: what comes now is not written before [`switch_at`](Self::switch_at) or
+    /// [`begin_at`](Self::begin_at). Called with all keys locked, when an image of them is taken.
+    pub fn divide(&self) {
+        let end = self.engine.append_only.end();
+        self.divided_at.store(end, Release);
+    }
+
+    /// From the number at which the log was divided on, it goes into the increment that `begin` creates. Everything
+    /// before is written to the old one, and synced.
     ///
     /// # Errors
     /// The old file cannot be written, or `begin` has failed. Then the log goes on into the old one.
-    pub fn switch_at<'a>(
+    pub fn switch_at(
         &self,
-        image: impl FnOnce() -> Image<'a>,
+        number: u64,
         begin: impl FnOnce() -> io::Result<Increment>,
-    ) -> io::Result<Image<'a>> {
+    ) -> io::Result<()> {
         let out = &mut *self.lock();
-        // Under the mutex: if the log could be written between the image and the switch, blocks that the image does not
-        // have would go into the old file, which is removed.
-        let image = image();
-        self.finish(out, image.snapshot.journal_end)?;
-        out.begin(begin()?);
-        Ok(image)
+        let begun = self.finish(out, number).and_then(|()| begin());
+        self.divided_at.store(WHOLE, Release);
+        out.begin(begun?);
+        Ok(())
     }
 
-    /// Takes an image. What follows it in the log goes into this increment; what was not written before is dropped,
-    /// because the image has it.
-    pub fn begin_at<'a>(
-        &self,
-        image: impl FnOnce() -> Image<'a>,
-        increment: Increment,
-    ) -> Image<'a> {
+    /// From this number on, the log goes into this increment. What came before and was not written is dropped, because
+    /// the base has it.
+    pub fn begin_at(&self, number: u64, increment: Increment) {
         let out = &mut *self.lock();
-        // Under the mutex, as in `switch_at`.
-        let image = image();
-        self.begin_before(out, image.snapshot.journal_end, increment);
-        image
-    }
-
-    /// The log goes into this increment from now on. For a server that has loaded its files.
-    pub fn begin_now(&self, increment: Increment) {
-        let end = self.engine.append_only.end();
-        self.begin_before(&mut self.lock(), end, increment);
-    }
-
-    /// Drops the blocks before this number that were not written.
-    fn begin_before(&self, out: &mut Out, number: u64, increment: Increment) {
-        out.reader.read_before(number, &mut out.buffer);
+        out.reader.read_before(|| number, &mut out.buffer);
         out.buffer.clear();
         out.written = number;
         out.begin(increment);
-        self.engine
-            .append_only
-            .figures
-            .waiting_bytes
-            .store(0, Relaxed);
+        self.divided_at.store(WHOLE, Release);
+        let figures = &self.engine.append_only.figures;
+        figures.waiting_bytes.store(0, Relaxed);
     }
 
     /// The log goes into no file any more.
@@ -301,6 +296,10 @@ impl Out {
 
 impl LogWriter for LogFile {
     fn commit(&self) -> Option<Committed> {
+        if self.divided_at.load(Acquire) != WHOLE {
+            // The rewriter is about to switch the increments; what the caller waits for may lie behind that place.
+            thread::yield_now();
+        }
         let out = &mut *self.lock();
         let is_written = self.try_to_write(out).is_some();
         let engine = &self.engine;
@@ -345,7 +344,11 @@ impl LogWriter for LogFile {
     }
 
     fn write_and_sync(&self) -> io::Result<()> {
-        self.finish(&mut self.lock(), u64::MAX)
+        // The rewriter is about to switch the increments.
+        while self.divided_at.load(Acquire) != WHOLE {
+            thread::yield_now();
+        }
+        self.finish(&mut self.lock(), WHOLE)
     }
 
     fn send(&self, client: &Client, mut reply: Vec<u8>) -> Option<Vec<u8>> {

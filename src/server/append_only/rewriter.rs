@@ -128,7 +128,7 @@ impl Rewriter {
         } else {
             self.remove_history();
             let increment = self.folder.open_increment()?;
-            self.file.begin_now(increment);
+            self.file.begin_at(state.end(), increment);
             let base = self.folder.manifest().base();
             let base_bytes = base.map_or(0, |base| self.folder.bytes_of(base));
             state.figures.base_bytes.store(base_bytes, Relaxed);
@@ -280,10 +280,9 @@ impl Rewriter {
     /// The old files stay valid to the end.
     fn write_usual(&mut self) -> io::Result<()> {
         let engine = self.engine.clone();
-        let folder = &mut self.folder;
-        let begin = || folder.begin_increment();
-        let image = || Image::take(&engine, |_| {});
-        let image = self.file.switch_at(image, begin)?;
+        let image = Image::take(&engine, |_| self.file.divide());
+        let begin = || self.folder.begin_increment();
+        self.file.switch_at(image.snapshot.journal_end, begin)?;
         let is_rdb = self.write_base(&image)?;
         self.folder.replace_base(is_rdb)?;
         self.conclude();
@@ -297,8 +296,11 @@ impl Rewriter {
             Some(increment) => increment,
             None => self.folder.prepare_increment()?,
         };
-        let image = || Image::take(&engine, |_| at_the_moment());
-        let image = self.file.begin_at(image, increment);
+        let image = Image::take(&engine, |_| {
+            at_the_moment();
+            self.file.divide();
+        });
+        self.file.begin_at(image.snapshot.journal_end, increment);
         self.engine.apply_fsync_policy();
         let is_rdb = self.write_base(&image)?;
         self.folder.begin_anew(is_rdb)?;
