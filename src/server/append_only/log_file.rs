@@ -12,8 +12,8 @@
 //! 2. A failed fsync is not repeated on the same file. The rewriter then begins a new one, with a new base: see
 //!    [`rewriter`](super::rewriter).
 //! 3. A block goes into the increments before a rewrite if the image of the rewrite has it, else into those after it.
-//!    The log is [divided](LogFile::divide) when the image is taken, and nothing behind that place is written before the
-//!    increments have been switched.
+//!    The log is [divided](LogFile::divide) when the image is taken, and nothing behind that place is written before
+//!    the increments have been switched.
 //! 4. Under `always`, a server that cannot write ends: it has changed keys that it cannot acknowledge, as in Redis.
 //!
 //! # Thread safety
