@@ -120,6 +120,12 @@ impl Default for ChangeLog {
 }
 
 impl ChangeLog {
+    /// Bytes of the blocks that have not been read.
+    pub fn bytes(&self) -> usize {
+        let lanes = self.lanes.iter();
+        lanes.map(|lane| lane.lock().bytes.len()).sum()
+    }
+
     /// Lets changes wait.
     pub fn hold(&self, why: Hold) {
         let _changing = self.changing();

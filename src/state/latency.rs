@@ -3,9 +3,9 @@
 //! A client's thread compares the duration of a command with `latency-monitor-threshold`, and adds an event only if it
 //! was longer. The mutex is a leaf.
 //!
-//! Redis also records its forks, writes of the append-only file and expiry, all of which make all clients wait. This
-//! server has no forks and no append-only file, and expiry locks one shard for microseconds. So the events are
-//! commands, and eviction, which makes the client wait whose thread makes room.
+//! Redis also records its forks and expiry, which make all clients wait. This server has no forks, and expiry locks one
+//! shard for microseconds. So the events are commands, eviction, which makes the client wait whose thread makes room,
+//! and writes and fsyncs of the append-only file.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -101,7 +101,10 @@ fn stats(call: &mut Call, survey: &Survey) -> CommandResult {
         ("clients.slaves", Integer(0)),
         ("clients.normal", Integer(account.clients as i64)),
         ("cluster.links", Integer(0)),
-        ("aof.buffer", Integer(0)),
+        (
+            "aof.buffer",
+            Integer(call.server.append_only.buffer_bytes() as i64),
+        ),
         ("lua.caches", Integer(memory.script_bytes as i64)),
         ("functions.caches", Integer(memory.library_bytes as i64)),
         ("overhead.total", Integer(account.overhead as i64)),

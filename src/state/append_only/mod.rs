@@ -132,6 +132,11 @@ impl AppendOnly {
         self.log.end()
     }
 
+    /// Memory of what has not been written, in bytes.
+    pub fn buffer_bytes(&self) -> u64 {
+        self.log.bytes() as u64 + self.figures.waiting_bytes.load(Relaxed)
+    }
+
     /// Whether effects are kept.
     pub fn mode(&self) -> Mode {
         match self.mode.load(Acquire) {

@@ -47,7 +47,8 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "mem_clients_slaves:0");
     line!(out, "mem_clients_normal:{}", account.clients);
     line!(out, "mem_cluster_links:0");
-    line!(out, "mem_aof_buffer:0");
+    let append_only = call.server.append_only.buffer_bytes();
+    line!(out, "mem_aof_buffer:{append_only}");
     line!(out, "mem_allocator:jemalloc");
     line!(out, "active_defrag_running:0");
     // Large values are freed by the thread of the command that removes them, once its locks are gone.

@@ -383,7 +383,8 @@ impl Host for ScriptHost<'_, '_, '_> {
 
     fn set_replication(&mut self, targets: Targets) {
         if let ScriptLocks::Declared(db) | ScriptLocks::All(db) = &mut self.locks {
-            db.set_silent(!targets.log && !targets.replicas);
+            // There are no replicas yet.
+            db.set_silent(!targets.log);
         }
     }
 
