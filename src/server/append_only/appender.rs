@@ -70,10 +70,11 @@ impl Appender<'_> {
             return Rest::UntilThereIsMore;
         }
         if policy == FsyncPolicy::Always {
-            // What no client waits for: keys that have expired.
-            state.durability.wait_for(state.end());
             self.keep_promise();
-            state.durability.lead_for_replies(LONGEST_SLEEP);
+            if !state.durability.lead_for_replies(LONGEST_SLEEP) {
+                // What no client waits for: keys that have expired.
+                state.durability.wait_for(state.end());
+            }
             return Rest::Nothing;
         }
         // The policy may have changed while replies were deferred.
