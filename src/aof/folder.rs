@@ -39,9 +39,11 @@ pub struct Folder {
     /// `appendfilename`: what the names of all files begin with.
     prefix: String,
     manifest: Manifest,
-    /// The increment that was prepared last; those before it, which are of no use.
+    /// The increment that was prepared last.
     prepared: Option<PathBuf>,
-    abandoned: Vec<PathBuf>,
+    /// Files that were made and are not listed: they are removed when a later manifest is in place that does not list
+    /// them either.
+    unlisted: Vec<PathBuf>,
 }
 
 /// Why a folder cannot be read.
@@ -62,7 +64,7 @@ impl Folder {
             prefix: prefix.to_string(),
             manifest: Manifest::default(),
             prepared: None,
-            abandoned: Vec::new(),
+            unlisted: Vec::new(),
         }
     }
 
@@ -183,7 +185,9 @@ impl Folder {
         let mut manifest = self.manifest.clone();
         let name = manifest.add_increment(&self.prefix).path().to_path_buf();
         self.manifest.skip_increment();
-        let increment = self.create_increment(&self.path.join(name))?;
+        let path = self.path.join(name);
+        self.unlisted.push(path.clone());
+        let increment = self.create_increment(&path)?;
         self.replace_manifest(manifest)?;
         Ok(increment)
     }
@@ -194,8 +198,16 @@ impl Folder {
         self.manifest.skip_increment();
         let name = self.manifest.increment_name(&self.prefix);
         let path = self.path.join(format!("{TEMPORARY}{name}"));
-        self.abandoned.extend(self.prepared.replace(path.clone()));
+        self.unlisted.extend(self.prepared.replace(path.clone()));
         self.create_increment(&path)
+    }
+
+    /// What was prepared is of no use any more.
+    pub fn abandon_prepared(&mut self) {
+        if let Some(path) = self.prepared.take() {
+            // If it stays, it is removed at the next start.
+            let _ = self.disk.remove(&path);
+        }
     }
 
     fn create_increment(&self, path: &Path) -> io::Result<Increment> {
@@ -209,8 +221,11 @@ impl Folder {
     /// [`begin_anew`](Self::begin_anew). Each call gives another path.
     pub fn next_base(&mut self, is_rdb: bool) -> PathBuf {
         self.manifest.skip_base();
-        let name = self.manifest.base_name(&self.prefix, is_rdb);
-        self.path.join(name)
+        let path = self
+            .path
+            .join(self.manifest.base_name(&self.prefix, is_rdb));
+        self.unlisted.push(path.clone());
+        path
     }
 
     /// Lets the base that was written last replace the one before, and all increments but the last.
@@ -227,16 +242,13 @@ impl Folder {
         manifest.replace_base(&self.prefix, is_rdb, 0);
         if let Some(temporary) = self.prepared.take() {
             let name = manifest.list_skipped_increment(&self.prefix).path();
-            let renamed = self.disk.rename(&temporary, &self.path.join(name));
+            let path = self.path.join(name);
+            self.unlisted.push(path.clone());
+            let renamed = self.disk.rename(&temporary, &path);
             renamed.map_err(|error| failed("rename", &temporary, error))?;
             self.sync(&self.path)?;
         }
-        self.replace_manifest(manifest)?;
-        for path in self.abandoned.drain(..) {
-            // If it stays, it is removed at the next start.
-            let _ = self.disk.remove(&path);
-        }
-        Ok(())
+        self.replace_manifest(manifest)
     }
 
     /// Removes the files that were replaced.
@@ -272,7 +284,23 @@ impl Folder {
         })?;
         self.sync(&self.path)?;
         self.manifest = manifest;
+        self.remove_unlisted();
         Ok(())
+    }
+
+    /// Removes the files that were made for a manifest that did not come into place.
+    fn remove_unlisted(&mut self) {
+        let listed: Vec<PathBuf> = self
+            .manifest
+            .all_files()
+            .map(|file| self.path_of(file))
+            .collect();
+        for path in std::mem::take(&mut self.unlisted) {
+            if !listed.contains(&path) {
+                // Usually it is not there.
+                let _ = self.disk.remove(&path);
+            }
+        }
     }
 
     fn write(&self, path: &Path, content: &[u8]) -> io::Result<()> {

@@ -6,7 +6,7 @@
 //! file appendonly.aof.3.incr.aof seq 3 type i        an increment
 //! ```
 //!
-//! The manifest is replaced in one step (`util/files.rs`). So a rewrite takes effect at one moment, however many files
+//! The manifest is replaced in one step (`aof/folder.rs`). So a rewrite takes effect at one moment, however many files
 //! it concerns.
 //!
 //! # Invariants
@@ -192,6 +192,11 @@ impl Manifest {
     /// The files that hold the data, in the order in which they are read.
     pub fn files(&self) -> impl DoubleEndedIterator<Item = &FileInfo> {
         self.base.iter().chain(&self.increments)
+    }
+
+    /// All files that are named, those that are to be removed too.
+    pub fn all_files(&self) -> impl Iterator<Item = &FileInfo> {
+        self.files().chain(&self.history)
     }
 
     /// The base.

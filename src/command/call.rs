@@ -53,7 +53,8 @@ pub enum Then {
     LoadAppendOnly,
     /// The connection sleeps until the client has been served.
     Wait(Waiting),
-    /// The command did not run, since CLIENT PAUSE makes it wait; the connection gives it again when the pause is over.
+    /// The command did not run, since CLIENT PAUSE makes it wait, or the disk of the append-only file is too slow; the
+    /// connection gives it again when that is over.
     Retry,
 }
 

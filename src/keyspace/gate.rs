@@ -25,7 +25,8 @@ impl Gate {
         self.opened.notify_all();
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    /// Whether changes are held back.
+    pub fn is_closed(&self) -> bool {
         self.is_closed.load(SeqCst)
     }
 

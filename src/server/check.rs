@@ -17,7 +17,7 @@ use std::sync::atomic::Ordering::Relaxed;
 /// append-only file held then.
 ///
 /// # Errors
-/// The line to print before the process ends with a failure: a file is not whole, or there is none.
+/// The lines to print before the process ends with a failure: a file is not whole, or there is none.
 pub fn check(config: Config, until_s: Option<i64>) -> Result<(), String> {
     let engine = Engine::new(config, None);
     engine.log.set_level(LogLevel::Warning);
@@ -29,13 +29,17 @@ pub fn check(config: Config, until_s: Option<i64>) -> Result<(), String> {
             dump.display()
         ));
     }
+    let mut faults = Vec::new();
     if dump.exists() {
-        check_dump(&engine)?;
+        faults.extend(check_dump(&engine).err());
         empty(&engine);
     }
-    match folder {
-        Some(folder) => check_folder(&engine, &folder, until_s),
-        None => Ok(()),
+    if let Some(folder) = folder {
+        faults.extend(check_folder(&engine, &folder, until_s).err());
+    }
+    match faults.is_empty() {
+        true => Ok(()),
+        false => Err(faults.join("\n")),
     }
 }
 

@@ -16,9 +16,11 @@
 //!    outbox.
 //! 2. No shard is locked while this thread reads, writes, sleeps or writes to the log: the executor's lock is
 //!    [released](Executor::release) before.
-//! 3. While the thread sleeps without a backlog, in `poll`, or in `read` if the client speaks RESP3, another thread may
+//! 3. With `appendfsync always`, another thread may write the replies to the socket that were deferred
+//!    ([`durability`](crate::state::append_only::durability)); until then this thread writes nothing.
+//! 4. While the thread sleeps without a backlog, in `poll`, or in `read` if the client speaks RESP3, another thread may
 //!    write to the socket. With a backlog none may: the backlog goes out first.
-//! 4. A message of which another thread has written the beginning goes out before anything else.
+//! 5. A message of which another thread has written the beginning goes out before anything else.
 
 use super::append_only;
 use super::lookahead::LookAhead;
@@ -57,6 +59,8 @@ const FLUSH_BYTES: usize = 64 * 1024;
 const FAREWELL: Duration = Duration::from_secs(60);
 /// What a client that must log in may leave unread, beside what its socket takes: more is no attempt to log in.
 const UNAUTHENTICATED_UNREAD_BYTES: usize = 1024;
+/// How long a thread waits for the disk before it looks whether its client is still there.
+const LONGEST_HOLD: Duration = Duration::from_millis(100);
 /// Replies that another thread may send when they are on the disk: larger ones are not copied.
 const DEFERRED_BYTES: usize = 16 * 1024;
 /// Replies of this size may have to wait for the client to read.
@@ -285,9 +289,15 @@ impl<'a> Connection<'a> {
         }
     }
 
-    /// Sleeps until CLIENT PAUSE is over, or another thread has rung; `false` if the client has hung up.
+    /// Sleeps until CLIENT PAUSE is over, or the disk has caught up, or another thread has rung; `false` if the client
+    /// has hung up.
     fn wait_for_end_of_pause(&mut self) -> io::Result<bool> {
         self.flush()?;
+        let log = &self.engine.append_only.log;
+        if log.is_held() {
+            log.wait_while_held(LONGEST_HOLD);
+            return Ok(!self.session.client.is_disconnected());
+        }
         let client = self.session.client.clone();
         let pause = &self.engine.pause;
         // Without a bell, the thread looks every 100 ms whether CLIENT UNPAUSE has ended the pause.
@@ -424,13 +434,19 @@ impl<'a> Connection<'a> {
 
     /// What becomes of the replies. If other threads may write to the socket too, this thread waits.
     fn defer(&mut self) -> io::Result<Departure> {
+        self.engine.tracking.broadcast();
+        let is_any_due = self.engine.pushes.are_any();
+        if self.reply.is_empty() && self.backlog.is_empty() && !is_any_due {
+            return Ok(Departure::Now);
+        }
         let append_only = &self.engine.append_only;
         let durability = &append_only.durability;
         let end = append_only.end();
         let may_defer = (1..=DEFERRED_BYTES).contains(&self.reply.len())
             && self.backlog.is_empty()
             && !self.may_get_messages()
-            && !self.engine.pushes.are_any();
+            && !is_any_due
+            && self.session.is_authenticated(self.engine);
         let departure = match may_defer {
             true => durability.depart(end, &self.session.client, || self.reply.take_bytes()),
             false => self.wait_for_disk(end),

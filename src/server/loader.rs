@@ -200,10 +200,13 @@ impl<'a> Sorter<'a> {
     }
 
     fn record_fact(&self, key: &[u8], value: &[u8]) {
-        if key == b"used-mem"
-            && let Some(bytes) = number::parse_u64(value)
-        {
-            self.server.loading.used_memory_then.store(bytes, Relaxed);
+        let loading = &self.server.loading;
+        match (key, number::parse_i64(value)) {
+            (b"used-mem", Some(bytes)) => {
+                loading.used_memory_then.store(bytes as u64, Relaxed);
+            }
+            (b"ctime", Some(time_s)) => loading.written_at_s.store(time_s, Relaxed),
+            _ => {}
         }
     }
 

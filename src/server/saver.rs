@@ -36,7 +36,9 @@ pub fn run(engine: &Engine) {
 /// Begins a save if one is scheduled, or a save point says so; not during a rewrite of the append-only file, which
 /// reads all keys too.
 fn begin_if_due(server: &Server) {
-    if server.append_only.rewrites.record().in_progress || server.is_read_only.load(Relaxed) {
+    let is_read_only = server.is_read_only.load(Relaxed);
+    let is_rewriting = server.append_only.rewrites.record().in_progress;
+    if is_rewriting || is_read_only || server.loading.is_under_way() {
         return;
     }
     if server.saves.is_scheduled() {

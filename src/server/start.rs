@@ -12,6 +12,7 @@ use crate::command::declarations::Declarations;
 use crate::command::execute::Engine;
 use crate::rdb::file;
 use crate::state::Server;
+use crate::state::append_only::Mode;
 use crate::state::config::Config;
 use crate::state::shutdown::{SaveMode, ShutdownMode};
 use signal_hook::consts::{SIGHUP, SIGTERM};
@@ -79,6 +80,8 @@ fn run_until_stopped(plan: Plan, own_files: &OwnFiles) -> Result<(), String> {
     listeners.set_journal(server.append_only.log.clone());
     let file = Arc::new(LogFile::new(&server));
     server.append_only.durability.set_writer(file.clone());
+    let rewrites = &server.append_only.rewrites;
+    rewrites.begin_as(server.config.appendonly.get() && until_s.is_none());
     let mut rewriter = Rewriter::new(&server, &file, append_only::folder(&server.config)?);
     let is_loaded = match until_s {
         Some(until_s) => append_only::load_until(&server, until_s)?,
@@ -113,7 +116,7 @@ fn load(server: &Engine, rewriter: &mut Rewriter) -> Result<bool, String> {
     if !server.config.appendonly.get() {
         return loader::load(server, &server.dump_path());
     }
-    let is_loaded = match rewriter.read_folder()? {
+    let is_loaded = match rewriter.open_folder()? {
         true => append_only::load(server, &rewriter.folder)?,
         false => {
             // In Redis the data of the dump would be gone.
@@ -370,6 +373,13 @@ fn write_pid_file(server: &Server, own_files: &OwnFiles) {
 fn stop_when_asked(server: &Engine) -> Result<(), String> {
     loop {
         let mode = server.shutdown.wait()?;
+        let append_only_mode = server.append_only.mode();
+        if append_only_mode == Mode::WaitsForBase && !mode.is_forced {
+            // The data that were there when it was turned on would be lost.
+            server.log.warning("Writing initial AOF, can't exit.");
+            server.shutdown.refuse();
+            continue;
+        }
         let saves = match mode.save {
             SaveMode::Always => true,
             SaveMode::Never => false,

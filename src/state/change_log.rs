@@ -24,8 +24,8 @@
 //! commands that change keys wait before they take their locks, so that no thread waits with a lock in hand.
 //!
 //! # Thread safety
-//! Any thread appends, with shards locked; the lock of a lane is a leaf, held while a command is copied. One thread
-//! reads.
+//! Any thread appends, with shards locked; the lock of a lane is a leaf, held while a command is copied. One reader
+//! reads, whichever thread has it.
 //!
 //! A reader that sleeps is woken by the next block. It sets `is_awaited` before it looks into all lanes for the last
 //! time. A thread that appends after that look has taken the lane's lock after the reader let it go: so it sees the
@@ -147,9 +147,12 @@ impl ChangeLog {
         self.held.load(Relaxed) != 0
     }
 
-    /// Waits until changes may go on. The thread must hold no lock.
-    pub fn wait_while_held(&self) {
-        let wait = self.let_go.wait_while(self.changing(), |()| self.is_held());
+    /// Waits until changes may go on, for this long at most. The thread must hold no lock.
+    pub fn wait_while_held(&self, longest: Duration) {
+        let is_held = |(): &mut ()| self.is_held();
+        let wait = self
+            .let_go
+            .wait_timeout_while(self.changing(), longest, is_held);
         drop(wait);
     }
 
@@ -159,11 +162,11 @@ impl ChangeLog {
         self.is_awaited.store(true, Relaxed);
         let mut lanes = self.lanes.iter();
         if lanes.all(|lane| lane.lock().heads.is_empty()) {
-            let is_awaited = |()| self.is_awaited.load(Relaxed);
-            drop(
-                self.appended
-                    .wait_timeout_while(changing, longest, |()| is_awaited(())),
-            );
+            let is_awaited = |(): &mut ()| self.is_awaited.load(Relaxed);
+            let wait = self
+                .appended
+                .wait_timeout_while(changing, longest, is_awaited);
+            drop(wait);
         }
         self.is_awaited.store(false, Relaxed);
     }
@@ -508,7 +511,7 @@ mod tests {
         reader.read_into(&mut Vec::new());
         assert!(log.is_held());
         std::thread::scope(|scope| {
-            let waiting = scope.spawn(|| log.wait_while_held());
+            let waiting = scope.spawn(|| log.wait_while_held(Duration::from_secs(3600)));
             log.release(Hold::Late);
             waiting.join().unwrap();
         });

@@ -22,6 +22,8 @@ pub struct Loading {
     pub read_bytes: AtomicU64,
     /// Bytes of the files before the one that is being read.
     bytes_before: AtomicU64,
+    /// When the RDB file was written, in seconds of Unix time (AUX `ctime`); 0 if it does not say.
+    pub written_at_s: AtomicI64,
     /// The memory in use of the server that wrote the file, in bytes (AUX `used-mem`).
     pub used_memory_then: AtomicU64,
     /// Keys that are in the keyspace now.

@@ -465,6 +465,7 @@ impl Server {
             && !self.config.save_points().is_empty();
         match has_failed {
             true => Some(WriteRefusal::Dump),
+            false if self.append_only.mode() == Mode::Off => None,
             false => self.append_only.failure().map(WriteRefusal::AppendOnly),
         }
     }
@@ -474,12 +475,21 @@ impl Server {
         self.saves.record().in_progress || self.append_only.rewrites.record().in_progress
     }
 
+    /// Notes that an fsync of the append-only file has failed, for this reason. Linux may have dropped what it could not
+    /// write, and would report success the next time: so the file is not trusted any more, and a new one is begun.
+    pub fn give_up_increment(&self, words: String) {
+        self.log.warning(format_args!(
+            "Fail to fsync the AOF file: {words}. It is not tried again on this file; a new one is begun."
+        ));
+        self.append_only.set_fsync_failure(Some(words));
+        self.append_only.rewrites.schedule(false);
+    }
+
     /// Turns the append-only file on or off, as the directive says.
     fn turn_append_only(&self, may_wait: bool) -> Result<(), ()> {
         let on = self.config.appendonly.get();
-        let is_on = self.append_only.mode() != Mode::Off;
-        let is_possible = !self.is_read_only.load(Relaxed);
-        match on == is_on || (is_possible && self.append_only.rewrites.turn(on, may_wait)) {
+        let is_possible = !on || !self.is_read_only.load(Relaxed);
+        match is_possible && self.append_only.rewrites.turn(on, may_wait) {
             true => Ok(()),
             false => Err(()),
         }

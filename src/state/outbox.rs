@@ -21,7 +21,8 @@
 //! `wake_up` waits while the state is `Deliverer`. That is short, since a deliverer never waits for the socket.
 //!
 //! # Invariants, under the mutex of the queue
-//! 1. Only the thread that the state names writes to the socket, so messages go out whole and in order.
+//! 1. Only the thread that the state names writes to the socket, so messages go out whole and in order. Replies that
+//!    are [deferred](super::append_only::durability) are sent for the owner, which writes nothing meanwhile.
 //! 2. If the state is `Free` and there are messages, the client is on the list of [`Pushes`], or its doorbell, if it
 //!    has one, has been rung, or a thread is between `begin_delivery` calls.
 //! 3. A closed queue is empty and stays so. Exactly one thread claims the disconnection.

@@ -134,6 +134,7 @@ fn other_faults_are_named() {
     let damaged = [&set[..], b"*1\r\n$-1\r\n", &set].concat();
     let zeroes_within = [&set[..], &[0; 9], &set].concat();
     let unknown = commands(&["FLY me"]);
+    let elsewhere = commands(&["MULTI", "SELECT 3", "SET a 1", "EXEC"]);
     let cases: Vec<(Files, &str, &str)> = vec![
         (
             vec![manifest(MANIFEST), ("appendonly.aof.1.base.aof", &base)],
@@ -169,6 +170,14 @@ fn other_faults_are_named() {
             ],
             "Unknown command 'FLY' reading the append only file ",
             "appendonly.aof.1.incr.aof\n",
+        ),
+        (
+            vec![
+                manifest("file appendonly.aof.1.incr.aof seq 1 type i\n"),
+                ("appendonly.aof.1.incr.aof", &elsewhere),
+            ],
+            "There are keys in another database than the 1 of this server in the append only file ",
+            "'SELECT 3'. Start with more --databases\n",
         ),
         (
             vec![

@@ -308,3 +308,216 @@ fn a_slow_disk_holds_changes_back() {
         "{log}"
     );
 }
+
+/// The last save holds all changes back; the rest of the file is written all the same.
+#[test]
+fn the_end_of_the_server_leaves_dump_and_file_complete() {
+    for policy in ["always", "everysec", "no"] {
+        let folder = Folder::new();
+        let options = [
+            "--appendonly",
+            "yes",
+            "--save",
+            "300 1",
+            "--appendfsync",
+            policy,
+        ];
+        let server = Server::ours(&folder, &options);
+        let mut client = server.client();
+        client.ask("SET k v");
+        if policy == "everysec" {
+            server.signal("TERM");
+        } else {
+            client.send(&["SHUTDOWN"]);
+        }
+        assert!(server.wait().success(), "{policy}");
+        assert!(folder.dump().exists());
+        fs::remove_file(folder.dump()).unwrap();
+        let server = Server::ours(&folder, &options);
+        assert_eq!(server.client().ask("GET k"), "\"v\"", "{policy}");
+    }
+}
+
+/// What was prepared when it was turned on does not come back when it was turned off before its base was there.
+#[test]
+fn it_is_turned_off_before_its_base_is_there() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut client = server.client();
+    for number in 0..50 {
+        client.ask(&format!("SET key:{number} v"));
+    }
+    client.ask("CONFIG SET rdb-key-save-delay 20000");
+    assert_eq!(
+        client.ask("CONFIG SET appendonly yes appendfsync always"),
+        "OK"
+    );
+    client.ask("INCR n");
+    // Its base is missing: what is on the disk is worth nothing.
+    assert_eq!(
+        client.ask("WAITAOF 1 0 1"),
+        "1) (integer) 0\n2) (integer) 0"
+    );
+    client.send(&["SHUTDOWN"]);
+    assert_eq!(
+        client.receive_line(),
+        "(error) ERR Errors trying to SHUTDOWN. Check logs."
+    );
+    assert_eq!(client.ask("CONFIG SET appendonly no"), "OK");
+    client.ask("INCR n");
+    client.ask("CONFIG SET rdb-key-save-delay 0");
+    client.ask("BGREWRITEAOF");
+    wait_for_rewrite(&mut client);
+    // A base, and no increment.
+    let names = names(&folder);
+    assert!(
+        names.len() == 2 && names[0].ends_with(".base.rdb"),
+        "{names:?}"
+    );
+    drop(server);
+    let server = Server::ours(&folder, &ON);
+    assert_eq!(server.client().ask("GET n"), "\"2\"");
+}
+
+/// A file of the form before Redis 7 whose data were not loaded is left alone.
+#[test]
+fn a_file_that_was_not_loaded_stays_where_it_is() {
+    let folder = Folder::new();
+    let old = folder.path().join("appendonly.aof");
+    fs::write(&old, b"*3\r\n$3\r\nSET\r\n$1\r\na\r\n$1\r\n1\r\n").unwrap();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut client = server.client();
+    client.ask("BGREWRITEAOF");
+    wait_for_rewrite(&mut client);
+    assert_eq!(client.ask("CONFIG SET appendonly yes"), "OK");
+    wait_for_rewrite(&mut client);
+    assert!(old.exists());
+}
+
+/// What waits for a slow disk goes on when the file is turned off.
+#[test]
+fn turned_off_it_holds_nothing_back() {
+    let folder = Folder::new();
+    let options = [&ON[..], &["--enable-debug-command", "yes"]].concat();
+    let server = Server::ours(&folder, &options);
+    let mut client = server.client();
+    client.ask("DEBUG AOF-FLUSH-SLEEP 2000000");
+    client.ask("SET k v");
+    wait_until("changes have to wait", || {
+        client.info("aof_delayed_fsync") == "1"
+    });
+    let mut writer = server.client();
+    writer.send(&["SET", "k", "w"]);
+    client.ask("DEBUG AOF-FLUSH-SLEEP 0");
+    assert_eq!(client.ask("CONFIG SET appendonly no"), "OK");
+    assert_eq!(writer.receive_line(), "OK");
+    assert_eq!(writer.ask("SET k x"), "OK");
+}
+
+/// The second one of a transaction counts, whatever the first one has done by then.
+#[test]
+fn the_last_switch_counts() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &ON);
+    let mut client = server.client();
+    for line in [
+        "MULTI",
+        "CONFIG SET appendonly no",
+        "CONFIG SET appendonly yes",
+    ] {
+        client.ask(line);
+    }
+    client.ask("EXEC");
+    wait_until("it is on again", || {
+        manifest(&folder).contains("seq 2 type b")
+    });
+    wait_for_rewrite(&mut client);
+    assert_eq!(client.info("aof_enabled"), "1");
+}
+
+/// Clients that pipeline, of both protocols, get their replies in their order and all of them, whatever is switched
+/// meanwhile, and nobody hangs.
+#[test]
+fn replies_keep_their_order_while_the_policy_changes() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &ON);
+    let ends = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let writers: Vec<_> = (0..6)
+            .map(|number| {
+                let (server, ends) = (&server, &ends);
+                scope.spawn(move || {
+                    let mut client = server.client();
+                    if number % 3 == 0 {
+                        client.ask("HELLO 3");
+                    }
+                    let key = format!("n{number}");
+                    let mut count = 0;
+                    while !ends.load(SeqCst) {
+                        let large = "x".repeat(20_000);
+                        for _ in 0..5 {
+                            client.send(&["INCR", &key]);
+                            client.send(&["GET", &key]);
+                        }
+                        client.send(&["ECHO", &large]);
+                        for _ in 0..5 {
+                            count += 1;
+                            assert_eq!(client.receive_line(), format!("(integer) {count}"));
+                            assert_eq!(client.receive_line(), format!("\"{count}\""));
+                        }
+                        assert_eq!(client.receive_line().len(), large.len() + 2);
+                    }
+                    count
+                })
+            })
+            .collect();
+        let mut client = server.client();
+        for round in 0..30 {
+            let policy = ["always", "everysec", "always", "no"][round % 4];
+            assert_eq!(
+                client.ask(&format!("CONFIG SET appendfsync {policy}")),
+                "OK"
+            );
+            client.ask("INCR n0_of_others");
+            match round % 10 {
+                3 => drop(client.ask("BGREWRITEAOF")),
+                5 => drop(client.ask("CONFIG SET appendonly no")),
+                6 => drop(client.ask("CONFIG SET appendonly yes")),
+                // One whose reply may be on its way.
+                _ => {
+                    let mut other = server.client();
+                    let id = other.integer(&["CLIENT", "ID"]);
+                    other.send(&["INCR", "killed"]);
+                    client.ask(&format!("CLIENT KILL ID {id}"));
+                }
+            }
+        }
+        client.ask("CONFIG SET appendfsync always");
+        wait_for_rewrite(&mut client);
+        ends.store(true, SeqCst);
+        let counts: Vec<u64> = writers
+            .into_iter()
+            .map(|writer| writer.join().unwrap())
+            .collect();
+        server.signal("KILL");
+        let again = Folder::new();
+        copy(&folder, &again);
+        let server = Server::ours(&again, &ON);
+        let mut client = server.client();
+        for (number, count) in counts.iter().enumerate() {
+            assert_eq!(
+                client.ask(&format!("GET n{number}")),
+                format!("\"{count}\"")
+            );
+        }
+    });
+}
+
+fn copy(from: &Folder, to: &Folder) {
+    let to = to.path().join("appendonlydir");
+    fs::create_dir(&to).unwrap();
+    for name in names(from) {
+        let content = fs::read(from.path().join("appendonlydir").join(&name)).unwrap();
+        fs::write(to.join(name), content).unwrap();
+    }
+}

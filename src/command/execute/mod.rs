@@ -178,13 +178,10 @@ impl<'a> Executor<'a> {
         {
             return Then::Retry;
         }
-        let log = &server.append_only.log;
-        if log.is_held()
+        if server.append_only.log.is_held()
             && admit::has_to_wait(server, session, command, request.arguments, Extent::Writes)
         {
-            // The disk is too slow.
-            self.lock.release();
-            log.wait_while_held();
+            return Then::Retry;
         }
         if session.transaction.queue.is_some() && !command.spec.has(UNQUEUED) {
             self.lock.release();

@@ -2,12 +2,14 @@
 //! admission, replies, statistics and slow log.
 
 use super::lock_in_hand::LockInHand;
-use super::plan::Plan;
+use super::plan::{Body, Plan};
 use super::{Engine, Executor, Request};
 use crate::command::COMMANDS;
+use crate::command::call::database_number;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::session::Session;
-use crate::command::spec::UNQUEUED;
+use crate::command::spec::{SELECTS, UNQUEUED};
+use crate::resp::decoder::{self, Value};
 use crate::resp::reply::Reply;
 use crate::resp::request::LargeArguments;
 use crate::state::acl::Account;
@@ -33,6 +35,17 @@ impl Link for NoLink {
 
     fn send(&self, bytes: &[u8]) -> io::Result<usize> {
         Ok(bytes.len())
+    }
+}
+
+/// The first error in the reply to EXEC.
+fn first_error(reply: Vec<u8>) -> Option<Vec<u8>> {
+    match decoder::decode(&reply) {
+        Ok(Some((Value::Array(replies), _))) => replies.into_iter().find_map(|reply| match reply {
+            Value::Error(text) => Some(text),
+            _ => None,
+        }),
+        _ => None,
     }
 }
 
@@ -66,6 +79,11 @@ impl<'a> Replayer<'a> {
         if !command.spec.accepts(arguments.len()) {
             return Err(CommandError::WrongArity(command.full_name()));
         }
+        if command.spec.has(SELECTS) {
+            // In a transaction too: else the commands that follow would run in another database.
+            let databases = self.executor.engine.keyspace.databases();
+            database_number(arguments[1], databases).ok_or(CommandError::DatabaseOutOfRange)?;
+        }
         if session.transaction.queue.is_some() && !command.spec.has(UNQUEUED) {
             let flags = command.spec.flags_in(self.executor.engine, arguments);
             session.enqueue(command, arguments, flags);
@@ -80,10 +98,17 @@ impl<'a> Replayer<'a> {
         session.transaction.is_running = true;
         let mark = self.reply.undo_point();
         let (result, then) = self.executor.run(session, &plan, request, &mut self.reply);
-        self.reply.undo_to(mark);
         session.transaction.is_running = false;
         self.executor.follow(session, then);
-        result
+        let error = match matches!(plan.body, Body::Exec) {
+            true => first_error(self.reply.take_bytes()),
+            false => None,
+        };
+        self.reply.undo_to(mark);
+        match error {
+            Some(text) => result.and(Err(CommandError::Other(text))),
+            None => result,
+        }
     }
 
     /// Drops a transaction that has begun and has not ended.

@@ -67,6 +67,10 @@ impl Appender<'_> {
         let state = &self.engine.append_only;
         let policy = FsyncPolicy::from_directive(self.engine.config.appendfsync.get());
         if state.mode() == Mode::Off {
+            // What waits since the file was on.
+            state.durability.lead_for_replies(Duration::ZERO);
+            self.syncing_since = None;
+            state.log.release(Hold::Late);
             return Rest::UntilThereIsMore;
         }
         if policy == FsyncPolicy::Always {
@@ -146,12 +150,7 @@ pub fn sync_all(engine: &Engine, requests: &Receiver<Unsynced>) {
         match unsynced.increment.sync() {
             Ok(()) => state.durability.advance(unsynced.end),
             Err(error) => {
-                let words = system_message(&error);
-                engine.log.warning(format_args!(
-                    "Fail to fsync the AOF file: {words}. It is not tried again on this file; a new one is begun."
-                ));
-                state.set_fsync_failure(Some(words));
-                state.rewrites.schedule(false);
+                engine.give_up_increment(system_message(&error));
             }
         }
         state.figures.is_syncing.store(false, Relaxed);

@@ -214,13 +214,35 @@ impl LogFile {
     fn finish(&self, out: &mut Out, end: u64) -> io::Result<()> {
         self.read(out, end);
         self.write_buffer(out)?;
-        if let Some(increment) = &out.increment {
+        if let Some(increment) = out.increment.clone() {
             // Even if the syncer is at it: what it syncs may have been written before.
-            increment.sync()?;
+            self.sync(&increment)?;
             out.unsynced_since = None;
         }
         self.engine.append_only.durability.advance(out.written);
         Ok(())
+    }
+
+    /// Waits until an increment is on the disk. If that fails, nothing is written to it any more that is acknowledged.
+    fn sync(&self, increment: &Increment) -> io::Result<()> {
+        let began = self.engine.latency_stopwatch();
+        let synced = increment.sync();
+        if let Err(error) = &synced {
+            let words = system_message(error);
+            match self.policy() {
+                FsyncPolicy::Always => self.fail(&format!(
+                    "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {words}. Exiting..."
+                )),
+                FsyncPolicy::EverySecond | FsyncPolicy::No => self.engine.give_up_increment(words),
+            }
+        } else if self.policy() == FsyncPolicy::Always {
+            self.engine.note_latency("aof-fsync-always", began);
+        }
+        synced
+    }
+
+    fn policy(&self) -> FsyncPolicy {
+        FsyncPolicy::from_directive(self.engine.config.appendfsync.get())
     }
 
     /// Divides the log: what comes now is not written before [`switch_at`](Self::switch_at) or
@@ -303,8 +325,7 @@ impl LogWriter for LogFile {
         let out = &mut *self.lock();
         let is_written = self.try_to_write(out).is_some();
         let engine = &self.engine;
-        let policy = FsyncPolicy::from_directive(engine.config.appendfsync.get());
-        if policy != FsyncPolicy::Always || engine.append_only.has_fsync_failed() {
+        if self.policy() != FsyncPolicy::Always || engine.append_only.has_fsync_failed() {
             // The policy has changed since a thread began to wait; or nothing is written before there is a new file.
             return Some(Committed {
                 written: out.reader.next(),
@@ -317,29 +338,23 @@ impl LogWriter for LogFile {
             );
             return None;
         }
+        // What the syncer is busy with, since the policy was another one, is not on the disk either.
+        let is_unsynced =
+            out.unsynced_since.is_some() || engine.append_only.figures.is_syncing.load(Relaxed);
         let skips_fsync = engine.config.no_appendfsync_on_rewrite.get() && engine.is_saving();
-        if out.unsynced_since.is_some()
-            && !skips_fsync
-            && let Some(increment) = &out.increment
-        {
-            let began = engine.latency_stopwatch();
-            if let Err(error) = increment.sync() {
-                let words = system_message(&error);
-                self.fail(&format!(
-                    "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {words}. Exiting..."
-                ));
-                return None;
-            }
-            engine.note_latency("aof-fsync-always", began);
+        if is_unsynced && skips_fsync {
+            return Some(Committed {
+                written: out.written,
+                durable: 0,
+            });
+        }
+        if is_unsynced && let Some(increment) = out.increment.clone() {
+            self.sync(&increment).ok()?;
             out.unsynced_since = None;
         }
-        let durable = match out.unsynced_since {
-            None => out.written,
-            Some(_) => 0,
-        };
         Some(Committed {
             written: out.written,
-            durable,
+            durable: out.written,
         })
     }
 
@@ -358,12 +373,10 @@ impl LogWriter for LogFile {
             return None;
         }
         reply.drain(..sent);
+        let unsent = client.buffers.unsent_bytes.load(Relaxed) + reply.len();
         let limit = self.engine.pushes.limit(client);
         let now_ms = clock::unix_ms();
-        if client
-            .outbox
-            .claim_disconnection(limit, reply.len(), now_ms)
-        {
+        if client.outbox.claim_disconnection(limit, unsent, now_ms) {
             self.engine.report_over_limit(client);
             client.disconnect();
         }

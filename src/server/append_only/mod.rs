@@ -85,6 +85,14 @@ pub fn load_until(engine: &Engine, until_s: i64) -> Result<bool, String> {
                 .to_string(),
         );
     }
+    let base_s = engine.loading.written_at_s.load(Relaxed);
+    if base_s > until_s {
+        return Err(format!(
+            "The append-only file does not go back to {}: its base is of {}",
+            clock::log_time(until_s * 1000),
+            clock::log_time(base_s * 1000)
+        ));
+    }
     engine.is_read_only.store(true, Relaxed);
     // The end of that second: what came within it is there.
     clock::stop_at(until_s * 1000 + 999);
@@ -119,8 +127,11 @@ pub fn finish(engine: &Engine) {
     if engine.append_only.mode() == Mode::Off {
         return;
     }
-    // A busy script may have some of the locks for ever; what it does is not in the file then.
-    if let Ok(all) = engine.locks.write_all_unless_busy(View::from(0)) {
+    // The last save has closed the gate already. A busy script may have some of the locks for ever: then the gate stays
+    // open, and what is changed after the last write is not in the file.
+    if !engine.keyspace.gate.is_closed()
+        && let Ok(all) = engine.locks.write_all_unless_busy(View::from(0))
+    {
         engine.keyspace.gate.close();
         drop(all);
     }

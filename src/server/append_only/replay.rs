@@ -218,6 +218,17 @@ impl Replay<'_> {
                 "Unknown command '{name}' reading the append only file {}",
                 path.display()
             ))),
+            CommandError::DatabaseOutOfRange => Err(Stop::Fault(format!(
+                "There are keys in another database than the {} of this server in the append only file {}: '{}'. \
+                 Start with more --databases",
+                self.engine.keyspace.databases(),
+                path.display(),
+                arguments
+                    .iter()
+                    .map(|argument| String::from_utf8_lossy(argument))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            ))),
             error => {
                 self.found.failures += 1;
                 if self.found.failures <= NAMED_FAILURES {

@@ -70,18 +70,18 @@ impl Rewriter {
         let rewrites = &engine.append_only.rewrites;
         loop {
             match rewrites.next_task(PERIOD) {
-                Some(Task::Turn(true)) => {
+                Some(Task::Turn(number, true)) => {
                     let turned = self.turn_on();
                     if let Err(error) = &turned {
                         engine.log.warning(format_args!(
                             "Redis needs to enable the AOF but can't begin to: {error}"
                         ));
                     }
-                    rewrites.record_turn(turned.is_ok());
+                    rewrites.record_turn(number, true, turned.is_ok());
                 }
-                Some(Task::Turn(false)) => {
+                Some(Task::Turn(number, false)) => {
                     self.turn_off();
-                    rewrites.record_turn(true);
+                    rewrites.record_turn(number, false, true);
                 }
                 Some(Task::Rewrite) => self.rewrite(),
                 None => self.begin_if_due(),
@@ -89,26 +89,33 @@ impl Rewriter {
         }
     }
 
-    /// Reads the manifest, unless that has been done; moves a file from before Redis 7 into the folder. Returns whether
+    /// Reads the manifest, and moves a file from before Redis 7 into the folder: its data will be loaded. Returns whether
     /// there is data.
     ///
     /// # Errors
     /// The lines for the log.
-    pub fn read_folder(&mut self) -> Result<bool, String> {
+    pub fn open_folder(&mut self) -> Result<bool, String> {
+        let has_manifest = self.folder.read().map_err(|error| error.to_string())?;
+        let name = self.engine.config.appendfilename.get();
+        let old = Path::new(&*name);
+        if self.folder.may_adopt(old, has_manifest) {
+            self.folder.adopt(old).map_err(|error| error.to_string())?;
+            self.engine.log.notice(format_args!(
+                "Successfully migrated an old-style AOF configuration ({name}) into the AOF directory ({}).",
+                self.folder.path().display()
+            ));
+        }
+        self.is_read = true;
+        Ok(self.folder.manifest().files().next().is_some())
+    }
+
+    /// Reads the manifest, unless that has been done: its files are going to be replaced.
+    fn read_folder(&mut self) -> Result<(), String> {
         if !self.is_read {
-            let has_manifest = self.folder.read().map_err(|error| error.to_string())?;
-            let name = self.engine.config.appendfilename.get();
-            let old = Path::new(&*name);
-            if self.folder.may_adopt(old, has_manifest) {
-                self.folder.adopt(old).map_err(|error| error.to_string())?;
-                self.engine.log.notice(format_args!(
-                    "Successfully migrated an old-style AOF configuration ({name}) into the AOF directory ({}).",
-                    self.folder.path().display()
-                ));
-            }
+            self.folder.read().map_err(|error| error.to_string())?;
             self.is_read = true;
         }
-        Ok(self.folder.manifest().files().next().is_some())
+        Ok(())
     }
 
     /// Keeps effects from now on, in the files that were loaded; if there are none, in new ones.
@@ -137,19 +144,20 @@ impl Rewriter {
             engine.keyspace.listeners.set_recorded(true);
         }
         state.set_mode(Mode::On);
+        state.durability.set_base(true);
         self.engine.apply_fsync_policy();
         Ok(())
     }
 
     fn spawn_threads(&mut self) -> Result<(), String> {
-        if !std::mem::replace(&mut self.has_threads, true) {
+        if !self.has_threads {
             super::spawn_writers(&self.engine, &self.file)?;
+            self.has_threads = true;
         }
         Ok(())
     }
 
-    /// CONFIG SET appendonly yes: effects are kept from now on. The file is worth something when its base is written,
-    /// which is what this thread does next.
+    /// CONFIG SET appendonly yes: effects are kept from the moment of the base on, which this thread writes next.
     fn turn_on(&mut self) -> Result<(), String> {
         let state = &self.engine.append_only;
         if state.mode() != Mode::Off {
@@ -166,6 +174,7 @@ impl Rewriter {
             let text = "AOF reopen, just ignore the last error.";
             self.engine.log.warning(text);
         }
+        state.durability.set_base(false);
         state.set_mode(Mode::WaitsForBase);
         state.rewrites.record_begin();
         Ok(())
@@ -189,6 +198,11 @@ impl Rewriter {
             self.engine.log.warning(line);
         }
         self.file.end();
+        self.prepared = None;
+        self.folder.abandon_prepared();
+        let state = &self.engine.append_only;
+        state.set_fsync_failure(None);
+        state.set_write_failure(None);
         state.set_mode(Mode::Off);
         state.durability.delay_replies(false);
         state.rewrites.record_cancelled();
@@ -199,7 +213,7 @@ impl Rewriter {
         let state = &self.engine.append_only;
         let rewrites = &state.rewrites;
         let now_ms = clock::unix_ms();
-        if self.engine.saves.record().in_progress {
+        if self.engine.saves.record().in_progress || self.engine.loading.is_under_way() {
             return;
         }
         if rewrites.record().is_scheduled
@@ -252,13 +266,14 @@ impl Rewriter {
             Ok(()) => {
                 if state.mode() == Mode::WaitsForBase {
                     state.set_mode(Mode::On);
+                    state.durability.set_base(true);
                 }
                 state.rewrites.record_end(true, now_ms);
                 engine
                     .log
                     .notice("Background AOF rewrite finished successfully");
             }
-            Err(_) if state.rewrites.is_cancelled() => {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
                 state.rewrites.record_cancelled();
                 engine.log.notice("Background AOF rewrite cancelled");
             }
@@ -318,6 +333,7 @@ impl Rewriter {
     fn write_while_off(&mut self) -> io::Result<()> {
         self.read_folder().map_err(io::Error::other)?;
         self.folder.create()?;
+        self.folder.abandon_prepared();
         let engine = self.engine.clone();
         let image = Image::take(&engine, |_| {});
         let is_rdb = self.write_base(&image)?;

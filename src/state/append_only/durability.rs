@@ -49,6 +49,8 @@ use std::time::{Duration, Instant};
 /// The longest that the appender waits for more replies; else it is this part of the time that the last commit took.
 const LONGEST_GATHERING: Duration = Duration::from_millis(2);
 const GATHERING_PART: u32 = 4;
+/// How often a thread that waits looks whether its client is still there.
+const LOOK_PERIOD: Duration = Duration::from_millis(100);
 /// When the rest of a reply is sent again that a socket did not take.
 const LATE_PERIOD: Duration = Duration::from_millis(2);
 
@@ -98,6 +100,8 @@ pub struct Durability {
     released: AtomicU64,
     /// Whether replies wait for their blocks.
     delays_replies: AtomicBool,
+    /// Whether the base is in place to which the blocks belong: without it they are worth nothing.
+    has_base: AtomicBool,
     group: Mutex<Group>,
     /// There are replies for which no thread leads.
     is_wanted: Condvar,
@@ -161,10 +165,15 @@ impl Durability {
         self.delays_replies.store(delays, Relaxed);
     }
 
-    /// Whether all blocks before this number are on the disk.
-    #[inline]
+    /// Whether all blocks before this number are on the disk, with the base to which they belong.
     pub fn has(&self, number: u64) -> bool {
-        self.durable.load(Acquire) >= number
+        self.has_base.load(Acquire) && self.durable.load(Acquire) >= number
+    }
+
+    /// Notes whether the base is in place to which the blocks belong.
+    pub fn set_base(&self, is_in_place: bool) {
+        self.has_base.store(is_in_place, Release);
+        self.advance(0);
     }
 
     /// Waits until a reply may leave that depends on all blocks before this number. `false` if that cannot be: the
@@ -225,8 +234,11 @@ impl Durability {
             return Departure::Now;
         }
         client.buffers.deferred_replies.fetch_add(1, Relaxed);
+        // The caller has read the end of the log before it came here. Another that read a later one may have come first:
+        // the numbers of the list ascend all the same.
+        let last = group.replies.back().map_or(0, |last| last.number);
         group.replies.push_back(Deferred {
-            number,
+            number: number.max(last),
             client: client.clone(),
             reply: reply(),
         });
@@ -239,11 +251,11 @@ impl Durability {
     /// Waits until no reply of a client is deferred any more.
     pub fn wait_until_sent(&self, client: &Client) {
         let is_deferred = || client.buffers.deferred_replies.load(Acquire) > 0;
-        if is_deferred() {
-            let sent = self.are_sent.wait_while(self.lock(), |group| {
-                is_deferred() && !group.is_over && !client.is_disconnected()
-            });
-            drop(sent);
+        let mut group = self.lock();
+        while is_deferred() && !group.is_over && !client.is_disconnected() {
+            // It is not told when the client is disconnected: so it looks.
+            let waited = self.are_sent.wait_timeout(group, LOOK_PERIOD);
+            group = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -255,8 +267,13 @@ impl Durability {
             group.has_leader = true;
             let late = std::mem::take(&mut group.late);
             drop(group);
+            for deferred in &late {
+                let unsent = &deferred.client.buffers.unsent_bytes;
+                unsent.fetch_sub(deferred.reply.len(), Relaxed);
+            }
             group = self.send(late);
             group.has_leader = false;
+            group.wake_leader();
         }
         let longest = match group.late.is_empty() {
             true => longest,
@@ -345,6 +362,10 @@ impl Durability {
                 }
             }
         }
+        for deferred in &late {
+            let unsent = &deferred.client.buffers.unsent_bytes;
+            unsent.fetch_add(deferred.reply.len(), Relaxed);
+        }
         let mut group = self.lock();
         group.late.append(&mut late);
         self.are_sent.notify_all();
@@ -369,8 +390,9 @@ impl Durability {
             }
             !is_done
         });
+        let has_base = self.has_base.load(Acquire);
         group.clients.retain(|(wanted, wait)| {
-            let is_done = *wanted <= durable;
+            let is_done = has_base && *wanted <= durable;
             if is_done {
                 let mut reply = Reply::new(wait.protocol);
                 write_answer(true, &mut reply);
@@ -384,9 +406,12 @@ impl Durability {
     pub fn join(&self, number: u64, wait: &Arc<Wait>) {
         let group = &mut self.lock();
         group.clients.push((number, wait.clone()));
-        let durable = self.durable.load(Acquire);
-        let written = durable;
-        self.advance_group(group, Committed { written, durable });
+        // Its blocks may have reached the disk since it looked.
+        let nothing = Committed {
+            written: 0,
+            durable: 0,
+        };
+        self.advance_group(group, nothing);
     }
 
     /// Ends the waits of all clients with this error: the file is turned off.
@@ -417,7 +442,11 @@ impl Group {
         let mut others = VecDeque::new();
         for deferred in ready {
             match is_late(&self.late, &deferred.client) {
-                true => self.late.push_back(deferred),
+                true => {
+                    let unsent = &deferred.client.buffers.unsent_bytes;
+                    unsent.fetch_add(deferred.reply.len(), Relaxed);
+                    self.late.push_back(deferred);
+                }
                 false => others.push_back(deferred),
             }
         }
@@ -495,7 +524,7 @@ mod tests {
                     for _ in 0..TIMES {
                         let number = log.end.fetch_add(1, Relaxed) + 1;
                         assert!(durability.wait_for(number));
-                        assert!(durability.has(number));
+                        assert!(durability.is_released(number));
                     }
                 });
             }

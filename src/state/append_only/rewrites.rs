@@ -17,7 +17,7 @@
 //! lock. The methods "for the rewriter" are called from its thread only.
 
 use crate::util::clock;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -41,12 +41,13 @@ pub struct Rewrites {
 
 #[derive(Debug, Default)]
 struct Book {
-    /// Whether the file is to be turned on or off; in order.
-    turns: VecDeque<bool>,
-    /// How many of them were carried out, and whether the last one was successful.
-    turned: u64,
-    requested_turns: u64,
-    turn_succeeded: bool,
+    /// Whether the file is on, when all turns have been carried out.
+    will_be_on: bool,
+    /// The turns that are requested, in order: each with its number.
+    turns: VecDeque<(u64, bool)>,
+    last_turn: u64,
+    /// The outcomes of turns for which threads wait.
+    outcomes: BTreeMap<u64, Option<bool>>,
     record: Record,
 }
 
@@ -89,8 +90,8 @@ impl Default for Record {
 /// What the rewriter is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Task {
-    /// Turn the file on or off.
-    Turn(bool),
+    /// Turn the file on or off. The turn has a number.
+    Turn(u64, bool),
     /// Rewrite it.
     Rewrite,
 }
@@ -141,19 +142,31 @@ impl Rewrites {
         self.wanted.notify_all();
     }
 
-    /// Turns the file on or off. With `waits`, returns when that is done, and whether it could be.
+    /// Says whether the file is on when the server begins.
+    pub fn begin_as(&self, is_on: bool) {
+        self.lock().will_be_on = is_on;
+    }
+
+    /// Turns the file on or off, unless that is so already, or will be. With `waits`, returns when that is done, and
+    /// whether it could be.
     pub fn turn(&self, on: bool, waits: bool) -> bool {
         let mut book = self.lock();
-        book.turns.push_back(on);
-        book.requested_turns += 1;
-        let mine = book.requested_turns;
+        if std::mem::replace(&mut book.will_be_on, on) == on {
+            return true;
+        }
+        book.last_turn += 1;
+        let mine = book.last_turn;
+        book.turns.push_back((mine, on));
         self.is_cancelled.store(true, Relaxed);
         self.wanted.notify_all();
         if !waits {
             return true;
         }
-        let book = self.turned.wait_while(book, |book| book.turned < mine);
-        book.unwrap_or_else(PoisonError::into_inner).turn_succeeded
+        book.outcomes.insert(mine, None);
+        let is_open = |book: &mut Book| matches!(book.outcomes.get(&mine), Some(None));
+        let book = self.turned.wait_while(book, is_open);
+        let mut book = book.unwrap_or_else(PoisonError::into_inner);
+        book.outcomes.remove(&mine).flatten().unwrap_or(true)
     }
 
     /// Has the rewrite under way end, because the server does.
@@ -174,16 +187,20 @@ impl Rewrites {
             .wait_timeout_while(self.lock(), longest, is_idle);
         let mut book = waited.unwrap_or_else(PoisonError::into_inner).0;
         match book.turns.pop_front() {
-            Some(on) => Some(Task::Turn(on)),
+            Some((number, on)) => Some(Task::Turn(number, on)),
             None => book.record.in_progress.then_some(Task::Rewrite),
         }
     }
 
     /// Records that the file was turned on or off, or could not be. For the rewriter.
-    pub fn record_turn(&self, succeeded: bool) {
+    pub fn record_turn(&self, number: u64, on: bool, succeeded: bool) {
         let mut book = self.lock();
-        book.turned += 1;
-        book.turn_succeeded = succeeded;
+        if !succeeded && book.turns.is_empty() {
+            book.will_be_on = !on;
+        }
+        if let Some(outcome) = book.outcomes.get_mut(&number) {
+            *outcome = Some(succeeded);
+        }
         self.turned.notify_all();
     }
 
@@ -193,6 +210,7 @@ impl Rewrites {
         if !record.in_progress {
             self.begin(record);
         }
+        self.is_cancelled.store(false, Relaxed);
     }
 
     /// Records the end of a rewrite; returns for how many minutes the next one is delayed. For the rewriter.
