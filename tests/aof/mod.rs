@@ -3,5 +3,7 @@
 mod commands;
 mod disks;
 mod files;
+mod folders;
+mod kills;
 mod real_files;
 mod switches;
