@@ -11,7 +11,9 @@
 //!    `set_to_ms` and rings. This is the store-buffering pattern: the writer stores the deadline, then loads
 //!    `set_to_ms`; the expirer stores `set_to_ms`, then loads the deadlines. With SeqCst at least one of them sees the
 //!    other's store.
-//! 3. During CLIENT PAUSE no key is removed: an expired key is absent, and no event is sent, until the pause is over.
+//! 3. While commands are replayed, the expirer removes no key: a command that comes later may give it more time. The
+//!    expirer looks for that under the lock of the shard.
+//! 4. During CLIENT PAUSE no key is removed: an expired key is absent, and no event is sent, until the pause is over.
 
 use super::locks::Locks;
 use super::space::NO_DEADLINE;
@@ -35,6 +37,8 @@ pub struct Alarm {
     bell: Condvar,
     /// Whether the expirer removes keys at all.
     is_active: AtomicBool,
+    /// Whether it removes none because commands are being replayed.
+    is_suspended: AtomicBool,
     /// Unix time in milliseconds before which no key is removed because it has expired; it is absent nevertheless.
     rests_until_ms: AtomicI64,
 }
@@ -46,6 +50,7 @@ impl Default for Alarm {
             is_rung: Mutex::new(false),
             bell: Condvar::new(),
             is_active: AtomicBool::new(true),
+            is_suspended: AtomicBool::new(false),
             rests_until_ms: AtomicI64::new(0),
         }
     }
@@ -68,6 +73,12 @@ impl Alarm {
     /// Lets the expirer work or rest: DEBUG SET-ACTIVE-EXPIRE.
     pub fn set_active(&self, is_active: bool) {
         self.is_active.store(is_active, SeqCst);
+        self.ring();
+    }
+
+    /// Lets the expirer rest while commands are replayed, or go on.
+    pub fn suspend(&self, is_suspended: bool) {
+        self.is_suspended.store(is_suspended, SeqCst);
         self.ring();
     }
 
@@ -98,7 +109,7 @@ impl Locks {
     /// Removes all keys that are due and sleeps until the next one is, or until the alarm rings. The expirer's loop.
     /// Without any lock, it calls `told` after each batch of keys, to send their events.
     pub fn expire_and_sleep(&self, now_us: impl Fn() -> i64, told: impl Fn()) {
-        if !self.alarm.is_active.load(SeqCst) {
+        if !self.alarm.is_active.load(SeqCst) || self.alarm.is_suspended.load(SeqCst) {
             return self.alarm.sleep_until(NO_DEADLINE, now_us());
         }
         if self.alarm.rests_at(now_us() / 1000) {
@@ -120,6 +131,9 @@ impl Locks {
             let is_due = || cell.earliest_deadline_ms.load(Relaxed) <= now_ms;
             while is_due() && !self.alarm.rests_at(now_ms) {
                 let mut db = self.write_shard(View::from(now_ms), shard);
+                if self.alarm.is_suspended.load(SeqCst) {
+                    return;
+                }
                 db.remove_due(shard, BATCH);
                 db.settle();
                 drop(db);

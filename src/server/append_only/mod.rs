@@ -165,6 +165,7 @@ pub fn load_anew(engine: &Engine) -> Result<(), &'static str> {
     let mut folder = Folder::new(Arc::new(RealDisk), folder_path, &prefix);
     folder.read().map_err(|error| failed(error.to_string()))?;
     engine.loading.begin();
+    engine.keyspace.alarm.suspend(true);
     let mut all = engine.locks.write_all(View::from(clock::unix_ms()));
     engine.keyspace.listeners.set_recorded(false);
     for database in 0..engine.keyspace.databases() {
@@ -175,6 +176,7 @@ pub fn load_anew(engine: &Engine) -> Result<(), &'static str> {
     let loaded = load(engine, &folder);
     let is_on = state.mode() != Mode::Off;
     engine.keyspace.listeners.set_recorded(is_on);
+    engine.keyspace.alarm.suspend(false);
     engine.loading.end();
     loaded.map_err(failed)?;
     let line = "Append Only File loaded by DEBUG LOADAOF";
