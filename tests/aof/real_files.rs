@@ -91,3 +91,27 @@ fn the_folder_of_a_real_server_is_read() {
         }
     }
 }
+
+/// Redis 7.0 writes what XTRIM has left as an exact length, with the LIMIT that goes with `~` alone.
+#[test]
+fn the_limit_of_a_trim_is_passed_over() {
+    let folder = Folder::new();
+    let options = ["--appendonly", "yes", "--appendfsync", "always"];
+    let server = Server::real(&folder, &options);
+    let mut client = server.client();
+    for number in 1..=250 {
+        client.ask(&format!("XADD s {number} f v"));
+    }
+    // Whole blocks of 100 entries go.
+    assert_eq!(client.ask("XTRIM s MAXLEN ~ 10 LIMIT 100"), "(integer) 100");
+    drop(server);
+    let increment = folder
+        .path()
+        .join("appendonlydir/appendonly.aof.1.incr.aof");
+    assert_eq!(
+        read(increment).last().expect("a command"),
+        "XTRIM s MAXLEN = 150 LIMIT 100"
+    );
+    let server = Server::ours(&folder, &options);
+    assert_eq!(server.client().ask("XLEN s"), "(integer) 150");
+}

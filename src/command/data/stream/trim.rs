@@ -96,6 +96,14 @@ impl TrimOptions {
                 None => Ok(None),
             };
         };
+        if call.session.is_replaying {
+            // Redis replays `MAXLEN ~ 5 LIMIT 9` as `MAXLEN = 7 LIMIT 9`, where 7 is what was left.
+            return Ok(Some(Trimming {
+                to,
+                is_approximate,
+                limit: None,
+            }));
+        }
         if self.limit.is_some() && !is_approximate {
             return syntax("LIMIT cannot be used without the special ~ option");
         }
