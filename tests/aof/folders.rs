@@ -41,3 +41,14 @@ pub fn check_by_redis(folder: &Folder) {
         "{text}"
     );
 }
+
+/// A folder with the same append-only file.
+pub fn copy(folder: &Folder) -> Folder {
+    let copy = Folder::new();
+    fs::create_dir(files(&copy)).expect("a folder can be made");
+    for name in names(folder) {
+        let copied = fs::copy(files(folder).join(&name), files(&copy).join(&name));
+        copied.expect("the file can be copied");
+    }
+    copy
+}

@@ -6,4 +6,5 @@ mod files;
 mod folders;
 mod kills;
 mod real_files;
+mod replay;
 mod switches;

@@ -2,7 +2,7 @@
 //! another keyspace, of our server or of a real one, to the same data.
 
 mod instance;
-mod random;
+pub mod random;
 mod streams;
 mod table;
 mod upstream;

@@ -89,7 +89,7 @@ const POOLS_OF_OTHERS: Pools = &[
 /// The commands of all families. What a range by names holds is undefined where scores differ, as they do when all
 /// families share their keys. That a consumer reads its pending entries again, which counts as one more delivery, is
 /// replayed neither by Redis nor by us.
-fn all_commands() -> Vec<(String, Pools<'static>)> {
+pub fn all_commands() -> Vec<(String, Pools<'static>)> {
     let families = [
         (OTHERS, POOLS_OF_OTHERS),
         // They are most of what this test is about.
@@ -173,7 +173,7 @@ fn reply(instance: &mut Instance, client: usize, request: &[&[u8]]) -> Value {
 }
 
 /// The request that tells everything of a stream.
-fn describe(key: &[u8]) -> [&[u8]; 6] {
+pub fn describe(key: &[u8]) -> [&[u8]; 6] {
     [b"XINFO", b"STREAM", key, b"FULL", b"COUNT", b"0"]
 }
 
@@ -198,7 +198,7 @@ fn streams(instance: &mut Instance) -> Vec<Stream> {
 }
 
 /// What XINFO says of a stream, without the times of consumers. `delivered` is applied to the times of deliveries.
-fn without_times(described: &Value, delivered: &dyn Fn(i64) -> i64) -> Value {
+pub fn without_times(described: &Value, delivered: &dyn Fn(i64) -> i64) -> Value {
     use Value::{Array, Bulk, Integer};
     let Array(elements) = described else {
         return described.clone();
@@ -287,7 +287,7 @@ fn assert_no_error(reply: &Value, request: &[u8]) {
     }
 }
 
-fn digest_of(client: &mut Client) -> String {
+pub fn digest_of(client: &mut Client) -> String {
     match client.call(&["DEBUG", "DIGEST"]) {
         Value::Simple(digest) => format!("+{}\r\n", String::from_utf8_lossy(&digest)),
         reply => panic!("{reply:?}"),
@@ -295,7 +295,7 @@ fn digest_of(client: &mut Client) -> String {
 }
 
 /// The digest of the data of a real server as ours computes it: 7.0 and 7.2 write some scores differently into it.
-fn our_digest_of(client: &mut Client, now_ms: i64) -> String {
+pub fn our_digest_of(client: &mut Client, now_ms: i64) -> String {
     let mut copy = Instance::new(1, now_ms);
     for database in 0..DATABASES {
         let select = ["SELECT".to_string(), database.to_string()];
