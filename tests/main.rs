@@ -6,7 +6,7 @@
 //! | `oracle` | our replies compared with those of a real redis-server, a file for each family of commands |
 //! | `server` | our server over TCP: many clients at once, limits, starting and stopping |
 //! | `effects` | what commands are replayed as: the stream that an append-only file and replicas are made of |
-//! | `aof` | the append-only file: what a real redis-server has written is read, and it reads what we write |
+//! | `aof` | the append-only file: exchanged with a real redis-server, replayed, and what is left by kills |
 //! | `dump` | saving and loading: what tools read, what is left by kills and full disks, transfers, `my_redis_rdb` |
 //!
 //! `programs` holds no module: programs in Python and JavaScript that `server/programs.rs` runs.

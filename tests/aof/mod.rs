@@ -5,6 +5,7 @@ mod disks;
 mod files;
 mod folders;
 mod kills;
+mod order;
 mod real_files;
 mod replay;
 mod switches;
