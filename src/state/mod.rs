@@ -475,8 +475,8 @@ impl Server {
         self.saves.record().in_progress || self.append_only.rewrites.record().in_progress
     }
 
-    /// Notes that an fsync of the append-only file has failed, for this reason. Linux may have dropped what it could not
-    /// write, and would report success the next time: so the file is not trusted any more, and a new one is begun.
+    /// Notes that an fsync of the append-only file has failed, for this reason. Linux may have dropped what it could
+    /// not write, and would report success the next time: so the file is not trusted any more, and a new one is begun.
     pub fn give_up_increment(&self, words: String) {
         self.log.warning(format_args!(
             "Fail to fsync the AOF file: {words}. It is not tried again on this file; a new one is begun."
