@@ -16,8 +16,8 @@
 //! twice.
 //!
 //! If the appender began at once, it would do so with the first of the clients that were just answered, and the others
-//! would wait for two fsyncs. So it waits until as many replies are there as there were clients lately, for a quarter of
-//! the time of an fsync at most (as PostgreSQL does with `commit_delay`).
+//! would wait for two fsyncs. So it waits until as many replies are there as there were clients lately, for a quarter
+//! of the time of an fsync at most (as PostgreSQL does with `commit_delay`).
 //!
 //! A reply that cannot be deferred (it is large, or other threads may write to the client's socket) lets the thread of
 //! its client wait.
