@@ -206,7 +206,7 @@ mod tests {
         ("all read", |keyspace| {
             drop(keyspace.read_all(View::from(0)).unwrap())
         }),
-        ("snapshot", |keyspace| drop(keyspace.snapshot(|_| {}))),
+        ("snapshot", |keyspace| drop(keyspace.snapshot(|_, _| {}))),
     ];
 
     /// A key for each shard.

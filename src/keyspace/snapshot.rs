@@ -38,7 +38,8 @@ pub struct Snapshot<'a> {
     id: SnapshotId,
     /// [`Keyspace::changes`](super::space::Keyspace::changes) at that moment, of what it holds.
     pub changes: u64,
-    /// What the journal has taken note of at that moment: it, and the effects that follow, give all that is now.
+    /// Where the journal ended at that moment. Whoever replays what comes behind it on the snapshot gets what is there
+    /// later.
     pub journal_end: u64,
     /// The databases in order.
     pub sizes: Vec<DatabaseSize>,
@@ -58,11 +59,12 @@ pub struct DatabaseSize {
 }
 
 impl Locks {
-    /// The keyspace as it is now. `at_the_moment` is called while all shards are locked.
-    pub fn snapshot(&self, at_the_moment: impl FnOnce(&Keyspace)) -> Snapshot<'_> {
+    /// The keyspace as it is now. `at_the_moment` is called while all shards are locked, with the end of the journal.
+    pub fn snapshot(&self, at_the_moment: impl FnOnce(&Keyspace, u64)) -> Snapshot<'_> {
         let mut db = self.write_all(View::from(0));
-        at_the_moment(self.keyspace());
-        self.begin_snapshot(&mut db, 0..self.cells().len())
+        let journal_end = self.listeners.journal_end();
+        at_the_moment(self.keyspace(), journal_end);
+        self.begin_snapshot(&mut db, 0..self.cells().len(), journal_end)
     }
 
     /// One database as it is now.
@@ -70,16 +72,16 @@ impl Locks {
         let shards = shards_of_database(database);
         let all = self.write_shards(View::from(0), shards.clone(), Patience::Endless);
         let mut db = at_last(all);
-        self.begin_snapshot(&mut db, shards)
+        self.begin_snapshot(&mut db, shards, self.listeners.journal_end())
     }
 
-    fn begin_snapshot(&self, db: &mut Db, shards: Range<usize>) -> Snapshot<'_> {
+    fn begin_snapshot(&self, db: &mut Db, shards: Range<usize>, journal_end: u64) -> Snapshot<'_> {
         let id = self.next_snapshot_id();
         Snapshot {
             locks: self,
             id,
             changes: self.changes_in(shards.clone()),
-            journal_end: self.listeners.journal_end(),
+            journal_end,
             sizes: db.begin_snapshot(id),
             next_shard: AtomicUsize::new(shards.start),
             end: shards.end,
@@ -246,7 +248,7 @@ mod tests {
         for round in 0..6 {
             (0..2000).for_each(|number| change(&keyspace, number, round));
             let expected = live(&keyspace);
-            let snapshot = keyspace.snapshot(|_| {});
+            let snapshot = keyspace.snapshot(|_, _| {});
             assert_eq!(snapshot.sizes[0].keys, expected[0].len());
             // Every other shard is left unchanged, or changed a little; then all are.
             (0..round * 100).for_each(|number| change(&keyspace, number, round + 1));
@@ -267,7 +269,7 @@ mod tests {
         for round in 0..4 {
             (0..300).for_each(|number| change(&keyspace, number, round));
             expected.push(live(&keyspace));
-            snapshots.push(keyspace.snapshot(|_| {}));
+            snapshots.push(keyspace.snapshot(|_, _| {}));
         }
         (0..300).for_each(|number| change(&keyspace, number, 4));
         // Taken in another order than they were made in.
@@ -282,17 +284,17 @@ mod tests {
     fn one_that_is_given_up_leaves_nothing_behind() {
         let keyspace = Locks::new(1);
         (0..100).for_each(|number| change(&keyspace, number, 0));
-        drop(keyspace.snapshot(|_| {}));
+        drop(keyspace.snapshot(|_, _| {}));
         (0..100).for_each(|number| change(&keyspace, number, 1));
         let expected = live(&keyspace);
-        assert_eq!(written(keyspace.snapshot(|_| {})), expected);
+        assert_eq!(written(keyspace.snapshot(|_, _| {})), expected);
     }
 
     #[test]
     fn a_closed_gate_holds_back_changes_but_no_readers() {
         let keyspace = Locks::new(1);
         change(&keyspace, 0, 0);
-        let snapshot = keyspace.snapshot(|keyspace| keyspace.gate.close());
+        let snapshot = keyspace.snapshot(|keyspace, _| keyspace.gate.close());
         let expected = live(&keyspace);
         std::thread::scope(|scope| {
             let writer = scope.spawn(|| change(&keyspace, 0, 1));

@@ -345,7 +345,7 @@ mod tests {
             for round in 0..100 {
                 if random.usize(..20) == 0 {
                     let (listing, ..) = live(&locks);
-                    snapshots.push((locks.snapshot(|_| {}), listing));
+                    snapshots.push((locks.snapshot(|_, _| {}), listing));
                 }
                 // Some shards are taken already when the next block begins.
                 for (snapshot, expected) in &mut snapshots {

@@ -1,7 +1,8 @@
 //! `my_redis_server --check`: loads what is there, the dump and the append-only file, says what each holds and whether
 //! it is whole, and ends. No file is changed.
 
-use super::append_only::{self, replay};
+use super::append_only::location::found_folder;
+use super::append_only::replay;
 use super::loader;
 use crate::command::execute::Engine;
 use crate::keyspace::survey::Survey;
@@ -22,7 +23,7 @@ pub fn check(config: Config, until_s: Option<i64>) -> Result<(), String> {
     let engine = Engine::new(config, None);
     engine.log.set_level(LogLevel::Warning);
     let dump = engine.dump_path();
-    let folder = append_only::found_folder(&engine.config)?;
+    let folder = found_folder(&engine.config)?;
     if folder.is_none() && !dump.exists() {
         return Err(format!(
             "There is nothing to check: neither {} nor an append-only file",

@@ -22,7 +22,7 @@
 //!    write to the socket. With a backlog none may: the backlog goes out first.
 //! 5. A message of which another thread has written the beginning goes out before anything else.
 
-use super::append_only;
+use super::append_only::anew;
 use super::lookahead::LookAhead;
 use super::socket::{Socket, WithoutWaiting};
 use super::transfer;
@@ -223,7 +223,7 @@ impl<'a> Connection<'a> {
                 }
                 Then::LoadAppendOnly => {
                     executor.release();
-                    match append_only::load_anew(self.engine) {
+                    match anew::load_anew(self.engine) {
                         Ok(()) => self.reply.ok(),
                         Err(text) => self.reply.error(text.as_bytes()),
                     }

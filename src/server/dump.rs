@@ -42,8 +42,8 @@ pub struct Image<'a> {
 }
 
 impl Image<'_> {
-    /// The data as they are now. `at_the_moment` is called while all keys are locked.
-    pub fn take(engine: &Engine, at_the_moment: impl FnOnce(&Keyspace)) -> Image<'_> {
+    /// The data as they are now. `at_the_moment` is called while all keys are locked, with the end of the change log.
+    pub fn take(engine: &Engine, at_the_moment: impl FnOnce(&Keyspace, u64)) -> Image<'_> {
         Image {
             snapshot: engine.locks.snapshot(at_the_moment),
             // After the snapshot: a change of functions is counted when it is made. So the table has all changes that

@@ -2,6 +2,7 @@
 
 use super::append_only::log_file::LogFile;
 use super::append_only::rewriter::Rewriter;
+use super::append_only::{location, until};
 use super::listener::Listener;
 use super::own_files::OwnFiles;
 use super::sockets::Sockets;
@@ -82,9 +83,9 @@ fn run_until_stopped(plan: Plan, own_files: &OwnFiles) -> Result<(), String> {
     server.append_only.durability.set_writer(file.clone());
     let rewrites = &server.append_only.rewrites;
     rewrites.begin_as(server.config.appendonly.get() && until_s.is_none());
-    let mut rewriter = Rewriter::new(&server, &file, append_only::folder(&server.config)?);
+    let mut rewriter = Rewriter::new(&server, &file, location::folder(&server.config)?);
     let is_loaded = match until_s {
-        Some(until_s) => append_only::load_until(&server, until_s)?,
+        Some(until_s) => until::load_until(&server, until_s)?,
         None => load(&server, &mut rewriter)?,
     };
     if !is_loaded {

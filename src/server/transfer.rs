@@ -125,7 +125,7 @@ fn write_round(engine: &Engine, writer: &Membership) -> io::Result<Option<File>>
         true => Some(tempfile::tempfile_in(Path::new("."))?),
         false => None,
     };
-    let image = Image::take(engine, |_| {});
+    let image = Image::take(engine, |_, _| {});
     let output = RoundOutput::new(round.clone(), file);
     let output = dump::write(
         engine,

@@ -16,6 +16,7 @@
 //!                      ├─> changing (libraries) ──> table of libraries, idle interpreters, log
 //!                      └─> every other mutex
 //!   book of transfers ──> a round
+//!   durability (append-only file) ──> outcome of a wait
 //! ```
 //! Shards stand first, because a transaction runs any command under the locks of its shards. "Every other mutex" is a
 //! leaf: no lock is taken under it. An outbox and the list of pushes are taken one after the other, not both at once.

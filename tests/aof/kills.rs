@@ -238,7 +238,8 @@ fn writers_client(server: &Server, writer: usize) -> Client {
     client
 }
 
-/// An operation counts up. Every other one is a transaction, which also appends its number to two lists, and trims them.
+/// An operation counts up. Every other one is a transaction, which also appends its number to two lists, and trims
+/// them.
 fn operation(number: u64) -> Vec<u8> {
     let count = request(&["INCR", "count"]);
     if !number.is_multiple_of(2) {

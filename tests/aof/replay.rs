@@ -375,8 +375,8 @@ fn check_ours(seed: u64, is_base_rdb: bool, policy: &str) {
     assert_no_error_in_log(&folder);
 }
 
-/// What our server makes of the file of a real one is compared with what the real one makes of it: the file of Redis 7.0
-/// does not bring back everything, and some of its commands give errors.
+/// What our server makes of the file of a real one is compared with what the real one makes of it: the file of Redis
+/// 7.0 does not bring back everything, and some of its commands give errors.
 fn check_real(seed: u64, is_base_rdb: bool) {
     let folder = Folder::new();
     let base = if is_base_rdb { "yes" } else { "no" };

@@ -46,7 +46,7 @@ const TAKERS: [Taker; 5] = [
         name: "snapshot",
         take: |keyspace| {
             // Nothing of it is taken: to take the shards is another thing.
-            keyspace.snapshot(|_| {}).abandon();
+            keyspace.snapshot(|_, _| {}).abandon();
         },
     },
     Taker {

@@ -43,7 +43,7 @@ fn live(disk: &Arc<TestDisk>) -> (Life, usize) {
 /// What is there now holds everything that was acknowledged, and nothing that was not added.
 #[track_caller]
 fn check(life: &Life) {
-    let found = load_from(&*life.disk, &life.disk.directory).expect("it can be loaded");
+    let found = load_from(&life.disk.directory).expect("it can be loaded");
     let expected: Vec<u64> = (1..=found.len() as u64).collect();
     assert_eq!(found, expected);
     let count = found.len() as u64;

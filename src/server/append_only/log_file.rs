@@ -245,10 +245,9 @@ impl LogFile {
         FsyncPolicy::from_directive(self.engine.config.appendfsync.get())
     }
 
-    /// Divides the log: what comes now is not written before [`switch_at`](Self::switch_at) or
+    /// Divides the log at its end: what comes now is not written before [`switch_at`](Self::switch_at) or
     /// [`begin_at`](Self::begin_at). Called with all keys locked, when an image of them is taken.
-    pub fn divide(&self) {
-        let end = self.engine.append_only.end();
+    pub fn divide(&self, end: u64) {
         self.divided_at.store(end, Release);
     }
 

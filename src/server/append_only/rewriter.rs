@@ -13,7 +13,7 @@
 //!
 //! # Invariants
 //! 1. Rewrites never overlap, because this thread makes them one after the other.
-//! 2. What follows block N in the log belongs to the base that is the snapshot at N, and to no other.
+//! 2. The blocks from N on belong to the base that is the snapshot at N, and to no other.
 //! 3. If a rewrite fails, the files before it go on being valid, and being written.
 
 use super::base;
@@ -89,8 +89,8 @@ impl Rewriter {
         }
     }
 
-    /// Reads the manifest, and moves a file from before Redis 7 into the folder: its data will be loaded. Returns whether
-    /// there is data.
+    /// Reads the manifest, and moves a file from before Redis 7 into the folder: its data will be loaded. Returns
+    /// whether there is data.
     ///
     /// # Errors
     /// The lines for the log.
@@ -295,7 +295,7 @@ impl Rewriter {
     /// The old files stay valid to the end.
     fn write_usual(&mut self) -> io::Result<()> {
         let engine = self.engine.clone();
-        let image = Image::take(&engine, |_| self.file.divide());
+        let image = Image::take(&engine, |_, end| self.file.divide(end));
         let begin = || self.folder.begin_increment();
         self.file.switch_at(image.snapshot.journal_end, begin)?;
         let is_rdb = self.write_base(&image)?;
@@ -311,9 +311,9 @@ impl Rewriter {
             Some(increment) => increment,
             None => self.folder.prepare_increment()?,
         };
-        let image = Image::take(&engine, |_| {
+        let image = Image::take(&engine, |_, end| {
             at_the_moment();
-            self.file.divide();
+            self.file.divide(end);
         });
         self.file.begin_at(image.snapshot.journal_end, increment);
         self.engine.apply_fsync_policy();
@@ -335,7 +335,7 @@ impl Rewriter {
         self.folder.create()?;
         self.folder.abandon_prepared();
         let engine = self.engine.clone();
-        let image = Image::take(&engine, |_| {});
+        let image = Image::take(&engine, |_, _| {});
         let is_rdb = self.write_base(&image)?;
         self.folder.begin_anew(is_rdb)?;
         self.conclude();

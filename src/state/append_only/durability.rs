@@ -234,8 +234,8 @@ impl Durability {
             return Departure::Now;
         }
         client.buffers.deferred_replies.fetch_add(1, Relaxed);
-        // The caller has read the end of the log before it came here. Another that read a later one may have come first:
-        // the numbers of the list ascend all the same.
+        // The caller has read the end of the log before it came here. Another that read a later one may have come
+        // first: the numbers of the list ascend all the same.
         let last = group.replies.back().map_or(0, |last| last.number);
         group.replies.push_back(Deferred {
             number: number.max(last),

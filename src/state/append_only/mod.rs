@@ -8,7 +8,7 @@
 //! | here | whether it is on, whether it can be written, its size |
 //!
 //! # Thread safety
-//! Any thread may ask. The mutexes are leaves.
+//! Any thread may ask. The mutexes are leaves, but for that of [`durability`], under which outcomes of waits are set.
 
 pub mod durability;
 pub mod rewrites;
@@ -82,7 +82,7 @@ pub struct AppendOnly {
 pub struct Figures {
     /// Bytes of all files that hold data.
     pub current_bytes: AtomicU64,
-    /// Bytes of them after the last rewrite, or when they were loaded.
+    /// Bytes of them after the last rewrite; of the base alone, when they were loaded.
     pub base_bytes: AtomicU64,
     /// Bytes that were read from the log, and could not be written yet.
     pub waiting_bytes: AtomicU64,
