@@ -293,9 +293,13 @@ impl<'a> Connection<'a> {
     /// has hung up.
     fn wait_for_end_of_pause(&mut self) -> io::Result<bool> {
         self.flush()?;
-        let log = &self.engine.append_only.log;
-        if log.is_held() {
-            log.wait_while_held(LONGEST_HOLD);
+        let append_only = &self.engine.append_only;
+        if append_only.holds_changes(clock::unix_ms()) {
+            match append_only.log.is_held() {
+                true => append_only.log.wait_while_held(LONGEST_HOLD),
+                // The appender is stuck.
+                false => thread::sleep(LONGEST_HOLD),
+            }
             return Ok(!self.session.client.is_disconnected());
         }
         let client = self.session.client.clone();

@@ -178,7 +178,7 @@ impl<'a> Executor<'a> {
         {
             return Then::Retry;
         }
-        if server.append_only.log.is_held()
+        if server.append_only.holds_changes(self.stopwatch.now_ms())
             && admit::has_to_wait(server, session, command, request.arguments, Extent::Writes)
         {
             return Then::Retry;

@@ -5,13 +5,15 @@
 //!
 //! # How `everysec` keeps its promise
 //! An fsync begins when the first block that is not synced is half a second old. If it is not on the disk when it is a
-//! second old, the disk is too slow: then commands that change keys wait until it is (`aof_delayed_fsync`).
+//! second old, the disk is too slow: then commands that change keys wait until it is (`aof_delayed_fsync`). They also
+//! wait if the appender itself has been stuck for a second, in a write or behind a switch of the increments: it notes
+//! when it looks, and they see it.
 
 use super::log_file::{LogFile, Unsynced};
 use crate::command::execute::Engine;
 use crate::state::append_only::{FsyncPolicy, Mode};
 use crate::state::change_log::Hold;
-use crate::util::system_message;
+use crate::util::{clock, system_message};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{Receiver, SyncSender};
 use std::thread;
@@ -70,10 +72,12 @@ impl Appender<'_> {
             // What waits since the file was on.
             state.durability.lead_for_replies(Duration::ZERO);
             self.syncing_since = None;
+            state.forget_look();
             state.log.release(Hold::Late);
             return Rest::UntilThereIsMore;
         }
         if policy == FsyncPolicy::Always {
+            state.forget_look();
             self.keep_promise();
             if !state.durability.lead_for_replies(LONGEST_SLEEP) {
                 // What no client waits for: keys that have expired.
@@ -83,6 +87,11 @@ impl Appender<'_> {
         }
         // The policy may have changed while replies were deferred.
         state.durability.lead_for_replies(Duration::ZERO);
+        match policy {
+            FsyncPolicy::EverySecond if state.note_look(clock::unix_ms()) => self.note_delay(),
+            FsyncPolicy::EverySecond => {}
+            FsyncPolicy::Always | FsyncPolicy::No => state.forget_look(),
+        }
         let has_written = self.file.write_out();
         if policy == FsyncPolicy::EverySecond {
             self.sync_if_due();
@@ -125,12 +134,17 @@ impl Appender<'_> {
             return;
         }
         if !state.log.is_held() {
-            state.figures.delayed_fsyncs.fetch_add(1, Relaxed);
-            let line = "Asynchronous AOF fsync is taking too long (disk is busy?). Changes wait for fsync to complete, \
-                this may slow down the server.";
-            self.engine.log.notice(line);
+            self.note_delay();
             state.log.hold(Hold::Late);
         }
+    }
+
+    fn note_delay(&self) {
+        let figures = &self.engine.append_only.figures;
+        figures.delayed_fsyncs.fetch_add(1, Relaxed);
+        let line = "Asynchronous AOF fsync is taking too long (disk is busy?). Changes wait for fsync to complete, \
+            this may slow down the server.";
+        self.engine.log.notice(line);
     }
 
     fn longest_sleep(&self) -> Duration {

@@ -19,7 +19,7 @@ use durability::Durability;
 use rewrites::Rewrites;
 use std::path::PathBuf;
 use std::sync::atomic::{
-    AtomicBool, AtomicU8, AtomicU64,
+    AtomicBool, AtomicI64, AtomicU8, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -59,8 +59,13 @@ impl FsyncPolicy {
     }
 }
 
+/// No time at all.
+const NEVER: i64 = i64::MAX;
+/// What has been appended so long ago, in milliseconds, has to be on the disk with `everysec`.
+const LATEST_MS: i64 = 1000;
+
 /// The append-only file as all threads see it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct AppendOnly {
     /// The effects that have not been written.
     pub log: Arc<ChangeLog>,
@@ -73,6 +78,9 @@ pub struct AppendOnly {
     /// Sizes and counts.
     pub figures: Figures,
     mode: AtomicU8,
+    /// When the appender last came to write what there was, in milliseconds of Unix time; [`NEVER`] if that is of no
+    /// concern. It may be stuck in a write or behind a switch of the increments.
+    looked_at_ms: AtomicI64,
     write_failure: Failure,
     fsync_failure: Failure,
 }
@@ -115,6 +123,22 @@ impl Failure {
     }
 }
 
+impl Default for AppendOnly {
+    fn default() -> AppendOnly {
+        AppendOnly {
+            log: Arc::default(),
+            durability: Arc::default(),
+            rewrites: Rewrites::default(),
+            folder: OnceLock::new(),
+            figures: Figures::default(),
+            mode: AtomicU8::new(Mode::Off as u8),
+            looked_at_ms: AtomicI64::new(NEVER),
+            write_failure: Failure::default(),
+            fsync_failure: Failure::default(),
+        }
+    }
+}
+
 impl Figures {
     /// Sleeps as DEBUG AOF-FLUSH-SLEEP wants it.
     pub fn sleep_before_flush(&self) {
@@ -135,6 +159,25 @@ impl AppendOnly {
     /// Memory of what has not been written, in bytes.
     pub fn buffer_bytes(&self) -> u64 {
         self.log.bytes() as u64 + self.figures.waiting_bytes.load(Relaxed)
+    }
+
+    /// Notes that the appender comes to write what there is, at this Unix time in milliseconds. Returns whether it has
+    /// been stuck. For the appender.
+    pub fn note_look(&self, now_ms: i64) -> bool {
+        let before = self.looked_at_ms.swap(now_ms, Relaxed);
+        now_ms.saturating_sub(before) > LATEST_MS
+    }
+
+    /// From now on it is of no concern when the appender looks. For the appender.
+    pub fn forget_look(&self) {
+        self.looked_at_ms.store(NEVER, Relaxed);
+    }
+
+    /// Whether commands that change keys have to wait at this Unix time in milliseconds, because the disk is too slow.
+    #[inline]
+    pub fn holds_changes(&self, now_ms: i64) -> bool {
+        let looked_at_ms = self.looked_at_ms.load(Relaxed);
+        self.log.is_held() || now_ms.saturating_sub(looked_at_ms) > LATEST_MS
     }
 
     /// Whether effects are kept.
