@@ -51,6 +51,8 @@ pub struct Folder {
 pub enum FolderError {
     /// What the manifest says is wrong.
     Manifest(ManifestError),
+    /// There is no manifest that names this increment, which holds data.
+    NoManifest(PathBuf),
     /// The system could not read it.
     Io(io::Error),
 }
@@ -105,15 +107,41 @@ impl Folder {
     /// Reads the manifest; `false` if there is none.
     ///
     /// # Errors
-    /// It cannot be read.
+    /// It cannot be read; or it is missing, although there is an increment with data.
     pub fn read(&mut self) -> Result<bool, FolderError> {
         let path = self.path.join(self.manifest_name());
         match fs::read(&path) {
             Ok(text) => self.manifest = Manifest::parse(&text).map_err(FolderError::Manifest)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let unnamed = self.unnamed_increment().map_err(FolderError::Io)?;
+                return match unnamed {
+                    None => Ok(false),
+                    Some(increment) => Err(FolderError::NoManifest(increment)),
+                };
+            }
             Err(error) => return Err(FolderError::Io(failed("read", &path, error))),
         }
         Ok(true)
+    }
+
+    /// An increment with data, if there is one. A server that is killed when it makes its first files leaves none.
+    fn unnamed_increment(&self) -> io::Result<Option<PathBuf>> {
+        let entries = match fs::read_dir(&self.path) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(failed("read", &self.path, error)),
+        };
+        for entry in entries {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let is_increment =
+                name.starts_with(&format!("{}.", self.prefix)) && name.ends_with(".incr.aof");
+            if is_increment && entry.metadata()?.len() > 0 {
+                return Ok(Some(entry.path()));
+            }
+        }
+        Ok(None)
     }
 
     /// Creates the folder, if it is not there.
@@ -335,6 +363,11 @@ impl fmt::Display for FolderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FolderError::Manifest(error) => error.fmt(f),
+            FolderError::NoManifest(increment) => write!(
+                f,
+                "There is no manifest beside {}: bring it back, or move the files away",
+                increment.display()
+            ),
             FolderError::Io(error) => error.fmt(f),
         }
     }

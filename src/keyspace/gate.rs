@@ -1,6 +1,8 @@
-//! Holds back every change to the keyspace: at the end of the server, what is changed after the last snapshot would be
-//! acknowledged and lost. Reading goes on, unless a key that is read has expired and would have to be removed first.
+//! Holds back changes to the keyspace: at the end of the server, what is changed after the last snapshot would be
+//! acknowledged and lost; and while the append-only file is loaded anew, only the threads that load it change keys.
+//! Reading goes on, unless a key that is read has expired and would have to be removed first.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Condvar, Mutex, PoisonError};
 
@@ -10,6 +12,16 @@ pub struct Gate {
     is_closed: AtomicBool,
     waiting: Mutex<()>,
     opened: Condvar,
+}
+
+thread_local! {
+    /// Whether the thread passes a closed gate.
+    static PASSES: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets the calling thread pass a closed gate, because it loads data, or not any more.
+pub fn pass(passes: bool) {
+    PASSES.set(passes);
 }
 
 impl Gate {
@@ -25,9 +37,9 @@ impl Gate {
         self.opened.notify_all();
     }
 
-    /// Whether changes are held back.
+    /// Whether changes of the calling thread are held back.
     pub fn is_closed(&self) -> bool {
-        self.is_closed.load(SeqCst)
+        self.is_closed.load(SeqCst) && !PASSES.get()
     }
 
     /// Waits until it is open, with no lock held.

@@ -2,6 +2,7 @@
 //! The loader has several inserters, each a thread with shards of its own.
 
 use crate::command::execute::Engine;
+use crate::keyspace::gate;
 use crate::keyspace::object::Object;
 use crate::keyspace::space::{Key, Place};
 use crate::keyspace::string_entry::{INLINE_BYTES, StringForm};
@@ -125,6 +126,7 @@ impl<'a> Inserter<'a> {
     /// # Errors
     /// The file has a key twice; the text says which, and where.
     pub fn run(&self, batches: &Receiver<Batch>) -> Result<(), String> {
+        gate::pass(true);
         batches.iter().try_for_each(|batch| self.insert(batch))
     }
 

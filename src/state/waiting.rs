@@ -78,6 +78,8 @@ pub struct Wish {
 pub struct AwaitedBlocks {
     /// All before this number.
     pub end: u64,
+    /// Whether the client waits for them.
+    pub is_wanted: bool,
     /// Whether the client waits for nothing else.
     pub is_all: bool,
 }

@@ -1,7 +1,7 @@
 //! What may lie in the folder when the server starts: files that were cut off, damaged, missing, of older and later
 //! servers. Each ends with the data or with a clear line, and no file is changed but one that was cut off.
 
-use crate::common::{Folder, Server, free_port, our_command, refusal};
+use crate::common::{Folder, Server, free_port, our_command, refusal, wait_until};
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -188,6 +188,11 @@ fn other_faults_are_named() {
             "\n",
         ),
         (
+            vec![("appendonly.aof.3.incr.aof", &set)],
+            "There is no manifest beside ",
+            "appendonly.aof.3.incr.aof: bring it back, or move the files away\n",
+        ),
+        (
             vec![manifest("file appendonly.aof.1.incr.aof seq 1 type z\n")],
             "\n*** FATAL AOF MANIFEST FILE ERROR ***\nReading the manifest file, at line 1\n",
             "Unknown AOF file type\n",
@@ -271,6 +276,24 @@ fn a_file_of_an_older_server_moves_into_the_folder() {
         let server = Server::ours(&folder, &APPEND_ONLY);
         assert_eq!(server.client().ask("DBSIZE"), "(integer) 2");
     }
+}
+
+/// An RDB file behind commands: no server writes that, but it can be read.
+#[test]
+fn an_increment_may_begin_with_an_rdb_file() {
+    let rdb = {
+        let real = Folder::new();
+        let server = Server::real(&real, &[]);
+        let mut client = server.client();
+        (0..300).for_each(|number| drop(client.ask(&format!("SET key:{number} v"))));
+        client.ask("SAVE");
+        fs::read(real.path().join("dump.rdb")).unwrap()
+    };
+    let folder = with_increment(&rdb);
+    let server = Server::ours(&folder, &APPEND_ONLY);
+    wait_until("it is loaded", || {
+        server.client().ask("DBSIZE") == "(integer) 301"
+    });
 }
 
 /// In Redis the data of the dump would not be loaded, and then be overwritten.
@@ -365,7 +388,7 @@ fn a_file_is_cut_at_a_time_by_redis_check_aof() {
     };
     let first = second();
     server.client().ask("SET k 1");
-    crate::common::wait_until("another second", || second() > first + 1);
+    wait_until("another second", || second() > first + 1);
     server.client().ask("SET k 2");
     client.send(&["SHUTDOWN"]);
     server.wait();

@@ -172,6 +172,12 @@ fn waitaof_waits_for_the_disk() {
     other.ask("CONFIG SET appendonly no");
     assert_eq!(client.receive_line(), DISABLED);
     assert_eq!(client.ask("WAITAOF 1 0 0"), DISABLED);
+    other.ask("CONFIG SET appendonly yes");
+    wait_for_rewrite(&mut other);
+    client.send(&["WAITAOF", "1", "1", "0"]);
+    blocked(&mut other, "1");
+    other.ask("CONFIG SET appendonly no");
+    assert_eq!(client.receive_line(), DISABLED);
     assert_eq!(
         client.ask("WAITAOF 0 0 0"),
         "1) (integer) 0\n2) (integer) 0"

@@ -40,6 +40,7 @@ const SAME_BY_CHANCE: &str = "mod::cat";
 /// Handlers without a session, because their replies depend on the time, the machine or the history of the server, or
 /// are long tables; the other tests compare them with the real server.
 const WITHOUT_SESSION: &[&str] = &[
+    "append_only::load",
     "client::client_help",
     "client::client_info",
     "client::id",

@@ -101,13 +101,13 @@ fn bgrewriteaof(call: &mut Call) -> CommandResult {
             "Background append only file rewriting already in progress",
         ));
     }
-    if call.server.saves.record().in_progress || call.session.transaction.is_running {
+    let must_wait = call.server.saves.record().in_progress || call.session.transaction.is_running;
+    if must_wait || !rewrites.request() {
         rewrites.schedule(true);
         call.reply
             .simple("Background append only file rewriting scheduled");
         return Ok(());
     }
-    rewrites.request();
     call.reply
         .simple("Background append only file rewriting started");
     Ok(())

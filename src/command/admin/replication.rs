@@ -115,6 +115,7 @@ fn waitaof(call: &mut Call) -> Result<Wish, CommandError> {
     };
     let awaited = is_on.then_some(AwaitedBlocks {
         end,
+        is_wanted: local > 0,
         is_all: local > 0 && replicas == 0,
     });
     Ok(Wish {

@@ -56,8 +56,8 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
     };
     let wait = Wait::new(client, wish, permit, keys, protocol, doorbell);
     let wait = Arc::new(wait);
-    if let Some(blocks) = wait.wish.awaited.filter(|blocks| blocks.is_all) {
-        call.server.append_only.durability.join(blocks.end, &wait);
+    if let Some(blocks) = wait.wish.awaited.filter(|blocks| blocks.is_wanted) {
+        call.server.append_only.durability.join(blocks, &wait);
     }
     let waiter: SharedWaiter = wait.clone();
     call.then = Then::Wait(Waiting {

@@ -1,9 +1,11 @@
 //! DEBUG LOADAOF: the keyspace is emptied, and the files are loaded while the server runs. Other clients get the error
-//! LOADING meanwhile.
+//! LOADING meanwhile. Commands that were admitted before wait at the gate of the keyspace until the data are there again;
+//! the rewriter does not touch the files.
 
 use super::load;
 use crate::aof::Folder;
 use crate::command::execute::Engine;
+use crate::keyspace::gate;
 use crate::keyspace::view::View;
 use crate::state::append_only::Mode;
 use crate::util::clock;
@@ -15,42 +17,52 @@ use std::sync::Arc;
 /// # Errors
 /// The reply; the log says why.
 pub fn load_anew(engine: &Engine) -> Result<(), &'static str> {
-    const FAILED: &str = "ERR Error trying to load the AOF files, check server logs.";
-    let failed = |reason: String| {
-        engine.log.warning(&reason);
-        FAILED
-    };
-    let state = &engine.append_only;
-    if state.rewrites.record().in_progress {
+    let rewrites = &engine.append_only.rewrites;
+    if !rewrites.claim() {
         return Err("ERR Background append only file rewriting already in progress");
     }
-    let sync = || {
-        let synced = state.durability.write_and_sync();
-        synced.map_err(|error| failed(error.to_string()))
-    };
-    // Before anything is lost, it is known that the file can be written.
-    sync()?;
-    let folder_path = state.folder.get().cloned().unwrap_or_default();
-    let prefix = engine.config.appendfilename.get();
-    let mut folder = Folder::new(Arc::new(RealDisk), folder_path, &prefix);
-    folder.read().map_err(|error| failed(error.to_string()))?;
-    engine.loading.begin();
-    engine.keyspace.alarm.suspend(true);
-    let mut all = engine.locks.write_all(View::from(clock::unix_ms()));
-    engine.keyspace.listeners.set_recorded(false);
-    for database in 0..engine.keyspace.databases() {
-        all.clear(database);
-    }
-    drop(all);
-    engine.scripts.libraries.flush(|| {});
-    let loaded = sync().map_err(str::to_string);
-    let loaded = loaded.and_then(|()| load(engine, &folder));
-    let is_on = state.mode() != Mode::Off;
-    engine.keyspace.listeners.set_recorded(is_on);
-    engine.keyspace.alarm.suspend(false);
-    engine.loading.end();
-    loaded.map_err(failed)?;
+    let loaded = load_claimed(engine);
+    rewrites.release();
+    loaded.map_err(|reason| {
+        engine.log.warning(&reason);
+        "ERR Error trying to load the AOF files, check server logs."
+    })?;
     let line = "Append Only File loaded by DEBUG LOADAOF";
     engine.log.notice(line);
     Ok(())
+}
+
+fn load_claimed(engine: &Engine) -> Result<(), String> {
+    let (state, keyspace) = (&engine.append_only, &engine.keyspace);
+    let sync = || {
+        let synced = state.durability.write_and_sync();
+        synced.map_err(|error| error.to_string())
+    };
+    // Before anything is lost, it is known that the file can be written.
+    sync()?;
+    let path = state.folder.get().cloned().unwrap_or_default();
+    let prefix = engine.config.appendfilename.get();
+    let mut folder = Folder::new(Arc::new(RealDisk), path, &prefix);
+    folder.read().map_err(|error| error.to_string())?;
+    if folder.manifest().files().next().is_none() {
+        return Err("There is no append-only file to load".to_string());
+    }
+    engine.loading.begin();
+    keyspace.alarm.suspend(true);
+    let mut all = engine.locks.write_all(View::from(clock::unix_ms()));
+    keyspace.gate.close();
+    keyspace.listeners.set_recorded(false);
+    for database in 0..keyspace.databases() {
+        all.clear(database);
+    }
+    drop(all);
+    gate::pass(true);
+    engine.scripts.libraries.flush(|| {});
+    let loaded = sync().and_then(|()| load(engine, &folder).map(drop));
+    gate::pass(false);
+    keyspace.listeners.set_recorded(state.mode() != Mode::Off);
+    keyspace.alarm.suspend(false);
+    engine.loading.end();
+    keyspace.gate.open();
+    loaded
 }

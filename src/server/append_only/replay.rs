@@ -161,6 +161,8 @@ impl Replay<'_> {
     /// Loads the RDB file that a file begins with; returns the offset after it.
     fn load_base(&mut self, file: &File, path: &Path) -> Result<u64, Stop> {
         let engine = self.engine;
+        // The threads that insert the keys need the locks.
+        self.replayer.release();
         let copy = file.try_clone();
         let loaded = copy
             .map_err(|error| Stop::Fault(error.to_string()))

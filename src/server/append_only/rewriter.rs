@@ -294,6 +294,8 @@ impl Rewriter {
 
     /// The old files stay valid to the end.
     fn write_usual(&mut self) -> io::Result<()> {
+        // Somebody may have removed it.
+        self.folder.create()?;
         let engine = self.engine.clone();
         let image = Image::take(&engine, |_, end| self.file.divide(end));
         let begin = || self.folder.begin_increment();

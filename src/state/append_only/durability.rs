@@ -34,7 +34,7 @@
 
 use crate::resp::reply::Reply;
 use crate::state::clients::Client;
-use crate::state::waiting::{Outcome, Wait};
+use crate::state::waiting::{AwaitedBlocks, Outcome, Wait};
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -120,7 +120,7 @@ struct Group {
     /// Rests of replies that sockets did not take, and the replies behind them.
     late: VecDeque<Deferred>,
     /// The clients that wait.
-    clients: Vec<(u64, Arc<Wait>)>,
+    clients: Vec<(AwaitedBlocks, Arc<Wait>)>,
     /// How many replies the last leader sent, and found waiting when it was done: about how many clients wait for the
     /// disk.
     crowd: usize,
@@ -392,7 +392,7 @@ impl Durability {
         });
         let has_base = self.has_base.load(Acquire);
         group.clients.retain(|(wanted, wait)| {
-            let is_done = has_base && *wanted <= durable;
+            let is_done = has_base && wanted.is_all && wanted.end <= durable;
             if is_done {
                 let mut reply = Reply::new(wait.protocol);
                 write_answer(true, &mut reply);
@@ -402,10 +402,10 @@ impl Durability {
         });
     }
 
-    /// Lets a client wait until all blocks before this number are on the disk.
-    pub fn join(&self, number: u64, wait: &Arc<Wait>) {
+    /// Lets a client wait until these blocks are on the disk.
+    pub fn join(&self, blocks: AwaitedBlocks, wait: &Arc<Wait>) {
         let group = &mut self.lock();
-        group.clients.push((number, wait.clone()));
+        group.clients.push((blocks, wait.clone()));
         // Its blocks may have reached the disk since it looked.
         let nothing = Committed {
             written: 0,

@@ -48,6 +48,8 @@ struct Book {
     last_turn: u64,
     /// The outcomes of turns for which threads wait.
     outcomes: BTreeMap<u64, Option<bool>>,
+    /// Whether the rewriter does nothing, because another thread needs the files.
+    is_claimed: bool,
     record: Record,
 }
 
@@ -104,12 +106,26 @@ impl Rewrites {
 
     /// Requests a rewrite; `false` if one is in progress.
     pub fn request(&self) -> bool {
-        let record = &mut self.lock().record;
-        if record.in_progress {
+        let mut book = self.lock();
+        if book.record.in_progress || book.is_claimed {
             return false;
         }
-        self.begin(record);
+        self.begin(&mut book.record);
         true
+    }
+
+    /// Keeps the rewriter from its work until [`release`](Self::release); `false` if it is at work.
+    pub fn claim(&self) -> bool {
+        let mut book = self.lock();
+        let is_free = !book.record.in_progress && book.turns.is_empty() && !book.is_claimed;
+        book.is_claimed |= is_free;
+        is_free
+    }
+
+    /// Lets the rewriter work again.
+    pub fn release(&self) {
+        self.lock().is_claimed = false;
+        self.wanted.notify_all();
     }
 
     /// Lets a rewrite begin as soon as it may. A client that asks for it ends the delay after failures.
@@ -125,10 +141,11 @@ impl Rewrites {
     /// Requests a rewrite that the server itself wants, unless one is in progress, or the last ones have failed.
     /// Returns whether it was requested.
     pub fn request_by_server(&self, now_ms: i64) -> bool {
-        let record = &mut self.lock().record;
-        let may_begin = !record.in_progress && now_ms >= record.next_try_ms;
+        let mut book = self.lock();
+        let record = &book.record;
+        let may_begin = !record.in_progress && !book.is_claimed && now_ms >= record.next_try_ms;
         if may_begin {
-            self.begin(record);
+            self.begin(&mut book.record);
         }
         may_begin
     }
@@ -181,11 +198,16 @@ impl Rewrites {
 
     /// Waits for a request, at most this long. For the rewriter.
     pub fn next_task(&self, longest: Duration) -> Option<Task> {
-        let is_idle = |book: &mut Book| book.turns.is_empty() && !book.record.in_progress;
+        let is_idle = |book: &mut Book| {
+            book.is_claimed || (book.turns.is_empty() && !book.record.in_progress)
+        };
         let waited = self
             .wanted
             .wait_timeout_while(self.lock(), longest, is_idle);
         let mut book = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if book.is_claimed {
+            return None;
+        }
         match book.turns.pop_front() {
             Some((number, on)) => Some(Task::Turn(number, on)),
             None => book.record.in_progress.then_some(Task::Rewrite),

@@ -20,7 +20,7 @@ pub(super) fn flush_sleep(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// Has the connection load the file anew: the locks of all keys are needed for that, one command after the other.
+/// Has the connection load the file anew: the commands in it take locks as any other does, so no lock may be held here.
 pub(super) fn load(call: &mut Call) -> CommandResult {
     if call.session.transaction.is_running {
         return Err(CommandError::NotInMulti);
