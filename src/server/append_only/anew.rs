@@ -1,6 +1,6 @@
 //! DEBUG LOADAOF: the keyspace is emptied, and the files are loaded while the server runs. Other clients get the error
-//! LOADING meanwhile. Commands that were admitted before wait at the gate of the keyspace until the data are there again;
-//! the rewriter does not touch the files.
+//! LOADING meanwhile. Commands that were admitted before wait at the gate of the keyspace until the data are there
+//! again; the rewriter does not touch the files.
 
 use super::load;
 use crate::aof::Folder;
