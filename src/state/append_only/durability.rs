@@ -49,6 +49,8 @@ use std::time::{Duration, Instant};
 /// The longest that the appender waits for more replies; else it is this part of the time that the last commit took.
 const LONGEST_GATHERING: Duration = Duration::from_millis(2);
 const GATHERING_PART: u32 = 4;
+/// The system does not wake a thread earlier than that.
+const SHORTEST_GATHERING: Duration = Duration::from_micros(60);
 /// How often a thread that waits looks whether its client is still there.
 const LOOK_PERIOD: Duration = Duration::from_millis(100);
 /// When the rest of a reply is sent again that a socket did not take.
@@ -295,13 +297,32 @@ impl Durability {
         if group.replies.is_empty() {
             return group;
         }
-        group.awaited = group.crowd;
         let longest = (group.commit_time / GATHERING_PART).min(LONGEST_GATHERING);
+        if longest < SHORTEST_GATHERING {
+            return self.let_others_run(group);
+        }
+        group.awaited = group.crowd;
         let are_few = |group: &mut Group| group.replies.len() < group.awaited;
         let waited = self.is_wanted.wait_timeout_while(group, longest, are_few);
         let mut group = waited.unwrap_or_else(PoisonError::into_inner).0;
         group.awaited = 0;
         group
+    }
+
+    /// Offers the processor to the threads of clients that have something to do, as long as that brings more replies.
+    fn let_others_run<'a>(&'a self, mut group: MutexGuard<'a, Group>) -> MutexGuard<'a, Group> {
+        loop {
+            let before = group.replies.len();
+            if before >= group.crowd {
+                return group;
+            }
+            drop(group);
+            thread::yield_now();
+            group = self.lock();
+            if group.replies.len() == before {
+                return group;
+            }
+        }
     }
 
     /// Writes and syncs for all that wait, and sends the replies that may leave.
