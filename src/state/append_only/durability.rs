@@ -16,8 +16,8 @@
 //! twice.
 //!
 //! If the appender began at once, it would do so with the first of the clients that were just answered, and the others
-//! would wait for two fsyncs. So it waits until as many replies are there as there were clients lately, for a quarter
-//! of the time of an fsync at most (as PostgreSQL does with `commit_delay`).
+//! would wait for two fsyncs. So it waits until as many replies are there as there were clients lately, for half the
+//! time of an fsync at most (as PostgreSQL does with `commit_delay`).
 //!
 //! A reply that cannot be deferred (it is large, or other threads may write to the client's socket) lets the thread of
 //! its client wait.
@@ -48,7 +48,7 @@ use std::time::{Duration, Instant};
 
 /// The longest that the appender waits for more replies; else it is this part of the time that the last commit took.
 const LONGEST_GATHERING: Duration = Duration::from_millis(2);
-const GATHERING_PART: u32 = 4;
+const GATHERING_PART: u32 = 2;
 /// The system does not wake a thread earlier than that.
 const SHORTEST_GATHERING: Duration = Duration::from_micros(60);
 /// How often a thread that waits looks whether its client is still there.
