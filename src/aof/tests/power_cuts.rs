@@ -6,9 +6,8 @@
 //! that was not, as with any file system that keeps a journal.
 
 use super::life::{Life, load};
-use crate::util::test_disk::power_cut::{Model, ModelFile};
+use crate::util::test_disk::power_cut::{Model, for_each_state};
 use crate::util::test_disk::{Operation, TestDisk};
-use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -66,29 +65,6 @@ fn faults(recorded: &[(Operation, u64)]) -> (Vec<String>, usize) {
         }
     }
     (faults, states)
-}
-
-/// Passes the states of a directory to `visit`: each file in all its states, while the others are as they were seen,
-/// and as they are at least.
-fn for_each_state(
-    directory: &BTreeMap<String, &ModelFile>,
-    visit: &mut impl FnMut(&BTreeMap<&str, Vec<u8>>),
-) {
-    for others in [ModelFile::content, ModelFile::synced_content] {
-        let mut files: BTreeMap<&str, Vec<u8>> = directory
-            .iter()
-            .map(|(name, file)| (name.as_str(), others(file).to_vec()))
-            .collect();
-        visit(&files);
-        for (name, file) in directory {
-            let unchanged = files[name.as_str()].clone();
-            file.for_each_journaled_state(&mut |content| {
-                files.insert(name, content.to_vec());
-                visit(&files);
-            });
-            files.insert(name, unchanged);
-        }
-    }
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use super::log_file::LogFile;
 use super::replay::{self, Manner};
 use super::rewriter::Rewriter;
-use crate::aof::Folder;
+use crate::aof::{self, FileInfo, Folder, Item, Manifest, ReadError, Reader};
 use crate::command::execute::Engine;
 use crate::command::execute::replay::Replayer;
 use crate::state::WriteRefusal;
@@ -11,7 +11,9 @@ use crate::state::append_only::Mode;
 use crate::state::append_only::durability::LogWriter;
 use crate::state::config::Config;
 use crate::util::disk::RealDisk;
-use crate::util::test_disk::TestDisk;
+use crate::util::test_disk::power_cut::{Model, for_each_state};
+use crate::util::test_disk::{Operation, TestDisk};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,9 +28,14 @@ struct Stage {
 
 impl Stage {
     fn new(policy: &str) -> Stage {
+        Stage::with(&[("appendfsync", policy)])
+    }
+
+    /// With these directives.
+    fn with(directives: &[(&str, &str)]) -> Stage {
         let disk = Arc::new(TestDisk::new());
         let config = Config::default();
-        for (name, value) in [("appendonly", "yes"), ("appendfsync", policy)] {
+        for (name, value) in [&[("appendonly", "yes")], directives].concat() {
             let set = config.set_initial(name, &[value]);
             set.expect("it is a directive");
         }
@@ -174,4 +181,93 @@ fn a_manifest_that_cannot_be_replaced_harms_nothing() {
     stage.rewriter.rewrite();
     assert!(stage.engine.append_only.rewrites.record().last_is_ok);
     assert_eq!(stage.loaded("k").as_deref(), Some(&b"122222"[..]));
+}
+
+/// The last value of the only key, as the server would load it from these files.
+///
+/// # Errors
+/// The server would not start.
+fn last_value(files: &BTreeMap<&str, Vec<u8>>) -> Result<u64, String> {
+    let Some(manifest) = files.get("appendonly.aof.manifest") else {
+        return Ok(0);
+    };
+    let manifest = Manifest::parse(manifest).map_err(|error| error.to_string())?;
+    let read = |file: &FileInfo| files.get(file.path().to_str().expect("an ASCII name"));
+    let files: Option<Vec<&Vec<u8>>> = manifest.files().map(read).collect();
+    let files = files.ok_or("a file is missing")?;
+    let last = files.iter().rposition(|file| !file.is_empty()).unwrap_or(0);
+    let mut value = 0;
+    for (index, file) in files.iter().enumerate() {
+        let mut reader = Reader::new(&file[..], 0);
+        loop {
+            match reader.next_item() {
+                Ok(Some(Item::Command(words))) if words[0] == b"SET" => {
+                    let digits =
+                        std::str::from_utf8(&words[2]).map_err(|error| error.to_string())?;
+                    value = digits.parse().map_err(|_| "no number")?;
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break,
+                Err(ReadError::Truncated) if index >= last => break,
+                Err(ReadError::Format)
+                    if index >= last && aof::is_torn(&file[reader.whole_bytes() as usize..]) =>
+                {
+                    break;
+                }
+                Err(error) => return Err(format!("{error:?}")),
+            }
+        }
+    }
+    Ok(value)
+}
+
+/// Every state of the disk that a power cut may leave while the server writes, rewrites and begins anew under `always`
+/// can be loaded, and holds what was acknowledged, or what came after it.
+#[test]
+fn a_power_cut_loses_nothing_that_was_acknowledged() {
+    let mut stage = Stage::with(&[("appendfsync", "always"), ("aof-use-rdb-preamble", "no")]);
+    // Each operation with the values that were given and acknowledged when it was done.
+    let mut recorded: Vec<(Operation, u64, u64)> = Vec::new();
+    let mut note = |stage: &Stage, given: u64, before: u64, acknowledged: u64| {
+        let done = stage.disk.take_done();
+        recorded.extend(done.into_iter().map(|operation| (operation, given, before)));
+        if let Some(last) = recorded.last_mut() {
+            last.2 = acknowledged;
+        }
+    };
+    note(&stage, 0, 0, 0);
+    for value in 1..=4 {
+        stage.run(&["SET", "k", &value.to_string()]);
+        let state = &stage.engine.append_only;
+        assert!(state.durability.wait_for(state.end()));
+        note(&stage, value, value - 1, value);
+        match value {
+            2 => stage.rewriter.rewrite(),
+            3 => {
+                stage.engine.give_up_increment("for the test".to_string());
+                stage.rewriter.rewrite();
+            }
+            _ => continue,
+        }
+        assert!(stage.engine.append_only.rewrites.record().last_is_ok);
+        note(&stage, value, value, value);
+    }
+    let mut model = Model::default();
+    let mut states = 0;
+    let mut least = 0;
+    for (operation, given, acknowledged) in &recorded {
+        model.apply(operation, 0);
+        least = least.max(*acknowledged);
+        for directory in model.directories() {
+            for_each_state(&directory, &mut |files| {
+                states += 1;
+                let value = last_value(files).expect("it can be loaded");
+                assert!(
+                    (least..=*given).contains(&value),
+                    "{value}, {least} acknowledged"
+                );
+            });
+        }
+    }
+    assert!(states > 1000, "{states}");
 }

@@ -111,6 +111,29 @@ impl Model {
     }
 }
 
+/// Passes the states of a directory to `visit`, if the file system keeps a journal: each file in all its states, while
+/// the others are as they were seen, and as they are at least.
+pub fn for_each_state(
+    directory: &BTreeMap<String, &ModelFile>,
+    visit: &mut impl FnMut(&BTreeMap<&str, Vec<u8>>),
+) {
+    for others in [ModelFile::content, ModelFile::synced_content] {
+        let mut files: BTreeMap<&str, Vec<u8>> = directory
+            .iter()
+            .map(|(name, file)| (name.as_str(), others(file).to_vec()))
+            .collect();
+        visit(&files);
+        for (name, file) in directory {
+            let unchanged = files[name.as_str()].clone();
+            file.for_each_journaled_state(&mut |content| {
+                files.insert(name, content.to_vec());
+                visit(&files);
+            });
+            files.insert(name, unchanged);
+        }
+    }
+}
+
 impl NameChange {
     fn apply(&self, names: &mut BTreeMap<String, usize>) {
         if let Some(name) = &self.removed {
@@ -124,18 +147,18 @@ impl NameChange {
 
 impl ModelFile {
     /// The content as programs see it before the power cut.
-    pub fn content(&self) -> &[u8] {
+    fn content(&self) -> &[u8] {
         &self.content
     }
 
     /// What of it is durable.
-    pub fn synced_content(&self) -> &[u8] {
+    fn synced_content(&self) -> &[u8] {
         &self.content[..self.synced]
     }
 
     /// Passes every content that a power cut now may leave to `visit`, if the file was only appended to and the file
     /// system keeps a journal: it is cut off anywhere, or has zeroes from there on.
-    pub fn for_each_journaled_state(&self, visit: &mut impl FnMut(&[u8])) {
+    fn for_each_journaled_state(&self, visit: &mut impl FnMut(&[u8])) {
         for len in self.synced..=self.content.len() {
             visit(&self.content[..len]);
             let mut content = self.content.clone();
