@@ -26,7 +26,7 @@ pub mod increment;
 pub mod manifest;
 pub mod reader;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use folder::{Folder, FolderError};
 pub use increment::Increment;

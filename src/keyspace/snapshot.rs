@@ -38,8 +38,8 @@ pub struct Snapshot<'a> {
     id: SnapshotId,
     /// [`Keyspace::changes`](super::space::Keyspace::changes) at that moment, of what it holds.
     pub changes: u64,
-    /// Where the journal ended at that moment. Whoever replays what comes behind it on the snapshot gets what is there
-    /// later.
+    /// Where the journal ended at that moment. The snapshot, and the effects behind that place replayed on it, give the
+    /// data of any later moment.
     pub journal_end: u64,
     /// The databases in order.
     pub sizes: Vec<DatabaseSize>,

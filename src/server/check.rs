@@ -1,9 +1,10 @@
-//! `my_redis_server --check`: loads what is there, the dump and the append-only file, says what each holds and whether
-//! it is whole, and ends. No file is changed.
+//! `my_redis_server --check`: loads the dump and the append-only file, as far as they exist, prints what each holds and
+//! whether it is whole, and ends. No file is changed.
 
 use super::append_only::location::found_folder;
 use super::append_only::replay;
 use super::loader;
+use crate::aof::Folder;
 use crate::command::execute::Engine;
 use crate::keyspace::survey::Survey;
 use crate::keyspace::view::View;
@@ -57,11 +58,7 @@ fn check_dump(engine: &Engine) -> Result<(), String> {
     Ok(())
 }
 
-fn check_folder(
-    engine: &Engine,
-    folder: &crate::aof::Folder,
-    until_s: Option<i64>,
-) -> Result<(), String> {
+fn check_folder(engine: &Engine, folder: &Folder, until_s: Option<i64>) -> Result<(), String> {
     let manner = Manner {
         until_s,
         reads_only: true,
@@ -128,9 +125,7 @@ fn contents(engine: &Engine) -> String {
 
 fn empty(engine: &Engine) {
     let mut all = engine.locks.write_all(View::from(0));
-    for database in 0..engine.keyspace.databases() {
-        all.clear(database);
-    }
+    all.clear_all();
     drop(all);
     engine.scripts.libraries.flush(|| {});
 }

@@ -31,6 +31,7 @@
 //! time. A thread that appends after that look has taken the lane's lock after the reader let it go: so it sees the
 //! flag.
 
+use crate::aof::commands::write_select;
 use crate::keyspace::effect::{Effects, Journal};
 use crate::resp::request_writer::write_command;
 use std::collections::BTreeMap;
@@ -42,8 +43,8 @@ use std::time::Duration;
 const LANES: usize = 64;
 /// A lane with more unread bytes is full.
 const FULL_BYTES: usize = 4 * 1024 * 1024;
-/// A buffer that has grown larger gives its memory back when it has been read.
-const KEPT_BYTES: usize = 1024 * 1024;
+/// A buffer that has grown larger gives its memory back when it has been read, or written.
+pub const KEPT_BYTES: usize = 1024 * 1024;
 
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
@@ -252,8 +253,7 @@ impl Lane {
 }
 
 fn select(database: usize, out: &mut Vec<u8>) {
-    let number = itoa::Buffer::new().format(database).to_string();
-    write_command(out, &[b"SELECT", number.as_bytes()]).expect("a Vec takes everything");
+    write_select(out, database as u64).expect("a Vec takes everything");
 }
 
 /// Puts the blocks together.
@@ -297,12 +297,8 @@ impl LogReader {
         self.selected = None;
     }
 
-    /// Appends all that can be read to `out`, as it goes over the wire.
-    pub fn read_into(&mut self, out: &mut Vec<u8>) {
-        self.read_before(|| u64::MAX, out);
-    }
-
-    /// Appends what can be read of the blocks before a number to `out`. `end` says which number that is, when the
+    /// Appends what can be read of the blocks before a number to `out`, as it goes over the wire. `end` says which
+    /// number that is, when the
     /// blocks have been taken out of the lanes: so it may be set by a thread that holds the locks of all shards, and no
     /// block that comes after that is read.
     pub fn read_before(&mut self, end: impl FnOnce() -> u64, out: &mut Vec<u8>) {
@@ -390,7 +386,7 @@ mod tests {
 
     fn read(reader: &mut LogReader) -> String {
         let mut out = Vec::new();
-        reader.read_into(&mut out);
+        reader.read_before(|| u64::MAX, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -508,7 +504,7 @@ mod tests {
         log.append_command(0, &[b"SET", b"k", &vec![b'x'; FULL_BYTES]]);
         assert!(log.is_held());
         log.hold(Hold::Late);
-        reader.read_into(&mut Vec::new());
+        read(&mut reader);
         assert!(log.is_held());
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| log.wait_while_held(Duration::from_secs(3600)));
@@ -527,7 +523,7 @@ mod tests {
                 scope.spawn(|| log.append_command(0, &[b"DEL", b"k"]));
                 while reader.next() < number {
                     log.wait_for_blocks(Duration::from_secs(3600));
-                    reader.read_into(&mut Vec::new());
+                    read(&mut reader);
                 }
             });
         }

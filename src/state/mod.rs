@@ -498,7 +498,7 @@ impl Server {
 
     /// Lets replies wait for the disk if `appendfsync` says so.
     pub fn apply_fsync_policy(&self) {
-        let policy = FsyncPolicy::from_directive(self.config.appendfsync.get());
+        let policy = self.config.fsync_policy();
         let is_on = self.append_only.mode() != Mode::Off;
         let delays = is_on && policy == FsyncPolicy::Always;
         self.append_only.durability.delay_replies(delays);

@@ -9,7 +9,7 @@
 //! ```
 
 use super::folders;
-use crate::common::{Client, Folder, Server, request, strings};
+use crate::common::{Client, Folder, Server, kill_in_lanes, number, request, strings};
 use my_redis_server::aof::{FileInfo, Kind};
 use my_redis_server::resp::decoder::Value;
 use std::thread;
@@ -30,25 +30,14 @@ const OTHER_KEYS: usize = 1_000;
 const OTHER_DATABASE: usize = 15;
 /// What `everysec` may lose.
 const ONE_SECOND: Duration = Duration::from_secs(1);
-/// A life in which there is something that must not be lost with `everysec`. One life in so many is as long.
+/// A server that lives this long has acknowledged changes more than a second before it is killed, which `everysec` must
+/// not lose. One server in `LIVES_PER_LONG_LIFE` does.
 const LONG_LIFE: Duration = Duration::from_millis(1_300);
 const LIVES_PER_LONG_LIFE: usize = 20;
 
 #[test]
 fn a_killed_server_leaves_what_it_has_acknowledged() {
-    let kills = std::env::var("SIGKILLS").map_or(200, |text| text.parse().expect("a number"));
-    let lane = |index: usize| {
-        let kills = kills / LANES + usize::from(index < kills % LANES);
-        Lane::new(index).run(kills)
-    };
-    // A scope waits for all lanes even if one has failed, so that no server is left running.
-    let tallies: Vec<Tally> = thread::scope(|scope| {
-        let lanes: Vec<_> = (0..LANES)
-            .map(|index| scope.spawn(move || lane(index)))
-            .collect();
-        let join = |lane: thread::ScopedJoinHandle<Tally>| lane.join().expect("no lane has failed");
-        lanes.into_iter().map(join).collect()
-    });
+    let (kills, tallies) = kill_in_lanes(LANES, |index, kills| Lane::new(index).run(kills));
     let sum = |count: fn(&Tally) -> usize| tallies.iter().map(count).sum::<usize>();
     let (within_rewrite, rewritten) = (sum(|it| it.within_rewrite), sum(|it| it.rewritten));
     let (kept, lost) = (sum(|it| it.kept), sum(|it| it.lost));
@@ -340,14 +329,7 @@ fn rewrite_until_killed(mut client: Client) {
 /// How many operations of a writer the server has: the first ones, each of them whole.
 fn found(client: &mut Client, writer: usize) -> u64 {
     client.ask(&format!("SELECT {writer}"));
-    let found: u64 = match client.call(&["GET", "count"]) {
-        Value::Null => 0,
-        Value::Bulk(digits) => String::from_utf8(digits)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .expect("a number"),
-        reply => panic!("{reply:?}"),
-    };
+    let found = number(client.call(&["GET", "count"])) as u64;
     let last = found / 2;
     let transactions: Vec<Vec<u8>> = (last.saturating_sub(KEPT) + 1..=last)
         .map(|half| (2 * half).to_string().into_bytes())

@@ -2,7 +2,7 @@
 //! have done, while the file is rewritten, and the server is killed. After each start the accounts are those that the
 //! logs of the transfers lead to: no transfer is lost of which another has seen the outcome, and none is half there.
 
-use crate::common::{Client, Folder, Server, strings, wait_until};
+use crate::common::{Client, Folder, Server, number, strings, wait_until};
 use my_redis_server::resp::decoder::Value;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
@@ -139,18 +139,6 @@ fn count(teller: usize) -> String {
 
 fn log(teller: usize) -> String {
     format!("log:{teller}")
-}
-
-/// A number in a string; 0 if there is none.
-fn number(reply: Value) -> i64 {
-    match reply {
-        Value::Null => 0,
-        Value::Bulk(digits) => String::from_utf8(digits)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .expect("a number"),
-        reply => panic!("{reply:?}"),
-    }
 }
 
 /// Has all threads work until they have made so many transfers; then kills the server. Returns how many transfers each

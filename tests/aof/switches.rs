@@ -1,8 +1,8 @@
 //! The append-only file is turned on and off, rewritten and waited for while clients go on.
 
+use super::folders::{copy, names};
 use crate::common::{Client, Folder, Server, wait_until};
 use std::fs;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
 
@@ -13,16 +13,6 @@ const DISABLED: &str =
 fn manifest(folder: &Folder) -> String {
     let path = folder.path().join("appendonlydir/appendonly.aof.manifest");
     fs::read_to_string(path).unwrap_or_default()
-}
-
-fn names(folder: &Folder) -> Vec<String> {
-    let path: PathBuf = folder.path().join("appendonlydir");
-    let mut names: Vec<String> = fs::read_dir(path)
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
-        .collect();
-    names.sort();
-    names
 }
 
 fn wait_for_rewrite(client: &mut Client) {
@@ -505,8 +495,7 @@ fn replies_keep_their_order_while_the_policy_changes() {
             .map(|writer| writer.join().unwrap())
             .collect();
         server.signal("KILL");
-        let again = Folder::new();
-        copy(&folder, &again);
+        let again = copy(&folder);
         let server = Server::ours(&again, &ON);
         let mut client = server.client();
         for (number, count) in counts.iter().enumerate() {
@@ -516,13 +505,4 @@ fn replies_keep_their_order_while_the_policy_changes() {
             );
         }
     });
-}
-
-fn copy(from: &Folder, to: &Folder) {
-    let to = to.path().join("appendonlydir");
-    fs::create_dir(&to).unwrap();
-    for name in names(from) {
-        let content = fs::read(from.path().join("appendonlydir").join(&name)).unwrap();
-        fs::write(to.join(name), content).unwrap();
-    }
 }

@@ -146,3 +146,15 @@ pub fn request<A: AsRef<[u8]>>(arguments: &[A]) -> Vec<u8> {
     }
     bytes
 }
+
+/// A number in a string; 0 if there is none.
+pub fn number(reply: Value) -> i64 {
+    match reply {
+        Value::Null => 0,
+        Value::Bulk(digits) => String::from_utf8(digits)
+            .ok()
+            .and_then(|text| text.parse().ok())
+            .expect("a number"),
+        reply => panic!("{reply:?}"),
+    }
+}

@@ -7,7 +7,7 @@
 //! SIGKILLS=2000 cargo test --release --test main kills -- --nocapture
 //! ```
 
-use crate::common::{Client, Folder, Server, redis_tool};
+use crate::common::{Client, Folder, Server, kill_in_lanes, redis_tool};
 use my_redis_server::rdb::{Item, Reader, Value};
 use my_redis_server::resp::decoder::Value as Reply;
 use std::fs::{self, File};
@@ -26,19 +26,7 @@ const MAX_REPLIES: u64 = 30;
 
 #[test]
 fn a_killed_server_leaves_the_last_dump_that_it_has_completed() {
-    let kills = std::env::var("SIGKILLS").map_or(200, |text| text.parse().expect("a number"));
-    let lane = |index: usize| {
-        let kills = kills / LANES + usize::from(index < kills % LANES);
-        Lane::new(index as u64).run(kills)
-    };
-    // A scope waits for all lanes even if one has failed, so that no server is left running.
-    let tallies: Vec<Tally> = thread::scope(|scope| {
-        let lanes: Vec<_> = (0..LANES)
-            .map(|index| scope.spawn(move || lane(index)))
-            .collect();
-        let join = |lane: thread::ScopedJoinHandle<Tally>| lane.join().expect("no lane has failed");
-        lanes.into_iter().map(join).collect()
-    });
+    let (kills, tallies) = kill_in_lanes(LANES, |index, kills| Lane::new(index as u64).run(kills));
     let sum = |count: fn(&Tally) -> usize| tallies.iter().map(count).sum::<usize>();
     let (within_save, advanced) = (sum(|it| it.within_save), sum(|it| it.advanced));
     println!(

@@ -6,11 +6,10 @@ use my_redis_server::command::session::Session;
 use my_redis_server::keyspace::effect::{Effects, Journal};
 use my_redis_server::resp::reply::Reply;
 use my_redis_server::resp::request::{LargeArguments, RequestLimits, RequestParser};
-use my_redis_server::state::clients::{Link, NewConnection, Registration};
+use my_redis_server::state::clients::{NewConnection, NoLink, Registration};
 use my_redis_server::state::config::Config;
 use my_redis_server::state::waiting::{Outcome, Waiting};
 use my_redis_server::util::clock::Stopwatch;
-use std::io;
 use std::sync::{Arc, Mutex};
 
 pub const DATABASES: usize = 16;
@@ -38,18 +37,6 @@ impl Journal for Recorder {
 
     fn end(&self) -> u64 {
         self.0.lock().unwrap().len() as u64
-    }
-}
-
-/// A connection without a reader.
-#[derive(Debug)]
-struct NoLink;
-
-impl Link for NoLink {
-    fn close(&self) {}
-
-    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
     }
 }
 

@@ -40,7 +40,7 @@ fn live(disk: &Arc<TestDisk>) -> (Life, usize) {
     (life, failures)
 }
 
-/// What is there now holds everything that was acknowledged, and nothing that was not added.
+/// The folder now holds all numbers that were acknowledged, and none that was not added.
 #[track_caller]
 fn check(life: &Life) {
     let found = load_from(&life.disk.directory).expect("it can be loaded");

@@ -1,7 +1,8 @@
 //! The life of an append-only file as the server lives it, under `appendfsync always`, on a disk for tests. The data
 //! are a list of numbers: the base holds the first ones, and each command adds the next.
 
-use super::super::{Folder, Increment, Item, Manifest, ReadError, Reader, is_torn};
+use super::super::{Folder, Increment};
+use super::commands;
 use crate::util::test_disk::TestDisk;
 use std::io;
 use std::path::Path;
@@ -9,8 +10,6 @@ use std::sync::Arc;
 
 /// `appendfilename`.
 pub const PREFIX: &str = "a";
-/// The name of the manifest.
-pub const MANIFEST: &str = "a.manifest";
 
 /// An append-only file that is being written.
 pub struct Life {
@@ -101,41 +100,19 @@ fn command(number: u64) -> Vec<u8> {
     format!("*1\r\n${}\r\n{digits}\r\n", digits.len()).into_bytes()
 }
 
-/// The numbers that a folder holds, as the server reads it: `read` gives the content of a file, if it is there.
+/// The numbers that a folder holds: `read` gives the content of a file, if it is there.
 ///
 /// # Errors
 /// The server would not start.
 pub fn load<'a>(read: impl Fn(&Path) -> Option<&'a [u8]>) -> Result<Vec<u64>, String> {
-    let Some(manifest) = read(Path::new(MANIFEST)) else {
-        return Ok(Vec::new());
+    let number = |words: &Vec<Vec<u8>>| {
+        let digits = std::str::from_utf8(&words[0]).map_err(|error| error.to_string())?;
+        digits.parse().map_err(|_| "no number".to_string())
     };
-    let manifest = Manifest::parse(manifest).map_err(|error| error.to_string())?;
-    let files: Option<Vec<&[u8]>> = manifest.files().map(|file| read(file.path())).collect();
-    let files = files.ok_or("a file is missing")?;
-    let last = files.iter().rposition(|file| !file.is_empty()).unwrap_or(0);
-    let mut numbers = Vec::new();
-    for (index, file) in files.iter().enumerate() {
-        let mut reader = Reader::new(*file, 0);
-        loop {
-            match reader.next_item() {
-                Ok(Some(Item::Command(words))) => {
-                    let digits = String::from_utf8(words[0].clone());
-                    let digits = digits.map_err(|error| error.to_string())?;
-                    numbers.push(digits.parse().map_err(|_| "no number")?);
-                }
-                Ok(Some(Item::Annotation(_))) => {}
-                Ok(None) => break,
-                Err(ReadError::Truncated) if index >= last => break,
-                Err(ReadError::Format)
-                    if index >= last && is_torn(&file[reader.whole_bytes() as usize..]) =>
-                {
-                    break;
-                }
-                Err(error) => return Err(format!("{error:?}")),
-            }
-        }
-    }
-    Ok(numbers)
+    commands(&format!("{PREFIX}.manifest"), read)?
+        .iter()
+        .map(number)
+        .collect()
 }
 
 /// What the directory of a disk holds now.

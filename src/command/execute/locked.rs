@@ -62,20 +62,9 @@ mod tests {
     use crate::keyspace::view::View;
     use crate::resp::reply::Reply;
     use crate::resp::request::LargeArguments;
-    use crate::state::clients::{Link, NewConnection};
+    use crate::state::clients::{NewConnection, NoLink};
     use crate::state::config::Config;
-    use std::io;
     use std::sync::Arc;
-
-    struct NoLink;
-
-    impl Link for NoLink {
-        fn close(&self) {}
-
-        fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-            Ok(bytes.len())
-        }
-    }
 
     fn session(engine: &Engine) -> Session {
         let connection = NewConnection {

@@ -13,9 +13,8 @@ use crate::resp::decoder::{self, Value};
 use crate::resp::reply::Reply;
 use crate::resp::request::LargeArguments;
 use crate::state::acl::Account;
-use crate::state::clients::Link;
+use crate::state::clients::NoLink;
 use crate::util::clock::Stopwatch;
-use std::io;
 use std::sync::Arc;
 
 /// Carries out commands one after the other, as a client without a connection.
@@ -24,18 +23,6 @@ pub struct Replayer<'a> {
     session: Session,
     reply: Reply,
     large: LargeArguments,
-}
-
-/// A connection to nobody.
-#[derive(Debug)]
-struct NoLink;
-
-impl Link for NoLink {
-    fn close(&self) {}
-
-    fn send(&self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
 }
 
 /// The first error in the reply to EXEC.
@@ -94,7 +81,7 @@ impl<'a> Replayer<'a> {
             arguments,
             large: &self.large,
         };
-        // A command that would wait for a key does not: nobody would fill it.
+        // A blocking command answers at once, as in a transaction: no other client could fill its key.
         session.transaction.is_running = true;
         let mark = self.reply.undo_point();
         let (result, then) = self.executor.run(session, &plan, request, &mut self.reply);

@@ -5,6 +5,13 @@ use crate::keyspace::space::{Key, SHARDS, shards_of_database};
 use std::sync::atomic::Ordering::Relaxed;
 
 impl Db<'_> {
+    /// Removes all keys of all databases.
+    pub fn clear_all(&mut self) {
+        (0..self.keyspace.databases()).for_each(|database| {
+            self.clear(database);
+        });
+    }
+
     /// Removes all keys of a database; returns how many there were. They are freed when the locks are gone.
     pub fn clear(&mut self, database: usize) -> usize {
         self.changed_silently();

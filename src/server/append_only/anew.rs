@@ -52,9 +52,7 @@ fn load_claimed(engine: &Engine) -> Result<(), String> {
     let mut all = engine.locks.write_all(View::from(clock::unix_ms()));
     keyspace.gate.close();
     keyspace.listeners.set_recorded(false);
-    for database in 0..keyspace.databases() {
-        all.clear(database);
-    }
+    all.clear_all();
     drop(all);
     gate::pass(true);
     engine.scripts.libraries.flush(|| {});

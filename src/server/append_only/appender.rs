@@ -11,7 +11,7 @@
 
 use super::log_file::{LogFile, Unsynced};
 use crate::command::execute::Engine;
-use crate::state::append_only::{FsyncPolicy, Mode};
+use crate::state::append_only::{FsyncPolicy, LATEST, Mode};
 use crate::state::change_log::Hold;
 use crate::util::{clock, system_message};
 use std::sync::atomic::Ordering::Relaxed;
@@ -25,8 +25,6 @@ const WRITE_PERIOD: Duration = Duration::from_millis(2);
 const LONGEST_SLEEP: Duration = Duration::from_millis(100);
 /// When an fsync begins, with `everysec`.
 const SYNC_AFTER: Duration = Duration::from_millis(500);
-/// When a block must be on the disk, with `everysec`.
-const LATEST: Duration = Duration::from_secs(1);
 
 /// The appender.
 #[derive(Debug)]
@@ -67,7 +65,7 @@ impl Appender<'_> {
     /// Writes and syncs what is due.
     fn look(&mut self) -> Rest {
         let state = &self.engine.append_only;
-        let policy = FsyncPolicy::from_directive(self.engine.config.appendfsync.get());
+        let policy = self.engine.config.fsync_policy();
         if state.mode() == Mode::Off {
             // What waits since the file was on.
             state.durability.lead_for_replies(Duration::ZERO);

@@ -24,7 +24,7 @@ use crate::aof::Increment;
 use crate::command::execute::Engine;
 use crate::state::append_only::FsyncPolicy;
 use crate::state::append_only::durability::{Committed, LogWriter};
-use crate::state::change_log::LogReader;
+use crate::state::change_log::{KEPT_BYTES, LogReader};
 use crate::state::clients::Client;
 use crate::util::{clock, system_message};
 use std::io;
@@ -183,6 +183,10 @@ impl LogFile {
 
     /// Notes how long a write took, as in Redis also under what circumstances.
     fn note_write(&self, began: Option<Instant>) {
+        if began.is_none() {
+            // The latency monitor is off.
+            return;
+        }
         let circumstances = match () {
             () if self.engine.append_only.figures.is_syncing.load(Relaxed) => {
                 "aof-write-pending-fsync"
@@ -242,7 +246,7 @@ impl LogFile {
     }
 
     fn policy(&self) -> FsyncPolicy {
-        FsyncPolicy::from_directive(self.engine.config.appendfsync.get())
+        self.engine.config.fsync_policy()
     }
 
     /// Divides the log at its end: what comes now is not written before [`switch_at`](Self::switch_at) or
@@ -382,6 +386,3 @@ impl LogWriter for LogFile {
         (!client.is_disconnected()).then_some(reply)
     }
 }
-
-/// A buffer that has grown larger gives its memory back when it has been written.
-const KEPT_BYTES: usize = 1024 * 1024;

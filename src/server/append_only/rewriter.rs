@@ -294,7 +294,7 @@ impl Rewriter {
 
     /// The old files stay valid to the end.
     fn write_usual(&mut self) -> io::Result<()> {
-        // Somebody may have removed it.
+        // A user may have removed the folder while the server runs.
         self.folder.create()?;
         let engine = self.engine.clone();
         let image = Image::take(&engine, |_, end| self.file.divide(end));

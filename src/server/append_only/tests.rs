@@ -3,7 +3,7 @@
 use super::log_file::LogFile;
 use super::replay::{self, Manner};
 use super::rewriter::Rewriter;
-use crate::aof::{self, FileInfo, Folder, Item, Manifest, ReadError, Reader};
+use crate::aof::{self, Folder};
 use crate::command::execute::Engine;
 use crate::command::execute::replay::Replayer;
 use crate::state::WriteRefusal;
@@ -14,6 +14,7 @@ use crate::util::disk::RealDisk;
 use crate::util::test_disk::power_cut::{Model, for_each_state};
 use crate::util::test_disk::{Operation, TestDisk};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -188,37 +189,12 @@ fn a_manifest_that_cannot_be_replaced_harms_nothing() {
 /// # Errors
 /// The server would not start.
 fn last_value(files: &BTreeMap<&str, Vec<u8>>) -> Result<u64, String> {
-    let Some(manifest) = files.get("appendonly.aof.manifest") else {
-        return Ok(0);
-    };
-    let manifest = Manifest::parse(manifest).map_err(|error| error.to_string())?;
-    let read = |file: &FileInfo| files.get(file.path().to_str().expect("an ASCII name"));
-    let files: Option<Vec<&Vec<u8>>> = manifest.files().map(read).collect();
-    let files = files.ok_or("a file is missing")?;
-    let last = files.iter().rposition(|file| !file.is_empty()).unwrap_or(0);
-    let mut value = 0;
-    for (index, file) in files.iter().enumerate() {
-        let mut reader = Reader::new(&file[..], 0);
-        loop {
-            match reader.next_item() {
-                Ok(Some(Item::Command(words))) if words[0] == b"SET" => {
-                    let digits =
-                        std::str::from_utf8(&words[2]).map_err(|error| error.to_string())?;
-                    value = digits.parse().map_err(|_| "no number")?;
-                }
-                Ok(Some(_)) => {}
-                Ok(None) => break,
-                Err(ReadError::Truncated) if index >= last => break,
-                Err(ReadError::Format)
-                    if index >= last && aof::is_torn(&file[reader.whole_bytes() as usize..]) =>
-                {
-                    break;
-                }
-                Err(error) => return Err(format!("{error:?}")),
-            }
-        }
-    }
-    Ok(value)
+    let read = |path: &Path| files.get(path.to_str()?).map(Vec::as_slice);
+    let commands = aof::tests::commands(&format!("{PREFIX}.manifest"), read)?;
+    let last = commands.iter().rfind(|words| words[0] == b"SET");
+    let digits = last.map_or(&b"0"[..], |words| &words[2]);
+    let digits = std::str::from_utf8(digits).map_err(|error| error.to_string())?;
+    digits.parse().map_err(|_| "no number".to_string())
 }
 
 /// Every state of the disk that a power cut may leave while the server writes, rewrites and begins anew under `always`

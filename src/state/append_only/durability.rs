@@ -126,7 +126,7 @@ struct Group {
     /// How many replies the last leader sent, and found waiting when it was done: about how many clients wait for the
     /// disk.
     crowd: usize,
-    /// The appender is woken when there are so many replies.
+    /// The number of waiting replies at which the appender is woken.
     awaited: usize,
     /// How long the last commit took.
     commit_time: Duration,

@@ -50,7 +50,7 @@ pub enum FsyncPolicy {
 
 impl FsyncPolicy {
     /// The value of the directive.
-    pub fn from_directive(number: i64) -> FsyncPolicy {
+    pub(super) fn from_directive(number: i64) -> FsyncPolicy {
         match number {
             0 => FsyncPolicy::No,
             1 => FsyncPolicy::Always,
@@ -61,8 +61,9 @@ impl FsyncPolicy {
 
 /// No time at all.
 const NEVER: i64 = i64::MAX;
-/// What has been appended so long ago, in milliseconds, has to be on the disk with `everysec`.
-const LATEST_MS: i64 = 1000;
+/// What has been appended so long ago has to be on the disk with `everysec`.
+pub const LATEST: Duration = Duration::from_secs(1);
+const LATEST_MS: i64 = LATEST.as_millis() as i64;
 
 /// The append-only file as all threads see it.
 #[derive(Debug)]

@@ -32,6 +32,7 @@ pub use fields::Fields;
 pub use special::OutputBufferLimit;
 
 use crate::keyspace::evict::{Order, Policy};
+use crate::state::append_only::FsyncPolicy;
 use crate::types::limits::{CompactLimits, Limits, SetLimits};
 use crate::types::list::BlockLimit;
 use crate::types::stream::BlockLimits;
@@ -432,6 +433,11 @@ impl Config {
     /// The value of `notify-keyspace-events`, as bits of [`class`](crate::keyspace::events::class).
     pub fn event_classes(&self) -> u32 {
         self.notify_keyspace_events.get() as u32
+    }
+
+    /// When changes reach the disk: `appendfsync`.
+    pub fn fsync_policy(&self) -> FsyncPolicy {
+        FsyncPolicy::from_directive(self.appendfsync.get())
     }
 
     /// Which keys go when memory is short: `maxmemory-policy`; `None` if none do.

@@ -5,8 +5,8 @@ use crate::command::error::{CommandError, CommandResult};
 use crate::util::number;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// The threads that write the file sleep for so many microseconds before each write and each fsync: a slow disk, for
-/// tests. In Redis it is before each write.
+/// Imitates a slow disk, for tests: the threads that write the append-only file sleep for this many microseconds before
+/// each write and each fsync. Redis sleeps before each write.
 ///
 /// ```text
 /// > DEBUG AOF-FLUSH-SLEEP 0

@@ -66,9 +66,7 @@ pub(super) fn reload(call: &mut Call, db: &mut Db) -> CommandResult {
     });
     let loaded = loaded.map_err(|reason| failed(call, "load", &reason))?;
     if empties {
-        (0..call.server.keyspace.databases()).for_each(|database| {
-            db.clear(database);
-        });
+        db.clear_all();
         db.free_later(call.server.tracking.forget_all());
     }
     loaded.into_iter().for_each(|key| put(db, key, empties));
