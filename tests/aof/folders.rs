@@ -19,13 +19,15 @@ pub fn manifest(folder: &Folder) -> Manifest {
     Manifest::parse(&text).expect("a whole manifest")
 }
 
-/// The names of all files.
+/// The names of all files, in their order.
 pub fn names(folder: &Folder) -> Vec<String> {
     let entries = fs::read_dir(files(folder)).expect("the folder is there");
-    entries
+    let mut names: Vec<String> = entries
         .map(|entry| entry.expect("a readable entry").file_name())
         .map(|name| name.into_string().expect("an ASCII name"))
-        .collect()
+        .collect();
+    names.sort();
+    names
 }
 
 /// Has redis-check-aof look at all files of the manifest.

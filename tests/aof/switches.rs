@@ -214,7 +214,7 @@ fn saves_and_rewrites_wait_for_each_other() {
     for number in 0..100 {
         client.ask(&format!("SET key:{number} v"));
     }
-    client.ask("CONFIG SET rdb-key-save-delay 10000");
+    client.ask("CONFIG SET rdb-key-save-delay 60000");
     assert_eq!(
         client.ask("BGREWRITEAOF"),
         "Background append only file rewriting started"
@@ -233,7 +233,7 @@ fn saves_and_rewrites_wait_for_each_other() {
     client.ask("CONFIG SET rdb-key-save-delay 0");
     wait_until("both are done", || client.info("rdb_saves") == "1");
     assert_eq!(client.info("aof_rewrites"), "1");
-    client.ask("CONFIG SET rdb-key-save-delay 10000");
+    client.ask("CONFIG SET rdb-key-save-delay 60000");
     assert_eq!(client.ask("BGSAVE"), "Background saving started");
     assert_eq!(
         client.ask("BGREWRITEAOF"),
@@ -342,7 +342,7 @@ fn it_is_turned_off_before_its_base_is_there() {
     for number in 0..50 {
         client.ask(&format!("SET key:{number} v"));
     }
-    client.ask("CONFIG SET rdb-key-save-delay 20000");
+    client.ask("CONFIG SET rdb-key-save-delay 200000");
     assert_eq!(
         client.ask("CONFIG SET appendonly yes appendfsync always"),
         "OK"
