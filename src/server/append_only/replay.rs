@@ -40,8 +40,6 @@ pub struct Manner {
 /// What was found.
 #[derive(Debug, Default)]
 pub struct Found {
-    /// Files with data.
-    pub files: usize,
     /// Commands in them.
     pub commands: u64,
     /// Commands that gave an error.
@@ -137,7 +135,6 @@ impl Replay<'_> {
         if len == 0 {
             return Ok(());
         }
-        self.found.files += 1;
         let position = match is_rdb(&mut file).map_err(|error| failed("read", &error))? {
             false => 0,
             true => self.load_base(&file, path)?,

@@ -131,7 +131,7 @@ impl Rewriter {
                 "Creating AOF files in {} on server start",
                 self.folder.path().display()
             ));
-            self.write_anew(&|| engine.keyspace.listeners.set_recorded(true))?;
+            self.write_anew()?;
         } else {
             self.remove_history();
             let increment = self.folder.open_increment()?;
@@ -254,11 +254,7 @@ impl Rewriter {
             .notice("Background append only file rewriting started");
         let rewritten = match state.mode() {
             Mode::On if !state.has_fsync_failed() => self.write_usual(),
-            Mode::On => self.write_anew(&|| {}),
-            Mode::WaitsForBase => {
-                let record = || engine.keyspace.listeners.set_recorded(true);
-                self.write_anew(&record)
-            }
+            Mode::On | Mode::WaitsForBase => self.write_anew(),
             Mode::Off => self.write_while_off(),
         };
         let now_ms = clock::unix_ms();
@@ -306,15 +302,15 @@ impl Rewriter {
         Ok(())
     }
 
-    /// The old files are not continued. `at_the_moment` is called while all keys are locked.
-    fn write_anew(&mut self, at_the_moment: &dyn Fn()) -> io::Result<()> {
+    /// The old files are not continued. If effects were not kept before, they are from the moment of the image on.
+    fn write_anew(&mut self) -> io::Result<()> {
         let engine = self.engine.clone();
         let increment = match self.prepared.take() {
             Some(increment) => increment,
             None => self.folder.prepare_increment()?,
         };
-        let image = Image::take(&engine, |_, end| {
-            at_the_moment();
+        let image = Image::take(&engine, |keyspace, end| {
+            keyspace.listeners.set_recorded(true);
             self.file.divide(end);
         });
         self.file.begin_at(image.snapshot.journal_end, increment);

@@ -81,7 +81,7 @@ pub enum Departure {
 }
 
 /// How far the log has been written: numbers after that of the last block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Committed {
     /// Which replies may leave.
     pub written: u64,
@@ -337,11 +337,7 @@ impl Durability {
         group = self.lock();
         group.commit_time = began.elapsed();
         group.is_over = committed.is_none();
-        let nothing = Committed {
-            written: 0,
-            durable: 0,
-        };
-        self.advance_group(&mut group, committed.unwrap_or(nothing));
+        self.advance_group(&mut group, committed.unwrap_or_default());
         let mut sent = 0;
         loop {
             let ready = group.take_released(self.released.load(Acquire));
@@ -428,11 +424,7 @@ impl Durability {
         let group = &mut self.lock();
         group.clients.push((blocks, wait.clone()));
         // Its blocks may have reached the disk since it looked.
-        let nothing = Committed {
-            written: 0,
-            durable: 0,
-        };
-        self.advance_group(group, nothing);
+        self.advance_group(group, Committed::default());
     }
 
     /// Ends the waits of all clients with this error: the file is turned off.
