@@ -33,8 +33,9 @@ pub trait Journal: Debug + Send + Sync {
     /// Takes note of a command that is to be replayed as it came: what most effects are. Called as that.
     fn append_command(&self, database: usize, arguments: &[&[u8]]);
 
-    /// How much it has taken note of. With the locks of all shards, it divides what was before from what comes.
-    fn end(&self) -> u64;
+    /// Divides what it has taken note of from what comes; returns the number of the place. Called with the locks of
+    /// all shards.
+    fn divide(&self) -> u64;
 }
 
 impl Effects {

@@ -90,9 +90,9 @@ impl Listeners {
         self.update();
     }
 
-    /// Where the journal ends; 0 if there is none.
-    pub(super) fn journal_end(&self) -> u64 {
-        self.journal.get().map_or(0, |journal| journal.end())
+    /// Divides the journal at its end; returns the number of the place, 0 if there is no journal.
+    pub(super) fn divide_journal(&self) -> u64 {
+        self.journal.get().map_or(0, |journal| journal.divide())
     }
 
     /// Whether anything is to be noted of changes.

@@ -62,7 +62,7 @@ impl Locks {
     /// The keyspace as it is now. `at_the_moment` is called while all shards are locked, with the end of the journal.
     pub fn snapshot(&self, at_the_moment: impl FnOnce(&Keyspace, u64)) -> Snapshot<'_> {
         let mut db = self.write_all(View::from(0));
-        let journal_end = self.listeners.journal_end();
+        let journal_end = self.listeners.divide_journal();
         at_the_moment(self.keyspace(), journal_end);
         self.begin_snapshot(&mut db, 0..self.cells().len(), journal_end)
     }
@@ -72,7 +72,7 @@ impl Locks {
         let shards = shards_of_database(database);
         let all = self.write_shards(View::from(0), shards.clone(), Patience::Endless);
         let mut db = at_last(all);
-        self.begin_snapshot(&mut db, shards, self.listeners.journal_end())
+        self.begin_snapshot(&mut db, shards, self.listeners.divide_journal())
     }
 
     fn begin_snapshot(&self, db: &mut Db, shards: Range<usize>, journal_end: u64) -> Snapshot<'_> {

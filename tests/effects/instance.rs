@@ -35,7 +35,7 @@ impl Journal for Recorder {
         self.append(&effects);
     }
 
-    fn end(&self) -> u64 {
+    fn divide(&self) -> u64 {
         self.0.lock().unwrap().len() as u64
     }
 }

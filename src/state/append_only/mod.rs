@@ -13,7 +13,6 @@
 pub mod durability;
 pub mod rewrites;
 
-use crate::keyspace::effect::Journal;
 use crate::state::change_log::ChangeLog;
 use durability::Durability;
 use rewrites::Rewrites;
