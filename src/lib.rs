@@ -69,7 +69,7 @@
 //! | what is [tracked](state::tracking), then the clients, an outbox | who has read which keys | one message |
 //! | the [users](state::acl), then one of them | what a user may do | a few lines |
 //! | the book of [transfers](state::transfers), then one of its rounds | which client gets which dump | a few lines |
-//! | the [log's file](server::append_only::log_file), then a lane of the log | the increment | a write, or an fsync |
+//! | the [feed](server::log_feed) of the log, then a lane of the log | the increment | a write, or an fsync |
 //! | all other mutexes | what their file says | a few lines; most hold no other lock meanwhile |
 //!
 //! The locks of channels and monitors are also taken under shards, because [events](keyspace::events) are sent there,

@@ -7,6 +7,7 @@
 //! | `server` | our server over TCP: many clients at once, limits, starting and stopping |
 //! | `effects` | what commands are replayed as: the stream that an append-only file and replicas are made of |
 //! | `aof` | the append-only file: exchanged with a real redis-server, replayed, and what is left by kills |
+//! | `replication` | primaries and replicas, ours and real ones |
 //! | `dump` | saving and loading: what tools read, what is left by kills and full disks, transfers, `my_redis_rdb` |
 //!
 //! `programs` holds no module: programs in Python and JavaScript that `server/programs.rs` runs.
@@ -19,4 +20,5 @@ mod common;
 mod dump;
 mod effects;
 mod oracle;
+mod replication;
 mod server;

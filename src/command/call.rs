@@ -8,6 +8,7 @@ use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
 use crate::resp::request::LargeArguments;
 use crate::state::Server;
+use crate::state::replication::backlog::BacklogReader;
 use crate::state::waiting::Waiting;
 use crate::util::number;
 use std::ops::RangeInclusive;
@@ -49,6 +50,8 @@ pub enum Then {
     BeginSave,
     /// The connection sends the dump, as the last thing.
     SendDump,
+    /// The client is a replica from now on: PSYNC.
+    Synchronize(SyncStart),
     /// The connection loads the append-only file anew, and answers: DEBUG LOADAOF.
     LoadAppendOnly,
     /// The connection sleeps until the client has been served.
@@ -56,6 +59,29 @@ pub enum Then {
     /// The command did not run, since CLIENT PAUSE makes it wait, or the disk of the append-only file is too slow; the
     /// connection gives it again when that is over.
     Retry,
+}
+
+/// How the synchronisation of a replica begins.
+#[derive(Debug)]
+pub enum SyncStart {
+    /// It is sent what it lacks, after this line.
+    Partial {
+        /// What it lacks.
+        reader: BacklogReader,
+        /// The line.
+        reply: String,
+    },
+    /// It is sent everything.
+    Full(SyncManner),
+}
+
+/// How a replica wants a snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct SyncManner {
+    /// It has said PSYNC, not SYNC: so it is told the place in the stream.
+    pub knows_psync: bool,
+    /// It finds the end by a mark.
+    pub knows_eof_mark: bool,
 }
 
 impl<'a> Call<'a> {

@@ -77,6 +77,8 @@ pub enum CommandError {
     /// A script without `allow-oom`, in a transaction that was begun before memory was short.
     ScriptOutOfMemory,
     StopWrites(WriteRefusal),
+    /// Fewer replicas keep up than `min-replicas-to-write` wants.
+    NoReplicas,
     /// The server shows the data of an earlier moment.
     ReadOnly,
     /// A handler has reached for a key that its command does not declare.
@@ -258,6 +260,7 @@ impl fmt::Display for CommandError {
                  errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
                  Redis logs for details about the RDB error."
             }
+            NoReplicas => "NOREPLICAS Not enough good replicas to write.",
             ReadOnly => "READONLY You can't write: the server shows the data of an earlier moment (--until).",
             UndeclaredKey => "ERR the command has reached for a key that it does not declare",
             Busy(Kind::Scripts) => {

@@ -33,6 +33,10 @@ pub trait Journal: Debug + Send + Sync {
     /// Takes note of a command that is to be replayed as it came: what most effects are. Called as that.
     fn append_command(&self, database: usize, arguments: &[&[u8]]);
 
+    /// The same for a command that has changed nothing, and that replicas are to carry out too: PUBLISH. Called with or
+    /// without locks.
+    fn append_for_replicas(&self, database: usize, arguments: &[&[u8]]);
+
     /// Divides what it has taken note of from what comes; returns the number of the place. Called with the locks of
     /// all shards.
     fn divide(&self) -> u64;

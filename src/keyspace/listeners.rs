@@ -6,7 +6,7 @@
 use super::effect::{Effects, Journal};
 use super::events::{Audience, Events};
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 /// Hears of each key that has changed, under the locks of the command: client tracking.
@@ -27,6 +27,15 @@ pub enum Cause {
     Server,
 }
 
+/// For whom the journal hears.
+#[derive(Clone, Copy, Debug)]
+pub enum Recorder {
+    /// The append-only file.
+    AppendOnlyFile = 1,
+    /// The replicas.
+    Replication = 2,
+}
+
 /// The listeners of a keyspace.
 #[derive(Debug, Default)]
 pub struct Listeners {
@@ -34,8 +43,8 @@ pub struct Listeners {
     is_any: AtomicBool,
     pub(super) events: Events,
     journal: OnceLock<Arc<dyn Journal>>,
-    /// Whether the journal wants to hear.
-    is_recorded: AtomicBool,
+    /// For whom the journal hears: bits of [`Recorder`].
+    recorders: AtomicU8,
     tracker: OnceLock<Arc<dyn Tracker>>,
     /// Whether the tracker wants to hear.
     is_tracked: AtomicBool,
@@ -82,11 +91,14 @@ impl Listeners {
         debug_assert!(already.is_ok(), "a keyspace has one journal");
     }
 
-    /// Lets the journal hear from now on, or hear nothing more. A caller that holds the locks of all shards divides
-    /// what it hears from what it does not.
-    pub fn set_recorded(&self, is_recorded: bool) {
+    /// Lets the journal hear from now on for this recorder, or not any more. A caller that holds the locks of all
+    /// shards divides what it hears from what it does not.
+    pub fn set_recorded(&self, recorder: Recorder, is_recorded: bool) {
         let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
-        self.is_recorded.store(is_recorded, Relaxed);
+        match is_recorded {
+            true => self.recorders.fetch_or(recorder as u8, Relaxed),
+            false => self.recorders.fetch_and(!(recorder as u8), Relaxed),
+        };
         self.update();
     }
 
@@ -104,7 +116,7 @@ impl Listeners {
     /// Whether effects are to be noted.
     #[inline]
     pub(super) fn has_journal(&self) -> bool {
-        self.is_recorded.load(Relaxed)
+        self.recorders.load(Relaxed) != 0
     }
 
     /// Whether anyone else hears of changes: subscribers of events, or the tracker.
@@ -144,6 +156,14 @@ impl Listeners {
     pub fn record(&self, database: usize, arguments: &[&[u8]]) {
         if self.has_journal() {
             self.append_command(database, arguments);
+        }
+    }
+
+    /// Hands a command to the journal that has changed nothing, and that replicas carry out too, if there are any.
+    pub fn record_for_replicas(&self, database: usize, arguments: &[&[u8]]) {
+        let is_wanted = self.recorders.load(Relaxed) & Recorder::Replication as u8 != 0;
+        if let Some(journal) = self.journal.get().filter(|_| is_wanted) {
+            journal.append_for_replicas(database, arguments);
         }
     }
 

@@ -24,19 +24,19 @@
 
 use super::append_only::anew;
 use super::lookahead::LookAhead;
+use super::replication::{keeper, sender, snapshot};
 use super::socket::{Socket, WithoutWaiting};
-use super::transfer;
-use crate::command::call::Then;
+use crate::command::call::{SyncStart, Then};
 use crate::command::execute::{Engine, Executor, Request};
-use crate::command::session::Session;
 use crate::command::session::transaction::Watched;
+use crate::command::session::{ReplyMode, Session};
 use crate::resp::backlog::Backlog;
 use crate::resp::reply::{Protocol, Reply};
 use crate::resp::request::{RequestLimits, RequestParser};
 use crate::state::append_only::durability::Departure;
 use crate::state::clients::Client;
-use crate::state::tracking;
 use crate::state::waiting::{Outcome, Waiting};
+use crate::state::{change_log, tracking};
 use crate::util::clock::{self, Stopwatch};
 use crate::util::doorbell::{Doorbell, Until, Wakeup, Woken};
 use smallvec::SmallVec;
@@ -67,8 +67,9 @@ const DEFERRED_BYTES: usize = 16 * 1024;
 const LARGE_OUTPUT_BYTES: usize = 16 * 1024;
 
 /// Serves a client until the connection ends.
-pub fn serve(engine: &Arc<Engine>, socket: &Socket, client: &Arc<Client>) {
+pub fn serve(engine: &Arc<Engine>, socket: &Arc<Socket>, client: &Arc<Client>) {
     tracking::set_acting_client(client.id);
+    change_log::forget_last_of_thread();
     let mut connection = Connection {
         engine,
         socket,
@@ -87,7 +88,7 @@ pub fn serve(engine: &Arc<Engine>, socket: &Socket, client: &Arc<Client>) {
 
 struct Connection<'a> {
     engine: &'a Arc<Engine>,
-    socket: &'a Socket,
+    socket: &'a Arc<Socket>,
     session: Session,
     /// What the client waits for, while it does.
     waiting: Option<Waiting>,
@@ -108,6 +109,13 @@ impl Drop for Connection<'_> {
             waiting.wait.end(Outcome::Gone);
         }
         self.end_wait();
+        if let Some(replica) = &self.session.sync.replica {
+            // Its sender looks whether it is still there.
+            replica.client.disconnect();
+            self.engine.replication.replicas.remove(replica);
+            self.engine.replication.backlog.wake_readers();
+            keeper::count_good(self.engine);
+        }
         self.session.end_tracking(self.engine);
         tracking::set_acting_client(0);
         self.engine.forget_watched(&mut self.session);
@@ -155,8 +163,8 @@ impl<'a> Connection<'a> {
     /// Reads what has arrived, or waits until something does. Returns the number of bytes; 0 at the end of the stream.
     fn receive(&mut self) -> io::Result<usize> {
         let received = match self.parser.arriving() {
-            Some(argument) => argument.receive(&mut &*self.socket),
-            None => self.input.receive(&mut &*self.socket),
+            Some(argument) => argument.receive(&mut &**self.socket),
+            None => self.input.receive(&mut &**self.socket),
         };
         if self.may_get_messages() {
             self.session.client.outbox.wake_up(&mut self.reply);
@@ -218,8 +226,14 @@ impl<'a> Connection<'a> {
             match then {
                 Then::SendDump => {
                     self.send_all()?;
-                    transfer::send_dump(self.engine, self.socket, &self.session)?;
+                    snapshot::send_dump(self.engine, self.socket, &self.session)?;
                     return Ok(false);
+                }
+                Then::Synchronize(start) => {
+                    executor.release();
+                    self.send_all()?;
+                    self.begin_sync(start)?;
+                    executor.resume();
                 }
                 Then::LoadAppendOnly => {
                     executor.release();
@@ -250,6 +264,24 @@ impl<'a> Connection<'a> {
                 executor.resume();
             }
         }
+    }
+
+    /// Has a thread of its own send the replica what it lacks. From now on this thread sends it nothing.
+    fn begin_sync(&mut self, start: SyncStart) -> io::Result<()> {
+        let Some(replica) = &self.session.sync.replica else {
+            return Ok(());
+        };
+        let client = &self.session.client;
+        client.modes.is_replica.store(true, Relaxed);
+        self.session.reply_mode = ReplyMode::Off;
+        self.engine.log.notice_of_clients(format_args!(
+            "Replica {} asks for synchronization",
+            replica.name()
+        ));
+        if self.engine.config.repl_disable_tcp_nodelay.get() {
+            self.socket.gather_packets();
+        }
+        sender::begin(self.engine, self.socket, replica, start)
     }
 
     /// Sleeps until the client that waits for a key has been served, its time is up, or it has hung up. Writes the
@@ -369,7 +401,7 @@ impl<'a> Connection<'a> {
         let client = self.session.client.clone();
         loop {
             if !self.backlog.is_empty() {
-                let woken = wakeup.wait(self.socket)?;
+                let woken = wakeup.wait(&**self.socket)?;
                 if woken == Woken::Room {
                     self.flush()?;
                 }
@@ -380,7 +412,7 @@ impl<'a> Connection<'a> {
                 self.flush()?;
             } else if client.outbox.fall_asleep() {
                 wakeup.for_room = false;
-                let woken = wakeup.wait(self.socket);
+                let woken = wakeup.wait(&**self.socket);
                 client.outbox.wake_up(&mut self.reply);
                 return woken;
             }
@@ -517,7 +549,7 @@ impl<'a> Connection<'a> {
                 for_room: true,
                 deadline: Instant::now().checked_add(FAREWELL),
             };
-            if wakeup.wait(self.socket)? == Woken::TimedOut {
+            if wakeup.wait(&**self.socket)? == Woken::TimedOut {
                 return Err(ErrorKind::TimedOut.into());
             }
             self.flush()?;

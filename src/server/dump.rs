@@ -85,6 +85,14 @@ impl Form {
         }
     }
 
+    /// A snapshot for replicas: what is said of the [base](Self::of_base) of an append-only file is true of it too.
+    pub fn of_sync(server: &Server) -> Form {
+        Form {
+            is_base: false,
+            ..Form::of_base(server)
+        }
+    }
+
     /// The base of an append-only file. Servers read it, not tools: so it has the version that all servers since Redis
     /// 7.0 read, with all that streams have.
     pub fn of_base(server: &Server) -> Form {

@@ -13,6 +13,7 @@
 //! | [`listener`], one an address | `accept` | hands each connection to the pool of [`workers`] |
 //! | worker of the [pool](worker_pool), one a client | `read` or `poll` | runs the [`connection`] loop |
 //! | transfer, one a [round](crate::state::transfers) | the slowest client of the round | writes the [`dump`] for it |
+//! | [sender](replication::sender), one a replica | the replication backlog | sends the stream to the replica |
 //! | rewriter | [`Rewrites`](crate::state::append_only::rewrites) | rewrites the [append-only file](append_only) |
 //! | [`appender`](append_only::appender), syncer | the change log | write and sync the append-only file |
 //! | [`saver`] | [`Saves`](crate::state::saves::Saves) | writes the [`dump`], with one more thread while it does |
@@ -21,8 +22,7 @@
 //! | signal handlers | SIGINT; SIGTERM and SIGHUP | request that the server stops |
 //!
 //! A worker sleeps in `poll` while its client waits for a key, is subscribed to channels, or leaves replies unread. If
-//! the client asks for the dump, the worker sends it ([`transfer`]). A round is the clients that get one dump
-//! together.
+//! the client asks for a dump, the worker sends it. A round is the clients that get one snapshot together.
 
 pub mod append_only;
 pub mod check;
@@ -32,14 +32,15 @@ pub mod expirer;
 pub mod inserter;
 pub mod listener;
 pub mod loader;
+pub mod log_feed;
 pub mod lookahead;
 pub mod own_files;
 pub mod reaper;
+pub mod replication;
 pub mod saver;
 pub mod socket;
 mod sockets;
 pub mod start;
 pub mod supervisor;
-pub mod transfer;
 pub mod worker_pool;
 pub mod workers;

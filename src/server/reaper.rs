@@ -3,6 +3,7 @@
 //! memory (`maxmemory`), it looks ten times a second how much is in use, and makes room if it must; as often it looks
 //! whether clients take too much (`maxmemory-clients`).
 
+use super::replication;
 use crate::command::execute::Engine;
 use crate::keyspace::evict::Pool;
 use crate::state::Server;
@@ -25,6 +26,7 @@ pub fn run(server: &Engine) {
         server.sample_rates();
         server.listen_for_tracking();
         disconnect_slow(server);
+        replication::keeper::keep(server);
         let timeout_s = server.config.timeout.get();
         if timeout_s > 0 {
             disconnect_idle(server, clock::unix_ms() - 1000 * timeout_s);
@@ -59,6 +61,9 @@ fn keep_limits(engine: &Engine, pool: &mut Pool) {
 fn disconnect_slow(server: &Server) {
     let now_ms = clock::unix_ms();
     for client in server.clients.all() {
+        if client.modes.is_replica.load(Relaxed) {
+            continue;
+        }
         let limit = server.pushes.limit(&client);
         let unsent = client.buffers.unsent_bytes.load(Relaxed);
         if client.outbox.claim_disconnection(limit, unsent, now_ms) {

@@ -34,6 +34,12 @@ impl From<UnixStream> for Socket {
 }
 
 impl Socket {
+    /// Has the system wait for more before it sends a small packet (Nagle's algorithm). A socket that is no TCP socket
+    /// has no packets.
+    pub fn gather_packets(&self) {
+        let _ = self.0.set_tcp_nodelay(false);
+    }
+
     /// The file descriptor, for CLIENT LIST.
     pub fn file_descriptor(&self) -> i32 {
         self.0.as_raw_fd()

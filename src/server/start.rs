@@ -1,9 +1,9 @@
 //! The life of the server as a whole: start, wait, stop.
 
-use super::append_only::log_file::LogFile;
 use super::append_only::rewriter::Rewriter;
 use super::append_only::{location, until};
 use super::listener::Listener;
+use super::log_feed::LogFeed;
 use super::own_files::OwnFiles;
 use super::sockets::Sockets;
 use super::workers::Workers;
@@ -79,11 +79,12 @@ fn run_until_stopped(plan: Plan, own_files: &OwnFiles) -> Result<(), String> {
     let accepts = accept_clients(&server, opened)?;
     let listeners = &server.keyspace.listeners;
     listeners.set_journal(server.append_only.log.clone());
-    let file = Arc::new(LogFile::new(&server));
-    server.append_only.durability.set_writer(file.clone());
+    let feed = Arc::new(LogFeed::new(&server));
+    server.append_only.durability.set_writer(feed.clone());
+    server.replication.set_feed(feed.clone());
     let rewrites = &server.append_only.rewrites;
     rewrites.begin_as(server.config.appendonly.get() && until_s.is_none());
-    let mut rewriter = Rewriter::new(&server, &file, location::folder(&server.config)?);
+    let mut rewriter = Rewriter::new(&server, &feed, location::folder(&server.config)?);
     let is_loaded = match until_s {
         Some(until_s) => until::load_until(&server, until_s)?,
         None => load(&server, &mut rewriter)?,

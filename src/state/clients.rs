@@ -119,7 +119,7 @@ impl Default for QueueSize {
 pub struct Modes {
     /// Whether the client has sent MONITOR.
     pub is_monitor: AtomicBool,
-    /// Whether the client is being sent a dump. Redis calls such a client a replica.
+    /// Whether the client is a replica, or is being sent a dump: Redis calls both a replica.
     pub is_replica: AtomicBool,
     /// CLIENT NO-EVICT.
     pub no_evict: AtomicBool,
@@ -290,6 +290,7 @@ impl Client {
     /// The class of its output limit.
     pub fn output_class(&self) -> OutputClass {
         match self.is_subscriber() {
+            _ if self.modes.is_replica.load(Relaxed) => OutputClass::Replica,
             true => OutputClass::PubSub,
             false => OutputClass::Normal,
         }

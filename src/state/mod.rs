@@ -16,7 +16,8 @@
 //!                      ├─> changing (libraries) ──> table of libraries, idle interpreters, log
 //!                      └─> every other mutex
 //!   book of transfers ──> a round
-//!   durability (append-only file) ──> outcome of a wait
+//!   durability (append-only file) ──> waits for progress ─┬─> outcome of a wait
+//!                                                         └─> list of replicas
 //! ```
 //! Shards stand first, because a transaction runs any command under the locks of its shards. "Every other mutex" is a
 //! leaf: no lock is taken under it. An outbox and the list of pushes are taken one after the other, not both at once.
@@ -25,6 +26,7 @@
 //! waits for the disk; CONFIG SET dir), an outbox and `Pause` (ring doorbells, which does not block).
 
 use crate::keyspace::space::Keyspace;
+use crate::util::random::hex_digits;
 use crate::util::{clock, doorbell, open_files};
 use acl::Acl;
 use append_only::{AppendOnly, FsyncPolicy, Mode};
@@ -38,8 +40,10 @@ use memory_limit::MemoryLimit;
 use monitors::Monitors;
 use outbox::{OutputClass, Pushes};
 use pause::Pause;
+use progress::Progress;
 use pubsub::PubSub;
 use rates::{Rates, Totals};
+use replication::{ID_DIGITS, Replication};
 use saves::Saves;
 use scripts::Scripts;
 use shutdown::Shutdown;
@@ -68,8 +72,10 @@ pub mod monitors;
 pub mod outbox;
 pub mod pause;
 pub mod process;
+pub mod progress;
 pub mod pubsub;
 pub mod rates;
+pub mod replication;
 pub mod saves;
 pub mod scripts;
 pub mod shutdown;
@@ -139,6 +145,10 @@ pub struct Server {
     pub saves: Saves,
     /// The append-only file.
     pub append_only: AppendOnly,
+    /// Replication.
+    pub replication: Replication,
+    /// The clients that wait for the progress of what they have written.
+    pub progress: Arc<Progress>,
     /// Whether the data are those of an earlier moment, and stay as they are: `--until`.
     pub is_read_only: AtomicBool,
     /// The request to stop the server.
@@ -175,6 +185,7 @@ impl Server {
         let now_ms = clock::unix_ms();
         let pushes = Arc::new(Pushes::default());
         let clients: Arc<Clients> = Arc::default();
+        let progress: Arc<Progress> = Arc::default();
         let tracking = Arc::new(Tracking::new(clients.clone(), pushes.clone()));
         tracking.set_most_keys(config.tracking_table_max_keys.get() as u64);
         keyspace.listeners.set_tracker(tracking.clone());
@@ -195,16 +206,16 @@ impl Server {
             latency_events: LatencyEvents::default(),
             scripts: Scripts::default(),
             saves: Saves::new(now_ms),
-            append_only: AppendOnly::default(),
+            append_only: AppendOnly::new(&progress),
+            replication: Replication::default(),
+            progress,
             is_read_only: AtomicBool::new(false),
             shutdown: Shutdown::default(),
             log: Log::default(),
             memory_peak: MemoryPeak::default(),
             memory_limit: MemoryLimit::default(),
             started_at_ms: now_ms,
-            run_id: (0..40)
-                .map(|_| char::from(b"0123456789abcdef"[fastrand::usize(..16)]))
-                .collect(),
+            run_id: hex_digits(ID_DIGITS),
             sockets: OnceLock::new(),
             loading: Loading::default(),
             transfers: Arc::default(),
@@ -215,6 +226,7 @@ impl Server {
         server.apply_access_rules();
         server.apply_requirepass();
         server.apply_maxmemory();
+        server.apply_backlog_size();
         server
     }
 
@@ -266,6 +278,7 @@ impl Server {
                 let most = self.config.tracking_table_max_keys.get();
                 self.tracking.set_most_keys(most as u64);
             }
+            "repl-backlog-size" => self.apply_backlog_size(),
             "requirepass" => self.apply_requirepass(),
             "slowlog-max-len" => self.slow_log.trim(self.slow_log_len()),
             "jemalloc-bg-thread" => self.apply_background_purge(),
@@ -362,6 +375,12 @@ impl Server {
             .set_default_password(&self.config.requirepass.get());
     }
 
+    /// Puts `repl-backlog-size` into effect.
+    fn apply_backlog_size(&self) {
+        let bytes = self.config.repl_backlog_size.get() as u64;
+        self.replication.backlog.set_size(bytes);
+    }
+
     /// Puts `client-output-buffer-limit` into effect.
     fn apply_output_limits(&self) {
         for new in self.config.output_buffer_limits() {
@@ -384,6 +403,33 @@ impl Server {
         let sent = self.pushes.deliver(|client| self.report_over_limit(client));
         if sent > 0 {
             self.statistics.count_output(0, sent);
+        }
+    }
+
+    /// Disconnects the replicas that leave more of the stream unread than `client-output-buffer-limit` allows.
+    pub fn limit_replicas(&self) {
+        let now_ms = clock::unix_ms();
+        let backlog = &self.replication.backlog;
+        let end = backlog.end();
+        for replica in self.replication.replicas.all() {
+            let (client, unsent) = (&replica.client, replica.unsent(end) as usize);
+            client.buffers.unsent_bytes.store(unsent, Relaxed);
+            let limit = self.pushes.limit(client);
+            if client.outbox.claim_disconnection(limit, unsent, now_ms) {
+                self.report_over_limit(client);
+                client.disconnect();
+                backlog.wake_readers();
+            }
+        }
+    }
+
+    /// Does that if the slowest replica has this much unread, and that is too much at once; what is too much for some
+    /// time is seen by the [keeper](crate::server::replication::keeper).
+    pub fn limit_replicas_if_over(&self, unread: u64) {
+        let hard_bytes = &self.pushes.limits[OutputClass::Replica as usize].hard_bytes;
+        let hard_bytes = hard_bytes.load(Relaxed);
+        if hard_bytes > 0 && unread >= hard_bytes {
+            self.limit_replicas();
         }
     }
 

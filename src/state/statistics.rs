@@ -76,6 +76,10 @@ pub struct Statistics {
     pub error_replies: AtomicU64,
     /// Dumps sent to clients.
     pub full_syncs: AtomicU64,
+    /// Replicas that were sent what they lacked of the stream.
+    pub partial_syncs: AtomicU64,
+    /// Replicas that asked for that, and could not have it.
+    pub refused_partial_syncs: AtomicU64,
     /// Clients disconnected because they left too much unread.
     pub output_limit_disconnections: AtomicU64,
     /// Clients disconnected because all together took too much memory.
@@ -108,6 +112,8 @@ impl Statistics {
             errors: Mutex::default(),
             error_replies: AtomicU64::new(0),
             full_syncs: AtomicU64::new(0),
+            partial_syncs: AtomicU64::new(0),
+            refused_partial_syncs: AtomicU64::new(0),
             output_limit_disconnections: AtomicU64::new(0),
             evicted_clients: AtomicU64::new(0),
             expirer_cpu_ms: AtomicU64::new(0),
@@ -242,6 +248,8 @@ impl Statistics {
     pub fn reset(&self) {
         self.error_replies.store(0, Relaxed);
         self.full_syncs.store(0, Relaxed);
+        self.partial_syncs.store(0, Relaxed);
+        self.refused_partial_syncs.store(0, Relaxed);
         self.output_limit_disconnections.store(0, Relaxed);
         self.evicted_clients.store(0, Relaxed);
         for stripe in &self.stripes {

@@ -1,11 +1,12 @@
-//! Rounds in which the dump is sent to clients that ask for it: what SYNC and `redis-cli --rdb` want.
+//! Rounds in which a snapshot is sent to clients that ask for it: replicas, and what `redis-cli --rdb` wants.
 //!
 //! A round writes one snapshot, and all clients that joined before it began get it. Each client's thread sends at its
 //! own pace from blocks that all of them share; the writer waits for the slowest.
 //!
 //! ```text
 //!   join        a client asks: it joins the round that waits to begin, or makes one
-//!   begin       as soon as few enough rounds are under way, the thread of one of its clients begins it
+//!   begin       when more clients have had time to join, and few enough rounds are under way, the thread of one of
+//!               its clients begins it
 //!   write       a thread of its own writes the snapshot, block after block; the clients' threads send them
 //!   end         all is written, and the last client has got everything or is gone
 //! ```
@@ -23,11 +24,13 @@
 //! The lock of a round is taken under that of the book when a client joins, never the other way round. No other lock
 //! is taken under either.
 
+use crate::state::replication::backlog::BacklogReader;
+use crate::util::random::hex_digits;
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 /// Rounds that may be under way at the same time. With two, a client that does not read delays only the clients of its
 /// own round.
@@ -37,7 +40,7 @@ const MOST_WAITING_BYTES: usize = 8 << 20;
 /// Digits of the end mark, which follows a dump whose length was not known at its beginning.
 const MARK_DIGITS: usize = 40;
 
-/// The rounds of a server.
+/// The rounds of a server of one kind: for replicas, or for clients that want a dump.
 #[derive(Debug, Default)]
 pub struct Transfers {
     book: Mutex<Book>,
@@ -57,6 +60,8 @@ struct Book {
 pub struct Round {
     /// The end mark: it follows the dump for clients that do not know its length.
     pub end_mark: String,
+    /// The replication stream behind the snapshot, once that is taken; for replicas.
+    stream: OnceLock<StreamStart>,
     progress: Mutex<Progress>,
     /// A block was added or sent, or the writer has ended.
     changed: Condvar,
@@ -67,6 +72,8 @@ struct Progress {
     /// Clients and the writer.
     members: usize,
     has_begun: bool,
+    /// When it may begin: then its first client has waited long enough for others.
+    due: Option<Instant>,
     /// Whether a client must know the length before the first byte.
     needs_file: bool,
     /// For each client that sends blocks, the number of the next one.
@@ -77,6 +84,32 @@ struct Progress {
     sent_by_all: usize,
     waiting_bytes: usize,
     end: Option<End>,
+}
+
+/// Where the stream stands at the snapshot of a round.
+#[derive(Debug)]
+pub struct StreamStart {
+    /// The replication id.
+    pub id: String,
+    /// The stream from there on.
+    pub reader: BacklogReader,
+}
+
+/// How long a client that joins a round waits for others to join.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// At most this long, from the time at which the first client joins.
+    pub delay: Duration,
+    /// Not any more when the round has this many clients; 0 for any number.
+    pub enough: usize,
+}
+
+impl Patience {
+    /// It does not wait.
+    pub const NONE: Patience = Patience {
+        delay: Duration::ZERO,
+        enough: 0,
+    };
 }
 
 /// The end of the writing of a round.
@@ -124,15 +157,16 @@ pub enum Next {
 impl Transfers {
     /// Joins the round that begins next. `needs_length` says that the client must know the length before the first
     /// byte.
-    pub fn join(self: &Arc<Self>, needs_length: bool) -> Membership {
+    pub fn join(self: &Arc<Self>, needs_length: bool, patience: Patience) -> Membership {
         let mut book = self.lock();
         let round = book
             .next
             .get_or_insert_with(|| Arc::new(Round::new()))
             .clone();
         // Joined under the lock of the book, so that the round has not begun.
-        let sender = round.lock().join(needs_length);
+        let sender = round.lock().join(needs_length, patience);
         drop(book);
+        self.changed.notify_all();
         Membership {
             transfers: self.clone(),
             round,
@@ -149,21 +183,27 @@ impl Transfers {
 impl Membership {
     /// Waits for the beginning of the round, at most this long.
     pub fn wait_for_turn(&mut self, longest: Duration) -> Turn {
-        let waits = |book: &mut Book| {
-            book.under_way >= MOST_ROUNDS
-                && book
-                    .next
-                    .as_ref()
-                    .is_some_and(|next| Arc::ptr_eq(next, &self.round))
+        let is_next = |book: &Book| {
+            let next = book.next.as_ref();
+            next.is_some_and(|next| Arc::ptr_eq(next, &self.round))
         };
-        let book = self.transfers.lock();
-        let waited = self
-            .transfers
-            .changed
-            .wait_timeout_while(book, longest, waits);
-        let (mut book, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
-        if timeout.timed_out() {
-            return Turn::Wait;
+        let until = Instant::now() + longest;
+        let mut book = self.transfers.lock();
+        loop {
+            let left = self.round.lock().time_until_due();
+            let waits = is_next(&book) && (book.under_way >= MOST_ROUNDS || !left.is_zero());
+            if !waits {
+                break;
+            }
+            let mut longest = until.saturating_duration_since(Instant::now());
+            if longest.is_zero() {
+                return Turn::Wait;
+            }
+            if !left.is_zero() {
+                longest = longest.min(left);
+            }
+            let waited = self.transfers.changed.wait_timeout(book, longest);
+            book = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let is_next = book
             .next
@@ -234,13 +274,14 @@ impl Drop for Membership {
 
 /// A new end mark: 160 random bits, so that no dump contains it.
 pub fn new_end_mark() -> String {
-    (0..MARK_DIGITS).map(|_| fastrand::digit(16)).collect()
+    hex_digits(MARK_DIGITS)
 }
 
 impl Round {
     fn new() -> Round {
         Round {
             end_mark: new_end_mark(),
+            stream: OnceLock::new(),
             progress: Mutex::default(),
             changed: Condvar::new(),
         }
@@ -256,6 +297,35 @@ impl Round {
         self.lock().needs_file
     }
 
+    /// The clients that it is for. For the writer, which is a member too.
+    pub fn clients(&self) -> usize {
+        self.lock().members - 1
+    }
+
+    /// Says where the stream stands at the snapshot. For the writer.
+    pub fn set_stream(&self, stream: StreamStart) {
+        let _progress = self.lock();
+        let already = self.stream.set(stream);
+        debug_assert!(already.is_ok(), "a round has one snapshot");
+        self.changed.notify_all();
+    }
+
+    /// Waits for the snapshot, at most this long; `None` if it is not there yet, or will never be.
+    pub fn wait_for_stream(&self, longest: Duration) -> Option<&StreamStart> {
+        let has_none =
+            |progress: &mut Progress| self.stream.get().is_none() && progress.end.is_none();
+        drop(
+            self.changed
+                .wait_timeout_while(self.lock(), longest, has_none),
+        );
+        self.stream.get()
+    }
+
+    /// Whether nothing more is written.
+    pub fn has_ended(&self) -> bool {
+        self.lock().end.is_some()
+    }
+
     /// Says that nothing more is written. For the writer.
     pub fn finish(&self, end: End) {
         self.lock().end = Some(end);
@@ -265,8 +335,16 @@ impl Round {
 
 impl Progress {
     /// Adds a client; returns its number if it sends blocks.
-    fn join(&mut self, needs_length: bool) -> Option<usize> {
+    fn join(&mut self, needs_length: bool, patience: Patience) -> Option<usize> {
         self.members += 1;
+        let due = Instant::now() + patience.delay;
+        let is_enough = patience.enough > 0 && self.members >= patience.enough;
+        self.due = match self.due {
+            _ if is_enough => None,
+            Some(first) => Some(first.min(due)),
+            None if self.members == 1 => Some(due),
+            None => None,
+        };
         self.needs_file |= needs_length;
         if needs_length {
             return None;
@@ -274,6 +352,14 @@ impl Progress {
         self.last_sender += 1;
         self.senders.insert(self.last_sender, 0);
         Some(self.last_sender)
+    }
+
+    /// How long it waits for more clients.
+    fn time_until_due(&self) -> Duration {
+        let due = self
+            .due
+            .map(|due| due.saturating_duration_since(Instant::now()));
+        due.unwrap_or_default()
     }
 
     /// Begins the round, and adds the writer as a member.
@@ -387,15 +473,17 @@ mod tests {
     #[test]
     fn clients_that_join_before_the_beginning_share_a_round() {
         let transfers = Arc::new(Transfers::default());
-        let mut first = transfers.join(false);
-        let mut second = transfers.join(false);
+        let mut first = transfers.join(false, Patience::NONE);
+        let mut second = transfers.join(false, Patience::NONE);
         let writer = begin(&mut second);
         assert!(matches!(first.wait_for_turn(AT_ONCE), Turn::Send));
-        let mut third = transfers.join(false);
+        let mut third = transfers.join(false, Patience::NONE);
         assert!(!Arc::ptr_eq(&first.round, &third.round));
         let other_writer = begin(&mut third);
         // Two rounds are under way, so new clients wait for the end of one.
-        let mut waiting: Vec<_> = (0..3).map(|_| transfers.join(false)).collect();
+        let mut waiting: Vec<_> = (0..3)
+            .map(|_| transfers.join(false, Patience::NONE))
+            .collect();
         assert!(
             waiting
                 .iter_mut()
@@ -412,7 +500,10 @@ mod tests {
     #[test]
     fn blocks_go_to_all_and_wait_for_the_slowest() {
         let transfers = Arc::new(Transfers::default());
-        let mut members = [transfers.join(false), transfers.join(false)];
+        let mut members = [
+            transfers.join(false, Patience::NONE),
+            transfers.join(false, Patience::NONE),
+        ];
         let writer = begin(&mut members[0]);
         assert!(matches!(members[1].wait_for_turn(AT_ONCE), Turn::Send));
         let mut output = RoundOutput::new(writer.round.clone(), None);
@@ -439,8 +530,8 @@ mod tests {
     #[test]
     fn a_writer_ends_without_clients_and_does_not_wait_for_one_that_is_gone() {
         let transfers = Arc::new(Transfers::default());
-        let mut first = transfers.join(false);
-        let second = transfers.join(true);
+        let mut first = transfers.join(false, Patience::NONE);
+        let second = transfers.join(true, Patience::NONE);
         let writer = begin(&mut first);
         assert!(writer.round.needs_file());
         let mut output = RoundOutput::new(writer.round.clone(), None);

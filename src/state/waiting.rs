@@ -27,6 +27,7 @@ use crate::keyspace::space::Key;
 use crate::keyspace::waiters::{States, Ticket, Waiter};
 use crate::resp::reply::{Protocol, Reply};
 use crate::state::acl::Denied;
+use crate::state::progress::Goal;
 use crate::util::doorbell::Doorbell;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -61,8 +62,8 @@ pub struct Wish {
     pub group: Option<Vec<u8>>,
     /// The key that serving the client fills: BLMOVE.
     pub destination: Option<Vec<u8>>,
-    /// What it waits for beside keys: WAITAOF.
-    pub awaited: Option<AwaitedBlocks>,
+    /// What it waits for beside keys: WAIT, WAITAOF.
+    pub goal: Option<Arc<Goal>>,
     /// Serves the client.
     pub attempt: Attempt,
     /// When the time is up; `None` for never.
@@ -71,17 +72,6 @@ pub struct Wish {
     pub not_waited: fn(&mut Reply),
     /// Writes the reply when the time is up.
     pub timed_out: fn(&mut Reply),
-}
-
-/// Blocks of the change log that are to be on the disk. What the client is answered says whether they are.
-#[derive(Clone, Copy, Debug)]
-pub struct AwaitedBlocks {
-    /// All before this number.
-    pub end: u64,
-    /// Whether the client waits for them.
-    pub is_wanted: bool,
-    /// Whether the client waits for nothing else.
-    pub is_all: bool,
 }
 
 /// One wait of one client.

@@ -15,6 +15,7 @@ pub mod number;
 pub mod open_files;
 pub mod partial_sort;
 pub mod quoting;
+pub mod random;
 pub mod scheduling;
 #[cfg(test)]
 pub(crate) mod test_disk;

@@ -54,19 +54,6 @@ fn redis_cli_gets_what_bgsave_writes() {
     assert_eq!(server.client().ask("PING"), "PONG");
 }
 
-#[test]
-fn who_wants_to_be_a_replica_is_told_that_it_cannot() {
-    let folder = Folder::new();
-    let server = Server::ours(&folder, &[]);
-    let output = redis_cli(server.port, &["--replica"]);
-    assert_eq!(output.status.code(), Some(1));
-    let said = String::from_utf8(output.stderr).expect("text");
-    assert!(
-        said.contains("SYNC with master failed: -ERR Replication is not built yet"),
-        "{said}"
-    );
-}
-
 /// Reads to the end of the connection.
 fn rest(mut stream: TcpStream) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -103,11 +90,11 @@ fn psync_says_where_the_dump_stands() {
     let server = Server::ours(&folder, &["--save", ""]);
     fill(&mut server.client());
     let mut client = server.client();
-    let run_id = client.info("run_id");
+    let id = client.info("master_replid");
     assert_eq!(client.ask("REPLCONF capa eof rdb-only 1"), "OK");
     client.send(&["PSYNC", "?", "-1"]);
     let bytes = rest(client.stream);
-    let head = format!("+FULLRESYNC {run_id} 0\r\n$EOF:");
+    let head = format!("+FULLRESYNC {id} 0\r\n$EOF:");
     assert_eq!(bytes[..head.len()], *head.as_bytes());
     let mark = &bytes[head.len()..head.len() + 40];
     let dump = &bytes[head.len() + 42..bytes.len() - 40];

@@ -4,6 +4,7 @@ use my_redis_server::command::call::Then;
 use my_redis_server::command::execute::{Engine, Executor, Request};
 use my_redis_server::command::session::Session;
 use my_redis_server::keyspace::effect::{Effects, Journal};
+use my_redis_server::keyspace::listeners::Recorder;
 use my_redis_server::resp::reply::Reply;
 use my_redis_server::resp::request::{LargeArguments, RequestLimits, RequestParser};
 use my_redis_server::state::clients::{NewConnection, NoLink, Registration};
@@ -22,9 +23,9 @@ pub struct Entry {
 
 /// Keeps all effects.
 #[derive(Debug, Default)]
-struct Recorder(Mutex<Vec<Effects>>);
+struct Recording(Mutex<Vec<Effects>>);
 
-impl Journal for Recorder {
+impl Journal for Recording {
     fn append(&self, effects: &Effects) {
         self.0.lock().unwrap().push(effects.clone());
     }
@@ -33,6 +34,10 @@ impl Journal for Recorder {
         let mut effects = Effects::default();
         effects.push(database, arguments);
         self.append(&effects);
+    }
+
+    fn append_for_replicas(&self, database: usize, arguments: &[&[u8]]) {
+        self.append_command(database, arguments);
     }
 
     fn divide(&self) -> u64 {
@@ -50,7 +55,7 @@ struct Conversation {
 /// A server with its clients.
 pub struct Instance {
     engine: Engine,
-    recorder: Arc<Recorder>,
+    recorder: Arc<Recording>,
     clients: Vec<Conversation>,
     /// Unix time in milliseconds.
     pub now_ms: i64,
@@ -68,9 +73,10 @@ impl Instance {
         }
         let engine = Engine::new(config, None);
         engine.loading.end();
-        let recorder = Arc::new(Recorder::default());
+        let recorder = Arc::new(Recording::default());
         engine.keyspace.listeners.set_journal(recorder.clone());
-        engine.keyspace.listeners.set_recorded(true);
+        let listeners = &engine.keyspace.listeners;
+        listeners.set_recorded(Recorder::AppendOnlyFile, true);
         let clients = (0..clients).map(|_| conversation(&engine)).collect();
         Instance {
             engine,

@@ -9,6 +9,7 @@ use crate::command::spec::*;
 use crate::command::timeout;
 use crate::state::acl::Account;
 use crate::state::clients::Client;
+use crate::state::outbox::OutputClass;
 use crate::state::pause::Extent;
 use crate::state::waiting::Outcome;
 use crate::util::quoting::c_string;
@@ -229,19 +230,22 @@ fn client_info(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// What kind of client it is. Replicas and masters come with the commands that make them.
+/// What kind of client it is.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum ClientType {
     Normal,
     Subscriber,
-    Other,
+    Replica,
+    /// None is listed: this server is no replica.
+    Primary,
 }
 
 impl ClientType {
     fn of(client: &Client) -> ClientType {
-        match client.is_subscriber() {
-            true => ClientType::Subscriber,
-            false => ClientType::Normal,
+        match client.output_class() {
+            OutputClass::Normal => ClientType::Normal,
+            OutputClass::PubSub => ClientType::Subscriber,
+            OutputClass::Replica => ClientType::Replica,
         }
     }
 }
@@ -250,7 +254,8 @@ fn client_type(name: &[u8]) -> Result<ClientType, CommandError> {
     match name.to_ascii_lowercase().as_slice() {
         b"normal" => Ok(ClientType::Normal),
         b"pubsub" => Ok(ClientType::Subscriber),
-        b"slave" | b"replica" | b"master" => Ok(ClientType::Other),
+        b"slave" | b"replica" => Ok(ClientType::Replica),
+        b"master" => Ok(ClientType::Primary),
         _ => Err(CommandError::quoting("Unknown client type '", name, "'")),
     }
 }

@@ -1,15 +1,8 @@
-//! Replication, as far as it goes without replicas: ROLE, WAIT and WAITAOF, and a dump over the connection, which is
-//! what `redis-cli --rdb` asks for. The transfer itself is in `server/transfer.rs`.
-//!
-//! ```text
-//! client   REPLCONF capa eof, REPLCONF rdb-only 1, SYNC
-//! server   $EOF:<mark of 40 bytes>\r\n <RDB file> <mark>          then it closes the connection
-//! ```
-//!
-//! Replication proper, where the changes follow the dump, is not built: a client that does not say `rdb-only` gets an
-//! error.
+//! Replication, as clients and replicas see it: ROLE, WAIT and WAITAOF, and what a replica says to its primary
+//! (REPLCONF, PSYNC). What is sent to replicas, and to clients that want a dump (`redis-cli --rdb`), is in
+//! `server/replication`.
 
-use crate::command::call::{Call, Then};
+use crate::command::call::{Call, SyncManner, SyncStart, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::command::timeout::timeout_ms;
@@ -17,9 +10,15 @@ use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
 use crate::keyspace::waiters::States;
 use crate::resp::reply::Reply;
-use crate::state::append_only::{Mode, durability};
-use crate::state::waiting::{AwaitedBlocks, Wish};
+use crate::state::append_only::{Mode, TURNED_OFF};
+use crate::state::change_log;
+use crate::state::progress::Goal;
+use crate::state::replication::replicas::{Ack, Replica, Replicas, Stage};
+use crate::state::waiting::Wish;
 use crate::util::quoting::split_arguments;
+use crate::util::{clock, number};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Instant;
 
 /// The longest address that Redis takes: a name of a host.
@@ -54,7 +53,8 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         syntax: "replicationid offset", summary: "An internal command used in replication.", complexity: "", ..BASE },
 ];
 
-/// This server is a master; its stream of changes has no offset yet, and no replica reads it.
+/// The role of this server: a primary, which Redis still calls a master, with the offset of its stream, and the
+/// replicas that are sent the stream, each with its address, its port and the offset that it has acknowledged.
 ///
 /// ```text
 /// > ROLE
@@ -63,15 +63,24 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// 3) (empty array)
 /// ```
 fn role(call: &mut Call) -> CommandResult {
+    let replication = &call.server.replication;
+    let mut replicas = replication.replicas.all();
+    replicas.retain(|replica| replica.stage() == Stage::Online);
     call.reply.array(3);
     call.reply.bulk(b"master");
-    call.reply.integer(0);
-    call.reply.array(0);
+    call.reply.integer(replication.backlog.end() as i64);
+    call.reply.array(replicas.len());
+    for replica in replicas {
+        call.reply.array(3);
+        call.reply.bulk(replica.shown_address().as_bytes());
+        call.reply.bulk_integer(replica.port.into());
+        call.reply.bulk_integer(replica.acked(Ack::Applied) as i64);
+    }
     Ok(())
 }
 
-/// How many replicas have what the client has written. There is none, so one that wants some waits until its time is
-/// up.
+/// How many replicas have carried out what the client has written; waits until they are as many as it wants, or its
+/// time is up.
 ///
 /// ```text
 /// > WAIT 0 0
@@ -80,9 +89,14 @@ fn role(call: &mut Call) -> CommandResult {
 /// (integer) 0
 /// ```
 fn wait(call: &mut Call) -> Result<Wish, CommandError> {
-    let replicas = call.integer(1)?;
+    let wanted = call.integer(1)?;
     let until = timeout_ms(call, 2)?;
-    Ok(wish_for_replicas(replicas, until, |reply| reply.integer(0)))
+    let acks = acks(call, Ack::Applied, wanted);
+    Ok(wish_for(until, false, move |reply| {
+        let count = acks.count();
+        reply.integer(count);
+        count >= wanted
+    }))
 }
 
 /// New in 7.2: whether the append-only file of this server, and those of how many replicas, have what the client has
@@ -96,61 +110,93 @@ fn wait(call: &mut Call) -> Result<Wish, CommandError> {
 /// (error) ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.
 /// ```
 fn waitaof(call: &mut Call) -> Result<Wish, CommandError> {
-    let local = call.integer_in(1, 0..=1)?;
-    let replicas = call.count(2)?;
+    let wants_local = call.integer_in(1, 0..=1)? > 0;
+    let wanted = call.count(2)? as i64;
     let until = timeout_ms(call, 3)?;
     let state = &call.server.append_only;
     let is_on = state.mode() != Mode::Off;
-    if local > 0 && !is_on {
-        return Err(CommandError::Other(durability::TURNED_OFF.into()));
+    if wants_local && !is_on {
+        return Err(CommandError::Other(TURNED_OFF.into()));
     }
     let (end, durability) = (state.end(), state.durability.clone());
-    let attempt = move |_: &mut Db<'_>, _: &[Key<'_>], reply: &mut Reply| {
+    let acks = acks(call, Ack::OnDisk, wanted);
+    Ok(wish_for(until, wants_local, move |reply| {
         let is_durable = is_on && durability.has(end);
-        let is_enough = local <= i64::from(is_durable) && replicas == 0;
-        if is_enough {
-            durability::write_answer(is_durable, reply);
-        }
-        Ok(is_enough)
-    };
-    let awaited = is_on.then_some(AwaitedBlocks {
-        end,
-        is_wanted: local > 0,
-        is_all: local > 0 && replicas == 0,
-    });
-    Ok(Wish {
-        awaited,
-        attempt: Box::new(attempt),
-        ..wish_for_time(until, |reply| durability::write_answer(false, reply))
-    })
+        let count = acks.count();
+        reply.array(2);
+        reply.integer(is_durable.into());
+        reply.integer(count);
+        (is_durable || !wants_local) && count >= wanted
+    }))
 }
 
-/// A wish for this many replicas; `none` writes the reply that there are none.
-fn wish_for_replicas(replicas: i64, until: Option<Instant>, none: fn(&mut Reply)) -> Wish {
-    let attempt = move |_: &mut Db<'_>, _: &[Key<'_>], reply: &mut Reply| {
-        let is_enough = replicas <= 0;
-        if is_enough {
-            none(reply);
-        }
-        Ok(is_enough)
-    };
-    Wish {
-        attempt: Box::new(attempt),
-        ..wish_for_time(until, none)
+/// The acknowledgements of what a client has written.
+struct Acks {
+    replicas: Arc<Replicas>,
+    kind: Ack,
+    offset: u64,
+}
+
+impl Acks {
+    /// How many replicas have acknowledged it now.
+    fn count(&self) -> i64 {
+        self.replicas.count(self.kind, self.offset) as i64
     }
 }
 
-/// A wish that names no key: only time ends the wait.
-fn wish_for_time(until: Option<Instant>, timed_out: fn(&mut Reply)) -> Wish {
+/// The acknowledgements of what the caller has written. If it wants more than there are, the replicas are asked for
+/// them, but not within a transaction, which cannot wait.
+fn acks(call: &Call, kind: Ack, wanted: i64) -> Acks {
+    let replication = &call.server.replication;
+    let number = change_log::last_of_thread();
+    let may_wait = !call.session.transaction.is_running;
+    if may_wait
+        && replication.backlog.is_active()
+        && let Some(feed) = replication.feed()
+    {
+        feed.read_log();
+    }
+    let acks = Acks {
+        replicas: replication.replicas.clone(),
+        kind,
+        offset: match number {
+            0 => 0,
+            number => replication.backlog.offset_of(number).unwrap_or(u64::MAX),
+        },
+    };
+    if may_wait && acks.replicas.are_any() && acks.count() < wanted {
+        replication.say(&[b"REPLCONF", b"GETACK", b"*"]);
+    }
+    acks
+}
+
+/// A wish that names no key: it is fulfilled when `answer` writes a reply and returns `true`.
+fn wish_for(
+    until: Option<Instant>,
+    needs_file: bool,
+    answer: impl Fn(&mut Reply) -> bool + Send + Sync + 'static,
+) -> Wish {
+    let goal = Arc::new(Goal {
+        answer: Box::new(answer),
+        needs_file,
+    });
+    let attempted = goal.clone();
     Wish {
         states: States::default(),
         group: None,
         destination: None,
-        awaited: None,
-        attempt: Box::new(|_, _, _| Ok(false)),
+        goal: Some(goal),
+        attempt: Box::new(move |_: &mut Db<'_>, _: &[Key<'_>], reply: &mut Reply| {
+            let mark = reply.undo_point();
+            let is_reached = (attempted.answer)(reply);
+            if !is_reached {
+                reply.undo_to(mark);
+            }
+            Ok(is_reached)
+        }),
         until,
-        not_waited: timed_out,
-        timed_out,
+        not_waited: |_| {},
+        timed_out: |_| {},
     }
 }
 
@@ -171,18 +217,27 @@ fn replconf(call: &mut Call) -> CommandResult {
     for index in (1..call.arguments.len()).step_by(2) {
         let value = call.argument(index + 1);
         match call.word(index).as_str() {
-            "LISTENING-PORT" => drop(call.integer(index + 1)?),
-            "IP-ADDRESS" if value.len() <= MAX_ADDRESS_BYTES => {}
+            "LISTENING-PORT" => {
+                let port = call.integer(index + 1)?;
+                call.session.sync.port = u16::try_from(port).unwrap_or(0);
+            }
+            "IP-ADDRESS" if value.len() <= MAX_ADDRESS_BYTES => {
+                call.session.sync.address = String::from_utf8_lossy(value).into_owned();
+            }
             "IP-ADDRESS" => {
                 let text = "REPLCONF ip-address provided by replica instance is too long";
                 return Err(CommandError::err(format!("{text}: {} bytes", value.len())));
             }
             "CAPA" if value.eq_ignore_ascii_case(b"eof") => call.session.sync.knows_eof_mark = true,
+            "CAPA" if value.eq_ignore_ascii_case(b"psync2") => {
+                call.session.sync.knows_new_id = true
+            }
             "CAPA" => {}
             "RDB-ONLY" => call.session.sync.rdb_only = call.integer_in(index + 1, 0..=1)? == 1,
             "RDB-FILTER-ONLY" => filter(call, value)?,
-            // Of a replica that has been synchronised; even Redis answers nothing.
-            "ACK" | "GETACK" => return Ok(()),
+            "ACK" => return acknowledge(call, index),
+            // A primary asks for it in the stream; a client gets no answer.
+            "GETACK" => return Ok(()),
             _ => {
                 let before = "Unrecognized REPLCONF option: ";
                 return Err(CommandError::quoting(before, call.argument(index), ""));
@@ -210,38 +265,105 @@ fn filter(call: &mut Call, parts: &[u8]) -> CommandResult {
     Ok(())
 }
 
-/// Has the connection send a dump when its other replies are out.
-fn sync(call: &mut Call) -> CommandResult {
-    check_sync(call)?;
-    call.then = Then::SendDump;
+/// A replica says how far it has come: the offset up to which it has carried out the stream, and, behind FACK, up to
+/// which the effects are on its disk.
+fn acknowledge(call: &mut Call, index: usize) -> CommandResult {
+    let Some(replica) = &call.session.sync.replica else {
+        return Ok(());
+    };
+    let offset = |index: usize| {
+        let argument = call.arguments.get(index)?;
+        u64::try_from(number::parse_i64(argument)?).ok()
+    };
+    let Some(applied) = offset(index + 1) else {
+        return Ok(());
+    };
+    let has_file = call.arguments.len() > index + 3 && call.is_word(index + 2, "FACK");
+    let on_disk = offset(index + 3).filter(|_| has_file);
+    replica.acknowledge(applied, on_disk, clock::unix_ms());
+    if replica.awaits_ack.swap(false, Relaxed) {
+        call.server.replication.backlog.wake_readers();
+    }
+    call.server.progress.look();
     Ok(())
 }
 
-/// As SYNC, and says before at which place in the stream of changes the dump stands.
+/// As PSYNC, but from before Redis 2.8: the client is not told the place in the stream, and gets everything.
+fn sync(call: &mut Call) -> CommandResult {
+    check_sync(call)?;
+    call.then = match call.session.sync.rdb_only {
+        true => Then::SendDump,
+        false => {
+            become_replica(call);
+            Then::Synchronize(SyncStart::Full(manner(call, false)))
+        }
+    };
+    Ok(())
+}
+
+/// The client wants to follow the stream of this id from this offset on, counted from 1. If that is in the backlog it
+/// gets what follows, else a snapshot and what comes after it.
 ///
 /// ```text
 /// > PSYNC ? x
 /// (error) ERR value is not an integer or out of range
 /// ```
 fn psync(call: &mut Call) -> CommandResult {
-    call.integer(2)?;
+    let first = call.integer(2)?;
     check_sync(call)?;
-    call.reply
-        .simple(&format!("FULLRESYNC {} 0", call.server.run_id));
-    call.then = Then::SendDump;
+    if call.session.sync.rdb_only {
+        let replication = &call.server.replication;
+        let (id, offset) = (replication.identity().id, replication.backlog.end());
+        call.reply.simple(&format!("FULLRESYNC {id} {offset}"));
+        call.then = Then::SendDump;
+        return Ok(());
+    }
+    // Before the backlog is looked at: it is not dropped while there is a replica.
+    become_replica(call);
+    let id = call.argument(1);
+    let (replication, statistics) = (&call.server.replication, &call.server.statistics);
+    let offset = u64::try_from(first.saturating_sub(1)).ok();
+    let reader = offset.and_then(|offset| replication.continue_for(id, offset));
+    call.then = Then::Synchronize(match reader {
+        Some(reader) => {
+            statistics.partial_syncs.fetch_add(1, Relaxed);
+            let reply = match call.session.sync.knows_new_id {
+                true => format!("+CONTINUE {}\r\n", replication.identity().id),
+                false => "+CONTINUE\r\n".to_string(),
+            };
+            SyncStart::Partial { reader, reply }
+        }
+        None => {
+            if id != b"?" {
+                statistics.refused_partial_syncs.fetch_add(1, Relaxed);
+            }
+            SyncStart::Full(manner(call, true))
+        }
+    });
     Ok(())
 }
 
 fn check_sync(call: &Call) -> CommandResult {
-    if !call.reply.is_empty() {
-        return Err(CommandError::err(
+    match call.reply.is_empty() {
+        true => Ok(()),
+        false => Err(CommandError::err(
             "SYNC and PSYNC are invalid with pending output",
-        ));
+        )),
     }
-    if !call.session.sync.rdb_only {
-        return Err(CommandError::err(
-            "Replication is not built yet. A dump can be had: REPLCONF rdb-only 1 before SYNC, or redis-cli --rdb",
-        ));
+}
+
+/// Lists the client among the replicas.
+fn become_replica(call: &mut Call) {
+    let (client, sync) = (call.session.client.clone(), &mut call.session.sync);
+    let now_ms = clock::unix_ms();
+    let replica = Replica::new(client, sync.port, sync.address.clone(), now_ms);
+    let replica = sync.replica.insert(Arc::new(replica));
+    call.server.replication.replicas.add(replica);
+}
+
+fn manner(call: &Call, knows_psync: bool) -> SyncManner {
+    SyncManner {
+        knows_psync,
+        knows_eof_mark: call.session.sync.knows_eof_mark,
     }
-    Ok(())
 }

@@ -249,7 +249,7 @@ fn wish(
         states,
         group: None,
         destination: None,
-        awaited: None,
+        goal: None,
         attempt: Box::new(attempt),
         until,
         not_waited: Reply::null_array,

@@ -87,6 +87,15 @@ fn check(
     {
         return Err(CommandError::StopWrites(refusal));
     }
+    let most_lag_s = server.config.min_replicas_max_lag.get();
+    let wanted_replicas = server.config.min_replicas_to_write.get();
+    if wanted_replicas > 0
+        && most_lag_s > 0
+        && (server.replication.replicas.good() as i64) < wanted_replicas
+        && does(WRITE)
+    {
+        return Err(CommandError::NoReplicas);
+    }
     if server.loading.is_under_way() && !spec.has(LOADING) {
         return Err(CommandError::Loading);
     }

@@ -16,12 +16,10 @@ use crate::command::spec::READONLY;
 use crate::keyspace::db::Db;
 use crate::keyspace::waiters::SharedWaiter;
 use crate::resp::reply::Reply;
-use crate::state::Server;
 use crate::state::acl::Context;
-use crate::state::append_only::durability;
 use crate::state::clients::Client;
 use crate::state::tracking::Tracking;
-use crate::state::waiting::{AwaitedBlocks, Outcome, Permit, Refusal, Wait, Waiting, Wish};
+use crate::state::waiting::{Outcome, Permit, Refusal, Wait, Waiting, Wish};
 use crate::util::clock;
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
@@ -39,8 +37,8 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
     let session = &mut *call.session;
     if session.transaction.is_running {
         // No other client could fill the key meanwhile.
-        match wish.awaited {
-            Some(blocks) => answer_awaited(call.server, blocks, call.reply),
+        match &wish.goal {
+            Some(goal) => drop((goal.answer)(call.reply)),
             None => (wish.not_waited)(call.reply),
         }
         return Ok(());
@@ -56,8 +54,8 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
     };
     let wait = Wait::new(client, wish, permit, keys, protocol, doorbell);
     let wait = Arc::new(wait);
-    if let Some(blocks) = wait.wish.awaited.filter(|blocks| blocks.is_wanted) {
-        call.server.append_only.durability.join(blocks, &wait);
+    if let Some(goal) = &wait.wish.goal {
+        call.server.progress.join(goal.clone(), &wait);
     }
     let waiter: SharedWaiter = wait.clone();
     call.then = Then::Wait(Waiting {
@@ -66,12 +64,6 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
         wants_reply: session.reply_mode == ReplyMode::On,
     });
     Ok(())
-}
-
-/// Answers a client that waits no more for blocks of the change log.
-fn answer_awaited(server: &Server, blocks: AwaitedBlocks, reply: &mut Reply) {
-    let is_durable = server.append_only.durability.has(blocks.end);
-    durability::write_answer(is_durable, reply);
 }
 
 /// A wish of a client that tracks what it reads. It may be told of the change that serves it before it has the value,
@@ -131,8 +123,8 @@ impl Engine {
                 fail(&refusal.text, false);
             }
             Outcome::Unblocked => fail(&CommandError::Unblocked.text(), true),
-            Outcome::TimedOut => match wait.wish.awaited {
-                Some(blocks) => answer_awaited(self, blocks, reply),
+            Outcome::TimedOut => match &wait.wish.goal {
+                Some(goal) => drop((goal.answer)(reply)),
                 None => (wait.wish.timed_out)(reply),
             },
             Outcome::Pending | Outcome::Gone => {}

@@ -226,15 +226,17 @@ fn spublish(call: &mut Call) -> CommandResult {
 fn publish_to(call: &mut Call, kind: Kind) {
     let (channel, message) = (call.argument(1), call.argument(2));
     let pubsub = &call.server.pubsub;
-    let receivers = match (&mut call.session.transaction.held, kind) {
-        (Some(held), _) => {
-            held.hold(kind, channel, message);
-            pubsub.receivers(kind, channel)
-        }
-        (None, Kind::ShardChannel) => pubsub.publish_to_shard(channel, message),
-        (None, _) => pubsub.publish(channel, message),
+    if let Some(held) = &mut call.session.transaction.held {
+        held.hold(kind, channel, message);
+        return call.reply.count(pubsub.receivers(kind, channel));
+    }
+    let receivers = match kind {
+        Kind::ShardChannel => pubsub.publish_to_shard(channel, message),
+        Kind::Channel | Kind::Pattern => pubsub.publish(channel, message),
     };
     call.reply.count(receivers);
+    let listeners = &call.server.keyspace.listeners;
+    listeners.record_for_replicas(call.session.database, call.arguments);
 }
 
 /// ```text

@@ -1,7 +1,8 @@
 //! What a script has said and caused, until it ends: a script may be taken back, and what was sent or counted could not
 //! be.
 
-use crate::state::pubsub::{Kind, PubSub};
+use crate::state::Server;
+use crate::state::pubsub::Kind;
 use crate::state::tracking::Tracking;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 
@@ -72,13 +73,22 @@ impl HeldBack {
         }
     }
 
-    /// Sends the messages that come before this event.
-    pub fn send_before(&mut self, news: usize, pubsub: &PubSub) {
+    /// Sends the messages that come before this event, to replicas too. `database` is that of the script.
+    pub fn send_before(&mut self, news: usize, server: &Server, database: usize) {
         while let Some(message) = self.messages.front().filter(|next| next.after_news <= news) {
-            match message.kind {
-                Kind::ShardChannel => pubsub.publish_to_shard(&message.channel, &message.content),
-                Kind::Channel | Kind::Pattern => pubsub.publish(&message.channel, &message.content),
+            let (pubsub, channel, content) = (&server.pubsub, &*message.channel, &*message.content);
+            let command: &[u8] = match message.kind {
+                Kind::ShardChannel => {
+                    pubsub.publish_to_shard(channel, content);
+                    b"SPUBLISH"
+                }
+                Kind::Channel | Kind::Pattern => {
+                    pubsub.publish(channel, content);
+                    b"PUBLISH"
+                }
             };
+            let listeners = &server.keyspace.listeners;
+            listeners.record_for_replicas(database, &[command, channel, content]);
             self.messages.pop_front();
         }
     }

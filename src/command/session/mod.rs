@@ -13,6 +13,7 @@ use crate::state::acl::Account;
 use crate::state::clients::Client;
 use crate::state::monitors::Monitoring;
 use crate::state::pubsub::Subscriptions;
+use crate::state::replication::replicas::Replica;
 use crate::state::tracking::Mode;
 use crate::util::doorbell::Doorbell;
 use std::sync::Arc;
@@ -34,7 +35,7 @@ pub struct Session {
     pub subscriptions: Subscriptions,
     /// Its place among the monitors, after MONITOR.
     pub monitoring: Option<Monitoring>,
-    /// What dump it would want.
+    /// As what it would be synchronised, or is.
     pub sync: SyncOptions,
     /// How it tracks what it reads, if it does: what other threads see in the client.
     pub tracking: Option<Mode>,
@@ -65,15 +66,23 @@ pub enum ReplyMode {
     Skip,
 }
 
-/// What a client says of itself before it asks for a dump.
-#[derive(Clone, Copy, Debug, Default)]
+/// What a client says of itself (REPLCONF) before it asks for a snapshot, and what it is then.
+#[derive(Clone, Debug, Default)]
 pub struct SyncOptions {
-    /// It wants the dump alone, and no changes after it.
+    /// It wants a dump alone, and no changes after it.
     pub rdb_only: bool,
     /// It finds the end by a mark, so the length need not be known before.
     pub knows_eof_mark: bool,
+    /// It takes another replication id when its connection is continued (`psync2`).
+    pub knows_new_id: bool,
     /// It wants no keys.
     pub without_keys: bool,
+    /// The port at which it serves clients; 0 if it has not said so.
+    pub port: u16,
+    /// The address that it wants to be known by; empty if it has not said so.
+    pub address: String,
+    /// The replica that it has become.
+    pub replica: Option<Arc<Replica>>,
 }
 
 impl Session {

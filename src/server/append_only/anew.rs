@@ -6,6 +6,7 @@ use super::load;
 use crate::aof::Folder;
 use crate::command::execute::Engine;
 use crate::keyspace::gate;
+use crate::keyspace::listeners::Recorder;
 use crate::keyspace::view::View;
 use crate::state::append_only::Mode;
 use crate::util::clock;
@@ -51,14 +52,19 @@ fn load_claimed(engine: &Engine) -> Result<(), String> {
     keyspace.alarm.suspend(true);
     let mut all = engine.locks.write_all(View::from(clock::unix_ms()));
     keyspace.gate.close();
-    keyspace.listeners.set_recorded(false);
+    keyspace
+        .listeners
+        .set_recorded(Recorder::AppendOnlyFile, false);
     all.clear_all();
     drop(all);
     gate::pass(true);
     engine.scripts.libraries.flush(|| {});
     let loaded = sync().and_then(|()| load(engine, &folder).map(drop));
     gate::pass(false);
-    keyspace.listeners.set_recorded(state.mode() != Mode::Off);
+    let is_on = state.mode() != Mode::Off;
+    keyspace
+        .listeners
+        .set_recorded(Recorder::AppendOnlyFile, is_on);
     keyspace.alarm.suspend(false);
     engine.loading.end();
     keyspace.gate.open();

@@ -9,8 +9,8 @@
 //! wait if the appender itself has been stuck for a second, in a write or behind a switch of the increments: it notes
 //! when it looks, and they see it.
 
-use super::log_file::{LogFile, Unsynced};
 use crate::command::execute::Engine;
+use crate::server::log_feed::{LogFeed, Unsynced};
 use crate::state::append_only::{FsyncPolicy, LATEST, Mode};
 use crate::state::change_log::Hold;
 use crate::util::{clock, system_message};
@@ -32,7 +32,7 @@ pub struct Appender<'a> {
     /// The server.
     pub engine: &'a Engine,
     /// The file.
-    pub file: &'a LogFile,
+    pub feed: &'a LogFeed,
     /// Hands the file to the syncer, which is idle whenever this is used.
     pub to_sync: SyncSender<Unsynced>,
     /// When the first block was written that the syncer is busy with.
@@ -72,7 +72,11 @@ impl Appender<'_> {
             self.syncing_since = None;
             state.forget_look();
             state.log.release(Hold::Late);
-            return Rest::UntilThereIsMore;
+            // For replicas.
+            return match self.feed.write_out() {
+                true => Rest::Short,
+                false => Rest::UntilThereIsMore,
+            };
         }
         if policy == FsyncPolicy::Always {
             state.forget_look();
@@ -90,7 +94,7 @@ impl Appender<'_> {
             FsyncPolicy::EverySecond => {}
             FsyncPolicy::Always | FsyncPolicy::No => state.forget_look(),
         }
-        let has_written = self.file.write_out();
+        let has_written = self.feed.write_out();
         if policy == FsyncPolicy::EverySecond {
             self.sync_if_due();
         }
@@ -109,8 +113,8 @@ impl Appender<'_> {
         }
         self.syncing_since = None;
         let is_due = |since: Instant| since.elapsed() >= SYNC_AFTER;
-        if self.file.unsynced_since().is_some_and(is_due)
-            && let Some(unsynced) = self.file.take_unsynced()
+        if self.feed.unsynced_since().is_some_and(is_due)
+            && let Some(unsynced) = self.feed.take_unsynced()
         {
             self.syncing_since = Some(unsynced.since);
             state.figures.is_syncing.store(true, Relaxed);

@@ -1,8 +1,8 @@
-//! The append-only file: how it is loaded, written, synced and rewritten. Its bytes are those of [`aof`](crate::aof).
+//! The append-only file: how it is loaded, written, synced and rewritten. Its bytes are those of [`aof`](crate::aof);
+//! they come from the change log through the [`log_feed`](super::log_feed).
 //!
 //! | file | what it does | thread |
 //! |---|---|---|
-//! | [`log_file`] | reads the change log and writes it to the increment | all that follow, and clients' threads |
 //! | [`appender`] | writes and syncs all the time, unless clients' threads do it | appender, syncer |
 //! | [`rewriter`] | turns the file on and off, and rewrites it | rewriter |
 //! | [`base`] | writes a base | rewriter |
@@ -11,19 +11,19 @@
 //! | [`until`] | loads them as they were at an earlier moment | main, at the start |
 //! | [`anew`] | loads them while the server runs: DEBUG LOADAOF | a client's thread |
 //!
-//! The appender and the syncer begin when the file is first turned on.
+//! The appender and the syncer begin when the file is first turned on, or the first replica comes.
 
 pub mod anew;
 pub mod appender;
 pub mod base;
 pub mod location;
-pub mod log_file;
 pub mod replay;
 pub mod rewriter;
 #[cfg(test)]
 mod tests;
 pub mod until;
 
+use super::log_feed::LogFeed;
 use super::start::spawn;
 use crate::aof::Folder;
 use crate::command::execute::Engine;
@@ -31,7 +31,6 @@ use crate::keyspace::view::View;
 use crate::state::append_only::Mode;
 use crate::util::system_message;
 use appender::Appender;
-use log_file::LogFile;
 use replay::Manner;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
@@ -81,15 +80,15 @@ pub fn finish(engine: &Engine) {
 ///
 /// # Errors
 /// The line for the log.
-fn spawn_writers(engine: &Arc<Engine>, file: &Arc<LogFile>) -> Result<(), String> {
+pub(super) fn spawn_writers(engine: &Arc<Engine>, feed: &Arc<LogFeed>) -> Result<(), String> {
     let (to_sync, requests) = sync_channel(1);
     let for_syncer = engine.clone();
     spawn("syncer", move || appender::sync_all(&for_syncer, &requests))?;
-    let (engine, file) = (engine.clone(), file.clone());
+    let (engine, feed) = (engine.clone(), feed.clone());
     spawn("appender", move || {
         let appender = Appender {
             engine: &engine,
-            file: &file,
+            feed: &feed,
             to_sync,
             syncing_since: None,
         };

@@ -17,13 +17,14 @@
 //! 3. If a rewrite fails, the files before it go on being valid, and being written.
 
 use super::base;
-use super::log_file::LogFile;
 use crate::aof::{Folder, Increment};
 use crate::command::execute::Engine;
+use crate::keyspace::listeners::Recorder;
 use crate::keyspace::view::View;
 use crate::server::dump::Image;
+use crate::server::log_feed::LogFeed;
 use crate::state::append_only::rewrites::Task;
-use crate::state::append_only::{Mode, durability};
+use crate::state::append_only::{Mode, TURNED_OFF};
 use crate::util::clock;
 use std::io;
 use std::path::Path;
@@ -38,29 +39,26 @@ const PERIOD: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct Rewriter {
     engine: Arc<Engine>,
-    file: Arc<LogFile>,
+    feed: Arc<LogFeed>,
     /// The folder, with what its manifest said when it was last read or replaced.
     pub folder: Folder,
     /// Whether the manifest has been read, or there is none.
     is_read: bool,
     /// The increment for the next rewrite that begins anew.
     prepared: Option<Increment>,
-    /// Whether the threads run that write the log.
-    has_threads: bool,
 }
 
 impl Rewriter {
     /// The rewriter of a server whose append-only file is off. The folder is not looked at yet.
-    pub fn new(engine: &Arc<Engine>, file: &Arc<LogFile>, folder: Folder) -> Rewriter {
+    pub fn new(engine: &Arc<Engine>, feed: &Arc<LogFeed>, folder: Folder) -> Rewriter {
         let path = folder.path().to_path_buf();
         engine.append_only.folder.get_or_init(|| path);
         Rewriter {
             engine: engine.clone(),
-            file: file.clone(),
+            feed: feed.clone(),
             folder,
             is_read: false,
             prepared: None,
-            has_threads: false,
         }
     }
 
@@ -124,7 +122,7 @@ impl Rewriter {
         let engine = self.engine.clone();
         let state = &engine.append_only;
         self.folder.remove_temporaries()?;
-        let begun = self.spawn_threads();
+        let begun = self.feed.ensure_threads();
         begun.map_err(io::Error::other)?;
         if self.folder.manifest().files().next().is_none() {
             engine.log.notice(format_args!(
@@ -135,25 +133,18 @@ impl Rewriter {
         } else {
             self.remove_history();
             let increment = self.folder.open_increment()?;
-            self.file.begin_at(state.end(), increment);
+            self.feed.begin(increment);
             let base = self.folder.manifest().base();
             let base_bytes = base.map_or(0, |base| self.folder.bytes_of(base));
             state.figures.base_bytes.store(base_bytes, Relaxed);
             let bytes = self.folder.bytes();
             state.figures.current_bytes.store(bytes, Relaxed);
-            engine.keyspace.listeners.set_recorded(true);
+            let listeners = &engine.keyspace.listeners;
+            listeners.set_recorded(Recorder::AppendOnlyFile, true);
         }
         state.set_mode(Mode::On);
         state.durability.set_base(true);
         self.engine.apply_fsync_policy();
-        Ok(())
-    }
-
-    fn spawn_threads(&mut self) -> Result<(), String> {
-        if !self.has_threads {
-            super::spawn_writers(&self.engine, &self.file)?;
-            self.has_threads = true;
-        }
         Ok(())
     }
 
@@ -168,7 +159,7 @@ impl Rewriter {
         // Fails if the folder cannot be written.
         let prepared = self.folder.prepare_increment();
         self.prepared = Some(prepared.map_err(|error| error.to_string())?);
-        self.spawn_threads()?;
+        self.feed.ensure_threads()?;
         let state = &self.engine.append_only;
         if state.set_fsync_failure(None) | state.set_write_failure(None) {
             let text = "AOF reopen, just ignore the last error.";
@@ -187,17 +178,16 @@ impl Rewriter {
             return;
         }
         let all = self.engine.locks.write_all(View::from(0));
-        self.engine.keyspace.listeners.set_recorded(false);
+        let listeners = &self.engine.keyspace.listeners;
+        listeners.set_recorded(Recorder::AppendOnlyFile, false);
         drop(all);
         // As in Redis, although what they wait for is on the disk in a moment.
-        state
-            .durability
-            .refuse_clients(durability::TURNED_OFF.as_bytes());
+        self.engine.progress.refuse(TURNED_OFF.as_bytes());
         if let Err(error) = state.durability.write_and_sync() {
             let line = format_args!("Fail to fsync the AOF file: {error}");
             self.engine.log.warning(line);
         }
-        self.file.end();
+        self.feed.end();
         self.prepared = None;
         self.folder.abandon_prepared();
         let state = &self.engine.append_only;
@@ -293,9 +283,10 @@ impl Rewriter {
         // A user may have removed the folder while the server runs.
         self.folder.create()?;
         let engine = self.engine.clone();
-        let image = Image::take(&engine, |_, end| self.file.divide(end));
-        let begin = || self.folder.begin_increment();
-        self.file.switch_at(image.snapshot.journal_end, begin)?;
+        let feed = self.feed.clone();
+        let division = feed.begin_division();
+        let image = Image::take(&engine, |_, end| division.divide(end));
+        division.switch(|| self.folder.begin_increment())?;
         let is_rdb = self.write_base(&image)?;
         self.folder.replace_base(is_rdb)?;
         self.conclude();
@@ -309,11 +300,14 @@ impl Rewriter {
             Some(increment) => increment,
             None => self.folder.prepare_increment()?,
         };
+        let feed = self.feed.clone();
+        let division = feed.begin_division();
         let image = Image::take(&engine, |keyspace, end| {
-            keyspace.listeners.set_recorded(true);
-            self.file.divide(end);
+            let listeners = &keyspace.listeners;
+            listeners.set_recorded(Recorder::AppendOnlyFile, true);
+            division.divide(end);
         });
-        self.file.begin_at(image.snapshot.journal_end, increment);
+        division.begin(increment);
         self.engine.apply_fsync_policy();
         let is_rdb = self.write_base(&image)?;
         self.folder.begin_anew(is_rdb)?;
@@ -357,7 +351,7 @@ impl Rewriter {
         let figures = &self.engine.append_only.figures;
         let base = self.folder.manifest().base();
         let base_bytes = base.map_or(0, |base| self.folder.bytes_of(base));
-        let bytes = base_bytes + self.file.increment_bytes();
+        let bytes = base_bytes + self.feed.increment_bytes();
         figures.current_bytes.store(bytes, Relaxed);
         figures.base_bytes.store(bytes, Relaxed);
         self.remove_history();

@@ -1,11 +1,11 @@
 //! The append-only file of an engine without sockets, on a disk that fails when the test says so.
 
-use super::log_file::LogFile;
 use super::replay::{self, Manner};
 use super::rewriter::Rewriter;
 use crate::aof::{self, Folder};
 use crate::command::execute::Engine;
 use crate::command::execute::replay::Replayer;
+use crate::server::log_feed::LogFeed;
 use crate::state::WriteRefusal;
 use crate::state::append_only::Mode;
 use crate::state::append_only::durability::LogWriter;
@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 /// An engine whose append-only file lies on a test disk.
 struct Stage {
     engine: Arc<Engine>,
-    file: Arc<LogFile>,
+    feed: Arc<LogFeed>,
     rewriter: Rewriter,
     disk: Arc<TestDisk>,
 }
@@ -43,13 +43,13 @@ impl Stage {
         let engine = Arc::new(Engine::new(config, None));
         let log = engine.append_only.log.clone();
         engine.keyspace.listeners.set_journal(log);
-        let file = Arc::new(LogFile::new(&engine));
-        engine.append_only.durability.set_writer(file.clone());
+        let feed = Arc::new(LogFeed::new(&engine));
+        engine.append_only.durability.set_writer(feed.clone());
         let folder = Folder::new(disk.clone(), disk.directory.clone(), PREFIX);
-        let rewriter = Rewriter::new(&engine, &file, folder);
+        let rewriter = Rewriter::new(&engine, &feed, folder);
         let mut stage = Stage {
             engine,
-            file,
+            feed,
             rewriter,
             disk,
         };
@@ -117,12 +117,12 @@ fn after_a_failed_fsync_a_new_file_is_begun() {
     assert!(state.has_fsync_failed());
     stage.disk.failing.set("");
     // It is not tried again on the old file: only a rewrite helps.
-    stage.file.write_out();
+    stage.feed.write_out();
     assert!(state.has_fsync_failed());
     stage.rewriter.rewrite();
     assert_eq!(stage.engine.write_refusal(), None);
     stage.run(&["APPEND", "k", "3"]);
-    stage.file.write_and_sync().expect("nothing fails");
+    stage.feed.write_and_sync().expect("nothing fails");
     assert_eq!(stage.loaded("k").as_deref(), Some(&b"23"[..]));
 }
 
@@ -130,14 +130,14 @@ fn after_a_failed_fsync_a_new_file_is_begun() {
 fn what_cannot_be_written_is_written_later() {
     let stage = Stage::new("no");
     stage.run(&["SET", "k", "1"]);
-    stage.file.write_out();
+    stage.feed.write_out();
     stage.disk.failing.set("write");
     stage.run(&["APPEND", "k", "2"]);
-    stage.file.write_out();
+    stage.feed.write_out();
     assert!(stage.engine.append_only.has_failed());
     assert_eq!(stage.loaded("k").as_deref(), Some(&b"1"[..]));
     stage.disk.failing.set("");
-    stage.file.write_out();
+    stage.feed.write_out();
     assert!(!stage.engine.append_only.has_failed());
     assert_eq!(stage.loaded("k").as_deref(), Some(&b"12"[..]));
 }
@@ -176,7 +176,7 @@ fn a_manifest_that_cannot_be_replaced_harms_nothing() {
         stage.rewriter.rewrite();
         stage.run(&["APPEND", "k", "2"]);
         stage.disk.failing.set("");
-        stage.file.write_and_sync().expect("nothing fails");
+        stage.feed.write_and_sync().expect("nothing fails");
     }
     assert_eq!(stage.loaded("k").as_deref(), Some(&b"122222"[..]));
     stage.rewriter.rewrite();

@@ -1,5 +1,4 @@
-//! Which blocks of the change log are on the disk, and who waits for that: replies under `appendfsync always`, and
-//! clients that have sent WAITAOF.
+//! Which blocks of the change log are on the disk, and the replies that wait for that (`appendfsync always`).
 //!
 //! Under `always` a reply leaves when everything that was appended before it is on the disk. One fsync serves all that
 //! wait (group commit). The first thread that comes is the leader: it writes and syncs for all. Replies that come
@@ -29,12 +28,11 @@
 //! 3. Whenever a leader is done and something still waits, a thread is woken that leads next.
 //!
 //! # Thread safety
-//! A thread that waits or leads holds no lock. The mutex is held for a few lines; under it, only doorbells are rung,
-//! and the outcomes of clients' waits set.
+//! A thread that waits or leads holds no lock. The mutex is held for a few lines; under it, the clients are served that
+//! wait for [progress](crate::state::progress).
 
-use crate::resp::reply::Reply;
 use crate::state::clients::Client;
-use crate::state::waiting::{AwaitedBlocks, Outcome, Wait};
+use crate::state::progress::Progress;
 use std::collections::VecDeque;
 use std::fmt;
 use std::io;
@@ -89,10 +87,6 @@ pub struct Committed {
     pub durable: u64,
 }
 
-/// What WAITAOF answers when the append-only file is off.
-pub const TURNED_OFF: &str =
-    "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
-
 /// Which blocks are on the disk.
 #[derive(Debug, Default)]
 pub struct Durability {
@@ -110,6 +104,8 @@ pub struct Durability {
     /// Replies were sent.
     are_sent: Condvar,
     writer: OnceLock<Arc<dyn LogWriter>>,
+    /// The clients that have sent WAITAOF.
+    progress: Arc<Progress>,
 }
 
 #[derive(Debug, Default)]
@@ -121,8 +117,6 @@ struct Group {
     replies: VecDeque<Deferred>,
     /// Rests of replies that sockets did not take, and the replies behind them.
     late: VecDeque<Deferred>,
-    /// The clients that wait.
-    clients: Vec<(AwaitedBlocks, Arc<Wait>)>,
     /// How many replies the last leader sent, and found waiting when it was done: about how many clients wait for the
     /// disk.
     crowd: usize,
@@ -143,6 +137,14 @@ struct Deferred {
 }
 
 impl Durability {
+    /// Nothing is on the disk. `progress` has the clients that wait for it.
+    pub fn new(progress: Arc<Progress>) -> Durability {
+        Durability {
+            progress,
+            ..Durability::default()
+        }
+    }
+
     /// Sets what writes the log, once and for all.
     pub fn set_writer(&self, writer: Arc<dyn LogWriter>) {
         let already = self.writer.set(writer);
@@ -398,7 +400,7 @@ impl Durability {
     fn advance_group(&self, group: &mut Group, committed: Committed) {
         let Committed { written, durable } = committed;
         let released = self.released.fetch_max(written, Release).max(written);
-        let durable = self.durable.fetch_max(durable, Release).max(durable);
+        self.durable.fetch_max(durable, Release);
         let is_over = group.is_over;
         group.threads.retain(|(wanted, thread)| {
             let is_done = *wanted <= released || is_over;
@@ -407,31 +409,7 @@ impl Durability {
             }
             !is_done
         });
-        let has_base = self.has_base.load(Acquire);
-        group.clients.retain(|(wanted, wait)| {
-            let is_done = has_base && wanted.is_all && wanted.end <= durable;
-            if is_done {
-                let mut reply = Reply::new(wait.protocol);
-                write_answer(true, &mut reply);
-                end(wait, Outcome::Served(reply));
-            }
-            !is_done && wait.is_pending()
-        });
-    }
-
-    /// Lets a client wait until these blocks are on the disk.
-    pub fn join(&self, blocks: AwaitedBlocks, wait: &Arc<Wait>) {
-        let group = &mut self.lock();
-        group.clients.push((blocks, wait.clone()));
-        // Its blocks may have reached the disk since it looked.
-        self.advance_group(group, Committed::default());
-    }
-
-    /// Ends the waits of all clients with this error: the file is turned off.
-    pub fn refuse_clients(&self, text: &[u8]) {
-        for (_, wait) in self.lock().clients.drain(..) {
-            end(&wait, Outcome::Failed(text.to_vec()));
-        }
+        self.progress.look();
     }
 
     fn lock(&self) -> MutexGuard<'_, Group> {
@@ -472,19 +450,6 @@ impl Group {
             thread.unpark();
         }
     }
-}
-
-fn end(wait: &Wait, outcome: Outcome) {
-    if wait.end(outcome) {
-        wait.doorbell.ring();
-    }
-}
-
-/// The reply to WAITAOF: whether the file of this server has what was asked for, and how many replicas' files have it.
-pub fn write_answer(is_durable: bool, reply: &mut Reply) {
-    reply.array(2);
-    reply.integer(is_durable.into());
-    reply.integer(0);
 }
 
 #[cfg(test)]

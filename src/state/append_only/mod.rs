@@ -14,6 +14,7 @@ pub mod durability;
 pub mod rewrites;
 
 use crate::state::change_log::ChangeLog;
+use crate::state::progress::Progress;
 use durability::Durability;
 use rewrites::Rewrites;
 use std::path::PathBuf;
@@ -57,6 +58,10 @@ impl FsyncPolicy {
         }
     }
 }
+
+/// What WAITAOF answers when the append-only file is off.
+pub const TURNED_OFF: &str =
+    "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
 
 /// No time at all.
 const NEVER: i64 = i64::MAX;
@@ -123,11 +128,12 @@ impl Failure {
     }
 }
 
-impl Default for AppendOnly {
-    fn default() -> AppendOnly {
+impl AppendOnly {
+    /// The append-only file is off. `progress` has the clients that wait for the disk.
+    pub fn new(progress: &Arc<Progress>) -> AppendOnly {
         AppendOnly {
             log: Arc::default(),
-            durability: Arc::default(),
+            durability: Arc::new(Durability::new(progress.clone())),
             rewrites: Rewrites::default(),
             folder: OnceLock::new(),
             figures: Figures::default(),
@@ -137,19 +143,7 @@ impl Default for AppendOnly {
             fsync_failure: Failure::default(),
         }
     }
-}
 
-impl Figures {
-    /// Sleeps as DEBUG AOF-FLUSH-SLEEP wants it.
-    pub fn sleep_before_flush(&self) {
-        let micros = self.flush_sleep_us.load(Relaxed);
-        if micros > 0 {
-            thread::sleep(Duration::from_micros(micros));
-        }
-    }
-}
-
-impl AppendOnly {
     /// The number after that of the last block of the log.
     #[inline]
     pub fn end(&self) -> u64 {
@@ -220,5 +214,15 @@ impl AppendOnly {
         self.write_failure
             .words()
             .or_else(|| self.fsync_failure.words())
+    }
+}
+
+impl Figures {
+    /// Sleeps as DEBUG AOF-FLUSH-SLEEP wants it.
+    pub fn sleep_before_flush(&self) {
+        let micros = self.flush_sleep_us.load(Relaxed);
+        if micros > 0 {
+            thread::sleep(Duration::from_micros(micros));
+        }
     }
 }

@@ -35,10 +35,11 @@
 
 mod reader;
 
-pub use self::reader::LogReader;
+pub use self::reader::{LogReader, Run};
 use crate::aof::commands::write_select;
 use crate::keyspace::effect::{Effects, Journal};
 use crate::resp::request_writer::write_command;
+use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -56,6 +57,21 @@ thread_local! {
         static THREADS: AtomicUsize = AtomicUsize::new(0);
         THREADS.fetch_add(1, Relaxed) % LANES
     };
+}
+
+thread_local! {
+    /// The number after that of the last block that the thread has appended, 0 for none.
+    static LAST: Cell<u64> = const { Cell::new(0) };
+}
+
+/// The number after that of the last block that the calling thread has appended since it last forgot it; 0 for none.
+pub fn last_of_thread() -> u64 {
+    LAST.get()
+}
+
+/// The calling thread works for another client from now on, which has written nothing.
+pub fn forget_last_of_thread() {
+    LAST.set(0);
 }
 
 /// The effects that have not been read.
@@ -115,6 +131,19 @@ struct Head {
     first_database: usize,
     last_database: usize,
     is_transaction: bool,
+    /// Whether it changes nothing, and is in no file.
+    is_for_replicas: bool,
+}
+
+/// What a block holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BlockKind {
+    /// Commands that change keys.
+    Changes,
+    /// Such commands, between MULTI and EXEC.
+    Transaction,
+    /// A command that changes nothing.
+    ForReplicas,
 }
 
 impl Default for ChangeLog {
@@ -203,8 +232,8 @@ impl ChangeLog {
     /// Appends a block; `write` writes its bytes.
     fn append_block(
         &self,
+        kind: BlockKind,
         databases: (usize, usize),
-        is_transaction: bool,
         write: impl FnOnce(&mut Vec<u8>),
     ) {
         let lane = &self.lanes[LANE.with(|lane| *lane)];
@@ -217,8 +246,10 @@ impl ChangeLog {
             len: blocks.bytes.len() - before,
             first_database: databases.0,
             last_database: databases.1,
-            is_transaction,
+            is_transaction: kind == BlockKind::Transaction,
+            is_for_replicas: kind == BlockKind::ForReplicas,
         };
+        LAST.set(head.number + 1);
         blocks.push(head);
         let is_full = blocks.bytes.len() >= FULL_BYTES;
         drop(blocks);
@@ -241,7 +272,11 @@ impl Journal for ChangeLog {
             .iter()
             .next_back()
             .map_or(first, |(database, _)| database);
-        self.append_block((first, last), effects.is_transaction(), |out| {
+        let kind = match effects.is_transaction() {
+            true => BlockKind::Transaction,
+            false => BlockKind::Changes,
+        };
+        self.append_block(kind, (first, last), |out| {
             out.extend_from_slice(bytes);
             let mut selected = first;
             for (database, bytes) in commands {
@@ -254,7 +289,13 @@ impl Journal for ChangeLog {
     }
 
     fn append_command(&self, database: usize, arguments: &[&[u8]]) {
-        self.append_block((database, database), false, |out| {
+        self.append_block(BlockKind::Changes, (database, database), |out| {
+            write_command(out, arguments).expect("a Vec takes everything");
+        });
+    }
+
+    fn append_for_replicas(&self, database: usize, arguments: &[&[u8]]) {
+        self.append_block(BlockKind::ForReplicas, (database, database), |out| {
             write_command(out, arguments).expect("a Vec takes everything");
         });
     }
@@ -299,6 +340,7 @@ impl Head {
             && self.last_database == block.first_database
             && !self.is_transaction
             && !block.is_transaction
+            && self.is_for_replicas == block.is_for_replicas
     }
 }
 

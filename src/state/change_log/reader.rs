@@ -22,8 +22,6 @@ pub struct LogReader {
     early: BTreeMap<u64, (Head, Vec<u8>)>,
     /// The number of the block that comes next.
     next: u64,
-    /// The database that is selected where the reader is; `None` at the beginning of a file.
-    selected: Option<usize>,
 }
 
 /// No run begins with a number.
@@ -38,6 +36,13 @@ struct Taken {
     bytes_read: usize,
 }
 
+/// Blocks with numbers in a row that need nothing between them.
+#[derive(Debug)]
+pub struct Run<'a> {
+    head: Head,
+    bytes: &'a [u8],
+}
+
 impl LogReader {
     /// Reads from the end of the log on. What is in the lanes is dropped.
     pub fn new(log: Arc<ChangeLog>) -> LogReader {
@@ -48,7 +53,6 @@ impl LogReader {
             lanes: Vec::new(),
             early: BTreeMap::new(),
             next,
-            selected: None,
             log,
         }
     }
@@ -58,25 +62,20 @@ impl LogReader {
         self.next
     }
 
-    /// What follows goes into a new file.
-    pub fn forget_selected(&mut self) {
-        self.selected = None;
-    }
-
-    /// Appends what can be read of the blocks before a number to `out`, as it goes over the wire. `end` says which
-    /// number that is, when the blocks have been taken out of the lanes: so it may be set by a thread that holds the
-    /// locks of all shards, and no block that comes after that is read.
-    pub fn read_before(&mut self, end: impl FnOnce() -> u64, out: &mut Vec<u8>) {
+    /// Gives what can be read of the blocks before a number to `sink`. `end` says which number that is, when the blocks
+    /// have been taken out of the lanes: so it may be set by a thread that holds the locks of all shards, and no block
+    /// that comes after that is read.
+    pub fn read_before(&mut self, end: impl FnOnce() -> u64, mut sink: impl FnMut(Run<'_>)) {
         self.take_all();
         let end = end();
-        self.write_early(end, out);
+        self.give_early(end, &mut sink);
         let lanes = std::mem::take(&mut self.lanes);
         let mut taken = std::mem::take(&mut self.taken);
         for lane in lanes.iter().filter(|lane| **lane != NO_LANE) {
             let (head, bytes) = taken[*lane as usize].next();
             if head.number == self.next && self.next < end {
-                self.write(&head, bytes, out);
-                self.write_early(end, out);
+                self.give(head, bytes, &mut sink);
+                self.give_early(end, &mut sink);
             } else {
                 self.early.insert(head.number, (head, bytes.to_vec()));
             }
@@ -87,19 +86,19 @@ impl LogReader {
         self.taken.iter_mut().for_each(Taken::clear);
     }
 
-    /// Appends the runs whose turn has come since they were taken out of the lanes.
-    fn write_early(&mut self, end: u64, out: &mut Vec<u8>) {
+    /// Gives the runs whose turn has come since they were taken out of the lanes.
+    fn give_early(&mut self, end: u64, sink: &mut impl FnMut(Run<'_>)) {
         while self.next < end
             && let Some((head, bytes)) = self.early.remove(&self.next)
         {
-            self.write(&head, &bytes, out);
+            self.give(head, &bytes, sink);
         }
     }
 
-    /// Appends the run that comes next.
-    fn write(&mut self, head: &Head, bytes: &[u8], out: &mut Vec<u8>) {
-        self.selected = Some(write_run(head, bytes, self.selected, out));
+    /// Gives the run that comes next.
+    fn give(&mut self, head: Head, bytes: &[u8], sink: &mut impl FnMut(Run<'_>)) {
         self.next += head.blocks;
+        sink(Run { head, bytes });
     }
 
     /// Takes the blocks out of all lanes, and notes where each run begins.
@@ -141,18 +140,25 @@ impl Taken {
     }
 }
 
-/// Writes a run where a database is selected; returns which one is afterwards. As in Redis, MULTI comes before
-/// SELECT.
-fn write_run(head: &Head, bytes: &[u8], selected: Option<usize>, out: &mut Vec<u8>) -> usize {
-    if head.is_transaction {
-        out.extend_from_slice(MULTI);
+impl Run<'_> {
+    /// Whether it is for replicas alone, because it changes nothing.
+    pub fn is_for_replicas(&self) -> bool {
+        self.head.is_for_replicas
     }
-    if selected != Some(head.first_database) {
-        select(head.first_database, out);
+
+    /// Appends the run to `out` as it goes over the wire. `selected` is the database that is selected where it is
+    /// written, and then the one that is selected after it. As in Redis, MULTI comes before SELECT.
+    pub fn write(&self, selected: &mut Option<usize>, out: &mut Vec<u8>) {
+        if self.head.is_transaction {
+            out.extend_from_slice(MULTI);
+        }
+        if *selected != Some(self.head.first_database) {
+            select(self.head.first_database, out);
+        }
+        out.extend_from_slice(self.bytes);
+        if self.head.is_transaction {
+            out.extend_from_slice(EXEC);
+        }
+        *selected = Some(self.head.last_database);
     }
-    out.extend_from_slice(bytes);
-    if head.is_transaction {
-        out.extend_from_slice(EXEC);
-    }
-    head.last_database
 }

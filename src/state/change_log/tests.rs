@@ -3,10 +3,27 @@
 use super::*;
 use std::sync::Arc;
 
-fn read(reader: &mut LogReader) -> String {
-    let mut out = Vec::new();
-    reader.read_before(|| u64::MAX, &mut out);
-    String::from_utf8(out).unwrap()
+/// A reader, and the database that is selected where it writes.
+struct Reading {
+    reader: LogReader,
+    selected: Option<usize>,
+}
+
+impl Reading {
+    fn next(&self) -> u64 {
+        self.reader.next()
+    }
+
+    fn read_before(&mut self, end: u64) -> String {
+        let mut out = Vec::new();
+        let write = |run: Run<'_>| run.write(&mut self.selected, &mut out);
+        self.reader.read_before(|| end, write);
+        String::from_utf8(out).unwrap()
+    }
+}
+
+fn read(reading: &mut Reading) -> String {
+    reading.read_before(u64::MAX)
 }
 
 fn wire(lines: &[&str]) -> String {
@@ -19,10 +36,16 @@ fn wire(lines: &[&str]) -> String {
     lines.iter().map(command).collect()
 }
 
-fn log() -> (Arc<ChangeLog>, LogReader) {
+fn log() -> (Arc<ChangeLog>, Reading) {
     let log = Arc::new(ChangeLog::default());
     let reader = LogReader::new(log.clone());
-    (log, reader)
+    (
+        log,
+        Reading {
+            reader,
+            selected: None,
+        },
+    )
 }
 
 #[test]
@@ -37,7 +60,7 @@ fn commands_come_in_their_order_each_in_its_database() {
     log.append_command(3, &[b"DEL", b"a"]);
     assert_eq!(read(&mut reader), wire(&["DEL a"]));
     // Another file begins.
-    reader.forget_selected();
+    reader.selected = None;
     log.append_command(3, &[b"DEL", b"a"]);
     assert_eq!(read(&mut reader), wire(&["SELECT 3", "DEL a"]));
     assert_eq!(read(&mut reader), "");
@@ -88,6 +111,7 @@ fn no_block_comes_before_its_turn() {
         first_database: 0,
         last_database: 0,
         is_transaction: false,
+        is_for_replicas: false,
     };
     *log.lanes[LANES - 1].lock() = Blocks {
         heads: vec![head],
@@ -109,11 +133,12 @@ fn blocks_behind_a_division_are_kept() {
     let end = log.divide();
     log.append_command(0, &[b"DEL", b"2"]);
     log.append_command(0, &[b"DEL", b"3"]);
-    let mut out = Vec::new();
-    reader.read_before(|| end, &mut out);
-    assert_eq!(out, wire(&["SELECT 0", "DEL 0", "DEL 1"]).into_bytes());
+    assert_eq!(
+        reader.read_before(end),
+        wire(&["SELECT 0", "DEL 0", "DEL 1"])
+    );
     assert_eq!(reader.next(), end);
-    reader.forget_selected();
+    reader.selected = None;
     log.append_command(0, &[b"DEL", b"4"]);
     assert_eq!(
         read(&mut reader),

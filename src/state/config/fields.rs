@@ -21,6 +21,21 @@ pub struct Fields {
     pub maxclients: Number,
     /// Seconds.
     pub repl_timeout: Number,
+    /// Seconds.
+    pub repl_ping_replica_period: Number,
+    pub repl_disable_tcp_nodelay: Flag,
+    /// Bytes.
+    pub repl_backlog_size: Number,
+    /// Seconds; 0 for never.
+    pub repl_backlog_ttl: Number,
+    pub repl_diskless_sync: Flag,
+    /// Seconds.
+    pub repl_diskless_sync_delay: Number,
+    /// 0 for any number.
+    pub repl_diskless_sync_max_replicas: Number,
+    pub min_replicas_to_write: Number,
+    /// Seconds.
+    pub min_replicas_max_lag: Number,
     /// Seconds; 0 for never.
     pub timeout: Number,
     /// Seconds; 0 for never.

@@ -251,7 +251,6 @@ mod tests {
             "bio_cpulist",
             "cluster-enabled",
             "daemonize",
-            "min-replicas-to-write",
             "oom-score-adj",
             "replicaof",
             "server_cpulist",

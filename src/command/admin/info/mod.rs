@@ -11,6 +11,7 @@ macro_rules! line {
 
 mod memory;
 mod persistence;
+mod replication;
 mod stats;
 
 use crate::REDIS_VERSION;
@@ -42,7 +43,7 @@ const SECTIONS: &[Section] = &[
     ("Memory", true, memory::write),
     ("Persistence", true, persistence::write),
     ("Stats", true, stats::write),
-    ("Replication", true, replication),
+    ("Replication", true, replication::write),
     ("CPU", true, processor),
     ("Modules", true, |_, _, _| {}),
     ("Commandstats", false, command_stats),
@@ -171,21 +172,6 @@ fn clients(call: &Call, survey: &Survey, out: &mut String) {
     line!(out, "total_blocking_keys_on_nokey:0");
     // In Redis since 7.4.
     line!(out, "total_watched_keys:{}", survey.watched_keys());
-}
-
-fn replication(call: &Call, _: &Survey, out: &mut String) {
-    line!(out, "role:master");
-    line!(out, "connected_slaves:0");
-    line!(out, "master_failover_state:no-failover");
-    line!(out, "master_replid:{}", call.server.run_id);
-    line!(out, "master_replid2:{}", "0".repeat(40));
-    line!(out, "master_repl_offset:0");
-    line!(out, "second_repl_offset:-1");
-    line!(out, "repl_backlog_active:0");
-    let backlog = call.server.config.show_named("repl-backlog-size");
-    line!(out, "repl_backlog_size:{backlog}");
-    line!(out, "repl_backlog_first_byte_offset:0");
-    line!(out, "repl_backlog_histlen:0");
 }
 
 fn processor(_: &Call, _: &Survey, out: &mut String) {

@@ -50,8 +50,12 @@ fn traffic(server: &Server, out: &mut String) {
         "sync_full:{}",
         server.statistics.full_syncs.load(Relaxed)
     );
-    line!(out, "sync_partial_ok:0");
-    line!(out, "sync_partial_err:0");
+    for (name, count) in [
+        ("sync_partial_ok", &server.statistics.partial_syncs),
+        ("sync_partial_err", &server.statistics.refused_partial_syncs),
+    ] {
+        line!(out, "{name}:{}", count.load(Relaxed));
+    }
     line!(out, "total_reads_processed:{}", sums.reads);
     line!(out, "total_writes_processed:{}", sums.writes);
     line!(out, "io_threaded_reads_processed:0");

@@ -111,7 +111,7 @@ pub(super) fn wish(
         states,
         group,
         destination: None,
-        awaited: None,
+        goal: None,
         attempt: Box::new(attempt),
         until,
         not_waited: Reply::null_array,

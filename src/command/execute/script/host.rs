@@ -135,12 +135,12 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
             .unwrap_or_default();
         let (hits, misses) = messages.lookups();
         server.statistics.count_lookups(client, hits, misses);
-        let (pubsub, tracking) = (&server.pubsub, &server.tracking);
+        let (database, tracking) = (self.call.session.database, &server.tracking);
         // Under shared locks nothing is published, and under all locks nothing is held back.
         if let ScriptLocks::Declared(db) = &mut self.locks {
             db.end_block_with(|news| {
                 messages.remember_before(news, tracking, client);
-                messages.send_before(news, pubsub);
+                messages.send_before(news, server, database);
             });
         }
         messages.remember_before(usize::MAX, tracking, client);

@@ -41,20 +41,23 @@ pub(super) const TABLE: &[Directive] = &[
         .no_effect(NO_REPLICATION),
     integer("min-replicas-to-write", 0, INT_MAX, "0")
         .alias("min-slaves-to-write")
-        .refused("it serves no replicas yet"),
+        .number(|fields| &fields.min_replicas_to_write),
     integer("min-replicas-max-lag", 0, INT_MAX, "10")
         .alias("min-slaves-max-lag")
-        .no_effect(NO_REPLICATION),
+        .number(|fields| &fields.min_replicas_max_lag),
     integer("repl-ping-replica-period", 1, INT_MAX, "10")
         .alias("repl-ping-slave-period")
-        .no_effect(NO_REPLICATION),
+        .number(|fields| &fields.repl_ping_replica_period),
     integer("repl-timeout", 1, INT_MAX, "60").number(|fields| &fields.repl_timeout),
-    boolean("repl-disable-tcp-nodelay", "no").no_effect(NO_REPLICATION),
-    memory("repl-backlog-size", 1, LONG_MAX as u64, "1048576").no_effect(NO_REPLICATION),
-    integer("repl-backlog-ttl", 0, LONG_MAX, "3600").no_effect(NO_REPLICATION),
-    boolean("repl-diskless-sync", "yes").no_effect(NO_REPLICATION),
-    integer("repl-diskless-sync-delay", 0, INT_MAX, "5").no_effect(NO_REPLICATION),
-    integer("repl-diskless-sync-max-replicas", 0, INT_MAX, "0").no_effect(NO_REPLICATION),
+    boolean("repl-disable-tcp-nodelay", "no").flag(|fields| &fields.repl_disable_tcp_nodelay),
+    memory("repl-backlog-size", 1, LONG_MAX as u64, "1048576")
+        .number(|fields| &fields.repl_backlog_size),
+    integer("repl-backlog-ttl", 0, LONG_MAX, "3600").number(|fields| &fields.repl_backlog_ttl),
+    boolean("repl-diskless-sync", "yes").flag(|fields| &fields.repl_diskless_sync),
+    integer("repl-diskless-sync-delay", 0, INT_MAX, "5")
+        .number(|fields| &fields.repl_diskless_sync_delay),
+    integer("repl-diskless-sync-max-replicas", 0, INT_MAX, "0")
+        .number(|fields| &fields.repl_diskless_sync_max_replicas),
     word("repl-diskless-load", REPL_DISKLESS_LOAD, "disabled").no_effect(NO_REPLICATION),
     word(
         "propagation-error-behavior",

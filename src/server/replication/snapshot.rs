@@ -1,16 +1,22 @@
-//! Sends the dump to a client that has asked for it, in the client's own thread. Of SYNC, this is the part that
-//! `redis-cli --rdb` needs.
+//! Sends a snapshot: to a replica that must be synchronised in full, in its sender thread; or as a dump to a client
+//! that wants no more than that (`redis-cli --rdb`), in the client's own thread.
 //!
 //! Clients that ask at the same time share a [round](crate::state::transfers) and its snapshot. A client that does not
 //! read is disconnected after `repl-timeout`; until then the round keeps the old state of everything that changes
 //! (copy-on-write).
 
-use super::dump::{self, Form, Image};
-use super::socket::{Socket, WithPatience};
+use crate::command::call::SyncManner;
 use crate::command::execute::Engine;
 use crate::command::session::Session;
+use crate::keyspace::listeners::Recorder;
+use crate::server::dump::{self, Form, Image};
+use crate::server::socket::{Socket, WithPatience};
 use crate::state::Server;
-use crate::state::transfers::{End, Membership, Next, RoundOutput, Turn, new_end_mark};
+use crate::state::replication::backlog::BacklogReader;
+use crate::state::replication::replicas::{Replica, Stage};
+use crate::state::transfers::{
+    End, Membership, Next, Patience, RoundOutput, StreamStart, Turn, new_end_mark,
+};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
@@ -25,6 +31,60 @@ use std::time::{Duration, Instant};
 const SIGN_OF_LIFE: Duration = Duration::from_secs(1);
 /// Bytes that are read from a file at once.
 const PIECE_BYTES: usize = 64 * 1024;
+
+/// For whom a round is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// Clients that want a dump.
+    Dump,
+    /// Replicas.
+    Sync,
+}
+
+/// Sends a replica the snapshot, and returns the stream behind it.
+///
+/// # Errors
+/// The connection is lost, or there is no snapshot.
+pub fn send_to_replica(
+    engine: &Arc<Engine>,
+    output: &mut impl Write,
+    replica: &Replica,
+    manner: SyncManner,
+) -> io::Result<BacklogReader> {
+    let config = &engine.config;
+    engine.statistics.full_syncs.fetch_add(1, Relaxed);
+    let needs_length = !(manner.knows_eof_mark && config.repl_diskless_sync.get());
+    let seconds = match config.repl_diskless_sync.get() {
+        true => config.repl_diskless_sync_delay.get() as u64,
+        false => 0,
+    };
+    let patience = Patience {
+        delay: Duration::from_secs(seconds),
+        enough: config.repl_diskless_sync_max_replicas.get() as usize,
+    };
+    let mut member = engine.replication.rounds.join(needs_length, patience);
+    wait_for_turn(engine, output, &mut member, Kind::Sync)?;
+    let round = member.round.clone();
+    let start = loop {
+        match round.wait_for_stream(SIGN_OF_LIFE) {
+            Some(start) => break start,
+            None if round.has_ended() => return Err(failed()),
+            None => sign_of_life(output)?,
+        }
+    };
+    let reader = start.reader.another();
+    let offset = reader.offset();
+    replica.note_sent(offset);
+    replica.set_stage(Stage::Snapshot);
+    if manner.knows_psync {
+        write!(output, "+FULLRESYNC {} {offset}\r\n", start.id)?;
+    }
+    if !needs_length {
+        replica.awaits_ack.store(true, Relaxed);
+    }
+    send_member(output, &mut member, needs_length)?;
+    Ok(reader)
+}
 
 /// Sends the dump. Nothing may be sent after it: redis-cli recognizes the end mark only if it is the last thing it
 /// reads.
@@ -43,7 +103,11 @@ pub fn send_dump(server: &Arc<Engine>, socket: &Socket, session: &Session) -> io
     let needs_length = !session.sync.knows_eof_mark;
     let sent = match session.sync.without_keys {
         true => send_without_keys(server, &mut output, needs_length),
-        false => send_round(server, &mut output, needs_length),
+        false => {
+            let mut member = server.transfers.join(needs_length, Patience::NONE);
+            wait_for_turn(server, &mut output, &mut member, Kind::Dump)
+                .and_then(|()| send_member(&mut output, &mut member, needs_length))
+        }
     };
     let seconds = began.elapsed().as_secs_f64();
     match &sent {
@@ -74,21 +138,31 @@ fn send_without_keys(
     output.write_all(mark.as_bytes())
 }
 
-fn send_round(server: &Arc<Engine>, output: &mut impl Write, needs_length: bool) -> io::Result<()> {
-    let mut member = server.transfers.join(needs_length);
+/// Waits for the beginning of the round, or begins it.
+fn wait_for_turn(
+    server: &Arc<Engine>,
+    output: &mut impl Write,
+    member: &mut Membership,
+    kind: Kind,
+) -> io::Result<()> {
     loop {
         match member.wait_for_turn(SIGN_OF_LIFE) {
             Turn::Wait => sign_of_life(output)?,
-            Turn::Send => break,
-            Turn::Begin(writer) => {
-                begin(server, writer)?;
-                break;
-            }
+            Turn::Send => return Ok(()),
+            Turn::Begin(writer) => return begin(server, writer, kind),
         }
     }
+}
+
+/// Sends what the round writes.
+fn send_member(
+    output: &mut impl Write,
+    member: &mut Membership,
+    needs_length: bool,
+) -> io::Result<()> {
     match needs_length {
-        true => send_file(output, &mut member),
-        false => send_blocks(output, &mut member),
+        true => send_file(output, member),
+        false => send_blocks(output, member),
     }
 }
 
@@ -98,11 +172,11 @@ fn sign_of_life(output: &mut impl Write) -> io::Result<()> {
 }
 
 /// Spawns the thread that writes the dump for all clients of the round.
-fn begin(server: &Arc<Engine>, writer: Membership) -> io::Result<()> {
+fn begin(server: &Arc<Engine>, writer: Membership, kind: Kind) -> io::Result<()> {
     let round = writer.round.clone();
     let for_thread = server.clone();
     let write = move || {
-        let end = match write_round(&for_thread, &writer) {
+        let end = match write_round(&for_thread, &writer, kind) {
             Ok(file) => End::Whole(file.map(Arc::new)),
             Err(error) => {
                 let text = format_args!("Writing a dump for clients: {error}");
@@ -118,22 +192,19 @@ fn begin(server: &Arc<Engine>, writer: Membership) -> io::Result<()> {
     spawned.map(drop).inspect_err(|_| round.finish(End::Failed))
 }
 
-fn write_round(engine: &Engine, writer: &Membership) -> io::Result<Option<File>> {
+fn write_round(engine: &Engine, writer: &Membership, kind: Kind) -> io::Result<Option<File>> {
     let round = &writer.round;
     let file = match round.needs_file() {
         // Without a name, so that a crash does not leave it behind.
         true => Some(tempfile::tempfile_in(Path::new("."))?),
         false => None,
     };
-    let image = Image::take(engine, |_, _| {});
+    let (image, form) = match kind {
+        Kind::Dump => (Image::take(engine, |_, _| {}), Form::of_dump(engine)),
+        Kind::Sync => (take_with_stream(engine, writer)?, Form::of_sync(engine)),
+    };
     let output = RoundOutput::new(round.clone(), file);
-    let output = dump::write(
-        engine,
-        &image,
-        Form::of_dump(engine),
-        output,
-        &AtomicU64::new(0),
-    )?;
+    let output = dump::write(engine, &image, form, output, &AtomicU64::new(0))?;
     let file = output.into_file();
     Ok(file.unwrap_or_else(|error| {
         // The clients that wait for the file will get an error; the others have sent the blocks.
@@ -141,6 +212,31 @@ fn write_round(engine: &Engine, writer: &Membership) -> io::Result<Option<File>>
         engine.log.warning_of_clients(text);
         None
     }))
+}
+
+/// The data as they are now. The round is told where the stream stands then.
+fn take_with_stream<'a>(engine: &'a Engine, writer: &Membership) -> io::Result<Image<'a>> {
+    let replication = &engine.replication;
+    engine.log.notice_of_clients(format_args!(
+        "Sending a snapshot to {} replicas",
+        writer.round.clients()
+    ));
+    let feed = replication.feed().ok_or_else(failed)?.clone();
+    let mut image = None;
+    let reader = feed.divide(&mut |divide| {
+        image = Some(Image::take(engine, |keyspace, end| {
+            replication.begin_stream();
+            let listeners = &keyspace.listeners;
+            listeners.set_recorded(Recorder::Replication, true);
+            divide(end);
+        }));
+    });
+    let stream = StreamStart {
+        reader: reader.map_err(io::Error::other)?,
+        id: replication.identity().id,
+    };
+    writer.round.set_stream(stream);
+    image.ok_or_else(failed)
 }
 
 fn send_blocks(output: &mut impl Write, member: &mut Membership) -> io::Result<()> {

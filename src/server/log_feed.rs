@@ -1,31 +1,36 @@
-//! Writes the change log to the increment: the one place where the log is read.
+//! Reads the change log: the one place where that is done. What comes out goes into the increment of the append-only
+//! file, and into the replication backlog.
 //!
 //! ```text
-//! clients' threads ── append ──▶ change log ── write_out ──▶ increment ── fsync ──▶ disk
-//!                                              always: the thread of a client, for all that wait
-//!                                              else: the appender, every few milliseconds; the syncer
+//! clients' threads ── append ──▶ change log ── write_out ─┬─▶ increment ── fsync ──▶ disk
+//!                                                         └─▶ backlog ──▶ replicas
+//! always: the thread of a client, for all that wait; else: the appender, every few milliseconds, and the syncer
 //! ```
 //!
 //! # Invariants
 //! 1. What is read from the log is written in that order, and never twice: what could not be written stays in the
 //!    buffer.
 //! 2. A failed fsync is not repeated on the same file. The rewriter then begins a new one, with a new base: see
-//!    [`rewriter`](super::rewriter).
+//!    [`rewriter`](super::append_only::rewriter).
 //! 3. A block goes into the increments before a rewrite if the image of the rewrite has it, else into those after it.
-//!    The log is [divided](LogFile::divide) when the image is taken, and nothing behind that place is written before
-//!    the increments have been switched.
+//!    The log is [divided](LogFeed::divide) when the image is taken, and nothing behind that place is read before
+//!    the increments have been switched. So too for the snapshot of a full synchronisation, and the stream behind it.
 //! 4. Under `always`, a server that cannot write ends: it has changed keys that it cannot acknowledge, as in Redis.
 //!
 //! # Thread safety
-//! Any thread, with no shard locked, except for `divide`. The mutex is held while the file is written and, under
-//! `always`, synced.
+//! Any thread, with no shard locked, except for `divide`. One thread at a time has a [`Division`]. The mutex is held
+//! while the file is written and, under `always`, synced.
 
+use super::append_only;
 use crate::aof::Increment;
 use crate::command::execute::Engine;
+use crate::resp::request_writer::write_command;
 use crate::state::append_only::FsyncPolicy;
 use crate::state::append_only::durability::{Committed, LogWriter};
 use crate::state::change_log::{KEPT_BYTES, LogReader};
 use crate::state::clients::Client;
+use crate::state::replication::backlog::BacklogReader;
+use crate::state::replication::{StreamFeed, TakeSnapshot};
 use crate::util::{clock, system_message};
 use std::io;
 use std::sync::atomic::{
@@ -39,10 +44,14 @@ use std::time::Instant;
 /// Lines about a failure that goes on are this far apart, as in Redis.
 const SECONDS_BETWEEN_LINES: i64 = 30;
 
-/// The file of the change log.
+/// Where the change log is read.
 #[derive(Debug)]
-pub struct LogFile {
+pub struct LogFeed {
     engine: Arc<Engine>,
+    /// Whether the threads run that write and sync.
+    has_threads: Mutex<bool>,
+    /// Held as long as the log is divided.
+    dividing: Mutex<()>,
     /// No block from this number on is read.
     divided_at: AtomicU64,
     out: Mutex<Out>,
@@ -51,14 +60,27 @@ pub struct LogFile {
 /// The log is not divided.
 const WHOLE: u64 = u64::MAX;
 
+/// The right to divide the log.
+#[derive(Debug)]
+pub struct Division<'a> {
+    feed: &'a LogFeed,
+    _dividing: MutexGuard<'a, ()>,
+}
+
 /// Where the log goes.
 #[derive(Debug)]
 struct Out {
     reader: LogReader,
+    /// What was read and is not in the backlog yet.
+    stream: Vec<u8>,
+    /// The database that is selected at the end of the stream; `None` if what follows has to select one.
+    selected_in_stream: Option<usize>,
     /// `None` while the append-only file is off.
     increment: Option<Increment>,
     /// What was read and is not in the file.
     buffer: Vec<u8>,
+    /// The database that is selected at the end of the buffer; `None` at the beginning of a file.
+    selected: Option<usize>,
     /// The number after that of the last block in the file.
     written: u64,
     /// When the first block was written of which no fsync has begun.
@@ -79,23 +101,44 @@ pub struct Unsynced {
     pub since: Instant,
 }
 
-impl LogFile {
+impl LogFeed {
     /// Reads the log of this server from now on. The append-only file is off.
-    pub fn new(engine: &Arc<Engine>) -> LogFile {
+    pub fn new(engine: &Arc<Engine>) -> LogFeed {
         let reader = LogReader::new(engine.append_only.log.clone());
-        LogFile {
+        LogFeed {
             engine: engine.clone(),
+            has_threads: Mutex::default(),
+            dividing: Mutex::default(),
             divided_at: AtomicU64::new(WHOLE),
             out: Mutex::new(Out {
                 written: reader.next(),
                 reader,
+                stream: Vec::new(),
+                selected_in_stream: None,
                 increment: None,
                 buffer: Vec::new(),
+                selected: None,
                 unsynced_since: None,
                 annotated_s: 0,
                 last_line_s: i64::MIN,
             }),
         }
+    }
+
+    /// Starts the threads that write and sync, if they do not run. They run until the process ends.
+    ///
+    /// # Errors
+    /// The line for the log.
+    pub fn ensure_threads(self: &Arc<Self>) -> Result<(), String> {
+        let mut have = self
+            .has_threads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if !*have {
+            append_only::spawn_writers(&self.engine, self)?;
+            *have = true;
+        }
+        Ok(())
     }
 
     /// Writes everything that was appended before. What cannot be written is kept for the next time, and commands that
@@ -130,12 +173,12 @@ impl LogFile {
 
     /// Reads the log into the buffer, and writes the buffer into the file.
     fn write(&self, out: &mut Out) -> io::Result<bool> {
-        self.read(out, WHOLE);
+        self.read(out);
         self.write_buffer(out)
     }
 
-    /// Reads the blocks before this number into the buffer.
-    fn read(&self, out: &mut Out, end: u64) {
+    /// Reads what was appended before, up to where the log is divided, into the buffer and the backlog.
+    fn read(&self, out: &mut Out) {
         let before = out.buffer.len();
         let next = out.reader.next();
         let now_s = clock::unix_ms() / 1000;
@@ -144,8 +187,23 @@ impl LogFile {
         if is_annotated {
             out.buffer.extend(format!("#TS:{now_s}\r\n").as_bytes());
         }
-        let end = || end.min(self.divided_at.load(Acquire));
-        out.reader.read_before(end, &mut out.buffer);
+        let end = || self.divided_at.load(Acquire);
+        let backlog = &self.engine.replication.backlog;
+        let (has_file, has_stream) = (out.increment.is_some(), backlog.is_active());
+        out.reader.read_before(end, |run| {
+            if has_file && !run.is_for_replicas() {
+                run.write(&mut out.selected, &mut out.buffer);
+            }
+            if has_stream {
+                run.write(&mut out.selected_in_stream, &mut out.stream);
+            }
+        });
+        if !out.stream.is_empty() {
+            let unread = backlog.append(&out.stream, out.reader.next());
+            out.stream.clear();
+            out.stream.shrink_to(KEPT_BYTES);
+            self.engine.limit_replicas_if_over(unread);
+        }
         match out.reader.next() == next {
             true => out.buffer.truncate(before),
             false if is_annotated => out.annotated_s = now_s,
@@ -157,8 +215,9 @@ impl LogFile {
         let figures = &self.engine.append_only.figures;
         let Some(increment) = &mut out.increment else {
             out.buffer.clear();
+            let is_any = out.written != out.reader.next();
             out.written = out.reader.next();
-            return Ok(false);
+            return Ok(is_any);
         };
         if out.buffer.is_empty() {
             return Ok(false);
@@ -214,9 +273,9 @@ impl LogFile {
         })
     }
 
-    /// Writes and syncs the blocks before this number.
-    fn finish(&self, out: &mut Out, end: u64) -> io::Result<()> {
-        self.read(out, end);
+    /// Writes and syncs everything that was appended before.
+    fn finish(&self, out: &mut Out) -> io::Result<()> {
+        self.read(out);
         self.write_buffer(out)?;
         if let Some(increment) = out.increment.clone() {
             // Even if the syncer is at it: what it syncs may have been written before.
@@ -249,40 +308,17 @@ impl LogFile {
         self.engine.config.fsync_policy()
     }
 
-    /// Divides the log at its end: what comes now is not written before [`switch_at`](Self::switch_at) or
-    /// [`begin_at`](Self::begin_at). Called with all keys locked, when an image of them is taken.
-    pub fn divide(&self, end: u64) {
-        self.divided_at.store(end, Release);
+    /// Prepares to divide the log. Waits as long as another thread has it divided.
+    pub fn begin_division(&self) -> Division<'_> {
+        Division {
+            feed: self,
+            _dividing: self.dividing.lock().unwrap_or_else(PoisonError::into_inner),
+        }
     }
 
-    /// From the number at which the log was divided on, it goes into the increment that `begin` creates. Everything
-    /// before is written to the old one, and synced.
-    ///
-    /// # Errors
-    /// The old file cannot be written, or `begin` has failed. Then the log goes on into the old one.
-    pub fn switch_at(
-        &self,
-        number: u64,
-        begin: impl FnOnce() -> io::Result<Increment>,
-    ) -> io::Result<()> {
-        let out = &mut *self.lock();
-        let begun = self.finish(out, number).and_then(|()| begin());
-        self.divided_at.store(WHOLE, Release);
-        out.begin(begun?);
-        Ok(())
-    }
-
-    /// From this number on, the log goes into this increment. What came before and was not written is dropped, because
-    /// the base has it.
-    pub fn begin_at(&self, number: u64, increment: Increment) {
-        let out = &mut *self.lock();
-        out.reader.read_before(|| number, &mut out.buffer);
-        out.buffer.clear();
-        out.written = number;
-        out.begin(increment);
-        self.divided_at.store(WHOLE, Release);
-        let figures = &self.engine.append_only.figures;
-        figures.waiting_bytes.store(0, Relaxed);
+    /// The log goes into this increment. Called when nothing has been appended yet.
+    pub fn begin(&self, increment: Increment) {
+        self.lock().begin(increment);
     }
 
     /// The log goes into no file any more.
@@ -309,17 +345,87 @@ impl LogFile {
     }
 }
 
+impl Division<'_> {
+    /// Divides the log at its end: what comes now is not read as long as this lives. Called with all keys locked, when
+    /// an image of them is taken.
+    pub fn divide(&self, end: u64) {
+        self.feed.divided_at.store(end, Release);
+    }
+
+    /// From the place at which the log was divided on, it goes into the increment that `begin` creates. Everything
+    /// before is written to the old one, and synced.
+    ///
+    /// # Errors
+    /// The old file cannot be written, or `begin` has failed. Then the log goes on into the old one.
+    pub fn switch(self, begin: impl FnOnce() -> io::Result<Increment>) -> io::Result<()> {
+        let out = &mut *self.feed.lock();
+        let begun = self.feed.finish(out).and_then(|()| begin());
+        out.begin(begun?);
+        Ok(())
+    }
+
+    /// From the place at which the log was divided on, it goes into this increment. What came before and was not
+    /// written is dropped, because the base has it.
+    pub fn begin(self, increment: Increment) {
+        let out = &mut *self.feed.lock();
+        self.feed.read(out);
+        out.buffer.clear();
+        out.written = out.reader.next();
+        out.begin(increment);
+        let figures = &self.feed.engine.append_only.figures;
+        figures.waiting_bytes.store(0, Relaxed);
+    }
+
+    /// The stream from the place at which the log was divided on: its first command selects a database.
+    pub fn stream(self) -> BacklogReader {
+        let out = &mut *self.feed.lock();
+        self.feed.read(out);
+        out.selected_in_stream = None;
+        let backlog = &self.feed.engine.replication.backlog;
+        backlog.mark(out.reader.next());
+        backlog.read_from_end()
+    }
+}
+
+impl Drop for Division<'_> {
+    fn drop(&mut self) {
+        self.feed.divided_at.store(WHOLE, Release);
+    }
+}
+
+impl StreamFeed for LogFeed {
+    fn read_log(&self) {
+        self.write_out();
+    }
+
+    fn append(&self, command: &[&[u8]]) {
+        let out = &mut *self.lock();
+        self.read(out);
+        write_command(&mut out.stream, command).expect("a Vec takes everything");
+        let backlog = &self.engine.replication.backlog;
+        backlog.append(&out.stream, out.reader.next());
+        out.stream.clear();
+    }
+
+    fn divide(self: Arc<Self>, take: TakeSnapshot<'_>) -> Result<BacklogReader, String> {
+        self.ensure_threads()?;
+        let division = self.begin_division();
+        take(&|end| division.divide(end));
+        Ok(division.stream())
+    }
+}
+
 impl Out {
     /// What follows goes into a new file.
     fn begin(&mut self, increment: Increment) {
         self.increment = Some(increment);
-        self.reader.forget_selected();
+        self.selected = None;
         self.annotated_s = 0;
         self.unsynced_since = None;
     }
 }
 
-impl LogWriter for LogFile {
+impl LogWriter for LogFeed {
     fn commit(&self) -> Option<Committed> {
         if self.divided_at.load(Acquire) != WHOLE {
             // The rewriter is about to switch the increments; what the caller waits for may lie behind that place.
@@ -366,7 +472,7 @@ impl LogWriter for LogFile {
         while self.divided_at.load(Acquire) != WHOLE {
             thread::yield_now();
         }
-        self.finish(&mut self.lock(), WHOLE)
+        self.finish(&mut self.lock())
     }
 
     fn send(&self, client: &Client, mut reply: Vec<u8>) -> Option<Vec<u8>> {

@@ -1,0 +1,114 @@
+//! Sends a replica what it lacks: a snapshot if it must be, then the stream. One thread for each replica.
+//!
+//! The replica's acknowledgements are read by the worker that serves its connection.
+//!
+//! # Invariants
+//! 1. This thread alone writes to the socket: the worker drops whatever the replica's requests would be answered.
+//! 2. The stream behind a snapshot that ends with a mark waits for the first acknowledgement. A replica finds the mark
+//!    only if it is the last thing that it reads.
+
+use super::snapshot;
+use crate::command::call::SyncStart;
+use crate::command::execute::Engine;
+use crate::server::socket::{Socket, WithPatience};
+use crate::state::replication::backlog::BacklogReader;
+use crate::state::replication::replicas::{Replica, Stage};
+use crate::util::clock;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread;
+use std::time::Duration;
+
+/// The longest that the thread waits before it looks whether the replica is still there.
+const LOOK_PERIOD: Duration = Duration::from_secs(1);
+
+/// Starts the thread of a replica.
+///
+/// # Errors
+/// The system has no thread.
+pub fn begin(
+    engine: &Arc<Engine>,
+    socket: &Arc<Socket>,
+    replica: &Arc<Replica>,
+    start: SyncStart,
+) -> io::Result<()> {
+    let sender = Sender {
+        engine: engine.clone(),
+        socket: socket.clone(),
+        replica: replica.clone(),
+    };
+    let spawned = thread::Builder::new().name("sender".to_string());
+    spawned.spawn(move || sender.run(start)).map(drop)
+}
+
+struct Sender {
+    engine: Arc<Engine>,
+    socket: Arc<Socket>,
+    replica: Arc<Replica>,
+}
+
+impl Sender {
+    fn run(self, start: SyncStart) {
+        if let Err(error) = self.send(start)
+            && !self.replica.client.is_disconnected()
+        {
+            self.engine.log.warning_of_clients(format_args!(
+                "Connection with replica {} lost: {error}",
+                self.replica.name()
+            ));
+        }
+        self.replica.client.disconnect();
+    }
+
+    fn send(&self, start: SyncStart) -> io::Result<()> {
+        let reader = match start {
+            SyncStart::Partial { reader, reply } => {
+                self.output().write_all(reply.as_bytes())?;
+                self.replica.note_ack_time(clock::unix_ms());
+                reader
+            }
+            SyncStart::Full(manner) => {
+                let reader = snapshot::send_to_replica(
+                    &self.engine,
+                    &mut self.output(),
+                    &self.replica,
+                    manner,
+                )?;
+                let name = self.replica.name();
+                let line = format_args!("Synchronization with replica {name} succeeded");
+                self.engine.log.notice_of_clients(line);
+                self.replica.note_ack_time(clock::unix_ms());
+                reader
+            }
+        };
+        self.replica.set_stage(Stage::Online);
+        super::keeper::count_good(&self.engine);
+        self.send_stream(&reader)
+    }
+
+    fn send_stream(&self, reader: &BacklogReader) -> io::Result<()> {
+        let client = &self.replica.client;
+        let mut piece = Vec::new();
+        while !client.is_disconnected() {
+            if self.replica.awaits_ack.load(Relaxed) {
+                reader.wait(LOOK_PERIOD);
+                continue;
+            }
+            self.replica.note_sent(reader.offset());
+            reader.read(LOOK_PERIOD, &mut piece);
+            self.output().write_all(&piece)?;
+            let statistics = &self.engine.statistics;
+            statistics.count_output(client.id, piece.len());
+        }
+        Ok(())
+    }
+
+    fn output(&self) -> WithPatience<'_> {
+        let seconds = self.engine.config.repl_timeout.get() as u64;
+        WithPatience {
+            socket: &self.socket,
+            patience: Duration::from_secs(seconds),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Replicas that come back, are too slow, or stay away.
+
+use super::pair::our_primary;
+use super::stream::Follower;
+use crate::common::{Folder, wait_until};
+use my_redis_server::resp::decoder::Value;
+
+#[test]
+fn only_what_is_in_the_backlog_is_continued() {
+    let folder = Folder::new();
+    let primary = our_primary(&folder, &["--repl-backlog-size", "16kb"]);
+    let follower = Follower::of(&primary);
+    let mut client = primary.client();
+    assert_eq!(client.ask("SET k v"), "OK");
+    wait_until("it is in the stream", || {
+        client.info_of("replication", "master_repl_offset") != "0"
+    });
+    let field = |client: &mut crate::common::Client, name| client.info_of("replication", name);
+    let id = field(&mut client, "master_replid");
+    let end: u64 = field(&mut client, "master_repl_offset").parse().unwrap();
+    let ask = |id: &str, offset: u64, has_id: bool| {
+        let mut replica = primary.client();
+        if has_id {
+            replica.ask("REPLCONF capa psync2");
+        }
+        replica.call(&["PSYNC", id, &offset.to_string()])
+    };
+    let simple = |text: String| Value::Simple(text.into_bytes());
+    assert_eq!(ask(&id, end + 1, true), simple(format!("CONTINUE {id}")));
+    assert_eq!(ask(&id, 1, false), simple("CONTINUE".to_string()));
+    for (id, offset) in [(&*id, end + 2), (&*"0".repeat(40), 1)] {
+        let full = ask(id, offset, true);
+        let Value::Simple(text) = &full else {
+            panic!("{full:?}")
+        };
+        assert!(text.starts_with(b"FULLRESYNC "), "{full:?}");
+    }
+    drop(follower);
+    // The beginning is forgotten.
+    client.call(&["SET", "k", &"v".repeat(100_000)]);
+    wait_until("it is in the stream", || {
+        field(&mut client, "repl_backlog_first_byte_offset") != "1"
+    });
+    let full = ask(&id, 1, true);
+    assert!(matches!(&full, Value::Simple(text) if text.starts_with(b"FULLRESYNC ")));
+    let refused = client.info_of("stats", "sync_partial_err");
+    assert_eq!(refused, "3");
+}
+
+#[test]
+fn a_replica_that_does_not_read_is_disconnected() {
+    let folder = Folder::new();
+    let limit = ["--client-output-buffer-limit", "replica 20mb 0 0"];
+    let primary = our_primary(&folder, &limit);
+    let follower = Follower::of(&primary);
+    let mut client = primary.client();
+    let megabyte = "v".repeat(1 << 20);
+    let mut sent = 0;
+    wait_until("it is disconnected", || {
+        client.call(&["SET", "k", &megabyte]);
+        sent += 1;
+        client.info_of("replication", "connected_slaves") == "0"
+    });
+    // Its socket has taken some.
+    assert!((20..100).contains(&sent), "{sent}");
+    assert_eq!(
+        client.info_of("stats", "client_output_buffer_limit_disconnections"),
+        "1"
+    );
+    drop(follower);
+}
+
+#[test]
+fn the_backlog_is_dropped_when_no_replica_comes_back() {
+    let folder = Folder::new();
+    let primary = our_primary(&folder, &["--repl-backlog-ttl", "1"]);
+    let follower = Follower::of(&primary);
+    let mut client = primary.client();
+    let id = client.info_of("replication", "master_replid");
+    assert_eq!(client.info_of("replication", "repl_backlog_active"), "1");
+    drop(follower);
+    wait_until("it is dropped", || {
+        client.info_of("replication", "repl_backlog_active") == "0"
+    });
+    let _follower = Follower::of(&primary);
+    assert_ne!(client.info_of("replication", "master_replid"), id);
+}

@@ -1,0 +1,7 @@
+//! Replication.
+
+mod connections;
+mod pair;
+mod real_replicas;
+mod stream;
+mod waiting;
