@@ -9,6 +9,7 @@ use crate::resp::reply::Reply;
 use crate::resp::request::LargeArguments;
 use crate::state::Server;
 use crate::state::replication::backlog::BacklogReader;
+use crate::state::replication::link::Address;
 use crate::state::waiting::Waiting;
 use crate::util::number;
 use std::ops::RangeInclusive;
@@ -52,6 +53,8 @@ pub enum Then {
     SendDump,
     /// The client is a replica from now on: PSYNC.
     Synchronize(SyncStart),
+    /// The server becomes a replica of this primary, or a primary: REPLICAOF. Of a transaction, at its end.
+    Follow(Option<Address>),
     /// The connection loads the append-only file anew, and answers: DEBUG LOADAOF.
     LoadAppendOnly,
     /// The connection sleeps until the client has been served.

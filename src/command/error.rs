@@ -77,6 +77,10 @@ pub enum CommandError {
     /// A script without `allow-oom`, in a transaction that was begun before memory was short.
     ScriptOutOfMemory,
     StopWrites(WriteRefusal),
+    /// The server is a replica.
+    ReadOnlyReplica,
+    /// The server is a replica, and `replica-serve-stale-data` is off.
+    PrimaryIsDown,
     /// Fewer replicas keep up than `min-replicas-to-write` wants.
     NoReplicas,
     /// The server shows the data of an earlier moment.
@@ -259,6 +263,10 @@ impl fmt::Display for CommandError {
                  Commands that may modify the data set are disabled, because this instance is configured to report \
                  errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
                  Redis logs for details about the RDB error."
+            }
+            ReadOnlyReplica => "READONLY You can't write against a read only replica.",
+            PrimaryIsDown => {
+                "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'."
             }
             NoReplicas => "NOREPLICAS Not enough good replicas to write.",
             ReadOnly => "READONLY You can't write: the server shows the data of an earlier moment (--until).",

@@ -37,7 +37,7 @@ pub struct Alarm {
     bell: Condvar,
     /// Whether the expirer removes keys at all.
     is_active: AtomicBool,
-    /// Whether it removes none because commands are being replayed.
+    /// Whether no key is removed because commands are being replayed, be it those of a primary.
     is_suspended: AtomicBool,
     /// Unix time in milliseconds before which no key is removed because it has expired; it is absent nevertheless.
     rests_until_ms: AtomicI64,
@@ -76,7 +76,7 @@ impl Alarm {
         self.ring();
     }
 
-    /// Lets the expirer rest while commands are replayed, or go on.
+    /// Lets no key be removed because it has expired while commands are replayed; it is absent nevertheless.
     pub fn suspend(&self, is_suspended: bool) {
         self.is_suspended.store(is_suspended, SeqCst);
         self.ring();
@@ -90,7 +90,7 @@ impl Alarm {
 
     /// Whether no key is removed at this time.
     pub(super) fn rests_at(&self, now_ms: i64) -> bool {
-        now_ms < self.rests_until_ms.load(SeqCst)
+        now_ms < self.rests_until_ms.load(SeqCst) || self.is_suspended.load(SeqCst)
     }
 
     fn sleep_until(&self, deadline_ms: i64, now_us: i64) {

@@ -103,7 +103,7 @@ impl Listeners {
     }
 
     /// Divides the journal at its end; returns the number of the place, 0 if there is no journal.
-    pub(super) fn divide_journal(&self) -> u64 {
+    pub fn divide_journal(&self) -> u64 {
         self.journal.get().map_or(0, |journal| journal.divide())
     }
 

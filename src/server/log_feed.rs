@@ -22,6 +22,7 @@
 //! while the file is written and, under `always`, synced.
 
 use super::append_only;
+use super::replication::role;
 use crate::aof::Increment;
 use crate::command::execute::Engine;
 use crate::resp::request_writer::write_command;
@@ -30,6 +31,7 @@ use crate::state::append_only::durability::{Committed, LogWriter};
 use crate::state::change_log::{KEPT_BYTES, LogReader};
 use crate::state::clients::Client;
 use crate::state::replication::backlog::BacklogReader;
+use crate::state::replication::link::Address;
 use crate::state::replication::{StreamFeed, TakeSnapshot};
 use crate::util::{clock, system_message};
 use std::io;
@@ -47,7 +49,8 @@ const SECONDS_BETWEEN_LINES: i64 = 30;
 /// Where the change log is read.
 #[derive(Debug)]
 pub struct LogFeed {
-    engine: Arc<Engine>,
+    /// The server.
+    pub engine: Arc<Engine>,
     /// Whether the threads run that write and sync.
     has_threads: Mutex<bool>,
     /// Held as long as the log is divided.
@@ -75,6 +78,8 @@ struct Out {
     stream: Vec<u8>,
     /// The database that is selected at the end of the stream; `None` if what follows has to select one.
     selected_in_stream: Option<usize>,
+    /// Whether the stream is fed from the log: on a primary, once it has been begun.
+    feeds_stream: bool,
     /// `None` while the append-only file is off.
     increment: Option<Increment>,
     /// What was read and is not in the file.
@@ -115,6 +120,7 @@ impl LogFeed {
                 reader,
                 stream: Vec::new(),
                 selected_in_stream: None,
+                feeds_stream: false,
                 increment: None,
                 buffer: Vec::new(),
                 selected: None,
@@ -189,7 +195,10 @@ impl LogFeed {
         }
         let end = || self.divided_at.load(Acquire);
         let backlog = &self.engine.replication.backlog;
-        let (has_file, has_stream) = (out.increment.is_some(), backlog.is_active());
+        let (has_file, has_stream) = (
+            out.increment.is_some(),
+            out.feeds_stream && backlog.is_active(),
+        );
         out.reader.read_before(end, |run| {
             if has_file && !run.is_for_replicas() {
                 run.write(&mut out.selected, &mut out.buffer);
@@ -199,7 +208,8 @@ impl LogFeed {
             }
         });
         if !out.stream.is_empty() {
-            let unread = backlog.append(&out.stream, out.reader.next());
+            let unread = backlog.append(&out.stream);
+            backlog.mark(out.reader.next());
             out.stream.clear();
             out.stream.shrink_to(KEPT_BYTES);
             self.engine.limit_replicas_if_over(unread);
@@ -381,9 +391,17 @@ impl Division<'_> {
         let out = &mut *self.feed.lock();
         self.feed.read(out);
         out.selected_in_stream = None;
+        out.feeds_stream = true;
         let backlog = &self.feed.engine.replication.backlog;
         backlog.mark(out.reader.next());
         backlog.read_from_end()
+    }
+
+    /// What comes behind the place at which the log was divided is not part of the stream.
+    pub fn end_stream(self) {
+        let out = &mut *self.feed.lock();
+        self.feed.read(out);
+        out.feeds_stream = false;
     }
 }
 
@@ -403,7 +421,7 @@ impl StreamFeed for LogFeed {
         self.read(out);
         write_command(&mut out.stream, command).expect("a Vec takes everything");
         let backlog = &self.engine.replication.backlog;
-        backlog.append(&out.stream, out.reader.next());
+        backlog.append(&out.stream);
         out.stream.clear();
     }
 
@@ -412,6 +430,10 @@ impl StreamFeed for LogFeed {
         let division = self.begin_division();
         take(&|end| division.divide(end));
         Ok(division.stream())
+    }
+
+    fn follow(self: Arc<Self>, primary: Option<Address>) {
+        role::change(&self, primary);
     }
 }
 

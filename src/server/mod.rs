@@ -13,6 +13,7 @@
 //! | [`listener`], one an address | `accept` | hands each connection to the pool of [`workers`] |
 //! | worker of the [pool](worker_pool), one a client | `read` or `poll` | runs the [`connection`] loop |
 //! | transfer, one a [round](crate::state::transfers) | the slowest client of the round | writes the [`dump`] for it |
+//! | [follower](replication::follower) | its primary | carries out the stream of the primary |
 //! | [sender](replication::sender), one a replica | the replication backlog | sends the stream to the replica |
 //! | rewriter | [`Rewrites`](crate::state::append_only::rewrites) | rewrites the [append-only file](append_only) |
 //! | [`appender`](append_only::appender), syncer | the change log | write and sync the append-only file |
@@ -36,6 +37,7 @@ pub mod log_feed;
 pub mod lookahead;
 pub mod own_files;
 pub mod reaper;
+pub mod replace;
 pub mod replication;
 pub mod saver;
 pub mod socket;

@@ -5,6 +5,7 @@ use super::append_only::{location, until};
 use super::listener::Listener;
 use super::log_feed::LogFeed;
 use super::own_files::OwnFiles;
+use super::replication::role;
 use super::sockets::Sockets;
 use super::workers::Workers;
 use super::{append_only, expirer, loader, reaper, saver, supervisor};
@@ -15,6 +16,7 @@ use crate::rdb::file;
 use crate::state::Server;
 use crate::state::append_only::Mode;
 use crate::state::config::Config;
+use crate::state::replication::link::Address;
 use crate::state::shutdown::{SaveMode, ShutdownMode};
 use signal_hook::consts::{SIGHUP, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -99,6 +101,9 @@ fn run_until_stopped(plan: Plan, own_files: &OwnFiles) -> Result<(), String> {
     listeners.set_audience(server.pubsub.clone());
     server.loading.end();
     spawn_keepers(&server)?;
+    if let Some(primary) = Address::parse(&server.config.replicaof.get()) {
+        role::change(&feed, Some(primary));
+    }
     spawn("rewriter", move || rewriter.run())?;
     for kind in accepts {
         server

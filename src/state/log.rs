@@ -16,7 +16,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,8 @@ const PERIOD: Duration = Duration::from_secs(10);
 /// The destination of lines, and the least level that is written.
 #[derive(Debug)]
 pub struct Log {
+    /// Whether the server is a replica: lines say so, with the letter S instead of M.
+    pub is_replica: AtomicBool,
     least: AtomicU8,
     of_clients: Mutex<Quota>,
     /// Standard output if there is no file.
@@ -37,6 +39,7 @@ pub struct Log {
 impl Default for Log {
     fn default() -> Self {
         Log {
+            is_replica: AtomicBool::new(false),
             least: AtomicU8::new(LogLevel::Notice as u8),
             of_clients: Mutex::default(),
             file: Mutex::new(None),
@@ -132,8 +135,13 @@ impl Log {
             LogLevel::Notice => '*',
             LogLevel::Warning | LogLevel::Nothing => '#',
         };
+        let role = if self.is_replica.load(Relaxed) {
+            'S'
+        } else {
+            'M'
+        };
         let line = format!(
-            "{}:M {} {letter} {}\n",
+            "{}:{role} {} {letter} {}\n",
             std::process::id(),
             clock::log_time(clock::unix_ms()),
             on_one_line(&text.to_string())

@@ -45,7 +45,7 @@ pub struct Facts {
     /// Of each key when it expires and its own digest: which key it is that makes the digests differ.
     keys: BTreeMap<(usize, Vec<u8>), String>,
     /// What XINFO says of each stream.
-    streams: BTreeMap<(usize, Vec<u8>), String>,
+    pub streams: BTreeMap<(usize, Vec<u8>), String>,
     libraries: Vec<Value>,
 }
 
@@ -131,7 +131,12 @@ pub fn assert_same(found: &Facts, expected: &Facts, seed: u64, whose: &str) {
         "{context}"
     );
     for (key, description) in &expected.streams {
-        assert_eq!(&found.streams[key], description, "{context}, {key:?}");
+        let both = found.streams[key].lines().zip(description.lines());
+        let differing: Vec<_> = both.filter(|(found, expected)| found != expected).collect();
+        assert_eq!(
+            &found.streams[key], description,
+            "{context}, {key:?}: {differing:?}"
+        );
     }
     assert_eq!(found.libraries, expected.libraries, "{context}");
 }

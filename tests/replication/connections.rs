@@ -1,6 +1,6 @@
 //! Replicas that come back, are too slow, or stay away.
 
-use super::pair::our_primary;
+use super::pair::Whose::Ours;
 use super::stream::Follower;
 use crate::common::{Folder, wait_until};
 use my_redis_server::resp::decoder::Value;
@@ -8,7 +8,7 @@ use my_redis_server::resp::decoder::Value;
 #[test]
 fn only_what_is_in_the_backlog_is_continued() {
     let folder = Folder::new();
-    let primary = our_primary(&folder, &["--repl-backlog-size", "16kb"]);
+    let primary = Ours.server(&folder, &["--repl-backlog-size", "16kb"]);
     let follower = Follower::of(&primary);
     let mut client = primary.client();
     assert_eq!(client.ask("SET k v"), "OK");
@@ -51,7 +51,7 @@ fn only_what_is_in_the_backlog_is_continued() {
 fn a_replica_that_does_not_read_is_disconnected() {
     let folder = Folder::new();
     let limit = ["--client-output-buffer-limit", "replica 20mb 0 0"];
-    let primary = our_primary(&folder, &limit);
+    let primary = Ours.server(&folder, &limit);
     let follower = Follower::of(&primary);
     let mut client = primary.client();
     let megabyte = "v".repeat(1 << 20);
@@ -73,7 +73,7 @@ fn a_replica_that_does_not_read_is_disconnected() {
 #[test]
 fn the_backlog_is_dropped_when_no_replica_comes_back() {
     let folder = Folder::new();
-    let primary = our_primary(&folder, &["--repl-backlog-ttl", "1"]);
+    let primary = Ours.server(&folder, &["--repl-backlog-ttl", "1"]);
     let follower = Follower::of(&primary);
     let mut client = primary.client();
     let id = client.info_of("replication", "master_replid");

@@ -1,7 +1,10 @@
 //! Replication.
 
 mod connections;
+mod equality;
+mod links;
 mod pair;
-mod real_replicas;
+mod roles;
+mod snapshots;
 mod stream;
 mod waiting;

@@ -1,4 +1,4 @@
-//! A primary and its replicas.
+//! Primaries and replicas.
 
 use crate::common::{Client, Folder, Server, wait_until};
 
@@ -11,21 +11,28 @@ const OPTIONS: [&str; 6] = [
     "0",
 ];
 
-/// Our server, to be a primary; it sends snapshots at once.
-pub fn our_primary(folder: &Folder, options: &[&str]) -> Server {
-    Server::ours(folder, &[&OPTIONS[..], &["--save", ""], options].concat())
+/// Whose program a server is.
+#[derive(Clone, Copy, Debug)]
+pub enum Whose {
+    Ours,
+    Real,
 }
 
-/// A real server, to be a primary.
-pub fn real_primary(folder: &Folder, options: &[&str]) -> Server {
-    Server::real(folder, &[&OPTIONS[..], options].concat())
-}
+impl Whose {
+    /// A server of this program; as a primary, it sends snapshots at once.
+    pub fn server(self, folder: &Folder, options: &[&str]) -> Server {
+        let options = [&OPTIONS[..], options].concat();
+        match self {
+            Whose::Ours => Server::ours(folder, &[&["--save", ""], &options[..]].concat()),
+            Whose::Real => Server::real(folder, &options),
+        }
+    }
 
-/// A real replica of this server.
-pub fn real_replica(folder: &Folder, primary: &Server, options: &[&str]) -> Server {
-    let primary = format!("127.0.0.1 {}", primary.port);
-    let replica = ["--replicaof", &primary];
-    Server::real(folder, &[&OPTIONS[..], &replica, options].concat())
+    /// A replica of this server.
+    pub fn replica(self, folder: &Folder, primary: &Server, options: &[&str]) -> Server {
+        let address = format!("127.0.0.1 {}", primary.port);
+        self.server(folder, &[&["--replicaof", &address], options].concat())
+    }
 }
 
 /// Waits until a replica is connected.
@@ -37,9 +44,17 @@ pub fn wait_for_link(replica: &mut Client) {
 
 /// Waits until the replica has all that the primary has sent, and both have one offset.
 pub fn wait_for_one_offset(primary: &mut Client, replica: &mut Client) {
+    let offset = |client: &mut Client| client.info_of("replication", "master_repl_offset");
     wait_until("the offsets to be equal", || {
-        let ours = primary.info_of("replication", "master_repl_offset");
-        ours == replica.info_of("replication", "master_repl_offset")
+        offset(primary) == offset(replica)
             && replica.info_of("replication", "master_link_status") == "up"
+    });
+}
+
+/// Waits until a server has this many replicas that are sent the stream.
+pub fn wait_for_replicas(primary: &mut Client, count: usize) {
+    wait_until("the replicas to be online", || {
+        let text = primary.ask("INFO replication");
+        text.matches("state=online").count() == count
     });
 }

@@ -1,6 +1,6 @@
 //! The stream that a replica gets, command by command, is that of a real server.
 
-use super::pair::{our_primary, real_primary};
+use super::pair::Whose::{Ours, Real};
 use crate::common::{Client, Folder, PATIENCE, Server, redis_tool, request, wait_until};
 use my_redis_server::aof::{Item, Reader};
 use std::io::{BufRead, BufReader, ErrorKind, Read};
@@ -127,7 +127,7 @@ const LIBRARY: &str = "#!lua name=l\nredis.register_function('f', function() end
 #[test]
 fn the_stream_is_that_of_a_real_server() {
     let [ours, real] = [Folder::new(), Folder::new()];
-    let [ours, real] = [our_primary(&ours, &[]), real_primary(&real, &[])];
+    let [ours, real] = [Ours.server(&ours, &[]), Real.server(&real, &[])];
     let requests: &[&[&str]] = &[
         &["FUNCTION", "LOAD", LIBRARY],
         &["SET", "k", "v"],
@@ -163,7 +163,7 @@ fn the_stream_is_that_of_a_real_server() {
 #[test]
 fn redis_cli_shows_the_stream() {
     let folder = Folder::new();
-    let primary = our_primary(&folder, &[]);
+    let primary = Ours.server(&folder, &[]);
     let mut cli = redis_tool("redis-cli")
         .args(["-p", &primary.port.to_string(), "--replica"])
         .stdout(Stdio::piped())

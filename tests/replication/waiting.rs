@@ -1,26 +1,20 @@
 //! What a primary does for clients that care about its replicas: WAIT, WAITAOF, `min-replicas-to-write`.
 
-use super::pair::{our_primary, real_replica, wait_for_link};
+use super::pair::Whose::{Ours, Real};
+use super::pair::{wait_for_link, wait_for_replicas};
 use crate::common::{Folder, wait_until};
 
 #[test]
 fn wait_counts_the_replicas_that_have_what_was_written() {
     let [folder, first_folder, second_folder] = [(); 3].map(|()| Folder::new());
-    let primary = our_primary(&folder, &[]);
-    let first = real_replica(&first_folder, &primary, &[]);
-    let second = real_replica(&second_folder, &primary, &[]);
+    let primary = Ours.server(&folder, &[]);
+    let first = Real.replica(&first_folder, &primary, &[]);
+    let second = Real.replica(&second_folder, &primary, &[]);
     for replica in [&first, &second] {
         wait_for_link(&mut replica.client());
     }
     let mut client = primary.client();
-    wait_until("both to be online", || {
-        client
-            .info_of("replication", "slave1")
-            .contains("state=online")
-            && client
-                .info_of("replication", "slave0")
-                .contains("state=online")
-    });
+    wait_for_replicas(&mut client, 2);
     // A client that has written nothing does not wait.
     assert_eq!(client.ask("WAIT 2 0"), "(integer) 2");
     assert_eq!(client.ask("SET k v"), "OK");
@@ -52,13 +46,13 @@ fn writes_are_refused_while_too_few_replicas_keep_up() {
         "--min-replicas-max-lag",
         "2",
     ];
-    let primary = our_primary(&folder, &options);
+    let primary = Ours.server(&folder, &options);
     let mut client = primary.client();
     let refused = "(error) NOREPLICAS Not enough good replicas to write.";
     assert_eq!(client.ask("SET k v"), refused);
     assert_eq!(client.info_of("replication", "min_slaves_good_slaves"), "0");
     assert_eq!(client.ask("GET k"), "(nil)");
-    let replica = real_replica(&replica_folder, &primary, &[]);
+    let replica = Real.replica(&replica_folder, &primary, &[]);
     wait_until("the replica is good", || client.ask("SET k v") == "OK");
     assert_eq!(client.info_of("replication", "min_slaves_good_slaves"), "1");
     replica.signal("STOP");

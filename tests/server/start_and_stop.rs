@@ -137,11 +137,7 @@ fn promises_that_cannot_be_kept_are_refused() {
     .unwrap();
     for (options, reason) in [
         (
-            &["--replicaof", "127.0.0.1", "6380"][..],
-            "it cannot be a replica yet",
-        ),
-        (
-            &["--tls-port", "6380"],
+            &["--tls-port", "6380"][..],
             "the server speaks no TLS: put stunnel or another TLS proxy before it",
         ),
         (

@@ -236,7 +236,7 @@ enum ClientType {
     Normal,
     Subscriber,
     Replica,
-    /// None is listed: this server is no replica.
+    /// None is listed: a replica's connection to its primary is no client.
     Primary,
 }
 
@@ -300,6 +300,11 @@ fn kill(call: &mut Call) -> CommandResult {
         .collect();
     for client in &killed {
         call.session.disconnect(client);
+    }
+    let link = &call.server.replication.link;
+    if filter.client_type == Some(ClientType::Primary) && link.cut() {
+        call.reply.count(1);
+        return Ok(());
     }
     match (is_old_style, killed.is_empty()) {
         (true, true) => return Err(CommandError::err("No such client")),

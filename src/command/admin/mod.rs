@@ -12,6 +12,7 @@ mod memory;
 mod module;
 pub(super) mod monitor;
 mod persistence;
+mod replicaof;
 mod replication;
 mod server;
 pub(super) mod slowlog;
@@ -34,6 +35,7 @@ pub(super) const FAMILIES: &[&[CommandSpec]] = &[
     module::COMMANDS,
     monitor::COMMANDS,
     persistence::COMMANDS,
+    replicaof::COMMANDS,
     replication::COMMANDS,
     server::COMMANDS,
     slowlog::COMMANDS,

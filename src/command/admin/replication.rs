@@ -13,6 +13,7 @@ use crate::resp::reply::Reply;
 use crate::state::append_only::{Mode, TURNED_OFF};
 use crate::state::change_log;
 use crate::state::progress::Goal;
+use crate::state::replication::link;
 use crate::state::replication::replicas::{Ack, Replica, Replicas, Stage};
 use crate::state::waiting::Wish;
 use crate::util::quoting::split_arguments;
@@ -53,8 +54,9 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         syntax: "replicationid offset", summary: "An internal command used in replication.", complexity: "", ..BASE },
 ];
 
-/// The role of this server: a primary, which Redis still calls a master, with the offset of its stream, and the
-/// replicas that are sent the stream, each with its address, its port and the offset that it has acknowledged.
+/// The role of this server. A primary, which Redis still calls a master, tells the offset of its stream, and the
+/// replicas that are sent the stream, each with its address, its port and the offset that it has acknowledged. A
+/// replica tells the address of its primary, how far the link is, and its offset.
 ///
 /// ```text
 /// > ROLE
@@ -64,11 +66,27 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// ```
 fn role(call: &mut Call) -> CommandResult {
     let replication = &call.server.replication;
+    if let Some(primary) = replication.link.primary() {
+        call.reply.array(5);
+        call.reply.bulk(b"slave");
+        call.reply.bulk(primary.host.as_bytes());
+        call.reply.integer(primary.port.into());
+        call.reply.bulk(match replication.link.stage() {
+            link::Stage::Connect => b"connect",
+            link::Stage::Connecting => b"connecting",
+            link::Stage::Handshake => b"handshake",
+            link::Stage::Transfer => b"sync",
+            link::Stage::Connected => b"connected",
+        });
+        call.reply.integer(replication.backlog.end() as i64);
+        return Ok(());
+    }
     let mut replicas = replication.replicas.all();
     replicas.retain(|replica| replica.stage() == Stage::Online);
     call.reply.array(3);
     call.reply.bulk(b"master");
-    call.reply.integer(replication.backlog.end() as i64);
+    let holds_lock = call.session.transaction.is_running;
+    call.reply.integer(replication.offset(holds_lock) as i64);
     call.reply.array(replicas.len());
     for replica in replicas {
         call.reply.array(3);
@@ -91,7 +109,7 @@ fn role(call: &mut Call) -> CommandResult {
 fn wait(call: &mut Call) -> Result<Wish, CommandError> {
     let wanted = call.integer(1)?;
     let until = timeout_ms(call, 2)?;
-    let acks = acks(call, Ack::Applied, wanted);
+    let acks = acks(call, Ack::Applied, wanted)?;
     Ok(wish_for(until, false, move |reply| {
         let count = acks.count();
         reply.integer(count);
@@ -119,7 +137,7 @@ fn waitaof(call: &mut Call) -> Result<Wish, CommandError> {
         return Err(CommandError::Other(TURNED_OFF.into()));
     }
     let (end, durability) = (state.end(), state.durability.clone());
-    let acks = acks(call, Ack::OnDisk, wanted);
+    let acks = acks(call, Ack::OnDisk, wanted)?;
     Ok(wish_for(until, wants_local, move |reply| {
         let is_durable = is_on && durability.has(end);
         let count = acks.count();
@@ -146,16 +164,22 @@ impl Acks {
 
 /// The acknowledgements of what the caller has written. If it wants more than there are, the replicas are asked for
 /// them, but not within a transaction, which cannot wait.
-fn acks(call: &Call, kind: Ack, wanted: i64) -> Acks {
+///
+/// # Errors
+/// The server is a replica.
+fn acks(call: &Call, kind: Ack, wanted: i64) -> Result<Acks, CommandError> {
     let replication = &call.server.replication;
+    if replication.is_replica() {
+        let name = String::from_utf8_lossy(call.arguments[0]).to_ascii_uppercase();
+        return Err(CommandError::err(format!(
+            "{name} cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is \
+             configured to be writable (which is not the default) writes to replicas are just local and are not \
+             propagated."
+        )));
+    }
     let number = change_log::last_of_thread();
     let may_wait = !call.session.transaction.is_running;
-    if may_wait
-        && replication.backlog.is_active()
-        && let Some(feed) = replication.feed()
-    {
-        feed.read_log();
-    }
+    replication.offset(!may_wait);
     let acks = Acks {
         replicas: replication.replicas.clone(),
         kind,
@@ -167,7 +191,7 @@ fn acks(call: &Call, kind: Ack, wanted: i64) -> Acks {
     if may_wait && acks.replicas.are_any() && acks.count() < wanted {
         replication.say(&[b"REPLCONF", b"GETACK", b"*"]);
     }
-    acks
+    Ok(acks)
 }
 
 /// A wish that names no key: it is fulfilled when `answer` writes a reply and returns `true`.
@@ -344,6 +368,11 @@ fn psync(call: &mut Call) -> CommandResult {
 }
 
 fn check_sync(call: &Call) -> CommandResult {
+    let replication = &call.server.replication;
+    if replication.is_replica() && replication.link.stage() != link::Stage::Connected {
+        let text = "NOMASTERLINK Can't SYNC while not connected with my master";
+        return Err(CommandError::Other(text.into()));
+    }
     match call.reply.is_empty() {
         true => Ok(()),
         false => Err(CommandError::err(

@@ -9,13 +9,14 @@ use crate::command::registry::Command;
 use crate::command::session::Session;
 use crate::command::spec::{
     CommandFlags, DENYOOM, HEALTH_CHECK, Handler, LOADING, MAY_REPLICATE, MODULES, NO_AUTH,
-    NO_MULTI, PROTECTED, READONLY, UNQUEUED, WHILE_SUBSCRIBED, WRITE,
+    NO_MULTI, PROTECTED, READONLY, STALE, UNQUEUED, WHILE_SUBSCRIBED, WRITE,
 };
 use crate::resp::reply::Reply;
 use crate::state::Server;
 use crate::state::acl::Context;
 use crate::state::clients::NO_COMMAND;
 use crate::state::pause::Extent;
+use crate::state::replication::link::Stage;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What the log says of HTTP.
@@ -96,8 +97,25 @@ fn check(
     {
         return Err(CommandError::NoReplicas);
     }
+    if server.replication.is_replica() {
+        check_replica(server, does)?;
+    }
     if server.loading.is_under_way() && !spec.has(LOADING) {
         return Err(CommandError::Loading);
+    }
+    Ok(())
+}
+
+/// What may keep a command from running on a replica.
+#[cold]
+fn check_replica(server: &Server, does: impl Fn(CommandFlags) -> bool) -> CommandResult {
+    let (config, link) = (&server.config, &server.replication.link);
+    if config.replica_read_only.get() && does(WRITE) {
+        return Err(CommandError::ReadOnlyReplica);
+    }
+    let is_up = link.stage() == Stage::Connected;
+    if !is_up && !config.replica_serve_stale_data.get() && !does(STALE) {
+        return Err(CommandError::PrimaryIsDown);
     }
     Ok(())
 }

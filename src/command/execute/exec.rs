@@ -208,8 +208,8 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
         }
         (Ok(()), body) => run_locked(&mut own, body, db),
     };
-    if matches!(own.then, Then::BeginSave) {
-        call.then = Then::BeginSave;
+    if matches!(own.then, Then::BeginSave | Then::Follow(_)) {
+        call.then = own.then;
     }
     let (server, session, reply) = (call.server, &*call.session, &mut *call.reply);
     account.conclude(server, session, command, arguments, reply, result);

@@ -5,7 +5,7 @@ use super::plan::Body;
 use super::wait;
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
-use crate::command::spec::READONLY;
+use crate::command::spec::{READONLY, WRITE};
 use crate::keyspace::db::{Db, Lookups, WriteDb};
 use crate::keyspace::survey::Survey;
 
@@ -13,6 +13,10 @@ use crate::keyspace::survey::Survey;
 #[inline]
 pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut WriteDb) -> CommandResult {
     let result = match body {
+        // The server has become a replica since the command was admitted: that happens under all locks.
+        _ if call.server.replication.is_replica() && is_refused_by_replica(call) => {
+            Err(CommandError::ReadOnlyReplica)
+        }
         Body::Write(handler, _) => handler(call, db),
         Body::Wait(handler) => handler(call).and_then(|wish| wait::serve_or_wait(call, db, wish)),
         Body::Read(handler, _) => handler(call, db),
@@ -23,6 +27,12 @@ pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut WriteDb) -> Comma
     };
     db.commit(call.arguments);
     after_handler(call, db, result)
+}
+
+#[cold]
+fn is_refused_by_replica(call: &Call) -> bool {
+    let is_read_only = call.server.config.replica_read_only.get();
+    is_read_only && call.spec.has(WRITE) && !call.session.is_replaying
 }
 
 /// Counts the look-ups of a command, remembers what a client that tracks has read, and refuses a command that has

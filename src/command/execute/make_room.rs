@@ -54,9 +54,12 @@ impl Engine {
 
     /// During a pause nothing changes, and nothing is evicted while the dump is being loaded.
     fn may_evict(&self, now_ms: i64) -> bool {
+        // A replica has what its primary has.
+        let is_copy = self.replication.is_replica() && self.config.replica_ignore_maxmemory.get();
         self.pause.at(now_ms).is_none()
             && !self.loading.is_under_way()
             && !self.is_read_only.load(Relaxed)
+            && !is_copy
     }
 
     fn attempt(&self, pool: &mut Pool, now_ms: i64) -> Room {

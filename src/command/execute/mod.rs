@@ -215,6 +215,12 @@ impl<'a> Executor<'a> {
                 self.lock.release();
                 self.engine.unwatch(session);
             }
+            Then::Follow(primary) => {
+                self.lock.release();
+                if let Some(feed) = self.engine.replication.feed() {
+                    feed.clone().follow(primary);
+                }
+            }
             Then::BeginSave => drop(self.engine.server.saves.request_background()),
             then => return then,
         }

@@ -37,13 +37,14 @@ fn first_error(reply: Vec<u8>) -> Option<Vec<u8>> {
 }
 
 impl<'a> Replayer<'a> {
-    /// Replays into this server.
-    pub fn new(engine: &'a Engine) -> Replayer<'a> {
+    /// Replays into this server. This database is selected at first.
+    pub fn new(engine: &'a Engine, database: usize) -> Replayer<'a> {
         let account = Account::unrestricted();
         let client = engine.clients.unlisted(account.clone(), Arc::new(NoLink));
         let mut session = Session::new(engine, &client);
         session.log_in(account);
         session.is_replaying = true;
+        session.database = database;
         Replayer {
             executor: Executor {
                 engine,
@@ -98,9 +99,24 @@ impl<'a> Replayer<'a> {
         }
     }
 
+    /// The database that is selected.
+    pub fn database(&self) -> usize {
+        self.session.database
+    }
+
+    /// Whether a transaction has begun and has not ended.
+    pub fn is_in_transaction(&self) -> bool {
+        self.session.transaction.queue.is_some()
+    }
+
     /// Drops a transaction that has begun and has not ended.
     pub fn discard_transaction(&mut self) {
         self.session.discard_queue();
+    }
+
+    /// Looks at the clock: after the thread has waited for commands.
+    pub fn resume(&mut self) {
+        self.executor.resume();
     }
 
     /// Lets go of the lock that the last command has left to the next one.

@@ -1,15 +1,10 @@
-//! DEBUG LOADAOF: the keyspace is emptied, and the files are loaded while the server runs. Other clients get the error
-//! LOADING meanwhile. Commands that were admitted before wait at the gate of the keyspace until the data are there
-//! again; the rewriter does not touch the files.
+//! DEBUG LOADAOF: the keyspace is emptied, and the files are loaded while the server runs. Meanwhile the rewriter does
+//! not touch the files.
 
 use super::load;
 use crate::aof::Folder;
 use crate::command::execute::Engine;
-use crate::keyspace::gate;
-use crate::keyspace::listeners::Recorder;
-use crate::keyspace::view::View;
-use crate::state::append_only::Mode;
-use crate::util::clock;
+use crate::server::replace::replace_data;
 use crate::util::disk::RealDisk;
 use std::sync::Arc;
 
@@ -34,7 +29,7 @@ pub fn load_anew(engine: &Engine) -> Result<(), &'static str> {
 }
 
 fn load_claimed(engine: &Engine) -> Result<(), String> {
-    let (state, keyspace) = (&engine.append_only, &engine.keyspace);
+    let state = &engine.append_only;
     let sync = || {
         let synced = state.durability.write_and_sync();
         synced.map_err(|error| error.to_string())
@@ -48,25 +43,7 @@ fn load_claimed(engine: &Engine) -> Result<(), String> {
     if folder.manifest().files().next().is_none() {
         return Err("There is no append-only file to load".to_string());
     }
-    engine.loading.begin();
-    keyspace.alarm.suspend(true);
-    let mut all = engine.locks.write_all(View::from(clock::unix_ms()));
-    keyspace.gate.close();
-    keyspace
-        .listeners
-        .set_recorded(Recorder::AppendOnlyFile, false);
-    all.clear_all();
-    drop(all);
-    gate::pass(true);
-    engine.scripts.libraries.flush(|| {});
-    let loaded = sync().and_then(|()| load(engine, &folder).map(drop));
-    gate::pass(false);
-    let is_on = state.mode() != Mode::Off;
-    keyspace
-        .listeners
-        .set_recorded(Recorder::AppendOnlyFile, is_on);
-    keyspace.alarm.suspend(false);
-    engine.loading.end();
-    keyspace.gate.open();
-    loaded
+    replace_data(engine, || {
+        sync().and_then(|()| load(engine, &folder).map(drop))
+    })
 }

@@ -60,7 +60,7 @@ pub fn load(engine: &Engine, folder: &Folder, manner: Manner) -> Result<Option<F
     engine.loading.total_bytes.store(folder.bytes(), Relaxed);
     let mut replay = Replay {
         engine,
-        replayer: Replayer::new(engine),
+        replayer: Replayer::new(engine, 0),
         manner,
         found: Found::default(),
         bytes_before: 0,

@@ -60,7 +60,7 @@ impl Stage {
 
     fn run(&self, words: &[&str]) {
         let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-        let result = Replayer::new(&self.engine).run(&words);
+        let result = Replayer::new(&self.engine, 0).run(&words);
         result.expect("the command is right");
     }
 

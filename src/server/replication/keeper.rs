@@ -16,6 +16,7 @@ pub fn keep(server: &Server) {
     let now_ms = clock::unix_ms();
     let period_ms = 1000 * config.repl_ping_replica_period.get();
     if replication.replicas.are_any()
+        && !replication.is_replica()
         && now_ms - replication.pinged_at_ms.load(Relaxed) >= period_ms
     {
         replication.pinged_at_ms.store(now_ms, Relaxed);
@@ -27,7 +28,11 @@ pub fn keep(server: &Server) {
     server.limit_replicas();
     count_good(server);
     let longest_ms = 1000 * config.repl_backlog_ttl.get();
-    if longest_ms > 0 && replication.is_without_replicas_for(longest_ms, now_ms) {
+    // A replica keeps it, because it may be promoted.
+    if longest_ms > 0
+        && !replication.is_replica()
+        && replication.is_without_replicas_for(longest_ms, now_ms)
+    {
         replication.end_stream(|| {
             let listeners = &server.keyspace.listeners;
             listeners.set_recorded(Recorder::Replication, false);

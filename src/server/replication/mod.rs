@@ -5,6 +5,11 @@
 //! |---|---|---|
 //! | [`snapshot`] | sends a snapshot: to replicas, and to clients that want a dump | sender, worker; transfer |
 //! | [`sender`] | sends the snapshot and then the stream to a replica | sender, one a replica |
+//! | [`role`] | makes this server a replica, or a primary | any client's |
+//! | [`follower`] | follows a primary | follower |
+//! | [`handshake`] | says who this server is, and what it lacks | follower |
+//! | [`receive`] | receives a snapshot and loads it | follower |
+//! | [`apply`] | carries out the stream | follower |
 //! | [`keeper`] | pings replicas, and drops those that do not answer | reaper |
 //!
 //! ```text
@@ -16,6 +21,11 @@
 //!
 //! What a replica sends is read by the worker that serves its connection, as for any client.
 
+pub mod apply;
+pub mod follower;
+pub mod handshake;
 pub mod keeper;
+pub mod receive;
+pub mod role;
 pub mod sender;
 pub mod snapshot;

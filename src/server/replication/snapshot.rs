@@ -222,6 +222,18 @@ fn take_with_stream<'a>(engine: &'a Engine, writer: &Membership) -> io::Result<I
         writer.round.clients()
     ));
     let feed = replication.feed().ok_or_else(failed)?.clone();
+    let applying = replication.applying();
+    if replication.is_replica() {
+        // The stream is that of the primary.
+        let stream = StreamStart {
+            reader: replication.backlog.read_from_end(),
+            id: replication.identity().id,
+        };
+        let image = Image::take(engine, |_, _| {});
+        writer.round.set_stream(stream);
+        return Ok(image);
+    }
+    drop(applying);
     let mut image = None;
     let reader = feed.divide(&mut |divide| {
         image = Some(Image::take(engine, |keyspace, end| {

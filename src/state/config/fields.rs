@@ -33,6 +33,17 @@ pub struct Fields {
     pub repl_diskless_sync_delay: Number,
     /// 0 for any number.
     pub repl_diskless_sync_max_replicas: Number,
+    /// The host and the port of the primary, with a blank between them; empty for none.
+    pub replicaof: Text,
+    pub masteruser: Text,
+    pub masterauth: Text,
+    pub replica_serve_stale_data: Flag,
+    pub replica_read_only: Flag,
+    pub replica_ignore_maxmemory: Flag,
+    pub replica_announced: Flag,
+    pub replica_priority: Number,
+    pub replica_announce_ip: Text,
+    pub replica_announce_port: Number,
     pub min_replicas_to_write: Number,
     /// Seconds.
     pub min_replicas_max_lag: Number,

@@ -295,8 +295,7 @@ mod tests {
         for line in [
             "loadmodule /x.so a",
             "tls-port 6380",
-            "replicaof 127.0.0.1 6380",
-            "slaveof 127.0.0.1 6380",
+            "repl-diskless-load swapdb",
             "cluster-enabled yes",
             "daemonize yes",
         ] {

@@ -188,6 +188,11 @@ impl Config {
         Ok(changes)
     }
 
+    /// Notes which primary the server follows: an empty text for none.
+    pub fn set_replicaof(&self, primary: &str) {
+        self.fields.replicaof.set(primary);
+    }
+
     /// Lowers `maxclients` to what the system allows.
     pub fn lower_maxclients(&self, most: i64) {
         self.fields.maxclients.set(most);

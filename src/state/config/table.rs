@@ -252,7 +252,7 @@ mod tests {
             "cluster-enabled",
             "daemonize",
             "oom-score-adj",
-            "replicaof",
+            "repl-diskless-load",
             "server_cpulist",
             "socket-mark-id",
             "syslog-enabled",

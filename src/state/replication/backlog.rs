@@ -105,12 +105,10 @@ impl Backlog {
         stream.trim();
     }
 
-    /// Appends a part of the stream. It has all blocks of the change log before this number. Returns how many bytes the
-    /// slowest reader has not read.
-    pub fn append(&self, bytes: &[u8], number: u64) -> u64 {
+    /// Appends a part of the stream. Returns how many bytes the slowest reader has not read.
+    pub fn append(&self, bytes: &[u8]) -> u64 {
         let mut stream = self.lock();
         stream.append(bytes);
-        stream.mark(number);
         let slowest = stream.readers.values().copied().min();
         let unread = slowest.map_or(0, |offset| stream.end - offset);
         drop(stream);
@@ -331,9 +329,9 @@ mod tests {
     fn readers_get_the_stream_from_their_place_on() {
         let backlog = active(1000);
         let first = backlog.read_from_end();
-        backlog.append(&bytes(0..100_000), 1);
+        backlog.append(&bytes(0..100_000));
         let second = backlog.read_from_end();
-        backlog.append(&bytes(100_000..200_000), 2);
+        backlog.append(&bytes(100_000..200_000));
         assert_eq!((first.offset(), second.offset()), (0, 100_000));
         assert!(read(&first) == bytes(0..200_000));
         assert!(read(&second) == bytes(100_000..200_000));
@@ -344,7 +342,7 @@ mod tests {
     fn whole_blocks_are_forgotten_that_nobody_needs() {
         let backlog = active(20_000);
         let slow = backlog.read_from_end();
-        backlog.append(&bytes(0..100_000), 1);
+        backlog.append(&bytes(0..100_000));
         assert_eq!(backlog.figures().len, 100_000);
         let also_slow = slow.another();
         drop(slow);
@@ -369,8 +367,10 @@ mod tests {
     #[test]
     fn a_number_of_the_log_has_an_offset() {
         let backlog = active(1000);
-        backlog.append(b"0123456789", 5);
-        backlog.append(b"0123456789", 7);
+        backlog.append(b"0123456789");
+        backlog.mark(5);
+        backlog.append(b"0123456789");
+        backlog.mark(7);
         let offsets = [0, 5, 6, 7, 8].map(|number| backlog.offset_of(number));
         assert_eq!(offsets, [Some(10), Some(10), Some(20), Some(20), None]);
     }
@@ -378,11 +378,11 @@ mod tests {
     #[test]
     fn another_stream_is_continued_at_its_offset() {
         let backlog = active(1000);
-        backlog.append(b"0123456789", 1);
+        backlog.append(b"0123456789");
         backlog.continue_at(5000);
         assert!(backlog.read_from(10).is_none());
         let reader = backlog.read_from(5000).unwrap();
-        backlog.append(b"ab", 2);
+        backlog.append(b"ab");
         assert_eq!(read(&reader), b"ab");
         assert_eq!(backlog.end(), 5002);
         backlog.set_active(false);

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`backlog`] | the latest part of the stream |
 //! | [`replicas`] | the replicas of this server |
+//! | [`link`] | the link to the primary, if this server is a replica itself |
 //! | here | the replication ids, and how the stream is fed |
 //!
 //! A *stream* is the effects of all commands since the beginning, as bytes, and between them what the servers say to
@@ -14,17 +15,20 @@
 //! [Redis replication](https://redis.io/docs/latest/operate/oss_and_stack/management/replication/).
 //!
 //! # Thread safety
-//! Any thread may ask. The mutexes are leaves, but for `beginning`, which is taken before the others.
+//! Any thread may ask. The mutexes are leaves, but for three that are taken before the others, and in this order:
+//! `changing_role`, `applying`, then the locks of shards, `beginning`.
 
 pub mod backlog;
+pub mod link;
 pub mod replicas;
 
 use super::transfers::Transfers;
 use crate::util::random::hex_digits;
 use backlog::{Backlog, BacklogReader};
+use link::{Address, Link};
 use replicas::Replicas;
 use std::fmt;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Digits of a replication id.
@@ -37,6 +41,18 @@ pub struct Replication {
     pub backlog: Arc<Backlog>,
     /// The replicas of this server.
     pub replicas: Arc<Replicas>,
+    /// The link to the primary, on a replica.
+    pub link: Link,
+    is_replica: AtomicBool,
+    /// The database that is selected at the end of the stream, on a replica. It outlives the connection: what is sent
+    /// after a cut goes on where the stream was.
+    pub selected: AtomicUsize,
+    /// Whether the thread of the link runs.
+    is_following: AtomicBool,
+    /// Held while the role changes.
+    changing_role: Mutex<()>,
+    /// Held while a part of the primary's stream is carried out, and its offset noted.
+    applying: Mutex<()>,
     identity: Mutex<Identity>,
     /// Held while the stream begins or ends.
     beginning: Mutex<()>,
@@ -76,6 +92,9 @@ pub trait StreamFeed: fmt::Debug + Send + Sync {
     /// # Errors
     /// The system has no thread for it: the line for the log.
     fn divide(self: Arc<Self>, take: TakeSnapshot<'_>) -> Result<BacklogReader, String>;
+
+    /// Makes the server a replica of this primary, or a primary.
+    fn follow(self: Arc<Self>, primary: Option<Address>);
 }
 
 impl Default for Replication {
@@ -83,6 +102,12 @@ impl Default for Replication {
         Replication {
             backlog: Arc::default(),
             replicas: Arc::default(),
+            link: Link::default(),
+            is_replica: AtomicBool::new(false),
+            selected: AtomicUsize::new(0),
+            is_following: AtomicBool::new(false),
+            changing_role: Mutex::default(),
+            applying: Mutex::default(),
             identity: Mutex::new(Identity::new()),
             beginning: Mutex::default(),
             feed: OnceLock::new(),
@@ -94,6 +119,12 @@ impl Default for Replication {
 }
 
 impl Identity {
+    /// From this offset on, the stream has another id.
+    fn shift(&mut self, id: String, end: u64) {
+        self.second_id = std::mem::replace(&mut self.id, id);
+        self.second_end = end as i64 + 1;
+    }
+
     /// A stream that continues no other.
     fn new() -> Identity {
         Identity {
@@ -127,6 +158,19 @@ impl Replication {
         self.feed.get()
     }
 
+    /// The offset of the end of the stream. Of what has been written before, all is in it, unless the caller holds a
+    /// lock of keys: then the change log is not read.
+    pub fn offset(&self, holds_lock: bool) -> u64 {
+        if let Some(feed) = self.feed()
+            && !holds_lock
+            && self.backlog.is_active()
+            && !self.is_replica()
+        {
+            feed.read_log();
+        }
+        self.backlog.end()
+    }
+
     /// Appends what servers say to each other to the stream, if there is one.
     pub fn say(&self, command: &[&[u8]]) {
         if let Some(feed) = self.feed().filter(|_| self.backlog.is_active()) {
@@ -141,6 +185,71 @@ impl Replication {
             *self.lock_identity() = Identity::new();
             self.backlog.set_active(true);
         }
+    }
+
+    /// Whether the server is a replica.
+    #[inline]
+    pub fn is_replica(&self) -> bool {
+        self.is_replica.load(Relaxed)
+    }
+
+    /// Notes whether the server is a replica. Called with all keys locked.
+    pub fn set_replica(&self, is_replica: bool) {
+        self.is_replica.store(is_replica, Relaxed);
+    }
+
+    /// Whether the caller has to start the thread of the link.
+    pub fn begin_following(&self) -> bool {
+        !self.is_following.swap(true, Relaxed)
+    }
+
+    /// Holds off others that would change the role.
+    pub fn changing_role(&self) -> MutexGuard<'_, ()> {
+        let lock = self.changing_role.lock();
+        lock.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As long as this lives, all commands up to the end of the backlog have been carried out and no other, if the
+    /// server is a replica.
+    pub fn applying(&self) -> MutexGuard<'_, ()> {
+        self.applying.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The stream gets a new id, for the server follows nobody any more.
+    pub fn shift_identity(&self) {
+        let end = self.backlog.end();
+        self.lock_identity().shift(hex_digits(ID_DIGITS), end);
+    }
+
+    /// The stream goes on under this id: the primary was promoted, or has followed another.
+    pub fn rename_stream(&self, id: &str) {
+        let end = self.backlog.end();
+        let mut identity = self.lock_identity();
+        if identity.id != id {
+            identity.shift(id.to_string(), end);
+            drop(identity);
+            // They come back at once, and hear the id.
+            self.disconnect_replicas();
+        }
+    }
+
+    /// Has the stream of this id from this offset on.
+    pub fn join_stream(&self, id: &str, offset: u64) {
+        *self.lock_identity() = Identity {
+            id: id.to_string(),
+            ..Identity::new()
+        };
+        self.selected.store(0, Relaxed);
+        self.backlog.set_active(true);
+        self.backlog.continue_at(offset);
+    }
+
+    /// Disconnects the replicas of this server.
+    pub fn disconnect_replicas(&self) {
+        for replica in self.replicas.all() {
+            replica.client.disconnect();
+        }
+        self.backlog.wake_readers();
     }
 
     /// Keeps the stream no longer, and calls `ended`, unless there is a replica.

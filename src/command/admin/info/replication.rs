@@ -2,14 +2,19 @@
 
 use crate::command::call::Call;
 use crate::keyspace::survey::Survey;
+use crate::state::replication::link::{self, Address};
 use crate::state::replication::replicas::{Ack, Stage};
 use std::fmt::Write;
+use std::sync::atomic::Ordering::Relaxed;
 
 /// Writes the section.
 pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     let (config, replication) = (&call.server.config, &call.server.replication);
     let replicas = replication.replicas.all();
-    line!(out, "role:master");
+    match replication.link.primary() {
+        None => line!(out, "role:master"),
+        Some(primary) => write_link(call, &primary, out),
+    }
     line!(out, "connected_slaves:{}", replicas.len());
     if config.min_replicas_to_write.get() > 0 && config.min_replicas_max_lag.get() > 0 {
         let good = replication.replicas.good();
@@ -29,6 +34,7 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
             replica.acked(Ack::Applied),
         );
     }
+    replication.offset(call.session.transaction.is_running);
     let identity = replication.identity();
     let backlog = replication.backlog.figures();
     line!(out, "master_failover_state:no-failover");
@@ -40,4 +46,59 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "repl_backlog_size:{}", config.repl_backlog_size.get());
     line!(out, "repl_backlog_first_byte_offset:{}", backlog.first_byte);
     line!(out, "repl_backlog_histlen:{}", backlog.len);
+}
+
+/// The lines about the link of a replica to its primary.
+fn write_link(call: &Call, primary: &Address, out: &mut String) {
+    let (config, replication) = (&call.server.config, &call.server.replication);
+    let (stage, figures) = (replication.link.stage(), &replication.link.figures);
+    let is_up = stage == link::Stage::Connected;
+    let seconds_since = |since_ms: i64| match since_ms {
+        0 => -1,
+        since_ms => (call.now_ms - since_ms).max(0) / 1000,
+    };
+    let heard = seconds_since(figures.heard_at_ms.load(Relaxed));
+    let is_transfer = stage == link::Stage::Transfer;
+    let offset = replication.backlog.end();
+    line!(out, "role:slave");
+    line!(out, "master_host:{}", primary.host);
+    line!(out, "master_port:{}", primary.port);
+    line!(
+        out,
+        "master_link_status:{}",
+        if is_up { "up" } else { "down" }
+    );
+    line!(
+        out,
+        "master_last_io_seconds_ago:{}",
+        if is_up { heard } else { -1 }
+    );
+    line!(out, "master_sync_in_progress:{}", u8::from(is_transfer));
+    line!(out, "slave_read_repl_offset:{offset}");
+    line!(out, "slave_repl_offset:{offset}");
+    if is_transfer {
+        let total = figures.total_bytes.load(Relaxed);
+        let read = figures.read_bytes.load(Relaxed);
+        let percent = read as f64 / total.max(1) as f64 * 100.0;
+        line!(out, "master_sync_total_bytes:{total}");
+        line!(out, "master_sync_read_bytes:{read}");
+        line!(out, "master_sync_left_bytes:{}", total.saturating_sub(read));
+        line!(out, "master_sync_perc:{percent:.2}");
+        line!(out, "master_sync_last_io_seconds_ago:{heard}");
+    }
+    if !is_up {
+        let since = seconds_since(figures.down_since_ms.load(Relaxed));
+        line!(out, "master_link_down_since_seconds:{since}");
+    }
+    line!(out, "slave_priority:{}", config.replica_priority.get());
+    line!(
+        out,
+        "slave_read_only:{}",
+        u8::from(config.replica_read_only.get())
+    );
+    line!(
+        out,
+        "replica_announced:{}",
+        u8::from(config.replica_announced.get())
+    );
 }

@@ -9,36 +9,37 @@ pub(super) const TABLE: &[Directive] = &[
     special("replicaof", Kind::ReplicaOf, "no one")
         .alias("slaveof")
         .immutable()
-        .refused("it cannot be a replica yet"),
+        .text(|fields| &fields.replicaof),
     optional_text("masteruser")
         .sensitive()
-        .no_effect(NO_REPLICATION),
+        .text(|fields| &fields.masteruser),
     optional_text("masterauth")
         .sensitive()
-        .no_effect(NO_REPLICATION),
+        .text(|fields| &fields.masterauth),
     boolean("replica-serve-stale-data", "yes")
         .alias("slave-serve-stale-data")
-        .no_effect(NO_REPLICATION),
+        .flag(|fields| &fields.replica_serve_stale_data),
     boolean("replica-read-only", "yes")
         .alias("slave-read-only")
-        .no_effect(NO_REPLICATION),
+        .flag(|fields| &fields.replica_read_only),
     boolean("replica-ignore-maxmemory", "yes")
         .alias("slave-ignore-maxmemory")
-        .no_effect(NO_REPLICATION),
+        .flag(|fields| &fields.replica_ignore_maxmemory),
     boolean("replica-lazy-flush", "no")
         .alias("slave-lazy-flush")
-        .no_effect(NO_REPLICATION),
-    boolean("replica-announced", "yes").no_effect(NO_REPLICATION),
-    boolean("replica-ignore-disk-write-errors", "no").no_effect(NO_REPLICATION),
+        .no_effect("what is dropped is freed when no lock is held"),
+    boolean("replica-announced", "yes").flag(|fields| &fields.replica_announced),
+    boolean("replica-ignore-disk-write-errors", "no")
+        .no_effect("a replica carries out the stream even if its disk fails"),
     integer("replica-priority", 0, INT_MAX, "100")
         .alias("slave-priority")
-        .no_effect(NO_REPLICATION),
+        .number(|fields| &fields.replica_priority),
     optional_text("replica-announce-ip")
         .alias("slave-announce-ip")
-        .no_effect(NO_REPLICATION),
+        .text(|fields| &fields.replica_announce_ip),
     integer("replica-announce-port", 0, 65_535, "0")
         .alias("slave-announce-port")
-        .no_effect(NO_REPLICATION),
+        .number(|fields| &fields.replica_announce_port),
     integer("min-replicas-to-write", 0, INT_MAX, "0")
         .alias("min-slaves-to-write")
         .number(|fields| &fields.min_replicas_to_write),
@@ -58,13 +59,15 @@ pub(super) const TABLE: &[Directive] = &[
         .number(|fields| &fields.repl_diskless_sync_delay),
     integer("repl-diskless-sync-max-replicas", 0, INT_MAX, "0")
         .number(|fields| &fields.repl_diskless_sync_max_replicas),
-    word("repl-diskless-load", REPL_DISKLESS_LOAD, "disabled").no_effect(NO_REPLICATION),
+    word("repl-diskless-load", REPL_DISKLESS_LOAD, "disabled").refused(
+        "a snapshot is received into a file, and checked, before the old data are dropped",
+    ),
     word(
         "propagation-error-behavior",
         PROPAGATION_ERROR_BEHAVIOR,
         "ignore",
     )
-    .no_effect(NO_REPLICATION),
+    .no_effect("a replica notes in its log what gives an error, and goes on"),
     boolean("cluster-enabled", "no")
         .immutable()
         .refused("it is no node of a cluster"),
@@ -131,7 +134,5 @@ fn announced_nodename(name: &str) -> Result<(), &'static str> {
     Ok(())
 }
 
-/// Why most directives of replication mean nothing.
-const NO_REPLICATION: &str = "replicaof is refused, and replicas are not served";
 /// Why the directives of clusters mean nothing.
 const NO_CLUSTER: &str = "cluster-enabled is refused";

@@ -1,0 +1,38 @@
+//! Replaces all data while the server runs: DEBUG LOADAOF, and the snapshot of a primary. Other clients get the error
+//! LOADING meanwhile. Commands that were admitted before wait at the gate of the keyspace until there are data again.
+
+use crate::command::execute::Engine;
+use crate::keyspace::gate;
+use crate::keyspace::listeners::Recorder;
+use crate::keyspace::view::View;
+use crate::state::append_only::Mode;
+use crate::util::clock;
+
+/// Drops all keys and functions, and has `load` load others in their place. Their effects are not kept.
+///
+/// # Errors
+/// That of `load`.
+pub fn replace_data(
+    engine: &Engine,
+    load: impl FnOnce() -> Result<(), String>,
+) -> Result<(), String> {
+    let keyspace = &engine.keyspace;
+    engine.loading.begin();
+    keyspace.alarm.suspend(true);
+    let mut all = engine.locks.write_all(View::from(clock::unix_ms()));
+    keyspace.gate.close();
+    let file = Recorder::AppendOnlyFile;
+    keyspace.listeners.set_recorded(file, false);
+    all.clear_all();
+    drop(all);
+    gate::pass(true);
+    engine.scripts.libraries.flush(|| {});
+    let loaded = load();
+    gate::pass(false);
+    let is_on = engine.append_only.mode() != Mode::Off;
+    keyspace.listeners.set_recorded(file, is_on);
+    keyspace.alarm.suspend(engine.replication.is_replica());
+    engine.loading.end();
+    keyspace.gate.open();
+    loaded
+}

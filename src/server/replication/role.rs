@@ -1,0 +1,83 @@
+//! Makes this server a replica, or a primary again: REPLICAOF.
+//!
+//! # Invariants
+//! 1. The role changes with all keys locked, and a command that writes looks at it under its locks. So no client's
+//!    write is carried out on a replica.
+//! 2. While the link's thread carries out a command of the stream, the role does not change (`applying`).
+//! 3. The stream is fed by the change log on a primary, and by the link on a replica, never by both.
+
+use super::follower;
+use crate::keyspace::listeners::Recorder;
+use crate::keyspace::view::View;
+use crate::server::log_feed::LogFeed;
+use crate::server::start::spawn;
+use crate::state::replication::link::Address;
+use crate::state::waiting::Outcome;
+use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
+
+/// What a client hears that waits for a key when the server becomes a replica.
+const UNBLOCKED: &[u8] =
+    b"UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)";
+
+/// Follows this primary from now on, or none.
+pub fn change(feed: &Arc<LogFeed>, primary: Option<Address>) {
+    let engine = &feed.engine;
+    let replication = &engine.replication;
+    let _changing = replication.changing_role();
+    replication.link.set_primary(primary.clone());
+    let shown = primary.as_ref().map(Address::to_string);
+    engine.config.set_replicaof(&shown.unwrap_or_default());
+    let applying = replication.applying();
+    match (replication.is_replica(), &primary) {
+        (false, Some(_)) => demote(feed),
+        (true, None) => promote(feed),
+        _ => {}
+    }
+    drop(applying);
+    if primary.is_some() && replication.begin_following() {
+        let for_follower = feed.clone();
+        let spawned = spawn("follower", move || follower::run(&for_follower));
+        if let Err(line) = spawned {
+            engine.log.warning(line);
+        }
+    }
+}
+
+fn demote(feed: &LogFeed) {
+    let engine = &feed.engine;
+    let division = feed.begin_division();
+    let all = engine.locks.write_all(View::from(0));
+    engine.replication.set_replica(true);
+    engine.log.is_replica.store(true, Relaxed);
+    engine.keyspace.alarm.suspend(true);
+    let listeners = &engine.keyspace.listeners;
+    listeners.set_recorded(Recorder::Replication, false);
+    division.divide(listeners.divide_journal());
+    drop(all);
+    division.end_stream();
+    for client in engine.clients.all() {
+        if client.wait().is_some_and(|wait| !wait.keys.is_empty()) {
+            client.end_wait(Outcome::Failed(UNBLOCKED.to_vec()));
+        }
+    }
+}
+
+fn promote(feed: &LogFeed) {
+    let engine = &feed.engine;
+    let replication = &engine.replication;
+    let division = feed.begin_division();
+    let all = engine.locks.write_all(View::from(0));
+    replication.set_replica(false);
+    engine.log.is_replica.store(false, Relaxed);
+    replication.shift_identity();
+    let listeners = &engine.keyspace.listeners;
+    let has_stream = replication.backlog.is_active();
+    listeners.set_recorded(Recorder::Replication, has_stream);
+    division.divide(listeners.divide_journal());
+    drop(all);
+    drop(division.stream());
+    engine.keyspace.alarm.suspend(false);
+    // They come back at once, and hear the new id.
+    replication.disconnect_replicas();
+}

@@ -1,0 +1,191 @@
+//! What a server does as a replica, and when its role changes.
+
+use super::pair::Whose::{Ours, Real};
+use super::pair::{wait_for_link, wait_for_one_offset, wait_for_replicas};
+use crate::common::{Client, Folder, Server, wait_until};
+use my_redis_server::resp::decoder::Value;
+
+const READ_ONLY: &str = "(error) READONLY You can't write against a read only replica.";
+
+fn follow(client: &mut Client, primary: &Server) {
+    let reply = client.ask(&format!("REPLICAOF 127.0.0.1 {}", primary.port));
+    assert_eq!(reply, "OK");
+}
+
+#[test]
+fn clients_of_a_replica_read_and_do_not_write() {
+    let [folder, replica_folder] = [(); 2].map(|()| Folder::new());
+    let primary = Ours.server(&folder, &[]);
+    let replica = Ours.replica(&replica_folder, &primary, &[]);
+    let [mut client, mut of_replica] = [primary.client(), replica.client()];
+    wait_for_link(&mut of_replica);
+    client.ask("SET k v");
+    client.ask("SET short v PX 1");
+    wait_for_one_offset(&mut client, &mut of_replica);
+    assert_eq!(of_replica.ask("GET k"), "\"v\"");
+    assert_eq!(of_replica.ask("GET short"), "(nil)");
+    for line in ["SET k w", "DEL k", "FLUSHALL"] {
+        assert_eq!(of_replica.ask(line), READ_ONLY);
+    }
+    let written = of_replica.call(&["EVAL", "return redis.call('SET', 'k', 'w')", "0"]);
+    let is_refused = matches!(&written, Value::Error(text) if text.starts_with(b"READONLY "));
+    assert!(is_refused, "{written:?}");
+    of_replica.ask("MULTI");
+    assert_eq!(of_replica.ask("SET k w"), READ_ONLY);
+    let aborted = "(error) EXECABORT Transaction discarded because of previous errors.";
+    assert_eq!(of_replica.ask("EXEC"), aborted);
+    let refused = of_replica.ask("WAIT 0 0");
+    assert!(
+        refused.contains("WAIT cannot be used with replica instances"),
+        "{refused}"
+    );
+    let port = primary.port;
+    assert_eq!(
+        of_replica.ask("ROLE"),
+        format!(
+            "1) \"slave\"\n2) \"127.0.0.1\"\n3) (integer) {port}\n4) \"connected\"\n5) (integer) {}",
+            of_replica.info_of("replication", "slave_repl_offset")
+        )
+    );
+    let again = of_replica.ask(&format!("REPLICAOF 127.0.0.1 {port}"));
+    assert_eq!(again, "OK Already connected to specified master");
+    drop(primary);
+    wait_until("the link is down", || {
+        of_replica.info_of("replication", "master_link_status") == "down"
+    });
+    assert_eq!(of_replica.ask("GET k"), "\"v\"");
+    of_replica.ask("CONFIG SET replica-serve-stale-data no");
+    let down =
+        "(error) MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
+    assert_eq!(of_replica.ask("GET k"), down);
+    assert_eq!(of_replica.ask("REPLICAOF NO ONE"), "OK");
+    assert_eq!(of_replica.ask("SET k w"), "OK");
+}
+
+/// Keys that have expired are hidden on a replica, and go when the primary says so.
+#[test]
+fn a_replica_removes_no_key_of_its_own() {
+    let [folder, replica_folder] = [(); 2].map(|()| Folder::new());
+    let primary = Ours.server(&folder, &[]);
+    let replica = Ours.replica(&replica_folder, &primary, &[]);
+    let [mut client, mut of_replica] = [primary.client(), replica.client()];
+    wait_for_link(&mut of_replica);
+    client.ask("DEBUG SET-ACTIVE-EXPIRE 0");
+    client.ask("SET short v PX 20");
+    wait_for_one_offset(&mut client, &mut of_replica);
+    wait_until("it has expired", || of_replica.ask("GET short") == "(nil)");
+    assert_eq!(of_replica.info("expired_keys"), "0");
+    let before = of_replica.info_of("replication", "slave_repl_offset");
+    client.ask("DEBUG SET-ACTIVE-EXPIRE 1");
+    wait_until("the primary has said so", || {
+        client.info("expired_keys") == "1"
+            && of_replica.info_of("replication", "slave_repl_offset") != before
+    });
+    assert_eq!(of_replica.info("expired_keys"), "0");
+}
+
+#[test]
+fn a_client_that_waits_for_a_key_hears_that_the_server_is_a_replica_now() {
+    let [folder, other_folder] = [(); 2].map(|()| Folder::new());
+    let [server, other] = [Ours.server(&folder, &[]), Ours.server(&other_folder, &[])];
+    let [mut client, mut waiter] = [server.client(), server.client()];
+    waiter.send(&["BLPOP", "k", "0"]);
+    wait_until("it waits", || client.info("blocked_clients") == "1");
+    follow(&mut client, &other);
+    assert_eq!(
+        waiter.receive_line(),
+        "(error) UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+    );
+}
+
+/// A primary that is replaced, and comes back as a replica of the new one, is sent what it lacks, if it has nothing
+/// that the new one has not.
+#[test]
+fn roles_are_exchanged_without_a_snapshot() {
+    for programs in [[Ours, Ours, Ours], [Ours, Real, Ours], [Real, Ours, Real]] {
+        let folders = [(); 3].map(|()| Folder::new());
+        let first = programs[0].server(&folders[0], &[]);
+        let second = programs[1].replica(&folders[1], &first, &[]);
+        let third = programs[2].replica(&folders[2], &first, &[]);
+        let [mut of_first, mut of_second, mut of_third] =
+            [&first, &second, &third].map(|server| server.client());
+        for client in [&mut of_second, &mut of_third] {
+            wait_for_link(client);
+        }
+        wait_for_replicas(&mut of_first, 2);
+        of_first.ask("SET k v");
+        wait_for_one_offset(&mut of_first, &mut of_second);
+        let old_id = of_first.info_of("replication", "master_replid");
+        assert_eq!(of_second.ask("REPLICAOF NO ONE"), "OK");
+        assert_eq!(of_second.info_of("replication", "master_replid2"), old_id);
+        follow(&mut of_third, &second);
+        follow(&mut of_first, &second);
+        of_second.ask("SELECT 3");
+        of_second.ask("SET k w");
+        for client in [&mut of_first, &mut of_third] {
+            wait_for_link(client);
+            wait_for_one_offset(&mut of_second, client);
+            client.ask("SELECT 3");
+            assert_eq!(client.ask("GET k"), "\"w\"", "{programs:?}");
+            client.ask("SELECT 0");
+            assert_eq!(client.ask("GET k"), "\"v\"", "{programs:?}");
+        }
+        assert_eq!(of_second.info_of("stats", "sync_full"), "0", "{programs:?}");
+        assert_eq!(
+            of_second.info_of("stats", "sync_partial_ok"),
+            "2",
+            "{programs:?}"
+        );
+    }
+}
+
+#[test]
+fn a_primary_may_want_a_password() {
+    let [folder, first_folder, second_folder] = [(); 3].map(|()| Folder::new());
+    let primary = Real.server(&folder, &[]);
+    let mut client = primary.client();
+    client.ask("SET k v");
+    client.ask("ACL SETUSER copier on >word +psync +replconf +ping");
+    client.ask("CONFIG SET requirepass secret");
+    client.ask("AUTH secret");
+    let with_password = ["--masterauth", "secret"];
+    let with_user = ["--masterauth", "word", "--masteruser", "copier"];
+    for (folder, options) in [
+        (&first_folder, &with_password[..]),
+        (&second_folder, &with_user),
+    ] {
+        let replica = Ours.replica(folder, &primary, options);
+        let mut of_replica = replica.client();
+        wait_for_link(&mut of_replica);
+        assert_eq!(of_replica.ask("GET k"), "\"v\"");
+    }
+}
+
+/// redis-sentinel sends it in one transaction.
+#[test]
+fn config_rewrite_writes_the_new_primary() {
+    let folder = Folder::new();
+    let file = folder.path().join("redis.conf");
+    std::fs::write(&file, "save \"\"\n").expect("a file");
+    let path = file.to_str().expect("text");
+    let server = Server::start(|port| {
+        let port = port.to_string();
+        crate::common::our_command(&folder, &[path, "--port", &port])
+    });
+    let mut client = server.client();
+    for line in ["MULTI", "REPLICAOF 127.0.0.1 1", "CONFIG REWRITE"] {
+        client.ask(line);
+    }
+    assert_eq!(client.ask("EXEC"), "1) OK\n2) OK");
+    assert_eq!(client.info_of("replication", "master_port"), "1");
+    let written = std::fs::read_to_string(&file).expect("a file");
+    assert!(
+        written.lines().any(|line| line == "replicaof 127.0.0.1 1"),
+        "{written}"
+    );
+    for line in ["REPLICAOF NO ONE", "CONFIG REWRITE"] {
+        assert_eq!(client.ask(line), "OK");
+    }
+    let written = std::fs::read_to_string(&file).expect("a file");
+    assert!(!written.contains("replicaof"), "{written}");
+}
