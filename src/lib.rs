@@ -31,7 +31,8 @@
 //!    and how their readers wait.
 //! 9. [`keyspace::effect`], [`state::change_log`], [`server::append_only`] and [`aof`]: from a change to the disk, and
 //!    back at the next start.
-//! 10. `command/execute/script`, [`lua`], [`state::scripts`] and `keyspace/undo.rs`: how a script runs, and is taken
+//! 10. [`state::replication`] and [`server::replication`]: how replicas are sent the changes, and carry them out.
+//! 11. `command/execute/script`, [`lua`], [`state::scripts`] and `keyspace/undo.rs`: how a script runs, and is taken
 //!     back.
 //!
 //! # The life of a command

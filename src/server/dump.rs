@@ -14,6 +14,7 @@ use crate::keyspace::space::Keyspace;
 use crate::rdb::file::Counts;
 use crate::rdb::format::VERSION_FOR_SERVERS;
 use crate::rdb::{Encoder, Usage, Writer, WriterOptions};
+use crate::state::replication::Place;
 use crate::state::scripts::libraries::{Library, Table};
 use crate::state::{Server, values};
 use crate::util::clock;
@@ -39,6 +40,8 @@ pub struct Image<'a> {
     pub snapshot: Snapshot<'a>,
     /// The functions of that moment, or of a moment later.
     libraries: Arc<Table>,
+    /// The place in the replication stream, if the dump is to have it.
+    place: Option<Place>,
 }
 
 impl Image<'_> {
@@ -49,7 +52,20 @@ impl Image<'_> {
             // After the snapshot: a change of functions is counted when it is made. So the table has all changes that
             // the snapshot's count says are saved, and all that a closed gate does not hold back.
             libraries: engine.scripts.libraries.table(),
+            place: None,
         }
+    }
+
+    /// The data as they are now, with the place in the replication stream: so that a server that loads the dump can go
+    /// on from there.
+    pub fn take_with_place(engine: &Engine, at_the_moment: impl FnOnce(&Keyspace)) -> Image<'_> {
+        let (image, place) = engine.replication.with_place(|divide| {
+            Image::take(engine, |keyspace, end| {
+                at_the_moment(keyspace);
+                divide(end);
+            })
+        });
+        Image { place, ..image }
     }
 
     /// The function libraries.
@@ -116,7 +132,7 @@ pub fn write<W: Write + Send>(
     written: &AtomicU64,
 ) -> io::Result<W> {
     let mut writer = Writer::new(output, form.options)?;
-    write_facts(server, form, &mut writer)?;
+    write_facts(server, form, image.place.as_ref(), &mut writer)?;
     write_libraries(&image.libraries, &mut writer)?;
     let snapshot = &image.snapshot;
     let task = Task {
@@ -143,19 +159,29 @@ pub fn write<W: Write + Send>(
 pub fn write_without_keys<W: Write>(server: &Server, output: W) -> io::Result<W> {
     let form = Form::of_dump(server);
     let mut writer = Writer::new(output, form.options)?;
-    write_facts(server, form, &mut writer)?;
+    write_facts(server, form, None, &mut writer)?;
     write_libraries(&server.scripts.libraries.table(), &mut writer)?;
     writer.finish()
 }
 
 /// Writes the facts about the file (AUX fields), in Redis' order.
-fn write_facts<W: Write>(server: &Server, form: Form, writer: &mut Writer<W>) -> io::Result<()> {
+fn write_facts<W: Write>(
+    server: &Server,
+    form: Form,
+    place: Option<&Place>,
+    writer: &mut Writer<W>,
+) -> io::Result<()> {
     let time_s = clock::unix_ms() / 1000;
     let used_bytes = server.memory_peak.measure().allocated;
     writer.aux(b"redis-ver", REDIS_VERSION.as_bytes())?;
     writer.aux(b"redis-bits", b"64")?;
     writer.aux(b"ctime", time_s.to_string().as_bytes())?;
     writer.aux(b"used-mem", used_bytes.to_string().as_bytes())?;
+    if let Some(place) = place {
+        writer.aux(b"repl-stream-db", place.database.to_string().as_bytes())?;
+        writer.aux(b"repl-id", place.id.as_bytes())?;
+        writer.aux(b"repl-offset", place.offset.to_string().as_bytes())?;
+    }
     writer.aux(b"aof-base", if form.is_base { b"1" } else { b"0" })
 }
 

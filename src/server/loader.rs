@@ -163,7 +163,13 @@ impl<'a> Sorter<'a> {
                     let what = format!("There is data of the module {name}");
                     return Err(refused(not_known(&what)));
                 }
-                Item::Aux { key, value } => self.record_fact(&key, &value),
+                Item::Aux { key, value } => {
+                    self.record_fact(&key, &value);
+                    if self.server.loading.place().is_some() {
+                        // Replicas hear when a key is gone; so does a replica.
+                        self.expiry_ms = i64::MIN;
+                    }
+                }
                 Item::ResizeDb { .. } => {}
             }
         }
@@ -204,6 +210,16 @@ impl<'a> Sorter<'a> {
         match (key, number::parse_i64(value)) {
             (b"used-mem", Some(bytes)) => {
                 loading.used_memory_then.store(bytes as u64, Relaxed);
+            }
+            (b"repl-id", _) => {
+                let id = String::from_utf8_lossy(value).into_owned();
+                loading.place_facts().id = Some(id);
+            }
+            (b"repl-offset", Some(offset)) => {
+                loading.place_facts().offset = u64::try_from(offset).ok();
+            }
+            (b"repl-stream-db", Some(database)) => {
+                loading.place_facts().database = usize::try_from(database).unwrap_or(0);
             }
             (b"ctime", Some(time_s)) => loading.written_at_s.store(time_s, Relaxed),
             _ => {}

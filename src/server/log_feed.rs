@@ -432,6 +432,15 @@ impl StreamFeed for LogFeed {
         Ok(division.stream())
     }
 
+    fn offset_of(&self, take: TakeSnapshot<'_>) -> (u64, usize) {
+        let division = self.begin_division();
+        take(&|end| division.divide(end));
+        let out = &mut *self.lock();
+        self.read(out);
+        let backlog = &self.engine.replication.backlog;
+        (backlog.end(), out.selected_in_stream.unwrap_or(0))
+    }
+
     fn follow(self: Arc<Self>, primary: Option<Address>) {
         role::change(&self, primary);
     }

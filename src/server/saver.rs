@@ -27,7 +27,7 @@ pub fn run(engine: &Engine) {
     loop {
         match engine.saves.wait_for_request(PERIOD) {
             Some(Request::Final) => save_finally(engine),
-            Some(request) => save(engine, request, Image::take(engine, |_, _| {})),
+            Some(request) => save(engine, request, Image::take_with_place(engine, |_| {})),
             None => begin_if_due(engine),
         }
     }
@@ -71,7 +71,7 @@ fn save_finally(engine: &Engine) {
     save(
         engine,
         Request::Final,
-        Image::take(engine, |keyspace, _| keyspace.gate.close()),
+        Image::take_with_place(engine, |keyspace| keyspace.gate.close()),
     );
     if !engine.saves.record().last_is_ok {
         engine.keyspace.gate.open();

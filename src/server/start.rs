@@ -97,6 +97,9 @@ fn run_until_stopped(plan: Plan, own_files: &OwnFiles) -> Result<(), String> {
             .warning("Stopped while loading. Redis is now ready to exit, bye bye...");
         return Ok(());
     }
+    if let Some(place) = server.loading.place() {
+        role::resume(&feed, &place);
+    }
     // Only after the dump is loaded: loading publishes no events.
     listeners.set_audience(server.pubsub.clone());
     server.loading.end();

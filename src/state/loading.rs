@@ -4,11 +4,25 @@
 //! The loader and its inserters write, any thread reads. `is_under_way` is stored with Release and loaded with Acquire:
 //! a thread that sees the end of loading sees everything that was loaded.
 
+use crate::state::replication::{ID_DIGITS, Place};
 use crate::util::clock;
 use std::sync::atomic::{
     AtomicBool, AtomicI64, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// What a dump says of the replication stream.
+#[derive(Debug, Default)]
+pub struct PlaceFacts {
+    /// `repl-id`.
+    pub id: Option<String>,
+    /// `repl-offset`.
+    pub offset: Option<u64>,
+    /// `repl-stream-db`.
+    pub database: usize,
+}
 
 /// The load of the data, under way or ended.
 #[derive(Debug, Default)]
@@ -26,6 +40,8 @@ pub struct Loading {
     pub written_at_s: AtomicI64,
     /// The memory in use of the server that wrote the file, in bytes (AUX `used-mem`).
     pub used_memory_then: AtomicU64,
+    /// The place in the replication stream at which the dump was written, as far as it tells.
+    place: Mutex<PlaceFacts>,
     /// Keys that are in the keyspace now.
     pub keys: AtomicU64,
     /// Keys left out because they had expired.
@@ -49,6 +65,21 @@ impl Loading {
     pub fn set_position(&self, offset: u64) {
         let before = self.bytes_before.load(Relaxed);
         self.read_bytes.store(before + offset, Relaxed);
+    }
+
+    /// What the dump says of the replication stream.
+    pub fn place_facts(&self) -> MutexGuard<'_, PlaceFacts> {
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The place in the replication stream at which the dump was written, if it tells it.
+    pub fn place(&self) -> Option<Place> {
+        let facts = self.place_facts();
+        Some(Place {
+            id: facts.id.clone().filter(|id| id.len() == ID_DIGITS)?,
+            offset: facts.offset?,
+            database: facts.database,
+        })
     }
 
     /// All data is loaded.

@@ -5,6 +5,7 @@ mod equality;
 mod links;
 mod pair;
 mod roles;
+mod sentinel;
 mod snapshots;
 mod stream;
 mod waiting;

@@ -189,3 +189,43 @@ fn config_rewrite_writes_the_new_primary() {
     let written = std::fs::read_to_string(&file).expect("a file");
     assert!(!written.contains("replicaof"), "{written}");
 }
+
+/// The dump says where in the stream it stands. So neither a replica nor a primary that is stopped and started again
+/// costs a snapshot.
+#[test]
+fn servers_that_are_started_again_go_on_where_their_dump_stands() {
+    for whose in [Ours, Real] {
+        let [folder, replica_folder] = [(); 2].map(|()| Folder::new());
+        let primary = Ours.server(&folder, &[]);
+        let replica = whose.replica(&replica_folder, &primary, &["--dbfilename", "it.rdb"]);
+        let [mut client, mut of_replica] = [primary.client(), replica.client()];
+        wait_for_link(&mut of_replica);
+        client.ask("SELECT 2");
+        client.ask("SET k 1");
+        wait_for_one_offset(&mut client, &mut of_replica);
+        of_replica.send(&["SHUTDOWN", "SAVE"]);
+        assert!(replica.wait().success());
+        client.ask("INCR k");
+        let replica = whose.replica(&replica_folder, &primary, &["--dbfilename", "it.rdb"]);
+        let mut of_replica = replica.client();
+        wait_for_link(&mut of_replica);
+        wait_for_one_offset(&mut client, &mut of_replica);
+        of_replica.ask("SELECT 2");
+        assert_eq!(of_replica.ask("GET k"), "\"2\"", "{whose:?}");
+        assert_eq!(client.info_of("stats", "sync_full"), "1", "{whose:?}");
+
+        client.send(&["SHUTDOWN", "SAVE"]);
+        assert!(primary.wait().success());
+        let primary = Ours.server(&folder, &[]);
+        let mut client = primary.client();
+        let moved = of_replica.ask(&format!("REPLICAOF 127.0.0.1 {}", primary.port));
+        assert_eq!(moved, "OK");
+        client.ask("SELECT 2");
+        assert_eq!(client.ask("INCR k"), "(integer) 3");
+        wait_for_link(&mut of_replica);
+        wait_for_one_offset(&mut client, &mut of_replica);
+        assert_eq!(of_replica.ask("GET k"), "\"3\"", "{whose:?}");
+        assert_eq!(client.info_of("stats", "sync_full"), "0", "{whose:?}");
+        assert_eq!(client.info_of("stats", "sync_partial_ok"), "1", "{whose:?}");
+    }
+}

@@ -11,6 +11,7 @@ use crate::keyspace::listeners::Recorder;
 use crate::keyspace::view::View;
 use crate::server::log_feed::LogFeed;
 use crate::server::start::spawn;
+use crate::state::replication::Place;
 use crate::state::replication::link::Address;
 use crate::state::waiting::Outcome;
 use std::sync::Arc;
@@ -41,6 +42,22 @@ pub fn change(feed: &Arc<LogFeed>, primary: Option<Address>) {
         if let Err(line) = spawned {
             engine.log.warning(line);
         }
+    }
+}
+
+/// A dump has been loaded that was written at this place in a stream.
+pub fn resume(feed: &Arc<LogFeed>, place: &Place) {
+    let engine = &feed.engine;
+    let is_replica = !engine.config.replicaof.get().is_empty();
+    engine.replication.resume(place, is_replica);
+    if is_replica {
+        return;
+    }
+    let listeners = &engine.keyspace.listeners;
+    listeners.set_recorded(Recorder::Replication, true);
+    match feed.ensure_threads() {
+        Ok(()) => drop(feed.begin_division().stream()),
+        Err(line) => engine.log.warning(line),
     }
 }
 

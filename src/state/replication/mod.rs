@@ -76,6 +76,17 @@ pub struct Identity {
     pub second_end: i64,
 }
 
+/// A place in a stream: what a dump has, so that a server that loads it can go on where the stream was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The replication id.
+    pub id: String,
+    /// The offset.
+    pub offset: u64,
+    /// The database that is selected there.
+    pub database: usize,
+}
+
 /// Takes a snapshot. It is given a function that it calls with the end of the change log, when all keys are locked.
 pub type TakeSnapshot<'a> = &'a mut dyn FnMut(&dyn Fn(u64));
 
@@ -92,6 +103,9 @@ pub trait StreamFeed: fmt::Debug + Send + Sync {
     /// # Errors
     /// The system has no thread for it: the line for the log.
     fn divide(self: Arc<Self>, take: TakeSnapshot<'_>) -> Result<BacklogReader, String>;
+
+    /// The offset at which `take` takes a snapshot, and the database that is selected there.
+    fn offset_of(&self, take: TakeSnapshot<'_>) -> (u64, usize);
 
     /// Makes the server a replica of this primary, or a primary.
     fn follow(self: Arc<Self>, primary: Option<Address>);
@@ -230,6 +244,45 @@ impl Replication {
             drop(identity);
             // They come back at once, and hear the id.
             self.disconnect_replicas();
+        }
+    }
+
+    /// Has `take` take a snapshot, and gives the place in the stream at which it was taken; `None` if there is no
+    /// stream.
+    pub fn with_place<T>(&self, take: impl FnOnce(&dyn Fn(u64)) -> T) -> (T, Option<Place>) {
+        let _applying = self.applying();
+        let feed = self.feed().filter(|_| self.backlog.is_active());
+        let Some(feed) = feed else {
+            return (take(&|_| {}), None);
+        };
+        let (taken, (offset, database)) = match self.is_replica() {
+            true => {
+                let taken = take(&|_| {});
+                (taken, (self.backlog.end(), self.selected.load(Relaxed)))
+            }
+            false => {
+                let (mut take, mut taken) = (Some(take), None);
+                let place = feed.offset_of(&mut |divide| {
+                    taken = take.take().map(|take| take(divide));
+                });
+                (taken.expect("it is called once"), place)
+            }
+        };
+        let place = Place {
+            id: self.identity().id,
+            offset,
+            database,
+        };
+        (taken, Some(place))
+    }
+
+    /// The data of a dump have been loaded. A replica goes on from there; a primary begins another stream, of which
+    /// replicas that have no more than that get what follows.
+    pub fn resume(&self, place: &Place, is_replica: bool) {
+        self.join_stream(&place.id, place.offset);
+        self.selected.store(place.database, Relaxed);
+        if !is_replica {
+            self.shift_identity();
         }
     }
 
