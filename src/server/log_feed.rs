@@ -22,7 +22,8 @@
 //! while the file is written and, under `always`, synced.
 
 use super::append_only;
-use super::replication::role;
+use super::replication::{hand_over, role};
+use super::start::spawn;
 use crate::aof::Increment;
 use crate::command::execute::Engine;
 use crate::resp::request_writer::write_command;
@@ -31,6 +32,7 @@ use crate::state::append_only::durability::{Committed, LogWriter};
 use crate::state::change_log::{KEPT_BYTES, LogReader};
 use crate::state::clients::Client;
 use crate::state::replication::backlog::BacklogReader;
+use crate::state::replication::failover::{Plan, Stage};
 use crate::state::replication::link::Address;
 use crate::state::replication::{StreamFeed, TakeSnapshot};
 use crate::util::{clock, system_message};
@@ -443,6 +445,17 @@ impl StreamFeed for LogFeed {
 
     fn follow(self: Arc<Self>, primary: Option<Address>) {
         role::change(&self, primary);
+    }
+
+    fn fail_over(self: Arc<Self>, plan: Plan) {
+        let feed = self.clone();
+        if let Err(line) = spawn("failover", move || hand_over::run(&feed, &plan)) {
+            self.engine.log.warning(line);
+            self.engine
+                .replication
+                .failover
+                .set_stage(Stage::NoFailover);
+        }
     }
 }
 

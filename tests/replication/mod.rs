@@ -2,6 +2,7 @@
 
 mod connections;
 mod equality;
+mod failover;
 mod links;
 mod pair;
 mod roles;

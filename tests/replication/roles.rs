@@ -23,7 +23,7 @@ fn clients_of_a_replica_read_and_do_not_write() {
     client.ask("SET short v PX 1");
     wait_for_one_offset(&mut client, &mut of_replica);
     assert_eq!(of_replica.ask("GET k"), "\"v\"");
-    assert_eq!(of_replica.ask("GET short"), "(nil)");
+    wait_until("it has expired", || of_replica.ask("GET short") == "(nil)");
     for line in ["SET k w", "DEL k", "FLUSHALL"] {
         assert_eq!(of_replica.ask(line), READ_ONLY);
     }

@@ -54,7 +54,7 @@ impl Node {
         };
         self.process = Some(command.spawn().expect("it can be started"));
         wait_until("the server to answer", || {
-            Client::try_connect(self.port).is_ok()
+            ask(self.port, "PING") == Some(Value::Simple(b"PONG".to_vec()))
         });
     }
 

@@ -1,10 +1,15 @@
-//! REPLICAOF: <https://redis.io/commands/replicaof/>. The change itself is in `server/replication/role.rs`.
+//! REPLICAOF and FAILOVER: <https://redis.io/commands/replicaof/>, <https://redis.io/commands/failover/>. The role
+//! itself changes in `server/replication/role.rs`.
 
 use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
+use crate::state::replication::failover::{Plan, Stage};
 use crate::state::replication::link::Address;
+use crate::state::replication::replicas::{self, Replica};
 use crate::util::number;
+use std::sync::Arc;
+use std::time::Duration;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
@@ -17,6 +22,10 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         syntax: "<args: <host-port: host port> | <no-one: NO ONE>>",
         summary: "Sets a Redis server as a replica of another, or promotes it to being a master.",
         deprecated: Some(("5.0.0", "`REPLICAOF`")), ..BASE },
+    CommandSpec { name: "failover", arity: -1, handler: NoLock(failover),
+        flags: flags(&[ADMIN, NOSCRIPT, STALE]), group: Group::Server, since: "6.2.0",
+        syntax: "[<target: TO host port [FORCE]>] [ABORT] [TIMEOUT milliseconds]",
+        summary: "Starts a coordinated failover from a server to one of its replicas.", ..BASE },
 ];
 
 /// ```text
@@ -27,6 +36,11 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// ```
 fn replicaof(call: &mut Call) -> CommandResult {
     let replication = &call.server.replication;
+    if replication.failover.stage() != Stage::NoFailover {
+        return Err(CommandError::err(
+            "REPLICAOF not allowed while failing over.",
+        ));
+    }
     let (asked_by, present) = (
         call.session.client.address.clone(),
         replication.link.primary(),
@@ -76,4 +90,109 @@ fn follow(call: &mut Call, primary: Option<Address>) {
     let shown = primary.as_ref().map(Address::to_string);
     call.server.config.set_replicaof(&shown.unwrap_or_default());
     call.then = Then::Follow(primary);
+}
+
+/// ```text
+/// > FAILOVER
+/// (error) ERR FAILOVER requires connected replicas.
+/// > FAILOVER ABORT
+/// (error) ERR No failover in progress.
+/// > FAILOVER TIMEOUT 0
+/// (error) ERR FAILOVER timeout must be greater than 0
+/// ```
+fn failover(call: &mut Call) -> CommandResult {
+    let replication = &call.server.replication;
+    let Some(plan) = plan(call)? else {
+        return match replication.failover.abort() {
+            true => {
+                call.reply.ok();
+                Ok(())
+            }
+            false => Err(CommandError::err("No failover in progress.")),
+        };
+    };
+    check_failover(call, &plan)?;
+    if !replication.failover.begin() {
+        return Err(CommandError::err("FAILOVER already in progress."));
+    }
+    if let Some(feed) = replication.feed() {
+        call.server.log.notice("FAILOVER requested.");
+        feed.clone().fail_over(plan);
+    }
+    call.reply.ok();
+    Ok(())
+}
+
+/// What the arguments ask for; `None` for ABORT.
+fn plan(call: &Call) -> Result<Option<Plan>, CommandError> {
+    if call.arguments.len() == 2 && call.is_word(1, "ABORT") {
+        return Ok(None);
+    }
+    let mut plan = Plan {
+        target: None,
+        timeout: None,
+        is_forced: false,
+    };
+    let mut index = 1;
+    while index < call.arguments.len() {
+        let left = call.arguments.len() - index - 1;
+        index += match call.word(index).as_str() {
+            "TIMEOUT" if left >= 1 && plan.timeout.is_none() => {
+                let timeout_ms = call.integer(index + 1)?;
+                if timeout_ms <= 0 {
+                    let text = "FAILOVER timeout must be greater than 0";
+                    return Err(CommandError::err(text));
+                }
+                plan.timeout = Some(Duration::from_millis(timeout_ms as u64));
+                2
+            }
+            "TO" if left >= 2 && plan.target.is_none() => {
+                let port = call.integer(index + 2)?;
+                plan.target = Some(Address {
+                    host: String::from_utf8_lossy(call.argument(index + 1)).into_owned(),
+                    port: u16::try_from(port).unwrap_or(0),
+                });
+                3
+            }
+            "FORCE" if !plan.is_forced => {
+                plan.is_forced = true;
+                1
+            }
+            _ => return Err(CommandError::Syntax),
+        };
+    }
+    Ok(Some(plan))
+}
+
+fn check_failover(call: &Call, plan: &Plan) -> CommandResult {
+    let replication = &call.server.replication;
+    let refuse = |text: &str| Err(CommandError::err(text));
+    if replication.failover.stage() != Stage::NoFailover {
+        return refuse("FAILOVER already in progress.");
+    }
+    if replication.is_replica() {
+        return refuse("FAILOVER is not valid when server is a replica.");
+    }
+    let replicas = replication.replicas.all();
+    if replicas.is_empty() {
+        return refuse("FAILOVER requires connected replicas.");
+    }
+    if plan.is_forced && (plan.timeout.is_none() || plan.target.is_none()) {
+        return refuse(
+            "FAILOVER with force option requires both a timeout and target HOST and IP.",
+        );
+    }
+    let Some(target) = &plan.target else {
+        return Ok(());
+    };
+    let is_target = |replica: &&Arc<Replica>| {
+        replica.shown_address() == target.host && replica.port == target.port
+    };
+    match replicas.iter().find(is_target) {
+        None => refuse("FAILOVER target HOST and PORT is not a replica."),
+        Some(replica) if replica.stage() != replicas::Stage::Online => {
+            refuse("FAILOVER target replica is not online.")
+        }
+        Some(_) => Ok(()),
+    }
 }

@@ -113,7 +113,7 @@ fn wait(call: &mut Call) -> Result<Wish, CommandError> {
     Ok(wish_for(until, false, move |reply| {
         let count = acks.count();
         reply.integer(count);
-        count >= wanted
+        count >= wanted && acks.have_been_sent()
     }))
 }
 
@@ -144,7 +144,7 @@ fn waitaof(call: &mut Call) -> Result<Wish, CommandError> {
         reply.array(2);
         reply.integer(is_durable.into());
         reply.integer(count);
-        (is_durable || !wants_local) && count >= wanted
+        (is_durable || !wants_local) && count >= wanted && acks.have_been_sent()
     }))
 }
 
@@ -156,6 +156,11 @@ struct Acks {
 }
 
 impl Acks {
+    /// Whether all replicas that take it have been sent it.
+    fn have_been_sent(&self) -> bool {
+        self.offset == u64::MAX || self.replicas.have_been_sent(self.offset)
+    }
+
     /// How many replicas have acknowledged it now.
     fn count(&self) -> i64 {
         self.replicas.count(self.kind, self.offset) as i64
@@ -334,6 +339,9 @@ fn sync(call: &mut Call) -> CommandResult {
 /// ```
 fn psync(call: &mut Call) -> CommandResult {
     let first = call.integer(2)?;
+    if call.arguments.len() > 3 && call.is_word(3, "FAILOVER") {
+        take_over(call)?;
+    }
     check_sync(call)?;
     if call.session.sync.rdb_only {
         let replication = &call.server.replication;
@@ -364,6 +372,31 @@ fn psync(call: &mut Call) -> CommandResult {
             SyncStart::Full(manner(call, true))
         }
     });
+    Ok(())
+}
+
+/// The primary of this replica hands its role over.
+fn take_over(call: &mut Call) -> CommandResult {
+    let (replication, log) = (&call.server.replication, &call.server.log);
+    let id = String::from_utf8_lossy(call.argument(1)).into_owned();
+    log.warning_of_clients(format_args!("Failover request received for replid {id}."));
+    if !replication.is_replica() {
+        return Err(CommandError::err(
+            "PSYNC FAILOVER can't be sent to a master.",
+        ));
+    }
+    if replication.identity().id != id {
+        return Err(CommandError::err(
+            "PSYNC FAILOVER replid must match my replid.",
+        ));
+    }
+    if let Some(feed) = replication.feed() {
+        feed.clone().follow(None);
+    }
+    let asked_by = &call.session.client.address;
+    log.notice_of_clients(format_args!(
+        "MASTER MODE enabled (failover request from '{asked_by}')"
+    ));
     Ok(())
 }
 

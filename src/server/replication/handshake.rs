@@ -45,8 +45,18 @@ pub fn ask(link: &mut Follower<'_>) -> io::Result<Answer> {
     authenticate(link)?;
     introduce(link)?;
     let (id, offset) = wanted(link);
-    link.say(&["PSYNC", &id, &offset])?;
-    read_answer(&link.line()?)
+    let replication = &link.engine.replication;
+    if !replication.link.is_handing_over() {
+        link.say(&["PSYNC", &id, &offset])?;
+        return read_answer(&link.line()?);
+    }
+    link.say(&["PSYNC", &id, &offset, "FAILOVER"])?;
+    let answer = link.line()?;
+    match answer.starts_with('-') {
+        true => drop(replication.failover.abort()),
+        false => replication.link.set_handing_over(false),
+    }
+    read_answer(&answer)
 }
 
 fn authenticate(link: &mut Follower<'_>) -> io::Result<()> {

@@ -6,6 +6,7 @@
 //! | [`snapshot`] | sends a snapshot: to replicas, and to clients that want a dump | sender, worker; transfer |
 //! | [`sender`] | sends the snapshot and then the stream to a replica | sender, one a replica |
 //! | [`role`] | makes this server a replica, or a primary | any client's |
+//! | [`hand_over`] | hands the role over: FAILOVER | failover |
 //! | [`follower`] | follows a primary | follower |
 //! | [`handshake`] | says who this server is, and what it lacks | follower |
 //! | [`receive`] | receives a snapshot and loads it | follower |
@@ -23,6 +24,7 @@
 
 pub mod apply;
 pub mod follower;
+pub mod hand_over;
 pub mod handshake;
 pub mod keeper;
 pub mod receive;

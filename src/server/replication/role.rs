@@ -26,9 +26,8 @@ pub fn change(feed: &Arc<LogFeed>, primary: Option<Address>) {
     let engine = &feed.engine;
     let replication = &engine.replication;
     let _changing = replication.changing_role();
-    replication.link.set_primary(primary.clone());
-    let shown = primary.as_ref().map(Address::to_string);
-    engine.config.set_replicaof(&shown.unwrap_or_default());
+    replication.link.set_handing_over(false);
+    replication.link.set_primary(None);
     let applying = replication.applying();
     match (replication.is_replica(), &primary) {
         (false, Some(_)) => demote(feed),
@@ -36,13 +35,37 @@ pub fn change(feed: &Arc<LogFeed>, primary: Option<Address>) {
         _ => {}
     }
     drop(applying);
-    if primary.is_some() && replication.begin_following() {
+    match primary {
+        Some(primary) => follow(feed, primary),
+        None => engine.config.set_replicaof(""),
+    }
+}
+
+/// Has the link's thread connect to this primary.
+fn follow(feed: &Arc<LogFeed>, primary: Address) {
+    let engine = &feed.engine;
+    engine.config.set_replicaof(&primary.to_string());
+    engine.replication.link.set_primary(Some(primary));
+    if engine.replication.begin_following() {
         let for_follower = feed.clone();
         let spawned = spawn("follower", move || follower::run(&for_follower));
         if let Err(line) = spawned {
             engine.log.warning(line);
         }
     }
+}
+
+/// Follows this replica from now on, and asks it to be the primary. `settle` is called when no client can write any
+/// more, and before the replica is asked.
+pub fn hand_over(feed: &Arc<LogFeed>, replica: Address, settle: impl FnOnce()) {
+    let replication = &feed.engine.replication;
+    let _changing = replication.changing_role();
+    let applying = replication.applying();
+    demote(feed);
+    drop(applying);
+    settle();
+    replication.link.set_handing_over(true);
+    follow(feed, replica);
 }
 
 /// A dump has been loaded that was written at this place in a stream.

@@ -10,11 +10,11 @@
 use super::snapshot;
 use crate::command::call::SyncStart;
 use crate::command::execute::Engine;
-use crate::server::socket::{Socket, WithPatience};
+use crate::server::socket::{Socket, WithPatience, WithoutWaiting};
 use crate::state::replication::backlog::BacklogReader;
 use crate::state::replication::replicas::{Replica, Stage};
 use crate::util::clock;
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -84,6 +84,7 @@ impl Sender {
         };
         self.replica.set_stage(Stage::Online);
         super::keeper::count_good(&self.engine);
+        self.replica.note_sent(reader.offset());
         self.send_stream(&reader)
     }
 
@@ -95,12 +96,30 @@ impl Sender {
                 reader.wait(LOOK_PERIOD);
                 continue;
             }
-            self.replica.note_sent(reader.offset());
             reader.read(LOOK_PERIOD, &mut piece);
-            self.output().write_all(&piece)?;
-            let statistics = &self.engine.statistics;
-            statistics.count_output(client.id, piece.len());
+            if !piece.is_empty() {
+                self.send_piece(&piece)?;
+                self.replica.note_sent(reader.offset());
+                self.engine.progress.look();
+            }
         }
+        Ok(())
+    }
+
+    fn send_piece(&self, piece: &[u8]) -> io::Result<()> {
+        let client = &self.replica.client;
+        let sent = match WithoutWaiting(&self.socket).write(piece) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => 0,
+            sent => sent?,
+        };
+        if sent < piece.len() {
+            self.replica.set_stalled(true);
+            self.engine.progress.look();
+            self.output().write_all(&piece[sent..])?;
+            self.replica.set_stalled(false);
+        }
+        let statistics = &self.engine.statistics;
+        statistics.count_output(client.id, piece.len());
         Ok(())
     }
 

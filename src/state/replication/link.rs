@@ -13,7 +13,7 @@
 
 use std::fmt;
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ pub struct Link {
     target: Mutex<Target>,
     changed: Condvar,
     stage: AtomicU8,
+    /// Whether the primary is a replica still, which is to take the role over.
+    is_handing_over: AtomicBool,
     /// What INFO says.
     pub figures: Figures,
 }
@@ -97,6 +99,7 @@ impl Default for Link {
             target: Mutex::default(),
             changed: Condvar::new(),
             stage: AtomicU8::new(Stage::Connect as u8),
+            is_handing_over: AtomicBool::new(false),
             figures: Figures {
                 heard_at_ms: AtomicI64::new(0),
                 down_since_ms: AtomicI64::new(0),
@@ -139,6 +142,16 @@ impl Link {
         target.cut();
         self.stage.store(Stage::Connect as u8, Relaxed);
         self.changed.notify_all();
+    }
+
+    /// Notes whether the primary is a replica still, which is to take the role over.
+    pub fn set_handing_over(&self, is_handing_over: bool) {
+        self.is_handing_over.store(is_handing_over, Relaxed);
+    }
+
+    /// Whether the primary is a replica still, which is to take the role over.
+    pub fn is_handing_over(&self) -> bool {
+        self.is_handing_over.load(Relaxed)
     }
 
     /// Cuts the connection: the link begins anew. `false` if there is none.

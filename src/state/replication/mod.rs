@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`backlog`] | the latest part of the stream |
 //! | [`replicas`] | the replicas of this server |
+//! | [`failover`] | whether this primary hands its role over |
 //! | [`link`] | the link to the primary, if this server is a replica itself |
 //! | here | the replication ids, and how the stream is fed |
 //!
@@ -19,12 +20,14 @@
 //! `changing_role`, `applying`, then the locks of shards, `beginning`.
 
 pub mod backlog;
+pub mod failover;
 pub mod link;
 pub mod replicas;
 
 use super::transfers::Transfers;
 use crate::util::random::hex_digits;
 use backlog::{Backlog, BacklogReader};
+use failover::{Failover, Plan};
 use link::{Address, Link};
 use replicas::Replicas;
 use std::fmt;
@@ -43,6 +46,8 @@ pub struct Replication {
     pub replicas: Arc<Replicas>,
     /// The link to the primary, on a replica.
     pub link: Link,
+    /// FAILOVER.
+    pub failover: Failover,
     is_replica: AtomicBool,
     /// The database that is selected at the end of the stream, on a replica. It outlives the connection: what is sent
     /// after a cut goes on where the stream was.
@@ -109,6 +114,9 @@ pub trait StreamFeed: fmt::Debug + Send + Sync {
 
     /// Makes the server a replica of this primary, or a primary.
     fn follow(self: Arc<Self>, primary: Option<Address>);
+
+    /// Hands the role over to a replica, in a thread of its own.
+    fn fail_over(self: Arc<Self>, plan: Plan);
 }
 
 impl Default for Replication {
@@ -117,6 +125,7 @@ impl Default for Replication {
             backlog: Arc::default(),
             replicas: Arc::default(),
             link: Link::default(),
+            failover: Failover::default(),
             is_replica: AtomicBool::new(false),
             selected: AtomicUsize::new(0),
             is_following: AtomicBool::new(false),

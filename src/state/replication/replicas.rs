@@ -51,6 +51,8 @@ pub struct Replica {
     /// The offset up to which it has been sent the stream; the greatest one while it waits for the snapshot, so that
     /// it leaves nothing unread.
     sent: AtomicU64,
+    /// Whether its socket takes no more at the moment.
+    is_stalled: AtomicBool,
     /// The offset up to which it has carried out the stream.
     applied: AtomicU64,
     /// The offset up to which the effects are on its disk.
@@ -69,6 +71,7 @@ impl Replica {
             stage: AtomicU8::new(Stage::Waits as u8),
             awaits_ack: AtomicBool::new(false),
             sent: AtomicU64::new(u64::MAX),
+            is_stalled: AtomicBool::new(false),
             applied: AtomicU64::new(0),
             on_disk: AtomicU64::new(0),
             acked_at_ms: AtomicI64::new(now_ms),
@@ -100,6 +103,11 @@ impl Replica {
     /// Notes that it has been sent the stream up to this offset.
     pub fn note_sent(&self, offset: u64) {
         self.sent.store(offset, Relaxed);
+    }
+
+    /// Notes whether its socket takes no more at the moment.
+    pub fn set_stalled(&self, is_stalled: bool) {
+        self.is_stalled.store(is_stalled, Relaxed);
     }
 
     /// Bytes of the stream up to `end` that wait to be sent.
@@ -175,6 +183,18 @@ impl Replicas {
             replica.stage() == Stage::Online && replica.acked(kind) >= offset
         };
         self.lock().iter().filter(has_acked).count()
+    }
+
+    /// Whether the stream up to this offset has been sent to all replicas that take it. Without that, a write that one
+    /// replica has acknowledged could be lost with the primary, although the system chooses another replica a moment
+    /// later: as in Redis, it is on its way to all.
+    pub fn have_been_sent(&self, offset: u64) -> bool {
+        let is_sent = |replica: &Arc<Replica>| {
+            replica.stage() != Stage::Online
+                || replica.is_stalled.load(Relaxed)
+                || replica.sent.load(Relaxed) >= offset
+        };
+        self.lock().iter().all(is_sent)
     }
 
     /// Replicas that have acknowledged lately, as they were last counted.

@@ -2,6 +2,7 @@
 
 use crate::command::call::Call;
 use crate::keyspace::survey::Survey;
+use crate::state::replication::failover;
 use crate::state::replication::link::{self, Address};
 use crate::state::replication::replicas::{Ack, Stage};
 use std::fmt::Write;
@@ -37,7 +38,12 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     replication.offset(call.session.transaction.is_running);
     let identity = replication.identity();
     let backlog = replication.backlog.figures();
-    line!(out, "master_failover_state:no-failover");
+    let failover = match replication.failover.stage() {
+        failover::Stage::NoFailover => "no-failover",
+        failover::Stage::WaitsForSync => "waiting-for-sync",
+        failover::Stage::InProgress => "failover-in-progress",
+    };
+    line!(out, "master_failover_state:{failover}");
     line!(out, "master_replid:{}", identity.id);
     line!(out, "master_replid2:{}", identity.second_id);
     line!(out, "master_repl_offset:{}", backlog.end);

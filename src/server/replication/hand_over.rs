@@ -1,0 +1,119 @@
+//! FAILOVER: this primary hands its role over to a replica, without losing a write.
+//!
+//! ```text
+//! clients that write wait ─▶ a replica has everything ─▶ this server is a replica ─▶ PSYNC … FAILOVER
+//!                        ╰── time is up, ABORT ──▶ as before ◀── the replica refuses, ABORT ──╯
+//! ```
+//!
+//! A write that came in between is refused, not lost: see [`role`](super::role).
+
+use super::role;
+use crate::server::log_feed::LogFeed;
+use crate::state::pause::Extent;
+use crate::state::replication::failover::{Plan, Stage};
+use crate::state::replication::link::{self, Address};
+use crate::state::replication::replicas::{Ack, Replica, Stage as ReplicaStage};
+use crate::util::clock;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// The time between two looks at what has come.
+const LOOK_PERIOD: Duration = Duration::from_millis(5);
+/// The time after which replicas are asked again how far they are.
+const ASK_PERIOD: Duration = Duration::from_millis(100);
+/// How long the last writes may take to be acknowledged once the role has changed.
+const LAST_WRITES: Duration = Duration::from_secs(1);
+
+/// Hands the role over; the failover has begun. Returns when it has ended.
+pub fn run(feed: &Arc<LogFeed>, plan: &Plan) {
+    let engine = &feed.engine;
+    let alarm = &engine.keyspace.alarm;
+    engine
+        .pause
+        .begin(Extent::Writes, i64::MAX, clock::unix_ms(), alarm);
+    let handed = match wait_for_sync(feed, plan) {
+        Some(address) => hand_over(feed, address),
+        None => false,
+    };
+    let failover = &engine.replication.failover;
+    failover.set_stage(Stage::NoFailover);
+    engine.pause.end(alarm);
+    engine.log.notice(match handed {
+        true => "Failover target accepted, this server is its replica now.",
+        false => "Failover attempt aborted",
+    });
+}
+
+/// Waits until a replica has everything; gives its address. `None` if that has not come in time.
+fn wait_for_sync(feed: &LogFeed, plan: &Plan) -> Option<Address> {
+    let replication = &feed.engine.replication;
+    let until = plan.timeout.map(|timeout| Instant::now() + timeout);
+    let offset = replication.offset(false);
+    let mut asked_at = None;
+    loop {
+        if replication.failover.is_aborted() {
+            return None;
+        }
+        let mut replicas = replication.replicas.all();
+        replicas.retain(|replica| is_target(replica, plan));
+        if let Some(replica) = replicas
+            .iter()
+            .find(|replica| replica.acked(Ack::Applied) >= offset)
+        {
+            return Some(address_of(replica));
+        }
+        if until.is_some_and(|until| Instant::now() >= until) {
+            let line = "Replica never caught up before timeout for failover.";
+            feed.engine.log.notice(line);
+            return plan.target.clone().filter(|_| plan.is_forced);
+        }
+        if asked_at.is_none_or(|asked_at: Instant| asked_at.elapsed() >= ASK_PERIOD) {
+            replication.say(&[b"REPLCONF", b"GETACK", b"*"]);
+            asked_at = Some(Instant::now());
+        }
+        thread::sleep(LOOK_PERIOD);
+    }
+}
+
+fn is_target(replica: &Replica, plan: &Plan) -> bool {
+    let is_wanted = |target: &Address| *target == address_of(replica);
+    replica.stage() == ReplicaStage::Online && plan.target.as_ref().is_none_or(is_wanted)
+}
+
+/// The address at which a replica serves clients.
+pub fn address_of(replica: &Replica) -> Address {
+    Address {
+        host: replica.shown_address().to_string(),
+        port: replica.port,
+    }
+}
+
+/// Becomes a replica of this one, and has it become the primary. `false` if it does not.
+fn hand_over(feed: &Arc<LogFeed>, address: Address) -> bool {
+    let replication = &feed.engine.replication;
+    replication.failover.set_stage(Stage::InProgress);
+    let target = address.clone();
+    role::hand_over(feed, address, || {
+        // What was written since it was asked.
+        let end = replication.backlog.end();
+        replication.say(&[b"REPLCONF", b"GETACK", b"*"]);
+        let until = Instant::now() + LAST_WRITES;
+        let has_all = |replica: &Arc<Replica>| {
+            address_of(replica) == target && replica.acked(Ack::Applied) >= end
+        };
+        while !replication.replicas.all().iter().any(has_all) && Instant::now() < until {
+            thread::sleep(LOOK_PERIOD);
+        }
+    });
+    loop {
+        if replication.link.stage() == link::Stage::Connected {
+            return true;
+        }
+        if replication.failover.is_aborted() {
+            role::change(feed, None);
+            return false;
+        }
+        thread::sleep(LOOK_PERIOD);
+    }
+}

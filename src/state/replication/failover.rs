@@ -1,0 +1,89 @@
+//! The state of FAILOVER: this primary hands its role over to one of its replicas.
+//!
+//! ```text
+//! NoFailover ── WaitsForSync ── InProgress ── NoFailover
+//!                (clients that write wait until the role is handed over, or not)
+//! ```
+//!
+//! # Thread safety
+//! Any thread may ask, begin or abort. The mutex is a leaf.
+
+use super::link::Address;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The replica; `None` for whichever has everything first.
+    pub target: Option<Address>,
+    /// How long the replica may take to have everything.
+    pub timeout: Option<Duration>,
+    /// Whether it gets the role then although it has not.
+    pub is_forced: bool,
+}
+
+/// FAILOVER.
+#[derive(Debug, Default)]
+pub struct Failover {
+    book: Mutex<Book>,
+}
+
+#[derive(Debug, Default)]
+struct Book {
+    stage: Stage,
+    is_aborted: bool,
+}
+
+/// How far a failover is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stage {
+    /// There is none.
+    #[default]
+    NoFailover,
+    /// The replica is to have everything first.
+    WaitsForSync,
+    /// The replica is asked to be the primary.
+    InProgress,
+}
+
+impl Failover {
+    /// How far it is.
+    pub fn stage(&self) -> Stage {
+        self.lock().stage
+    }
+
+    /// Begins; `false` if there is one already.
+    pub fn begin(&self) -> bool {
+        let mut book = self.lock();
+        let begins = book.stage == Stage::NoFailover;
+        if begins {
+            *book = Book {
+                stage: Stage::WaitsForSync,
+                is_aborted: false,
+            };
+        }
+        begins
+    }
+
+    /// Asks the failover to end; `false` if there is none.
+    pub fn abort(&self) -> bool {
+        let mut book = self.lock();
+        book.is_aborted = true;
+        book.stage != Stage::NoFailover
+    }
+
+    /// Whether it is to end.
+    pub fn is_aborted(&self) -> bool {
+        self.lock().is_aborted
+    }
+
+    /// Notes how far it is.
+    pub fn set_stage(&self, stage: Stage) {
+        self.lock().stage = stage;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
