@@ -232,6 +232,7 @@ impl LogFeed {
             return Ok(is_any);
         };
         if out.buffer.is_empty() {
+            self.pass_over(out);
             return Ok(false);
         }
         let before = increment.len();
@@ -250,6 +251,19 @@ impl LogFeed {
         out.written = out.reader.next();
         out.unsynced_since.get_or_insert_with(Instant::now);
         Ok(true)
+    }
+
+    /// What was read is for replicas alone: as far as the file is concerned, it is as if it had been written.
+    fn pass_over(&self, out: &mut Out) {
+        let next = out.reader.next();
+        if std::mem::replace(&mut out.written, next) == next || out.unsynced_since.is_some() {
+            return;
+        }
+        match self.engine.append_only.figures.is_syncing.load(Relaxed) {
+            // The fsync that is under way ends with an earlier block.
+            true => out.unsynced_since = Some(Instant::now()),
+            false => self.engine.append_only.durability.advance(next),
+        }
     }
 
     /// Notes how long a write took, as in Redis also under what circumstances.

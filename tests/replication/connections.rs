@@ -85,3 +85,40 @@ fn the_backlog_is_dropped_when_no_replica_comes_back() {
     let _follower = Follower::of(&primary);
     assert_ne!(client.info_of("replication", "master_replid"), id);
 }
+
+#[test]
+fn a_client_becomes_a_replica_once() {
+    let folder = Folder::new();
+    let primary = Ours.server(&folder, &[]);
+    let mut client = primary.client();
+    let mut replica = primary.client();
+    for _ in 0..3 {
+        replica.send(&["PSYNC", "?", "-1"]);
+        replica.send(&["SYNC"]);
+    }
+    wait_until("it is one", || {
+        client.info_of("replication", "connected_slaves") == "1"
+    });
+    assert_eq!(client.ask("CLIENT KILL TYPE replica"), "(integer) 1");
+    wait_until("it is gone", || {
+        client.info_of("replication", "connected_slaves") == "0"
+    });
+}
+
+/// DEBUG LOADAOF may bring other data than the stream has told of.
+#[test]
+fn replicas_get_everything_anew_when_the_data_were_loaded_anew() {
+    let folder = Folder::new();
+    let primary = Ours.server(&folder, &["--appendonly", "yes"]);
+    let mut client = primary.client();
+    client.ask("SET k v");
+    let _follower = Follower::of(&primary);
+    let id = client.info_of("replication", "master_replid");
+    assert_eq!(client.ask("DEBUG LOADAOF"), "OK");
+    wait_until("it is gone", || {
+        client.info_of("replication", "connected_slaves") == "0"
+    });
+    assert_eq!(client.info_of("replication", "repl_backlog_active"), "0");
+    let _follower = Follower::of(&primary);
+    assert_ne!(client.info_of("replication", "master_replid"), id);
+}

@@ -179,3 +179,33 @@ fn redis_cli_shows_the_stream() {
     cli.kill().expect("it runs");
     cli.wait().expect("it ends");
 }
+
+/// A message to replicas is in no file, and yet it has a place in the order of what is waited for.
+#[test]
+fn messages_are_answered_with_an_append_only_file_too() {
+    for policy in ["always", "everysec"] {
+        let folder = Folder::new();
+        let options = ["--appendonly", "yes", "--appendfsync", policy];
+        let primary = Ours.server(&folder, &options);
+        let mut follower = Follower::of(&primary);
+        let mut client = primary.client();
+        assert_eq!(client.ask("SET k v"), "OK");
+        assert_eq!(client.ask("PUBLISH channel message"), "(integer) 0");
+        assert_eq!(
+            client.ask("WAITAOF 1 0 0"),
+            "1) (integer) 1\n2) (integer) 0"
+        );
+        assert_eq!(client.ask("PUBLISH end now"), "(integer) 0");
+        let sent = [
+            "SELECT 0",
+            "SET k v",
+            "PUBLISH channel message",
+            "PUBLISH end now",
+        ];
+        assert_eq!(follower.commands_until("now"), sent);
+        assert_eq!(
+            client.ask("WAITAOF 1 0 0"),
+            "1) (integer) 1\n2) (integer) 0"
+        );
+    }
+}

@@ -113,7 +113,7 @@ fn wait(call: &mut Call) -> Result<Wish, CommandError> {
     Ok(wish_for(until, false, move |reply| {
         let count = acks.count();
         reply.integer(count);
-        count >= wanted && acks.have_been_sent()
+        count >= wanted && (wanted <= 0 || acks.have_been_sent())
     }))
 }
 
@@ -144,7 +144,8 @@ fn waitaof(call: &mut Call) -> Result<Wish, CommandError> {
         reply.array(2);
         reply.integer(is_durable.into());
         reply.integer(count);
-        (is_durable || !wants_local) && count >= wanted && acks.have_been_sent()
+        let are_enough = count >= wanted && (wanted <= 0 || acks.have_been_sent());
+        (is_durable || !wants_local) && are_enough
     }))
 }
 
@@ -319,6 +320,10 @@ fn acknowledge(call: &mut Call, index: usize) -> CommandResult {
 
 /// As PSYNC, but from before Redis 2.8: the client is not told the place in the stream, and gets everything.
 fn sync(call: &mut Call) -> CommandResult {
+    if call.session.sync.replica.is_some() {
+        // It is one already; even Redis answers nothing.
+        return Ok(());
+    }
     check_sync(call)?;
     call.then = match call.session.sync.rdb_only {
         true => Then::SendDump,
@@ -338,6 +343,9 @@ fn sync(call: &mut Call) -> CommandResult {
 /// (error) ERR value is not an integer or out of range
 /// ```
 fn psync(call: &mut Call) -> CommandResult {
+    if call.session.sync.replica.is_some() {
+        return Ok(());
+    }
     let first = call.integer(2)?;
     if call.arguments.len() > 3 && call.is_word(3, "FAILOVER") {
         take_over(call)?;

@@ -4,6 +4,7 @@
 use super::load;
 use crate::aof::Folder;
 use crate::command::execute::Engine;
+use crate::keyspace::listeners::Recorder;
 use crate::server::replace::replace_data;
 use crate::util::disk::RealDisk;
 use std::sync::Arc;
@@ -19,6 +20,11 @@ pub fn load_anew(engine: &Engine) -> Result<(), &'static str> {
     }
     let loaded = load_claimed(engine);
     rewrites.release();
+    let replication = &engine.replication;
+    if replication.backlog.is_active() && !replication.is_replica() {
+        let listeners = &engine.keyspace.listeners;
+        replication.abandon_stream(|| listeners.set_recorded(Recorder::Replication, false));
+    }
     loaded.map_err(|reason| {
         engine.log.warning(&reason);
         "ERR Error trying to load the AOF files, check server logs."

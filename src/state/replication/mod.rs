@@ -210,6 +210,15 @@ impl Replication {
         }
     }
 
+    /// The data have become others than the stream tells: it ends, and `ended` is called. Replicas get everything anew.
+    pub fn abandon_stream(&self, ended: impl FnOnce()) {
+        let beginning = self.beginning();
+        self.backlog.set_active(false);
+        ended();
+        drop(beginning);
+        self.disconnect_replicas();
+    }
+
     /// Whether the server is a replica.
     #[inline]
     pub fn is_replica(&self) -> bool {

@@ -191,6 +191,7 @@ impl Replicas {
     pub fn have_been_sent(&self, offset: u64) -> bool {
         let is_sent = |replica: &Arc<Replica>| {
             replica.stage() != Stage::Online
+                || replica.awaits_ack.load(Relaxed)
                 || replica.is_stalled.load(Relaxed)
                 || replica.sent.load(Relaxed) >= offset
         };
