@@ -24,6 +24,7 @@ install_python_tools() {
 
 tools/install_redis.sh
 tools/install_node.sh
+tools/install_proxies.sh
 install_python_tools
 
 cargo fmt --check

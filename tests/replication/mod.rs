@@ -5,6 +5,7 @@ mod equality;
 mod failover;
 mod links;
 mod pair;
+mod proxies;
 mod roles;
 mod sentinel;
 mod snapshots;
