@@ -84,7 +84,7 @@ impl Client {
     }
 
     /// A reply that is a bulk string.
-    fn bulk(&mut self, line: &str) -> String {
+    pub fn bulk(&mut self, line: &str) -> String {
         let head = self.ask(line);
         let len = head.strip_prefix('$').and_then(|len| len.parse().ok());
         let mut bytes = vec![0; len.unwrap_or(0) + 2];

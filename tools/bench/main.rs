@@ -39,6 +39,7 @@ mod peer;
 mod pubsub;
 mod readers;
 mod redis_benchmark;
+mod replication;
 mod results;
 mod saves;
 mod scaling;

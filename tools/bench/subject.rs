@@ -7,8 +7,8 @@ use crate::options::Options;
 use crate::peer::{Peer, Program};
 use crate::results::Sample;
 use crate::{
-    append_only, connections, eviction, freed, huge, large, memory, mixed, pubsub, readers, saves,
-    scaling, scripts, start, streams, throughput,
+    append_only, connections, eviction, freed, huge, large, memory, mixed, pubsub, readers,
+    replication, saves, scaling, scripts, start, streams, throughput,
 };
 
 pub struct Subject {
@@ -32,7 +32,7 @@ pub struct Case {
 }
 
 #[rustfmt::skip] // an entry a subject
-pub const SUBJECTS: [Subject; 16] = [
+pub const SUBJECTS: [Subject; 17] = [
     Subject { name: "throughput", about: "redis-benchmark's tests under several loads",
         steady: false, cases: throughput::cases },
     Subject { name: scaling::SUBJECT,
@@ -48,6 +48,8 @@ pub const SUBJECTS: [Subject; 16] = [
         steady: false, cases: eviction::cases },
     Subject { name: "append-only", about: "SETs with each appendfsync, and a start that replays them",
         steady: false, cases: append_only::cases },
+    Subject { name: "replication", about: "SETs that replicas follow, and a full synchronisation",
+        steady: false, cases: replication::cases },
     Subject { name: "readers", about: "fast readers beside a slow one", steady: false, cases: readers::cases },
     Subject { name: "large", about: "commands that go through whole large values", steady: true, cases: large::cases },
     Subject { name: "pubsub", about: "messages to subscribers", steady: false, cases: pubsub::cases },
