@@ -19,6 +19,8 @@ impl ScriptFlags {
     pub const NO_WRITES: ScriptFlags = ScriptFlags(1);
     /// The script runs although memory is short.
     pub const ALLOW_OOM: ScriptFlags = ScriptFlags(2);
+    /// The script runs on a replica whose data may be old.
+    pub const ALLOW_STALE: ScriptFlags = ScriptFlags(4);
 
     /// The flag of this name.
     pub fn named(name: &[u8]) -> Option<ScriptFlags> {

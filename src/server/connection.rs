@@ -146,6 +146,13 @@ impl<'a> Connection<'a> {
                 .statistics
                 .count_input(self.session.client.id, received);
             let goes_on = self.execute_all()?;
+            if self.session.sync.replica.is_some() && !self.reply.is_empty() {
+                // It would go into the stream.
+                self.engine
+                    .log
+                    .warning_of_clients("Replica generated a reply to command, disconnecting it");
+                return Ok(());
+            }
             self.flush()?;
             if !goes_on || self.session.client.closes_after_reply.load(Relaxed) {
                 return self.send_all();

@@ -5,7 +5,7 @@ use super::append_only::{location, until};
 use super::listener::Listener;
 use super::log_feed::LogFeed;
 use super::own_files::OwnFiles;
-use super::replication::role;
+use super::replication::{hand_over, role};
 use super::sockets::Sockets;
 use super::workers::Workers;
 use super::{append_only, expirer, loader, reaper, saver, supervisor};
@@ -100,12 +100,15 @@ fn run_until_stopped(plan: Plan, own_files: &OwnFiles) -> Result<(), String> {
     if let Some(place) = server.loading.place() {
         role::resume(&feed, &place);
     }
+    if let Some(primary) = Address::parse(&server.config.replicaof.get()) {
+        role::begin_as_replica(&feed, primary);
+    }
     // Only after the dump is loaded: loading publishes no events.
     listeners.set_audience(server.pubsub.clone());
     server.loading.end();
     spawn_keepers(&server)?;
-    if let Some(primary) = Address::parse(&server.config.replicaof.get()) {
-        role::change(&feed, Some(primary));
+    if server.replication.is_replica() {
+        role::ensure_follower(&feed);
     }
     spawn("rewriter", move || rewriter.run())?;
     for kind in accepts {
@@ -389,6 +392,9 @@ fn stop_when_asked(server: &Engine) -> Result<(), String> {
             server.log.warning("Writing initial AOF, can't exit.");
             server.shutdown.refuse();
             continue;
+        }
+        if !mode.is_now {
+            hand_over::wait_for_replicas(server);
         }
         let saves = match mode.save {
             SaveMode::Always => true,

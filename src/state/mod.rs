@@ -43,7 +43,7 @@ use pause::Pause;
 use progress::Progress;
 use pubsub::PubSub;
 use rates::{Rates, Totals};
-use replication::{ID_DIGITS, Replication};
+use replication::{ID_DIGITS, Replication, link};
 use saves::Saves;
 use scripts::Scripts;
 use shutdown::Shutdown;
@@ -515,6 +515,24 @@ impl Server {
             false if self.append_only.mode() == Mode::Off => None,
             false => self.append_only.failure().map(WriteRefusal::AppendOnly),
         }
+    }
+
+    /// Whether fewer replicas keep up than `min-replicas-to-write` wants.
+    #[inline]
+    pub fn lacks_replicas(&self) -> bool {
+        let wanted = self.config.min_replicas_to_write.get();
+        wanted > 0
+            && self.config.min_replicas_max_lag.get() > 0
+            && (self.replication.replicas.good() as i64) < wanted
+    }
+
+    /// Whether the data may be old, and are not to be shown: this is a replica without a link to its primary, and
+    /// `replica-serve-stale-data` is off.
+    #[inline]
+    pub fn hides_stale_data(&self) -> bool {
+        self.replication.is_replica()
+            && !self.config.replica_serve_stale_data.get()
+            && self.replication.link.stage() != link::Stage::Connected
     }
 
     /// Whether a save or a rewrite is under way.

@@ -36,14 +36,16 @@ pub struct ShutdownMode {
     pub save: SaveMode,
     /// Whether the server stops even if the dump cannot be written.
     pub is_forced: bool,
+    /// Whether it stops although replicas lack something.
+    pub is_now: bool,
 }
 
 impl ShutdownMode {
-    /// The mode for the value of `shutdown-on-sigint` or `shutdown-on-sigterm`, which is a set of bits. `now` concerns
-    /// replicas only, which this server does not have.
+    /// The mode for the value of `shutdown-on-sigint` or `shutdown-on-sigterm`, which is a set of bits.
     pub fn from_directive(flags: i64) -> ShutdownMode {
         const SAVE: i64 = 1;
         const NOSAVE: i64 = 2;
+        const NOW: i64 = 4;
         const FORCE: i64 = 8;
         ShutdownMode {
             save: match flags {
@@ -52,6 +54,7 @@ impl ShutdownMode {
                 _ => SaveMode::IfConfigured,
             },
             is_forced: flags & FORCE != 0,
+            is_now: flags & NOW != 0,
         }
     }
 }

@@ -229,3 +229,86 @@ fn servers_that_are_started_again_go_on_where_their_dump_stands() {
         assert_eq!(client.info_of("stats", "sync_partial_ok"), "1", "{whose:?}");
     }
 }
+
+/// Scripts too are refused what commands are.
+#[test]
+fn scripts_are_refused_as_commands_are() {
+    let folder = Folder::new();
+    let server = Ours.server(&folder, &["--min-replicas-to-write", "1"]);
+    let mut client = server.client();
+    let error = |client: &mut Client, script: &str| match client.call(&["EVAL", script, "1", "k"]) {
+        Value::Error(text) => String::from_utf8(text).unwrap(),
+        other => panic!("{other:?}"),
+    };
+    let write = "return redis.call('SET', KEYS[1], 'v')";
+    let read = "return redis.call('GET', KEYS[1])";
+    let refused = error(&mut client, write);
+    assert!(
+        refused.starts_with("NOREPLICAS Not enough good replicas to write."),
+        "{refused}"
+    );
+    client.ask("CONFIG SET replica-serve-stale-data no");
+    assert_eq!(client.ask("REPLICAOF 127.0.0.1 1"), "OK");
+    for script in [read, "return 1"] {
+        let refused = error(&mut client, script);
+        assert!(
+            refused.starts_with("MASTERDOWN Link with MASTER is down"),
+            "{refused}"
+        );
+    }
+    let flags = "#!lua flags=allow-stale,no-writes\n";
+    let refused = error(&mut client, &format!("{flags}{read}"));
+    assert!(
+        refused.starts_with("ERR Can not execute the command on a stale replica"),
+        "{refused}"
+    );
+    let one = client.call(&["EVAL", &format!("{flags}return 1"), "0"]);
+    assert_eq!(one, Value::Integer(1));
+    let role = client.ask("ROLE");
+    assert!(role.ends_with("(integer) -1"), "{role}");
+}
+
+/// What follows a SELECT that fails must not be carried out in another database.
+#[test]
+fn a_replica_with_too_few_databases_carries_out_nothing_wrong() {
+    let [folder, replica_folder] = [(); 2].map(|()| Folder::new());
+    let primary = Real.server(&folder, &[]);
+    let mut client = primary.client();
+    client.ask("SET k 0");
+    let address = format!("127.0.0.1 {}", primary.port);
+    let options = ["--save", "", "--databases", "2", "--replicaof", &address];
+    let replica = Server::ours(&replica_folder, &options);
+    let mut of_replica = replica.client();
+    wait_for_link(&mut of_replica);
+    client.ask("SELECT 5");
+    client.ask("SET k 5");
+    wait_until("the link is down", || {
+        of_replica.info_of("replication", "master_link_status") == "down"
+    });
+    assert_eq!(of_replica.ask("GET k"), "\"0\"");
+    let log = std::fs::read_to_string(replica_folder.path().join("log")).expect("a log");
+    assert!(log.contains("start it with more --databases"), "{log}");
+}
+
+/// A replica that is slow for a moment gets everything before its primary ends.
+#[test]
+fn a_primary_that_ends_waits_for_its_replicas() {
+    let [folder, replica_folder] = [(); 2].map(|()| Folder::new());
+    let primary = Ours.server(&folder, &[]);
+    let replica = Real.replica(&replica_folder, &primary, &[]);
+    let [mut client, mut of_replica] = [primary.client(), replica.client()];
+    wait_for_link(&mut of_replica);
+    wait_for_replicas(&mut client, 1);
+    replica.signal("STOP");
+    for number in 0..30 {
+        client.call(&["SET", &number.to_string(), &"v".repeat(1 << 20)]);
+    }
+    primary.signal("TERM");
+    wait_until("it waits", || {
+        let log = std::fs::read_to_string(folder.path().join("log"));
+        log.is_ok_and(|log| log.contains("Waiting for replicas before shutting down."))
+    });
+    replica.signal("CONT");
+    assert!(primary.wait().success());
+    assert_eq!(of_replica.ask("DBSIZE"), "(integer) 30");
+}

@@ -246,8 +246,8 @@ fn check(are_real: [bool; 3]) {
         );
         acknowledged = kept;
         match fault {
-            // It comes back as a primary, and the sentinels make a replica of it.
-            Fault::Kill => nodes[place].start(&[]),
+            // Without data it must not come back as a primary: the sentinels might believe it.
+            Fault::Kill => nodes[place].start(&["--replicaof", &format!("127.0.0.1 {now}")]),
             Fault::Stop => nodes[place].signal("CONT"),
         }
     }

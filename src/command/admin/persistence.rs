@@ -135,13 +135,13 @@ fn lastsave(call: &mut Call) -> CommandResult {
 /// ```
 fn shutdown(call: &mut Call) -> CommandResult {
     let mut mode = None;
-    let (mut aborts, mut is_forced, mut is_qualified) = (false, false, false);
+    let (mut aborts, mut is_forced) = (false, false);
+    let (mut is_now, mut is_qualified) = (false, false);
     for index in 1..call.arguments.len() {
         match call.word(index).as_str() {
             "NOSAVE" if mode.is_none() => mode = Some(SaveMode::Never),
             "SAVE" if mode.is_none() => mode = Some(SaveMode::Always),
-            // There are no replicas to wait for.
-            "NOW" => is_qualified = true,
+            "NOW" => (is_now, is_qualified) = (true, true),
             "FORCE" => (is_forced, is_qualified) = (true, true),
             "ABORT" => aborts = true,
             _ => return Err(CommandError::Syntax),
@@ -158,7 +158,11 @@ fn shutdown(call: &mut Call) -> CommandResult {
         refuse_if_busy(call)?;
     }
     let server = call.server;
-    let refused = server.shutdown.request(ShutdownMode { save, is_forced });
+    let refused = server.shutdown.request(ShutdownMode {
+        save,
+        is_forced,
+        is_now,
+    });
     server.saves.wake();
     server.shutdown.wait_for_refusal(refused);
     Err(CommandError::ShutdownFailed)

@@ -11,6 +11,9 @@ use crate::util::number;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// The longest that FAILOVER ABORT waits for the end.
+const LONGEST_ABORT: Duration = Duration::from_secs(1);
+
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[
     CommandSpec { name: "replicaof", arity: 3, handler: NoLock(replicaof),
@@ -105,6 +108,7 @@ fn failover(call: &mut Call) -> CommandResult {
     let Some(plan) = plan(call)? else {
         return match replication.failover.abort() {
             true => {
+                replication.failover.wait_for_end(LONGEST_ABORT);
                 call.reply.ok();
                 Ok(())
             }

@@ -78,7 +78,10 @@ fn role(call: &mut Call) -> CommandResult {
             link::Stage::Transfer => b"sync",
             link::Stage::Connected => b"connected",
         });
-        call.reply.integer(replication.backlog.end() as i64);
+        call.reply.integer(match replication.link.stage() {
+            link::Stage::Connected => replication.backlog.end() as i64,
+            _ => -1,
+        });
         return Ok(());
     }
     let mut replicas = replication.replicas.all();

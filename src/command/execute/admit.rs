@@ -16,7 +16,6 @@ use crate::state::Server;
 use crate::state::acl::Context;
 use crate::state::clients::NO_COMMAND;
 use crate::state::pause::Extent;
-use crate::state::replication::link::Stage;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// What the log says of HTTP.
@@ -88,13 +87,7 @@ fn check(
     {
         return Err(CommandError::StopWrites(refusal));
     }
-    let most_lag_s = server.config.min_replicas_max_lag.get();
-    let wanted_replicas = server.config.min_replicas_to_write.get();
-    if wanted_replicas > 0
-        && most_lag_s > 0
-        && (server.replication.replicas.good() as i64) < wanted_replicas
-        && does(WRITE)
-    {
+    if server.lacks_replicas() && does(WRITE) {
         return Err(CommandError::NoReplicas);
     }
     if server.replication.is_replica() {
@@ -109,12 +102,10 @@ fn check(
 /// What may keep a command from running on a replica.
 #[cold]
 fn check_replica(server: &Server, does: impl Fn(CommandFlags) -> bool) -> CommandResult {
-    let (config, link) = (&server.config, &server.replication.link);
-    if config.replica_read_only.get() && does(WRITE) {
+    if server.config.replica_read_only.get() && does(WRITE) {
         return Err(CommandError::ReadOnlyReplica);
     }
-    let is_up = link.stage() == Stage::Connected;
-    if !is_up && !config.replica_serve_stale_data.get() && !does(STALE) {
+    if server.hides_stale_data() && !does(STALE) {
         return Err(CommandError::PrimaryIsDown);
     }
     Ok(())

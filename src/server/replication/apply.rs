@@ -80,12 +80,15 @@ impl<'a> Applier<'a> {
             };
             let arguments = self.parser.arguments(&rest[..len]);
             if !arguments.is_empty() {
-                wants_ack |= run(
+                match run(
                     &mut self.replayer,
                     &arguments,
                     self.engine,
                     &mut self.failures,
-                );
+                ) {
+                    Ok(asks) => wants_ack |= asks,
+                    Err(error) => break Err(error),
+                }
             }
             self.parsed += len;
             if !self.replayer.is_in_transaction() {
@@ -124,24 +127,31 @@ impl<'a> Applier<'a> {
 }
 
 /// Carries out a command. Returns whether it asks for an acknowledgement.
+///
+/// # Errors
+/// It selects a database that this server does not have: what follows must not be carried out in another one.
 fn run(
     replayer: &mut Replayer<'_>,
     arguments: &[&[u8]],
     engine: &Engine,
     failures: &mut u64,
-) -> bool {
+) -> io::Result<bool> {
     if arguments[0].eq_ignore_ascii_case(b"REPLCONF") {
-        return arguments
-            .get(1)
-            .is_some_and(|word| word.eq_ignore_ascii_case(b"GETACK"));
+        let word = arguments.get(1);
+        return Ok(word.is_some_and(|word| word.eq_ignore_ascii_case(b"GETACK")));
     }
     if let Err(error) = replayer.run(arguments) {
+        if matches!(error, CommandError::DatabaseOutOfRange) {
+            return Err(io::Error::other(
+                "the master has keys in a database that this server does not have: start it with more --databases",
+            ));
+        }
         *failures += 1;
         if *failures <= NAMED_FAILURES {
             warn(engine, arguments, &error);
         }
     }
-    false
+    Ok(false)
 }
 
 fn warn(engine: &Engine, arguments: &[&[u8]], error: &CommandError) {

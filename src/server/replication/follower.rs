@@ -17,8 +17,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 
-/// The pause after a failure.
+/// The pause after a failure. It doubles each time a whole snapshot has been sent in vain.
 const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A link that has lasted for less counts as a failure.
+const SHORT_LINK: Duration = Duration::from_secs(1);
 /// The time between two acknowledgements, and the longest that a read waits.
 pub const ACK_PERIOD: Duration = Duration::from_secs(1);
 /// Bytes that are read at once.
@@ -28,8 +31,10 @@ const INPUT_BYTES: usize = 64 * 1024;
 pub fn run(feed: &Arc<LogFeed>) {
     let engine = &*feed.engine;
     let link = &engine.replication.link;
+    let mut pause = PAUSE;
     loop {
         let (number, address) = link.wait_for_primary();
+        let began = Instant::now();
         let Address { host, port } = &address;
         engine
             .log
@@ -38,20 +43,31 @@ pub fn run(feed: &Arc<LogFeed>) {
             Follower::connect(engine, number, &address).and_then(|mut link| link.follow());
         link.set_socket(number, None);
         if !link.is_current(number) {
+            pause = PAUSE;
             continue;
         }
+        let mut was_in_vain = false;
         if let Err(error) = followed {
+            was_in_vain = error.kind() == ErrorKind::InvalidData;
             let line = format_args!("MASTER <-> REPLICA sync: {error}");
             engine.log.warning(line);
         }
         link.figures.note_down(clock::unix_ms());
         let was_up = link.stage() == Stage::Connected;
         link.set_stage(number, Stage::Connect);
-        match was_up {
-            // At once.
-            true => engine.log.warning("Connection with master lost."),
-            false => link.rest(number, PAUSE),
+        if was_up {
+            engine.log.warning("Connection with master lost.");
         }
+        if was_up && began.elapsed() > SHORT_LINK {
+            // It is tried again at once.
+            pause = PAUSE;
+            continue;
+        }
+        link.rest(number, pause);
+        pause = match was_in_vain {
+            true => (2 * pause).min(LONGEST_PAUSE),
+            false => PAUSE,
+        };
     }
 }
 

@@ -8,6 +8,7 @@
 //! A write that came in between is refused, not lost: see [`role`](super::role).
 
 use super::role;
+use crate::command::execute::Engine;
 use crate::server::log_feed::LogFeed;
 use crate::state::pause::Extent;
 use crate::state::replication::failover::{Plan, Stage};
@@ -74,6 +75,40 @@ fn wait_for_sync(feed: &LogFeed, plan: &Plan) -> Option<Address> {
         }
         thread::sleep(LOOK_PERIOD);
     }
+}
+
+/// Before the server ends: clients that write wait, and replicas get what they lack, for `shutdown-timeout` at most.
+pub fn wait_for_replicas(engine: &Engine) {
+    let replication = &engine.replication;
+    let longest = Duration::from_secs(engine.config.shutdown_timeout.get() as u64);
+    if longest.is_zero() || replication.is_replica() || !replication.replicas.are_any() {
+        return;
+    }
+    let alarm = &engine.keyspace.alarm;
+    engine
+        .pause
+        .begin(Extent::Writes, i64::MAX, clock::unix_ms(), alarm);
+    let began = Instant::now();
+    let mut asked_at = None;
+    let offset = replication.offset(false);
+    let are_behind = || {
+        let lags = |replica: &Arc<Replica>| {
+            replica.stage() == ReplicaStage::Online && replica.acked(Ack::Applied) < offset
+        };
+        replication.replicas.all().iter().any(lags)
+    };
+    if are_behind() {
+        let line = "Waiting for replicas before shutting down.";
+        engine.log.notice(line);
+    }
+    while are_behind() && began.elapsed() < longest {
+        if asked_at.is_none_or(|asked_at: Instant| asked_at.elapsed() >= ASK_PERIOD) {
+            replication.say(&[b"REPLCONF", b"GETACK", b"*"]);
+            asked_at = Some(Instant::now());
+        }
+        thread::sleep(LOOK_PERIOD);
+    }
+    engine.pause.end(alarm);
 }
 
 fn is_target(replica: &Replica, plan: &Plan) -> bool {

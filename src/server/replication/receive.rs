@@ -88,7 +88,7 @@ fn receive_until(link: &mut Follower<'_>, mark: &[u8], file: &mut File) -> io::R
 fn check(file: &mut File) -> io::Result<()> {
     file.rewind()?;
     let checked = verify(&*file).map_err(|error| {
-        io::Error::other(format!(
+        in_vain(format!(
             "Failed trying to load the MASTER synchronization DB: {error}"
         ))
     });
@@ -130,11 +130,16 @@ fn load(link: &mut Follower<'_>, file: File, id: &str, offset: u64) -> io::Resul
         rewrites.turn(true, false);
     }
     replication.link.figures.note_heard(clock::unix_ms());
-    loaded.map_err(io::Error::other)
+    loaded.map_err(in_vain)
 }
 
 /// Keys that have expired are kept: the primary tells when they are gone.
 const NONE_EXPIRED: i64 = i64::MIN;
+
+/// The snapshot has come, and cannot be used.
+fn in_vain(reason: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, reason)
+}
 
 fn bad(header: &str) -> io::Error {
     io::Error::other(format!(

@@ -41,11 +41,24 @@ pub fn change(feed: &Arc<LogFeed>, primary: Option<Address>) {
     }
 }
 
+/// Is a replica of this primary from the start on. The link's thread does not run yet: it would load a snapshot while
+/// the dump is loaded.
+pub fn begin_as_replica(feed: &Arc<LogFeed>, primary: Address) {
+    demote(feed);
+    feed.engine.replication.link.set_primary(Some(primary));
+}
+
 /// Has the link's thread connect to this primary.
 fn follow(feed: &Arc<LogFeed>, primary: Address) {
     let engine = &feed.engine;
     engine.config.set_replicaof(&primary.to_string());
     engine.replication.link.set_primary(Some(primary));
+    ensure_follower(feed);
+}
+
+/// Starts the link's thread, if it does not run.
+pub fn ensure_follower(feed: &Arc<LogFeed>) {
+    let engine = &feed.engine;
     if engine.replication.begin_following() {
         let for_follower = feed.clone();
         let spawned = spawn("follower", move || follower::run(&for_follower));

@@ -118,6 +118,8 @@ pub struct Fields {
     pub aclfile: Text,
     pub acllog_max_len: Number,
     pub acl_pubsub_default: Number,
+    /// Seconds for which replicas are waited for; 0 for none.
+    pub shutdown_timeout: Number,
     /// See [`ShutdownMode`](crate::state::shutdown::ShutdownMode).
     pub shutdown_on_sigint: Number,
     /// See [`shutdown_on_sigint`](Self::shutdown_on_sigint).

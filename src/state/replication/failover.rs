@@ -9,7 +9,7 @@
 //! Any thread may ask, begin or abort. The mutex is a leaf.
 
 use super::link::Address;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// What is asked for.
@@ -27,6 +27,7 @@ pub struct Plan {
 #[derive(Debug, Default)]
 pub struct Failover {
     book: Mutex<Book>,
+    ended: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +82,13 @@ impl Failover {
     /// Notes how far it is.
     pub fn set_stage(&self, stage: Stage) {
         self.lock().stage = stage;
+        self.ended.notify_all();
+    }
+
+    /// Waits for the end, at most this long.
+    pub fn wait_for_end(&self, longest: Duration) {
+        let goes_on = |book: &mut Book| book.stage != Stage::NoFailover;
+        drop(self.ended.wait_timeout_while(self.lock(), longest, goes_on));
     }
 
     fn lock(&self) -> MutexGuard<'_, Book> {

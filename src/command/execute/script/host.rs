@@ -11,7 +11,7 @@ use crate::command::error::{CommandError, CommandResult};
 use crate::command::invocation::Program;
 use crate::command::registry::Command;
 use crate::command::session::held::HeldBack;
-use crate::command::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, WRITE};
+use crate::command::spec::{DENYOOM, MAY_REPLICATE, NOSCRIPT, STALE, WRITE};
 use crate::keyspace::db::{Db, ReadDb, WriteDb};
 use crate::keyspace::survey::Survey;
 use crate::lua::flags::ScriptFlags;
@@ -184,6 +184,15 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
                 command: Some(command),
                 error: CommandError::ReadOnly,
             });
+        }
+        if command.spec.has(WRITE) && self.call.server.lacks_replicas() {
+            return Err(Refusal {
+                command: Some(command),
+                error: CommandError::NoReplicas,
+            });
+        }
+        if self.call.server.hides_stale_data() && !command.spec.has(STALE) {
+            return refuse("Can not execute the command on a stale replica");
         }
         if command.spec.has(WRITE)
             && let Some(refusal) = self.call.server.write_refusal()

@@ -129,7 +129,12 @@ fn run_under(
 
 /// Checks that the script may run now. Returns whether it only reads.
 fn prepare(call: &Call, invocation: &Invocation) -> Result<bool, CommandError> {
-    let Some(flags) = invocation.program.flags() else {
+    let flags = invocation.program.flags();
+    let is_stale = call.server.hides_stale_data();
+    if is_stale && !flags.is_some_and(|flags| flags.has(ScriptFlags::ALLOW_STALE)) {
+        return Err(CommandError::PrimaryIsDown);
+    }
+    let Some(flags) = flags else {
         return Ok(invocation.is_read_only);
     };
     if flags.has(ScriptFlags::NO_WRITES) {

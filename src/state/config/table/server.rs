@@ -92,7 +92,7 @@ pub(super) const TABLE: &[Directive] = &[
     .no_effect("threads wake when there is something to do, not at a rate"),
     boolean("dynamic-hz", "yes")
         .no_effect("threads wake when there is something to do, not at a rate"),
-    integer("shutdown-timeout", 0, INT_MAX, "10").no_effect("there are no replicas to wait for"),
+    integer("shutdown-timeout", 0, INT_MAX, "10").number(|fields| &fields.shutdown_timeout),
     special("shutdown-on-sigint", Kind::Flags(SHUTDOWN_FLAGS), "default")
         .check(shutdown_flags)
         .number(|fields| &fields.shutdown_on_sigint),
