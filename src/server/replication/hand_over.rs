@@ -5,7 +5,7 @@
 //!                        ╰── time is up, ABORT ──▶ as before ◀── the replica refuses, ABORT ──╯
 //! ```
 //!
-//! A write that came in between is refused, not lost: see [`role`](super::role).
+//! A write that came in between is refused, not lost: see [`role`].
 
 use super::role;
 use crate::command::execute::Engine;
