@@ -27,7 +27,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
         deprecated: Some(("5.0.0", "`REPLICAOF`")), ..BASE },
     CommandSpec { name: "failover", arity: -1, handler: NoLock(failover),
         flags: flags(&[ADMIN, NOSCRIPT, STALE]), group: Group::Server, since: "6.2.0",
-        syntax: "[<target: TO host port [FORCE]>] [ABORT] [TIMEOUT milliseconds]",
+        syntax: "[TO <target: host port:integer [FORCE]>] [ABORT] [TIMEOUT milliseconds:integer]",
         summary: "Starts a coordinated failover from a server to one of its replicas.", ..BASE },
 ];
 
