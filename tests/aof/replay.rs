@@ -5,7 +5,7 @@
 use super::folders;
 use crate::common::{Client, Folder, Server, wait_until};
 use crate::effects::facts::{assert_same, facts, facts_of_real, settle};
-use crate::effects::workload::Clients;
+use crate::effects::workload::{Clients, seed};
 use fastrand::Rng;
 use std::fs;
 
@@ -115,12 +115,6 @@ fn check_real(seed: u64, is_base_rdb: bool) {
     let server = real(&folder, &options);
     let expected = facts_of_real(&mut server.client(), &found, is_base_rdb);
     assert_same(&found, &expected, seed, "a real file read by ours");
-}
-
-/// `ORACLE_SEED=7` has other commands tried.
-fn seed(number: u64) -> u64 {
-    let first = std::env::var("ORACLE_SEED").map_or(1, |text| text.parse().expect("a number"));
-    first * 10 + number
 }
 
 #[test]

@@ -5,19 +5,13 @@ use super::pair::Whose::{self, Ours, Real};
 use super::pair::{wait_for_link, wait_for_one_offset, wait_for_replicas};
 use crate::common::Folder;
 use crate::effects::facts::{assert_same, facts, facts_of_real, settle};
-use crate::effects::workload::Clients;
+use crate::effects::workload::{Clients, seed};
 use fastrand::Rng;
 use my_redis_server::REDIS_VERSION;
 
 /// Commands before the replica comes, and after that between two cuts of its connection.
 const COMMANDS: usize = 500;
 const CUTS: usize = 4;
-
-/// `ORACLE_SEED=7` has other commands tried.
-fn seed(number: u64) -> u64 {
-    let first = std::env::var("ORACLE_SEED").map_or(1, |text| text.parse().expect("a number"));
-    first * 10 + number
-}
 
 /// A primary, its replica, and the replica of that.
 struct Chain {

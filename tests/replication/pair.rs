@@ -1,6 +1,7 @@
 //! Primaries and replicas.
 
 use crate::common::{Client, Folder, Server, wait_until};
+use my_redis_server::resp::decoder::Value;
 
 const OPTIONS: [&str; 6] = [
     "--databases",
@@ -33,6 +34,14 @@ impl Whose {
         let address = format!("127.0.0.1 {}", primary.port);
         self.server(folder, &[&["--replicaof", &address], options].concat())
     }
+}
+
+/// The reply over a new connection; `None` if the connection ends: sentinels kill those of clients when they change a
+/// role.
+pub fn ask_anew(port: u16, words: &[&str]) -> Option<Value> {
+    let mut client = Client::try_connect(port).ok()?;
+    client.try_send(words).ok()?;
+    client.try_receive()
 }
 
 /// Waits until a replica is connected.

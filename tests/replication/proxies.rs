@@ -1,7 +1,7 @@
 //! The proxies of the README, configured as it says.
 
 use super::pair::Whose::Ours;
-use super::pair::wait_for_link;
+use super::pair::{ask_anew, wait_for_link};
 use crate::common::{Client, Folder, Server, free_port, wait_until};
 use my_redis_server::resp::decoder::Value;
 use std::fs;
@@ -41,13 +41,6 @@ impl Proxy {
             _folder: folder,
         }
     }
-
-    /// The reply to a request over a new connection; `None` if there is none.
-    fn ask(&self, words: &[&str]) -> Option<Value> {
-        let mut client = Client::try_connect(self.port).ok()?;
-        client.try_send(words).ok()?;
-        client.try_receive()
-    }
 }
 
 impl Drop for Proxy {
@@ -80,13 +73,13 @@ fn haproxy_leads_to_the_primary() {
     let proxy = Proxy::start("haproxy", "haproxy", &["-db", "-f"], servers);
     let ok = Some(Value::Simple(b"OK".to_vec()));
     wait_until("it to lead somewhere", || {
-        proxy.ask(&["SET", "k", "1"]) == ok
+        ask_anew(proxy.port, &["SET", "k", "1"]) == ok
     });
     assert_eq!(primary.client().ask("GET k"), "\"1\"");
     drop(primary);
     assert_eq!(third.client().ask("REPLICAOF NO ONE"), "OK");
     wait_until("it to lead to the new primary", || {
-        proxy.ask(&["SET", "k", "2"]) == ok
+        ask_anew(proxy.port, &["SET", "k", "2"]) == ok
     });
     assert_eq!(third.client().ask("GET k"), "\"2\"");
 }
@@ -98,7 +91,9 @@ fn twemproxy_spreads_keys_over_servers() {
     let [first, second, third] = &servers;
     let proxy = Proxy::start("nutcracker", "yaml", &["-c"], [first, second, third]);
     let ok = Some(Value::Simple(b"OK".to_vec()));
-    wait_until("it to answer", || proxy.ask(&["SET", "key:0", "0"]) == ok);
+    wait_until("it to answer", || {
+        ask_anew(proxy.port, &["SET", "key:0", "0"]) == ok
+    });
     let mut client = Client::connect(proxy.port);
     // Names that differ little would lie close to each other.
     let names: Vec<String> = (1..=300u64)

@@ -1,6 +1,7 @@
 //! Failover by real sentinels: the primary is killed or stopped, a replica is promoted, and what was acknowledged by
 //! `WAIT 1` is not lost. The old primary comes back as a replica.
 
+use super::pair::ask_anew;
 use crate::common::{Client, Folder, Server, free_port, our_command, redis_tool, wait_until};
 use my_redis_server::resp::decoder::Value;
 use std::fs::{self, File};
@@ -54,7 +55,7 @@ impl Node {
         };
         self.process = Some(command.spawn().expect("it can be started"));
         wait_until("the server to answer", || {
-            ask(self.port, "PING") == Some(Value::Simple(b"PONG".to_vec()))
+            ask_anew(self.port, &["PING"]) == Some(Value::Simple(b"PONG".to_vec()))
         });
     }
 
@@ -166,15 +167,6 @@ impl Sentinels {
     }
 }
 
-/// The reply of a server to which a new connection is made; `None` if the connection ends: sentinels kill those of
-/// clients when they change a role.
-fn ask(port: u16, line: &str) -> Option<Value> {
-    let mut client = Client::try_connect(port).ok()?;
-    let words: Vec<&str> = line.split(' ').collect();
-    client.try_send(&words).ok()?;
-    client.try_receive()
-}
-
 /// Counts up, and returns the count if a replica has acknowledged it.
 fn count_up(port: u16, acknowledged: i64) -> Option<i64> {
     let mut client = Client::try_connect(port).ok()?;
@@ -217,7 +209,8 @@ fn check(are_real: [bool; 3]) {
         // On a busy machine the sentinels may have changed their minds again.
         wait_until("both others to follow the primary", || {
             port = sentinels.primary().unwrap_or_default();
-            sentinels.are_ready(2) && ask(port, "WAIT 2 1000") == Some(Value::Integer(2))
+            sentinels.are_ready(2)
+                && ask_anew(port, &["WAIT", "2", "1000"]) == Some(Value::Integer(2))
         });
         let place = nodes
             .iter()

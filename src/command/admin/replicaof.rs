@@ -189,9 +189,7 @@ fn check_failover(call: &Call, plan: &Plan) -> CommandResult {
     let Some(target) = &plan.target else {
         return Ok(());
     };
-    let is_target = |replica: &&Arc<Replica>| {
-        replica.shown_address() == target.host && replica.port == target.port
-    };
+    let is_target = |replica: &&Arc<Replica>| replica.serving_address() == *target;
     match replicas.iter().find(is_target) {
         None => refuse("FAILOVER target HOST and PORT is not a replica."),
         Some(replica) if replica.stage() != replicas::Stage::Online => {

@@ -188,7 +188,7 @@ fn acks(call: &Call, kind: Ack, wanted: i64) -> Result<Acks, CommandError> {
     }
     let number = change_log::last_of_thread();
     let may_wait = !call.session.transaction.is_running;
-    replication.offset(!may_wait);
+    replication.catch_up(!may_wait);
     let acks = Acks {
         replicas: replication.replicas.clone(),
         kind,

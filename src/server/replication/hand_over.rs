@@ -11,6 +11,7 @@ use super::role;
 use crate::command::execute::Engine;
 use crate::server::log_feed::LogFeed;
 use crate::state::pause::Extent;
+use crate::state::replication::Replication;
 use crate::state::replication::failover::{Plan, Stage};
 use crate::state::replication::link::{self, Address};
 use crate::state::replication::replicas::{Ack, Replica, Stage as ReplicaStage};
@@ -51,24 +52,34 @@ fn wait_for_sync(feed: &LogFeed, plan: &Plan) -> Option<Address> {
     let replication = &feed.engine.replication;
     let until = plan.timeout.map(|timeout| Instant::now() + timeout);
     let offset = replication.offset(false);
-    let mut asked_at = None;
-    loop {
-        if replication.failover.is_aborted() {
-            return None;
-        }
+    let mut found = None;
+    let mut is_late = false;
+    ask_until(replication, || {
         let mut replicas = replication.replicas.all();
         replicas.retain(|replica| is_target(replica, plan));
-        if let Some(replica) = replicas
+        let has_all = |replica: &&Arc<Replica>| replica.acked(Ack::Applied) >= offset;
+        found = replicas
             .iter()
-            .find(|replica| replica.acked(Ack::Applied) >= offset)
-        {
-            return Some(address_of(replica));
-        }
-        if until.is_some_and(|until| Instant::now() >= until) {
-            let line = "Replica never caught up before timeout for failover.";
-            feed.engine.log.notice(line);
-            return plan.target.clone().filter(|_| plan.is_forced);
-        }
+            .find(has_all)
+            .map(|replica| replica.serving_address());
+        is_late = until.is_some_and(|until| Instant::now() >= until);
+        found.is_some() || is_late || replication.failover.is_aborted()
+    });
+    if replication.failover.is_aborted() {
+        return None;
+    }
+    if found.is_none() && is_late {
+        let line = "Replica never caught up before timeout for failover.";
+        feed.engine.log.notice(line);
+        return plan.target.clone().filter(|_| plan.is_forced);
+    }
+    found
+}
+
+/// Asks the replicas again and again how far they are, until `is_over`.
+fn ask_until(replication: &Replication, mut is_over: impl FnMut() -> bool) {
+    let mut asked_at = None;
+    while !is_over() {
         if asked_at.is_none_or(|asked_at: Instant| asked_at.elapsed() >= ASK_PERIOD) {
             replication.say(&[b"REPLCONF", b"GETACK", b"*"]);
             asked_at = Some(Instant::now());
@@ -89,7 +100,6 @@ pub fn wait_for_replicas(engine: &Engine) {
         .pause
         .begin(Extent::Writes, i64::MAX, clock::unix_ms(), alarm);
     let began = Instant::now();
-    let mut asked_at = None;
     let offset = replication.offset(false);
     let are_behind = || {
         let lags = |replica: &Arc<Replica>| {
@@ -101,27 +111,13 @@ pub fn wait_for_replicas(engine: &Engine) {
         let line = "Waiting for replicas before shutting down.";
         engine.log.notice(line);
     }
-    while are_behind() && began.elapsed() < longest {
-        if asked_at.is_none_or(|asked_at: Instant| asked_at.elapsed() >= ASK_PERIOD) {
-            replication.say(&[b"REPLCONF", b"GETACK", b"*"]);
-            asked_at = Some(Instant::now());
-        }
-        thread::sleep(LOOK_PERIOD);
-    }
+    ask_until(replication, || !are_behind() || began.elapsed() >= longest);
     engine.pause.end(alarm);
 }
 
 fn is_target(replica: &Replica, plan: &Plan) -> bool {
-    let is_wanted = |target: &Address| *target == address_of(replica);
+    let is_wanted = |target: &Address| *target == replica.serving_address();
     replica.stage() == ReplicaStage::Online && plan.target.as_ref().is_none_or(is_wanted)
-}
-
-/// The address at which a replica serves clients.
-pub fn address_of(replica: &Replica) -> Address {
-    Address {
-        host: replica.shown_address().to_string(),
-        port: replica.port,
-    }
 }
 
 /// Becomes a replica of this one, and has it become the primary. `false` if it does not.
@@ -135,7 +131,7 @@ fn hand_over(feed: &Arc<LogFeed>, address: Address) -> bool {
         replication.say(&[b"REPLCONF", b"GETACK", b"*"]);
         let until = Instant::now() + LAST_WRITES;
         let has_all = |replica: &Arc<Replica>| {
-            address_of(replica) == target && replica.acked(Ack::Applied) >= end
+            replica.serving_address() == target && replica.acked(Ack::Applied) >= end
         };
         while !replication.replicas.all().iter().any(has_all) && Instant::now() < until {
             thread::sleep(LOOK_PERIOD);

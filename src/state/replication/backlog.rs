@@ -267,7 +267,7 @@ impl Stream {
         });
     }
 
-    /// Forgets the first blocks that nobody needs.
+    /// Forgets the first blocks that all readers have passed and that lie beyond `size`.
     fn trim(&mut self) {
         let slowest = self.readers.values().copied().min();
         let needed_from = slowest
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn whole_blocks_are_forgotten_that_nobody_needs() {
+    fn whole_blocks_are_forgotten_that_no_reader_needs() {
         let backlog = active(20_000);
         let slow = backlog.read_from_end();
         backlog.append(&bytes(0..100_000));

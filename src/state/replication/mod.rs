@@ -184,6 +184,12 @@ impl Replication {
     /// The offset of the end of the stream. Of what has been written before, all is in it, unless the caller holds a
     /// lock of keys: then the change log is not read.
     pub fn offset(&self, holds_lock: bool) -> u64 {
+        self.catch_up(holds_lock);
+        self.backlog.end()
+    }
+
+    /// Has the backlog hold what was written before, as [`offset`](Self::offset) says.
+    pub fn catch_up(&self, holds_lock: bool) {
         if let Some(feed) = self.feed()
             && !holds_lock
             && self.backlog.is_active()
@@ -191,7 +197,6 @@ impl Replication {
         {
             feed.read_log();
         }
-        self.backlog.end()
     }
 
     /// Appends what servers say to each other to the stream, if there is one.
@@ -247,7 +252,7 @@ impl Replication {
         self.applying.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The stream gets a new id, for the server follows nobody any more.
+    /// The stream gets a new id, because the server follows no primary any more.
     pub fn shift_identity(&self) {
         let end = self.backlog.end();
         self.lock_identity().shift(hex_digits(ID_DIGITS), end);

@@ -4,6 +4,7 @@
 //! Any thread may ask. A replica's figures are written by the two threads that serve it: one sends the stream, one
 //! receives acknowledgements. The mutex of the list is a leaf.
 
+use super::link::Address;
 use crate::state::clients::Client;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -142,7 +143,15 @@ impl Replica {
         (now_ms - self.acked_at_ms.load(Relaxed)).max(0)
     }
 
-    /// The address by which INFO and ROLE name it.
+    /// The address at which it serves clients.
+    pub fn serving_address(&self) -> Address {
+        Address {
+            host: self.shown_address().to_string(),
+            port: self.port,
+        }
+    }
+
+    /// The host by which INFO and ROLE name it.
     pub fn shown_address(&self) -> &str {
         match self.address.is_empty() {
             true => {

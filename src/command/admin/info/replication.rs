@@ -35,7 +35,7 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
             replica.acked(Ack::Applied),
         );
     }
-    replication.offset(call.session.transaction.is_running);
+    replication.catch_up(call.session.transaction.is_running);
     let identity = replication.identity();
     let backlog = replication.backlog.figures();
     let failover = match replication.failover.stage() {

@@ -155,6 +155,12 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
             ));
         };
         let refuse = |text: &str| Err(Refusal::of(Some(command), text));
+        let refuse_with = |error| {
+            Err(Refusal {
+                command: Some(command),
+                error,
+            })
+        };
         if !command.spec.accepts(arguments.len()) {
             return refuse("Wrong number of args calling Redis command from script");
         }
@@ -168,28 +174,20 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
         let attempt = Attempt::of(session, server, &COMMANDS, Context::Script);
         if let Err(denial) = attempt.check(command, arguments) {
             let reason = denial.reason(&session.account().name, command);
-            return Err(Refusal {
-                command: Some(command),
-                error: CommandError::quoting("ACL failure in script: ", &reason, ""),
-            });
+            return refuse_with(CommandError::quoting(
+                "ACL failure in script: ",
+                &reason,
+                "",
+            ));
         }
         if command.spec.has(DENYOOM) && self.lacks_memory() {
-            return Err(Refusal {
-                command: Some(command),
-                error: CommandError::OutOfMemory,
-            });
+            return refuse_with(CommandError::OutOfMemory);
         }
         if command.spec.has(WRITE) && self.call.server.is_read_only.load(Relaxed) {
-            return Err(Refusal {
-                command: Some(command),
-                error: CommandError::ReadOnly,
-            });
+            return refuse_with(CommandError::ReadOnly);
         }
         if command.spec.has(WRITE) && self.call.server.lacks_replicas() {
-            return Err(Refusal {
-                command: Some(command),
-                error: CommandError::NoReplicas,
-            });
+            return refuse_with(CommandError::NoReplicas);
         }
         if self.call.server.hides_stale_data() && !command.spec.has(STALE) {
             return refuse("Can not execute the command on a stale replica");
@@ -197,10 +195,7 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
         if command.spec.has(WRITE)
             && let Some(refusal) = self.call.server.write_refusal()
         {
-            return Err(Refusal {
-                command: Some(command),
-                error: CommandError::StopWrites(refusal),
-            });
+            return refuse_with(CommandError::StopWrites(refusal));
         }
         Ok(command)
     }
