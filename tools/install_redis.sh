@@ -11,26 +11,12 @@ all_are_there() {
     done
 }
 
-install() {
-    local sudo="" policy=/usr/sbin/policy-rc.d made_policy=no
-    [ "$(id -u)" = 0 ] || sudo=sudo
-    # The package would start a server of its own; policy-rc.d keeps it from that.
-    if [ ! -e "$policy" ]; then
-        printf '#!/bin/sh\nexit 101\n' | $sudo tee "$policy" >/dev/null
-        $sudo chmod +x "$policy"
-        made_policy=yes
-    fi
-    $sudo apt-get update -qq
-    $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server redis-tools >/dev/null
-    [ "$made_policy" = no ] || $sudo rm "$policy"
-}
-
 # Whether a tool is of the version: "Redis server v=7.0.15 sha=...", "redis-cli 7.0.15".
 is_wanted() {
     [[ " $("$1" --version) " == *[\ =]"$wanted "* ]]
 }
 
-all_are_there || install
+all_are_there || "$(dirname "$0")/install_packages.sh" redis-server redis-tools
 for tool in $tools; do
     is_wanted "$tool" && continue
     cat >&2 <<END
