@@ -1,16 +1,24 @@
 //! Failover by real sentinels: the primary is killed or stopped, a replica is promoted, and what was acknowledged by
 //! `WAIT 1` is not lost. The old primary comes back as a replica.
+//!
+//! Sentinels on a busy machine may take a server for dead that is not. Two primaries live then for a moment, and what
+//! the losing one acknowledged together with its replica is lost, as with Redis. A round in which that happened proves
+//! nothing and is repeated; the logs of the sentinels tell.
 
 use super::pair::ask_anew;
-use crate::common::{Client, Folder, Server, free_port, our_command, redis_tool, wait_until};
+use crate::common::{
+    Client, Folder, Server, free_port, number, our_command, python, redis_tool, strings,
+    wait_for_exit, wait_until,
+};
 use my_redis_server::resp::decoder::Value;
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
 /// `FAILOVERS=100` has more rounds.
 fn rounds() -> usize {
     let rounds = std::env::var("FAILOVERS");
-    rounds.map_or(5, |text| text.parse().expect("a number"))
+    rounds.map_or(10, |text| text.parse().expect("a number"))
 }
 
 /// A server that is killed and comes back at the same port.
@@ -118,7 +126,7 @@ impl Sentinels {
             Server::start(|port| {
                 let path = folder.path().join(format!("sentinel-{number}.conf"));
                 let text = format!(
-                    "port {port}\nsentinel monitor it 127.0.0.1 {} 2\nsentinel down-after-milliseconds it 500\n\
+                    "port {port}\nsentinel monitor it 127.0.0.1 {} 2\nsentinel down-after-milliseconds it 1000\n\
                      sentinel failover-timeout it 3000\nsentinel parallel-syncs it 2\n",
                     primary.port
                 );
@@ -155,20 +163,34 @@ impl Sentinels {
         ports[0].filter(|_| ports.iter().all(|port| *port == ports[0]))
     }
 
-    /// Whether each sentinel knows the others and this many replicas, none of which is down.
-    fn are_ready(&self, replicas: usize) -> bool {
+    /// Whether each sentinel knows the others and two replicas, and has no doubt about the primary.
+    fn are_content(&self) -> bool {
+        let expected = [
+            ("flags", "master"),
+            ("num-slaves", "2"),
+            ("num-other-sentinels", "2"),
+        ];
         self.servers.iter().all(|server| {
-            let text = server.client().ask("INFO sentinel");
-            text.contains(&format!(
-                "status=ok,address=127.0.0.1:{}",
-                self.primary().unwrap_or(0)
-            )) && text.contains(&format!("slaves={replicas},sentinels=3"))
+            let facts = strings(server.client().call(&["SENTINEL", "MASTER", "it"]));
+            expected.iter().all(|(name, value)| {
+                let mut pairs = facts.chunks_exact(2);
+                pairs.any(|pair| pair[0] == name.as_bytes() && pair[1] == value.as_bytes())
+            })
         })
+    }
+
+    /// How often a line of this kind stands in the logs.
+    fn lines(&self, kind: &str) -> usize {
+        let lines = (0..3).map(|number| {
+            let log = fs::read_to_string(self.folder.path().join(format!("log-{number}")));
+            log.expect("a log").matches(kind).count()
+        });
+        lines.sum()
     }
 }
 
 /// Counts up, and returns the count if a replica has acknowledged it.
-fn count_up(port: u16, acknowledged: i64) -> Option<i64> {
+fn count_up(port: u16) -> Option<i64> {
     let mut client = Client::try_connect(port).ok()?;
     let mut call = |words: &[&str]| {
         client.try_send(words).ok()?;
@@ -178,7 +200,6 @@ fn count_up(port: u16, acknowledged: i64) -> Option<i64> {
         }
     };
     let count = call(&["INCR", "count"])?;
-    assert!(count > acknowledged, "{count} after {acknowledged}");
     let replicas = call(&["WAIT", "1", "1000"])?;
     (replicas >= 1).then_some(count)
 }
@@ -190,60 +211,94 @@ enum Fault {
     Stop,
 }
 
-fn check(are_real: [bool; 3]) {
-    let mut nodes = are_real.map(Node::new);
+fn follow_first(nodes: &[Node]) {
     let first = nodes[0].port;
     for node in &nodes[1..] {
         let reply = node.client().ask(&format!("REPLICAOF 127.0.0.1 {first}"));
         assert_eq!(reply, "OK");
     }
+}
+
+fn check(are_real: [bool; 3]) {
+    let mut nodes = are_real.map(Node::new);
+    follow_first(&nodes);
     let sentinels = Sentinels::watching(&nodes[0]);
-    let mut acknowledged = 0;
-    for round in 0..rounds() {
-        let fault = if round % 3 == 2 {
-            Fault::Stop
-        } else {
-            Fault::Kill
+    let (mut proved, mut tried) = (0, 0);
+    while proved < rounds() {
+        let fault = match proved % 3 {
+            2 => Fault::Stop,
+            _ => Fault::Kill,
         };
-        let mut port = 0;
-        // On a busy machine the sentinels may have changed their minds again.
-        wait_until("both others to follow the primary", || {
-            port = sentinels.primary().unwrap_or_default();
-            sentinels.are_ready(2)
-                && ask_anew(port, &["WAIT", "2", "1000"]) == Some(Value::Integer(2))
-        });
-        let place = nodes
-            .iter()
-            .position(|node| node.port == port)
-            .expect("it is a node");
-        for _ in 0..20 {
-            acknowledged = count_up(port, acknowledged).unwrap_or(acknowledged);
-        }
-        match fault {
-            Fault::Kill => nodes[place].kill(),
-            Fault::Stop => nodes[place].signal("STOP"),
-        }
-        wait_until("another primary", || {
-            sentinels.primary().is_some_and(|now| now != port)
-        });
-        let now = sentinels.primary().expect("they agree");
-        let mut promoted = Client::connect(now);
-        wait_until("it to be a primary", || {
-            promoted.info_of("replication", "role") == "master"
-        });
-        let kept = promoted.ask("GET count");
-        let kept: i64 = kept.trim_matches('"').parse().expect("a number");
-        assert!(
-            kept >= acknowledged,
-            "{fault:?}: {kept} of {acknowledged}, round {round}"
-        );
-        acknowledged = kept;
-        match fault {
-            // Without data it must not come back as a primary: the sentinels might believe it.
-            Fault::Kill => nodes[place].start(&["--replicaof", &format!("127.0.0.1 {now}")]),
-            Fault::Stop => nodes[place].signal("CONT"),
-        }
+        proved += usize::from(fail_over(&mut nodes, &sentinels, fault));
+        tried += 1;
+        assert!(tried <= 4 * rounds(), "this machine is too busy");
     }
+}
+
+/// Waits until all is well, then counts up, then has the primary fail. Returns whether the only failover was the one
+/// that the fault led to; then it is sure that no count that a replica has acknowledged is lost.
+fn fail_over(nodes: &mut [Node; 3], sentinels: &Sentinels, fault: Fault) -> bool {
+    let (mut port, mut tries, mut promotions) = (0, 0, 0);
+    wait_until("both others to follow the primary", || {
+        port = sentinels.primary().unwrap_or_default();
+        tries = sentinels.lines("+try-failover");
+        promotions = sentinels.lines("+promoted-slave");
+        sentinels.are_content() && ask_anew(port, &["WAIT", "2", "1000"]) == Some(Value::Integer(2))
+    });
+    let place = nodes.iter().position(|node| node.port == port);
+    let primary = &mut nodes[place.expect("it is a node")];
+    let acknowledged = (0..20).filter_map(|_| count_up(port)).max();
+    let was_calm = sentinels.lines("+try-failover") == tries;
+    match fault {
+        Fault::Kill => primary.kill(),
+        Fault::Stop => primary.signal("STOP"),
+    }
+    let (mut promoted, mut kept) = (port, None);
+    wait_until("another primary", || {
+        promoted = sentinels.primary().unwrap_or(port);
+        // Who is stopped takes connections, and does not answer.
+        if promoted != port {
+            kept = ask_anew(promoted, &["GET", "count"]);
+        }
+        kept.is_some()
+    });
+    let proves = was_calm && sentinels.lines("+promoted-slave") == promotions + 1;
+    if proves {
+        let acknowledged = acknowledged.expect("a primary without a fault counts up");
+        let kept = number(kept.expect("it has answered"));
+        assert!(kept >= acknowledged, "{fault:?}: {kept} of {acknowledged}");
+    }
+    match fault {
+        // Without data it must not come back as a primary: the sentinels might believe it.
+        Fault::Kill => primary.start(&["--replicaof", &format!("127.0.0.1 {promoted}")]),
+        Fault::Stop => primary.signal("CONT"),
+    }
+    proves
+}
+
+/// A client that asks the sentinels goes on.
+#[test]
+fn redis_py_goes_on() {
+    let mut nodes = [false; 3].map(Node::new);
+    follow_first(&nodes);
+    let sentinels = Sentinels::watching(&nodes[0]);
+    wait_until("the sentinels are ready", || sentinels.are_content());
+    let mut program = python("redis_py_sentinel.py");
+    for server in &sentinels.servers {
+        program.arg(server.port.to_string());
+    }
+    let mut program = program
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("tools/test.sh installs it");
+    let said = program.stdout.take().expect("a pipe");
+    let mut line = String::new();
+    BufReader::new(said)
+        .read_line(&mut line)
+        .expect("it says something");
+    assert_eq!(line, "ready\n");
+    nodes[0].kill();
+    assert!(wait_for_exit(&mut program).success());
 }
 
 #[test]

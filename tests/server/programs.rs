@@ -3,7 +3,7 @@
 //! port, checks what its library promises, and ends with a complaint at the first answer that is not as it should be.
 //! `tools/test.sh` installs the libraries.
 
-use crate::common::{Folder, PATIENCE, Server};
+use crate::common::{Folder, PATIENCE, Server, python};
 use std::fs::{self, File};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
@@ -13,13 +13,6 @@ use std::time::{Duration, Instant};
 
 /// Longer than any program waits for a single result.
 const PROGRAM_PATIENCE: Duration = PATIENCE.saturating_mul(2);
-
-fn python(program: &str) -> Command {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut command = Command::new(root.join("target/venv/bin/python"));
-    command.arg(root.join("tests/programs/python").join(program));
-    command
-}
 
 fn node(program: &str) -> Command {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
