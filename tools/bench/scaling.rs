@@ -44,18 +44,25 @@ const LIMITER: Test = Test {
     values: 0,
 };
 
-fn tests() -> [(&'static Test, Load); 10] {
+/// A test, its load, and options of the server.
+type Row = (&'static Test, Load, &'static [&'static str]);
+
+/// The append-only file is synced every second.
+const WITH_LOG: &[&str] = &["--appendonly", "yes"];
+
+fn rows() -> [Row; 11] {
     [
-        (test("set"), Load::new(50, 1)),
-        (test("get"), Load::new(50, 1)),
-        (test("set"), Load::new(400, 1)),
-        (test("get"), Load::new(400, 1)),
-        (test("set"), Load::new(200, 16)),
-        (test("get"), Load::new(200, 16)),
-        (test("lrange_100"), Load::new(50, 1)),
-        (&INCR_ONE, Load::new(50, 1)),
-        (test("zadd"), Load::new(50, 16)),
-        (&LIMITER, Load::new(200, 16)),
+        (test("set"), Load::new(50, 1), &[]),
+        (test("get"), Load::new(50, 1), &[]),
+        (test("set"), Load::new(400, 1), &[]),
+        (test("get"), Load::new(400, 1), &[]),
+        (test("set"), Load::new(200, 16), &[]),
+        (test("set"), Load::new(200, 16), WITH_LOG),
+        (test("get"), Load::new(200, 16), &[]),
+        (test("lrange_100"), Load::new(50, 1), &[]),
+        (&INCR_ONE, Load::new(50, 1), &[]),
+        (test("zadd"), Load::new(50, 16), &[]),
+        (&LIMITER, Load::new(200, 16), &[]),
     ]
 }
 
@@ -71,19 +78,28 @@ pub fn cases(options: &Options) -> Vec<Case> {
         );
     }
     let mut cases = Vec::new();
-    for (test, load) in tests() {
+    for (test, load, server_options) in rows() {
         for cores in &plan {
             let cores = cores.clone();
             let (seconds, requests) = (options.seconds * TIMES, options.requests);
             cases.push(Case {
-                group: format!("{}, {load}", test.name),
+                group: match server_options {
+                    [] => format!("{}, {load}", test.name),
+                    options => format!("{}, {load}, {}", test.name, options.join(" ")),
+                },
                 name: match cores.server.len() {
                     1 => "1 core".to_string(),
                     several => format!("{several} cores"),
                 },
                 commands: vec![test.command],
                 measure: Box::new(move |program| {
-                    measure(program, test, load, cores.clone(), requests, seconds)
+                    measure(
+                        program,
+                        (test, load, server_options),
+                        cores.clone(),
+                        requests,
+                        seconds,
+                    )
                 }),
             });
         }
@@ -93,14 +109,15 @@ pub fn cases(options: &Options) -> Vec<Case> {
 
 fn measure(
     program: &Program,
-    test: &Test,
-    load: Load,
+    (test, load, server_options): Row,
     cores: Cores,
     requests: Option<usize>,
     seconds: f64,
 ) -> Measured {
     let threads = cores.server.len().to_string();
     let io_threads = ["--io-threads", &threads, "--io-threads-do-reads", "yes"];
+    // One thread is what every server has without the option.
+    let io_threads = if threads == "1" { &[][..] } else { &io_threads };
     Measurement {
         test,
         load,
@@ -110,8 +127,7 @@ fn measure(
         // None of these tests takes more memory the longer it lasts.
         most_requests: usize::MAX,
         cores,
-        // One thread is what every server has without the option.
-        server_options: if threads == "1" { &[] } else { &io_threads },
+        server_options: &[server_options, io_threads].concat(),
     }
     .of(program)
 }
