@@ -3,7 +3,7 @@
 use super::error::CommandError;
 use super::registry::Registry;
 use super::session::Session;
-use super::spec::CommandSpec;
+use super::spec::{CommandSpec, WRITE};
 use crate::keyspace::space::Key;
 use crate::resp::reply::Reply;
 use crate::resp::request::LargeArguments;
@@ -147,6 +147,19 @@ impl<'a> Call<'a> {
         self.integer_in(index, i32::MIN.into()..=i32::MAX.into())?;
         database_number(self.argument(index), self.server.keyspace.databases())
             .ok_or(CommandError::DatabaseOutOfRange)
+    }
+
+    /// Whether the server has become a replica since the command was admitted, and refuses it now. Asked under what
+    /// keeps the role as it is: the lock of a shard, or of the libraries of functions.
+    #[inline]
+    pub fn is_refused_by_replica(&self) -> bool {
+        self.server.replication.is_replica() && self.is_refused_write()
+    }
+
+    #[cold]
+    fn is_refused_write(&self) -> bool {
+        let is_read_only = self.server.config.replica_read_only.get();
+        is_read_only && self.spec.has(WRITE) && !self.session.is_replaying
     }
 
     /// Whether the argument at `index` is this word, in any case.

@@ -73,6 +73,7 @@ pub enum CommandError {
     ExecAborted,
     // The server's state.
     Unblocked,
+    Demoted,
     OutOfMemory,
     /// A script without `allow-oom`, in a transaction that was begun before memory was short.
     ScriptOutOfMemory,
@@ -227,6 +228,9 @@ impl fmt::Display for CommandError {
             TimeoutNegative => "ERR timeout is negative",
             TimeoutOutOfRange => "ERR timeout is out of range",
             Unblocked => "UNBLOCKED client unblocked via CLIENT UNBLOCK",
+            Demoted => {
+                "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+            }
             NotPositive => "ERR value is out of range, must be positive",
             OutOfRange => "ERR value is out of range",
             InvalidCursor => "ERR invalid cursor",

@@ -148,6 +148,12 @@ impl Keyspace {
         self.databases.len()
     }
 
+    /// Whether there are no keys. Threads may be about to add some.
+    pub fn is_empty(&self) -> bool {
+        let mut databases = self.databases.iter();
+        databases.all(|database| database.with_keys.load(Relaxed) == 0)
+    }
+
     pub(super) fn next_snapshot_id(&self) -> SnapshotId {
         self.snapshots.fetch_add(1, Relaxed)
     }

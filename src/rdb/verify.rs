@@ -18,6 +18,7 @@ use super::format::value_type;
 use super::reader::{Attributes, Item, Reader, Step};
 use super::source::Source;
 use super::stream::supplement::{self, Supplement};
+use super::value::Value;
 use super::{stream, value};
 
 /// The greatest memory for the elements of one collection that are compared with each other.
@@ -48,24 +49,51 @@ pub fn verify(input: impl Read) -> Result<Summary, RdbError> {
     Reader::new(input)?.verify()
 }
 
+/// Verifies a file for a caller that does not take every file: `accept` is given all items but keys, and an
+/// [`Item::ModuleAux`] also for a key whose value is one of a module.
+///
+/// # Errors
+/// The first fault, or the first thing that is not accepted, with its offset.
+pub fn verify_for(
+    input: impl Read,
+    accept: impl FnMut(&Item) -> Result<(), String>,
+) -> Result<Summary, RdbError> {
+    Reader::new(input)?.verify_for(accept)
+}
+
 impl<R: Read> Reader<R> {
     /// As [`verify`], for a reader that has read the header only.
-    pub fn verify(mut self) -> Result<Summary, RdbError> {
+    pub fn verify(self) -> Result<Summary, RdbError> {
+        self.verify_for(|_| Ok(()))
+    }
+
+    fn verify_for(
+        mut self,
+        mut accept: impl FnMut(&Item) -> Result<(), String>,
+    ) -> Result<Summary, RdbError> {
         let mut keys = 0;
         let mut expires = 0;
         let mut libraries = 0;
         let mut members = Elements::new();
-        while let Some(step) = self.step()? {
-            match step {
+        loop {
+            let offset = self.offset();
+            let Some(step) = self.step()? else { break };
+            let unusual = match step {
                 Step::Key(type_code) => {
                     let (source, attributes) = self.key_parts();
                     source.skip_string("a key")?;
-                    verify_value(source, type_code, &attributes, &mut members)?;
+                    let module = verify_value(source, type_code, &attributes, &mut members)?;
                     keys += 1;
                     expires += u64::from(attributes.expires_at_ms.is_some());
+                    module.map(|name| Item::ModuleAux { name })
                 }
-                Step::Item(Item::Function(_)) => libraries += 1,
-                Step::Item(_) => {}
+                Step::Item(item) => {
+                    libraries += u64::from(matches!(item, Item::Function(_)));
+                    Some(item)
+                }
+            };
+            if let Some(item) = unusual {
+                accept(&item).map_err(|reason| RdbError::bad(offset, reason))?;
             }
         }
         let summary = Summary {
@@ -90,39 +118,38 @@ impl<R: Read> Reader<R> {
     }
 }
 
-/// Checks and skips the value of a key. `members` is a buffer to reuse.
+/// Checks and skips the value of a key. Returns the name of the module if it is one of a module. `members` is a buffer
+/// to reuse.
 #[inline]
 fn verify_value<R: Read>(
     source: &mut Source<R>,
     type_code: u8,
     attributes: &Attributes,
     members: &mut Elements,
-) -> Result<(), RdbError> {
+) -> Result<Option<String>, RdbError> {
     let at = source.offset();
     match type_code {
-        value_type::STRING => source.skip_string("a string value"),
+        value_type::STRING => source.skip_string("a string value")?,
         value_type::LIST => {
             for _ in 0..collection_len(source)? {
                 source.skip_string("an element")?;
             }
-            Ok(())
         }
         value_type::SET => {
             verify_members(source, members, |_| Ok(()))?;
-            no_duplicates(at, members, "Duplicate set members detected")
+            no_duplicates(at, members, "Duplicate set members detected")?;
         }
         value_type::HASH => {
             verify_members(source, members, |source| source.skip_string("an element"))?;
-            no_duplicates(at, members, "Duplicate hash fields detected")
+            no_duplicates(at, members, "Duplicate hash fields detected")?;
         }
         value_type::STREAM_LISTPACKS
         | value_type::STREAM_LISTPACKS_2
         | value_type::STREAM_LISTPACKS_3 => {
             let consumers = stream::skip(source, type_code)?.into_iter();
             let supplement = attributes.stream_supplement.as_deref();
-            match supplement.map(|text| Supplement::parse(text, consumers)) {
-                Some(None) => Err(supplement::misfit(source.offset())),
-                _ => Ok(()),
+            if let Some(None) = supplement.map(|text| Supplement::parse(text, consumers)) {
+                return Err(supplement::misfit(source.offset()));
             }
         }
         value_type::ZSET_2 => {
@@ -132,10 +159,15 @@ fn verify_value<R: Read>(
                 }
                 Ok(())
             })?;
-            no_duplicates(at, members, "Duplicate zset fields detected")
+            no_duplicates(at, members, "Duplicate zset fields detected")?;
         }
-        _ => value::read(source, type_code).map(drop),
+        _ => {
+            if let Value::Module { name } = value::read(source, type_code)? {
+                return Ok(Some(name));
+            }
+        }
     }
+    Ok(None)
 }
 
 /// Reads the number of elements of a collection, which must be at least 1.

@@ -127,5 +127,6 @@ fn empty(engine: &Engine) {
     let mut all = engine.locks.write_all(View::from(0));
     all.clear_all();
     drop(all);
-    engine.scripts.libraries.flush(|| {});
+    let libraries = &engine.scripts.libraries;
+    libraries.flush(&libraries.hold());
 }

@@ -296,12 +296,16 @@ impl<'a> Connection<'a> {
     fn wait(&mut self, waiting: Waiting) -> io::Result<bool> {
         // The replies to earlier requests of the pipeline go out before this thread sleeps.
         let flushed = self.flush();
-        let wait = waiting.wait.clone();
+        let (wait, demotions) = (waiting.wait.clone(), waiting.demotions);
         self.waiting = Some(waiting);
         if flushed.is_err() {
             wait.end(Outcome::Gone);
         }
         self.session.client.set_waiting(Some(wait.clone()));
+        if demotions != self.engine.replication.demotions() {
+            // Who has changed the role may not have seen that this client waits.
+            wait.end(Outcome::Demoted);
+        }
         while wait.is_pending() {
             // If `poll` fails, the client cannot be served.
             match self.sleep(Some(&wait.doorbell), Until::HangUp, wait.wish.until) {
@@ -432,6 +436,10 @@ impl<'a> Connection<'a> {
         let input = &self.input.bytes[self.input.start..self.input.start + len];
         let arguments = self.parser.arguments(input);
         if arguments.is_empty() {
+            if let Some(replica) = &self.session.sync.replica {
+                // It says that it is alive while it loads a snapshot.
+                replica.note_ack_time(clock::unix_ms());
+            }
             return Then::Nothing;
         }
         let request = Request {

@@ -68,6 +68,14 @@ impl Image<'_> {
         Image { place, ..image }
     }
 
+    /// The image has this place in the replication stream.
+    pub fn with_place(self, place: Place) -> Self {
+        Image {
+            place: Some(place),
+            ..self
+        }
+    }
+
     /// The function libraries.
     pub fn libraries(&self) -> impl Iterator<Item = &Library> {
         self.libraries.libraries.values().map(|library| &**library)

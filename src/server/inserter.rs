@@ -3,6 +3,7 @@
 
 use crate::command::execute::Engine;
 use crate::keyspace::gate;
+use crate::keyspace::locks::Locks;
 use crate::keyspace::object::Object;
 use crate::keyspace::space::{Key, Place};
 use crate::keyspace::string_entry::{INLINE_BYTES, StringForm};
@@ -107,15 +108,17 @@ impl Batch {
 /// Puts batches into the keyspace.
 pub struct Inserter<'a> {
     engine: &'a Engine,
+    locks: &'a Locks,
     now_ms: i64,
     limits: Limits,
 }
 
 impl<'a> Inserter<'a> {
-    /// For the data of this server, with the limits it is configured with now.
-    pub fn new(engine: &'a Engine) -> Inserter<'a> {
+    /// Puts keys into the keyspace of these locks, with the limits that the server is configured with now.
+    pub fn new(engine: &'a Engine, locks: &'a Locks) -> Inserter<'a> {
         Inserter {
             engine,
+            locks,
             now_ms: clock::unix_ms(),
             limits: engine.config.limits(),
         }
@@ -143,7 +146,7 @@ impl<'a> Inserter<'a> {
         let Some(first) = keys.first() else {
             return Ok(());
         };
-        let locks = &self.engine.locks;
+        let locks = self.locks;
         // The first key is enough: all keys lie in its shard.
         let mut db = locks.write(
             View::from(self.now_ms).of_database(first.database()),
@@ -169,7 +172,7 @@ impl<'a> Inserter<'a> {
                 && let Some(entry) = db.look_silently(key)
             {
                 let (frequency, idle_s) = parts(record.usage);
-                let access = locks.access_rules.access(self.now_ms);
+                let access = self.engine.locks.access_rules.access(self.now_ms);
                 entry.clock().restore(frequency, idle_s, access);
             }
         }

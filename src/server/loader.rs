@@ -8,14 +8,18 @@
 use super::inserter::{Batch, Inserter};
 use crate::command::LoadHost;
 use crate::command::execute::Engine;
+use crate::keyspace::locks::Locks;
 use crate::keyspace::space::{Key, SHARDS};
 use crate::rdb::function::not_loaded;
+use crate::rdb::verify::verify_for;
 use crate::rdb::{Fate, Item, KeyRecord, Reader};
+use crate::state::scripts::Scripts;
+use crate::state::scripts::libraries::Libraries;
 use crate::state::{Server, values};
 use crate::util::clock;
 use crate::util::number;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -36,6 +40,9 @@ const REPORT_PERIOD: Duration = Duration::from_secs(2);
 const NAMED_EMPTY_KEYS: u64 = 10;
 /// Keys between two looks at the clock.
 const KEYS_PER_LOOK: u64 = 4096;
+
+/// The database that is selected in the replication stream where the file was written.
+const STREAM_DATABASE: &[u8] = b"repl-stream-db";
 
 /// Why loading ended before the end of the file.
 #[derive(Debug)]
@@ -61,7 +68,7 @@ pub fn load(server: &Engine, path: &Path) -> Result<bool, String> {
     let bytes = file.metadata().map(|metadata| metadata.len()).unwrap_or(0);
     server.loading.total_bytes.store(bytes, Relaxed);
     let began = Instant::now();
-    match load_file(server, file, clock::unix_ms()) {
+    match load_into(server, Destination::of(server), file, clock::unix_ms()) {
         Ok(_) => {}
         Err(Stop::Fault(reason)) => {
             return Err(format!(
@@ -84,22 +91,46 @@ pub fn load(server: &Engine, path: &Path) -> Result<bool, String> {
     Ok(true)
 }
 
-/// Loads an RDB file, or the RDB file that a file begins with. Keys that have expired by `expiry_ms`, in Unix time, are
-/// left out. Returns the offset after its end.
-pub fn load_file(server: &Engine, file: File, expiry_ms: i64) -> Result<u64, Stop> {
+/// Where data are loaded to.
+#[derive(Clone, Copy, Debug)]
+pub struct Destination<'a> {
+    /// For the keys.
+    pub locks: &'a Locks,
+    /// For the functions.
+    pub libraries: &'a Libraries,
+}
+
+impl<'a> Destination<'a> {
+    /// The data of this server.
+    pub fn of(engine: &'a Engine) -> Destination<'a> {
+        Destination {
+            locks: &engine.locks,
+            libraries: &engine.scripts.libraries,
+        }
+    }
+}
+
+/// Loads an RDB file, or the RDB file that the input begins with. Keys that have expired by `expiry_ms`, in Unix time,
+/// are left out. Returns the offset after its end.
+pub fn load_into(
+    server: &Engine,
+    destination: Destination<'_>,
+    input: impl Read,
+    expiry_ms: i64,
+) -> Result<u64, Stop> {
     thread::scope(|scope| {
         let mut channels = Vec::new();
         let mut inserters = Vec::new();
         for _ in 0..INSERTERS {
             let (sender, receiver) = sync_channel(WAITING_BATCHES);
             channels.push(sender);
-            let inserter = Inserter::new(server);
+            let inserter = Inserter::new(server, destination.locks);
             let spawned =
                 thread::Builder::new().spawn_scoped(scope, move || inserter.run(&receiver));
             let no_thread = |error| Stop::Fault(format!("Could not start a thread: {error}"));
             inserters.push(spawned.map_err(no_thread)?);
         }
-        let read = Sorter::new(server, channels, expiry_ms).load(file);
+        let read = Sorter::new(server, destination.libraries, channels, expiry_ms).load(input);
         for inserter in inserters {
             let inserted = inserter.join();
             inserted
@@ -113,6 +144,7 @@ pub fn load_file(server: &Engine, file: File, expiry_ms: i64) -> Result<u64, Sto
 /// Reads the file and hands the keys on in batches, each of one shard.
 struct Sorter<'a> {
     server: &'a Server,
+    libraries: &'a Libraries,
     expiry_ms: i64,
     database: usize,
     /// The batch that is being filled, for each shard of the database.
@@ -126,9 +158,15 @@ struct Sorter<'a> {
 }
 
 impl<'a> Sorter<'a> {
-    fn new(server: &'a Server, inserters: Vec<SyncSender<Batch>>, expiry_ms: i64) -> Sorter<'a> {
+    fn new(
+        server: &'a Server,
+        libraries: &'a Libraries,
+        inserters: Vec<SyncSender<Batch>>,
+        expiry_ms: i64,
+    ) -> Sorter<'a> {
         Sorter {
             server,
+            libraries,
             expiry_ms,
             database: 0,
             batches: (0..SHARDS).map(|_| Batch::default()).collect(),
@@ -140,9 +178,9 @@ impl<'a> Sorter<'a> {
         }
     }
 
-    fn load(mut self, file: File) -> Result<u64, Stop> {
+    fn load(mut self, input: impl Read) -> Result<u64, Stop> {
         let fault = |error: &dyn ToString| Stop::Fault(error.to_string());
-        let mut reader = Reader::new(file).map_err(|error| fault(&error))?;
+        let mut reader = Reader::new(input).map_err(|error| fault(&error))?;
         loop {
             let offset = reader.offset();
             let Some(item) = reader.next().map_err(|error| fault(&error))? else {
@@ -151,7 +189,7 @@ impl<'a> Sorter<'a> {
             let refused = |reason| Stop::Fault(format!("[offset {offset}] {reason}"));
             match item {
                 Item::SelectDb(number) => {
-                    let database = self.select(number).map_err(refused)?;
+                    let database = database(self.server, number).map_err(refused)?;
                     self.begin_database(database)?;
                 }
                 Item::Key(record) => {
@@ -160,12 +198,12 @@ impl<'a> Sorter<'a> {
                 }
                 Item::Function(code) => self.add_library(&code, refused)?,
                 Item::ModuleAux { name } => {
-                    let what = format!("There is data of the module {name}");
-                    return Err(refused(not_known(&what)));
+                    return Err(refused(of_module(&name)));
                 }
                 Item::Aux { key, value } => {
                     self.record_fact(&key, &value);
-                    if self.server.loading.place().is_some() {
+                    let databases = self.server.keyspace.databases();
+                    if self.server.loading.place(databases).is_some() {
                         // Replicas hear when a key is gone; so does a replica.
                         self.expiry_ms = i64::MIN;
                     }
@@ -177,29 +215,10 @@ impl<'a> Sorter<'a> {
         Ok(reader.offset())
     }
 
-    fn select(&self, number: u64) -> Result<usize, String> {
-        let databases = self.server.keyspace.databases();
-        let known = usize::try_from(number)
-            .ok()
-            .filter(|number| *number < databases);
-        known.ok_or_else(|| {
-            let needed = number.saturating_add(1);
-            format!("There are keys in database {number}: start with --databases {needed} or more instead of \
-                {databases}")
-        })
-    }
-
     /// Loads a function library, whose code runs for that.
     fn add_library(&self, code: &[u8], refused: impl Fn(String) -> Stop) -> Result<(), Stop> {
-        let libraries = &self.server.scripts.libraries;
-        let loaded = libraries.load(
-            code,
-            false,
-            &mut LoadHost::without_limit(self.server),
-            || {},
-        );
-        match loaded {
-            Ok(_) => Ok(()),
+        match load_library(self.server, self.libraries, code) {
+            Ok(()) => Ok(()),
             Err(_) if self.server.shutdown.is_under_way() => Err(Stop::Shutdown),
             Err(error) => Err(refused(not_loaded(&error))),
         }
@@ -218,7 +237,7 @@ impl<'a> Sorter<'a> {
             (b"repl-offset", Some(offset)) => {
                 loading.place_facts().offset = u64::try_from(offset).ok();
             }
-            (b"repl-stream-db", Some(database)) => {
+            (STREAM_DATABASE, Some(database)) => {
                 loading.place_facts().database = usize::try_from(database).unwrap_or(0);
             }
             (b"ctime", Some(time_s)) => loading.written_at_s.store(time_s, Relaxed),
@@ -324,6 +343,52 @@ fn staggered_lengths() -> Vec<usize> {
     (1..=SHARDS).map(|nth| BATCH_KEYS * nth / SHARDS).collect()
 }
 
+/// Refuses a file that could not be loaded, before any data are given up for it: reads it to its end. Only a key that
+/// comes twice is not found here.
+///
+/// # Errors
+/// What the fault is, and where.
+pub fn check(server: &Server, input: impl Read) -> Result<(), String> {
+    let spare = Scripts::default().libraries;
+    let checked = verify_for(input, |item| match item {
+        Item::SelectDb(number) => database(server, *number).map(drop),
+        Item::ModuleAux { name } => Err(of_module(name)),
+        Item::Function(code) => {
+            let loaded = load_library(server, &spare, code);
+            loaded.map_err(|error| not_loaded(&error))
+        }
+        Item::Aux { key, value } if key == STREAM_DATABASE => {
+            let number = number::parse_i64(value).unwrap_or_default();
+            database(server, number.max(0) as u64).map(drop)
+        }
+        Item::Key(_) | Item::Aux { .. } | Item::ResizeDb { .. } => Ok(()),
+    });
+    checked.map(drop).map_err(|error| error.to_string())
+}
+
+fn load_library(server: &Server, libraries: &Libraries, code: &[u8]) -> Result<(), Vec<u8>> {
+    let host = &mut LoadHost::without_limit(server);
+    let compiled = libraries.compile(code, false, host)?;
+    libraries.add(&libraries.hold(), compiled, false)
+}
+
+/// A database of a file, if the server has it.
+///
+/// # Errors
+/// It has fewer.
+pub fn database(server: &Server, number: u64) -> Result<usize, String> {
+    let databases = server.keyspace.databases();
+    let known = usize::try_from(number)
+        .ok()
+        .filter(|number| *number < databases);
+    known.ok_or_else(|| {
+        let needed = number.saturating_add(1);
+        format!(
+            "There are keys in database {number}: start with --databases {needed} or more instead of {databases}"
+        )
+    })
+}
+
 /// Refuses a value that the keyspace cannot hold.
 fn check_type(record: &KeyRecord) -> Result<(), String> {
     let Some(kind) = values::unknown_kind(&record.value) else {
@@ -333,6 +398,10 @@ fn check_type(record: &KeyRecord) -> Result<(), String> {
     Err(not_known(&format!(
         "The value of the key '{name}' is {kind}"
     )))
+}
+
+fn of_module(name: &str) -> String {
+    not_known(&format!("There is data of the module {name}"))
 }
 
 /// The text for a dump that is well formed, but has something that this server does not support.
@@ -360,7 +429,12 @@ mod tests {
     fn the_first_batches_of_each_database_have_different_lengths() {
         let engine = Engine::new(Config::default(), None);
         let (sender, batches) = sync_channel(2 * SHARDS);
-        let mut sorter = Sorter::new(&engine, vec![sender; INSERTERS], 0);
+        let mut sorter = Sorter::new(
+            &engine,
+            &engine.scripts.libraries,
+            vec![sender; INSERTERS],
+            0,
+        );
         for _ in 0..2 {
             assert!(sorter.begin_database(0).is_ok());
             assert_eq!(batches.try_iter().count(), 0, "there were no keys");

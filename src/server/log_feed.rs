@@ -4,8 +4,25 @@
 //! ```text
 //! clients' threads ── append ──▶ change log ── write_out ─┬─▶ increment ── fsync ──▶ disk
 //!                                                         └─▶ backlog ──▶ replicas
-//! always: the thread of a client, for all that wait; else: the appender, every few milliseconds, and the syncer
 //! ```
+//!
+//! | `appendfsync` | writes | syncs |
+//! |---|---|---|
+//! | `always` | the thread of a client, for all clients that wait | the same thread, before it lets them go |
+//! | `everysec` | the appender, every few milliseconds | the syncer, once a second |
+//! | `no` | the appender | nobody |
+//!
+//! # Division
+//! An image of the keys and what follows it in the log must fit together, though the image is written later. So the log
+//! is divided at the moment of the image: what is appended from then on stays in the lanes until there is a place for
+//! it. Nobody waits for that but threads that want what is behind the division on the disk (`always`).
+//!
+//! | who divides the log | what the image is | where the log goes on |
+//! |---|---|---|
+//! | the rewriter | the base of the append-only file | into the next increment |
+//! | the transfer of a [synchronisation](super::replication::snapshot) | the snapshot | in the replication stream |
+//! | the saver | a dump that tells its place in the stream | as before |
+//! | [`role`] | none: the role changes | outside the replication stream, or in it again |
 //!
 //! # Invariants
 //! 1. What is read from the log is written in that order, and never twice: what could not be written stays in the
@@ -223,6 +240,16 @@ impl LogFeed {
         }
     }
 
+    /// Appends a command to the stream, unless it is that of a primary that this server follows.
+    fn append_to_stream(&self, out: &mut Out, command: &[&[u8]]) {
+        let backlog = &self.engine.replication.backlog;
+        if out.feeds_stream && backlog.is_active() {
+            write_command(&mut out.stream, command).expect("a Vec takes everything");
+            backlog.append(&out.stream);
+            out.stream.clear();
+        }
+    }
+
     fn write_buffer(&self, out: &mut Out) -> io::Result<bool> {
         let figures = &self.engine.append_only.figures;
         let Some(increment) = &mut out.increment else {
@@ -413,10 +440,14 @@ impl Division<'_> {
         backlog.read_from_end()
     }
 
-    /// What comes behind the place at which the log was divided is not part of the stream.
-    pub fn end_stream(self) {
+    /// What comes behind the place at which the log was divided is not part of the stream, which ends with this
+    /// command, if it is not empty.
+    pub fn end_stream(self, last: &[&[u8]]) {
         let out = &mut *self.feed.lock();
         self.feed.read(out);
+        if !last.is_empty() {
+            self.feed.append_to_stream(out, last);
+        }
         out.feeds_stream = false;
     }
 }
@@ -435,10 +466,7 @@ impl StreamFeed for LogFeed {
     fn append(&self, command: &[&[u8]]) {
         let out = &mut *self.lock();
         self.read(out);
-        write_command(&mut out.stream, command).expect("a Vec takes everything");
-        let backlog = &self.engine.replication.backlog;
-        backlog.append(&out.stream);
-        out.stream.clear();
+        self.append_to_stream(out, command);
     }
 
     fn divide(self: Arc<Self>, take: TakeSnapshot<'_>) -> Result<BacklogReader, String> {

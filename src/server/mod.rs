@@ -42,6 +42,7 @@ pub mod replication;
 pub mod saver;
 pub mod socket;
 mod sockets;
+pub mod spare;
 pub mod start;
 pub mod supervisor;
 pub mod worker_pool;

@@ -21,18 +21,36 @@ pub fn replace_data(
     keyspace.alarm.suspend(true);
     let mut all = engine.locks.write_all(View::from(clock::unix_ms()));
     keyspace.gate.close();
-    let file = Recorder::AppendOnlyFile;
-    keyspace.listeners.set_recorded(file, false);
+    keyspace
+        .listeners
+        .set_recorded(Recorder::AppendOnlyFile, false);
     all.clear_all();
+    all.free_later(engine.tracking.forget_all());
     drop(all);
+    engine.deliver_pushes();
+    // Dropped at the end, also if `load` panics.
+    let _replacing = Replacing { engine };
     gate::pass(true);
-    engine.scripts.libraries.flush(|| {});
-    let loaded = load();
-    gate::pass(false);
-    let is_on = engine.append_only.mode() != Mode::Off;
-    keyspace.listeners.set_recorded(file, is_on);
-    keyspace.alarm.suspend(engine.replication.is_replica());
-    engine.loading.end();
-    keyspace.gate.open();
-    loaded
+    let libraries = &engine.scripts.libraries;
+    libraries.flush(&libraries.hold());
+    load()
+}
+
+/// Clients are served again when it is dropped.
+struct Replacing<'a> {
+    engine: &'a Engine,
+}
+
+impl Drop for Replacing<'_> {
+    fn drop(&mut self) {
+        gate::pass(false);
+        let (engine, keyspace) = (self.engine, &self.engine.keyspace);
+        let is_on = engine.append_only.mode() != Mode::Off;
+        keyspace
+            .listeners
+            .set_recorded(Recorder::AppendOnlyFile, is_on);
+        keyspace.alarm.suspend(engine.replication.is_replica());
+        engine.loading.end();
+        keyspace.gate.open();
+    }
 }

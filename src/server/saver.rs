@@ -38,7 +38,9 @@ pub fn run(engine: &Engine) {
 fn begin_if_due(server: &Server) {
     let is_read_only = server.is_read_only.load(Relaxed);
     let is_rewriting = server.append_only.rewrites.record().in_progress;
-    if is_rewriting || is_read_only || server.loading.is_under_way() {
+    let loading = &server.loading;
+    let is_incomplete = loading.is_under_way() || loading.is_incomplete.load(Relaxed);
+    if is_rewriting || is_read_only || is_incomplete {
         return;
     }
     if server.saves.is_scheduled() {
@@ -68,11 +70,15 @@ fn begin_if_due(server: &Server) {
 /// Saves, and then holds back all changes until the process ends, because they would be lost. If the save fails,
 /// changes go on.
 fn save_finally(engine: &Engine) {
-    save(
-        engine,
-        Request::Final,
-        Image::take_with_place(engine, |keyspace| keyspace.gate.close()),
-    );
+    let image = Image::take_with_place(engine, |keyspace| keyspace.gate.close());
+    if engine.loading.is_incomplete.load(Relaxed) {
+        let line =
+            "The snapshot of the master has not been loaded as a whole: the dump stays as it is.";
+        engine.log.warning(line);
+        let now_ms = clock::unix_ms();
+        return engine.saves.record_end(Request::Final, Ok(0), now_ms);
+    }
+    save(engine, Request::Final, image);
     if !engine.saves.record().last_is_ok {
         engine.keyspace.gate.open();
     }

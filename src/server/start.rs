@@ -16,6 +16,7 @@ use crate::rdb::file;
 use crate::state::Server;
 use crate::state::append_only::Mode;
 use crate::state::config::Config;
+use crate::state::pause::Purpose;
 use crate::state::replication::link::Address;
 use crate::state::shutdown::{SaveMode, ShutdownMode};
 use signal_hook::consts::{SIGHUP, SIGTERM};
@@ -97,7 +98,7 @@ fn run_until_stopped(plan: Plan, own_files: &OwnFiles) -> Result<(), String> {
             .warning("Stopped while loading. Redis is now ready to exit, bye bye...");
         return Ok(());
     }
-    if let Some(place) = server.loading.place() {
+    if let Some(place) = server.loading.place(server.keyspace.databases()) {
         role::resume(&feed, &place);
     }
     if let Some(primary) = Address::parse(&server.config.replicaof.get()) {
@@ -390,11 +391,13 @@ fn stop_when_asked(server: &Engine) -> Result<(), String> {
         if append_only_mode == Mode::WaitsForBase && !mode.is_forced {
             // The data that were there when it was turned on would be lost.
             server.log.warning("Writing initial AOF, can't exit.");
-            server.shutdown.refuse();
+            go_on(server);
             continue;
         }
-        if !mode.is_now {
-            hand_over::wait_for_replicas(server);
+        if !mode.is_now && !hand_over::wait_for_replicas(server) {
+            server.log.warning("Shutdown manually aborted.");
+            go_on(server);
+            continue;
         }
         let saves = match mode.save {
             SaveMode::Always => true,
@@ -426,6 +429,13 @@ fn stop_when_asked(server: &Engine) -> Result<(), String> {
         server
             .log
             .warning("Error trying to save the DB, can't exit.");
-        server.shutdown.refuse();
+        go_on(server);
     }
+}
+
+/// The server does not stop: clients may write again.
+fn go_on(server: &Engine) {
+    let alarm = &server.keyspace.alarm;
+    server.pause.end(Purpose::Shutdown, alarm);
+    server.shutdown.refuse();
 }

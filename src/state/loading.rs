@@ -1,16 +1,15 @@
 //! The progress of loading the data, for INFO and for the admission of commands.
 //!
 //! # Thread safety
-//! The loader and its inserters write, any thread reads. `is_under_way` is stored with Release and loaded with Acquire:
-//! a thread that sees the end of loading sees everything that was loaded.
+//! The loader and its inserters write, any thread reads. The stage is stored with Release and loaded with Acquire: a
+//! thread that sees the end of loading sees everything that was loaded.
 
-use crate::state::replication::{ID_DIGITS, Place};
+use crate::state::replication::{MOST_OFFSET, Place, is_id};
 use crate::util::clock;
 use std::sync::atomic::{
-    AtomicBool, AtomicI64, AtomicU64,
+    AtomicBool, AtomicI64, AtomicU8, AtomicU64,
     Ordering::{Acquire, Relaxed, Release},
 };
-
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What a dump says of the replication stream.
@@ -20,14 +19,22 @@ pub struct PlaceFacts {
     pub id: Option<String>,
     /// `repl-offset`.
     pub offset: Option<u64>,
-    /// `repl-stream-db`.
+    /// `repl-stream-db`, which may be one that the server does not have.
     pub database: usize,
 }
+
+/// No load is under way.
+const NONE: u8 = 0;
+/// There are no data while they are loaded.
+const EXCLUSIVE: u8 = 1;
+/// Data are served while others are loaded that will replace them.
+const BESIDE: u8 = 2;
 
 /// The load of the data, under way or ended.
 #[derive(Debug, Default)]
 pub struct Loading {
-    is_under_way: AtomicBool,
+    /// One of [`NONE`], [`EXCLUSIVE`] and [`BESIDE`].
+    stage: AtomicU8,
     /// Unix time in milliseconds.
     began_at_ms: AtomicI64,
     /// The size of all files; 0 if that is not known.
@@ -42,6 +49,8 @@ pub struct Loading {
     pub used_memory_then: AtomicU64,
     /// The place in the replication stream at which the dump was written, as far as it tells.
     place: Mutex<PlaceFacts>,
+    /// Whether the data are gone, and those that were to replace them are not all there: the dump stays as it is.
+    pub is_incomplete: AtomicBool,
     /// Keys that are in the keyspace now.
     pub keys: AtomicU64,
     /// Keys left out because they had expired.
@@ -51,8 +60,23 @@ pub struct Loading {
 impl Loading {
     /// From now on commands are refused, except for those that work without data.
     pub fn begin(&self) {
+        self.begin_as(EXCLUSIVE);
+    }
+
+    /// From now on those commands are refused that do not go with loading other data, as in Redis with
+    /// `repl-diskless-load swapdb`.
+    pub fn begin_beside(&self) {
+        self.begin_as(BESIDE);
+    }
+
+    fn begin_as(&self, stage: u8) {
         self.began_at_ms.store(clock::unix_ms(), Relaxed);
-        self.is_under_way.store(true, Release);
+        for count in [&self.keys, &self.expired, &self.total_bytes] {
+            count.store(0, Relaxed);
+        }
+        *self.place_facts() = PlaceFacts::default();
+        self.begin_file(0);
+        self.stage.store(stage, Release);
     }
 
     /// A file begins, after files of this many bytes.
@@ -72,24 +96,33 @@ impl Loading {
         self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The place in the replication stream at which the dump was written, if it tells it.
-    pub fn place(&self) -> Option<Place> {
+    /// The place in the replication stream at which the dump was written, if it tells it, and a server of this many
+    /// databases can go on from there.
+    pub fn place(&self, databases: usize) -> Option<Place> {
         let facts = self.place_facts();
+        if facts.database >= databases {
+            return None;
+        }
         Some(Place {
-            id: facts.id.clone().filter(|id| id.len() == ID_DIGITS)?,
-            offset: facts.offset?,
+            id: facts.id.clone().filter(|id| is_id(id))?,
+            offset: facts.offset.filter(|offset| *offset <= MOST_OFFSET)?,
             database: facts.database,
         })
     }
 
     /// All data is loaded.
     pub fn end(&self) {
-        self.is_under_way.store(false, Release);
+        self.stage.store(NONE, Release);
     }
 
-    /// Whether the data is being loaded.
+    /// Whether the data are being loaded, and there are none meanwhile.
     pub fn is_under_way(&self) -> bool {
-        self.is_under_way.load(Acquire)
+        self.stage.load(Acquire) == EXCLUSIVE
+    }
+
+    /// Whether data are being loaded that will replace those that are served.
+    pub fn is_beside(&self) -> bool {
+        self.stage.load(Acquire) == BESIDE
     }
 
     /// Unix time in seconds at which loading began.

@@ -13,17 +13,28 @@ use tikv_jemalloc_ctl::{Access, AsName, arenas, background_thread, epoch, stats}
 #[derive(Debug, Default)]
 pub struct MemoryPeak(AtomicU64);
 
+/// Memory that is no data, in bytes. Redis adds its tables of keys. Here the tables are data, since they hold the keys
+/// and small values themselves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Overhead {
+    /// In use at the start, before there were clients and data.
+    pub startup: u64,
+    /// Of clients: buffers, messages, transactions.
+    pub clients: u64,
+    /// Of the connections of replicas.
+    pub replicas: u64,
+    /// Of the replication backlog.
+    pub backlog: u64,
+    /// Of the scripts in the cache and of the libraries, interpreters not counted.
+    pub scripts: u64,
+}
+
 /// The uses of the memory that is allocated, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct MemoryAccount {
-    /// Memory in use at the start, before there were clients and data.
-    pub startup: u64,
-    /// Memory of clients: buffers, messages, transactions.
-    pub clients: u64,
-    /// Memory of the scripts in the cache and of the libraries, interpreters not counted.
-    pub scripts: u64,
-    /// `startup`, `clients` and `scripts` together. Redis adds its tables of keys. Here the tables are data, since they
-    /// hold the keys and small values themselves.
+    /// The parts of the overhead.
+    pub parts: Overhead,
+    /// Their sum.
     pub overhead: u64,
     /// Everything else.
     pub dataset: u64,
@@ -33,14 +44,13 @@ pub struct MemoryAccount {
 
 impl MemoryAccount {
     /// The account for `allocated` bytes in use.
-    pub fn new(allocated: u64, startup: u64, clients: u64, scripts: u64) -> MemoryAccount {
-        let overhead = startup + clients + scripts;
+    pub fn new(allocated: u64, parts: Overhead) -> MemoryAccount {
+        let overhead =
+            parts.startup + parts.clients + parts.replicas + parts.backlog + parts.scripts;
         let dataset = allocated.saturating_sub(overhead);
-        let since_start = allocated.saturating_sub(startup).max(1);
+        let since_start = allocated.saturating_sub(parts.startup).max(1);
         MemoryAccount {
-            startup,
-            clients,
-            scripts,
+            parts,
             overhead,
             dataset,
             dataset_percentage: 100.0 * dataset as f64 / since_start as f64,

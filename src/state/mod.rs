@@ -7,6 +7,8 @@
 //! A thread that holds a lock may take only locks to the right of it:
 //!
 //! ```text
+//!   change of the role ──> carrying out the stream (`applying`) ──> division of the change log ──> shards
+//!
 //!   shards, ascending ─┬─> outcome of a wait ──> one user, what is tracked
 //!                      ├─> tables of channels ──> turn to publish ─┬─> an outbox
 //!                      ├─> list of monitors ───────────────────────┼─> list of pushes
@@ -15,6 +17,9 @@
 //!                      ├─> changing (config) ──> directives without a field, text fields
 //!                      ├─> changing (libraries) ──> table of libraries, idle interpreters, log
 //!                      └─> every other mutex
+//!   reader of the change log ─┬─> replication backlog, lanes of the change log
+//!                             └─> list of replicas, log
+//!   identity of the stream ──> replication backlog
 //!   book of transfers ──> a round
 //!   durability (append-only file) ──> waits for progress ─┬─> outcome of a wait
 //!                                                         └─> list of replicas
@@ -35,7 +40,7 @@ use config::{Changes, Config};
 use latency::{LatencyEvents, Sample};
 use loading::Loading;
 use log::Log;
-use memory::{MemoryAccount, MemoryPeak, MemoryUse};
+use memory::{MemoryAccount, MemoryPeak, MemoryUse, Overhead};
 use memory_limit::MemoryLimit;
 use monitors::Monitors;
 use outbox::{OutputClass, Pushes};
@@ -223,7 +228,7 @@ impl Server {
             startup_bytes: AtomicU64::new(0),
         };
         server.apply_output_limits();
-        server.apply_access_rules();
+        server.apply_access_rules(&server.keyspace);
         server.apply_requirepass();
         server.apply_maxmemory();
         server.apply_backlog_size();
@@ -272,7 +277,9 @@ impl Server {
             })?,
             "maxmemory" => self.apply_new_maxmemory(),
             "maxmemory-clients" => self.apply_maxmemory_clients(),
-            "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => self.apply_access_rules(),
+            "maxmemory-policy" | "lfu-log-factor" | "lfu-decay-time" => {
+                self.apply_access_rules(&self.keyspace);
+            }
             "client-output-buffer-limit" => self.apply_output_limits(),
             "tracking-table-max-keys" => {
                 let most = self.config.tracking_table_max_keys.get();
@@ -360,12 +367,12 @@ impl Server {
         }
     }
 
-    /// Puts `maxmemory-policy` into effect, as far as it concerns the record of accesses.
-    fn apply_access_rules(&self) {
+    /// Puts `maxmemory-policy` into effect in a keyspace, as far as it concerns the record of accesses.
+    pub fn apply_access_rules(&self, keyspace: &Keyspace) {
         let [log_factor, decay_minutes] =
             [&self.config.lfu_log_factor, &self.config.lfu_decay_time]
                 .map(|number| u32::try_from(number.get()).unwrap_or(0));
-        let rules = &self.keyspace.access_rules;
+        let rules = &keyspace.access_rules;
         rules.set(self.config.counts_accesses(), log_factor, decay_minutes);
     }
 
@@ -378,7 +385,8 @@ impl Server {
     /// Puts `repl-backlog-size` into effect.
     fn apply_backlog_size(&self) {
         let bytes = self.config.repl_backlog_size.get() as u64;
-        self.replication.backlog.set_size(bytes);
+        let kept = self.replication.backlog.set_size(bytes);
+        self.config.set_backlog_size(kept);
     }
 
     /// Puts `client-output-buffer-limit` into effect.
@@ -473,11 +481,20 @@ impl Server {
 
     /// The uses of the allocated memory.
     pub fn memory_account(&self, used: &MemoryUse) -> MemoryAccount {
-        let clients = self.clients.all();
-        let bytes: usize = clients.iter().map(|client| client.memory_bytes()).sum();
-        let startup = self.startup_bytes.load(Relaxed);
-        let scripts = self.scripts.memory().text_bytes();
-        MemoryAccount::new(used.allocated, startup, bytes as u64, scripts as u64)
+        let mut parts = Overhead {
+            startup: self.startup_bytes.load(Relaxed),
+            backlog: self.replication.backlog.figures().memory_bytes,
+            scripts: self.scripts.memory().text_bytes() as u64,
+            ..Overhead::default()
+        };
+        for client in self.clients.all() {
+            let bytes = match client.modes.is_replica.load(Relaxed) {
+                true => &mut parts.replicas,
+                false => &mut parts.clients,
+            };
+            *bytes += client.memory_bytes() as u64;
+        }
+        MemoryAccount::new(used.allocated, parts)
     }
 
     /// Computes the rates since the last call. For the reaper.

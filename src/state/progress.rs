@@ -6,6 +6,7 @@
 use super::waiting::{Outcome, Wait};
 use crate::resp::reply::Reply;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Writes the reply that tells how far things have come, and returns whether that is what the client waits for.
@@ -31,35 +32,50 @@ impl fmt::Debug for Goal {
 #[derive(Debug, Default)]
 pub struct Progress {
     waits: Mutex<Vec<(Arc<Goal>, Arc<Wait>)>>,
+    /// How many wait. Threads that make progress while no client waits do not take the mutex.
+    count: AtomicUsize,
 }
 
 impl Progress {
     /// Lets a client wait.
     pub fn join(&self, goal: Arc<Goal>, wait: &Arc<Wait>) {
         self.lock().push((goal, wait.clone()));
+        self.count.fetch_add(1, SeqCst);
         // It may have been reached since the client looked.
         self.look();
     }
 
     /// Serves the clients whose goal is reached. Called whenever there is progress.
     pub fn look(&self) {
-        self.lock().retain(|(goal, wait)| {
+        if self.count.load(SeqCst) == 0 {
+            return;
+        }
+        self.retain(|goal, wait| {
             let mut reply = Reply::new(wait.protocol);
             if (goal.answer)(&mut reply) {
                 end(wait, Outcome::Served(reply));
             }
-            wait.is_pending()
         });
     }
 
     /// Ends the waits that need the append-only file with this error: it is turned off.
     pub fn refuse(&self, text: &[u8]) {
-        self.lock().retain(|(goal, wait)| {
+        self.retain(|goal, wait| {
             if goal.needs_file {
                 end(wait, Outcome::Failed(text.to_vec()));
             }
+        });
+    }
+
+    /// Visits all that wait, and forgets those that do not wait any more.
+    fn retain(&self, visit: impl Fn(&Goal, &Wait)) {
+        let mut waits = self.lock();
+        let before = waits.len();
+        waits.retain(|(goal, wait)| {
+            visit(goal, wait);
             wait.is_pending()
         });
+        self.count.fetch_sub(before - waits.len(), SeqCst);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<(Arc<Goal>, Arc<Wait>)>> {

@@ -1,11 +1,11 @@
 //! The request to stop the server, by a signal or by SHUTDOWN.
 //!
 //! ```text
-//!             request               main thread: returns from wait, saves
+//!             request               main thread: waits for replicas, saves
 //!   running ───────────► under way ──────────────────────────────────────► the process ends
 //!      ▲                     │
 //!      └─────────────────────┘
-//!        refuse: the dump cannot be written
+//!        refuse: the dump cannot be written, or SHUTDOWN ABORT while it waits for replicas
 //! ```
 //!
 //! A request without a save is heard even while another one is under way: the save of that one may wait for a busy
@@ -75,6 +75,19 @@ struct StopRequest {
     /// Why the server cannot go on.
     failure: Option<String>,
     refused: u64,
+    /// While the main thread waits for replicas: the last moment, in milliseconds of Unix time.
+    waits_until_ms: Option<i64>,
+    /// What a later request asks for while it does.
+    answer: Option<Answer>,
+}
+
+/// What to do about the wait for replicas.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// SHUTDOWN NOW: wait no longer.
+    Hurry,
+    /// SHUTDOWN ABORT: go on.
+    Abort,
 }
 
 impl Shutdown {
@@ -85,9 +98,46 @@ impl Shutdown {
             stop.mode = Some(mode);
             self.skips_save.store(mode.save == SaveMode::Never, SeqCst);
         }
+        if stop.waits_until_ms.is_some() && mode.is_now {
+            stop.answer.get_or_insert(Answer::Hurry);
+        }
         self.is_under_way.store(true, SeqCst);
         self.changed.notify_all();
         stop.refused
+    }
+
+    /// Has the server go on, if it waits for replicas; else returns `false`.
+    pub fn abort(&self) -> bool {
+        let mut stop = self.lock();
+        let waits = stop.waits_until_ms.is_some();
+        if waits {
+            stop.answer = Some(Answer::Abort);
+        }
+        waits
+    }
+
+    /// The main thread begins to wait for replicas, until this moment at most, in milliseconds of Unix time.
+    pub fn begin_wait(&self, until_ms: i64) {
+        let mut stop = self.lock();
+        stop.waits_until_ms = Some(until_ms);
+        stop.answer = None;
+    }
+
+    /// While the main thread waits for replicas: the last moment, in milliseconds of Unix time.
+    pub fn waits_until_ms(&self) -> Option<i64> {
+        self.lock().waits_until_ms
+    }
+
+    /// What to do about the wait for replicas, if anything was said.
+    pub fn answer(&self) -> Option<Answer> {
+        self.lock().answer
+    }
+
+    /// The main thread waits for replicas no more.
+    pub fn end_wait(&self) -> Option<Answer> {
+        let mut stop = self.lock();
+        stop.waits_until_ms = None;
+        stop.answer
     }
 
     /// Ends the server because it cannot go on, for this reason.
@@ -131,7 +181,7 @@ impl Shutdown {
         }
     }
 
-    /// Refuses the request, because the dump could not be written: the server goes on. For the main thread.
+    /// Refuses the request: the server goes on. For the main thread.
     pub fn refuse(&self) {
         let mut stop = self.lock();
         stop.mode = None;

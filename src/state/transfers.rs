@@ -175,6 +175,13 @@ impl Transfers {
         }
     }
 
+    /// Forgets a round that waits to begin, if its last client has left: the next client waits for others anew.
+    fn forget(&self, round: &Arc<Round>) {
+        let mut book = self.lock();
+        let is_left = |next: &mut Arc<Round>| Arc::ptr_eq(next, round) && next.lock().members == 0;
+        drop(book.next.take_if(is_left));
+    }
+
     fn lock(&self) -> MutexGuard<'_, Book> {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -262,12 +269,14 @@ impl Drop for Membership {
             progress.senders.remove(&sender);
             progress.drop_sent();
         }
-        let is_over = progress.members == 0 && progress.has_begun;
+        let (is_empty, has_begun) = (progress.members == 0, progress.has_begun);
         drop(progress);
         self.round.changed.notify_all();
-        if is_over {
+        if is_empty && has_begun {
             self.transfers.lock().under_way -= 1;
             self.transfers.changed.notify_all();
+        } else if is_empty {
+            self.transfers.forget(&self.round);
         }
     }
 }

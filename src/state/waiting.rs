@@ -3,6 +3,7 @@
 //! ```text
 //!              a command fills the key                         ──► Served, Failed, Refused
 //!   Pending ── CLIENT UNBLOCK                                  ──► TimedOut, Unblocked
+//!              REPLICAOF                                       ──► Demoted
 //!              the client's thread: time is up, client gone    ──► TimedOut, Gone
 //!              CLIENT KILL, the reaper                         ──► Gone
 //! ```
@@ -102,6 +103,8 @@ pub struct Waiting {
     pub ticket: Ticket,
     /// Whether the client wants the reply (CLIENT REPLY).
     pub wants_reply: bool,
+    /// How often the server had become a replica when the wait began.
+    pub demotions: u64,
 }
 
 /// The outcome of a wait.
@@ -120,6 +123,8 @@ pub enum Outcome {
     TimedOut,
     /// CLIENT UNBLOCK ERROR.
     Unblocked,
+    /// The server has become a replica.
+    Demoted,
     /// The client is gone.
     Gone,
 }

@@ -157,6 +157,10 @@ fn a_failover_that_does_not_succeed_leaves_the_primary() {
     wait_until("the writer to wait", || {
         client.info("blocked_clients") == "1"
     });
+    // CLIENT UNPAUSE ends CLIENT PAUSE alone.
+    client.ask("CLIENT PAUSE 60000 WRITE");
+    client.ask("CLIENT UNPAUSE");
+    (0..100).for_each(|_| drop(client.ask("PING")));
     assert_eq!(client.ask("GET k"), "\"v\"");
     assert_eq!(client.ask("FAILOVER ABORT"), "OK");
     assert_eq!(writer.receive_line(), "OK");

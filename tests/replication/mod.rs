@@ -1,8 +1,10 @@
 //! Replication.
 
 mod connections;
+mod diskless;
 mod equality;
 mod failover;
+mod impostor;
 mod links;
 mod pair;
 mod proxies;

@@ -85,17 +85,34 @@ fn a_replica_removes_no_key_of_its_own() {
 }
 
 #[test]
-fn a_client_that_waits_for_a_key_hears_that_the_server_is_a_replica_now() {
-    let [folder, other_folder] = [(); 2].map(|()| Folder::new());
-    let [server, other] = [Ours.server(&folder, &[]), Ours.server(&other_folder, &[])];
-    let [mut client, mut waiter] = [server.client(), server.client()];
-    waiter.send(&["BLPOP", "k", "0"]);
-    wait_until("it waits", || client.info("blocked_clients") == "1");
-    follow(&mut client, &other);
-    assert_eq!(
-        waiter.receive_line(),
-        "(error) UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
-    );
+fn clients_that_wait_hear_that_the_server_is_a_replica_now() {
+    for program in [Ours, Real] {
+        let [folder, other_folder] = [(); 2].map(|()| Folder::new());
+        let [server, other] = [
+            program.server(&folder, &[]),
+            Ours.server(&other_folder, &[]),
+        ];
+        let mut client = server.client();
+        let waits: [&[&str]; 3] = [
+            &["BLPOP", "k", "0"],
+            &["XREAD", "BLOCK", "0", "STREAMS", "s", "$"],
+            &["WAIT", "1", "0"],
+        ];
+        let mut waiters = waits.map(|words| {
+            let mut waiter = server.client();
+            waiter.send(words);
+            waiter
+        });
+        wait_until("they wait", || client.info("blocked_clients") == "3");
+        follow(&mut client, &other);
+        for waiter in &mut waiters {
+            assert_eq!(
+                waiter.receive_line(),
+                "(error) UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
+            );
+            assert_eq!(waiter.try_receive(), None, "it is disconnected");
+        }
+    }
 }
 
 /// A primary that is replaced, and comes back as a replica of the new one, is sent what it lacks, if it has nothing
@@ -311,4 +328,66 @@ fn a_primary_that_ends_waits_for_its_replicas() {
     replica.signal("CONT");
     assert!(primary.wait().success());
     assert_eq!(of_replica.ask("DBSIZE"), "(integer) 30");
+}
+
+/// Of the keys that its own clients have made, the primary knows nothing.
+#[test]
+fn a_writable_replica_removes_its_own_keys_when_they_expire() {
+    for program in [Ours, Real] {
+        let [folder, replica_folder] = [(); 2].map(|()| Folder::new());
+        let primary = Ours.server(&folder, &[]);
+        let replica = program.replica(&replica_folder, &primary, &["--replica-read-only", "no"]);
+        let [mut client, mut of_replica] = [primary.client(), replica.client()];
+        wait_for_link(&mut of_replica);
+        client.ask("DEBUG SET-ACTIVE-EXPIRE 0");
+        client.ask("SET far v PX 1");
+        wait_for_one_offset(&mut client, &mut of_replica);
+        assert_eq!(of_replica.ask("SET own v PX 1"), "OK");
+        assert_eq!(of_replica.ask("SET other v"), "OK");
+        of_replica.ask("PEXPIRE other 1");
+        of_replica.ask("EVAL redis.call('SET',KEYS[1],'v','PX','1') 1 scripted");
+        for line in ["MULTI", "SET longer v PX 1", "PERSIST longer", "EXEC"] {
+            of_replica.ask(line);
+        }
+        // Not `far`, which has expired too, and not `longer`.
+        wait_until("they are gone", || of_replica.info("expired_keys") == "3");
+        assert_eq!(
+            of_replica.ask("MGET own other scripted longer"),
+            "1) (nil)\n2) (nil)\n3) (nil)\n4) \"v\""
+        );
+    }
+}
+
+/// A transaction is refused for what is in it, if its commands need data, and for what could not be queued.
+#[test]
+fn stale_data_are_hidden_from_transactions_too() {
+    let servers = [Ours, Real].map(|program| {
+        let folder = Folder::new();
+        let stale = ["--replica-serve-stale-data", "no"];
+        let server = program.server(&folder, &stale);
+        (folder, server)
+    });
+    let [ours, real] = servers.each_ref().map(|(_, server)| {
+        let mut client = server.client();
+        let lines = [
+            "MULTI",
+            "INFO server",
+            "EXEC",
+            "MULTI",
+            "GET k",
+            "EXEC",
+            "MULTI",
+            "REPLICAOF 127.0.0.1 1",
+            "EXEC",
+            "MULTI",
+            "GET k",
+            "EXEC",
+            "MULTI",
+            "SELECT 0",
+            "EXEC",
+        ];
+        let replies = lines.map(|line| client.ask(line));
+        replies[3..].to_vec()
+    });
+    assert_eq!(ours, real);
 }

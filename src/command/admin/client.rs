@@ -10,7 +10,7 @@ use crate::command::timeout;
 use crate::state::acl::Account;
 use crate::state::clients::Client;
 use crate::state::outbox::OutputClass;
-use crate::state::pause::Extent;
+use crate::state::pause::{Extent, Purpose};
 use crate::state::waiting::Outcome;
 use crate::util::quoting::c_string;
 use crate::util::{clock, number};
@@ -435,7 +435,8 @@ fn pause(call: &mut Call) -> CommandResult {
         timeout_ms => now_ms.saturating_add(timeout_ms),
     };
     let alarm = &call.server.keyspace.alarm;
-    call.server.pause.begin(extent, until_ms, now_ms, alarm);
+    let pause = &call.server.pause;
+    pause.begin(Purpose::Command, extent, until_ms, now_ms, alarm);
     call.reply.ok();
     Ok(())
 }
@@ -445,7 +446,8 @@ fn pause(call: &mut Call) -> CommandResult {
 /// OK
 /// ```
 fn unpause(call: &mut Call) -> CommandResult {
-    call.server.pause.end(&call.server.keyspace.alarm);
+    let alarm = &call.server.keyspace.alarm;
+    call.server.pause.end(Purpose::Command, alarm);
     call.reply.ok();
     Ok(())
 }

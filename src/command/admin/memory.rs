@@ -96,10 +96,10 @@ fn stats(call: &mut Call, survey: &Survey) -> CommandResult {
     let figures = [
         ("peak.allocated", Integer(used.peak as i64)),
         ("total.allocated", Integer(allocated)),
-        ("startup.allocated", Integer(account.startup as i64)),
-        ("replication.backlog", Integer(0)),
-        ("clients.slaves", Integer(0)),
-        ("clients.normal", Integer(account.clients as i64)),
+        ("startup.allocated", Integer(account.parts.startup as i64)),
+        ("replication.backlog", Integer(account.parts.backlog as i64)),
+        ("clients.slaves", Integer(account.parts.replicas as i64)),
+        ("clients.normal", Integer(account.parts.clients as i64)),
         ("cluster.links", Integer(0)),
         (
             "aof.buffer",
@@ -154,7 +154,7 @@ fn doctor(call: &mut Call) -> CommandResult {
         if used.resident > used.allocated / 5 * 7 {
             advice += "More than 1.4 times the memory in use is resident: it is fragmented, or not yet given back.\n";
         }
-        let clients = call.server.memory_account(&used).clients;
+        let clients = call.server.memory_account(&used).parts.clients;
         if clients / call.server.clients.count().max(1) as u64 > LARGE_CLIENT_BYTES {
             advice += "Clients take more than 200 kB each on average: perhaps some send large requests, or do not read \
                 their replies. CLIENT LIST tells how much each takes; maxmemory-clients limits it.\n";

@@ -151,7 +151,13 @@ fn shutdown(call: &mut Call) -> CommandResult {
         if mode.is_some() || is_qualified {
             return Err(CommandError::Syntax);
         }
-        return Err(CommandError::err("No shutdown in progress."));
+        return match call.server.shutdown.abort() {
+            true => {
+                call.reply.ok();
+                Ok(())
+            }
+            false => Err(CommandError::err("No shutdown in progress.")),
+        };
     }
     let save = mode.unwrap_or(SaveMode::IfConfigured);
     if save != SaveMode::Never {

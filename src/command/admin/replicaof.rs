@@ -44,10 +44,7 @@ fn replicaof(call: &mut Call) -> CommandResult {
             "REPLICAOF not allowed while failing over.",
         ));
     }
-    let (asked_by, present) = (
-        call.session.client.address.clone(),
-        replication.link.primary(),
-    );
+    let (asked_by, present) = (call.session.client.address.clone(), replication.primary());
     if call.is_word(1, "NO") && call.is_word(2, "ONE") {
         if present.is_some() {
             call.server.log.notice(format_args!(
@@ -108,7 +105,10 @@ fn failover(call: &mut Call) -> CommandResult {
     let Some(plan) = plan(call)? else {
         return match replication.failover.abort() {
             true => {
-                replication.failover.wait_for_end(LONGEST_ABORT);
+                // The end may need locks that a transaction holds.
+                if !call.session.transaction.is_running {
+                    replication.failover.wait_for_end(LONGEST_ABORT);
+                }
                 call.reply.ok();
                 Ok(())
             }

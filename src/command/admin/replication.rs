@@ -13,6 +13,8 @@ use crate::resp::reply::Reply;
 use crate::state::append_only::{Mode, TURNED_OFF};
 use crate::state::change_log;
 use crate::state::progress::Goal;
+use crate::state::replication::GETACK;
+use crate::state::replication::backlog::Backlog;
 use crate::state::replication::link;
 use crate::state::replication::replicas::{Ack, Replica, Replicas, Stage};
 use crate::state::waiting::Wish;
@@ -66,7 +68,7 @@ pub(super) const COMMANDS: &[CommandSpec] = &[
 /// ```
 fn role(call: &mut Call) -> CommandResult {
     let replication = &call.server.replication;
-    if let Some(primary) = replication.link.primary() {
+    if let Some(primary) = replication.primary() {
         call.reply.array(5);
         call.reply.bulk(b"slave");
         call.reply.bulk(primary.host.as_bytes());
@@ -155,19 +157,31 @@ fn waitaof(call: &mut Call) -> Result<Wish, CommandError> {
 /// The acknowledgements of what a client has written.
 struct Acks {
     replicas: Arc<Replicas>,
+    backlog: Arc<Backlog>,
     kind: Ack,
-    offset: u64,
+    /// The number after that of the last block in the change log that is the client's.
+    number: u64,
 }
 
 impl Acks {
+    /// The offset in the stream behind what the client has written; `None` if the stream has not come so far.
+    fn offset(&self) -> Option<u64> {
+        match self.number {
+            0 => Some(0),
+            number => self.backlog.offset_of(number),
+        }
+    }
+
     /// Whether all replicas that take it have been sent it.
     fn have_been_sent(&self) -> bool {
-        self.offset == u64::MAX || self.replicas.have_been_sent(self.offset)
+        let offset = self.offset();
+        offset.is_some_and(|offset| self.replicas.have_been_sent(offset))
     }
 
     /// How many replicas have acknowledged it now.
     fn count(&self) -> i64 {
-        self.replicas.count(self.kind, self.offset) as i64
+        let count = |offset| self.replicas.count(self.kind, offset) as i64;
+        self.offset().map_or(0, count)
     }
 }
 
@@ -191,14 +205,12 @@ fn acks(call: &Call, kind: Ack, wanted: i64) -> Result<Acks, CommandError> {
     replication.catch_up(!may_wait);
     let acks = Acks {
         replicas: replication.replicas.clone(),
+        backlog: replication.backlog.clone(),
         kind,
-        offset: match number {
-            0 => 0,
-            number => replication.backlog.offset_of(number).unwrap_or(u64::MAX),
-        },
+        number,
     };
     if may_wait && acks.replicas.are_any() && acks.count() < wanted {
-        replication.say(&[b"REPLCONF", b"GETACK", b"*"]);
+        replication.say(&GETACK);
     }
     Ok(acks)
 }

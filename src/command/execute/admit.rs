@@ -8,8 +8,9 @@ use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::Command;
 use crate::command::session::Session;
 use crate::command::spec::{
-    CommandFlags, DENYOOM, HEALTH_CHECK, Handler, LOADING, MAY_REPLICATE, MODULES, NO_AUTH,
-    NO_MULTI, PROTECTED, READONLY, STALE, UNQUEUED, WHILE_SUBSCRIBED, WRITE,
+    CommandFlags, DENYOOM, HEALTH_CHECK, Handler, LOADING, MAY_REPLICATE, MODULES,
+    NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, PROTECTED, READONLY, STALE, UNQUEUED, WHILE_SUBSCRIBED,
+    WRITE,
 };
 use crate::resp::reply::Reply;
 use crate::state::Server;
@@ -91,9 +92,17 @@ fn check(
         return Err(CommandError::NoReplicas);
     }
     if server.replication.is_replica() {
-        check_replica(server, does)?;
+        let queue = session.transaction.queue.as_ref();
+        let is_for_stale_data = match is_exec(command) {
+            true => queue.is_none_or(|queue| queue.all_have(STALE)),
+            false => spec.has(STALE),
+        };
+        check_replica(server, does, is_for_stale_data)?;
     }
-    if server.loading.is_under_way() && !spec.has(LOADING) {
+    let loading = &server.loading;
+    if loading.is_under_way() && !spec.has(LOADING)
+        || loading.is_beside() && spec.has(NO_ASYNC_LOADING)
+    {
         return Err(CommandError::Loading);
     }
     Ok(())
@@ -101,11 +110,15 @@ fn check(
 
 /// What may keep a command from running on a replica.
 #[cold]
-fn check_replica(server: &Server, does: impl Fn(CommandFlags) -> bool) -> CommandResult {
+fn check_replica(
+    server: &Server,
+    does: impl Fn(CommandFlags) -> bool,
+    is_for_stale_data: bool,
+) -> CommandResult {
     if server.config.replica_read_only.get() && does(WRITE) {
         return Err(CommandError::ReadOnlyReplica);
     }
-    if server.hides_stale_data() && !does(STALE) {
+    if server.hides_stale_data() && !is_for_stale_data {
         return Err(CommandError::PrimaryIsDown);
     }
     Ok(())

@@ -7,16 +7,15 @@ use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::{READONLY, WRITE};
 use crate::keyspace::db::{Db, Lookups, WriteDb};
+use crate::keyspace::entry::Entry;
 use crate::keyspace::survey::Survey;
 
 /// Runs a command under exclusive locks, and commits what it did.
 #[inline]
 pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut WriteDb) -> CommandResult {
     let result = match body {
-        // The server has become a replica since the command was admitted: that happens under all locks.
-        _ if call.server.replication.is_replica() && is_refused_by_replica(call) => {
-            Err(CommandError::ReadOnlyReplica)
-        }
+        // The role changes under all locks.
+        _ if call.is_refused_by_replica() => Err(CommandError::ReadOnlyReplica),
         Body::Write(handler, _) => handler(call, db),
         Body::Wait(handler) => handler(call).and_then(|wish| wait::serve_or_wait(call, db, wish)),
         Body::Read(handler, _) => handler(call, db),
@@ -26,13 +25,24 @@ pub(super) fn run_locked(call: &mut Call, body: Body, db: &mut WriteDb) -> Comma
         Body::Exec | Body::Script(_) => Err(CommandError::NotInMulti),
     };
     db.commit(call.arguments);
+    if call.server.replication.is_replica() {
+        remember_deadlines(call, db);
+    }
     after_handler(call, db, result)
 }
 
+/// Remembers the keys of a command that a client of a writable replica has given, if they have a deadline now.
 #[cold]
-fn is_refused_by_replica(call: &Call) -> bool {
-    let is_read_only = call.server.config.replica_read_only.get();
-    is_read_only && call.spec.has(WRITE) && !call.session.is_replaying
+fn remember_deadlines(call: &Call, db: &Db) {
+    if call.session.is_replaying || !call.spec.has(WRITE) {
+        return;
+    }
+    for key in call.keys {
+        if let Some(deadline_ms) = db.look_silently(key).and_then(Entry::expires_at_ms) {
+            let key = (deadline_ms, key.database(), key.bytes.into());
+            call.server.replication.local_deadlines.remember(key);
+        }
+    }
 }
 
 /// Counts the look-ups of a command, remembers what a client that tracks has read, and refuses a command that has

@@ -17,6 +17,7 @@ use crate::keyspace::db::Db;
 use crate::keyspace::waiters::SharedWaiter;
 use crate::resp::reply::Reply;
 use crate::state::acl::Context;
+use crate::state::change_log;
 use crate::state::clients::Client;
 use crate::state::tracking::Tracking;
 use crate::state::waiting::{Outcome, Permit, Refusal, Wait, Waiting, Wish};
@@ -62,6 +63,7 @@ pub(super) fn serve_or_wait(call: &mut Call, db: &mut Db, wish: Wish) -> Command
         wait,
         ticket: db.join_waiters(keys, &waiter),
         wants_reply: session.reply_mode == ReplyMode::On,
+        demotions: call.server.replication.demotions(),
     });
     Ok(())
 }
@@ -116,13 +118,20 @@ impl Engine {
             reply.error(text);
         };
         match outcome {
-            Outcome::Served(served) => reply.append(served),
+            Outcome::Served(served) => {
+                change_log::set_last_of_thread(self.append_only.end());
+                reply.append(served);
+            }
             Outcome::Failed(text) => fail(&text, true),
             Outcome::Refused(refusal) => {
                 self.note_refusal(client, &refusal);
                 fail(&refusal.text, false);
             }
             Outcome::Unblocked => fail(&CommandError::Unblocked.text(), true),
+            Outcome::Demoted => {
+                fail(&CommandError::Demoted.text(), true);
+                client.closes_after_reply.store(true, Relaxed);
+            }
             Outcome::TimedOut => match &wait.wish.goal {
                 Some(goal) => drop((goal.answer)(reply)),
                 None => (wait.wish.timed_out)(reply),

@@ -80,6 +80,13 @@ impl Queue {
         self.flags.has(flags)
     }
 
+    /// Whether all of the commands have this flag.
+    pub fn all_have(&self, flag: CommandFlags) -> bool {
+        self.commands
+            .iter()
+            .all(|queued| queued.command.spec.has(flag))
+    }
+
     /// The commands with how many arguments they have.
     pub fn commands(&self) -> impl Iterator<Item = (&'static Command, usize)> {
         self.commands

@@ -51,6 +51,21 @@ impl Db<'_> {
         pairs.for_each(|((_, low), (_, high))| low.exclusive().swap_keys(high.exclusive()));
     }
 
+    /// Takes all keys of another keyspace, of as many databases, and gives it its own. Those in place of a key that a
+    /// client watches or waits for have changed. All shards of both are locked.
+    pub fn swap_all(&mut self, other: &mut Db<'_>) {
+        for database in 0..self.keyspace.databases() {
+            for name in self.listened_keys(database) {
+                let key = Key::new(database, &name);
+                if self.look_silently(&key).is_some() || other.look_silently(&key).is_some() {
+                    self.changed_with_database(&key);
+                }
+            }
+        }
+        let pairs = self.guards.iter_mut().zip(&mut other.guards);
+        pairs.for_each(|((_, own), (_, other))| own.exclusive().swap_keys(other.exclusive()));
+    }
+
     /// A key that a client watches or waits for changes if it is there before or after the exchange, be it with an
     /// equal value.
     fn note_exchanged_keys(&mut self, first: usize, second: usize) {

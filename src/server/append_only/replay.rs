@@ -8,7 +8,7 @@ use crate::aof::{self, FileInfo, Folder, Item, Kind, ReadError, Reader};
 use crate::command::error::CommandError;
 use crate::command::execute::Engine;
 use crate::command::execute::replay::Replayer;
-use crate::server::loader::{self, Stop};
+use crate::server::loader::{Destination, Stop, load_into};
 use crate::util::system_message;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -163,7 +163,7 @@ impl Replay<'_> {
         let copy = file.try_clone();
         let loaded = copy
             .map_err(|error| Stop::Fault(error.to_string()))
-            .and_then(|file| loader::load_file(engine, file, NONE_EXPIRED));
+            .and_then(|file| load_into(engine, Destination::of(engine), file, NONE_EXPIRED));
         loaded.map_err(|stop| match stop {
             Stop::Fault(reason) => Stop::Fault(format!(
                 "Error reading the RDB base file {}, AOF loading aborted: {reason}",

@@ -5,6 +5,7 @@
 //! 2. The old data stay until a whole snapshot has arrived and is found to be sound.
 
 use super::apply::Applier;
+use super::connect::connect;
 use super::handshake::{self, Answer};
 use super::receive;
 use crate::command::execute::Engine;
@@ -12,9 +13,11 @@ use crate::server::log_feed::LogFeed;
 use crate::state::replication::link::{Address, Stage};
 use crate::util::clock;
 use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
-use std::sync::Arc;
+use std::net::TcpStream;
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Arc, MutexGuard};
+use std::thread;
 use std::time::{Duration, Instant};
 
 /// The pause after a failure. It doubles each time a whole snapshot has been sent in vain.
@@ -39,8 +42,8 @@ pub fn run(feed: &Arc<LogFeed>) {
         engine
             .log
             .notice(format_args!("Connecting to MASTER {host}:{port}"));
-        let followed =
-            Follower::connect(engine, number, &address).and_then(|mut link| link.follow());
+        let followed = PrimaryConnection::connect(engine, number, &address)
+            .and_then(|mut connection| connection.follow());
         link.set_socket(number, None);
         if !link.is_current(number) {
             pause = PAUSE;
@@ -72,7 +75,7 @@ pub fn run(feed: &Arc<LogFeed>) {
 }
 
 /// A connection to the primary.
-pub struct Follower<'a> {
+pub struct PrimaryConnection<'a> {
     /// The server.
     pub engine: &'a Engine,
     /// The number of the target.
@@ -81,14 +84,16 @@ pub struct Follower<'a> {
     pub input: BufReader<TcpStream>,
 }
 
-impl<'a> Follower<'a> {
-    fn connect(engine: &'a Engine, number: u64, address: &Address) -> io::Result<Follower<'a>> {
+impl<'a> PrimaryConnection<'a> {
+    fn connect(
+        engine: &'a Engine,
+        number: u64,
+        address: &Address,
+    ) -> io::Result<PrimaryConnection<'a>> {
         let link = &engine.replication.link;
         link.set_stage(number, Stage::Connecting);
         let timeout = Duration::from_secs(engine.config.repl_timeout.get() as u64);
-        let mut places = (&*address.host, address.port).to_socket_addrs()?;
-        let place = places.next().ok_or(ErrorKind::AddrNotAvailable)?;
-        let stream = TcpStream::connect_timeout(&place, timeout)?;
+        let stream = connect(link, number, address, timeout)?;
         stream.set_nodelay(!engine.config.repl_disable_tcp_nodelay.get())?;
         stream.set_read_timeout(Some(ACK_PERIOD))?;
         stream.set_write_timeout(Some(timeout))?;
@@ -97,7 +102,7 @@ impl<'a> Follower<'a> {
         }
         link.figures.note_heard(clock::unix_ms());
         engine.log.notice("MASTER <-> REPLICA sync started");
-        Ok(Follower {
+        Ok(PrimaryConnection {
             engine,
             number,
             input: BufReader::with_capacity(INPUT_BYTES, stream),
@@ -112,6 +117,7 @@ impl<'a> Follower<'a> {
                 self.engine.log.notice(
                     "MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.",
                 );
+                let _applying = self.apply()?;
                 if let Some(id) = id {
                     replication.rename_stream(&id);
                 }
@@ -121,7 +127,7 @@ impl<'a> Follower<'a> {
                     .log
                     .notice(format_args!("Full resync from master: {id}:{offset}"));
                 replication.link.set_stage(self.number, Stage::Transfer);
-                receive::receive(self, &id, offset)?;
+                self.while_telling(|connection| receive::receive(connection, &id, offset))?;
                 let line = "MASTER <-> REPLICA sync: Finished with success";
                 self.engine.log.notice(line);
             }
@@ -129,6 +135,19 @@ impl<'a> Follower<'a> {
         replication.link.set_stage(self.number, Stage::Connected);
         replication.link.figures.note_up();
         self.carry_out()
+    }
+
+    /// The right to change what this server has of the stream: nobody sets another primary meanwhile.
+    ///
+    /// # Errors
+    /// Another one has been set.
+    pub fn apply(&self) -> io::Result<MutexGuard<'a, ()>> {
+        let replication = &self.engine.replication;
+        let applying = replication.applying();
+        match replication.link.is_current(self.number) {
+            true => Ok(applying),
+            false => Err(io::Error::other("another master has been set")),
+        }
     }
 
     /// Carries out the stream, as long as the connection lasts.
@@ -150,6 +169,26 @@ impl<'a> Follower<'a> {
                 acked_at = Instant::now();
             }
         }
+    }
+
+    /// Does something that takes long, while a thread tells the primary every second that this server is alive: by an
+    /// empty line, as in Redis.
+    fn while_telling<T>(&mut self, work: impl FnOnce(&mut Self) -> io::Result<T>) -> io::Result<T> {
+        let mut stream = self.input.get_ref().try_clone()?;
+        let (ended, end) = mpsc::channel::<()>();
+        thread::scope(|scope| {
+            let tell = move || {
+                while end.recv_timeout(ACK_PERIOD) == Err(RecvTimeoutError::Timeout) {
+                    // If the connection is lost, the work ends by that.
+                    let _ = stream.write_all(b"\n");
+                }
+            };
+            let teller = thread::Builder::new().name("teller".to_string());
+            teller.spawn_scoped(scope, tell)?;
+            let done = work(self);
+            drop(ended);
+            done
+        })
     }
 
     /// Tells the primary up to which offset the stream has been carried out, and is on the disk.

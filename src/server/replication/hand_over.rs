@@ -5,16 +5,17 @@
 //!                        ╰── time is up, ABORT ──▶ as before ◀── the replica refuses, ABORT ──╯
 //! ```
 //!
-//! A write that came in between is refused, not lost: see [`role`].
+//! A write that a client sends between the two last steps is refused: see [`role`].
 
 use super::role;
 use crate::command::execute::Engine;
 use crate::server::log_feed::LogFeed;
-use crate::state::pause::Extent;
-use crate::state::replication::Replication;
+use crate::state::pause::{Extent, Purpose};
 use crate::state::replication::failover::{Plan, Stage};
 use crate::state::replication::link::{self, Address};
 use crate::state::replication::replicas::{Ack, Replica, Stage as ReplicaStage};
+use crate::state::replication::{GETACK, Replication};
+use crate::state::shutdown::Answer;
 use crate::util::clock;
 use std::sync::Arc;
 use std::thread;
@@ -30,21 +31,26 @@ const LAST_WRITES: Duration = Duration::from_secs(1);
 /// Hands the role over; the failover has begun. Returns when it has ended.
 pub fn run(feed: &Arc<LogFeed>, plan: &Plan) {
     let engine = &feed.engine;
-    let alarm = &engine.keyspace.alarm;
-    engine
-        .pause
-        .begin(Extent::Writes, i64::MAX, clock::unix_ms(), alarm);
+    pause_writes(engine, Purpose::Failover);
     let handed = match wait_for_sync(feed, plan) {
-        Some(address) => hand_over(feed, address),
+        Some(address) => hand_over(feed, &address, plan.is_forced),
         None => false,
     };
     let failover = &engine.replication.failover;
     failover.set_stage(Stage::NoFailover);
-    engine.pause.end(alarm);
+    engine.pause.end(Purpose::Failover, &engine.keyspace.alarm);
     engine.log.notice(match handed {
         true => "Failover target accepted, this server is its replica now.",
         false => "Failover attempt aborted",
     });
+}
+
+fn pause_writes(engine: &Engine, purpose: Purpose) {
+    let alarm = &engine.keyspace.alarm;
+    let now_ms = clock::unix_ms();
+    engine
+        .pause
+        .begin(purpose, Extent::Writes, i64::MAX, now_ms, alarm);
 }
 
 /// Waits until a replica has everything; gives its address. `None` if that has not come in time.
@@ -81,7 +87,7 @@ fn ask_until(replication: &Replication, mut is_over: impl FnMut() -> bool) {
     let mut asked_at = None;
     while !is_over() {
         if asked_at.is_none_or(|asked_at: Instant| asked_at.elapsed() >= ASK_PERIOD) {
-            replication.say(&[b"REPLCONF", b"GETACK", b"*"]);
+            replication.say(&GETACK);
             asked_at = Some(Instant::now());
         }
         thread::sleep(LOOK_PERIOD);
@@ -89,17 +95,17 @@ fn ask_until(replication: &Replication, mut is_over: impl FnMut() -> bool) {
 }
 
 /// Before the server ends: clients that write wait, and replicas get what they lack, for `shutdown-timeout` at most.
-pub fn wait_for_replicas(engine: &Engine) {
+/// The clients still wait when this returns: what they write now would be lost. `false`: SHUTDOWN ABORT.
+pub fn wait_for_replicas(engine: &Engine) -> bool {
     let replication = &engine.replication;
-    let longest = Duration::from_secs(engine.config.shutdown_timeout.get() as u64);
-    if longest.is_zero() || replication.is_replica() || !replication.replicas.are_any() {
-        return;
+    let longest_ms = engine.config.shutdown_timeout.get().saturating_mul(1000);
+    if longest_ms == 0 || replication.is_replica() || !replication.replicas.are_any() {
+        return true;
     }
-    let alarm = &engine.keyspace.alarm;
-    engine
-        .pause
-        .begin(Extent::Writes, i64::MAX, clock::unix_ms(), alarm);
-    let began = Instant::now();
+    pause_writes(engine, Purpose::Shutdown);
+    let until_ms = clock::unix_ms().saturating_add(longest_ms);
+    let shutdown = &engine.shutdown;
+    shutdown.begin_wait(until_ms);
     let offset = replication.offset(false);
     let are_behind = || {
         let lags = |replica: &Arc<Replica>| {
@@ -111,8 +117,10 @@ pub fn wait_for_replicas(engine: &Engine) {
         let line = "Waiting for replicas before shutting down.";
         engine.log.notice(line);
     }
-    ask_until(replication, || !are_behind() || began.elapsed() >= longest);
-    engine.pause.end(alarm);
+    ask_until(replication, || {
+        !are_behind() || clock::unix_ms() >= until_ms || shutdown.answer().is_some()
+    });
+    shutdown.end_wait() != Some(Answer::Abort)
 }
 
 fn is_target(replica: &Replica, plan: &Plan) -> bool {
@@ -120,23 +128,30 @@ fn is_target(replica: &Replica, plan: &Plan) -> bool {
     replica.stage() == ReplicaStage::Online && plan.target.as_ref().is_none_or(is_wanted)
 }
 
-/// Becomes a replica of this one, and has it become the primary. `false` if it does not.
-fn hand_over(feed: &Arc<LogFeed>, address: Address) -> bool {
+/// Becomes a replica of this one, and has it become the primary. `false` if it does not, or, unless it `is_forced`, if
+/// it does not have everything: some writes came to their end after it had been asked.
+fn hand_over(feed: &Arc<LogFeed>, target: &Address, is_forced: bool) -> bool {
     let replication = &feed.engine.replication;
     replication.failover.set_stage(Stage::InProgress);
-    let target = address.clone();
-    role::hand_over(feed, address, || {
-        // What was written since it was asked.
+    let has_settled = || {
         let end = replication.backlog.end();
-        replication.say(&[b"REPLCONF", b"GETACK", b"*"]);
         let until = Instant::now() + LAST_WRITES;
         let has_all = |replica: &Arc<Replica>| {
-            replica.serving_address() == target && replica.acked(Ack::Applied) >= end
+            replica.serving_address() == *target && replica.acked(Ack::Applied) >= end
         };
-        while !replication.replicas.all().iter().any(has_all) && Instant::now() < until {
+        loop {
+            if replication.replicas.all().iter().any(has_all) {
+                return true;
+            }
+            if Instant::now() >= until {
+                return is_forced;
+            }
             thread::sleep(LOOK_PERIOD);
         }
-    });
+    };
+    if !role::hand_over(feed, target, has_settled) {
+        return false;
+    }
     loop {
         if replication.link.stage() == link::Stage::Connected {
             return true;

@@ -6,7 +6,8 @@
 //! primary   +FULLRESYNC <id> <offset>         else: a snapshot follows
 //! ```
 
-use super::follower::Follower;
+use super::follower::PrimaryConnection;
+use crate::state::replication::{MOST_OFFSET, is_id};
 use std::io;
 
 /// The answer to PSYNC.
@@ -27,9 +28,9 @@ pub enum Answer {
 ///
 /// # Errors
 /// The connection is lost, or the primary refuses: the line for the log.
-pub fn ask(link: &mut Follower<'_>) -> io::Result<Answer> {
-    link.say(&["PING"])?;
-    let answer = link.line()?;
+pub fn ask(connection: &mut PrimaryConnection<'_>) -> io::Result<Answer> {
+    connection.say(&["PING"])?;
+    let answer = connection.line()?;
     // A primary that wants a password first says so.
     let is_alive = [
         "+PONG",
@@ -41,17 +42,17 @@ pub fn ask(link: &mut Follower<'_>) -> io::Result<Answer> {
         return Err(refused("Error reply to PING from master", &answer));
     }
     let notice = "Master replied to PING, replication can continue...";
-    link.engine.log.notice(notice);
-    authenticate(link)?;
-    introduce(link)?;
-    let (id, offset) = wanted(link);
-    let replication = &link.engine.replication;
+    connection.engine.log.notice(notice);
+    authenticate(connection)?;
+    introduce(connection)?;
+    let (id, offset) = wanted(connection);
+    let replication = &connection.engine.replication;
     if !replication.link.is_handing_over() {
-        link.say(&["PSYNC", &id, &offset])?;
-        return read_answer(&link.line()?);
+        connection.say(&["PSYNC", &id, &offset])?;
+        return read_answer(&connection.line()?);
     }
-    link.say(&["PSYNC", &id, &offset, "FAILOVER"])?;
-    let answer = link.line()?;
+    connection.say(&["PSYNC", &id, &offset, "FAILOVER"])?;
+    let answer = connection.line()?;
     match answer.starts_with('-') {
         true => drop(replication.failover.abort()),
         false => replication.link.set_handing_over(false),
@@ -59,41 +60,41 @@ pub fn ask(link: &mut Follower<'_>) -> io::Result<Answer> {
     read_answer(&answer)
 }
 
-fn authenticate(link: &mut Follower<'_>) -> io::Result<()> {
-    let config = &link.engine.config;
+fn authenticate(connection: &mut PrimaryConnection<'_>) -> io::Result<()> {
+    let config = &connection.engine.config;
     let (user, password) = (config.masteruser.get(), config.masterauth.get());
     if password.is_empty() {
         return Ok(());
     }
     match user.is_empty() {
-        true => link.say(&["AUTH", &password])?,
-        false => link.say(&["AUTH", &user, &password])?,
+        true => connection.say(&["AUTH", &password])?,
+        false => connection.say(&["AUTH", &user, &password])?,
     }
-    match link.line()? {
+    match connection.line()? {
         answer if answer.starts_with('-') => Err(refused("Unable to AUTH to MASTER", &answer)),
         _ => Ok(()),
     }
 }
 
-fn introduce(link: &mut Follower<'_>) -> io::Result<()> {
-    let config = &link.engine.config;
+fn introduce(connection: &mut PrimaryConnection<'_>) -> io::Result<()> {
+    let config = &connection.engine.config;
     let port = match config.replica_announce_port.get() {
         0 => config.port.get(),
         port => port,
     };
     let address = config.replica_announce_ip.get();
-    link.say(&["REPLCONF", "listening-port", &port.to_string()])?;
+    connection.say(&["REPLCONF", "listening-port", &port.to_string()])?;
     let mut answers = 2;
     if !address.is_empty() {
-        link.say(&["REPLCONF", "ip-address", &address])?;
+        connection.say(&["REPLCONF", "ip-address", &address])?;
         answers += 1;
     }
-    link.say(&["REPLCONF", "capa", "eof", "capa", "psync2"])?;
+    connection.say(&["REPLCONF", "capa", "eof", "capa", "psync2"])?;
     for _ in 0..answers {
-        let answer = link.line()?;
+        let answer = connection.line()?;
         if answer.starts_with('-') {
             // As in Redis: a primary that does not know the word serves replicas all the same.
-            link.engine.log.notice(format_args!(
+            connection.engine.log.notice(format_args!(
                 "(Non critical) Master does not understand REPLCONF: {answer}"
             ));
         }
@@ -102,8 +103,8 @@ fn introduce(link: &mut Follower<'_>) -> io::Result<()> {
 }
 
 /// The stream that this server has, and the offset of the next byte, counted from 1.
-fn wanted(link: &Follower<'_>) -> (String, String) {
-    let (replication, log) = (&link.engine.replication, &link.engine.log);
+fn wanted(connection: &PrimaryConnection<'_>) -> (String, String) {
+    let (replication, log) = (&connection.engine.replication, &connection.engine.log);
     let offset = replication.backlog.end() + 1;
     let id = replication.identity().id;
     match replication.backlog.is_active() {
@@ -123,13 +124,16 @@ fn wanted(link: &Follower<'_>) -> (String, String) {
 fn read_answer(answer: &str) -> io::Result<Answer> {
     let mut words = answer.split(' ');
     match (words.next(), words.next(), words.next()) {
-        (Some("+CONTINUE"), id, None) => Ok(Answer::Continue(id.map(str::to_string))),
+        (Some("+CONTINUE"), None, None) => Ok(Answer::Continue(None)),
+        (Some("+CONTINUE"), Some(id), None) if is_id(id) => {
+            Ok(Answer::Continue(Some(id.to_string())))
+        }
         (Some("+FULLRESYNC"), Some(id), Some(offset)) => match offset.parse() {
-            Ok(offset) => Ok(Answer::Full {
+            Ok(offset) if is_id(id) && offset <= MOST_OFFSET => Ok(Answer::Full {
                 id: id.to_string(),
                 offset,
             }),
-            Err(_) => Err(refused(
+            _ => Err(refused(
                 "Master replied with wrong +FULLRESYNC syntax",
                 answer,
             )),

@@ -8,8 +8,10 @@
 //! | [`role`] | makes this server a replica, or a primary | any client's |
 //! | [`hand_over`] | hands the role over: FAILOVER | failover |
 //! | [`follower`] | follows a primary | follower |
+//! | [`connect`] | connects to it | follower |
 //! | [`handshake`] | says who this server is, and what it lacks | follower |
-//! | [`receive`] | receives a snapshot and loads it | follower |
+//! | [`transfer`] | receives a snapshot | follower |
+//! | [`receive`] | replaces all data by it | follower |
 //! | [`apply`] | carries out the stream | follower |
 //! | [`keeper`] | pings replicas, and drops those that do not answer | reaper |
 //!
@@ -21,8 +23,28 @@
 //! ```
 //!
 //! What a replica sends is read by the worker that serves its connection, as for any client.
+//!
+//! A full synchronisation, and what the offset is at each step:
+//!
+//! ```text
+//!   replica            worker of the primary     sender              transfer (for all replicas of a round)
+//!     │ PSYNC ? -1          │                       │                    │
+//!     ├────────────────────▶│ lists the replica     │                    │
+//!     │                     ├──────────────────────▶│ joins a round      │
+//!     │                     │                       ├───────────────────▶│ snapshot, under all locks:
+//!     │  +FULLRESYNC id o   │                       │ o ◀────────────────┤ o is the end of the stream
+//!     │◀──────────────────────────────────────────── ┤                    │
+//!     │  snapshot           │                       │ blocks ◀───────────┤ encodes
+//!     │◀─────────────────────────────────────────────┤                    ┴
+//!     │ loads: its offset is o                      │
+//!     │ REPLCONF ACK o      │                       │
+//!     ├────────────────────▶│ wakes the sender, if the end was marked
+//!     │  the stream from o on                       │
+//!     │◀─────────────────────────────────────────────┤
+//! ```
 
 pub mod apply;
+pub mod connect;
 pub mod follower;
 pub mod hand_over;
 pub mod handshake;
@@ -31,3 +53,4 @@ pub mod receive;
 pub mod role;
 pub mod sender;
 pub mod snapshot;
+pub mod transfer;

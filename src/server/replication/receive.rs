@@ -1,149 +1,166 @@
-//! Receives the snapshot of a primary, and loads it.
+//! Receives the snapshot of a primary, and replaces all data by it. `repl-diskless-load` says how:
 //!
-//! ```text
-//! $<bytes>\r\n <RDB file>                        its length is known
-//! $EOF:<mark of 40 bytes>\r\n <RDB file> <mark>  it is not: nothing follows until the replica acknowledges
-//! ```
+//! - `disabled`: it goes into a file without a name. When that has arrived as a whole, and has been read to its end
+//!   without a fault, the old data are dropped and the file is loaded. Meanwhile commands are refused.
+//! - `swapdb`: it is loaded from the connection into a [`Spare`], which replaces the old data when it is whole.
+//!   Meanwhile the old data are served if they are of the same stream. Otherwise commands are refused, as in Redis.
+//! - `on-empty-db`: as `swapdb` if there are no keys, else as `disabled`.
 //!
-//! It goes into a file without a name. Only when it is there as a whole, and has been read to its end without a fault,
-//! are the old data dropped. In Redis a snapshot with a fault costs the data.
+//! So a snapshot with a fault never costs the data, as it does in Redis with `disabled`.
 
-use super::follower::Follower;
-use crate::rdb::verify::verify;
-use crate::server::loader::{self, Stop};
+use super::follower::PrimaryConnection;
+use super::transfer::Transfer;
+use crate::server::loader::{self, Destination, Stop, load_into};
 use crate::server::replace::replace_data;
-use crate::state::append_only::Mode;
+use crate::server::spare::Spare;
+use crate::state::replication::Place;
+use crate::state::replication::link::DisklessLoad;
 use crate::util::clock;
-use std::fs::File;
-use std::io::{self, BufRead, Seek, Write};
+use std::io::{self, Seek};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Digits of the mark.
-const MARK_DIGITS: usize = 40;
 
 /// Receives the snapshot of the stream of this id at this offset, and replaces all data by it.
 ///
 /// # Errors
 /// The connection is lost, or the snapshot is not sound: the data are as they were.
-pub fn receive(link: &mut Follower<'_>, id: &str, offset: u64) -> io::Result<()> {
-    let header = link.line()?;
+pub fn receive(connection: &mut PrimaryConnection<'_>, id: &str, offset: u64) -> io::Result<()> {
+    let engine = connection.engine;
+    let loads_beside = match engine.config.diskless_load() {
+        DisklessLoad::Disabled => false,
+        DisklessLoad::OnEmptyDb => engine.keyspace.is_empty(),
+        DisklessLoad::SwapDb => true,
+    };
+    let transfer = Transfer::begin(connection)?;
+    let what = match transfer.file_bytes() {
+        Some(len) => format!("{len} bytes from master"),
+        None => "streamed RDB from master with EOF".to_string(),
+    };
+    let whereto = if loads_beside { "parser" } else { "disk" };
+    engine.log.notice(format_args!(
+        "MASTER <-> REPLICA sync: receiving {what} to {whereto}"
+    ));
+    match loads_beside {
+        true => load_beside(transfer, id, offset),
+        false => load_from_file(transfer, id, offset),
+    }
+}
+
+fn load_from_file(mut transfer: Transfer<'_, '_>, id: &str, offset: u64) -> io::Result<()> {
     let mut file = tempfile::tempfile_in(Path::new("."))?;
-    let log = &link.engine.log;
-    if let Some(mark) = header.strip_prefix("$EOF:") {
-        if mark.len() != MARK_DIGITS {
-            return Err(bad(&header));
-        }
-        log.notice("MASTER <-> REPLICA sync: receiving streamed RDB from master with EOF to disk");
-        receive_until(link, mark.as_bytes(), &mut file)?;
-    } else {
-        let len = header.strip_prefix('$').and_then(|len| len.parse().ok());
-        let len = len.ok_or_else(|| bad(&header))?;
-        log.notice(format_args!(
-            "MASTER <-> REPLICA sync: receiving {len} bytes from master to disk"
-        ));
-        receive_bytes(link, len, &mut file)?;
-    }
-    check(&mut file)?;
-    load(link, file, id, offset)
-}
-
-fn receive_bytes(link: &mut Follower<'_>, len: u64, file: &mut File) -> io::Result<()> {
-    let engine = link.engine;
-    let figures = &engine.replication.link.figures;
-    figures.total_bytes.store(len, Relaxed);
-    figures.read_bytes.store(0, Relaxed);
-    let mut left = len;
-    while left > 0 {
-        let there = (link.fill()? as u64).min(left) as usize;
-        file.write_all(&link.input.buffer()[..there])?;
-        link.input.consume(there);
-        left -= there as u64;
-        figures.read_bytes.store(len - left, Relaxed);
-    }
-    Ok(())
-}
-
-fn receive_until(link: &mut Follower<'_>, mark: &[u8], file: &mut File) -> io::Result<()> {
-    let engine = link.engine;
-    let figures = &engine.replication.link.figures;
-    figures.total_bytes.store(0, Relaxed);
-    let mut received: u64 = 0;
-    // The last bytes that were received, as many as the mark has.
-    let mut tail = Vec::new();
-    while tail != mark {
-        let there = link.fill()?;
-        let bytes = link.input.buffer();
-        file.write_all(bytes)?;
-        tail.extend_from_slice(&bytes[bytes.len().saturating_sub(mark.len())..]);
-        tail.drain(..tail.len().saturating_sub(mark.len()));
-        link.input.consume(there);
-        received += there as u64;
-        figures.read_bytes.store(received, Relaxed);
-    }
-    file.set_len(received - mark.len() as u64)
-}
-
-/// Reads the file to its end.
-fn check(file: &mut File) -> io::Result<()> {
+    let len = io::copy(&mut transfer, &mut file)?;
     file.rewind()?;
-    let checked = verify(&*file).map_err(|error| {
-        in_vain(format!(
-            "Failed trying to load the MASTER synchronization DB: {error}"
-        ))
-    });
-    checked?;
-    file.rewind()
+    loader::check(transfer.connection().engine, &file).map_err(in_vain)?;
+    file.rewind()?;
+    let engine = transfer.connection().engine;
+    replace(transfer.connection(), id, offset, || {
+        engine
+            .log
+            .notice("MASTER <-> REPLICA sync: Loading DB in memory");
+        engine.loading.is_incomplete.store(true, Relaxed);
+        let loaded = replace_data(engine, || {
+            engine.loading.total_bytes.store(len, Relaxed);
+            let loaded = load_into(engine, Destination::of(engine), file, NONE_EXPIRED);
+            loaded.map(drop).map_err(reason)
+        });
+        engine.loading.is_incomplete.store(loaded.is_err(), Relaxed);
+        loaded
+    })
 }
 
-/// Replaces all data by those of the file. The append-only file begins anew with them.
-fn load(link: &mut Follower<'_>, file: File, id: &str, offset: u64) -> io::Result<()> {
-    let engine = link.engine;
+fn load_beside(mut transfer: Transfer<'_, '_>, id: &str, offset: u64) -> io::Result<()> {
+    let engine = transfer.connection().engine;
+    let (loading, log) = (&engine.loading, &engine.log);
+    match engine.replication.identity().id == id {
+        true => loading.begin_beside(),
+        false => loading.begin(),
+    }
+    loading
+        .total_bytes
+        .store(transfer.file_bytes().unwrap_or(0), Relaxed);
+    log.notice("MASTER <-> REPLICA sync: Loading DB in memory");
+    let spare = Spare::new(engine);
+    let loaded = load_whole(&spare, &mut transfer).and_then(|()| {
+        log.notice("MASTER <-> REPLICA sync: Swapping active DB with loaded DB");
+        replace(transfer.connection(), id, offset, || {
+            spare.take_over(engine)
+        })
+    });
+    loading.end();
+    loaded
+}
+
+/// Loads the whole snapshot.
+fn load_whole(spare: &Spare, transfer: &mut Transfer<'_, '_>) -> io::Result<()> {
+    let loaded = spare.load(transfer.connection().engine, &mut *transfer);
+    if let Some(error) = transfer.take_failure() {
+        return Err(error);
+    }
+    let bytes = loaded.map_err(|stop| in_vain(reason(stop)))?;
+    let selected = transfer.connection().engine.loading.place_facts().database;
+    loader::database(transfer.connection().engine, selected as u64).map_err(in_vain)?;
+    // The reader of the file reads ahead, and not to the end of the transfer.
+    io::copy(transfer, &mut io::sink())?;
+    match transfer.given_bytes() == bytes {
+        true => Ok(()),
+        false => Err(in_vain("there are bytes behind its end".to_string())),
+    }
+}
+
+/// Has `replace` replace all data by those of the stream of this id at this offset. The append-only file begins anew
+/// with them.
+fn replace(
+    connection: &PrimaryConnection<'_>,
+    id: &str,
+    offset: u64,
+    replace: impl FnOnce() -> Result<(), String>,
+) -> io::Result<()> {
+    let engine = connection.engine;
     let replication = &engine.replication;
-    // No other primary is set meanwhile.
-    let _applying = replication.applying();
-    if !replication.link.is_current(link.number) {
-        return Err(io::Error::other("another master has been set"));
+    let _applying = connection.apply()?;
+    if engine.shutdown.is_under_way() {
+        return Err(io::Error::other("the server ends"));
     }
     let rewrites = &engine.append_only.rewrites;
-    let has_file = engine.append_only.mode() != Mode::Off;
-    if has_file {
-        rewrites.turn(false, true);
-    }
-    engine
-        .log
-        .notice("MASTER <-> REPLICA sync: Loading DB in memory");
+    rewrites.turn(false, true);
     // Sub-replicas have to follow.
     replication.disconnect_replicas();
-    let loaded = replace_data(engine, || {
-        match loader::load_file(engine, file, NONE_EXPIRED) {
-            Ok(_) => Ok(()),
-            Err(Stop::Fault(reason)) => Err(reason),
-            Err(Stop::Shutdown | Stop::InserterEnded) => Err("the server ends".to_string()),
+    let replaced = replace();
+    match &replaced {
+        Ok(()) => {
+            let database = engine.loading.place_facts().database;
+            let place = Place {
+                id: id.to_string(),
+                offset,
+                database,
+            };
+            replication.join_stream(&place);
+            engine.saves.record_loaded(engine.keyspace.changes());
+            rewrites.turn(engine.config.appendonly.get(), false);
         }
-    });
-    if loaded.is_ok() {
-        replication.join_stream(id, offset);
-        engine.saves.record_loaded(engine.keyspace.changes());
-    }
-    if has_file {
-        rewrites.turn(true, false);
+        // There is nothing that a stream could go on from. The append-only file stays as it was.
+        Err(_) if engine.loading.is_incomplete.load(Relaxed) => {
+            replication.backlog.set_active(false)
+        }
+        Err(_) => drop(rewrites.turn(engine.config.appendonly.get(), false)),
     }
     replication.link.figures.note_heard(clock::unix_ms());
-    loaded.map_err(in_vain)
+    replaced.map_err(in_vain)
 }
 
 /// Keys that have expired are kept: the primary tells when they are gone.
 const NONE_EXPIRED: i64 = i64::MIN;
 
-/// The snapshot has come, and cannot be used.
-fn in_vain(reason: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, reason)
+fn reason(stop: Stop) -> String {
+    match stop {
+        Stop::Fault(reason) => reason,
+        Stop::Shutdown => "the server ends".to_string(),
+        Stop::InserterEnded => "a thread that inserts keys has ended".to_string(),
+    }
 }
 
-fn bad(header: &str) -> io::Error {
-    io::Error::other(format!(
-        "Bad protocol from MASTER, the first byte is not '$' (we received '{header}'), are you sure the host and port \
-         are right?"
-    ))
+/// The snapshot has come, and cannot be used.
+fn in_vain(reason: String) -> io::Error {
+    let line = format!("Failed trying to load the MASTER synchronization DB: {reason}");
+    io::Error::new(io::ErrorKind::InvalidData, line)
 }

@@ -84,22 +84,31 @@ impl Sender {
         };
         self.replica.set_stage(Stage::Online);
         super::keeper::count_good(&self.engine);
-        self.replica.note_sent(reader.offset());
+        self.note_sent(&reader);
         self.send_stream(&reader)
+    }
+
+    fn note_sent(&self, reader: &BacklogReader) {
+        if let Some(offset) = reader.offset() {
+            self.replica.note_sent(offset);
+        }
     }
 
     fn send_stream(&self, reader: &BacklogReader) -> io::Result<()> {
         let client = &self.replica.client;
         let mut piece = Vec::new();
         while !client.is_disconnected() {
-            if self.replica.awaits_ack.load(Relaxed) {
-                reader.wait(LOOK_PERIOD);
+            let awaits_ack = || self.replica.awaits_ack.load(Relaxed);
+            if awaits_ack() {
+                reader.wait_while(LOOK_PERIOD, || awaits_ack() && !client.is_disconnected());
                 continue;
             }
-            reader.read(LOOK_PERIOD, &mut piece);
+            if !reader.read(LOOK_PERIOD, &mut piece) {
+                return Err(io::Error::other("the stream has ended"));
+            }
             if !piece.is_empty() {
                 self.send_piece(&piece)?;
-                self.replica.note_sent(reader.offset());
+                self.note_sent(reader);
                 self.engine.progress.look();
             }
         }

@@ -12,6 +12,7 @@ use crate::keyspace::listeners::Recorder;
 use crate::server::dump::{self, Form, Image};
 use crate::server::socket::{Socket, WithPatience};
 use crate::state::Server;
+use crate::state::replication::Place;
 use crate::state::replication::backlog::BacklogReader;
 use crate::state::replication::replicas::{Replica, Stage};
 use crate::state::transfers::{
@@ -72,8 +73,9 @@ pub fn send_to_replica(
             None => sign_of_life(output)?,
         }
     };
-    let reader = start.reader.another();
-    let offset = reader.offset();
+    // The stream may have ended since.
+    let reader = start.reader.another().ok_or_else(failed)?;
+    let offset = reader.offset().ok_or_else(failed)?;
     replica.note_sent(offset);
     replica.set_stage(Stage::Snapshot);
     if manner.knows_psync {
@@ -222,33 +224,39 @@ fn take_with_stream<'a>(engine: &'a Engine, writer: &Membership) -> io::Result<I
         writer.round.clients()
     ));
     let feed = replication.feed().ok_or_else(failed)?.clone();
-    let applying = replication.applying();
-    if replication.is_replica() {
-        // The stream is that of the primary.
-        let stream = StreamStart {
-            reader: replication.backlog.read_from_end(),
-            id: replication.identity().id,
-        };
-        let image = Image::take(engine, |_, _| {});
-        writer.round.set_stream(stream);
-        return Ok(image);
-    }
-    drop(applying);
+    // The role does not change meanwhile, and a replica carries out no command.
+    let _applying = replication.applying();
     let mut image = None;
-    let reader = feed.divide(&mut |divide| {
-        image = Some(Image::take(engine, |keyspace, end| {
-            replication.begin_stream();
-            let listeners = &keyspace.listeners;
-            listeners.set_recorded(Recorder::Replication, true);
-            divide(end);
-        }));
-    });
-    let stream = StreamStart {
-        reader: reader.map_err(io::Error::other)?,
-        id: replication.identity().id,
+    let (reader, database) = match replication.is_replica() {
+        // The stream is that of the primary.
+        true => {
+            image = Some(Image::take(engine, |_, _| {}));
+            let database = replication.selected.load(Relaxed);
+            (replication.backlog.read_from_end(), database)
+        }
+        // The stream begins with a SELECT.
+        false => {
+            let reader = feed.divide(&mut |divide| {
+                image = Some(Image::take(engine, |keyspace, end| {
+                    replication.begin_stream();
+                    let listeners = &keyspace.listeners;
+                    listeners.set_recorded(Recorder::Replication, true);
+                    divide(end);
+                }));
+            });
+            (reader.map_err(io::Error::other)?, 0)
+        }
     };
-    writer.round.set_stream(stream);
-    image.ok_or_else(failed)
+    let id = replication.identity().id;
+    let place = Place {
+        id: id.clone(),
+        offset: reader.offset().ok_or_else(failed)?,
+        database,
+    };
+    writer.round.set_stream(StreamStart { reader, id });
+    image
+        .map(|image| image.with_place(place))
+        .ok_or_else(failed)
 }
 
 fn send_blocks(output: &mut impl Write, member: &mut Membership) -> io::Result<()> {

@@ -1,9 +1,9 @@
 //! The change log: the effects of all commands in one order, for the append-only file and for replicas.
 //!
 //! A thread that has changed keys appends what is to be replayed while it still holds the locks of its command. One
-//! lock for all of them would make all writers wait for each other. So there are many lanes, of which a thread has one,
-//! and the order is made afterwards: each block gets a number from a common counter, and the reader puts the blocks of
-//! all lanes together by their numbers.
+//! lock for all of them would make all writers wait for each other. So there are many lanes, over which the threads are
+//! spread, and the order is made afterwards: each block gets a number from a common counter, and the reader puts the
+//! blocks of all lanes together by their numbers.
 //!
 //! ```text
 //! thread 1   lane 1   │ 0 SET a │ 3 MULTI … EXEC │
@@ -12,14 +12,15 @@
 //! ```
 //!
 //! # Invariants
-//! 1. A number is drawn while the locks of its command are held. So the blocks of commands that meet in a shard are in
-//!    the order in which they ran.
-//! 2. A number is drawn, and its block appended, under the lock of one lane. So the numbers of a lane ascend, and a
-//!    number that was drawn before the reader has begun to look is there when it has looked into all lanes, or comes
-//!    with its next look.
+//! 1. A command that changes keys draws its number while it holds the locks of its shards. So the blocks of commands
+//!    that meet in a shard are in the order in which they ran. Two kinds of blocks belong to no shard: what PUBLISH
+//!    sends to replicas, which concerns no data, and changes of function libraries. An image may have a library whose
+//!    block comes behind it: so these blocks say REPLACE.
+//! 2. A thread draws its number and appends its block under the lock of one lane. So the numbers of a lane ascend, and
+//!    when the reader has locked each lane once, it has every block whose number was drawn before it began.
 //! 3. A transaction or script is one block.
-//! 4. Blocks with numbers in a row that need nothing between them are one run: the reader copies them at once. No run
-//!    goes over a place where the log was [divided](Journal::divide).
+//! 4. Blocks with consecutive numbers in one lane, of the same database and without MULTI, are one run: the reader
+//!    copies them at once. No run goes over a place where the log was [divided](Journal::divide).
 //!
 //! # Back-pressure
 //! The log is [held](ChangeLog::hold) when a lane is full, or when its reader says that the disk is too slow. Then
@@ -44,7 +45,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering::
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// More than threads that run at the same time.
+/// More than there are processors. A lane serves several threads if there are more of them.
 const LANES: usize = 64;
 /// A lane with more unread bytes is full.
 const FULL_BYTES: usize = 4 * 1024 * 1024;
@@ -67,6 +68,11 @@ thread_local! {
 /// The number after that of the last block that the calling thread has appended since it last forgot it; 0 for none.
 pub fn last_of_thread() -> u64 {
     LAST.get()
+}
+
+/// The client that the calling thread works for was served by another thread: its block lies before this number.
+pub fn set_last_of_thread(number: u64) {
+    LAST.set(number);
 }
 
 /// The calling thread works for another client from now on, which has written nothing.
@@ -118,7 +124,7 @@ struct Blocks {
     is_divided: bool,
 }
 
-/// What is known of a run: of blocks with numbers in a row that need nothing between them.
+/// What is known of a run: of blocks with consecutive numbers, of the same database and without MULTI.
 #[derive(Clone, Copy, Debug)]
 struct Head {
     /// The number of the first block.

@@ -36,7 +36,7 @@ struct Taken {
     bytes_read: usize,
 }
 
-/// Blocks with numbers in a row that need nothing between them.
+/// Blocks with consecutive numbers, of the same database and without MULTI.
 #[derive(Debug)]
 pub struct Run<'a> {
     head: Head,

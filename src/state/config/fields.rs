@@ -29,6 +29,7 @@ pub struct Fields {
     /// Seconds; 0 for never.
     pub repl_backlog_ttl: Number,
     pub repl_diskless_sync: Flag,
+    pub repl_diskless_load: Number,
     /// Seconds.
     pub repl_diskless_sync_delay: Number,
     /// 0 for any number.

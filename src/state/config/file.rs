@@ -295,7 +295,6 @@ mod tests {
         for line in [
             "loadmodule /x.so a",
             "tls-port 6380",
-            "repl-diskless-load swapdb",
             "cluster-enabled yes",
             "daemonize yes",
         ] {

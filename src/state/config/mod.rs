@@ -33,6 +33,7 @@ pub use special::OutputBufferLimit;
 
 use crate::keyspace::evict::{Order, Policy};
 use crate::state::append_only::FsyncPolicy;
+use crate::state::replication::link::DisklessLoad;
 use crate::types::limits::{CompactLimits, Limits, SetLimits};
 use crate::types::list::BlockLimit;
 use crate::types::stream::BlockLimits;
@@ -443,6 +444,16 @@ impl Config {
     /// When changes reach the disk: `appendfsync`.
     pub fn fsync_policy(&self) -> FsyncPolicy {
         FsyncPolicy::from_directive(self.appendfsync.get())
+    }
+
+    /// Sets `repl-backlog-size` to what is kept: CONFIG GET shows that, as in Redis.
+    pub fn set_backlog_size(&self, bytes: u64) {
+        self.repl_backlog_size.set(bytes as i64);
+    }
+
+    /// Where a replica loads a snapshot: `repl-diskless-load`.
+    pub fn diskless_load(&self) -> DisklessLoad {
+        DisklessLoad::from_directive(self.repl_diskless_load.get())
     }
 
     /// Which keys go when memory is short: `maxmemory-policy`; `None` if none do.

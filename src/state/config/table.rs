@@ -252,7 +252,6 @@ mod tests {
             "cluster-enabled",
             "daemonize",
             "oom-score-adj",
-            "repl-diskless-load",
             "server_cpulist",
             "socket-mark-id",
             "syslog-enabled",

@@ -13,8 +13,13 @@
 //! a slow replica lacks is in memory once, however many replicas lack it, and `client-output-buffer-limit` ends it.
 //!
 //! # Thread safety
-//! One thread appends at a time, that which reads the change log. Each replica has a [`BacklogReader`], with which its
-//! thread waits and reads. The mutex is a leaf, held while at most some 64 KiB are copied.
+//! One thread appends at a time: that which reads the change log, or that of the link to the primary. Each replica has
+//! a [`BacklogReader`], with which its thread waits and reads. The mutex is a leaf, held while bytes are copied: a
+//! piece of the stream by a reader, all that has come by the thread that appends.
+//!
+//! # Invariants
+//! 1. The place of a reader lies between `start` and `end`. If another stream is continued, or none, readers have no
+//!    place any more, and their replicas are disconnected.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
@@ -48,7 +53,7 @@ struct Stream {
     end: u64,
     /// `repl-backlog-size`.
     size: u64,
-    /// The offset of the next byte for each reader.
+    /// The offset of the next byte for each reader that has a place.
     readers: BTreeMap<u64, u64>,
     last_reader: u64,
     /// Which offsets belong to which numbers of the change log: the offset behind all blocks before the number.
@@ -95,14 +100,16 @@ impl Backlog {
         let mut stream = self.lock();
         if self.is_active.swap(is_active, Relaxed) != is_active {
             stream.forget();
+            self.changed.notify_all();
         }
     }
 
-    /// Sets `repl-backlog-size`, in bytes. As in Redis it is never less than 16 kB.
-    pub fn set_size(&self, bytes: u64) {
+    /// Sets `repl-backlog-size`, in bytes. As in Redis it is never less than 16 kB. Returns what it is.
+    pub fn set_size(&self, bytes: u64) -> u64 {
         let mut stream = self.lock();
         stream.size = bytes.max(LEAST_BYTES);
         stream.trim();
+        stream.size
     }
 
     /// Appends a part of the stream. Returns how many bytes the slowest reader has not read.
@@ -126,6 +133,7 @@ impl Backlog {
         let mut stream = self.lock();
         stream.end = offset;
         stream.forget();
+        self.changed.notify_all();
     }
 
     /// An offset at which the stream has all blocks before this number; `None` if they are not there yet.
@@ -190,8 +198,8 @@ impl Backlog {
 
 impl BacklogReader {
     /// Waits, at most this long, for bytes that have not been read, and replaces `piece` with the first of them. It
-    /// stays empty if there is nothing, or the readers were woken.
-    pub fn read(&self, longest: Duration, piece: &mut Vec<u8>) {
+    /// stays empty if there is nothing, or the readers were woken. `false`: the stream has ended.
+    pub fn read(&self, longest: Duration, piece: &mut Vec<u8>) -> bool {
         piece.clear();
         let mut stream = self.backlog.lock();
         if stream.readers.get(&self.id) == Some(&stream.end) {
@@ -199,7 +207,7 @@ impl BacklogReader {
             stream = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         let Some(mut at) = stream.readers.get(&self.id).copied() else {
-            return;
+            return false;
         };
         while piece.len() < PIECE_BYTES && at < stream.end {
             let part = stream.bytes_from(at);
@@ -209,26 +217,26 @@ impl BacklogReader {
         }
         stream.readers.insert(self.id, at);
         stream.trim();
+        true
     }
 
-    /// Waits, at most this long, until the readers are woken or something was appended.
-    pub fn wait(&self, longest: Duration) {
+    /// Waits, at most this long, while this is so; looks again when the readers are woken.
+    pub fn wait_while(&self, longest: Duration, is_so: impl Fn() -> bool) {
         let stream = self.backlog.lock();
-        drop(self.backlog.changed.wait_timeout(stream, longest));
+        let changed = &self.backlog.changed;
+        drop(changed.wait_timeout_while(stream, longest, |_| is_so()));
     }
 
-    /// The offset of the next byte.
-    pub fn offset(&self) -> u64 {
-        let stream = self.backlog.lock();
-        stream.readers.get(&self.id).copied().unwrap_or(stream.end)
+    /// The offset of the next byte; `None` if the stream has ended.
+    pub fn offset(&self) -> Option<u64> {
+        self.backlog.lock().readers.get(&self.id).copied()
     }
 
-    /// Another reader at the same place.
-    pub fn another(&self) -> BacklogReader {
+    /// Another reader at the same place; `None` if the stream has ended.
+    pub fn another(&self) -> Option<BacklogReader> {
         let mut stream = self.backlog.lock();
-        let offset = stream.readers.get(&self.id).copied();
-        let offset = offset.unwrap_or(stream.end);
-        self.backlog.add_reader(&mut stream, offset)
+        let offset = stream.readers.get(&self.id).copied()?;
+        Some(self.backlog.add_reader(&mut stream, offset))
     }
 }
 
@@ -281,10 +289,11 @@ impl Stream {
         }
     }
 
-    /// Forgets everything: no reader is behind.
+    /// Forgets everything.
     fn forget(&mut self) {
         self.blocks.clear();
         self.marks.clear();
+        self.readers.clear();
         self.start = self.end;
     }
 
@@ -312,7 +321,7 @@ mod tests {
     fn read(reader: &BacklogReader) -> Vec<u8> {
         let (mut all, mut piece) = (Vec::new(), Vec::new());
         loop {
-            reader.read(AT_ONCE, &mut piece);
+            assert!(reader.read(AT_ONCE, &mut piece));
             if piece.is_empty() {
                 return all;
             }
@@ -332,7 +341,7 @@ mod tests {
         backlog.append(&bytes(0..100_000));
         let second = backlog.read_from_end();
         backlog.append(&bytes(100_000..200_000));
-        assert_eq!((first.offset(), second.offset()), (0, 100_000));
+        assert_eq!((first.offset(), second.offset()), (Some(0), Some(100_000)));
         assert!(read(&first) == bytes(0..200_000));
         assert!(read(&second) == bytes(100_000..200_000));
         assert_eq!(read(&second), b"");
@@ -379,7 +388,10 @@ mod tests {
     fn another_stream_is_continued_at_its_offset() {
         let backlog = active(1000);
         backlog.append(b"0123456789");
+        let behind = backlog.read_from(3).unwrap();
         backlog.continue_at(5000);
+        assert!(!behind.read(AT_ONCE, &mut Vec::new()));
+        assert!(behind.offset().is_none() && behind.another().is_none());
         assert!(backlog.read_from(10).is_none());
         let reader = backlog.read_from(5000).unwrap();
         backlog.append(b"ab");

@@ -1,8 +1,12 @@
 //! The state of FAILOVER: this primary hands its role over to one of its replicas.
 //!
 //! ```text
-//! NoFailover ── WaitsForSync ── InProgress ── NoFailover
-//!                (clients that write wait until the role is handed over, or not)
+//!               FAILOVER                a replica has everything            it is the primary
+//! NoFailover ─────────────▶ WaitsForSync ─────────────────────▶ InProgress ───────────────────▶ NoFailover
+//!      ▲                         │ ABORT, or time is up             │ ABORT, or it refuses
+//!      └─────────────────────────┴──────────────────────────────────┘
+//!
+//! Clients that write wait in the two stages in the middle.
 //! ```
 //!
 //! # Thread safety
@@ -19,7 +23,7 @@ pub struct Plan {
     pub target: Option<Address>,
     /// How long the replica may take to have everything.
     pub timeout: Option<Duration>,
-    /// Whether it gets the role then although it has not.
+    /// FORCE: the role is handed over when the time is up, whatever the replica has.
     pub is_forced: bool,
 }
 

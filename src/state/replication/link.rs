@@ -1,10 +1,12 @@
 //! The link of a replica to its primary, as all threads see it: which primary it is to be, and how far the link is.
 //!
 //! ```text
-//! Connect ── Connecting ── Handshake ── Transfer ── Connected
-//!    ▲                        └─────── (what it lacks) ─┘ │
-//!    └──────────── after any failure, a second later ─────┘
+//! Connect ──▶ Connecting ──▶ Handshake ──▶ Transfer ──▶ Connected
+//!                                │   a snapshot           ▲
+//!                                └────────────────────────┘ what it lacks is in the primary's backlog
 //! ```
+//!
+//! Every stage falls back to Connect: a second after a failure, and at once when any thread sets another primary.
 //!
 //! # Thread safety
 //! Any thread may ask, or set another primary. The link's own thread looks at the number of its target before each step
@@ -23,7 +25,7 @@ pub struct Link {
     target: Mutex<Target>,
     changed: Condvar,
     stage: AtomicU8,
-    /// Whether the primary is a replica still, which is to take the role over.
+    /// Whether PSYNC says FAILOVER.
     is_handing_over: AtomicBool,
     /// What INFO says.
     pub figures: Figures,
@@ -33,6 +35,8 @@ pub struct Link {
 #[derive(Debug, Default)]
 struct Target {
     address: Option<Address>,
+    /// Whether the link waits for the change of the role to be over.
+    is_held: bool,
     /// Counts up with each change.
     number: u64,
     /// The connection, so that it can be cut.
@@ -78,6 +82,28 @@ pub enum Stage {
     Transfer,
     /// The stream is received.
     Connected,
+}
+
+/// Where a replica loads a snapshot: `repl-diskless-load`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisklessLoad {
+    /// From a file, when that has arrived as a whole and the old data have been dropped.
+    Disabled,
+    /// From the connection, if there are no data.
+    OnEmptyDb,
+    /// From the connection, beside the old data. They are dropped when the new ones are whole.
+    SwapDb,
+}
+
+impl DisklessLoad {
+    /// The value of the directive.
+    pub(in crate::state) fn from_directive(number: i64) -> DisklessLoad {
+        match number {
+            0 => DisklessLoad::Disabled,
+            1 => DisklessLoad::OnEmptyDb,
+            _ => DisklessLoad::SwapDb,
+        }
+    }
 }
 
 /// The figures of the link.
@@ -129,27 +155,52 @@ impl Figures {
 }
 
 impl Link {
-    /// The primary, if the server is a replica.
+    /// The primary. There is one as long as the server is a replica, and for a moment more.
     pub fn primary(&self) -> Option<Address> {
         self.lock().address.clone()
     }
 
-    /// Sets another primary, or none, and cuts the connection to the present one.
-    pub fn set_primary(&self, address: Option<Address>) {
+    /// Cuts the connection, because the role is about to change, and names the next primary, if there is one. The link
+    /// connects to it when it is let [go](Self::go_on).
+    pub fn hold(&self, next: Option<Address>) {
+        self.begin_anew(|target| {
+            target.is_held = true;
+            if next.is_some() {
+                target.address = next;
+            }
+        });
+    }
+
+    /// The role has changed: the link connects to the primary that was named.
+    pub fn go_on(&self) {
+        self.begin_anew(|target| target.is_held = false);
+    }
+
+    /// The role has changed: there is no primary.
+    pub fn end(&self) {
+        self.begin_anew(|target| {
+            *target = Target {
+                number: target.number,
+                ..Target::default()
+            }
+        });
+    }
+
+    fn begin_anew(&self, change: impl FnOnce(&mut Target)) {
         let mut target = self.lock();
-        target.address = address;
-        target.number += 1;
         target.cut();
+        target.number += 1;
+        change(&mut target);
         self.stage.store(Stage::Connect as u8, Relaxed);
         self.changed.notify_all();
     }
 
-    /// Notes whether the primary is a replica still, which is to take the role over.
+    /// Sets whether PSYNC says FAILOVER: the primary is a replica still, which is to take the role over.
     pub fn set_handing_over(&self, is_handing_over: bool) {
         self.is_handing_over.store(is_handing_over, Relaxed);
     }
 
-    /// Whether the primary is a replica still, which is to take the role over.
+    /// Whether PSYNC says FAILOVER.
     pub fn is_handing_over(&self) -> bool {
         self.is_handing_over.load(Relaxed)
     }
@@ -163,7 +214,9 @@ impl Link {
     pub fn wait_for_primary(&self) -> (u64, Address) {
         let mut target = self.lock();
         loop {
-            if let Some(address) = &target.address {
+            if let Some(address) = &target.address
+                && !target.is_held
+            {
                 return (target.number, address.clone());
             }
             let waited = self.changed.wait(target);

@@ -6,6 +6,7 @@
 //! | [`replicas`] | the replicas of this server |
 //! | [`failover`] | whether this primary hands its role over |
 //! | [`link`] | the link to the primary, if this server is a replica itself |
+//! | [`local_deadlines`] | keys that a writable replica removes itself |
 //! | here | the replication ids, and how the stream is fed |
 //!
 //! A *stream* is the effects of all commands since the beginning, as bytes, and between them what the servers say to
@@ -15,13 +16,29 @@
 //! second one, up to the offset at which the new one began. See
 //! [Redis replication](https://redis.io/docs/latest/operate/oss_and_stack/management/replication/).
 //!
+//! # Who feeds the stream
+//! The changes between these states are made with all keys locked, but for the first and the last, where no stream
+//! grows:
+//!
+//! ```text
+//!                         `is_replica`  backlog active  fed by
+//! primary, no stream yet  no            no              nobody
+//!   │ a replica asks for a snapshot
+//! primary                 no            yes             the change log (it is recorded for replication, and the log
+//!   │ REPLICAOF host port                               feed appends it: `feeds_stream`)
+//! replica, not connected  yes           yes or no       nobody
+//!   │ +CONTINUE, or a snapshot is loaded
+//! replica                 yes           yes             the link, with the stream of its primary
+//!   │ REPLICAOF NO ONE: a primary
+//! ```
+//!
 //! # Thread safety
-//! Any thread may ask. The mutexes are leaves, but for three that are taken before the others, and in this order:
-//! `changing_role`, `applying`, then the locks of shards, `beginning`.
+//! Any thread may ask. For the order of the locks see [`state`](super).
 
 pub mod backlog;
 pub mod failover;
 pub mod link;
+pub mod local_deadlines;
 pub mod replicas;
 
 use super::transfers::Transfers;
@@ -29,13 +46,28 @@ use crate::util::random::hex_digits;
 use backlog::{Backlog, BacklogReader};
 use failover::{Failover, Plan};
 use link::{Address, Link};
+use local_deadlines::LocalDeadlines;
 use replicas::Replicas;
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst,
+};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+
+/// A primary asks its replicas by this command to acknowledge what they have carried out.
+pub const GETACK: [&[u8]; 3] = [b"REPLCONF", b"GETACK", b"*"];
 
 /// Digits of a replication id.
 pub const ID_DIGITS: usize = 40;
+
+/// The greatest offset at which a stream of another server is continued: it grows, and offsets are shown as signed
+/// numbers.
+pub const MOST_OFFSET: u64 = i64::MAX as u64 / 2;
+
+/// Whether a text is a replication id.
+pub fn is_id(text: &str) -> bool {
+    text.len() == ID_DIGITS && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
+}
 
 /// Replication.
 #[derive(Debug)]
@@ -46,9 +78,12 @@ pub struct Replication {
     pub replicas: Arc<Replicas>,
     /// The link to the primary, on a replica.
     pub link: Link,
+    /// The keys that clients of this server, a writable replica, have given a deadline.
+    pub local_deadlines: LocalDeadlines,
     /// FAILOVER.
     pub failover: Failover,
     is_replica: AtomicBool,
+    demotions: AtomicU64,
     /// The database that is selected at the end of the stream, on a replica. It outlives the connection: what is sent
     /// after a cut goes on where the stream was.
     pub selected: AtomicUsize,
@@ -125,8 +160,10 @@ impl Default for Replication {
             backlog: Arc::default(),
             replicas: Arc::default(),
             link: Link::default(),
+            local_deadlines: LocalDeadlines::default(),
             failover: Failover::default(),
             is_replica: AtomicBool::new(false),
+            demotions: AtomicU64::new(0),
             selected: AtomicUsize::new(0),
             is_following: AtomicBool::new(false),
             changing_role: Mutex::default(),
@@ -215,7 +252,8 @@ impl Replication {
         }
     }
 
-    /// The data have become others than the stream tells: it ends, and `ended` is called. Replicas get everything anew.
+    /// The data were replaced without effects in the stream (DEBUG LOADAOF): it ends, and `ended` is called. Replicas
+    /// get everything anew.
     pub fn abandon_stream(&self, ended: impl FnOnce()) {
         let beginning = self.beginning();
         self.backlog.set_active(false);
@@ -233,11 +271,22 @@ impl Replication {
     /// Notes whether the server is a replica. Called with all keys locked.
     pub fn set_replica(&self, is_replica: bool) {
         self.is_replica.store(is_replica, Relaxed);
+        self.demotions.fetch_add(is_replica.into(), SeqCst);
     }
 
-    /// Whether the caller has to start the thread of the link.
-    pub fn begin_following(&self) -> bool {
-        !self.is_following.swap(true, Relaxed)
+    /// How often the server has become a replica.
+    pub fn demotions(&self) -> u64 {
+        self.demotions.load(SeqCst)
+    }
+
+    /// The primary, if the server is a replica.
+    pub fn primary(&self) -> Option<Address> {
+        self.link.primary().filter(|_| self.is_replica())
+    }
+
+    /// Notes whether the thread of the link runs. Returns whether that is news.
+    pub fn set_following(&self, is_following: bool) -> bool {
+        self.is_following.swap(is_following, Relaxed) != is_following
     }
 
     /// Holds off others that would change the role.
@@ -258,14 +307,20 @@ impl Replication {
         self.lock_identity().shift(hex_digits(ID_DIGITS), end);
     }
 
-    /// The stream goes on under this id: the primary was promoted, or has followed another.
+    /// The stream gets a new id and no second one: DEBUG CHANGE-REPL-ID.
+    pub fn change_identity(&self) {
+        *self.lock_identity() = Identity::new();
+    }
+
+    /// The stream goes on under this id: the primary was promoted, or has followed another. For the link's thread,
+    /// under [`applying`](Self::applying).
     pub fn rename_stream(&self, id: &str) {
         let end = self.backlog.end();
         let mut identity = self.lock_identity();
         if identity.id != id {
             identity.shift(id.to_string(), end);
             drop(identity);
-            // They come back at once, and hear the id.
+            // They connect again at once, and learn the id from `+CONTINUE`.
             self.disconnect_replicas();
         }
     }
@@ -299,25 +354,25 @@ impl Replication {
         (taken, Some(place))
     }
 
-    /// The data of a dump have been loaded. A replica goes on from there; a primary begins another stream, of which
-    /// replicas that have no more than that get what follows.
+    /// The data of a dump have been loaded. A replica continues the stream of the dump. A primary begins a stream with
+    /// a new id; replicas whose offset is not beyond the dump's continue with it.
     pub fn resume(&self, place: &Place, is_replica: bool) {
-        self.join_stream(&place.id, place.offset);
-        self.selected.store(place.database, Relaxed);
+        self.join_stream(place);
         if !is_replica {
             self.shift_identity();
         }
     }
 
-    /// Has the stream of this id from this offset on.
-    pub fn join_stream(&self, id: &str, offset: u64) {
+    /// Has a stream from this place on.
+    pub fn join_stream(&self, place: &Place) {
         *self.lock_identity() = Identity {
-            id: id.to_string(),
+            id: place.id.clone(),
             ..Identity::new()
         };
-        self.selected.store(0, Relaxed);
+        self.selected.store(place.database, Relaxed);
+        self.local_deadlines.forget_all();
         self.backlog.set_active(true);
-        self.backlog.continue_at(offset);
+        self.backlog.continue_at(place.offset);
     }
 
     /// Disconnects the replicas of this server.

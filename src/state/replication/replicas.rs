@@ -156,9 +156,11 @@ impl Replica {
         match self.address.is_empty() {
             true => {
                 let address = &self.client.address;
-                address
+                let host = address
                     .rsplit_once(':')
-                    .map_or(&**address, |(host, _)| host)
+                    .map_or(&**address, |(host, _)| host);
+                // IPv6: `[::1]:6380`.
+                host.trim_start_matches('[').trim_end_matches(']')
             }
             false => &self.address,
         }
@@ -194,9 +196,9 @@ impl Replicas {
         self.lock().iter().filter(has_acked).count()
     }
 
-    /// Whether the stream up to this offset has been sent to all replicas that take it. Without that, a write that one
-    /// replica has acknowledged could be lost with the primary, although the system chooses another replica a moment
-    /// later: as in Redis, it is on its way to all.
+    /// Whether the stream up to this offset has been sent to all replicas that take it. WAIT asks for it: if the
+    /// primary fails then, the write is also on its way to the replicas that have not acknowledged it, as it is in
+    /// Redis. So it is not lost if one of those is promoted.
     pub fn have_been_sent(&self, offset: u64) -> bool {
         let is_sent = |replica: &Arc<Replica>| {
             replica.stage() != Stage::Online

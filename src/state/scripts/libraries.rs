@@ -194,65 +194,35 @@ impl Libraries {
         self.interpreters.memory_bytes()
     }
 
-    /// Loads a library; returns its name. `host` hears what it logs. `then` is called before another thread can change
-    /// the libraries.
+    /// Makes a library ready to be [added](Self::add). `host` hears what it logs.
     ///
     /// # Errors
     /// The text of the error, without the code ERR.
-    pub fn load(
+    pub fn compile(
         &self,
         text: &[u8],
         replaces: bool,
         host: &mut dyn Host,
-        then: impl FnOnce(),
-    ) -> Result<Vec<u8>, Vec<u8>> {
+    ) -> Result<Library, Vec<u8>> {
         let (name, code_at) = metadata(text)?;
-        let check = |table: &Table| match !replaces && table.libraries.contains_key(&name) {
-            true => Err(quoting("Library '", &name, "' already exists")),
-            false => Ok(()),
+        check_absent(&self.table(), &name, replaces)?;
+        self.run(name, text, code_at, host)
+    }
+
+    /// Makes several libraries ready to be [put](Self::put).
+    ///
+    /// # Errors
+    /// The text of the error, without the code ERR.
+    pub fn compile_all(
+        &self,
+        texts: &[Vec<u8>],
+        host: &mut dyn Host,
+    ) -> Result<Vec<Library>, Vec<u8>> {
+        let compile = |text: &Vec<u8>| {
+            let (name, code_at) = metadata(text)?;
+            self.run(name, text, code_at, host)
         };
-        check(&self.table())?;
-        let library = Arc::new(self.compile(name.clone(), text, code_at, host)?);
-        let _hold = self.hold();
-        let mut table = (*self.table()).clone();
-        check(&table)?;
-        table.add(library.clone())?;
-        self.replace(table);
-        then();
-        Ok(library.name.clone())
-    }
-
-    /// Loads several libraries, or none. `then` is called before any other thread can change the libraries.
-    ///
-    /// # Errors
-    /// The text of the error, without the code ERR.
-    pub fn restore(
-        &self,
-        texts: &[Vec<u8>],
-        restoring: Restoring,
-        host: &mut dyn Host,
-        then: impl FnOnce(),
-    ) -> Result<(), Vec<u8>> {
-        let compiled = self.compile_all(texts, host)?;
-        let hold = self.hold();
-        self.put(&hold, compiled, restoring)?;
-        then();
-        Ok(())
-    }
-
-    /// What [`restore`](Self::restore) does, for a thread that lets no other change the libraries.
-    ///
-    /// # Errors
-    /// The text of the error, without the code ERR.
-    pub fn restore_held(
-        &self,
-        hold: &Hold<'_>,
-        texts: &[Vec<u8>],
-        restoring: Restoring,
-        host: &mut dyn Host,
-    ) -> Result<(), Vec<u8>> {
-        let compiled = self.compile_all(texts, host)?;
-        self.put(hold, compiled, restoring)
+        texts.iter().map(compile).collect()
     }
 
     /// Keeps other threads from changing the libraries until the hold is dropped.
@@ -263,16 +233,23 @@ impl Libraries {
         }
     }
 
-    fn compile_all(&self, texts: &[Vec<u8>], host: &mut dyn Host) -> Result<Vec<Library>, Vec<u8>> {
-        let mut compiled = Vec::new();
-        for text in texts {
-            let (name, code_at) = metadata(text)?;
-            compiled.push(self.compile(name, text, code_at, host)?);
-        }
-        Ok(compiled)
+    /// Adds a library.
+    ///
+    /// # Errors
+    /// The text of the error, without the code ERR.
+    pub fn add(&self, _: &Hold<'_>, library: Library, replaces: bool) -> Result<(), Vec<u8>> {
+        let mut table = (*self.table()).clone();
+        check_absent(&table, &library.name, replaces)?;
+        table.add(Arc::new(library))?;
+        self.replace(table);
+        Ok(())
     }
 
-    fn put(
+    /// Puts several libraries beside those that are there, or in their place; all of them or none.
+    ///
+    /// # Errors
+    /// The text of the error, without the code ERR.
+    pub fn put(
         &self,
         _: &Hold<'_>,
         compiled: Vec<Library>,
@@ -292,25 +269,20 @@ impl Libraries {
         Ok(())
     }
 
-    /// Removes a library; returns whether it was there. `then` is called before any other thread can change the
-    /// libraries.
-    pub fn delete(&self, name: &[u8], then: impl FnOnce()) -> bool {
-        let _hold = self.hold();
+    /// Removes a library; returns whether it was there.
+    pub fn delete(&self, _: &Hold<'_>, name: &[u8]) -> bool {
         let mut table = (*self.table()).clone();
         let Some(library) = table.libraries.get(name).cloned() else {
             return false;
         };
         table.remove(&library);
         self.replace(table);
-        then();
         true
     }
 
-    /// Removes all libraries. `then` is called before any other thread can change the libraries.
-    pub fn flush(&self, then: impl FnOnce()) {
-        let _hold = self.hold();
+    /// Removes all libraries.
+    pub fn flush(&self, _: &Hold<'_>) {
         self.replace(Table::default());
-        then();
         self.interpreters.renew();
     }
 
@@ -336,7 +308,7 @@ impl Libraries {
     }
 
     /// Runs the code of a library once, to see which functions it registers.
-    fn compile(
+    fn run(
         &self,
         name: Vec<u8>,
         text: &[u8],
@@ -372,6 +344,13 @@ impl Libraries {
 
     fn replace(&self, table: Table) {
         *self.table.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
+    }
+}
+
+fn check_absent(table: &Table, name: &[u8], replaces: bool) -> Result<(), Vec<u8>> {
+    match !replaces && table.libraries.contains_key(name) {
+        true => Err(quoting("Library '", name, "' already exists")),
+        false => Ok(()),
     }
 }
 

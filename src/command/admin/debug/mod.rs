@@ -71,13 +71,17 @@ fn unknown(call: &mut Call) -> CommandResult {
     Err(CommandError::misused_subcommand("DEBUG", typed))
 }
 
-/// There is no replication, so there is nothing to change.
+/// The replication stream gets a new id and no second one: a replica that connects again gets everything anew.
 ///
 /// ```text
 /// > DEBUG CHANGE-REPL-ID
 /// OK
 /// ```
 fn change_repl_id(call: &mut Call) -> CommandResult {
+    call.server
+        .log
+        .notice("Changing replication IDs after receiving change-repl-id");
+    call.server.replication.change_identity();
     call.reply.ok();
     Ok(())
 }

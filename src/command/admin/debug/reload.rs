@@ -148,8 +148,8 @@ fn restore(
     restoring: Restoring,
 ) -> Result<(), String> {
     let libraries = &server.scripts.libraries;
-    let restored =
-        libraries.restore_held(hold, texts, restoring, &mut LoadHost::without_limit(server));
+    let compiled = libraries.compile_all(texts, &mut LoadHost::without_limit(server));
+    let restored = compiled.and_then(|all| libraries.put(hold, all, restoring));
     restored.map_err(|error| not_loaded(&error))
 }
 

@@ -22,7 +22,7 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     );
     let account = call.server.memory_account(&used);
     line!(out, "used_memory_overhead:{}", account.overhead);
-    line!(out, "used_memory_startup:{}", account.startup);
+    line!(out, "used_memory_startup:{}", account.parts.startup);
     line!(out, "used_memory_dataset:{}", account.dataset);
     line!(
         out,
@@ -42,10 +42,15 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "maxmemory_policy:{policy}");
     fragmentation(&used, out);
     line!(out, "mem_not_counted_for_evict:0");
-    line!(out, "mem_replication_backlog:0");
-    line!(out, "mem_total_replication_buffers:0");
-    line!(out, "mem_clients_slaves:0");
-    line!(out, "mem_clients_normal:{}", account.clients);
+    // What replicas lack lies in the backlog, once for all of them.
+    line!(out, "mem_replication_backlog:{}", account.parts.backlog);
+    line!(
+        out,
+        "mem_total_replication_buffers:{}",
+        account.parts.backlog
+    );
+    line!(out, "mem_clients_slaves:{}", account.parts.replicas);
+    line!(out, "mem_clients_normal:{}", account.parts.clients);
     line!(out, "mem_cluster_links:0");
     let append_only = call.server.append_only.buffer_bytes();
     line!(out, "mem_aof_buffer:{append_only}");

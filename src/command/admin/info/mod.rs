@@ -113,6 +113,9 @@ fn server(call: &Call, _: &Survey, out: &mut String) {
         .map(|path| path.display().to_string());
     line!(out, "config_file:{}", config_file.unwrap_or_default());
     line!(out, "io_threads_active:0");
+    if let Some(until_ms) = call.server.shutdown.waits_until_ms() {
+        line!(out, "shutdown_in_milliseconds:{}", until_ms - call.now_ms);
+    }
     listeners(server, out);
 }
 

@@ -24,7 +24,7 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     };
     let loading = &server.loading;
     line!(out, "loading:{}", u8::from(loading.is_under_way()));
-    line!(out, "async_loading:0");
+    line!(out, "async_loading:{}", u8::from(loading.is_beside()));
     // A snapshot is not made by fork, so nothing is copied page by page.
     line!(out, "current_cow_peak:0");
     line!(out, "current_cow_size:0");
@@ -64,7 +64,7 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     line!(out, "module_fork_in_progress:0");
     line!(out, "module_fork_last_cow_size:0");
     append_only_files(server, out);
-    if loading.is_under_way() {
+    if loading.is_under_way() || loading.is_beside() {
         loading_now(loading, out);
     }
 }

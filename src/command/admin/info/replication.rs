@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering::Relaxed;
 pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
     let (config, replication) = (&call.server.config, &call.server.replication);
     let replicas = replication.replicas.all();
-    match replication.link.primary() {
+    match replication.primary() {
         None => line!(out, "role:master"),
         Some(primary) => write_link(call, &primary, out),
     }

@@ -9,7 +9,7 @@ use crate::command::spec::*;
 use crate::lua::flags::ScriptFlags;
 use crate::lua::interpreter::Kind;
 use crate::state::Server;
-use crate::state::scripts::libraries::{Library, Restoring};
+use crate::state::scripts::libraries::{Hold, Library, Restoring};
 use crate::util::{glob, number};
 
 #[rustfmt::skip]
@@ -124,11 +124,35 @@ fn load(call: &mut Call) -> CommandResult {
     }
     let replaces = text > 2;
     let libraries = &call.server.scripts.libraries;
-    let mut host = LoadHost::new(call.server);
     let code = call.argument(text);
-    let note = || note(call.server, &[b"FUNCTION", b"LOAD", b"REPLACE", code]);
-    let name = libraries.load(code, replaces, &mut host, note);
-    call.reply.bulk(&name.map_err(library::error)?);
+    let compiled = libraries.compile(code, replaces, &mut LoadHost::new(call.server));
+    let compiled = compiled.map_err(library::error)?;
+    let name = compiled.name.clone();
+    change(call, |hold| {
+        let added = libraries.add(hold, compiled, replaces);
+        added.map_err(library::error)?;
+        Ok(vec![b"FUNCTION", b"LOAD", b"REPLACE", code])
+    })?;
+    call.reply.bulk(&name);
+    Ok(())
+}
+
+/// Changes the libraries, while no other thread does and the role of the server stays as it is. `change` gives the
+/// effect that is noted for the journal.
+///
+/// A snapshot may have libraries that came after its moment, and the journal tells of them again. So what is noted does
+/// not depend on what was there: it says REPLACE, even if nothing was replaced.
+fn change<'a>(
+    call: &Call<'a>,
+    change: impl FnOnce(&Hold<'_>) -> Result<Vec<&'a [u8]>, CommandError>,
+) -> CommandResult {
+    let hold = call.server.scripts.libraries.hold();
+    if call.is_refused_by_replica() {
+        return Err(CommandError::ReadOnlyReplica);
+    }
+    let effect = change(&hold)?;
+    call.server.keyspace.listeners.record(0, &effect);
+    drop(hold);
     call.server.keyspace.count_change();
     Ok(())
 }
@@ -143,11 +167,11 @@ fn load(call: &mut Call) -> CommandResult {
 /// ```
 fn delete(call: &mut Call) -> CommandResult {
     let name = call.argument(2);
-    let note = || note(call.server, &[b"FUNCTION", b"DELETE", name]);
-    if !call.server.scripts.libraries.delete(name, note) {
-        return Err(CommandError::err("Library not found"));
-    }
-    call.server.keyspace.count_change();
+    let libraries = &call.server.scripts.libraries;
+    change(call, |hold| match libraries.delete(hold, name) {
+        true => Ok(vec![b"FUNCTION", b"DELETE", name]),
+        false => Err(CommandError::err("Library not found")),
+    })?;
     call.reply.ok();
     Ok(())
 }
@@ -165,8 +189,10 @@ fn flush(call: &mut Call) -> CommandResult {
     }
     request::flush_mode(call, "FUNCTION FLUSH only supports SYNC|ASYNC option")?;
     let libraries = &call.server.scripts.libraries;
-    libraries.flush(|| note(call.server, &[b"FUNCTION", b"FLUSH"]));
-    call.server.keyspace.count_change();
+    change(call, |hold| {
+        libraries.flush(hold);
+        Ok(vec![b"FUNCTION", b"FLUSH"])
+    })?;
     call.reply.ok();
     Ok(())
 }
@@ -302,14 +328,6 @@ fn stats(call: &mut Call) -> CommandResult {
     Ok(())
 }
 
-/// Notes for the journal what was done to the libraries. Called while no other thread can change them.
-///
-/// A snapshot may have libraries that came after its moment, and the journal tells of them again. So what is noted does
-/// not depend on what was there: it says REPLACE, even if nothing was replaced.
-fn note(server: &Server, effect: &[&[u8]]) {
-    server.keyspace.listeners.record(0, effect);
-}
-
 /// The libraries as a string, for FUNCTION RESTORE.
 fn dump(call: &mut Call) -> CommandResult {
     let table = call.server.scripts.libraries.table();
@@ -348,16 +366,17 @@ fn restore(call: &mut Call) -> CommandResult {
     let payload = call.argument(2);
     let texts = library::texts(payload)?;
     let libraries = &call.server.scripts.libraries;
-    let mut host = LoadHost::new(call.server);
     let policy: &[u8] = match restoring {
         Restoring::Flush => b"FLUSH",
         Restoring::Append | Restoring::Replace => b"REPLACE",
     };
-    let note = || note(call.server, &[b"FUNCTION", b"RESTORE", payload, policy]);
-    libraries
-        .restore(&texts, restoring, &mut host, note)
-        .map_err(library::error)?;
-    call.server.keyspace.count_change();
+    let compiled = libraries.compile_all(&texts, &mut LoadHost::new(call.server));
+    let compiled = compiled.map_err(library::error)?;
+    change(call, |hold| {
+        let put = libraries.put(hold, compiled, restoring);
+        put.map_err(library::error)?;
+        Ok(vec![b"FUNCTION", b"RESTORE", payload, policy])
+    })?;
     call.reply.ok();
     Ok(())
 }

@@ -59,9 +59,8 @@ pub(super) const TABLE: &[Directive] = &[
         .number(|fields| &fields.repl_diskless_sync_delay),
     integer("repl-diskless-sync-max-replicas", 0, INT_MAX, "0")
         .number(|fields| &fields.repl_diskless_sync_max_replicas),
-    word("repl-diskless-load", REPL_DISKLESS_LOAD, "disabled").refused(
-        "a snapshot is received into a file, and checked, before the old data are dropped",
-    ),
+    word("repl-diskless-load", REPL_DISKLESS_LOAD, "disabled")
+        .number(|fields| &fields.repl_diskless_load),
     word(
         "propagation-error-behavior",
         PROPAGATION_ERROR_BEHAVIOR,
