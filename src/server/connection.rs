@@ -28,8 +28,8 @@ use super::replication::{keeper, sender, snapshot};
 use super::socket::{Socket, WithoutWaiting};
 use crate::command::call::{SyncStart, Then};
 use crate::command::execute::{Engine, Executor, Request};
+use crate::command::session::Session;
 use crate::command::session::transaction::Watched;
-use crate::command::session::{ReplyMode, Session};
 use crate::resp::backlog::Backlog;
 use crate::resp::reply::{Protocol, Reply};
 use crate::resp::request::{RequestLimits, RequestParser};
@@ -146,13 +146,6 @@ impl<'a> Connection<'a> {
                 .statistics
                 .count_input(self.session.client.id, received);
             let goes_on = self.execute_all()?;
-            if self.session.sync.replica.is_some() && !self.reply.is_empty() {
-                // It would go into the stream.
-                self.engine
-                    .log
-                    .warning_of_clients("Replica generated a reply to command, disconnecting it");
-                return Ok(());
-            }
             self.flush()?;
             if !goes_on || self.session.client.closes_after_reply.load(Relaxed) {
                 return self.send_all();
@@ -280,7 +273,6 @@ impl<'a> Connection<'a> {
         };
         let client = &self.session.client;
         client.modes.is_replica.store(true, Relaxed);
-        self.session.reply_mode = ReplyMode::Off;
         self.engine.log.notice_of_clients(format_args!(
             "Replica {} asks for synchronization",
             replica.name()
@@ -471,6 +463,16 @@ impl<'a> Connection<'a> {
     /// With `appendfsync always`, that is done when everything is on the disk that the replies may tell of, perhaps by
     /// another thread.
     fn flush(&mut self) -> io::Result<()> {
+        if let Some(replica) = &self.session.sync.replica
+            && !self.reply.is_empty()
+        {
+            // It would go into the stream.
+            self.engine.log.warning_of_clients(format_args!(
+                "Replica generated a reply to command, disconnecting it: {}",
+                replica.name()
+            ));
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
         if self.delays_replies() && self.defer()? == Departure::Deferred {
             return Ok(());
         }

@@ -10,6 +10,7 @@ mod python;
 mod redis_tool;
 mod server;
 pub mod stage;
+mod valkey;
 mod wait;
 
 pub use client::{Client, number, read_piece, request, strings};
@@ -20,4 +21,5 @@ pub use lanes::kill_in_lanes;
 pub use python::python;
 pub use redis_tool::redis_tool;
 pub use server::{PASSWORD, Server, free_port, our_command, refusal, wait_for_exit};
+pub use valkey::valkey;
 pub use wait::{EndOnDrop, PATIENCE, wait_until};

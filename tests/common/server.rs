@@ -44,8 +44,13 @@ impl Server {
 
     /// A real redis-server in a folder.
     pub fn real(folder: &Folder, options: &[&str]) -> Server {
+        Server::of_program(folder, options, || redis_tool("redis-server"))
+    }
+
+    /// A server of another program, which takes the options of Redis, in a folder.
+    pub fn of_program(folder: &Folder, options: &[&str], program: impl Fn() -> Command) -> Server {
         Server::start(|port| {
-            let mut command = redis_tool("redis-server");
+            let mut command = program();
             command
                 .args(["--port", &port.to_string(), "--save", ""])
                 .args(options);

@@ -1,8 +1,8 @@
 //! Replicas that come back, are too slow, or stay away.
 
-use super::pair::Whose::Ours;
+use super::pair::Whose::{Ours, Real};
 use super::stream::Follower;
-use crate::common::{Folder, wait_until};
+use crate::common::{Client, Folder, wait_until};
 use my_redis_server::resp::decoder::Value;
 
 #[test]
@@ -15,7 +15,7 @@ fn only_what_is_in_the_backlog_is_continued() {
     wait_until("it is in the stream", || {
         client.info_of("replication", "master_repl_offset") != "0"
     });
-    let field = |client: &mut crate::common::Client, name| client.info_of("replication", name);
+    let field = |client: &mut Client, name| client.info_of("replication", name);
     let id = field(&mut client, "master_replid");
     let end: u64 = field(&mut client, "master_repl_offset").parse().unwrap();
     let ask = |id: &str, offset: u64, has_id: bool| {
@@ -121,4 +121,23 @@ fn replicas_get_everything_anew_when_the_data_were_loaded_anew() {
     assert_eq!(client.info_of("replication", "repl_backlog_active"), "0");
     let _follower = Follower::of(&primary);
     assert_ne!(client.info_of("replication", "master_replid"), id);
+}
+
+/// What follows the snapshot is the stream, and nothing else.
+#[test]
+fn a_replica_that_asks_for_a_reply_is_disconnected() {
+    for program in [Ours, Real] {
+        for words in [&["PING"][..], &["SUBSCRIBE", "c"], &["GET", "k"]] {
+            let folder = Folder::new();
+            let primary = program.server(&folder, &[]);
+            let mut client = primary.client();
+            let mut replica = primary.client();
+            replica.ask("REPLCONF capa eof capa psync2");
+            replica.send(&["PSYNC", "?", "-1"]);
+            let field = |client: &mut Client| client.info_of("replication", "connected_slaves");
+            wait_until("it is a replica", || field(&mut client) == "1");
+            replica.send(words);
+            wait_until("it is disconnected", || field(&mut client) == "0");
+        }
+    }
 }

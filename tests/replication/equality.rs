@@ -1,7 +1,7 @@
 //! After random commands of all families, with connections cut meanwhile, a primary and its replicas, ours and real
 //! ones, hold the same data and have one offset.
 
-use super::pair::Whose::{self, Ours, Real};
+use super::pair::Whose::{self, Ours, Real, Valkey};
 use super::pair::{wait_for_link, wait_for_one_offset, wait_for_replicas};
 use crate::common::Folder;
 use crate::effects::facts::{assert_same, facts, facts_of_real, settle};
@@ -107,6 +107,26 @@ fn our_replica_follows_a_real_primary_and_has_a_real_replica() {
         seed: seed(2),
         programs: [Real, Ours, Real],
         options: [&[], &[], PANICS],
+    };
+    chain.check();
+}
+
+#[test]
+fn valkey_follows_ours_and_is_followed() {
+    let chain = Chain {
+        seed: seed(5),
+        programs: [Ours, Valkey, Ours],
+        options: [&[], PANICS, &["--repl-diskless-load", "swapdb"]],
+    };
+    chain.check();
+}
+
+#[test]
+fn ours_follows_valkey() {
+    let chain = Chain {
+        seed: seed(6),
+        programs: [Valkey, Ours, Ours],
+        options: [&[], &[], &[]],
     };
     chain.check();
 }

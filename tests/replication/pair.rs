@@ -1,6 +1,6 @@
 //! Primaries and replicas.
 
-use crate::common::{Client, Folder, Server, wait_until};
+use crate::common::{Client, Folder, Server, valkey, wait_until};
 use my_redis_server::resp::decoder::Value;
 
 const OPTIONS: [&str; 6] = [
@@ -17,6 +17,7 @@ const OPTIONS: [&str; 6] = [
 pub enum Whose {
     Ours,
     Real,
+    Valkey,
 }
 
 impl Whose {
@@ -26,6 +27,7 @@ impl Whose {
         match self {
             Whose::Ours => Server::ours(folder, &[&["--save", ""], &options[..]].concat()),
             Whose::Real => Server::real(folder, &options),
+            Whose::Valkey => Server::of_program(folder, &options, valkey),
         }
     }
 

@@ -3,7 +3,7 @@
 //! The replica's acknowledgements are read by the worker that serves its connection.
 //!
 //! # Invariants
-//! 1. This thread alone writes to the socket: the worker drops whatever the replica's requests would be answered.
+//! 1. This thread alone writes to the socket: the worker disconnects a replica whose request has a reply.
 //! 2. The stream behind a snapshot that ends with a mark waits for the first acknowledgement. A replica finds the mark
 //!    only if it is the last thing that it reads.
 
