@@ -28,9 +28,9 @@ impl Chain {
         let mut clients = Clients::connect(&primary);
         clients.run(COMMANDS, &mut random);
         let witness_folder = Folder::new();
-        // The stream of Redis 7.0 does not tell of all that has changed. So a real replica shows what it means.
-        let mut witness = matches!(self.programs[0], Real).then(|| {
-            let witness = Real.replica(&witness_folder, &primary, &[]);
+        // The streams of other servers do not tell of all that has changed. So a replica of theirs shows what it means.
+        let mut witness = (!matches!(self.programs[0], Ours)).then(|| {
+            let witness = self.programs[0].replica(&witness_folder, &primary, &[]);
             let client = witness.client();
             (witness, client)
         });
