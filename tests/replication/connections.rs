@@ -1,9 +1,11 @@
 //! Replicas that come back, are too slow, or stay away.
 
 use super::pair::Whose::{Ours, Real};
+use super::pair::wait_for_link;
 use super::stream::Follower;
 use crate::common::{Client, Folder, wait_until};
 use my_redis_server::resp::decoder::Value;
+use std::fs;
 
 #[test]
 fn only_what_is_in_the_backlog_is_continued() {
@@ -139,5 +141,60 @@ fn a_replica_that_asks_for_a_reply_is_disconnected() {
             replica.send(words);
             wait_until("it is disconnected", || field(&mut client) == "0");
         }
+    }
+}
+
+#[test]
+fn a_replica_that_does_not_answer_is_disconnected() {
+    let folder = Folder::new();
+    let primary = Ours.server(&folder, &["--repl-timeout", "1"]);
+    let mut client = primary.client();
+    let _silent = Follower::of(&primary);
+    wait_until("it is disconnected", || {
+        client.info_of("replication", "connected_slaves") == "0"
+    });
+    let log = fs::read_to_string(folder.path().join("log")).expect("a log");
+    assert!(
+        log.contains("Disconnecting timedout replica (streaming sync)"),
+        "{log}"
+    );
+}
+
+#[test]
+fn replicas_log_in_and_say_where_they_are() {
+    for (primary, replica) in [(Ours, Ours), (Real, Ours), (Ours, Real)] {
+        let [folder, replica_folder] = [(); 2].map(|()| Folder::new());
+        let primary = primary.server(&folder, &["--requirepass", "secret"]);
+        let mut client = primary.client();
+        client.ask("AUTH secret");
+        client.ask("ACL SETUSER follower on >word +psync +replconf +ping");
+        let announced = [
+            "--replica-announce-ip",
+            "10.0.0.1",
+            "--replica-announce-port",
+            "1234",
+        ];
+        let login = ["--masteruser", "follower", "--masterauth", "wrong"];
+        let options = [&announced[..], &login].concat();
+        let replica = replica.replica(&replica_folder, &primary, &options);
+        let mut of_replica = replica.client();
+        wait_until("it is refused", || {
+            client.ask("ACL LOG").contains("\"follower\"")
+        });
+        let status = of_replica.info_of("replication", "master_link_status");
+        assert_eq!(status, "down");
+        of_replica.ask("CONFIG SET masterauth word");
+        wait_for_link(&mut of_replica);
+        let shown = client.info_of("replication", "slave0");
+        assert!(shown.starts_with("ip=10.0.0.1,port=1234,state="), "{shown}");
+        // The default user has another password.
+        of_replica.ask("CONFIG SET masteruser default");
+        of_replica.ask("CONFIG SET masterauth secret");
+        client.ask("CLIENT KILL TYPE replica");
+        wait_until("it logs in as the default user", || {
+            client
+                .ask("CLIENT LIST TYPE replica")
+                .contains("user=default")
+        });
     }
 }
