@@ -43,6 +43,13 @@ struct Arrival {
     connection: NewConnection,
 }
 
+/// Whether the changes of a new client would be lost. If the server does not stop after all, the client can connect
+/// again. While the server waits for replicas or for a busy script, a client may come to end that.
+fn is_about_to_end(server: &Server) -> bool {
+    let shutdown = &server.shutdown;
+    shutdown.is_under_way() && shutdown.waits_until_ms().is_none() && !server.scripts.busy.is_any()
+}
+
 impl Listener {
     /// Listens on the port of a host: a name, an address, or `*` or `::*` for all addresses.
     ///
@@ -107,9 +114,7 @@ impl Listener {
                 return;
             }
             match accepted {
-                // The changes of this client would be lost. If the server does not stop after all, the client can
-                // connect again. While the server waits for a busy script, a client may come to end it.
-                Ok(_) if server.shutdown.is_under_way() && !server.scripts.busy.is_any() => {}
+                Ok(_) if is_about_to_end(server) => {}
                 Ok(Some(arrival)) => receive(server, workers, arrival),
                 Ok(None) => {}
                 Err(error) => {

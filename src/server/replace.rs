@@ -8,7 +8,8 @@ use crate::keyspace::view::View;
 use crate::state::append_only::Mode;
 use crate::util::clock;
 
-/// Drops all keys and functions, and has `load` load others in their place. Their effects are not kept.
+/// Drops all keys and functions, and has `load` load others in their place. Their effects are not kept: the replication
+/// stream, if this server feeds one, has to be abandoned.
 ///
 /// # Errors
 /// That of `load`.
@@ -21,9 +22,9 @@ pub fn replace_data(
     keyspace.alarm.suspend(true);
     let mut all = engine.locks.write_all(View::from(clock::unix_ms()));
     keyspace.gate.close();
-    keyspace
-        .listeners
-        .set_recorded(Recorder::AppendOnlyFile, false);
+    for recorder in [Recorder::AppendOnlyFile, Recorder::Replication] {
+        keyspace.listeners.set_recorded(recorder, false);
+    }
     all.clear_all();
     all.free_later(engine.tracking.forget_all());
     drop(all);

@@ -120,3 +120,35 @@ fn a_primary_that_is_silent_is_given_up() {
     let (_third, _) = impostor.accept();
     drop((stream, second));
 }
+
+/// No primary sends them. Some of them would wait for the thread that carries out the stream.
+#[test]
+fn commands_that_change_no_data_are_not_carried_out() {
+    let folder = Folder::new();
+    let replica = Ours.server(&folder, &[]);
+    let mut client = replica.client();
+    let impostor = Impostor::new();
+    client.call(&["REPLICAOF", "127.0.0.1", &impostor.port().to_string()]);
+    let (mut stream, _) = impostor.accept();
+    let snapshot = snapshot_of(&[&["SET", "new", "1"]], &[]);
+    full(&mut stream, &with_mark(&snapshot, ID));
+    wait_for_link(&mut client);
+    let commands: [&[&str]; 8] = [
+        &["REPLICAOF", "NO", "ONE"],
+        &["SLAVEOF", "127.0.0.1", "1"],
+        &["SAVE"],
+        &["SHUTDOWN", "NOSAVE"],
+        &["MULTI"],
+        &["REPLICAOF", "NO", "ONE"],
+        &["EXEC"],
+        &["SET", "k", "v"],
+    ];
+    for words in commands {
+        stream.write_all(&request(words)).expect("a connection");
+    }
+    wait_until("the last is carried out", || client.ask("GET k") == "\"v\"");
+    assert_eq!(client.info_of("replication", "role"), "slave");
+    assert_eq!(client.info_of("stats", "unexpected_error_replies"), "5");
+    assert_eq!(client.ask("REPLICAOF NO ONE"), "OK");
+    assert_eq!(client.ask("SET k w"), "OK");
+}

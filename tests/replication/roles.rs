@@ -391,3 +391,32 @@ fn stale_data_are_hidden_from_transactions_too() {
     });
     assert_eq!(ours, real);
 }
+
+/// What is loaded is neither in the stream nor in the file once more. Replicas get everything anew.
+#[test]
+fn a_primary_loads_its_file_anew() {
+    let [folder, replica_folder] = [(); 2].map(|()| Folder::new());
+    let appends = ["--appendonly", "yes"];
+    let primary = Ours.server(&folder, &appends);
+    let replica = Ours.replica(&replica_folder, &primary, &[]);
+    let [mut client, mut of_replica] = [primary.client(), replica.client()];
+    wait_for_link(&mut of_replica);
+    wait_for_replicas(&mut client, 1);
+    (0..3).for_each(|_| drop(client.ask("INCR count")));
+    for _ in 0..2 {
+        assert_eq!(client.ask("DEBUG LOADAOF"), "OK");
+        assert_eq!(client.ask("GET count"), "\"3\"");
+    }
+    client.ask("INCR count");
+    wait_until("the replica has it", || {
+        of_replica.ask("GET count") == "\"4\""
+    });
+    client.ask("INCR count");
+    wait_until("the replica has it", || {
+        of_replica.ask("GET count") == "\"5\""
+    });
+    client.ask("WAITAOF 1 0 0");
+    drop(primary);
+    let again = Ours.server(&folder, &appends);
+    assert_eq!(again.client().ask("GET count"), "\"5\"");
+}

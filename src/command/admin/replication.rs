@@ -429,6 +429,10 @@ fn check_sync(call: &Call) -> CommandResult {
         let text = "NOMASTERLINK Can't SYNC while not connected with my master";
         return Err(CommandError::Other(text.into()));
     }
+    if call.session.sync.without_keys && !call.session.sync.knows_eof_mark {
+        let text = "Filtered replica requires EOF capability";
+        return Err(CommandError::err(text));
+    }
     match call.reply.is_empty() {
         true => Ok(()),
         false => Err(CommandError::err(

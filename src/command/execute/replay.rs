@@ -8,7 +8,7 @@ use crate::command::COMMANDS;
 use crate::command::call::database_number;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::session::Session;
-use crate::command::spec::{SELECTS, UNQUEUED};
+use crate::command::spec::{ADMIN, SELECTS, UNQUEUED, WRITE};
 use crate::resp::decoder::{self, Value};
 use crate::resp::reply::Reply;
 use crate::resp::request::LargeArguments;
@@ -66,6 +66,11 @@ impl<'a> Replayer<'a> {
         let command = COMMANDS.of_request(arguments)?;
         if !command.spec.accepts(arguments.len()) {
             return Err(CommandError::WrongArity(command.full_name()));
+        }
+        if command.spec.has(ADMIN) && !command.spec.has(WRITE) {
+            // Neither a file nor a primary has such a command. Some of them would wait for this thread: SAVE, REPLICAOF.
+            let text = format!("'{}' cannot be replayed", command.full_name());
+            return Err(CommandError::err(text));
         }
         if command.spec.has(SELECTS) {
             // In a transaction too: else the commands that follow would run in another database.

@@ -147,6 +147,7 @@ fn run(
             ));
         }
         *failures += 1;
+        engine.replication.failures.fetch_add(1, Relaxed);
         if *failures <= NAMED_FAILURES {
             warn(engine, arguments, &error);
         }

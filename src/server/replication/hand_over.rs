@@ -120,7 +120,36 @@ pub fn wait_for_replicas(engine: &Engine) -> bool {
     ask_until(replication, || {
         !are_behind() || clock::unix_ms() >= until_ms || shutdown.answer().is_some()
     });
-    shutdown.end_wait() != Some(Answer::Abort)
+    let goes_on = shutdown.end_wait() == Some(Answer::Abort);
+    if !goes_on {
+        log_lag(engine, offset);
+    }
+    !goes_on
+}
+
+/// Tells which replicas do not have the stream up to this offset.
+fn log_lag(engine: &Engine, offset: u64) {
+    let replicas = engine.replication.replicas.all();
+    let now_ms = clock::unix_ms();
+    let mut in_sync = 0;
+    for replica in &replicas {
+        let applied = replica.acked(Ack::Applied);
+        if applied >= offset {
+            in_sync += 1;
+            continue;
+        }
+        engine.log.warning_of_clients(format_args!(
+            "Lagging replica {} reported offset {} behind master, lag={}, state={}.",
+            replica.name(),
+            offset - applied,
+            replica.lag_ms(now_ms) / 1000,
+            replica.stage().name()
+        ));
+    }
+    engine.log.notice(format_args!(
+        "{in_sync} of {} replicas are in sync when shutting down.",
+        replicas.len()
+    ));
 }
 
 fn is_target(replica: &Replica, plan: &Plan) -> bool {

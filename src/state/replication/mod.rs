@@ -97,6 +97,8 @@ pub struct Replication {
     /// Held while the stream begins or ends.
     beginning: Mutex<()>,
     feed: OnceLock<Arc<dyn StreamFeed>>,
+    /// Commands of the primary's stream that gave an error.
+    pub failures: AtomicU64,
     /// The rounds in which replicas are sent a snapshot.
     pub rounds: Arc<Transfers>,
     /// Unix time in milliseconds since which there is no replica; 0 while there are some, or never were any.
@@ -171,6 +173,7 @@ impl Default for Replication {
             identity: Mutex::new(Identity::new()),
             beginning: Mutex::default(),
             feed: OnceLock::new(),
+            failures: AtomicU64::new(0),
             rounds: Arc::default(),
             without_replicas_since_ms: AtomicI64::new(0),
             pinged_at_ms: AtomicI64::new(0),
@@ -196,8 +199,9 @@ impl Identity {
 
     /// Whether a replica that has the stream of this id up to this offset can be sent what follows.
     fn continues(&self, id: &[u8], offset: u64) -> bool {
-        id == self.id.as_bytes()
-            || id == self.second_id.as_bytes() && (offset as i64) < self.second_end
+        id.eq_ignore_ascii_case(self.id.as_bytes())
+            || id.eq_ignore_ascii_case(self.second_id.as_bytes())
+                && (offset as i64) < self.second_end
     }
 }
 
@@ -442,7 +446,7 @@ mod tests {
         };
         let continues =
             |digit: &str, offset| identity.continues(digit.repeat(40).as_bytes(), offset);
-        assert!(continues("a", 0) && continues("a", 101));
+        assert!(continues("a", 0) && continues("a", 101) && continues("A", 101));
         assert!(continues("b", 100) && !continues("b", 101));
         assert!(!continues("c", 0));
         assert!(!Identity::new().continues(&[b'0'; 40], 0));

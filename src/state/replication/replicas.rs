@@ -37,6 +37,17 @@ pub enum Stage {
     Online,
 }
 
+impl Stage {
+    /// Its name in INFO.
+    pub fn name(self) -> &'static str {
+        match self {
+            Stage::Waits => "wait_bgsave",
+            Stage::Snapshot => "send_bulk",
+            Stage::Online => "online",
+        }
+    }
+}
+
 /// One replica.
 #[derive(Debug)]
 pub struct Replica {

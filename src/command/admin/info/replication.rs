@@ -22,16 +22,17 @@ pub(super) fn write(call: &Call, _: &Survey, out: &mut String) {
         line!(out, "min_slaves_good_slaves:{good}");
     }
     for (number, replica) in replicas.iter().enumerate() {
-        let (state, lag_s) = match replica.stage() {
-            Stage::Waits => ("wait_bgsave", 0),
-            Stage::Snapshot => ("send_bulk", 0),
-            Stage::Online => ("online", replica.lag_ms(call.now_ms) / 1000),
+        let stage = replica.stage();
+        let lag_s = match stage {
+            Stage::Waits | Stage::Snapshot => 0,
+            Stage::Online => replica.lag_ms(call.now_ms) / 1000,
         };
         line!(
             out,
-            "slave{number}:ip={},port={},state={state},offset={},lag={lag_s}",
+            "slave{number}:ip={},port={},state={},offset={},lag={lag_s}",
             replica.shown_address(),
             replica.port,
+            stage.name(),
             replica.acked(Ack::Applied),
         );
     }

@@ -113,7 +113,8 @@ fn never(out: &mut String) {
 
 fn errors(server: &Server, out: &mut String) {
     let statistics = &server.statistics;
-    line!(out, "unexpected_error_replies:0");
+    let failures = server.replication.failures.load(Relaxed);
+    line!(out, "unexpected_error_replies:{failures}");
     let errors = statistics.error_replies.load(Relaxed);
     line!(out, "total_error_replies:{errors}");
     // Every payload is checked as a dump is.
