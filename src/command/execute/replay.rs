@@ -68,7 +68,7 @@ impl<'a> Replayer<'a> {
             return Err(CommandError::WrongArity(command.full_name()));
         }
         if command.spec.has(ADMIN) && !command.spec.has(WRITE) {
-            // Neither a file nor a primary has such a command. Some of them would wait for this thread: SAVE, REPLICAOF.
+            // Neither a file nor a primary has such a command. Some would wait for this thread: SAVE, REPLICAOF.
             let text = format!("'{}' cannot be replayed", command.full_name());
             return Err(CommandError::err(text));
         }
