@@ -310,8 +310,12 @@ fn a_socket_in_the_file_system_alone() {
         "--unixsocketperm",
         "700",
     ];
-    let mut process = our_command(&folder, &options).spawn().expect("it starts");
-    wait_until("it listens", || UnixStream::connect(&path).is_ok());
+    let process = our_command(&folder, &options).spawn().expect("it starts");
+    // It is killed when the test fails.
+    let server = Server { port: 0, process };
+    wait_until("it has loaded", || {
+        UnixStream::connect(&path).is_ok() && ask_unix(&path, &["GET", "k"]) == Value::Null
+    });
     assert_eq!(
         ask_unix(&path, &["SET", "k", "v"]),
         Value::Simple(b"OK".to_vec())
@@ -322,9 +326,8 @@ fn a_socket_in_the_file_system_alone() {
     let info = String::from_utf8(info).expect("it is text");
     assert!(info.contains(" addr=socket:0 laddr=socket:0 "), "{info}");
     assert!(info.contains(" flags=U "), "{info}");
-    let status = Command::new("kill").arg(process.id().to_string()).status();
-    assert!(status.expect("kill can be run").success());
-    assert!(crate::common::wait_for_exit(&mut process).success());
+    server.signal("TERM");
+    assert!(server.wait().success());
     assert!(!path.exists(), "it is removed at the end");
     let log = fs::read_to_string(folder.path().join("log")).expect("there is a log");
     assert!(log.contains("Ready to accept connections unix"), "{log}");
