@@ -343,19 +343,17 @@ impl<'a> Connection<'a> {
         let bell = self.session.doorbell().ok();
         let longest_ms = if bell.is_some() { i64::MAX } else { 100 };
         if let Some(bell) = &bell {
-            pause.join(client.id, bell.clone());
+            pause.join(&client, bell);
         }
         // The pause is over one millisecond after its last.
         let left_ms = (pause.until_ms() - clock::unix_ms()).saturating_add(1);
         let left = Duration::from_millis(left_ms.clamp(0, longest_ms) as u64);
-        client.modes.is_paused.store(true, Relaxed);
         let woken = self.sleep(
             bell.as_deref(),
             Until::HangUp,
             Instant::now().checked_add(left),
         );
-        client.modes.is_paused.store(false, Relaxed);
-        pause.leave(client.id);
+        pause.leave(&client);
         Ok(woken? != Woken::HungUp)
     }
 

@@ -13,11 +13,12 @@
 //!    system call each, which does not block. No other lock is taken under it.
 
 use crate::keyspace::expiry::Alarm;
+use crate::state::clients::Client;
 use crate::util::doorbell::Doorbell;
 use std::collections::BTreeMap;
 use std::sync::atomic::{
     AtomicI64,
-    Ordering::{Acquire, Release},
+    Ordering::{Acquire, Relaxed, Release},
 };
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -55,8 +56,8 @@ pub struct Pause {
 struct Book {
     /// For each purpose, the end of the last pause and whether it is one of all commands.
     pauses: [(i64, bool); 3],
-    /// The doorbells of the clients that wait, by the numbers of the clients.
-    sleepers: BTreeMap<u64, Arc<Doorbell>>,
+    /// The clients that wait, by their numbers, with their doorbells.
+    sleepers: BTreeMap<u64, (Arc<Client>, Arc<Doorbell>)>,
 }
 
 impl Pause {
@@ -83,12 +84,16 @@ impl Pause {
         self.publish(&book, alarm);
     }
 
-    /// Ends the pause for this purpose, and wakes the clients that wait: they look whether there is another.
+    /// Ends the pause for this purpose, and wakes the clients that wait: they look whether there is another. They do
+    /// not count as blocked any more, although their threads do not run yet.
     pub fn end(&self, purpose: Purpose, alarm: &Alarm) {
         let mut book = self.lock();
         book.pauses[purpose as usize] = (0, false);
         self.publish(&book, alarm);
-        book.sleepers.values().for_each(|bell| bell.ring());
+        for (client, bell) in book.sleepers.values() {
+            client.modes.is_paused.store(false, Relaxed);
+            bell.ring();
+        }
     }
 
     fn publish(&self, book: &Book, alarm: &Alarm) {
@@ -115,14 +120,19 @@ impl Pause {
         self.until_ms.load(Acquire)
     }
 
-    /// Registers a doorbell that [`end`](Self::end) rings, under the number of its client.
-    pub fn join(&self, client: u64, bell: Arc<Doorbell>) {
-        self.lock().sleepers.insert(client, bell);
+    /// Registers a client that is about to wait, with the doorbell that [`end`](Self::end) rings.
+    pub fn join(&self, client: &Arc<Client>, bell: &Arc<Doorbell>) {
+        let mut book = self.lock();
+        client.modes.is_paused.store(true, Relaxed);
+        let sleeper = (client.clone(), bell.clone());
+        book.sleepers.insert(client.id, sleeper);
     }
 
-    /// Removes the doorbell of a client, which waits no more.
-    pub fn leave(&self, client: u64) {
-        self.lock().sleepers.remove(&client);
+    /// Removes a client, which waits no more.
+    pub fn leave(&self, client: &Client) {
+        let mut book = self.lock();
+        client.modes.is_paused.store(false, Relaxed);
+        book.sleepers.remove(&client.id);
     }
 
     fn lock(&self) -> MutexGuard<'_, Book> {
