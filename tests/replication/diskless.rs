@@ -1,6 +1,6 @@
 //! `repl-diskless-load`: a snapshot that is loaded from the connection, beside the old data.
 
-use super::impostor::{ID, Impostor, full, full_as, snapshot_of, with_length, with_mark};
+use super::impostor::{ID, Impostor, full, full_as, joined, snapshot_of, with_length, with_mark};
 use super::pair::Whose::Ours;
 use super::pair::wait_for_link;
 use crate::common::{Client, Folder, Server, wait_until};
@@ -28,14 +28,8 @@ fn replica_with_old_data(
     folder: &Folder,
     options: &[&str],
 ) -> (Server, Client, Impostor, TcpStream) {
-    let impostor = Impostor::new();
-    let replica = Ours.server(folder, options);
-    let mut client = replica.client();
-    follow(&mut client, &impostor);
-    let (mut stream, _) = impostor.accept();
     let old = snapshot_of(&[&["SET", "old", "1"]], &[]);
-    full(&mut stream, &with_mark(&old, ID));
-    wait_for_link(&mut client);
+    let (replica, client, impostor, stream) = joined(folder, options, &old);
     drop(stream);
     let (stream, words) = impostor.accept();
     assert_eq!(words[1..], [ID.as_bytes().to_vec(), b"1001".to_vec()]);

@@ -1,6 +1,8 @@
 //! A primary that does as the test says, and the snapshots that it sends.
 
-use crate::common::{Folder, Server};
+use super::pair::Whose::Ours;
+use super::pair::wait_for_link;
+use crate::common::{Client, Folder, Server};
 use my_redis_server::resp::decoder::{Value, decode};
 use std::fs;
 use std::io::{Read, Write};
@@ -97,4 +99,20 @@ pub fn full_as(id: &str, stream: &mut TcpStream, bytes: &[u8]) {
     let head = format!("+FULLRESYNC {id} 1000\r\n");
     stream.write_all(head.as_bytes()).expect("a connection");
     stream.write_all(bytes).expect("a connection");
+}
+
+/// A replica with these options that has loaded this snapshot of an impostor.
+pub fn joined(
+    folder: &Folder,
+    options: &[&str],
+    snapshot: &[u8],
+) -> (Server, Client, Impostor, TcpStream) {
+    let impostor = Impostor::new();
+    let replica = Ours.server(folder, options);
+    let mut client = replica.client();
+    client.call(&["REPLICAOF", "127.0.0.1", &impostor.port().to_string()]);
+    let (mut stream, _) = impostor.accept();
+    full(&mut stream, &with_mark(snapshot, ID));
+    wait_for_link(&mut client);
+    (replica, client, impostor, stream)
 }

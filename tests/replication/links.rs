@@ -1,7 +1,7 @@
 //! Links to primaries that break, stall, send garbage, or cut a snapshot in half: the old data stay until there is a
 //! whole snapshot.
 
-use super::impostor::{ID, Impostor, full, snapshot_of, with_length, with_mark};
+use super::impostor::{ID, Impostor, full, joined, snapshot_of, with_length, with_mark};
 use super::pair::Whose::Ours;
 use super::pair::wait_for_link;
 use crate::common::{Client, Folder, request, wait_until};
@@ -57,14 +57,8 @@ fn the_old_data_stay_until_a_whole_snapshot_has_come() {
 #[test]
 fn a_stream_that_is_cut_goes_on_where_it_was() {
     let folder = Folder::new();
-    let replica = Ours.server(&folder, &[]);
-    let mut client = replica.client();
-    let impostor = Impostor::new();
-    client.call(&["REPLICAOF", "127.0.0.1", &impostor.port().to_string()]);
-    let (mut stream, _) = impostor.accept();
     let snapshot = snapshot_of(&[&["SET", "new", "1"]], &[]);
-    full(&mut stream, &with_mark(&snapshot, ID));
-    wait_for_link(&mut client);
+    let (_replica, mut client, impostor, mut stream) = joined(&folder, &[], &snapshot);
     // Half a transaction is not carried out, and its bytes do not count.
     let command = |words: &[&str]| request(words);
     let whole = [command(&["SELECT", "0"]), command(&["SET", "k", "v"])].concat();
@@ -125,14 +119,8 @@ fn a_primary_that_is_silent_is_given_up() {
 #[test]
 fn commands_that_change_no_data_are_not_carried_out() {
     let folder = Folder::new();
-    let replica = Ours.server(&folder, &[]);
-    let mut client = replica.client();
-    let impostor = Impostor::new();
-    client.call(&["REPLICAOF", "127.0.0.1", &impostor.port().to_string()]);
-    let (mut stream, _) = impostor.accept();
     let snapshot = snapshot_of(&[&["SET", "new", "1"]], &[]);
-    full(&mut stream, &with_mark(&snapshot, ID));
-    wait_for_link(&mut client);
+    let (_replica, mut client, _impostor, mut stream) = joined(&folder, &[], &snapshot);
     let commands: [&[&str]; 8] = [
         &["REPLICAOF", "NO", "ONE"],
         &["SLAVEOF", "127.0.0.1", "1"],
