@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `common` | servers on free ports, clients, the real redis-server as an oracle |
 //! | `oracle` | our replies compared with those of a real redis-server, a file for each family of commands |
+//! | `client` | our client compared with the real redis-cli |
 //! | `server` | our server over TCP: many clients at once, limits, starting and stopping |
 //! | `effects` | what commands are replayed as: the stream that an append-only file and replicas are made of |
 //! | `aof` | the append-only file: exchanged with a real redis-server, replayed, and what is left by kills |
@@ -16,6 +17,7 @@
 //! and `tidy.rs` (house rules). `cargo test --test main oracle::sets` runs a part.
 
 mod aof;
+mod client;
 mod common;
 mod dump;
 mod effects;

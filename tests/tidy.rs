@@ -154,6 +154,23 @@ fn scripts_stand_apart() {
     }
 }
 
+/// The client shares the protocol's code with the server, and knows nothing of its insides: it works with any server.
+#[test]
+fn the_client_uses_the_protocol_alone() {
+    for (path, text) in sources("src/bin/my_redis_client") {
+        let code: Vec<&str> = code(&text).collect();
+        let used = paths(&code.join("\n"));
+        for used in used
+            .iter()
+            .filter(|used| used.starts_with("my_redis_server::"))
+        {
+            let module = used.split("::").nth(1);
+            let is_shared = matches!(module, Some("resp" | "util"));
+            assert!(is_shared, "{} uses {used}", path.display());
+        }
+    }
+}
+
 /// What a command does follows from its entry's handler and flags; its name is only told.
 #[test]
 fn no_command_is_told_by_its_name() {

@@ -2,7 +2,8 @@
 //!
 //! For the server: [`request`] parses what clients send, [`reply`] writes what they get, [`output`] sends it, and
 //! [`backlog`] keeps what their sockets do not take yet. For the append-only file and replicas: [`request_writer`]
-//! writes commands. For clients and tests: [`decoder`] parses replies, [`pretty`] prints them as redis-cli does.
+//! writes commands. For clients and tests: [`decoder`] parses replies, [`reply_reader`] reads them from a stream,
+//! [`pretty`] prints them as redis-cli does.
 
 pub mod backlog;
 pub mod decoder;
@@ -10,5 +11,6 @@ pub mod large_argument;
 pub mod output;
 pub mod pretty;
 pub mod reply;
+pub mod reply_reader;
 pub mod request;
 pub mod request_writer;

@@ -1,0 +1,179 @@
+//! What the server says of its commands: names, arguments, summaries. For help, completion and hints.
+//!
+//! Redis 7 and later tell all of it by `COMMAND DOCS`:
+//!
+//! ```text
+//! 1) "get"                                        the name; a subcommand is "acl|cat"
+//! 2)  1) "summary"    2) "Get the value of a key"
+//!     3) "since"      4) "1.0.0"
+//!     5) "group"      6) "string"
+//!     7) "arguments"  8) 1) 1) "name" 2) "key" 3) "type" 4) "key" ...
+//!     9) "subcommands" ...                        the same for each subcommand
+//! ```
+//!
+//! Older servers tell the names and numbers of arguments, by `COMMAND`. Maps are arrays of keys and values in RESP2.
+
+use crate::connection::{Connection, Failure};
+use my_redis_server::resp::decoder::Value;
+
+/// What is known of a command.
+#[derive(Debug, Default, PartialEq)]
+pub struct CommandDoc {
+    /// The name in capitals, of one or two words: `ACL CAT`.
+    pub name: String,
+    /// The arguments as help shows them: `key value [NX|XX]`.
+    pub arguments: String,
+    /// A sentence.
+    pub summary: String,
+    /// The version in which the command appeared.
+    pub since: String,
+    /// The family that the command belongs to, such as `string`.
+    pub group: String,
+}
+
+/// The commands of the server, by name.
+pub fn fetch(connection: &mut Connection) -> Result<Vec<CommandDoc>, Failure> {
+    let mut docs = Vec::new();
+    match connection.call(&["COMMAND", "DOCS"])? {
+        Value::Error(_) => {
+            if let Value::Array(commands) = connection.call(&["COMMAND"])? {
+                docs.extend(commands.iter().filter_map(of_old_server));
+            }
+        }
+        reply => {
+            for (name, facts) in pairs(&reply) {
+                add(name, facts, &mut docs);
+            }
+        }
+    }
+    docs.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(docs)
+}
+
+/// Adds a command and its subcommands.
+fn add(name: &Value, facts: &Value, docs: &mut Vec<CommandDoc>) {
+    let mut doc = CommandDoc {
+        name: text(name).to_uppercase().replace('|', " "),
+        ..CommandDoc::default()
+    };
+    for (fact, value) in pairs(facts) {
+        match text(fact).as_str() {
+            "summary" => doc.summary = text(value),
+            "since" => doc.since = text(value),
+            "group" => doc.group = text(value),
+            "arguments" => doc.arguments = join_arguments(value, " "),
+            "subcommands" => {
+                for (name, facts) in pairs(value) {
+                    add(name, facts, docs);
+                }
+            }
+            _ => {}
+        }
+    }
+    docs.push(doc);
+}
+
+fn join_arguments(arguments: &Value, separator: &str) -> String {
+    let arguments: Vec<String> = elements(arguments).iter().map(argument).collect();
+    arguments.join(separator)
+}
+
+/// An argument as help shows it: `EX seconds`, `[COUNT count]`, `key [key ...]`, `NX|XX`.
+fn argument(facts: &Value) -> String {
+    let (mut name, mut kind, mut token, mut flags) =
+        (String::new(), String::new(), String::new(), Vec::new());
+    let mut inner = &Value::Null;
+    for (fact, value) in pairs(facts) {
+        match text(fact).as_str() {
+            // Redis 7.2 has a text for people beside the name for programs.
+            "display_text" => name = text(value),
+            "name" if name.is_empty() => name = text(value),
+            "type" => kind = text(value),
+            // The empty string as an argument is shown as it is typed.
+            "token" if text(value).is_empty() => token = "\"\"".into(),
+            "token" => token = text(value),
+            "arguments" => inner = value,
+            "flags" => flags = elements(value).iter().map(text).collect(),
+            _ => {}
+        }
+    }
+    let has = |flag: &str| flags.iter().any(|found| found == flag);
+    let repeated = match kind.as_str() {
+        "oneof" => join_arguments(inner, "|"),
+        "block" => join_arguments(inner, " "),
+        "pure-token" => String::new(),
+        _ => name,
+    };
+    if !token.is_empty() && kind != "pure-token" {
+        token.push(' ');
+    }
+    let mut shown = format!("{token}{repeated}");
+    if has("multiple") {
+        let token = if has("multiple_token") {
+            token.as_str()
+        } else {
+            ""
+        };
+        shown += &format!(" [{token}{repeated} ...]");
+    }
+    match has("optional") {
+        true => format!("[{shown}]"),
+        false => shown,
+    }
+}
+
+/// What an older server's entry tells: `1) "get" 2) (integer) 2 3) flags 4) first key 5) last key 6) step`.
+fn of_old_server(entry: &Value) -> Option<CommandDoc> {
+    let [
+        name,
+        Value::Integer(arity),
+        _,
+        Value::Integer(first_key),
+        ..,
+    ] = elements(entry)
+    else {
+        return None;
+    };
+    // The arity counts the name, and is negative if more arguments may follow.
+    let words = (1..arity.abs()).map(|position| match position == *first_key {
+        true => "key",
+        false => "arg",
+    });
+    let options = (*arity < 0).then_some("...options...");
+    Some(CommandDoc {
+        name: text(name).to_uppercase(),
+        arguments: words.chain(options).collect::<Vec<_>>().join(" "),
+        summary: "Help not available".into(),
+        since: "Not known".into(),
+        group: "generic".into(),
+    })
+}
+
+/// The pairs of a map, which is an array in RESP2.
+pub fn pairs(map: &Value) -> Vec<(&Value, &Value)> {
+    match map {
+        Value::Map(pairs) => pairs.iter().map(|(key, value)| (key, value)).collect(),
+        other => {
+            let pairs = elements(other).chunks_exact(2);
+            pairs.map(|pair| (&pair[0], &pair[1])).collect()
+        }
+    }
+}
+
+/// The elements of an array or a set; none if it is neither.
+pub fn elements(value: &Value) -> &[Value] {
+    match value {
+        Value::Array(elements) | Value::Set(elements) => elements,
+        _ => &[],
+    }
+}
+
+/// The text of a string; nothing if it is none.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::Simple(text) | Value::Bulk(text) | Value::Verbatim { text, .. } => {
+            String::from_utf8_lossy(text).into_owned()
+        }
+        _ => String::new(),
+    }
+}

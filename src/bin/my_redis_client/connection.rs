@@ -1,0 +1,198 @@
+//! A connection to the server: requests go out, replies come in, one thread waits for both.
+//!
+//! Pushes of RESP3 arrive between replies. [`Connection::reply`] sets them aside for the caller, in order, so that no
+//! message is lost and none is taken for a reply. A client in RESP2 that has subscribed gets messages as replies.
+
+use crate::address::Address;
+use crate::interrupt::{Interrupt, Interrupted};
+use my_redis_server::resp::decoder::Value;
+use my_redis_server::resp::reply_reader::{ReadError, ReplyReader};
+use my_redis_server::resp::request_writer;
+use my_redis_server::util::system_message;
+use socket2::{SockRef, TcpKeepalive};
+use std::fmt;
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a connection is silent before the system asks whether the server is still there.
+const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Why there is no reply. The connection is of no use any more.
+#[derive(Debug)]
+pub enum Failure {
+    /// The connection has ended or what it brings is no reply.
+    Broken(String),
+    /// The server has closed the connection.
+    Closed,
+    /// The user has pressed Ctrl-C.
+    Interrupted,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Failure::Broken(reason) => f.write_str(reason),
+            Failure::Closed => f.write_str("Server closed the connection"),
+            Failure::Interrupted => f.write_str("Interrupted"),
+        }
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Failure {
+        match error {
+            ReadError::Closed => Failure::Closed,
+            ReadError::Io(error) => error.into(),
+            ReadError::Protocol(error) => Failure::Broken(error.to_string()),
+        }
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        match error
+            .get_ref()
+            .is_some_and(|inner| inner.is::<Interrupted>())
+        {
+            true => Failure::Interrupted,
+            false => Failure::Broken(system_message(&error)),
+        }
+    }
+}
+
+/// A socket to the server.
+enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+/// A socket whose reading ends when the user interrupts it.
+struct Stream {
+    socket: Socket,
+    interrupt: Option<Arc<Interrupt>>,
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Socket::Tcp(socket) => socket.as_fd(),
+            Socket::Unix(socket) => socket.as_fd(),
+        }
+    }
+}
+
+impl Read for Stream {
+    fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
+        if let Some(interrupt) = &self.interrupt {
+            interrupt.wait_for(&self.socket)?;
+        }
+        match &mut self.socket {
+            Socket::Tcp(socket) => socket.read(output),
+            Socket::Unix(socket) => socket.read(output),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.socket {
+            Socket::Tcp(socket) => socket.write(bytes),
+            Socket::Unix(socket) => socket.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A connection to the server.
+pub struct Connection {
+    replies: ReplyReader<Stream>,
+    /// Pushes that have arrived before the reply that was waited for.
+    pushes: Vec<Value>,
+}
+
+impl Connection {
+    /// Connects. With an interrupt, Ctrl-C ends the wait for a reply; without, it ends the program. The error is a text
+    /// of the system.
+    pub fn open(
+        address: &Address,
+        interrupt: Option<Arc<Interrupt>>,
+    ) -> Result<Connection, String> {
+        let socket = match address {
+            Address::Tcp { host, port } => {
+                TcpStream::connect((host.as_str(), *port)).map(Socket::Tcp)
+            }
+            Address::Unix(path) => UnixStream::connect(path).map(Socket::Unix),
+        };
+        let socket = socket.map_err(|error| {
+            let text = system_message(&error);
+            let lookup = text.strip_prefix("failed to lookup address information: ");
+            lookup.unwrap_or(&text).to_string()
+        })?;
+        if let Socket::Tcp(socket) = &socket {
+            // Neither is needed for correctness, so a system that refuses them is no obstacle.
+            let _ = socket.set_nodelay(true);
+            let keepalive = TcpKeepalive::new()
+                .with_time(KEEPALIVE_INTERVAL)
+                .with_interval(KEEPALIVE_INTERVAL / 3)
+                .with_retries(3);
+            let _ = SockRef::from(socket).set_tcp_keepalive(&keepalive);
+        }
+        Ok(Connection {
+            replies: ReplyReader::new(Stream { socket, interrupt }),
+            pushes: Vec::new(),
+        })
+    }
+
+    /// Sends a request.
+    pub fn send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> Result<(), Failure> {
+        let arguments: Vec<&[u8]> = arguments.iter().map(AsRef::as_ref).collect();
+        let mut request = Vec::new();
+        request_writer::write_command(&mut request, &arguments)?;
+        self.send_bytes(&request)
+    }
+
+    /// Sends bytes as they are.
+    pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+        Ok(self.replies.stream().write_all(bytes)?)
+    }
+
+    /// Waits for a reply. Pushes that arrive before it are set aside.
+    pub fn reply(&mut self) -> Result<Value, Failure> {
+        loop {
+            match self.message()? {
+                push @ Value::Push(_) => self.pushes.push(push),
+                reply => return Ok(reply),
+            }
+        }
+    }
+
+    /// Waits for a reply or a push.
+    pub fn message(&mut self) -> Result<Value, Failure> {
+        Ok(self.replies.reply()?)
+    }
+
+    /// The pushes that have been set aside.
+    pub fn take_pushes(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.pushes)
+    }
+
+    /// Sends a request and waits for its reply.
+    pub fn call<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> Result<Value, Failure> {
+        self.send(arguments)?;
+        self.reply()
+    }
+}
+
+/// Bytes as they are, without the protocol: a snapshot.
+impl Read for Connection {
+    fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
+        self.replies.read(output)
+    }
+}

@@ -1,0 +1,67 @@
+//! Ctrl-C at the prompt: it ends what the prompt waits for, and not the program.
+//!
+//! The signal's handler writes a byte into a socket pair, so a thread can wait for the server and for Ctrl-C at once,
+//! by
+//! `poll`. Without an [`Interrupt`] Ctrl-C ends the program, as it does by default.
+
+use rustix::event::{PollFd, PollFlags, poll};
+use signal_hook::consts::SIGINT;
+use std::fmt;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+
+/// The error with which waiting ends when the user has pressed Ctrl-C.
+#[derive(Debug)]
+pub struct Interrupted;
+
+impl fmt::Display for Interrupted {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("interrupted")
+    }
+}
+
+impl std::error::Error for Interrupted {}
+
+/// Catches Ctrl-C from its creation to the end of the program.
+pub struct Interrupt {
+    raised: UnixStream,
+}
+
+impl Interrupt {
+    /// Begins to catch Ctrl-C.
+    pub fn catch() -> io::Result<Interrupt> {
+        let (raised, handler) = UnixStream::pair()?;
+        raised.set_nonblocking(true)?;
+        signal_hook::low_level::pipe::register(SIGINT, handler)?;
+        Ok(Interrupt { raised })
+    }
+
+    /// Forgets a Ctrl-C that came while nothing waited.
+    pub fn clear(&self) {
+        let mut bytes = [0; 64];
+        while (&self.raised).read(&mut bytes).is_ok_and(|read| read > 0) {}
+    }
+
+    /// Waits until `stream` has bytes, or has ended. The error is [`Interrupted`] if Ctrl-C comes first.
+    pub fn wait_for(&self, stream: &impl AsFd) -> io::Result<()> {
+        loop {
+            let mut fds = [
+                PollFd::new(stream, PollFlags::IN),
+                PollFd::new(&self.raised, PollFlags::IN),
+            ];
+            match poll(&mut fds, None) {
+                Err(rustix::io::Errno::INTR) => continue,
+                other => other?,
+            };
+            let [stream, raised] = fds.map(|fd| !fd.revents().is_empty());
+            if raised {
+                self.clear();
+                return Err(io::Error::other(Interrupted));
+            }
+            if stream {
+                return Ok(());
+            }
+        }
+    }
+}

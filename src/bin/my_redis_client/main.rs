@@ -1,0 +1,121 @@
+//! The client's binary: a command, or a prompt, as redis-cli has them, and a look at the wire.
+//!
+//! It uses the library's protocol code, [`my_redis_server::resp`], and knows nothing of the server's insides. It works
+//! with any server that speaks the protocol.
+//!
+//! 1. [`options`] reads the command line, and [`main`] chooses the mode.
+//! 2. [`session`] holds the [`connection`] and runs one command after another.
+//! 3. [`output`] prints replies in a [`format`](mod@format).
+
+#![forbid(unsafe_code)]
+
+mod address;
+mod c_number;
+mod command_docs;
+mod connection;
+mod format;
+mod help;
+mod interrupt;
+mod options;
+mod output;
+mod password;
+mod prompt;
+mod session;
+mod terminal;
+mod usage;
+
+use interrupt::Interrupt;
+use options::{Ending, Mode, Options};
+use output::Output;
+use session::{Failed, Session};
+use std::io::{self, IsTerminal, Read};
+use std::os::unix::ffi::OsStringExt;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+fn main() -> ExitCode {
+    let is_terminal = io::stdout().is_terminal();
+    let words = std::env::args_os().skip(1).collect();
+    let mut options = match Options::parse(words, is_terminal) {
+        Ok(options) => options,
+        Err(ending) => return end(ending),
+    };
+    if options.password.is_some() && options.warns_of_password {
+        eprintln!(
+            "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe."
+        );
+    }
+    if options.asks_password {
+        options.password = password::ask();
+    } else if options.password.is_none() {
+        options.password = std::env::var_os("REDISCLI_AUTH").map(OsStringExt::into_vec);
+    }
+    let output = Output::new(options.format.clone(), is_terminal);
+    let ended = match options.mode {
+        Mode::Command if options.command.is_empty() => run_prompt(options, output),
+        Mode::Eval | Mode::Command => one_command(Session::new(options, output, None)),
+    };
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failed) => ExitCode::FAILURE,
+    }
+}
+
+fn end(ending: Ending) -> ExitCode {
+    match ending {
+        Ending::Usage => {
+            output::write(usage::TEXT.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Ending::Version => {
+            println!("my_redis_client {}", env!("CARGO_PKG_VERSION"));
+            ExitCode::SUCCESS
+        }
+        Ending::Refusal(line) => {
+            eprintln!("{line}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Shows the prompt. If a person types there, Ctrl-C ends what the prompt waits for, and not the program.
+fn run_prompt(mut options: Options, output: Output) -> Result<(), Failed> {
+    // Errors end a command of the command line alone.
+    options.errors_are_failures = false;
+    let interrupt = match io::stdin().is_terminal() {
+        true => Interrupt::catch().ok().map(Arc::new),
+        false => None,
+    };
+    prompt::run(Session::new(options, output, interrupt))
+}
+
+/// Runs the command of the command line.
+fn one_command(mut session: Session) -> Result<(), Failed> {
+    // A server that cannot be reached is told when the command is to be sent.
+    let _ = session.connect_quietly();
+    let Some(mut command) = session.options.unquoted_command() else {
+        println!("Invalid quoted string");
+        return Err(Failed);
+    };
+    if session.options.last_from_input {
+        command.push(standard_input()?);
+    } else if let Some(tag) = &session.options.tag_from_input {
+        let Some(argument) = command.iter_mut().find(|argument| *argument == tag) else {
+            eprintln!("Using -X option but stdin tag not match.");
+            return Err(Failed);
+        };
+        *argument = standard_input()?;
+    }
+    let repeat = session.options.repeat;
+    session.run(&command, repeat)
+}
+
+fn standard_input() -> Result<Vec<u8>, Failed> {
+    let mut bytes = Vec::new();
+    io::stdin().read_to_end(&mut bytes).map_err(|error| {
+        let reason = my_redis_server::util::system_message(&error);
+        eprintln!("Error reading from stdin: {reason}");
+        Failed
+    })?;
+    Ok(bytes)
+}

@@ -1,0 +1,311 @@
+//! The command line: options first, then the command with its arguments.
+//!
+//! pico-args is not used here, because it looks for options among all words. As in redis-cli, the first word that is no
+//! option begins the command, and what follows belongs to it: in `my_redis_client -n 2 SET key -n`, the second `-n` is
+//! a value.
+
+use crate::address::{Address, Uri};
+use crate::c_number;
+use crate::format::{Format, Kind};
+use my_redis_server::util::quoting;
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// What is to be done, in the order in which one goes before another if several are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mode {
+    /// A script in a file, with its keys and arguments.
+    Eval,
+    /// A command, or the prompt if there is none.
+    Command,
+}
+
+/// Everything that the command line says.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Where the server is.
+    pub address: Address,
+    /// The user who logs in; the default user if there is none.
+    pub user: Option<Vec<u8>>,
+    /// The password; without one there is no login.
+    pub password: Option<Vec<u8>>,
+    /// Whether to ask for the password.
+    pub asks_password: bool,
+    /// Whether a password on the command line is worth a warning.
+    pub warns_of_password: bool,
+    /// The database.
+    pub database: i64,
+    /// Whether RESP2 is asked for.
+    pub resp2: bool,
+    /// Whether RESP3 is asked for.
+    pub resp3: bool,
+    /// How replies are printed.
+    pub format: Format,
+    /// Whether pushes are printed that arrive between replies.
+    pub shows_pushes: bool,
+    /// How often a command is sent; forever if negative.
+    pub repeat: i64,
+    /// The pause after each command or step.
+    pub interval: Duration,
+    /// Whether arguments of the command line are unquoted.
+    pub quoted_input: bool,
+    /// Whether the last argument comes from the standard input.
+    pub last_from_input: bool,
+    /// The argument in whose place that of the standard input stands.
+    pub tag_from_input: Option<Vec<u8>>,
+    /// Whether an error reply ends the program with status 1.
+    pub errors_are_failures: bool,
+    /// Whether modes tell what they do.
+    pub verbose: bool,
+    /// What is to be done.
+    pub mode: Mode,
+    /// The file of the script, for [`Mode::Eval`].
+    pub script: PathBuf,
+    /// The command and its arguments.
+    pub command: Vec<Vec<u8>>,
+}
+
+/// Why the command line leads to no work.
+#[derive(Debug)]
+pub enum Ending {
+    /// The options are asked for.
+    Usage,
+    /// The version is asked for.
+    Version,
+    /// A line for the user; the status is 1.
+    Refusal(String),
+}
+
+/// Options of redis-cli that this client does not have, and why.
+const ABSENT: [(&str, &str); 6] = [
+    ("-c", "this client knows no cluster"),
+    ("--cluster", "this client knows no cluster"),
+    ("--tls", "this client knows no TLS: use stunnel"),
+    ("--ldb", "this client has no debugger of scripts"),
+    ("--ldb-sync-mode", "this client has no debugger of scripts"),
+    ("--lru-test", "use tools/bench.sh eviction instead"),
+];
+
+impl Options {
+    /// What is so if the command line says nothing else.
+    fn new(is_terminal: bool) -> Options {
+        Options {
+            address: Address::Tcp {
+                host: "127.0.0.1".into(),
+                port: 6379,
+            },
+            user: None,
+            password: None,
+            asks_password: false,
+            warns_of_password: true,
+            database: 0,
+            resp2: false,
+            resp3: false,
+            format: Format {
+                kind: match is_terminal {
+                    true => Kind::Pretty,
+                    false => Kind::Raw,
+                },
+                element_delimiter: b"\n".to_vec(),
+                reply_delimiter: b"\n".to_vec(),
+            },
+            shows_pushes: is_terminal,
+            repeat: 1,
+            interval: Duration::ZERO,
+            quoted_input: false,
+            last_from_input: false,
+            tag_from_input: None,
+            errors_are_failures: false,
+            verbose: false,
+            mode: Mode::Command,
+            script: PathBuf::new(),
+            command: Vec::new(),
+        }
+    }
+
+    /// Reads the words after the program's name.
+    pub fn parse(words: Vec<OsString>, is_terminal: bool) -> Result<Options, Ending> {
+        let mut options = Options::new(is_terminal);
+        let mut socket = None;
+        let mut words = words.into_iter().peekable();
+        while let Some(word) = words.next_if(|word| word.as_bytes().starts_with(b"-")) {
+            let name = word.to_string_lossy().into_owned();
+            if options.set_flag(&name)? {
+                continue;
+            }
+            let Some(value) = words.next_if(|_| takes_value(&name)) else {
+                return Err(match name == "-h" {
+                    true => Ending::Usage,
+                    false => unknown(&name),
+                });
+            };
+            match name.as_str() {
+                "-s" => socket = Some(Address::Unix(value.into())),
+                name => options.set_value(name, value.into_vec())?,
+            }
+        }
+        options.command = words.map(OsString::into_vec).collect();
+        // The socket wins over host and port, wherever it stands.
+        options.address = socket.unwrap_or(options.address);
+        options.check()?;
+        Ok(options)
+    }
+
+    /// Sets an option without a value. The result is `false` if there is no such option.
+    fn set_flag(&mut self, name: &str) -> Result<bool, Ending> {
+        match name {
+            "--help" => return Err(Ending::Usage),
+            "-v" | "--version" => return Err(Ending::Version),
+            "--askpass" => self.asks_password = true,
+            "--no-auth-warning" => self.warns_of_password = false,
+            "-2" => self.resp2 = true,
+            "-3" => self.resp3 = true,
+            "-x" => self.last_from_input = true,
+            "-e" => self.errors_are_failures = true,
+            "--raw" => self.format.kind = Kind::Raw,
+            "--no-raw" => self.format.kind = Kind::Pretty,
+            "--csv" => self.format.kind = Kind::Csv,
+            "--json" => self.format.kind = Kind::Json,
+            "--quoted-json" => self.format.kind = Kind::QuotedJson,
+            "--quoted-input" => self.quoted_input = true,
+            "--verbose" => self.verbose = true,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// Sets an option that has a value.
+    fn set_value(&mut self, name: &str, value: Vec<u8>) -> Result<(), Ending> {
+        let number = || c_number::integer(&value);
+        let text = || String::from_utf8_lossy(&value).into_owned();
+        match name {
+            "-h" => self.set_place(Some(text()), None)?,
+            "-p" => self.set_place(None, Some(number()))?,
+            "-u" => self.set_uri(&text())?,
+            "--user" => self.user = Some(value),
+            "-a" | "--pass" => self.password = Some(value),
+            "-n" => self.database = number(),
+            "-r" => self.repeat = number(),
+            "-i" => {
+                let seconds = c_number::float(&value);
+                self.interval = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+            }
+            "-X" => self.tag_from_input = Some(value),
+            "-d" => self.format.element_delimiter = value,
+            "-D" => self.format.reply_delimiter = value,
+            "--show-pushes" => {
+                self.shows_pushes = yes_or_no(&text()).unwrap_or(self.shows_pushes);
+            }
+            "--eval" => {
+                self.script = OsString::from_vec(value).into();
+                self.mode = self.mode.min(Mode::Eval);
+            }
+            name => return Err(unknown(name)),
+        }
+        Ok(())
+    }
+
+    fn set_place(&mut self, host: Option<String>, port: Option<i64>) -> Result<(), Ending> {
+        let Address::Tcp {
+            host: old_host,
+            port: old_port,
+        } = &mut self.address
+        else {
+            unreachable!("a socket is set when all words are read");
+        };
+        *old_host = host.unwrap_or(std::mem::take(old_host));
+        if let Some(port) = port {
+            // redis-cli 7.0 takes the lower 16 bits of any number.
+            *old_port =
+                u16::try_from(port).map_err(|_| Ending::Refusal("Invalid server port.".into()))?;
+        }
+        Ok(())
+    }
+
+    fn set_uri(&mut self, text: &str) -> Result<(), Ending> {
+        let uri = Uri::parse(text).map_err(|fault| Ending::Refusal(fault.into()))?;
+        self.user = uri.user.or(self.user.take());
+        self.password = uri.password.or(self.password.take());
+        self.database = uri.database.unwrap_or(self.database);
+        self.set_place(uri.host, uri.port)
+    }
+
+    /// Refuses what contradicts itself.
+    fn check(&self) -> Result<(), Ending> {
+        let exclusive = |one, other| {
+            let line = format!("Options {one} and {other} are mutually exclusive.");
+            Err(Ending::Refusal(line))
+        };
+        if self.resp2 && self.resp3 {
+            return exclusive("-2", "-3");
+        }
+        if self.last_from_input && self.tag_from_input.is_some() {
+            return exclusive("-x", "-X");
+        }
+        Ok(())
+    }
+
+    /// Whether the session is to begin in RESP3: JSON has objects, for which RESP2 has no type.
+    pub fn wants_resp3(&self) -> bool {
+        let is_json = matches!(self.format.kind, Kind::Json | Kind::QuotedJson);
+        self.resp3 || (is_json && !self.resp2)
+    }
+
+    /// The command line's arguments as they are meant. `None` if one of them is quoted badly.
+    pub fn unquoted_command(&self) -> Option<Vec<Vec<u8>>> {
+        match self.quoted_input {
+            true => self.command.iter().map(|word| unquote(word)).collect(),
+            false => Some(self.command.clone()),
+        }
+    }
+}
+
+/// The one word that a text with quotes stands for.
+pub fn unquote(text: &[u8]) -> Option<Vec<u8>> {
+    let mut words = quoting::split_arguments(text).ok()?;
+    words.pop().filter(|_| words.is_empty())
+}
+
+/// Whether an option takes a value. An option that does not exist takes none.
+fn takes_value(name: &str) -> bool {
+    const WITH_VALUE: [&str; 15] = [
+        "-h",
+        "-p",
+        "-s",
+        "-u",
+        "--user",
+        "-a",
+        "--pass",
+        "-n",
+        "-r",
+        "-i",
+        "-X",
+        "-d",
+        "-D",
+        "--show-pushes",
+        "--eval",
+    ];
+    WITH_VALUE.contains(&name)
+}
+
+/// What `--show-pushes` says. As in redis-cli, another word is told and then ignored.
+fn yes_or_no(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_bytes().first() {
+        Some(b'y') => Some(true),
+        Some(b'n') => Some(false),
+        _ => {
+            eprintln!("Unknown --show-pushes value '{text}' (valid: '[y]es', '[n]o')");
+            None
+        }
+    }
+}
+
+fn unknown(name: &str) -> Ending {
+    let absent = ABSENT.iter().find(|(option, _)| *option == name);
+    Ending::Refusal(match absent {
+        Some((_, reason)) => format!("Option {name} is not supported: {reason}."),
+        None => format!("Unrecognized option or bad number of args for: '{name}'"),
+    })
+}

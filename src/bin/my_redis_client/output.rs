@@ -1,0 +1,102 @@
+//! The standard output: replies in the chosen format, and nothing that could control the terminal.
+
+use crate::format::{self, Format, Kind};
+use crate::terminal;
+use my_redis_server::resp::decoder::Value;
+use std::io::{self, Write};
+use std::process;
+
+/// The status of a program that the signal SIGPIPE has ended, as shells tell it.
+const ENDED_BY_SIGPIPE: i32 = 128 + 13;
+
+/// Where replies are printed.
+pub struct Output {
+    /// How they are printed.
+    pub format: Format,
+    /// Whether control characters must not pass: on a terminal, unless the raw bytes are asked for.
+    is_guarded: bool,
+}
+
+impl Output {
+    /// The standard output.
+    pub fn new(format: Format, is_terminal: bool) -> Output {
+        Output {
+            is_guarded: is_terminal && format.kind != Kind::Raw,
+            format,
+        }
+    }
+
+    /// Prints a reply. `is_text` says that it is a text with lines, such as that of INFO, which is printed as it is.
+    pub fn reply(&self, value: &Value, is_text: bool) {
+        match is_text {
+            true => {
+                let mut text = Vec::new();
+                format::raw(value, &self.format.element_delimiter, &mut text);
+                self.bytes(&text);
+            }
+            false => self.bytes(&self.format.print(value)),
+        }
+    }
+
+    /// Prints a push that has come between replies.
+    pub fn push(&self, push: &Value) {
+        match invalidated_keys(push).filter(|_| self.format.kind == Kind::Pretty) {
+            Some(keys) => {
+                let mut line = b"-> invalidate: ".to_vec();
+                for (index, key) in keys.iter().enumerate() {
+                    if index > 0 {
+                        line.extend(b", ");
+                    }
+                    line.push(b'\'');
+                    line.extend(*key);
+                    line.push(b'\'');
+                }
+                line.push(b'\n');
+                self.bytes(&line);
+            }
+            None => self.reply(push, false),
+        }
+    }
+
+    /// Prints a text, which may hold bytes that the server has sent.
+    pub fn bytes(&self, text: &[u8]) {
+        match self.is_guarded {
+            true => write(&terminal::harmless(text)),
+            false => write(text),
+        }
+    }
+
+    /// Whether replies are printed for people.
+    pub fn is_pretty(&self) -> bool {
+        self.format.kind == Kind::Pretty
+    }
+}
+
+/// Writes to the standard output, past all guards.
+pub fn write(text: &[u8]) {
+    let mut output = io::stdout().lock();
+    if let Err(error) = output.write_all(text).and_then(|()| output.flush()) {
+        // Rust ignores SIGPIPE, which ends other programs when the reader of their output has gone.
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            process::exit(ENDED_BY_SIGPIPE);
+        }
+        eprintln!("Error writing to the standard output: {error}");
+        process::exit(1);
+    }
+}
+
+/// The keys that the server says have changed, if the push is such a message. RESP3 sends it so:
+/// `>2 $10 invalidate *1 $3 key`.
+fn invalidated_keys(push: &Value) -> Option<Vec<&[u8]>> {
+    let Value::Push(elements) = push else {
+        return None;
+    };
+    let [Value::Bulk(kind), Value::Array(keys)] = elements.as_slice() else {
+        return None;
+    };
+    let keys = keys.iter().map(|key| match key {
+        Value::Bulk(key) => Some(key.as_slice()),
+        _ => None,
+    });
+    (kind == b"invalidate").then(|| keys.collect()).flatten()
+}

@@ -1,0 +1,105 @@
+//! The prompt: lines that are read from the terminal, or from a pipe or file, and carried out one after another.
+//!
+//! Some words are commands of the client itself: `help`, `quit`, `exit`, `clear`, `connect HOST PORT`, and those that
+//! begin with a colon.
+
+mod assistant;
+mod history;
+mod line_reader;
+mod paste;
+mod preferences;
+
+use crate::c_number;
+use crate::output;
+use crate::session::{Failed, Session};
+use line_reader::LineReader;
+use my_redis_server::util::quoting;
+use preferences::Preferences;
+use std::time::{Duration, Instant};
+
+/// A command that takes longer is told how long it took.
+const WORTH_TELLING: Duration = Duration::from_millis(500);
+
+/// What is to be done after a line.
+#[derive(PartialEq)]
+enum Next {
+    Line,
+    End,
+}
+
+/// Reads and carries out lines until there are no more, or one says so.
+pub fn run(mut session: Session) -> Result<(), Failed> {
+    let mut preferences = Preferences::default();
+    let mut reader = LineReader::new();
+    if reader.is_terminal() {
+        preferences.load();
+    }
+    // What went wrong has been told, and the prompt shows that there is no connection.
+    let _ = session.connect();
+    loop {
+        if reader.is_terminal() {
+            reader.set_assistance(preferences.hints, session.docs());
+        }
+        let Some(text) = reader.read(&session.prompt()) else {
+            return Ok(());
+        };
+        for line in paste::lines(&text) {
+            if carry_out(line, &mut session, &mut preferences, &mut reader) == Next::End {
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn carry_out(
+    line: &[u8],
+    session: &mut Session,
+    preferences: &mut Preferences,
+    reader: &mut LineReader,
+) -> Next {
+    let Ok(words) = quoting::split_arguments(line) else {
+        println!("Invalid argument(s)");
+        reader.remember(line, &[]);
+        return Next::Line;
+    };
+    if words.is_empty() {
+        return Next::Line;
+    }
+    let Some((repeat, command)) = repeated(&words) else {
+        println!("Invalid my_redis_client repeat command option value.");
+        return Next::Line;
+    };
+    reader.remember(line, command);
+    let name = words[0].to_ascii_lowercase();
+    match (name.as_slice(), words.as_slice()) {
+        (b"quit" | b"exit", _) => return Next::End,
+        ([b':', ..], _) => print!("{}", preferences.obey(&words, "")),
+        (b"restart", _) => println!("Use 'restart' only in Lua debugging mode."),
+        (b"connect", [_, host, port]) => session.go_to_server(host, port),
+        (b"clear", [_]) => output::write(b"\x1b[H\x1b[2J"),
+        _ => run_command(session, command, repeat),
+    }
+    Next::Line
+}
+
+/// How often the command is to be run, and the command: `5 PING` is five times `PING`. `None` if the number makes no
+/// sense.
+fn repeated(words: &[Vec<u8>]) -> Option<(i64, &[Vec<u8>])> {
+    let digits = words[0].strip_prefix(b"-").unwrap_or(&words[0]);
+    let is_number = digits.iter().all(u8::is_ascii_digit) && !digits.is_empty();
+    if words.len() == 1 || !is_number {
+        return Some((1, words));
+    }
+    let repeat = c_number::integer(&words[0]);
+    (0 < repeat && repeat < i64::MAX).then_some((repeat, &words[1..]))
+}
+
+fn run_command(session: &mut Session, command: &[Vec<u8>], repeat: i64) {
+    let began = Instant::now();
+    // What went wrong has been told.
+    let _ = session.run(command, repeat);
+    let elapsed = began.elapsed();
+    if elapsed >= WORTH_TELLING && session.output.is_pretty() {
+        println!("({:.2}s)", elapsed.as_secs_f64());
+    }
+}

@@ -1,0 +1,95 @@
+//! What may be written to a terminal. Keys and values are bytes of strangers: an escape sequence in one of them could
+//! change the title, the keys or the contents of the terminal.
+
+use std::borrow::Cow;
+use std::env;
+use std::io::{self, IsTerminal, Write};
+
+/// Whether texts are coloured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Style {
+    /// With escape sequences.
+    Coloured,
+    /// Without, because no terminal reads them, or the user does not want them (<https://no-color.org>).
+    Plain,
+}
+
+impl Style {
+    /// The style of the standard output.
+    pub fn of_output() -> Style {
+        let is_unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        match io::stdout().is_terminal() && !is_unwanted {
+            true => Style::Coloured,
+            false => Style::Plain,
+        }
+    }
+
+    /// Text that stands out.
+    pub fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+
+    /// Text that stands back.
+    pub fn grey(self, text: &str) -> String {
+        self.with("90", text)
+    }
+
+    /// Text of a title.
+    pub fn yellow(self, text: &str) -> String {
+        self.with("33", text)
+    }
+
+    fn with(self, code: &str, text: &str) -> String {
+        match self {
+            Style::Coloured => format!("\x1b[{code}m{text}\x1b[0m"),
+            Style::Plain => text.to_string(),
+        }
+    }
+}
+
+/// The text with every control character as `\xHH`, except line ends and tabs. Bytes that are no UTF-8 are replaced
+/// too: some terminals take `\x9b` alone for the begin of a sequence.
+pub fn harmless(text: &[u8]) -> Cow<'_, [u8]> {
+    let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
+    if text.iter().all(is_plain) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = Vec::with_capacity(text.len());
+    for chunk in text.utf8_chunks() {
+        let mut letters = chunk.valid().chars().peekable();
+        while let Some(letter) = letters.next() {
+            let ends_line = letter == '\r' && letters.peek() == Some(&'\n');
+            if matches!(letter, '\n' | '\t') || ends_line || !letter.is_control() {
+                safe.extend(letter.encode_utf8(&mut [0; 4]).bytes());
+            } else {
+                escape(letter.encode_utf8(&mut [0; 4]).as_bytes(), &mut safe);
+            }
+        }
+        escape(chunk.invalid(), &mut safe);
+    }
+    Cow::Owned(safe)
+}
+
+fn escape(bytes: &[u8], out: &mut Vec<u8>) {
+    for byte in bytes {
+        write!(out, "\\x{byte:02x}").expect("a Vec takes everything");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &[u8], expected: &str) {
+        assert_eq!(String::from_utf8_lossy(&harmless(text)), expected);
+    }
+
+    #[test]
+    fn control_characters_are_shown() {
+        check(b"plain\n\ttext\r\n", "plain\n\ttext\r\n");
+        check(b"\x1b[2J\x07\r", "\\x1b[2J\\x07\\x0d");
+        check("é\u{9b}31m\u{7f}".as_bytes(), "é\\xc2\\x9b31m\\x7f");
+        check(b"\x9b31m\xff", "\\x9b31m\\xff");
+    }
+}

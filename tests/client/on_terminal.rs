@@ -1,0 +1,295 @@
+//! Both clients in terminals: what single commands print there, and what the prompt shows.
+
+use super::duel::{Duel, our_client};
+use super::terminal::Terminal;
+use crate::common::free_port;
+use std::fs;
+
+/// Command lines that print for people, because the output is a terminal.
+const COMMANDS: &[&str] = &[
+    "PING",
+    "nosuch",
+    "LRANGE list 0 -1",
+    "HGETALL hash",
+    "GET string",
+    "-3 HGETALL hash",
+    "--raw GET number",
+    "--csv LRANGE list 0 -1",
+    "--json HGETALL hash",
+    "-a secret PING",
+    "INFO cluster",
+    "help set",
+    "help @hash",
+    "-n 99 PING",
+    "-e nosuch",
+    "-r 3 INCR number",
+    "-3 DEBUG PROTOCOL push",
+    "-3 CLIENT TRACKING on",
+    "SUBSCRIBE",
+    "-h nosuchhost.invalid PING",
+];
+
+#[test]
+fn commands_print_for_people_on_a_terminal() {
+    let mut duel = Duel::new(&[]);
+    duel.set_up(&[
+        "SET string \"hello \\\"world\\\"\\n\\x00\\xff\"",
+        "SET number 41",
+        "RPUSH list a b c",
+        "HSET hash name ann age 33",
+    ]);
+    for line in COMMANDS {
+        let [real, ours] = duel.terminals(&format!("-p PORT {line}"), |terminal| terminal.wait());
+        if real != ours {
+            duel.report(line, &format!("{real:?}"), &format!("{ours:?}"));
+        }
+    }
+    duel.finish();
+}
+
+/// Sessions whose screens are compared after each line.
+const SESSIONS: &[&[&str]] = &[
+    &[
+        "PING",
+        "set a 1",
+        "get a",
+        "get nokey",
+        "lpush a b",
+        "  ",
+        "nosuch x",
+    ],
+    &["select 2", "set b 1", "multi", "get b", "exec", "select 0"],
+    &[
+        "multi", "select 3", "discard", "multi", "nosuch", "exec", "select 1", "reset",
+    ],
+    &[
+        "3 incr n",
+        "0 incr n",
+        "set a \"b",
+        "get 'a'b",
+        ":set nosuch",
+    ],
+    &["hset h name ann age 33", "hello 3 setname x", "hgetall h"],
+    &["help set", "help @hyperloglog", "help nosuch"],
+    &["client kill type normal skipme no", "ping"],
+    &[
+        "connect 127.0.0.1 CLOSED",
+        "ping",
+        "connect 127.0.0.1 PORT",
+        "ping",
+    ],
+    &[
+        "debug sleep 0",
+        "info cluster",
+        "memory doctor",
+        "lolwut version 5 4 1 1",
+    ],
+    &[
+        "subscribe",
+        "monitor x",
+        "auth wrong",
+        "config get maxmemory",
+    ],
+];
+
+#[test]
+fn the_prompt_shows_what_that_of_redis_cli_shows() {
+    let mut duel = Duel::new(&[]);
+    let port = duel.server.port.to_string();
+    let closed = free_port().to_string();
+    for session in SESSIONS {
+        let [real, ours] = duel.terminals("-p PORT", |terminal| {
+            terminal.wait_for_prompt();
+            for line in *session {
+                terminal.type_line(&line.replace("PORT", &port).replace("CLOSED", &closed));
+            }
+            let text = without_numbers_of_clients(&terminal.text());
+            text.replace("redis-cli", "my_redis_client")
+        });
+        if real != ours {
+            duel.report(&session.join("; "), &real, &ours);
+        }
+    }
+    duel.finish();
+}
+
+/// The text without the number of the client, which HELLO tells.
+fn without_numbers_of_clients(text: &str) -> String {
+    let lines = text
+        .lines()
+        .map(|line| match line.split_once("\"id\" => ") {
+            Some((start, _)) => start,
+            None => line,
+        });
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn arguments_are_hinted_while_typing() {
+    let mut duel = Duel::new(&[]);
+    for (keys, hint) in [
+        ("get", "get key"),
+        ("set a ", "set a value [NX|XX]"),
+        ("xadd s ", "xadd s [NOMKSTREAM]"),
+        ("config set ", "config set parameter value"),
+        ("lrange l 0 ", "lrange l 0 stop"),
+        ("acl dryrun ann get ", "ann get [arg"),
+    ] {
+        let [real, ours] = duel.terminals("-p PORT", |terminal| {
+            terminal.wait_for_prompt();
+            terminal.type_keys(keys);
+            terminal.wait_for(hint);
+            terminal.last_line()
+        });
+        if real != ours {
+            duel.report(keys, &real, &ours);
+        }
+    }
+    duel.finish();
+}
+
+#[test]
+fn names_are_completed_by_tab() {
+    let mut duel = Duel::new(&[]);
+    for (keys, completed) in [
+        ("lran\t", "LRANGE"),
+        ("acl w\t", "ACL WHOAMI"),
+        ("help @hyp\t", "help @hyperloglog"),
+        ("help zinc\t", "help ZINCRBY"),
+    ] {
+        let [real, ours] = duel.terminals("-p PORT", |terminal| {
+            terminal.wait_for_prompt();
+            terminal.type_keys(keys);
+            terminal.wait_for(completed);
+            terminal.type_line("");
+            terminal.text()
+        });
+        if real != ours {
+            duel.report(keys, &real, &ours);
+        }
+    }
+    duel.finish();
+}
+
+#[test]
+fn the_password_is_asked_for_and_not_shown() {
+    let mut duel = Duel::new(&["--requirepass", "secret"]);
+    let [real, ours] = duel.terminals("-p PORT --askpass PING", |terminal| {
+        terminal.wait_for("Please input password: ");
+        terminal.type_keys("secret");
+        terminal.wait_for("password: ******");
+        terminal.type_keys("\r");
+        terminal.wait_for("PONG");
+        terminal.text()
+    });
+    if real != ours {
+        duel.report("--askpass PING", &real, &ours);
+    }
+    duel.finish();
+}
+
+#[test]
+fn ctrl_c_ends_waiting_and_not_the_prompt() {
+    let duel = Duel::new(&[]);
+    let terminal = Terminal::start(duel.command(our_client(), "-p PORT"));
+    let ctrl_c = || terminal.type_keys("\x03");
+    terminal.wait_for_prompt();
+    for (line, shown) in [
+        ("subscribe news", "3) (integer) 1"),
+        ("monitor", "OK"),
+        ("3 brpop nokey 0", "brpop nokey 0"),
+    ] {
+        let before = terminal.text().matches("> ").count();
+        terminal.type_keys(&format!("{line}\r"));
+        terminal.wait_for(shown);
+        if line == "subscribe news" {
+            duel.server.client().call(&["PUBLISH", "news", "hello"]);
+            terminal.wait_for("\"hello\"");
+        }
+        ctrl_c();
+        terminal.wait_for_more("> ", before + 1);
+        terminal.type_line("echo back");
+        terminal.wait_for("\"back\"");
+    }
+}
+
+#[test]
+fn pasted_lines_are_carried_out_one_by_one() {
+    let duel = Duel::new(&[]);
+    let terminal = Terminal::start(duel.command(our_client(), "-p PORT"));
+    terminal.wait_for_prompt();
+    terminal.type_keys("\x1b[200~set a \"1\n2\"\nappend a x\nget a\x1b[201~\r");
+    terminal.wait_for("\"1\\n2x\"");
+}
+
+#[test]
+fn the_history_is_kept_without_secrets() {
+    let duel = Duel::new(&[]);
+    let path = duel.folder.path().join(".my_rediscli_history");
+    let start = || {
+        let terminal = Terminal::start(duel.command(our_client(), "-p PORT"));
+        terminal.wait_for_prompt();
+        terminal
+    };
+    let terminal = start();
+    for line in [
+        "ping",
+        "auth secret",
+        "config set requirepass \"\"",
+        "get a",
+        "set a \"b",
+    ] {
+        terminal.type_line(line);
+    }
+    // What was typed comes back by the arrow, secrets too, as long as the program runs.
+    terminal.type_keys("\x1b[A\x1b[A\x1b[A\x1b[A");
+    terminal.wait_for_more("auth secret", 2);
+    drop(terminal);
+    assert_eq!(
+        fs::read_to_string(&path).unwrap(),
+        "ping\nget a\nset a \"b\n"
+    );
+    let terminal = start();
+    terminal.type_keys("\x1b[A\x1b[A");
+    terminal.wait_for("> get a");
+}
+
+#[test]
+fn control_characters_do_not_reach_the_terminal() {
+    let duel = Duel::new(&[]);
+    let mut client = duel.server.client();
+    let evil = "\x1b]0;title\x07\x1b[2J";
+    client.call(&["SET", evil, evil]);
+    let script = "return {redis.status_reply(ARGV[1]), redis.error_reply('ERR ' .. ARGV[1])}";
+    for line in ["GET", "--csv GET", "--json GET", "KEYS *"] {
+        let line = match line.ends_with("GET") {
+            true => format!("{line} \"\\x1b]0;title\\x07\\x1b[2J\""),
+            false => line.into(),
+        };
+        let terminal = Terminal::start(duel.command(our_client(), &format!("-p PORT {line}")));
+        let (bytes, _) = terminal.wait();
+        assert!(!bytes.contains(&0x1b), "{line}: {}", bytes.escape_ascii());
+        assert!(!bytes.contains(&7), "{line}: {}", bytes.escape_ascii());
+    }
+    for format in ["", "--csv", "--json", "--quoted-json"] {
+        let line = format!("-p PORT {format} EVAL \"{script}\" 0 \"\\x1b[2J\"");
+        let terminal = Terminal::start(duel.command(our_client(), &line));
+        let (bytes, _) = terminal.wait();
+        assert!(!bytes.contains(&0x1b), "{line}: {}", bytes.escape_ascii());
+    }
+    // Those who ask for the raw bytes get them.
+    let line = format!("-p PORT --raw EVAL \"{script}\" 0 \"\\x1b[2J\"");
+    let (bytes, _) = Terminal::start(duel.command(our_client(), &line)).wait();
+    assert!(bytes.contains(&0x1b));
+}
+
+#[test]
+fn no_color_means_no_colours() {
+    let duel = Duel::new(&[]);
+    for (variable, coloured) in [("", true), ("1", false)] {
+        let mut command = duel.command(our_client(), "-p PORT help get");
+        command.env("NO_COLOR", variable);
+        let (bytes, _) = Terminal::start_as_it_is(command).wait();
+        assert_eq!(bytes.contains(&0x1b), coloured);
+    }
+}
