@@ -26,7 +26,7 @@ pub struct Run {
     pub digest: String,
 }
 
-/// Both clients and the server that they use in turn.
+/// Both clients and the server that they use in turn. Command lines of [`Duel::check`] get `-p` and its port.
 pub struct Duel {
     pub server: Server,
     pub folder: Folder,
@@ -38,8 +38,17 @@ pub struct Duel {
 }
 
 impl Duel {
-    /// Clients that are given `-p` and the port of a real server.
+    /// Clients of a real server.
     pub fn new(options: &[&str]) -> Duel {
+        Duel::with(options, Server::real)
+    }
+
+    /// Clients of our server.
+    pub fn with_our_server(options: &[&str]) -> Duel {
+        Duel::with(options, Server::ours)
+    }
+
+    fn with(options: &[&str], start: impl Fn(&Folder, &[&str]) -> Server) -> Duel {
         let folder = Folder::new();
         let socket = folder.path().join("socket").display().to_string();
         let all = [
@@ -47,7 +56,7 @@ impl Duel {
             options,
         ]
         .concat();
-        let server = Server::real(&folder, &all);
+        let server = start(&folder, &all);
         let names = vec![("PORT", server.port.to_string()), ("SOCKET", socket)];
         Duel {
             server,
@@ -130,6 +139,12 @@ impl Duel {
             run.stderr = replaced(&run.stderr, reset, closed);
             run
         })
+    }
+
+    /// Runs a command line in our client alone.
+    pub fn run_ours(&self, line: &str) -> Run {
+        self.prepare_server();
+        self.run(our_client(), line)
     }
 
     fn prepare_server(&self) {

@@ -3,8 +3,10 @@
 
 mod commands;
 mod duel;
+mod inspection;
 mod on_terminal;
 mod prompt;
 mod replies;
 mod scripted_server;
 mod terminal;
+mod wire;

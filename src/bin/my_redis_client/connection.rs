@@ -5,6 +5,7 @@
 
 use crate::address::Address;
 use crate::interrupt::{Interrupt, Interrupted};
+use crate::timing::Moments;
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::resp::reply_reader::{ReadError, ReplyReader};
 use my_redis_server::resp::request_writer;
@@ -16,7 +17,7 @@ use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long a connection is silent before the system asks whether the server is still there.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
@@ -70,10 +71,11 @@ enum Socket {
     Unix(UnixStream),
 }
 
-/// A socket whose reading ends when the user interrupts it.
+/// A socket whose reading ends when the user interrupts it, and which notes when the first byte of a reply comes.
 struct Stream {
     socket: Socket,
     interrupt: Option<Arc<Interrupt>>,
+    moments: Moments,
 }
 
 impl AsFd for Socket {
@@ -90,10 +92,12 @@ impl Read for Stream {
         if let Some(interrupt) = &self.interrupt {
             interrupt.wait_for(&self.socket)?;
         }
-        match &mut self.socket {
+        let read = match &mut self.socket {
             Socket::Tcp(socket) => socket.read(output),
             Socket::Unix(socket) => socket.read(output),
-        }
+        };
+        self.moments.first_byte.get_or_insert_with(Instant::now);
+        read
     }
 }
 
@@ -115,6 +119,8 @@ pub struct Connection {
     replies: ReplyReader<Stream>,
     /// Pushes that have arrived before the reply that was waited for.
     pushes: Vec<Value>,
+    /// The bytes that were sent, if they are kept.
+    sent: Option<Vec<u8>>,
 }
 
 impl Connection {
@@ -124,6 +130,7 @@ impl Connection {
         address: &Address,
         interrupt: Option<Arc<Interrupt>>,
     ) -> Result<Connection, String> {
+        let began = Instant::now();
         let socket = match address {
             Address::Tcp { host, port } => {
                 TcpStream::connect((host.as_str(), *port)).map(Socket::Tcp)
@@ -144,10 +151,40 @@ impl Connection {
                 .with_retries(3);
             let _ = SockRef::from(socket).set_tcp_keepalive(&keepalive);
         }
+        let stream = Stream {
+            socket,
+            interrupt,
+            moments: Moments {
+                connect: began.elapsed(),
+                ..Moments::default()
+            },
+        };
         Ok(Connection {
-            replies: ReplyReader::new(Stream { socket, interrupt }),
+            replies: ReplyReader::new(stream),
             pushes: Vec::new(),
+            sent: None,
         })
+    }
+
+    /// From now on, keeps all bytes that are sent and received, or does not.
+    pub fn trace(&mut self, keep: bool) {
+        self.sent = keep.then(Vec::new);
+        self.replies.keep_bytes(keep);
+    }
+
+    /// The bytes that were sent since the last call.
+    pub fn take_sent(&mut self) -> Vec<u8> {
+        self.sent.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// The bytes of the replies that were received since the last call.
+    pub fn take_received(&mut self) -> Vec<u8> {
+        self.replies.take_kept_bytes()
+    }
+
+    /// The moments of the last exchange. Connecting is told once.
+    pub fn take_moments(&mut self) -> Moments {
+        std::mem::take(&mut self.replies.stream().moments)
     }
 
     /// Sends a request.
@@ -160,7 +197,15 @@ impl Connection {
 
     /// Sends bytes as they are.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        Ok(self.replies.stream().write_all(bytes)?)
+        if let Some(sent) = &mut self.sent {
+            sent.extend_from_slice(bytes);
+        }
+        let stream = self.replies.stream();
+        let began = Instant::now();
+        stream.write_all(bytes)?;
+        stream.moments.sent = Some((began, Instant::now()));
+        stream.moments.first_byte = None;
+        Ok(())
     }
 
     /// Waits for a reply. Pushes that arrive before it are set aside.
@@ -176,11 +221,6 @@ impl Connection {
     /// Waits for a reply or a push.
     pub fn message(&mut self) -> Result<Value, Failure> {
         Ok(self.replies.reply()?)
-    }
-
-    /// The pushes that have been set aside.
-    pub fn take_pushes(&mut self) -> Vec<Value> {
-        std::mem::take(&mut self.pushes)
     }
 
     /// Sends a request and waits for its reply.

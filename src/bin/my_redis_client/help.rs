@@ -14,6 +14,12 @@ To set my_redis_client preferences:
       ":set hints" enable online hints
       ":set nohints" disable online hints
 Set your preferences in ~/.my_redisclirc
+
+To look behind a command:
+      ":wire on" show what goes over the wire, ":wire both" in RESP2 and RESP3, ":wire off"
+      ":time on" tell where the time of each command went, ":time off"
+      ":explain <command>" tell what the server will touch and lock for a command
+      ":watch <seconds> <command>" repeat a command and mark what has changed
 "#;
 
 /// The text of `help` without a topic.

@@ -4,12 +4,13 @@
 //! by
 //! `poll`. Without an [`Interrupt`] Ctrl-C ends the program, as it does by default.
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::SIGINT;
 use std::fmt;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 /// The error with which waiting ends when the user has pressed Ctrl-C.
 #[derive(Debug)]
@@ -41,6 +42,21 @@ impl Interrupt {
     pub fn clear(&self) {
         let mut bytes = [0; 64];
         while (&self.raised).read(&mut bytes).is_ok_and(|read| read > 0) {}
+    }
+
+    /// Waits for a time. The result is `false` if Ctrl-C ends it early.
+    pub fn sleep(&self, duration: Duration) -> bool {
+        let began = Instant::now();
+        while let Some(left) = duration.checked_sub(began.elapsed()) {
+            let mut fds = [PollFd::new(&self.raised, PollFlags::IN)];
+            // A time too long for the system is as good as forever.
+            let timeout = Timespec::try_from(left).ok();
+            if poll(&mut fds, timeout.as_ref()).is_ok_and(|ready| ready > 0) {
+                self.clear();
+                return false;
+            }
+        }
+        true
     }
 
     /// Waits until `stream` has bytes, or has ended. The error is [`Interrupted`] if Ctrl-C comes first.

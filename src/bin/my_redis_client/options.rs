@@ -22,6 +22,19 @@ pub enum Mode {
     Command,
 }
 
+/// Whether and where to show what goes over the wire.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WireOption {
+    /// Nowhere.
+    Off,
+    /// In lines on the standard error.
+    Lines,
+    /// In lines, and replies in both protocols.
+    Both,
+    /// In a page.
+    Page(PathBuf),
+}
+
 /// Everything that the command line says.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -59,6 +72,10 @@ pub struct Options {
     pub errors_are_failures: bool,
     /// Whether modes tell what they do.
     pub verbose: bool,
+    /// Whether to show what goes over the wire.
+    pub wire: WireOption,
+    /// Whether to tell where the time of each command went.
+    pub tells_times: bool,
     /// What is to be done.
     pub mode: Mode,
     /// The file of the script, for [`Mode::Eval`].
@@ -119,6 +136,8 @@ impl Options {
             tag_from_input: None,
             errors_are_failures: false,
             verbose: false,
+            wire: WireOption::Off,
+            tells_times: false,
             mode: Mode::Command,
             script: PathBuf::new(),
             command: Vec::new(),
@@ -171,6 +190,9 @@ impl Options {
             "--quoted-json" => self.format.kind = Kind::QuotedJson,
             "--quoted-input" => self.quoted_input = true,
             "--verbose" => self.verbose = true,
+            "--wire" => self.wire = WireOption::Lines,
+            "--wire=both" => self.wire = WireOption::Both,
+            "--time" => self.tells_times = true,
             _ => return Ok(false),
         }
         Ok(true)
@@ -198,6 +220,7 @@ impl Options {
             "--show-pushes" => {
                 self.shows_pushes = yes_or_no(&text()).unwrap_or(self.shows_pushes);
             }
+            "--wire=html" => self.wire = WireOption::Page(OsString::from_vec(value).into()),
             "--eval" => {
                 self.script = OsString::from_vec(value).into();
                 self.mode = self.mode.min(Mode::Eval);
@@ -270,7 +293,7 @@ pub fn unquote(text: &[u8]) -> Option<Vec<u8>> {
 
 /// Whether an option takes a value. An option that does not exist takes none.
 fn takes_value(name: &str) -> bool {
-    const WITH_VALUE: [&str; 15] = [
+    const WITH_VALUE: &[&str] = &[
         "-h",
         "-p",
         "-s",
@@ -285,6 +308,7 @@ fn takes_value(name: &str) -> bool {
         "-d",
         "-D",
         "--show-pushes",
+        "--wire=html",
         "--eval",
     ];
     WITH_VALUE.contains(&name)

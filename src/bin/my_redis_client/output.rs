@@ -28,14 +28,20 @@ impl Output {
 
     /// Prints a reply. `is_text` says that it is a text with lines, such as that of INFO, which is printed as it is.
     pub fn reply(&self, value: &Value, is_text: bool) {
-        match is_text {
+        write(&self.text(value, is_text));
+    }
+
+    /// What is printed for a reply.
+    pub fn text(&self, value: &Value, is_text: bool) -> Vec<u8> {
+        let text = match is_text {
             true => {
                 let mut text = Vec::new();
                 format::raw(value, &self.format.element_delimiter, &mut text);
-                self.bytes(&text);
+                text
             }
-            false => self.bytes(&self.format.print(value)),
-        }
+            false => self.format.print(value),
+        };
+        self.guarded(text)
     }
 
     /// Prints a push that has come between replies.
@@ -60,9 +66,13 @@ impl Output {
 
     /// Prints a text, which may hold bytes that the server has sent.
     pub fn bytes(&self, text: &[u8]) {
+        write(&self.guarded(text.to_vec()));
+    }
+
+    fn guarded(&self, text: Vec<u8>) -> Vec<u8> {
         match self.is_guarded {
-            true => write(&terminal::harmless(text)),
-            false => write(text),
+            true => terminal::harmless(&text).into_owned(),
+            false => text,
         }
     }
 

@@ -2,6 +2,9 @@
 //!
 //! If the connection is lost, the next command connects anew: logs in, selects the database, asks for RESP3.
 
+mod command_kind;
+mod inspection;
+
 use crate::address::Address;
 use crate::c_number;
 use crate::command_docs::{self, CommandDoc};
@@ -9,10 +12,15 @@ use crate::connection::{Connection, Failure};
 use crate::format::Kind;
 use crate::help;
 use crate::interrupt::Interrupt;
-use crate::options::Options;
+use crate::observer::Observer;
+use crate::options::{Options, WireOption};
 use crate::output::{self, Output};
 use crate::terminal::Style;
+use crate::wire::Wire;
+use crate::wire::element::Direction;
+use command_kind::{Answer, answer_to, confirms, is, is_answered_by_text};
 use my_redis_server::resp::decoder::Value;
+use std::io;
 use std::process;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -40,6 +48,10 @@ pub struct Session {
     in_transaction: bool,
     /// What the server says of its commands; empty until it is asked for.
     docs: Rc<Vec<CommandDoc>>,
+    /// What shows the bytes that go over the wire, if they are to be shown.
+    pub wire: Option<Wire>,
+    /// The connection that asks for the server's own times.
+    observer: Option<Observer>,
 }
 
 /// Why there is no connection, or none that is ready.
@@ -53,23 +65,20 @@ pub enum ConnectError {
     Refused,
 }
 
-/// What comes after the request has been sent.
-#[derive(Clone, Copy, PartialEq)]
-enum Answer {
-    /// One reply.
-    Reply,
-    /// A line for every command of any client, until an error.
-    Monitor,
-    /// Messages, until an error.
-    Messages,
-}
-
 impl Session {
     /// A session that is not connected yet.
     pub fn new(options: Options, output: Output, interrupt: Option<Arc<Interrupt>>) -> Session {
+        let wire = match &options.wire {
+            WireOption::Off => None,
+            WireOption::Lines => Some(Wire::on_standard_error(false)),
+            WireOption::Both => Some(Wire::on_standard_error(true)),
+            WireOption::Page(path) => Some(Wire::on_page(path.clone())),
+        };
         Session {
             options,
             output,
+            wire,
+            observer: None,
             connection: None,
             interrupt,
             database: 0,
@@ -110,7 +119,9 @@ impl Session {
         self.database = 0;
         self.in_transaction = false;
         let opened = Connection::open(&self.options.address, self.interrupt.clone());
-        self.connection = Some(opened.map_err(ConnectError::Unreachable)?);
+        let mut connection = opened.map_err(ConnectError::Unreachable)?;
+        connection.trace(self.wire.is_some());
+        self.connection = Some(connection);
         self.log_in()?;
         self.select()?;
         self.switch_protocol()
@@ -149,8 +160,7 @@ impl Session {
 
     /// Sends a request that prepares the connection.
     fn prepare(&mut self, request: &[Vec<u8>], fault: &str) -> Result<(), ConnectError> {
-        let connection = self.connection.as_mut().expect("it has been opened");
-        match connection.call(request) {
+        match self.send(request).and_then(|()| self.reply()) {
             Ok(Value::Error(text)) => {
                 eprintln!("{fault}: {}", String::from_utf8_lossy(&text));
                 Err(ConnectError::Refused)
@@ -164,17 +174,54 @@ impl Session {
         }
     }
 
+    /// Sends a request, and shows its bytes if the wire is to be shown.
+    fn send(&mut self, request: &[Vec<u8>]) -> Result<(), Failure> {
+        let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
+        connection.send(request)?;
+        if let Some(wire) = &mut self.wire {
+            let mut sent = connection.take_sent();
+            if is(request, 0, "auth")
+                && let Some(password) = request.last()
+            {
+                // The last argument stands before the last line end.
+                let end = sent.len() - 2;
+                sent[end - password.len()..end].fill(b'*');
+            }
+            wire.show(Direction::Sent, &sent);
+        }
+        Ok(())
+    }
+
+    /// Waits for a reply or a push, and shows its bytes if the wire is to be shown.
+    fn message(&mut self) -> Result<Value, Failure> {
+        let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
+        let message = connection.message();
+        if let Some(wire) = &mut self.wire {
+            wire.show(Direction::Received, &connection.take_received());
+        }
+        message
+    }
+
+    /// Waits for a reply. Pushes that come before it are printed, if they are to be shown.
+    fn reply(&mut self) -> Result<Value, Failure> {
+        loop {
+            match self.message()? {
+                push @ Value::Push(_) => self.print_push(&push),
+                reply => return Ok(reply),
+            }
+        }
+    }
+
+    fn print_push(&self, push: &Value) {
+        if self.options.shows_pushes {
+            self.output.push(push);
+        }
+    }
+
     /// Sends a command as often as wanted, forever if `repeat` is negative, and prints the replies. Connects before, if
     /// there is no connection.
     pub fn run(&mut self, command: &[Vec<u8>], repeat: i64) -> Result<(), Failed> {
-        if self.connection.is_none() {
-            self.connect().map_err(|error| {
-                if let ConnectError::Lost(failure) = error {
-                    eprintln!("Error: {failure}");
-                }
-                Failed
-            })?;
-        }
+        self.be_connected()?;
         if let Some(interrupt) = &self.interrupt {
             interrupt.clear();
         }
@@ -183,22 +230,38 @@ impl Session {
             return Ok(());
         }
         let result = self.run_connected(command, repeat);
-        result.map_err(|failure| {
-            self.connection = None;
-            match failure {
-                // What is still to come would be taken for replies to later commands: this connection is given up. A
-                // server that cannot be reached is told, and the prompt shows it.
-                Failure::Interrupted => drop(self.connect()),
-                failure => eprintln!("Error: {failure}"),
+        result.map_err(|failure| self.tell_failure(failure))
+    }
+
+    /// Connects if there is no connection.
+    fn be_connected(&mut self) -> Result<(), Failed> {
+        if self.connection.is_some() {
+            return Ok(());
+        }
+        self.connect().map_err(|error| {
+            if let ConnectError::Lost(failure) = error {
+                eprintln!("Error: {failure}");
             }
             Failed
         })
     }
 
+    /// Ends the connection that has failed, and tells why.
+    fn tell_failure(&mut self, failure: Failure) -> Failed {
+        self.connection = None;
+        match failure {
+            // What is still to come would be taken for replies to later commands: this connection is given up. A server
+            // that cannot be reached is told, and the prompt shows it.
+            Failure::Interrupted => drop(self.connect()),
+            failure => eprintln!("Error: {failure}"),
+        }
+        Failed
+    }
+
     fn help(&mut self, topic: &[Vec<u8>]) {
         let text = match topic {
             [] => help::general(),
-            topic => help::about(topic, &self.docs(), Style::of_output()),
+            topic => help::about(topic, &self.docs(), Style::of(io::stdout())),
         };
         output::write(text.as_bytes());
     }
@@ -222,10 +285,8 @@ impl Session {
         let mut sent = 0;
         while repeat < 0 || sent < repeat {
             sent += 1;
-            self.connection
-                .as_mut()
-                .ok_or(Failure::Closed)?
-                .send(command)?;
+            let before = self.server_statistics(command);
+            self.send(command)?;
             match answer_to(command) {
                 Answer::Monitor => return self.print_until_error(command),
                 Answer::Messages => {
@@ -245,6 +306,8 @@ impl Session {
                 }
                 reply => reply?,
             };
+            self.tell_time(command, before);
+            self.show_in_both_protocols(command);
             self.remember(command, &reply);
             if !self.options.interval.is_zero() {
                 thread::sleep(self.options.interval);
@@ -253,17 +316,12 @@ impl Session {
         Ok(())
     }
 
-    /// Waits for the reply and prints it; before it, pushes that arrive, if they are to be shown.
+    /// Waits for the reply and prints it.
     fn print_reply(&mut self, command: &[Vec<u8>]) -> Result<Value, Failure> {
-        let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
-        let mut pushes = connection.take_pushes();
         let reply = loop {
-            for push in pushes.drain(..).filter(|_| self.options.shows_pushes) {
-                self.output.push(&push);
-            }
-            match connection.message()? {
+            match self.message()? {
                 push if confirms(&push, command) => break push,
-                push @ Value::Push(_) => pushes.push(push),
+                push @ Value::Push(_) => self.print_push(&push),
                 reply => break reply,
             }
         };
@@ -274,8 +332,7 @@ impl Session {
     /// Prints all that arrives. Ends when the server refuses the command.
     fn print_until_error(&mut self, command: &[Vec<u8>]) -> Result<(), Failure> {
         loop {
-            let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
-            let message = connection.message()?;
+            let message = self.message()?;
             self.print(&message, command);
             if matches!(message, Value::Error(_)) {
                 return Ok(());
@@ -338,44 +395,4 @@ impl Session {
         // What went wrong has been told, and the prompt shows that there is no connection.
         let _ = self.connect();
     }
-}
-
-/// Whether the command's word at `index` is `word`, in any case.
-fn is(command: &[Vec<u8>], index: usize, word: &str) -> bool {
-    command
-        .get(index)
-        .is_some_and(|found| found.eq_ignore_ascii_case(word.as_bytes()))
-}
-
-/// Whether a push answers the command: UNSUBSCRIBE and its kin are not answered otherwise in RESP3.
-fn confirms(push: &Value, command: &[Vec<u8>]) -> bool {
-    let Value::Push(elements) = push else {
-        return false;
-    };
-    let unsubscribes = ["unsubscribe", "punsubscribe", "sunsubscribe"];
-    let kind = unsubscribes.iter().find(|name| is(command, 0, name));
-    kind.is_some_and(|kind| elements.first() == Some(&Value::Bulk(kind.as_bytes().to_vec())))
-}
-
-fn answer_to(command: &[Vec<u8>]) -> Answer {
-    match command[0].to_ascii_lowercase().as_slice() {
-        b"monitor" => Answer::Monitor,
-        b"subscribe" | b"psubscribe" | b"ssubscribe" => Answer::Messages,
-        _ => Answer::Reply,
-    }
-}
-
-/// Whether the reply is a text with lines, which is shown as it is and not as a quoted string.
-fn is_answered_by_text(command: &[Vec<u8>]) -> bool {
-    let is = |index, word| is(command, index, word);
-    let count = command.len();
-    is(0, "info")
-        || is(0, "lolwut")
-        || is(0, "debug") && (is(1, "htstats") || is(1, "htstats-key"))
-        || is(0, "memory") && (is(1, "malloc-stats") || is(1, "doctor"))
-        || count == 2 && is(0, "cluster") && (is(1, "nodes") || is(1, "info"))
-        || is(0, "client") && (is(1, "list") || is(1, "info"))
-        || count == 3 && is(0, "latency") && is(1, "graph")
-        || count == 2 && is(0, "latency") && is(1, "doctor")
-        || is(0, "proxy") && is(1, "info")
 }

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 
 /// Whether texts are coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +15,10 @@ pub enum Style {
 }
 
 impl Style {
-    /// The style of the standard output.
-    pub fn of_output() -> Style {
+    /// The style of a stream.
+    pub fn of(stream: impl IsTerminal) -> Style {
         let is_unwanted = env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        match io::stdout().is_terminal() && !is_unwanted {
+        match stream.is_terminal() && !is_unwanted {
             true => Style::Coloured,
             false => Style::Plain,
         }

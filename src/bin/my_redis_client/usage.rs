@@ -35,6 +35,10 @@ pub const TEXT: &str = r#"Usage: my_redis_client [OPTIONS] [cmd [arg [arg ...]]]
   --quoted-json      Same as --json, but produce ASCII-safe quoted strings, not Unicode.
   --show-pushes <yn> Whether to print RESP3 PUSH messages.  Enabled by default when
                      STDOUT is a tty but can be overridden with --show-pushes no.
+  --wire             Show the bytes of each request and reply, an element a line, on STDERR.
+  --wire=both        The same, and replies of commands that change nothing in RESP2 and RESP3.
+  --wire=html <file> The same as a page.
+  --time             Tell where the time of each command went, on STDERR.
   --verbose          Verbose mode.
   --no-auth-warning  Don't show warning message when using password on command
                      line interface.

@@ -11,6 +11,7 @@ use rustyline::validate::Validator;
 use rustyline::{Context, Helper};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
+use std::io;
 use std::rc::Rc;
 
 /// The assistant of the editor.
@@ -108,7 +109,7 @@ impl Hinter for Assistant {
 
 impl Highlighter for Assistant {
     fn highlight_hint<'h>(&self, hint: &'h str) -> Cow<'h, str> {
-        match Style::of_output() {
+        match Style::of(io::stdout()) {
             Style::Coloured => Cow::Owned(Style::Coloured.grey(hint)),
             // Dim is no colour, and a hint must not look like what was typed.
             Style::Plain => Cow::Owned(format!("\x1b[2m{hint}\x1b[0m")),

@@ -12,6 +12,7 @@ mod preferences;
 use crate::c_number;
 use crate::output;
 use crate::session::{Failed, Session};
+use crate::wire::Wire;
 use line_reader::LineReader;
 use my_redis_server::util::quoting;
 use preferences::Preferences;
@@ -73,13 +74,38 @@ fn carry_out(
     let name = words[0].to_ascii_lowercase();
     match (name.as_slice(), words.as_slice()) {
         (b"quit" | b"exit", _) => return Next::End,
-        ([b':', ..], _) => print!("{}", preferences.obey(&words, "")),
+        ([b':', ..], _) => colon_command(&words, session, preferences),
         (b"restart", _) => println!("Use 'restart' only in Lua debugging mode."),
         (b"connect", [_, host, port]) => session.go_to_server(host, port),
         (b"clear", [_]) => output::write(b"\x1b[H\x1b[2J"),
         _ => run_command(session, command, repeat),
     }
     Next::Line
+}
+
+/// Carries out a command of the client that begins with a colon.
+fn colon_command(words: &[Vec<u8>], session: &mut Session, preferences: &mut Preferences) {
+    let name = words[0].to_ascii_lowercase();
+    match (name.as_slice(), &words[1..]) {
+        (b":wire", [mode]) => match mode.as_slice() {
+            b"on" => session.show_wire(Some(Wire::on_standard_error(false))),
+            b"both" => session.show_wire(Some(Wire::on_standard_error(true))),
+            b"off" => session.show_wire(None),
+            _ => println!("Use ':wire on', ':wire both' or ':wire off'."),
+        },
+        (b":time", [mode]) => match mode.as_slice() {
+            b"on" => session.options.tells_times = true,
+            b"off" => session.options.tells_times = false,
+            _ => println!("Use ':time on' or ':time off'."),
+        },
+        (b":explain", command @ [_, ..]) => session.explain(command),
+        (b":watch", [seconds, command @ ..]) if !command.is_empty() => {
+            let pause = Duration::try_from_secs_f64(c_number::float(seconds));
+            // What went wrong has been told.
+            let _ = session.watch(pause.unwrap_or_default(), command);
+        }
+        _ => print!("{}", preferences.obey(words, "")),
+    }
 }
 
 /// How often the command is to be run, and the command: `5 PING` is five times `PING`. `None` if the number makes no

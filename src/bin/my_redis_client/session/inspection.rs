@@ -1,0 +1,123 @@
+//! A look behind a command: where its time went, its reply in both protocols, what the server will lock for it, and how
+//! its reply changes over time.
+
+use super::command_kind::is_answered_by_text;
+use super::{Failed, Session};
+use crate::connection::Failure;
+use crate::explain;
+use crate::observer::Observer;
+use crate::output;
+use crate::terminal::Style;
+use crate::timing;
+use crate::watch::Rounds;
+use crate::wire::Wire;
+use std::io::{self, IsTerminal};
+use std::thread;
+use std::time::Duration;
+
+impl Session {
+    /// Begins or ends to show the wire.
+    pub fn show_wire(&mut self, wire: Option<Wire>) {
+        self.wire = wire;
+        if let Some(connection) = &mut self.connection {
+            connection.trace(self.wire.is_some());
+        }
+    }
+
+    /// What the server has counted for the command so far, if times are to be told.
+    pub(super) fn server_statistics(&mut self, command: &[Vec<u8>]) -> Option<(u64, u64)> {
+        if !self.options.tells_times {
+            return None;
+        }
+        if self.observer.is_none() {
+            self.observer = Observer::connect(&self.options, 0, 2);
+        }
+        let name = String::from_utf8_lossy(&command[0]);
+        // A command that was never called has no line.
+        Some(
+            self.observer
+                .as_mut()?
+                .command_statistics(&name)
+                .unwrap_or_default(),
+        )
+    }
+
+    /// Tells where the time of the command went.
+    pub(super) fn tell_time(&mut self, command: &[Vec<u8>], before: Option<(u64, u64)>) {
+        if !self.options.tells_times {
+            return;
+        }
+        let moments = self
+            .connection
+            .as_mut()
+            .map(|connection| connection.take_moments());
+        // This is made before the server is asked, because that takes time too.
+        let Some(of_client) = moments.as_ref().and_then(timing::of_client) else {
+            return;
+        };
+        let after = self.server_statistics(command);
+        let server = before.zip(after).map(|(before, after)| {
+            (
+                after.0.saturating_sub(before.0),
+                after.1.saturating_sub(before.1),
+            )
+        });
+        eprintln!("{of_client}{}", timing::of_server(server));
+    }
+
+    /// Shows the reply in RESP2 beside that in RESP3, if that is wanted: the command is sent twice more, so only one
+    /// that changes nothing is.
+    pub(super) fn show_in_both_protocols(&mut self, command: &[Vec<u8>]) {
+        if !self.wire.as_ref().is_some_and(|wire| wire.both) {
+            return;
+        }
+        let bytes = [2, 3].map(|protocol| {
+            let mut observer = Observer::connect(&self.options, self.database, protocol)?;
+            match observer.only_reads(command) {
+                true => observer.reply_bytes(command),
+                false => None,
+            }
+        });
+        if let ([Some(resp2), Some(resp3)], Some(wire)) = (bytes, &mut self.wire) {
+            wire.show_both(&resp2, &resp3);
+        }
+    }
+
+    /// Tells what the server will do for a command, and does not run it.
+    pub fn explain(&mut self, command: &[Vec<u8>]) {
+        match Observer::connect(&self.options, self.database, 2) {
+            Some(mut observer) => {
+                let text = explain::explain(command, &mut observer);
+                self.output.bytes(text.as_bytes());
+            }
+            None => eprintln!("The server cannot be asked about commands."),
+        }
+    }
+
+    /// Repeats a command and marks what has changed, until Ctrl-C. A terminal is cleared before each round.
+    pub fn watch(&mut self, pause: Duration, command: &[Vec<u8>]) -> Result<(), Failed> {
+        self.be_connected()?;
+        let result = self.watch_connected(pause, command);
+        result.map_err(|failure| self.tell_failure(failure))
+    }
+
+    fn watch_connected(&mut self, pause: Duration, command: &[Vec<u8>]) -> Result<(), Failure> {
+        let style = Style::of(io::stdout());
+        let mut rounds = Rounds::default();
+        loop {
+            let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
+            let reply = connection.call(command)?;
+            let text = self.output.text(&reply, is_answered_by_text(command));
+            let marked = rounds.marked(&String::from_utf8_lossy(&text), style);
+            if io::stdout().is_terminal() {
+                output::write(b"\x1b[H\x1b[2J");
+            }
+            output::write(marked.as_bytes());
+            match &self.interrupt {
+                Some(interrupt) if !interrupt.sleep(pause) => return Ok(()),
+                Some(_) => {}
+                None => thread::sleep(pause),
+            }
+        }
+    }
+}
