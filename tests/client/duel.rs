@@ -4,7 +4,7 @@
 //! the start are environment variables, and the word behind `<<<` is the standard input.
 
 use super::terminal::Terminal;
-use crate::common::{Client, Folder, Server, redis_tool};
+use crate::common::{Client, Folder, Server, redis_tool, wait_until};
 use my_redis_server::util::quoting::{quote, split_arguments};
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -34,6 +34,8 @@ pub struct Duel {
     setup: Vec<Vec<Vec<u8>>>,
     /// Words that stand for others: `PORT`, `SOCKET`.
     names: Vec<(&'static str, String)>,
+    /// Whether the state stays as it is.
+    is_set_up: bool,
     differences: Vec<String>,
 }
 
@@ -62,6 +64,7 @@ impl Duel {
             server,
             folder,
             setup: Vec::new(),
+            is_set_up: false,
             names,
             differences: Vec::new(),
         }
@@ -72,6 +75,17 @@ impl Duel {
         let split =
             |line: &&str| split_arguments(line.as_bytes()).expect("the quotes are balanced");
         self.setup = lines.iter().map(split).collect();
+    }
+
+    /// Commands that are given once, so that both clients find the same tables, whose order SCAN tells.
+    pub fn set_up_once(&mut self, lines: &[&str]) {
+        self.set_up(lines);
+        self.prepare_server();
+        self.is_set_up = true;
+        let mut client = self.server.client();
+        wait_until("the tables have their final size", || {
+            !client.ask("DEBUG HTSTATS 0").contains("rehashing")
+        });
     }
 
     /// Lets a word of the command lines stand for another.
@@ -105,6 +119,22 @@ impl Duel {
         real.stdout = replaced(&real.stdout, "redis-cli", "my_redis_client");
         if real != ours {
             self.report(&line, &format!("{real:?}"), &format!("{ours:?}"));
+        }
+    }
+
+    /// Runs a command line in both clients, and notes what is different. The lines of a summary may have any order.
+    pub fn check_summary(&mut self, line: &str) {
+        let [real, ours] = self.run_both(line).map(|mut run| {
+            let text = String::from_utf8_lossy(&run.stdout).into_owned();
+            if let Some((report, summary)) = text.split_once("summary") {
+                let mut lines: Vec<&str> = summary.lines().collect();
+                lines.sort_unstable();
+                run.stdout = format!("{report}{}", lines.join("\n")).into_bytes();
+            }
+            run
+        });
+        if real != ours {
+            self.report(line, &format!("{real:?}"), &format!("{ours:?}"));
         }
     }
 
@@ -148,6 +178,9 @@ impl Duel {
     }
 
     fn prepare_server(&self) {
+        if self.is_set_up {
+            return;
+        }
         // A server with a password has the data that it has.
         let Ok(mut client) = Client::try_connect(self.server.port) else {
             return;

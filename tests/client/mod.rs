@@ -4,6 +4,7 @@
 mod commands;
 mod duel;
 mod inspection;
+mod modes;
 mod on_terminal;
 mod prompt;
 mod replies;

@@ -116,6 +116,11 @@ impl Terminal {
         self.wait_until(text, || self.text().matches(text).count() >= count);
     }
 
+    /// Waits until the screen has this number of lines.
+    pub fn wait_for_lines(&self, count: usize) {
+        self.wait_until("more lines", || self.text().lines().count() >= count);
+    }
+
     /// The text on the screen.
     pub fn text(&self) -> String {
         self.display().parser.screen().contents()

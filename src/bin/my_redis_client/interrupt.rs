@@ -10,6 +10,8 @@ use std::fmt;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 /// The error with which waiting ends when the user has pressed Ctrl-C.
@@ -23,6 +25,15 @@ impl fmt::Display for Interrupted {
 }
 
 impl std::error::Error for Interrupted {}
+
+/// A flag that Ctrl-C raises, for work that looks at it from time to time. A second Ctrl-C ends the program.
+pub fn flag() -> Arc<AtomicBool> {
+    let raised = Arc::new(AtomicBool::new(false));
+    // The first of the two ends the program if the flag is raised already. A system that has no such signal needs none.
+    let _ = signal_hook::flag::register_conditional_default(SIGINT, raised.clone());
+    let _ = signal_hook::flag::register(SIGINT, raised.clone());
+    raised
+}
 
 /// Catches Ctrl-C from its creation to the end of the program.
 pub struct Interrupt {

@@ -17,6 +17,7 @@ mod explain;
 mod format;
 mod help;
 mod interrupt;
+mod modes;
 mod observer;
 mod options;
 mod output;
@@ -59,6 +60,7 @@ fn main() -> ExitCode {
     let ended = match options.mode {
         Mode::Command if options.command.is_empty() => run_prompt(options, output),
         Mode::Eval | Mode::Command => one_command(Session::new(options, output, None)),
+        mode => modes::run(mode, Session::new(options, output, None)),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,

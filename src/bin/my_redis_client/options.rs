@@ -16,6 +16,22 @@ use std::time::Duration;
 /// What is to be done, in the order in which one goes before another if several are given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mode {
+    /// How long PING takes.
+    Latency,
+    /// How long PING takes, as a spectrum.
+    LatencySpectrum,
+    /// The largest keys by their elements.
+    BigKeys,
+    /// The largest keys by their memory.
+    MemoryKeys,
+    /// The keys that are used most.
+    HotKeys,
+    /// The server's figures.
+    Stat,
+    /// All keys.
+    Scan,
+    /// How long the system keeps a program from running.
+    IntrinsicLatency,
     /// A script in a file, with its keys and arguments.
     Eval,
     /// A command, or the prompt if there is none.
@@ -76,6 +92,14 @@ pub struct Options {
     pub wire: WireOption,
     /// Whether to tell where the time of each command went.
     pub tells_times: bool,
+    /// The pattern of keys, for modes that scan.
+    pub pattern: Option<Vec<u8>>,
+    /// The elements of a value that MEMORY USAGE is to look at, for [`Mode::MemoryKeys`].
+    pub memory_samples: Option<i64>,
+    /// Whether latency is told for one span of time after the other.
+    pub latency_history: bool,
+    /// How long [`Mode::IntrinsicLatency`] runs.
+    pub intrinsic_latency_s: i64,
     /// What is to be done.
     pub mode: Mode,
     /// The file of the script, for [`Mode::Eval`].
@@ -138,6 +162,10 @@ impl Options {
             verbose: false,
             wire: WireOption::Off,
             tells_times: false,
+            pattern: None,
+            memory_samples: None,
+            latency_history: false,
+            intrinsic_latency_s: 0,
             mode: Mode::Command,
             script: PathBuf::new(),
             command: Vec::new(),
@@ -193,9 +221,29 @@ impl Options {
             "--wire" => self.wire = WireOption::Lines,
             "--wire=both" => self.wire = WireOption::Both,
             "--time" => self.tells_times = true,
-            _ => return Ok(false),
+            name => return Ok(self.set_mode(name)),
         }
         Ok(true)
+    }
+
+    /// Sets a mode without a value. The result is `false` if there is no such option.
+    fn set_mode(&mut self, name: &str) -> bool {
+        let mode = match name {
+            "--latency" => Mode::Latency,
+            "--latency-history" => {
+                self.latency_history = true;
+                Mode::Latency
+            }
+            "--latency-dist" => Mode::LatencySpectrum,
+            "--bigkeys" => Mode::BigKeys,
+            "--memkeys" => Mode::MemoryKeys,
+            "--hotkeys" => Mode::HotKeys,
+            "--stat" => Mode::Stat,
+            "--scan" => Mode::Scan,
+            _ => return false,
+        };
+        self.mode = self.mode.min(mode);
+        true
     }
 
     /// Sets an option that has a value.
@@ -219,6 +267,20 @@ impl Options {
             "-D" => self.format.reply_delimiter = value,
             "--show-pushes" => {
                 self.shows_pushes = yes_or_no(&text()).unwrap_or(self.shows_pushes);
+            }
+            "--pattern" => self.pattern = Some(value),
+            "--quoted-pattern" => {
+                let fault = "Invalid quoted string specified for --quoted-pattern.";
+                let pattern = unquote(&value).ok_or_else(|| Ending::Refusal(fault.into()))?;
+                self.pattern = Some(pattern);
+            }
+            "--memkeys-samples" => {
+                self.memory_samples = Some(number());
+                self.mode = self.mode.min(Mode::MemoryKeys);
+            }
+            "--intrinsic-latency" => {
+                self.intrinsic_latency_s = number();
+                self.mode = self.mode.min(Mode::IntrinsicLatency);
             }
             "--wire=html" => self.wire = WireOption::Page(OsString::from_vec(value).into()),
             "--eval" => {
@@ -308,6 +370,10 @@ fn takes_value(name: &str) -> bool {
         "-d",
         "-D",
         "--show-pushes",
+        "--pattern",
+        "--quoted-pattern",
+        "--memkeys-samples",
+        "--intrinsic-latency",
         "--wire=html",
         "--eval",
     ];

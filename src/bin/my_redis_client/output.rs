@@ -3,7 +3,7 @@
 use crate::format::{self, Format, Kind};
 use crate::terminal;
 use my_redis_server::resp::decoder::Value;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process;
 
 /// The status of a program that the signal SIGPIPE has ended, as shells tell it.
@@ -92,6 +92,15 @@ pub fn write(text: &[u8]) {
         }
         eprintln!("Error writing to the standard output: {error}");
         process::exit(1);
+    }
+}
+
+/// Shows how far something is, in a line of a terminal that the next call replaces; an empty text removes it. Nothing
+/// is shown where no terminal is.
+pub fn progress(text: &str) {
+    if io::stderr().is_terminal() {
+        // To the begin of the line, and clear it.
+        eprint!("\r\x1b[0K{text}");
     }
 }
 

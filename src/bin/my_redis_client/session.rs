@@ -25,6 +25,10 @@ use std::process;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
+
+/// The pause between two tries to get a lost server back.
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
 /// A command or a connection has failed, and the user has been told so.
 #[derive(Debug)]
@@ -175,7 +179,7 @@ impl Session {
     }
 
     /// Sends a request, and shows its bytes if the wire is to be shown.
-    fn send(&mut self, request: &[Vec<u8>]) -> Result<(), Failure> {
+    pub fn send(&mut self, request: &[Vec<u8>]) -> Result<(), Failure> {
         let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
         connection.send(request)?;
         if let Some(wire) = &mut self.wire {
@@ -203,12 +207,46 @@ impl Session {
     }
 
     /// Waits for a reply. Pushes that come before it are printed, if they are to be shown.
-    fn reply(&mut self) -> Result<Value, Failure> {
+    pub fn reply(&mut self) -> Result<Value, Failure> {
         loop {
             match self.message()? {
                 push @ Value::Push(_) => self.print_push(&push),
                 reply => return Ok(reply),
             }
+        }
+    }
+
+    /// Sends a request and waits for its reply, and tells if that fails.
+    pub fn call(&mut self, request: &[Vec<u8>]) -> Result<Value, Failed> {
+        let reply = self.send(request).and_then(|()| self.reply());
+        reply.map_err(|_| {
+            eprintln!("\nI/O error");
+            Failed
+        })
+    }
+
+    /// Sends a request and waits for its reply. If the connection is lost, tries to connect, each second, until the
+    /// server is back. redis-cli forgets the password then.
+    pub fn call_patiently(&mut self, request: &[Vec<u8>]) -> Result<Value, Failed> {
+        let mut tries = 0;
+        loop {
+            if self.connection.is_some() {
+                match self.send(request).and_then(|()| self.reply()) {
+                    Ok(reply) => {
+                        if tries > 0 {
+                            output::progress("");
+                        }
+                        return Ok(reply);
+                    }
+                    Err(Failure::Interrupted) => return Err(Failed),
+                    Err(_) => self.connection = None,
+                }
+            }
+            tries += 1;
+            output::progress(&format!("Reconnecting... {tries}"));
+            thread::sleep(RECONNECT_PAUSE);
+            // Why it does not come back is of less interest than that it does not.
+            let _ = self.connect_quietly();
         }
     }
 

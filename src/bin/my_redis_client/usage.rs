@@ -18,6 +18,8 @@ pub const TEXT: &str = r#"Usage: my_redis_client [OPTIONS] [cmd [arg [arg ...]]]
   -r <repeat>        Execute specified command N times.
   -i <interval>      When -r is used, waits <interval> seconds per command.
                      It is possible to specify sub-second times like -i 0.1.
+                     This interval is also used in --scan and --stat per cycle.
+                     and in --bigkeys, --memkeys, and --hotkeys per 100 cycles.
   -n <db>            Database number.
   -2                 Start session in RESP2 protocol mode.
   -3                 Start session in RESP3 protocol mode.
@@ -35,6 +37,31 @@ pub const TEXT: &str = r#"Usage: my_redis_client [OPTIONS] [cmd [arg [arg ...]]]
   --quoted-json      Same as --json, but produce ASCII-safe quoted strings, not Unicode.
   --show-pushes <yn> Whether to print RESP3 PUSH messages.  Enabled by default when
                      STDOUT is a tty but can be overridden with --show-pushes no.
+  --stat             Print rolling stats about server: mem, clients, ...
+  --latency          Enter a special mode continuously sampling latency.
+                     If you use this mode in an interactive session it runs
+                     forever displaying real-time stats. Otherwise if --raw or
+                     --csv is specified, or if you redirect the output to a non
+                     TTY, it samples the latency for 1 second (you can use
+                     -i to change the interval), then produces a single output
+                     and exits.
+  --latency-history  Like --latency but tracking latency changes over time.
+                     Default time interval is 15 sec. Change it using -i.
+  --latency-dist     Shows latency as a spectrum, with 256 colors on a terminal.
+                     Default time interval is 1 sec. Change it using -i.
+  --bigkeys          Sample Redis keys looking for keys with many elements (complexity).
+  --memkeys          Sample Redis keys looking for keys consuming a lot of memory.
+  --memkeys-samples <n> Sample Redis keys looking for keys consuming a lot of memory.
+                     And define number of key elements to sample
+  --hotkeys          Sample Redis keys looking for hot keys.
+                     only works when maxmemory-policy is *lfu.
+  --scan             List all keys using the SCAN command.
+  --pattern <pat>    Keys pattern when using the --scan, --bigkeys or --hotkeys
+                     options (default: *).
+  --quoted-pattern <pat> Same as --pattern, but the specified string can be
+                         quoted, in order to pass an otherwise non binary-safe string.
+  --intrinsic-latency <sec> Run a test to measure intrinsic system latency.
+                     The test will run for the specified amount of seconds.
   --wire             Show the bytes of each request and reply, an element a line, on STDERR.
   --wire=both        The same, and replies of commands that change nothing in RESP2 and RESP3.
   --wire=html <file> The same as a page.
@@ -52,6 +79,7 @@ Examples:
   my_redis_client -r 100 lpush mylist x
   my_redis_client -r 100 -i 1 info | grep used_memory_human:
   my_redis_client --quoted-input set '"null-\x00-separated"' value
+  my_redis_client --scan --pattern '*:12345*'
 
 When no command is given, my_redis_client starts in interactive mode.
 Type "help" in interactive mode for information on available commands

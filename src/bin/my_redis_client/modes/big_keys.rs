@@ -1,0 +1,255 @@
+//! The largest key of each type: `--bigkeys` by the number of elements, `--memkeys` by the memory.
+
+use super::scan::{Scan, ask_for_each, count_keys};
+use crate::command_docs::text;
+use crate::output;
+use crate::session::{Failed, Session};
+use my_redis_server::resp::decoder::Value;
+use my_redis_server::util::quoting;
+
+/// How keys are measured.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// By what the command for their type counts.
+    Elements,
+    /// By MEMORY USAGE.
+    Memory,
+}
+
+/// What is known of the keys of a type.
+struct Kind {
+    name: String,
+    /// The command that counts, and what it counts; nothing for types that this client does not know.
+    counted_by: Option<(&'static str, &'static str)>,
+    keys: u64,
+    size: u64,
+    biggest: Option<(String, u64)>,
+}
+
+/// The types that this client knows, in the order of the summary. redis-cli tells them in the order of a hash table,
+/// which changes.
+const KINDS: [(&str, &str, &str); 6] = [
+    ("list", "LLEN", "items"),
+    ("hash", "HLEN", "fields"),
+    ("string", "STRLEN", "bytes"),
+    ("stream", "XLEN", "entries"),
+    ("set", "SCARD", "members"),
+    ("zset", "ZCARD", "members"),
+];
+
+/// After this number of keys the progress is told, beside every find.
+const KEYS_PER_REPORT: u64 = 1_000_000;
+
+/// All that has been found.
+struct Survey {
+    measure: Measure,
+    kinds: Vec<Kind>,
+    keys: u64,
+    key_bytes: u64,
+    /// The number of keys in the database at the begin.
+    expected: i64,
+}
+
+/// Looks through all keys, and tells each that is larger than those before it, and a summary.
+pub fn find(session: &mut Session, measure: Measure) -> Result<(), Failed> {
+    let kinds = KINDS.map(|(name, command, unit)| Kind {
+        name: name.into(),
+        counted_by: Some((command, unit)),
+        keys: 0,
+        size: 0,
+        biggest: None,
+    });
+    let mut survey = Survey {
+        measure,
+        kinds: kinds.into(),
+        keys: 0,
+        key_bytes: 0,
+        expected: count_keys(session)?,
+    };
+    output::write(
+        b"\n# Scanning the entire keyspace to find biggest keys as well as\n\
+          # average sizes per key type.  You can use -i 0.1 to sleep 0.1 sec\n\
+          # per 100 SCAN commands (not usually needed).\n\n",
+    );
+    let mut scan = Scan::new();
+    let mut percent = 0.0;
+    loop {
+        percent = match survey.keys {
+            0 => percent,
+            keys => 100.0 * keys as f64 / survey.expected as f64,
+        };
+        let Some(keys) = scan.next(session)? else {
+            break;
+        };
+        survey.look_at(&keys, percent, session)?;
+        scan.pause(session);
+    }
+    let interrupted = scan.is_cancelled().then_some(percent);
+    output::write(survey.summary(interrupted).as_bytes());
+    Ok(())
+}
+
+impl Survey {
+    fn look_at(
+        &mut self,
+        keys: &[Vec<u8>],
+        percent: f64,
+        session: &mut Session,
+    ) -> Result<(), Failed> {
+        let types: Vec<_> = keys
+            .iter()
+            .map(|key| vec![b"TYPE".to_vec(), key.clone()])
+            .collect();
+        let types = ask_for_each(session, &types)?;
+        let mut found = Vec::new();
+        let mut requests = Vec::new();
+        for (key, kind) in keys.iter().zip(&types) {
+            if let Value::Error(text) = kind {
+                eprintln!("TYPE returned an error: {}", String::from_utf8_lossy(text));
+                return Err(Failed);
+            }
+            // A key may be gone since SCAN has told it.
+            let kind = text(kind);
+            if kind != "none" {
+                let kind = self.kind(&kind);
+                let request = self.request(kind, key, session.options.memory_samples);
+                requests.extend(request.clone());
+                found.push((key, kind, request.is_some()));
+            }
+        }
+        let mut sizes = ask_for_each(session, &requests)?.into_iter();
+        for (key, kind, is_measured) in found {
+            let reply = is_measured.then(|| sizes.next()).flatten();
+            let size = self.size(reply, kind, key);
+            self.count(key, kind, size, percent);
+        }
+        Ok(())
+    }
+
+    /// The index of a type, which is added if it is new.
+    fn kind(&mut self, name: &str) -> usize {
+        let known = self.kinds.iter().position(|kind| kind.name == name);
+        known.unwrap_or_else(|| {
+            self.kinds.push(Kind {
+                name: name.into(),
+                counted_by: None,
+                keys: 0,
+                size: 0,
+                biggest: None,
+            });
+            self.kinds.len() - 1
+        })
+    }
+
+    /// The request for the size of a key, if there is one for its type.
+    fn request(&self, kind: usize, key: &[u8], samples: Option<i64>) -> Option<Vec<Vec<u8>>> {
+        match (self.measure, self.kinds[kind].counted_by) {
+            (Measure::Memory, _) => {
+                let mut request = vec![b"MEMORY".to_vec(), b"USAGE".to_vec(), key.to_vec()];
+                if let Some(samples) = samples {
+                    request.extend([b"SAMPLES".to_vec(), samples.to_string().into_bytes()]);
+                }
+                Some(request)
+            }
+            (Measure::Elements, Some((command, _))) => Some(vec![command.into(), key.to_vec()]),
+            (Measure::Elements, None) => None,
+        }
+    }
+
+    fn size(&self, reply: Option<Value>, kind: usize, key: &[u8]) -> u64 {
+        match reply {
+            None => 0,
+            Some(Value::Integer(size)) => size.max(0) as u64,
+            // The key may be another one since it has told its type.
+            Some(_) => {
+                let command = match (self.measure, self.kinds[kind].counted_by) {
+                    (Measure::Elements, Some((command, _))) => command,
+                    _ => "MEMORY USAGE",
+                };
+                let key = String::from_utf8_lossy(key);
+                eprintln!("Warning:  {command} on '{key}' failed (may have changed type)");
+                0
+            }
+        }
+    }
+
+    fn unit(&self, kind: &Kind) -> &'static str {
+        match (self.measure, kind.counted_by) {
+            (Measure::Memory, _) => "bytes",
+            (Measure::Elements, Some((_, unit))) => unit,
+            (Measure::Elements, None) => "?",
+        }
+    }
+
+    fn count(&mut self, key: &[u8], kind: usize, size: u64, percent: f64) {
+        self.keys += 1;
+        self.key_bytes += key.len() as u64;
+        self.kinds[kind].keys += 1;
+        self.kinds[kind].size += size;
+        let kind = &self.kinds[kind];
+        if kind.biggest.as_ref().map_or(0, |(_, biggest)| *biggest) < size {
+            let key = quoted(key);
+            let line = format!(
+                "[{percent:05.2}%] Biggest {:<6} found so far '{key}' with {size} {}\n",
+                kind.name,
+                self.unit(kind)
+            );
+            output::write(line.as_bytes());
+            let name = kind.name.clone();
+            let index = self.kind(&name);
+            self.kinds[index].biggest = Some((key, size));
+        }
+        if self.keys.is_multiple_of(KEYS_PER_REPORT) {
+            let line = format!("[{percent:05.2}%] Sampled {} keys so far\n", self.keys);
+            output::write(line.as_bytes());
+        }
+    }
+
+    /// The end of the report. It tells how far it came if it was interrupted.
+    fn summary(&self, interrupted: Option<f64>) -> String {
+        let mut text = String::from("\n-------- summary -------\n\n");
+        if let Some(percent) = interrupted {
+            text += &format!("[{percent:05.2}%] ");
+        }
+        text += &format!(
+            "Sampled {} keys in the keyspace!\nTotal key length in bytes is {} (avg len {:.2})\n\n",
+            self.keys,
+            self.key_bytes,
+            ratio(self.key_bytes, self.keys)
+        );
+        for kind in &self.kinds {
+            if let Some((key, size)) = &kind.biggest {
+                let unit = self.unit(kind);
+                text += &format!("Biggest {:>6} found '{key}' has {size} {unit}\n", kind.name);
+            }
+        }
+        text.push('\n');
+        for kind in &self.kinds {
+            text += &format!(
+                "{} {}s with {} {} ({:05.2}% of keys, avg size {:.2})\n",
+                kind.keys,
+                kind.name,
+                kind.size,
+                self.unit(kind),
+                100.0 * ratio(kind.keys, self.keys),
+                ratio(kind.size, kind.keys)
+            );
+        }
+        text
+    }
+}
+
+/// A part of a whole, which is 0 if the whole is.
+fn ratio(part: u64, whole: u64) -> f64 {
+    match whole {
+        0 => 0.0,
+        whole => part as f64 / whole as f64,
+    }
+}
+
+/// A key as Redis quotes it.
+pub fn quoted(key: &[u8]) -> String {
+    let mut quoted = Vec::new();
+    quoting::quote(key, &mut quoted);
+    String::from_utf8_lossy(&quoted).into_owned()
+}

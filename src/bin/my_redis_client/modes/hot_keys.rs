@@ -1,0 +1,117 @@
+//! The keys that are used most, by the counters that a server keeps whose policy of eviction is LFU: `--hotkeys`.
+
+use super::big_keys::quoted;
+use super::scan::{Scan, ask_for_each, count_keys};
+use crate::output;
+use crate::session::{Failed, Session};
+use my_redis_server::resp::decoder::Value;
+
+/// How many keys are told.
+const MAX_KEYS: usize = 16;
+
+/// After this number of keys the progress is told, beside every find.
+const KEYS_PER_REPORT: u64 = 1_000_000;
+
+/// Looks through all keys, and tells each that is among the hottest so far, and a summary.
+pub fn find(session: &mut Session) -> Result<(), Failed> {
+    let expected = count_keys(session)?;
+    output::write(
+        b"\n# Scanning the entire keyspace to find hot keys as well as\n\
+          # average sizes per key type.  You can use -i 0.1 to sleep 0.1 sec\n\
+          # per 100 SCAN commands (not usually needed).\n\n",
+    );
+    let mut scan = Scan::new();
+    let mut hottest = Hottest::default();
+    let mut looked_at: u64 = 0;
+    let mut percent = 0.0;
+    loop {
+        if looked_at > 0 {
+            percent = 100.0 * looked_at as f64 / expected as f64;
+        }
+        let Some(keys) = scan.next(session)? else {
+            break;
+        };
+        for (key, counter) in keys.iter().zip(counters(&keys, session)?) {
+            looked_at += 1;
+            if looked_at.is_multiple_of(KEYS_PER_REPORT) {
+                let line = format!("[{percent:05.2}%] Sampled {looked_at} keys so far\n");
+                output::write(line.as_bytes());
+            }
+            if hottest.insert(key, counter) {
+                let key = quoted(key);
+                let line = format!(
+                    "[{percent:05.2}%] Hot key '{key}' found so far with counter {counter}\n"
+                );
+                output::write(line.as_bytes());
+            }
+        }
+        scan.pause(session);
+    }
+    let mut text = String::from("\n-------- summary -------\n\n");
+    if scan.is_cancelled() {
+        text += &format!("[{percent:05.2}%] ");
+    }
+    text += &format!("Sampled {looked_at} keys in the keyspace!\n");
+    for (counter, key) in hottest.0.iter().rev() {
+        text += &format!("hot key found with counter: {counter}\tkeyname: {key}\n");
+    }
+    output::write(text.as_bytes());
+    Ok(())
+}
+
+/// The hottest keys, coolest first. A key that is as hot as another stands before it.
+#[derive(Default)]
+struct Hottest(Vec<(i64, String)>);
+
+impl Hottest {
+    /// Takes a key in if it is hot enough.
+    fn insert(&mut self, key: &[u8], counter: i64) -> bool {
+        let place = self.0.partition_point(|(other, _)| *other < counter);
+        let is_full = self.0.len() == MAX_KEYS;
+        if counter == 0 || (is_full && place == 0) {
+            return false;
+        }
+        self.0.insert(place, (counter, quoted(key)));
+        if is_full {
+            self.0.remove(0);
+        }
+        true
+    }
+}
+
+/// The counters of keys; 0 for those that are gone.
+fn counters(keys: &[Vec<u8>], session: &mut Session) -> Result<Vec<i64>, Failed> {
+    let request = |key: &Vec<u8>| vec![b"OBJECT".to_vec(), b"FREQ".to_vec(), key.clone()];
+    let requests: Vec<_> = keys.iter().map(request).collect();
+    let replies = ask_for_each(session, &requests)?;
+    let counters = keys.iter().zip(replies).map(|(key, reply)| match reply {
+        Value::Integer(counter) => Ok(counter),
+        Value::Error(text) => {
+            eprintln!("Error: {}", String::from_utf8_lossy(&text));
+            Err(Failed)
+        }
+        _ => {
+            let key = quoted(key);
+            eprintln!("Warning: OBJECT freq on '{key}' failed (may have been deleted)");
+            Ok(0)
+        }
+    });
+    counters.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hottest_stay() {
+        let mut hottest = Hottest::default();
+        assert!(!hottest.insert(b"cold", 0));
+        for counter in 1..=20 {
+            assert!(hottest.insert(b"key", counter));
+        }
+        assert!(!hottest.insert(b"cool", 5));
+        let counters: Vec<i64> = hottest.0.iter().map(|(counter, _)| *counter).collect();
+        assert_eq!(counters, (5..=20).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,137 @@
+//! All keys, by SCAN: `--scan`, and what other modes look through.
+
+use crate::command_docs::elements;
+use crate::connection::Failure;
+use crate::format::Kind;
+use crate::interrupt;
+use crate::session::{Failed, Session};
+use my_redis_server::resp::decoder::Value;
+use my_redis_server::util::quoting;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+/// How many calls of SCAN come between two pauses of the modes that look at each key.
+const CALLS_PER_PAUSE: u64 = 100;
+
+/// A walk through all keys. Ctrl-C ends it early.
+pub struct Scan {
+    /// What the next call begins with; `None` at the end.
+    cursor: Option<Vec<u8>>,
+    calls: u64,
+    cancelled: Arc<AtomicBool>,
+}
+
+impl Scan {
+    /// A walk that has not begun.
+    pub fn new() -> Scan {
+        Scan {
+            cursor: Some(b"0".to_vec()),
+            calls: 0,
+            cancelled: interrupt::flag(),
+        }
+    }
+
+    /// Whether Ctrl-C has ended the walk.
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+
+    /// The next keys, perhaps none; `None` at the end.
+    pub fn next(&mut self, session: &mut Session) -> Result<Option<Vec<Vec<u8>>>, Failed> {
+        let Some(cursor) = self.cursor.take().filter(|_| !self.is_cancelled()) else {
+            return Ok(None);
+        };
+        let mut request = vec![b"SCAN".to_vec(), cursor];
+        if let Some(pattern) = &session.options.pattern {
+            request.extend([b"MATCH".to_vec(), pattern.clone()]);
+        }
+        self.calls += 1;
+        let (cursor, keys) = take_apart(session.call(&request)?)?;
+        if cursor != b"0" {
+            self.cursor = Some(cursor);
+        }
+        Ok(Some(keys))
+    }
+
+    /// Pauses after each hundredth call, if the user wants pauses.
+    pub fn pause(&self, session: &Session) {
+        if self.calls.is_multiple_of(CALLS_PER_PAUSE) {
+            thread::sleep(session.options.interval);
+        }
+    }
+}
+
+/// The cursor and the keys of a reply to SCAN.
+fn take_apart(reply: Value) -> Result<(Vec<u8>, Vec<Vec<u8>>), Failed> {
+    let complaint = match &reply {
+        Value::Error(text) => format!("SCAN error: {}", String::from_utf8_lossy(text)),
+        Value::Array(parts) => match parts.as_slice() {
+            [Value::Bulk(cursor), keys @ Value::Array(_)] => {
+                let keys = elements(keys).iter().filter_map(|key| match key {
+                    Value::Bulk(key) => Some(key.clone()),
+                    _ => None,
+                });
+                return Ok((cursor.clone(), keys.collect()));
+            }
+            _ => "Invalid element count from SCAN!".into(),
+        },
+        _ => "Non ARRAY response from SCAN!".into(),
+    };
+    eprintln!("{complaint}");
+    Err(Failed)
+}
+
+/// The number of keys in the database.
+pub fn count_keys(session: &mut Session) -> Result<i64, Failed> {
+    match session.call(&[b"DBSIZE".to_vec()])? {
+        Value::Integer(count) => Ok(count),
+        Value::Error(text) => {
+            eprintln!(
+                "Couldn't determine DBSIZE: {}",
+                String::from_utf8_lossy(&text)
+            );
+            Err(Failed)
+        }
+        _ => {
+            eprintln!("Non INTEGER response from DBSIZE!");
+            Err(Failed)
+        }
+    }
+}
+
+/// Sends a command for each key at once, and returns the replies.
+pub fn ask_for_each(
+    session: &mut Session,
+    requests: &[Vec<Vec<u8>>],
+) -> Result<Vec<Value>, Failed> {
+    let send = |session: &mut Session| {
+        for request in requests {
+            session.send(request)?;
+        }
+        let replies = requests.iter().map(|_| session.reply());
+        replies.collect::<Result<Vec<Value>, Failure>>()
+    };
+    send(session).map_err(|_| {
+        eprintln!("\nI/O error");
+        Failed
+    })
+}
+
+/// Prints all keys, a line for each. redis-cli ends a raw key at a zero byte; here it is whole.
+pub fn print_keys(session: &mut Session) -> Result<(), Failed> {
+    let mut scan = Scan::new();
+    while let Some(keys) = scan.next(session)? {
+        let mut lines = Vec::new();
+        for key in keys {
+            match session.output.format.kind {
+                Kind::Pretty => quoting::quote(&key, &mut lines),
+                _ => lines.extend(key),
+            }
+            lines.push(b'\n');
+        }
+        session.output.bytes(&lines);
+        thread::sleep(session.options.interval);
+    }
+    Ok(())
+}
