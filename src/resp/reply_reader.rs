@@ -1,14 +1,14 @@
 //! Reads replies from a stream that blocks: the receiving half of a client.
 //!
 //! Bytes that have arrived and belong to later replies stay in the buffer. What is not in the protocol, the snapshot
-//! that follows a `SYNC` for example, is read through [`Read`], which takes the buffered bytes first.
+//! that follows a `SYNC` for example, is read through [`BufRead`], which takes the buffered bytes first.
 //!
 //! The reader can keep the bytes of what it reads, for a client that shows them: [`ReplyReader::keep_bytes`].
 
 use crate::resp::decoder::{DecodeError, Decoder, Value};
 use crate::util::system_message;
 use std::fmt;
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 
 /// The bytes that are read from the stream at once.
 const PIECE: usize = 16 * 1024;
@@ -124,12 +124,23 @@ impl<S: Read> ReplyReader<S> {
 /// Bytes as they are, without the protocol.
 impl<S: Read> Read for ReplyReader<S> {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
-        if self.start == self.received.len() && self.fill()? == 0 {
-            return Ok(0);
-        }
-        let length = (&self.received[self.start..]).read(output)?;
-        self.start += length;
+        let length = self.fill_buf()?.read(output)?;
+        self.consume(length);
         Ok(length)
+    }
+}
+
+/// Bytes that a reader looks at before it takes them.
+impl<S: Read> BufRead for ReplyReader<S> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        if self.start == self.received.len() {
+            self.fill()?;
+        }
+        Ok(&self.received[self.start..])
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.start += length;
     }
 }
 

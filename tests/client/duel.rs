@@ -177,7 +177,13 @@ impl Duel {
         self.run(our_client(), line)
     }
 
-    fn prepare_server(&self) {
+    /// Runs a command line in our client alone, with the server as it is.
+    pub fn run_ours_unprepared(&self, line: &str) -> Run {
+        self.run(our_client(), line)
+    }
+
+    /// Brings the server into its state.
+    pub fn prepare_server(&self) {
         if self.is_set_up {
             return;
         }

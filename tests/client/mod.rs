@@ -10,4 +10,5 @@ mod prompt;
 mod replies;
 mod scripted_server;
 mod terminal;
+mod transfers;
 mod wire;

@@ -12,7 +12,7 @@ use my_redis_server::resp::request_writer;
 use my_redis_server::util::system_message;
 use socket2::{SockRef, TcpKeepalive};
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -31,6 +31,10 @@ pub enum Failure {
     Closed,
     /// The user has pressed Ctrl-C.
     Interrupted,
+    /// Nothing has come for a time.
+    TimedOut,
+    /// Something else, which the user has been told.
+    Told,
 }
 
 impl fmt::Display for Failure {
@@ -39,6 +43,8 @@ impl fmt::Display for Failure {
             Failure::Broken(reason) => f.write_str(reason),
             Failure::Closed => f.write_str("Server closed the connection"),
             Failure::Interrupted => f.write_str("Interrupted"),
+            Failure::TimedOut => f.write_str("Resource temporarily unavailable"),
+            Failure::Told => Ok(()),
         }
     }
 }
@@ -55,12 +61,13 @@ impl From<ReadError> for Failure {
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Failure {
-        match error
+        let is_interrupted = error
             .get_ref()
-            .is_some_and(|inner| inner.is::<Interrupted>())
-        {
-            true => Failure::Interrupted,
-            false => Failure::Broken(system_message(&error)),
+            .is_some_and(|inner| inner.is::<Interrupted>());
+        match error.kind() {
+            _ if is_interrupted => Failure::Interrupted,
+            io::ErrorKind::WouldBlock => Failure::TimedOut,
+            _ => Failure::Broken(system_message(&error)),
         }
     }
 }
@@ -101,12 +108,18 @@ impl Read for Stream {
     }
 }
 
-impl Write for Stream {
+impl Socket {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match &mut self.socket {
+        match self {
             Socket::Tcp(socket) => socket.write(bytes),
             Socket::Unix(socket) => socket.write(bytes),
         }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.socket.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -187,6 +200,23 @@ impl Connection {
         std::mem::take(&mut self.replies.stream().moments)
     }
 
+    /// The sending half, while this reads.
+    pub fn sender(&mut self) -> io::Result<Sender> {
+        let socket = match &self.replies.stream().socket {
+            Socket::Tcp(socket) => Socket::Tcp(socket.try_clone()?),
+            Socket::Unix(socket) => Socket::Unix(socket.try_clone()?),
+        };
+        Ok(Sender(socket))
+    }
+
+    /// From now on, reading ends with [`Failure::TimedOut`] if nothing comes for a time, and can go on then.
+    pub fn look_up_from_reading(&mut self, pause: Duration) -> io::Result<()> {
+        match &self.replies.stream().socket {
+            Socket::Tcp(socket) => socket.set_read_timeout(Some(pause)),
+            Socket::Unix(socket) => socket.set_read_timeout(Some(pause)),
+        }
+    }
+
     /// Sends a request.
     pub fn send<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> Result<(), Failure> {
         let arguments: Vec<&[u8]> = arguments.iter().map(AsRef::as_ref).collect();
@@ -234,5 +264,28 @@ impl Connection {
 impl Read for Connection {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
         self.replies.read(output)
+    }
+}
+
+impl BufRead for Connection {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.replies.fill_buf()
+    }
+
+    fn consume(&mut self, length: usize) {
+        self.replies.consume(length);
+    }
+}
+
+/// The sending half of a connection, for a thread of its own.
+pub struct Sender(Socket);
+
+impl Write for Sender {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

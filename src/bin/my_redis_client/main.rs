@@ -59,7 +59,7 @@ fn main() -> ExitCode {
     let output = Output::new(options.format.clone(), is_terminal);
     let ended = match options.mode {
         Mode::Command if options.command.is_empty() => run_prompt(options, output),
-        Mode::Eval | Mode::Command => one_command(Session::new(options, output, None)),
+        Mode::Command => one_command(Session::new(options, output, None)),
         mode => modes::run(mode, Session::new(options, output, None)),
     };
     match ended {

@@ -20,6 +20,14 @@ pub enum Mode {
     Latency,
     /// How long PING takes, as a spectrum.
     LatencySpectrum,
+    /// The stream of changes.
+    Replica,
+    /// A snapshot of the data.
+    Snapshot,
+    /// A snapshot of the functions.
+    FunctionsSnapshot,
+    /// Requests from the standard input.
+    Pipe,
     /// The largest keys by their elements.
     BigKeys,
     /// The largest keys by their memory.
@@ -102,6 +110,10 @@ pub struct Options {
     pub intrinsic_latency_s: i64,
     /// What is to be done.
     pub mode: Mode,
+    /// The file that a snapshot is written to; `-` is the standard output.
+    pub snapshot_file: PathBuf,
+    /// How long [`Mode::Pipe`] waits for a reply; forever if not positive.
+    pub pipe_timeout_s: i64,
     /// The file of the script, for [`Mode::Eval`].
     pub script: PathBuf,
     /// The command and its arguments.
@@ -118,6 +130,9 @@ pub enum Ending {
     /// A line for the user; the status is 1.
     Refusal(String),
 }
+
+/// How long `--pipe` waits for a reply if the user does not say it.
+const DEFAULT_PIPE_TIMEOUT_S: i64 = 30;
 
 /// Options of redis-cli that this client does not have, and why.
 const ABSENT: [(&str, &str); 6] = [
@@ -167,6 +182,8 @@ impl Options {
             latency_history: false,
             intrinsic_latency_s: 0,
             mode: Mode::Command,
+            snapshot_file: PathBuf::new(),
+            pipe_timeout_s: DEFAULT_PIPE_TIMEOUT_S,
             script: PathBuf::new(),
             command: Vec::new(),
         }
@@ -235,6 +252,8 @@ impl Options {
                 Mode::Latency
             }
             "--latency-dist" => Mode::LatencySpectrum,
+            "--replica" | "--slave" => Mode::Replica,
+            "--pipe" => Mode::Pipe,
             "--bigkeys" => Mode::BigKeys,
             "--memkeys" => Mode::MemoryKeys,
             "--hotkeys" => Mode::HotKeys,
@@ -268,6 +287,9 @@ impl Options {
             "--show-pushes" => {
                 self.shows_pushes = yes_or_no(&text()).unwrap_or(self.shows_pushes);
             }
+            "--pipe-timeout" => self.pipe_timeout_s = number(),
+            "--rdb" => self.set_snapshot(Mode::Snapshot, value)?,
+            "--functions-rdb" => self.set_snapshot(Mode::FunctionsSnapshot, value)?,
             "--pattern" => self.pattern = Some(value),
             "--quoted-pattern" => {
                 let fault = "Invalid quoted string specified for --quoted-pattern.";
@@ -289,6 +311,17 @@ impl Options {
             }
             name => return Err(unknown(name)),
         }
+        Ok(())
+    }
+
+    fn set_snapshot(&mut self, mode: Mode, file: Vec<u8>) -> Result<(), Ending> {
+        let snapshots = [Mode::Snapshot, Mode::FunctionsSnapshot];
+        if snapshots.contains(&self.mode) && self.mode != mode {
+            let line = "Option --functions-rdb and --rdb are mutually exclusive.";
+            return Err(Ending::Refusal(line.into()));
+        }
+        self.snapshot_file = OsString::from_vec(file).into();
+        self.mode = self.mode.min(mode);
         Ok(())
     }
 
@@ -370,6 +403,9 @@ fn takes_value(name: &str) -> bool {
         "-d",
         "-D",
         "--show-pushes",
+        "--pipe-timeout",
+        "--rdb",
+        "--functions-rdb",
         "--pattern",
         "--quoted-pattern",
         "--memkeys-samples",

@@ -12,6 +12,7 @@ use crate::connection::{Connection, Failure};
 use crate::format::Kind;
 use crate::help;
 use crate::interrupt::Interrupt;
+use crate::modes::replica;
 use crate::observer::Observer;
 use crate::options::{Options, WireOption};
 use crate::output::{self, Output};
@@ -291,6 +292,7 @@ impl Session {
             // What is still to come would be taken for replies to later commands: this connection is given up. A server
             // that cannot be reached is told, and the prompt shows it.
             Failure::Interrupted => drop(self.connect()),
+            Failure::Told => {}
             failure => eprintln!("Error: {failure}"),
         }
         Failed
@@ -334,6 +336,11 @@ impl Session {
                     }
                     self.print_until_error(command)?;
                     continue;
+                }
+                Answer::Changes => {
+                    let line = "Entering replica output mode...  (press Ctrl-C to quit)\n";
+                    self.output.bytes(line.as_bytes());
+                    return replica::follow_typed(self);
                 }
                 Answer::Reply => {}
             }

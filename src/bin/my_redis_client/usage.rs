@@ -49,6 +49,15 @@ pub const TEXT: &str = r#"Usage: my_redis_client [OPTIONS] [cmd [arg [arg ...]]]
                      Default time interval is 15 sec. Change it using -i.
   --latency-dist     Shows latency as a spectrum, with 256 colors on a terminal.
                      Default time interval is 1 sec. Change it using -i.
+  --replica          Simulate a replica showing commands received from the master.
+  --rdb <filename>   Transfer an RDB dump from remote server to local file.
+                     Use filename of "-" to write to stdout.
+ --functions-rdb <filename> Like --rdb but only get the functions (not the keys)
+                     when getting the RDB dump file.
+  --pipe             Transfer raw Redis protocol from stdin to server.
+  --pipe-timeout <n> In --pipe mode, abort with error if after sending all data.
+                     no reply is received within <n> seconds.
+                     Default timeout: 30. Use 0 to wait forever.
   --bigkeys          Sample Redis keys looking for keys with many elements (complexity).
   --memkeys          Sample Redis keys looking for keys consuming a lot of memory.
   --memkeys-samples <n> Sample Redis keys looking for keys consuming a lot of memory.
@@ -62,6 +71,7 @@ pub const TEXT: &str = r#"Usage: my_redis_client [OPTIONS] [cmd [arg [arg ...]]]
                          quoted, in order to pass an otherwise non binary-safe string.
   --intrinsic-latency <sec> Run a test to measure intrinsic system latency.
                      The test will run for the specified amount of seconds.
+  --eval <file>      Send an EVAL command using the Lua script at <file>.
   --wire             Show the bytes of each request and reply, an element a line, on STDERR.
   --wire=both        The same, and replies of commands that change nothing in RESP2 and RESP3.
   --wire=html <file> The same as a page.
@@ -79,7 +89,10 @@ Examples:
   my_redis_client -r 100 lpush mylist x
   my_redis_client -r 100 -i 1 info | grep used_memory_human:
   my_redis_client --quoted-input set '"null-\x00-separated"' value
+  my_redis_client --eval myscript.lua key1 key2 , arg1 arg2 arg3
   my_redis_client --scan --pattern '*:12345*'
+
+  (Note: when using --eval the comma separates KEYS[] from ARGV[] items)
 
 When no command is given, my_redis_client starts in interactive mode.
 Type "help" in interactive mode for information on available commands

@@ -11,6 +11,8 @@ pub enum Answer {
     Monitor,
     /// Messages, until an error.
     Messages,
+    /// A snapshot and a stream of changes.
+    Changes,
 }
 
 /// Whether the command's word at `index` is `word`, in any case.
@@ -35,6 +37,7 @@ pub fn answer_to(command: &[Vec<u8>]) -> Answer {
     match command[0].to_ascii_lowercase().as_slice() {
         b"monitor" => Answer::Monitor,
         b"subscribe" | b"psubscribe" | b"ssubscribe" => Answer::Messages,
+        b"sync" | b"psync" => Answer::Changes,
         _ => Answer::Reply,
     }
 }

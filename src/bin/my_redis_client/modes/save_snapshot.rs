@@ -1,0 +1,117 @@
+//! `--rdb FILE` and `--functions-rdb FILE`: fetches a snapshot of the server's data, or of its functions alone.
+//!
+//! The bytes go into a new file beside the wanted one, which replaces it when it is whole and on the disk: a transfer
+//! that breaks off costs nothing. redis-cli writes into the file itself.
+
+use super::snapshot::{self, CopyError, End, announce, connection};
+use crate::session::{Failed, Session};
+use my_redis_server::util::system_message;
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use tempfile::NamedTempFile;
+
+/// What is fetched.
+#[derive(Clone, Copy, PartialEq)]
+pub enum Content {
+    /// Keys and functions.
+    Everything,
+    /// Functions alone.
+    Functions,
+}
+
+/// The rights of the file, as far as the user's umask lets them.
+const MODE: u32 = 0o644;
+
+/// Fetches the snapshot.
+pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
+    announce(session, "capa", "eof")?;
+    announce(session, "rdb-only", "1")?;
+    let filters = content == Content::Functions;
+    if filters && !announce(session, "rdb-filter-only", "functions")? {
+        eprintln!("Failed requesting functions only RDB from server, aborting");
+        return Err(Failed);
+    }
+    let path = session.options.snapshot_file.clone();
+    let name = path.display();
+    let connection = connection(session)?;
+    let end = snapshot::request(connection)?;
+    match end {
+        End::Length(length) => eprintln!("SYNC sent to master, writing {length} bytes to '{name}'"),
+        End::Mark(_) => {
+            eprintln!(
+                "SYNC sent to master, writing bytes of bulk transfer until EOF marker to '{name}'"
+            );
+        }
+    }
+    let mut target = Target::open(&path).map_err(|error| {
+        eprintln!("Error opening '{name}': {}", system_message(&error));
+        Failed
+    })?;
+    let copied = snapshot::copy(connection, end, &mut target).map_err(|error| {
+        match error {
+            CopyError::Read => eprintln!("I/O Error reading RDB payload from socket"),
+            CopyError::Write(error) => eprintln!("{}", snapshot::write_fault(&error)),
+        }
+        Failed
+    })?;
+    target.finish(&path).map_err(|error| {
+        eprintln!("Fail to fsync '{name}': {}", system_message(&error));
+        Failed
+    })?;
+    match end {
+        End::Length(_) => eprintln!("Transfer finished with success."),
+        End::Mark(_) => eprintln!("Transfer finished with success after {copied} bytes"),
+    }
+    Ok(())
+}
+
+/// Where the bytes go.
+enum Target {
+    /// The standard output, or a file that is none, such as a pipe or `/dev/null`.
+    Stream(Box<dyn Write>),
+    /// A file that takes its name at the end.
+    File(NamedTempFile),
+}
+
+impl Target {
+    fn open(path: &Path) -> io::Result<Target> {
+        if path == Path::new("-") {
+            return Ok(Target::Stream(Box::new(io::stdout().lock())));
+        }
+        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+            let file = OpenOptions::new().write(true).open(path)?;
+            return Ok(Target::Stream(Box::new(file)));
+        }
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        let mut builder = tempfile::Builder::new();
+        builder.permissions(Permissions::from_mode(MODE));
+        let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        Ok(Target::File(file))
+    }
+
+    fn finish(self, path: &Path) -> io::Result<()> {
+        match self {
+            Target::Stream(mut stream) => stream.flush(),
+            Target::File(file) => {
+                file.as_file().sync_all()?;
+                let file: File = file.persist(path).map_err(|failure| failure.error)?;
+                file.sync_all()
+            }
+        }
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Target::Stream(stream) => stream.write(bytes),
+            Target::File(file) => file.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,252 @@
+//! A snapshot of the server's data, as replicas get it: asking for it, and its bytes.
+//!
+//! ```text
+//! $263\r\n<263 bytes>                              a snapshot whose length is known
+//! $EOF:<mark of 40 bytes>\r\n<bytes><the mark>     one that is sent while it is made
+//! ```
+//! A line end may come before, as a sign of life while the server makes the snapshot. After it comes the stream of
+//! changes.
+
+use crate::connection::{Connection, Failure};
+use crate::modes::info::human_bytes;
+use crate::output;
+use crate::session::{Failed, Session};
+use my_redis_server::resp::decoder::Value;
+use my_redis_server::util::system_message;
+use std::io::{self, BufRead, Write};
+use std::time::{Duration, Instant};
+
+/// The length of the mark at the end.
+const MARK: usize = 40;
+
+/// The progress is shown anew after this time.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
+
+/// How a snapshot ends.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum End {
+    /// After this number of bytes.
+    Length(u64),
+    /// With these bytes.
+    Mark([u8; MARK]),
+}
+
+/// Why a snapshot has not arrived.
+pub enum CopyError {
+    /// The connection has ended.
+    Read,
+    /// The bytes could not be written.
+    Write(io::Error),
+}
+
+/// Tells the server what this replica can do. The result is whether the server takes it.
+pub fn announce(session: &mut Session, name: &str, value: &str) -> Result<bool, Failed> {
+    eprintln!("sending REPLCONF {name} {value}");
+    match session.call(&[b"REPLCONF".into(), name.into(), value.into()])? {
+        Value::Error(text) => {
+            eprintln!("REPLCONF {name} error: {}", String::from_utf8_lossy(&text));
+            Ok(false)
+        }
+        _ => Ok(true),
+    }
+}
+
+/// Asks for the snapshot by SYNC, and reads how it will end.
+pub fn request(connection: &mut Connection) -> Result<End, Failed> {
+    if connection.send_bytes(b"SYNC\r\n").is_err() {
+        eprintln!("Error writing to master");
+        return Err(Failed);
+    }
+    read_header(connection)
+}
+
+/// Reads how a snapshot ends that was asked for.
+pub fn read_header(connection: &mut Connection) -> Result<End, Failed> {
+    let line = loop {
+        let line = read_line(connection).map_err(|_| {
+            eprintln!("Error reading bulk length while SYNCing");
+            Failed
+        })?;
+        // Empty lines are signs of life, and PSYNC has a line of its own before the snapshot.
+        if !line.is_empty() && !line.starts_with(b"+") {
+            break line;
+        }
+    };
+    if line.starts_with(b"-") {
+        eprintln!(
+            "SYNC with master failed: {}",
+            String::from_utf8_lossy(&line)
+        );
+        return Err(Failed);
+    }
+    let length = line.strip_prefix(b"$").unwrap_or(&line);
+    match length
+        .strip_prefix(b"EOF:")
+        .and_then(|mark| mark.first_chunk())
+    {
+        Some(mark) => Ok(End::Mark(*mark)),
+        None => Ok(End::Length(crate::c_number::integer(length).max(0) as u64)),
+    }
+}
+
+fn read_line(connection: &mut Connection) -> io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    if connection.read_until(b'\n', &mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let line = line.strip_suffix(b"\n").unwrap_or(&line);
+    Ok(line.strip_suffix(b"\r").unwrap_or(line).to_vec())
+}
+
+/// Copies the bytes of a snapshot, without the mark at its end, and shows how far it is. The result is their number.
+pub fn copy(source: &mut impl BufRead, end: End, sink: &mut impl Write) -> Result<u64, CopyError> {
+    let mut progress = Progress::new(end);
+    let copied = match end {
+        End::Length(length) => copy_length(source, length, sink, &mut progress),
+        End::Mark(mark) => copy_to_mark(source, &mark, sink, &mut progress),
+    };
+    output::progress("");
+    copied
+}
+
+fn copy_length(
+    source: &mut impl BufRead,
+    length: u64,
+    sink: &mut impl Write,
+    progress: &mut Progress,
+) -> Result<u64, CopyError> {
+    let mut copied = 0;
+    while copied < length {
+        let bytes = some_bytes(source)?;
+        let count = (length - copied).min(bytes.len() as u64) as usize;
+        sink.write_all(&bytes[..count]).map_err(CopyError::Write)?;
+        source.consume(count);
+        copied += count as u64;
+        progress.show(copied);
+    }
+    Ok(copied)
+}
+
+fn copy_to_mark(
+    source: &mut impl BufRead,
+    mark: &[u8; MARK],
+    sink: &mut impl Write,
+    progress: &mut Progress,
+) -> Result<u64, CopyError> {
+    let mut copied = 0;
+    // What may be the begin of the mark, which can come in pieces.
+    let mut held: Vec<u8> = Vec::new();
+    loop {
+        let bytes = some_bytes(source)?;
+        let before = held.len();
+        held.extend_from_slice(bytes);
+        let arrived = bytes.len();
+        let found = held.windows(MARK).position(|window| window == mark);
+        let sure = found.unwrap_or(held.len().saturating_sub(MARK - 1));
+        sink.write_all(&held[..sure]).map_err(CopyError::Write)?;
+        copied += sure as u64;
+        progress.show(copied);
+        if found.is_some() {
+            // What follows the mark is left to the next reader.
+            source.consume(sure + MARK - before);
+            return Ok(copied);
+        }
+        source.consume(arrived);
+        held.drain(..sure);
+    }
+}
+
+/// The bytes that have come, at least one.
+fn some_bytes(source: &mut impl BufRead) -> Result<&[u8], CopyError> {
+    match source.fill_buf() {
+        Ok([]) | Err(_) => Err(CopyError::Read),
+        Ok(bytes) => Ok(bytes),
+    }
+}
+
+/// How far a copy is.
+struct Progress {
+    total: Option<u64>,
+    shown: Instant,
+}
+
+impl Progress {
+    fn new(end: End) -> Progress {
+        let total = match end {
+            End::Length(length) => Some(length),
+            End::Mark(_) => None,
+        };
+        Progress {
+            total,
+            shown: Instant::now(),
+        }
+    }
+
+    fn show(&mut self, copied: u64) {
+        if self.shown.elapsed() < PROGRESS_PAUSE {
+            return;
+        }
+        self.shown = Instant::now();
+        let copied = human_bytes(copied as i64);
+        match self.total {
+            Some(total) => output::progress(&format!("{copied} of {}", human_bytes(total as i64))),
+            None => output::progress(&copied),
+        }
+    }
+}
+
+/// The text about an error of writing.
+pub fn write_fault(error: &io::Error) -> String {
+    format!("Error writing data to file: {}", system_message(error))
+}
+
+/// The connection of a session that has one.
+pub fn connection(session: &mut Session) -> Result<&mut Connection, Failed> {
+    session.connection.as_mut().ok_or_else(|| {
+        eprintln!("Error: {}", Failure::Closed);
+        Failed
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::BufReader;
+
+    const MARK_BYTES: &[u8; MARK] = b"0123456789012345678901234567890123456789";
+
+    #[track_caller]
+    fn check(input: &[u8], end: End, expected: &[u8], rest: &[u8]) {
+        for piece in [1, 7, 39, 40, 41, 1000] {
+            let mut source = BufReader::with_capacity(piece, input);
+            let mut sink = Vec::new();
+            let copied = copy(&mut source, end, &mut sink).ok();
+            assert_eq!(copied, Some(expected.len() as u64), "in pieces of {piece}");
+            assert_eq!(sink, expected);
+            let mut left = Vec::new();
+            io::Read::read_to_end(&mut source, &mut left).unwrap();
+            assert_eq!(left, rest, "in pieces of {piece}");
+        }
+    }
+
+    #[test]
+    fn a_snapshot_ends_with_its_mark() {
+        let input = [b"REDIS...", &MARK_BYTES[..], b"*1\r\n"].concat();
+        check(&input, End::Mark(*MARK_BYTES), b"REDIS...", b"*1\r\n");
+        // A begin of the mark within the data is data.
+        let data = [&MARK_BYTES[..30], b"x", &MARK_BYTES[..39]].concat();
+        let input = [&data[..], &MARK_BYTES[..]].concat();
+        let mut source = &input[..];
+        let mut sink = Vec::new();
+        assert!(copy(&mut source, End::Mark(*MARK_BYTES), &mut sink).is_ok());
+        assert_eq!(sink, data);
+    }
+
+    #[test]
+    fn a_snapshot_ends_after_its_length() {
+        check(b"REDIS*1\r\n", End::Length(5), b"REDIS", b"*1\r\n");
+        check(b"*1", End::Length(0), b"", b"*1");
+        let cut = copy(&mut &b"RED"[..], End::Length(5), &mut Vec::new());
+        assert!(matches!(cut, Err(CopyError::Read)));
+    }
+}

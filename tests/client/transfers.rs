@@ -1,0 +1,258 @@
+//! `--pipe`, `--eval`, `--rdb`, `--functions-rdb` and `--replica`.
+
+use super::duel::{Duel, our_client};
+use super::scripted_server::ScriptedServer;
+use super::terminal::Terminal;
+use crate::common::{redis_tool, wait_until};
+use std::fs;
+
+#[test]
+fn requests_are_piped_as_by_redis_cli() {
+    let mut duel = Duel::new(&["--proto-max-bulk-len", "1mb"]);
+    duel.name("CLOSED", "1");
+    let many: String = (0..5000).map(|n| format!("SET key{n} {n}\\r\\n")).collect();
+    for line in [
+        "--pipe <<< \"SET a 1\\r\\nGET a\\r\\nNOSUCH\\r\\n*1\\r\\n$4\\r\\nPING\\r\\n\"",
+        "--pipe",
+        "--pipe <<< \"PING\"",
+        "--pipe <<< \"\\r\\n\\r\\n\"",
+        "--pipe <<< \"SET a 1\\r\\nNOSUCH\\r\\nLPUSH a x\\r\\n\"",
+        "--pipe -n 3 <<< \"SET a 1\\r\\n\"",
+        "--pipe --pipe-timeout 1 <<< \"PING\\r\\n\"",
+        "--pipe --pipe-timeout 1 <<< \"BLPOP nokey 0\\r\\n\"",
+        "--pipe -a secret <<< \"PING\\r\\n\"",
+        "--pipe --csv <<< \"NOSUCH\\r\\n\"",
+        "-s SOCKET --pipe <<< \"SET a 1\\r\\n\"",
+        "-p CLOSED --pipe <<< \"SET a 1\\r\\n\"",
+    ] {
+        duel.check(line);
+    }
+    duel.check(&format!("--pipe <<< \"{many}\""));
+    duel.finish();
+}
+
+/// What is sent is a great deal more than the buffers of sockets hold, in both directions.
+#[test]
+fn a_long_pipe_does_not_wait_for_itself() {
+    let duel = Duel::new(&[]);
+    duel.server
+        .client()
+        .call(&["SET", "value", &"x".repeat(1000)]);
+    let requests = "GET value\\r\\n".repeat(50_000);
+    let run = duel.run(our_client(), &format!("-p PORT --pipe <<< \"{requests}\""));
+    let stdout = String::from_utf8_lossy(&run.stdout);
+    assert!(stdout.ends_with("errors: 0, replies: 50000\n"), "{stdout}");
+}
+
+#[test]
+fn scripts_are_run_as_by_redis_cli() {
+    let mut duel = Duel::new(&[]);
+    let file = |name: &str, text: &str| {
+        fs::write(duel.folder.path().join(name), text).expect("the file can be written");
+    };
+    file(
+        "script.lua",
+        "return {KEYS[1] or 'none', KEYS[2] or 'none', #ARGV, ARGV[1] or 'none'}",
+    );
+    file("bad.lua", "retrun 1");
+    file("set.lua", "return redis.call('INCR', KEYS[1])");
+    file("empty.lua", "");
+    for line in [
+        "--eval script.lua",
+        "--eval script.lua k1",
+        "--eval script.lua k1 k2 , a1 a2",
+        "--eval script.lua , a1",
+        "--eval script.lua k1 ,",
+        "--eval script.lua k1 ,a1",
+        "--eval script.lua k1 , a1 , a2",
+        "--eval script.lua , ,",
+        "--no-raw --eval script.lua k1 , a1",
+        "--json --eval script.lua k1 , a1",
+        "-r 3 --eval set.lua n",
+        "-x --eval script.lua k1 <<< text",
+        "--quoted-input --eval script.lua '\"k\"'",
+        "-n 3 --eval set.lua n",
+        "--eval bad.lua",
+        "-e --eval bad.lua",
+        "--eval empty.lua",
+        "--eval nosuch.lua",
+        "--eval",
+        "--scan --eval script.lua",
+    ] {
+        duel.check(line);
+    }
+    duel.check_bare("-p 1 --eval script.lua");
+    duel.finish();
+}
+
+/// Starts a server that sends snapshots at once.
+fn duel_with_snapshots(diskless: &str) -> Duel {
+    Duel::new(&[
+        "--repl-diskless-sync",
+        diskless,
+        "--repl-diskless-sync-delay",
+        "0",
+    ])
+}
+
+#[test]
+fn snapshots_are_fetched_as_by_redis_cli() {
+    for diskless in ["yes", "no"] {
+        let mut duel = duel_with_snapshots(diskless);
+        duel.set_up(&[
+            "FUNCTION LOAD REPLACE \"#!lua name=lib\\nredis.register_function('f', function() return 1 end)\"",
+            "MSET a 1 b 2 c 3",
+        ]);
+        for line in [
+            "--rdb fetched.rdb",
+            "--functions-rdb fetched.rdb",
+            "--rdb nosuch/fetched.rdb",
+            "--rdb fetched.rdb --functions-rdb fetched.rdb",
+            "--functions-rdb fetched.rdb --rdb fetched.rdb",
+            "--rdb",
+        ] {
+            let [real, ours] = [redis_tool("redis-cli"), our_client()].map(|program| {
+                duel.prepare_server();
+                let path = duel.folder.path().join("fetched.rdb");
+                let _ = fs::remove_file(&path);
+                let run = duel.run(program, &format!("-p PORT {line}"));
+                (
+                    without_length(&run.stderr),
+                    run.stdout,
+                    run.status,
+                    keys_of(&path),
+                )
+            });
+            if real != ours {
+                duel.report(line, &format!("{real:?}"), &format!("{ours:?}"));
+            }
+        }
+        duel.finish();
+    }
+}
+
+/// The text without the number of bytes, which depends on the server's own figures in the snapshot.
+fn without_length(stderr: &[u8]) -> String {
+    let text = String::from_utf8_lossy(stderr);
+    let words = text.split(' ').map(|word| match word.parse::<u64>() {
+        Ok(number) if number > 99 => "N",
+        _ => word,
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// What redis-check-rdb says of the keys in a snapshot; nothing if there is none.
+fn keys_of(path: &std::path::Path) -> Vec<String> {
+    if !path.exists() {
+        return Vec::new();
+    }
+    let output = redis_tool("redis-check-rdb")
+        .arg(path)
+        .output()
+        .expect("it can be run");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let facts = text
+        .lines()
+        .filter(|line| line.starts_with("[info]") || line.contains("looks OK"));
+    let fact = |line: &str| {
+        line.split_once("] ")
+            .map_or("", |(_, fact)| fact)
+            .to_string()
+    };
+    facts.map(fact).collect()
+}
+
+/// redis-cli lets the mark at the end through.
+#[test]
+fn the_standard_output_gets_a_snapshot_and_nothing_else() {
+    for diskless in ["yes", "no"] {
+        let duel = duel_with_snapshots(diskless);
+        duel.server.client().call(&["MSET", "a", "1", "b", "2"]);
+        let run = duel.run_ours_unprepared("-p PORT --rdb -");
+        let path = duel.folder.path().join("piped.rdb");
+        fs::write(&path, &run.stdout).unwrap();
+        let facts = keys_of(&path);
+        assert!(facts.iter().any(|fact| fact == "2 keys read"), "{facts:?}");
+        assert!(
+            facts.iter().any(|fact| fact.contains("looks OK")),
+            "{facts:?}"
+        );
+    }
+}
+
+#[test]
+fn a_transfer_that_breaks_off_costs_nothing() {
+    let duel = Duel::new(&[]);
+    let path = duel.folder.path().join("old.rdb");
+    fs::write(&path, "old").unwrap();
+    let ok: &[u8] = b"+OK\r\n";
+    for snapshot in [
+        &b"$100\r\nREDIS"[..],
+        b"\n\n$EOF:0123456789012345678901234567890123456789\r\nREDIS0123456789",
+        b"-ERR no\r\n",
+        b"",
+    ] {
+        let server = ScriptedServer::start(&[ok, ok, snapshot]);
+        let run = duel.run_ours_unprepared(&format!("-p {} --rdb old.rdb", server.port));
+        assert_eq!(run.status.code(), Some(1), "{run:?}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "old");
+        let names = fs::read_dir(duel.folder.path()).unwrap().flatten();
+        let left = names.filter(|entry| entry.file_name().to_string_lossy().starts_with(".tmp"));
+        assert_eq!(left.count(), 0);
+    }
+}
+
+#[test]
+fn a_snapshot_of_our_server_is_fetched_by_both() {
+    let duel = Duel::with_our_server(&["--repl-diskless-sync-delay", "0"]);
+    duel.server.client().call(&["MSET", "a", "1", "b", "2"]);
+    for program in [redis_tool("redis-cli"), our_client()] {
+        let run = duel.run(program, "-p PORT --rdb fetched.rdb");
+        assert!(run.status.success(), "{run:?}");
+        let facts = keys_of(&duel.folder.path().join("fetched.rdb"));
+        assert!(facts.iter().any(|fact| fact == "2 keys read"), "{facts:?}");
+    }
+}
+
+#[test]
+fn changes_are_shown() {
+    for (diskless, mode) in [
+        ("yes", "--replica"),
+        ("no", "--replica"),
+        ("no", "SYNC"),
+        ("yes", "PSYNC ? -1"),
+    ] {
+        let duel = duel_with_snapshots(diskless);
+        let mut client = duel.server.client();
+        let terminal = Terminal::start(duel.command(our_client(), &format!("-p PORT {mode}")));
+        terminal.wait_for("Logging commands from master.");
+        wait_until("the server knows the replica", || {
+            client.info("connected_slaves") == "1"
+        });
+        client.call(&["SET", "key", "a \"value\""]);
+        terminal.wait_for("\"SELECT\",\"0\"\n\"SET\",\"key\",\"a \\\"value\\\"\"");
+        client.call(&["CLIENT", "KILL", "TYPE", "replica"]);
+        terminal.wait_for("Error: Server closed the connection");
+    }
+}
+
+/// After a snapshot with a mark, redis-cli takes the first change for a reply, so here its length is known.
+#[test]
+fn changes_are_shown_as_by_redis_cli() {
+    let mut duel = Duel::new(&[]);
+    let ok: &[u8] = b"+OK\r\n";
+    for stream in [
+        &b"$5\r\nREDIS*1\r\n$4\r\nPING\r\n*3\r\n$3\r\nSET\r\n$1\r\na\r\n$3\r\n\"\r\n\r\n"[..],
+        b"\n\n$5\r\nREDIS",
+        b"$5\r\nRED",
+        b"",
+    ] {
+        let server = ScriptedServer::start(&[ok, b"-ERR what?\r\n", stream]);
+        duel.check_bare(&format!("-p {} --replica", server.port));
+        let server = ScriptedServer::start(&[stream]);
+        for command in ["SYNC", "sync", "--no-raw SYNC"] {
+            duel.check_bare(&format!("-p {} {command}", server.port));
+        }
+    }
+    duel.finish();
+}
