@@ -171,6 +171,22 @@ fn the_client_uses_the_protocol_alone() {
     }
 }
 
+/// What the client writes to a terminal goes through these files, which let no control characters of servers through.
+const GUARDS: [&str; 3] = ["output.rs", "terminal.rs", "wire/mod.rs"];
+
+#[test]
+fn the_client_complains_through_its_guard() {
+    for (path, text) in sources("src/bin/my_redis_client") {
+        let is_guard = GUARDS.iter().any(|guard| path.ends_with(guard));
+        let line = code(&text).find(|line| line.contains("eprint"));
+        assert!(
+            is_guard || line.is_none(),
+            "{}: use complain!: {line:?}",
+            path.display()
+        );
+    }
+}
+
 /// What a command does follows from its entry's handler and flags; its name is only told.
 #[test]
 fn no_command_is_told_by_its_name() {

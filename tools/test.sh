@@ -33,3 +33,5 @@ RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --document-private-items --quiet
 # Many tests wait for servers most of the time, so few processors can run more tests at once than there are processors.
 threads=$(nproc)
 RUST_TEST_THREADS=${RUST_TEST_THREADS:-$((threads > 4 ? threads : 4))} cargo test --quiet
+
+tools/test_session.sh

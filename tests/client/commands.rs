@@ -2,6 +2,7 @@
 
 use super::duel::Duel;
 use crate::common::free_port;
+use my_redis_server::util::quoting::quote;
 
 /// Keys of every type, for the commands below.
 const DATA: &[&str] = &[
@@ -153,6 +154,10 @@ const COMMANDS: &[&str] = &[
     "- PING",
     "-d",
     "--show-pushes",
+    "FAKETTY=1 GET string",
+    "FAKETTY= -3 DEBUG PROTOCOL push",
+    "FAKETTY=1 --raw GET string",
+    "FAKETTY=1 --json HGETALL hash",
     "SELECT 3",
     "AUTH secret",
     "MULTI",
@@ -270,4 +275,30 @@ fn a_server_that_is_not_there_is_told_as_by_redis_cli() {
         duel.check_bare(line);
     }
     duel.finish();
+}
+
+/// A value goes through pipes as it is: DUMP of one command is the input of the next.
+#[test]
+fn dumped_values_are_restored() {
+    let duel = Duel::new(&[]);
+    duel.server
+        .client()
+        .call(&["SET", "key", "a value\r\n\u{0}"]);
+    let dumped = duel
+        .run_ours_unprepared("-p PORT -D \"\" --raw DUMP key")
+        .stdout;
+    let mut input = Vec::new();
+    quote(&dumped, &mut input);
+    let input = String::from_utf8(input).expect("what is quoted is ASCII");
+    for line in [
+        "-x RESTORE last 0",
+        "-X VALUE RESTORE tagged 0 VALUE REPLACE",
+    ] {
+        let run = duel.run_ours_unprepared(&format!("-p PORT {line} <<< {input}"));
+        assert_eq!(run.stdout, b"OK\n", "{run:?}");
+    }
+    for key in ["last", "tagged"] {
+        let run = duel.run_ours_unprepared(&format!("-p PORT --no-raw GET {key}"));
+        assert_eq!(run.stdout, b"\"a value\\r\\n\\x00\"\n");
+    }
 }

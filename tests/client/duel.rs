@@ -95,8 +95,10 @@ impl Duel {
 
     /// Runs a command line, with the port of the server in front, in both clients, and notes what is different.
     pub fn check(&mut self, line: &str) {
-        let is_variable = |word: &&str| word.starts_with("REDIS") && word.contains('=');
-        let variables: Vec<&str> = line.split(' ').take_while(is_variable).collect();
+        let words = line.split(' ');
+        let variables: Vec<&str> = words
+            .take_while(|word| is_variable(word.as_bytes()))
+            .collect();
         let rest = &line[variables.iter().map(|word| word.len() + 1).sum()..];
         self.check_bare(&format!("{} -p PORT {rest}", variables.join(" ")));
     }
@@ -122,19 +124,30 @@ impl Duel {
         }
     }
 
-    /// Runs a command line in both clients, and notes what is different. The lines of a summary may have any order.
+    /// Runs a command line in both clients, and notes what is different. The lines of a summary may have any order,
+    /// because redis-cli has its types in a hash table.
     pub fn check_summary(&mut self, line: &str) {
-        let [real, ours] = self.run_both(line).map(|mut run| {
-            let text = String::from_utf8_lossy(&run.stdout).into_owned();
-            if let Some((report, summary)) = text.split_once("summary") {
-                let mut lines: Vec<&str> = summary.lines().collect();
-                lines.sort_unstable();
-                run.stdout = format!("{report}{}", lines.join("\n")).into_bytes();
-            }
+        self.check_changed(line, |text| match text.split_once("summary") {
+            Some((report, summary)) => report.to_string() + &sorted(summary),
+            None => text.to_string(),
+        });
+    }
+
+    /// Runs a command line in both clients, and notes what is different. The lines of the output may have any order,
+    /// because our server has its keys in another order each time.
+    pub fn check_sorted(&mut self, line: &str) {
+        self.check_changed(line, sorted);
+    }
+
+    /// Runs a command line in both clients, and notes where the outputs are different that `change` makes of theirs.
+    fn check_changed(&mut self, line: &str, change: impl Fn(&str) -> String) {
+        let line = format!("-p PORT {line}");
+        let [real, ours] = self.run_both(&line).map(|mut run| {
+            run.stdout = change(&String::from_utf8_lossy(&run.stdout)).into_bytes();
             run
         });
         if real != ours {
-            self.report(line, &format!("{real:?}"), &format!("{ours:?}"));
+            self.report(&line, &format!("{real:?}"), &format!("{ours:?}"));
         }
     }
 
@@ -232,8 +245,7 @@ impl Duel {
         program
             .env("HOME", self.folder.path())
             .current_dir(self.folder.path());
-        let is_variable = |word: &&Vec<u8>| word.starts_with(b"REDIS") && word.contains(&b'=');
-        let variables = words.iter().take_while(is_variable).count();
+        let variables = words.iter().take_while(|word| is_variable(word)).count();
         let (variables, arguments) = words.split_at(variables);
         for word in variables {
             let mut parts = word.splitn(2, |byte| *byte == b'=').map(OsStr::from_bytes);
@@ -264,6 +276,20 @@ impl Duel {
             self.differences.join("\n")
         );
     }
+}
+
+/// Whether a word of a command line sets a variable of the environment.
+fn is_variable(word: &[u8]) -> bool {
+    let name = word.split(|byte| *byte == b'=').next().unwrap_or_default();
+    let is_capital = |byte: &u8| byte.is_ascii_uppercase() || *byte == b'_';
+    name.len() < word.len() && name.len() > 1 && name.iter().all(is_capital)
+}
+
+/// The lines of a text in order.
+fn sorted(text: &str) -> String {
+    let mut lines: Vec<&str> = text.lines().collect();
+    lines.sort_unstable();
+    lines.join("\n")
 }
 
 /// The text with a part replaced; a text that is no UTF-8 stays as it is.

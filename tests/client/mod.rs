@@ -6,6 +6,7 @@ mod duel;
 mod inspection;
 mod modes;
 mod on_terminal;
+mod our_server;
 mod prompt;
 mod replies;
 mod scripted_server;

@@ -50,7 +50,7 @@ fn keys_are_scanned_as_by_redis_cli() {
         "--bigkeys --hotkeys --scan",
         "--scan --hotkeys",
     ] {
-        duel.check_summary(&format!("-p PORT {line}"));
+        duel.check_summary(line);
     }
     duel.finish();
 }

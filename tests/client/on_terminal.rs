@@ -1,6 +1,7 @@
 //! Both clients in terminals: what single commands print there, and what the prompt shows.
 
 use super::duel::{Duel, our_client};
+use super::scripted_server::ScriptedServer;
 use super::terminal::Terminal;
 use crate::common::free_port;
 use std::fs;
@@ -281,6 +282,35 @@ fn control_characters_do_not_reach_the_terminal() {
     let line = format!("-p PORT --raw EVAL \"{script}\" 0 \"\\x1b[2J\"");
     let (bytes, _) = Terminal::start(duel.command(our_client(), &line)).wait();
     assert!(bytes.contains(&0x1b));
+}
+
+/// A server can say anything: in errors, and in the documents of its commands.
+#[test]
+fn a_server_does_not_control_the_terminal() {
+    let duel = Duel::new(&[]);
+    let error: &[u8] = b"-ERR \x1b[2J\x07\r\n";
+    let docs: &[u8] = b"*2\r\n$3\r\nget\r\n*4\r\n+summary\r\n+\x1b[2J\r\n+group\r\n+\x1b[2J\r\n";
+    let server = ScriptedServer::start(&[error, error, error]);
+    let documents = ScriptedServer::start(&[docs]);
+    for line in [
+        format!("-p {} -a secret -n 3 PING", server.port),
+        format!("-p {} -3 PING", server.port),
+        format!("-p {} -e PING", server.port),
+        format!("-p {} --scan", server.port),
+        format!("-p {} --bigkeys", server.port),
+        format!("-p {} --rdb -", server.port),
+        format!("-p {} --stat", server.port),
+        format!("-p {} --wire PING", server.port),
+        format!("-p {} help get", documents.port),
+    ] {
+        let mut command = duel.command(our_client(), &line);
+        command.env("NO_COLOR", "1");
+        let (bytes, _) = Terminal::start_as_it_is(command).wait();
+        assert!(!bytes.contains(&7), "{line}: {}", bytes.escape_ascii());
+        assert!(!bytes.contains(&0x1b), "{line}: {}", bytes.escape_ascii());
+        let is_told = bytes.windows(4).any(|part| part == b"\\x1b");
+        assert!(is_told, "{line}: {}", bytes.escape_ascii());
+    }
 }
 
 #[test]

@@ -14,6 +14,7 @@
 //! Older servers tell the names and numbers of arguments, by `COMMAND`. Maps are arrays of keys and values in RESP2.
 
 use crate::connection::{Connection, Failure};
+use crate::terminal::harmless;
 use my_redis_server::resp::decoder::Value;
 
 /// What is known of a command.
@@ -31,6 +32,22 @@ pub struct CommandDoc {
     pub group: String,
 }
 
+impl CommandDoc {
+    /// Lets nothing through that controls a terminal: the texts are those of a server that may be anyone's.
+    fn make_harmless(&mut self) {
+        let fields = [
+            &mut self.name,
+            &mut self.arguments,
+            &mut self.summary,
+            &mut self.since,
+            &mut self.group,
+        ];
+        for field in fields {
+            *field = String::from_utf8_lossy(&harmless(field.as_bytes())).into_owned();
+        }
+    }
+}
+
 /// The commands of the server, by name.
 pub fn fetch(connection: &mut Connection) -> Result<Vec<CommandDoc>, Failure> {
     let mut docs = Vec::new();
@@ -45,6 +62,9 @@ pub fn fetch(connection: &mut Connection) -> Result<Vec<CommandDoc>, Failure> {
                 add(name, facts, &mut docs);
             }
         }
+    }
+    for doc in &mut docs {
+        doc.make_harmless();
     }
     docs.sort_by(|one, other| one.name.cmp(&other.name));
     Ok(docs)

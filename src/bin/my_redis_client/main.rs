@@ -34,27 +34,31 @@ use interrupt::Interrupt;
 use options::{Ending, Mode, Options};
 use output::Output;
 use session::{Failed, Session};
+use std::env;
 use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::sync::Arc;
+use terminal::complain;
 
 fn main() -> ExitCode {
     let is_terminal = io::stdout().is_terminal();
-    let words = std::env::args_os().skip(1).collect();
-    let mut options = match Options::parse(words, is_terminal) {
+    // Tests of programs that use redis-cli set this variable, to see what people see.
+    let is_for_people = is_terminal || env::var_os("FAKETTY").is_some();
+    let words = env::args_os().skip(1).collect();
+    let mut options = match Options::parse(words, is_for_people) {
         Ok(options) => options,
         Err(ending) => return end(ending),
     };
     if options.password.is_some() && options.warns_of_password {
-        eprintln!(
+        complain!(
             "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe."
         );
     }
     if options.asks_password {
         options.password = password::ask();
     } else if options.password.is_none() {
-        options.password = std::env::var_os("REDISCLI_AUTH").map(OsStringExt::into_vec);
+        options.password = env::var_os("REDISCLI_AUTH").map(OsStringExt::into_vec);
     }
     let output = Output::new(options.format.clone(), is_terminal);
     let ended = match options.mode {
@@ -79,7 +83,7 @@ fn end(ending: Ending) -> ExitCode {
             ExitCode::SUCCESS
         }
         Ending::Refusal(line) => {
-            eprintln!("{line}");
+            complain!("{line}");
             ExitCode::FAILURE
         }
     }
@@ -108,7 +112,7 @@ fn one_command(mut session: Session) -> Result<(), Failed> {
         command.push(standard_input()?);
     } else if let Some(tag) = &session.options.tag_from_input {
         let Some(argument) = command.iter_mut().find(|argument| *argument == tag) else {
-            eprintln!("Using -X option but stdin tag not match.");
+            complain!("Using -X option but stdin tag not match.");
             return Err(Failed);
         };
         *argument = standard_input()?;
@@ -121,7 +125,7 @@ fn standard_input() -> Result<Vec<u8>, Failed> {
     let mut bytes = Vec::new();
     io::stdin().read_to_end(&mut bytes).map_err(|error| {
         let reason = my_redis_server::util::system_message(&error);
-        eprintln!("Error reading from stdin: {reason}");
+        complain!("Error reading from stdin: {reason}");
         Failed
     })?;
     Ok(bytes)

@@ -7,6 +7,7 @@
 use crate::address::{Address, Uri};
 use crate::c_number;
 use crate::format::{Format, Kind};
+use crate::terminal::complain;
 use my_redis_server::util::quoting;
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -146,7 +147,7 @@ const ABSENT: [(&str, &str); 6] = [
 
 impl Options {
     /// What is so if the command line says nothing else.
-    fn new(is_terminal: bool) -> Options {
+    fn new(is_for_people: bool) -> Options {
         Options {
             address: Address::Tcp {
                 host: "127.0.0.1".into(),
@@ -160,14 +161,14 @@ impl Options {
             resp2: false,
             resp3: false,
             format: Format {
-                kind: match is_terminal {
+                kind: match is_for_people {
                     true => Kind::Pretty,
                     false => Kind::Raw,
                 },
                 element_delimiter: b"\n".to_vec(),
                 reply_delimiter: b"\n".to_vec(),
             },
-            shows_pushes: is_terminal,
+            shows_pushes: is_for_people,
             repeat: 1,
             interval: Duration::ZERO,
             quoted_input: false,
@@ -189,9 +190,9 @@ impl Options {
         }
     }
 
-    /// Reads the words after the program's name.
-    pub fn parse(words: Vec<OsString>, is_terminal: bool) -> Result<Options, Ending> {
-        let mut options = Options::new(is_terminal);
+    /// Reads the words after the program's name. `is_for_people` says that the output is a terminal.
+    pub fn parse(words: Vec<OsString>, is_for_people: bool) -> Result<Options, Ending> {
+        let mut options = Options::new(is_for_people);
         let mut socket = None;
         let mut words = words.into_iter().peekable();
         while let Some(word) = words.next_if(|word| word.as_bytes().starts_with(b"-")) {
@@ -422,7 +423,7 @@ fn yes_or_no(text: &str) -> Option<bool> {
         Some(b'y') => Some(true),
         Some(b'n') => Some(false),
         _ => {
-            eprintln!("Unknown --show-pushes value '{text}' (valid: '[y]es', '[n]o')");
+            complain!("Unknown --show-pushes value '{text}' (valid: '[y]es', '[n]o')");
             None
         }
     }

@@ -2,6 +2,7 @@
 
 use crate::format::{self, Format, Kind};
 use crate::terminal;
+use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
 use std::io::{self, IsTerminal, Write};
 use std::process;
@@ -90,7 +91,7 @@ pub fn write(text: &[u8]) {
         if error.kind() == io::ErrorKind::BrokenPipe {
             process::exit(ENDED_BY_SIGPIPE);
         }
-        eprintln!("Error writing to the standard output: {error}");
+        complain!("Error writing to the standard output: {error}");
         process::exit(1);
     }
 }

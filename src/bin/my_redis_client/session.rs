@@ -17,6 +17,7 @@ use crate::observer::Observer;
 use crate::options::{Options, WireOption};
 use crate::output::{self, Output};
 use crate::terminal::Style;
+use crate::terminal::complain;
 use crate::wire::Wire;
 use crate::wire::element::Direction;
 use command_kind::{Answer, answer_to, confirms, is, is_answered_by_text};
@@ -93,6 +94,14 @@ impl Session {
         }
     }
 
+    /// Forgets a Ctrl-C that came when nothing waited for the server any more. Called before the prompt, because one
+    /// that comes after it is meant for the command that is about to be run.
+    pub fn forget_interrupt(&self) {
+        if let Some(interrupt) = &self.interrupt {
+            interrupt.clear();
+        }
+    }
+
     /// What stands before the user's input.
     pub fn prompt(&self) -> String {
         if self.connection.is_none() {
@@ -113,7 +122,7 @@ impl Session {
         let result = self.connect_quietly();
         if let Err(ConnectError::Unreachable(reason)) = &result {
             let address = &self.options.address;
-            eprintln!("Could not connect to Redis at {address}: {reason}");
+            complain!("Could not connect to Redis at {address}: {reason}");
         }
         result
     }
@@ -167,12 +176,12 @@ impl Session {
     fn prepare(&mut self, request: &[Vec<u8>], fault: &str) -> Result<(), ConnectError> {
         match self.send(request).and_then(|()| self.reply()) {
             Ok(Value::Error(text)) => {
-                eprintln!("{fault}: {}", String::from_utf8_lossy(&text));
+                complain!("{fault}: {}", String::from_utf8_lossy(&text));
                 Err(ConnectError::Refused)
             }
             Ok(_) => Ok(()),
             Err(failure) => {
-                eprintln!("\nI/O error");
+                complain!("\nI/O error");
                 self.connection = None;
                 Err(ConnectError::Lost(failure))
             }
@@ -221,7 +230,7 @@ impl Session {
     pub fn call(&mut self, request: &[Vec<u8>]) -> Result<Value, Failed> {
         let reply = self.send(request).and_then(|()| self.reply());
         reply.map_err(|_| {
-            eprintln!("\nI/O error");
+            complain!("\nI/O error");
             Failed
         })
     }
@@ -261,9 +270,6 @@ impl Session {
     /// there is no connection.
     pub fn run(&mut self, command: &[Vec<u8>], repeat: i64) -> Result<(), Failed> {
         self.be_connected()?;
-        if let Some(interrupt) = &self.interrupt {
-            interrupt.clear();
-        }
         if is(command, 0, "help") || is(command, 0, "?") {
             self.help(&command[1..]);
             return Ok(());
@@ -279,7 +285,7 @@ impl Session {
         }
         self.connect().map_err(|error| {
             if let ConnectError::Lost(failure) = error {
-                eprintln!("Error: {failure}");
+                complain!("Error: {failure}");
             }
             Failed
         })
@@ -293,7 +299,7 @@ impl Session {
             // that cannot be reached is told, and the prompt shows it.
             Failure::Interrupted => drop(self.connect()),
             Failure::Told => {}
-            failure => eprintln!("Error: {failure}"),
+            failure => complain!("Error: {failure}"),
         }
         Failed
     }
@@ -389,7 +395,7 @@ impl Session {
         if let Value::Error(text) = reply
             && self.options.errors_are_failures
         {
-            eprintln!("{}", String::from_utf8_lossy(text));
+            complain!("{}", String::from_utf8_lossy(text));
             process::exit(1);
         }
         self.output.reply(reply, is_answered_by_text(command));

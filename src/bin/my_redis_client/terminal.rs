@@ -3,7 +3,27 @@
 
 use std::borrow::Cow;
 use std::env;
-use std::io::{IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
+
+/// Prints a line on the standard error, in which nothing controls the terminal. Used in place of `eprintln!`, because
+/// such lines tell what servers have said.
+macro_rules! complain {
+    ($($text:tt)*) => {
+        $crate::terminal::print_complaint(&format!($($text)*))
+    };
+}
+
+pub(crate) use complain;
+
+/// Prints a line on the standard error, in which nothing controls the terminal.
+pub fn print_complaint(line: &str) {
+    let line = match io::stderr().is_terminal() {
+        true => harmless(line.as_bytes()),
+        false => Cow::Borrowed(line.as_bytes()),
+    };
+    // If the standard error is closed, there is no way to tell.
+    let _ = io::stderr().write_all(&[&line, &b"\n"[..]].concat());
+}
 
 /// Whether texts are coloured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

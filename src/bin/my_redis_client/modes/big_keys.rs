@@ -4,6 +4,7 @@ use super::scan::{Scan, ask_for_each, count_keys};
 use crate::command_docs::text;
 use crate::output;
 use crate::session::{Failed, Session};
+use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::util::quoting;
 
@@ -105,7 +106,7 @@ impl Survey {
         let mut requests = Vec::new();
         for (key, kind) in keys.iter().zip(&types) {
             if let Value::Error(text) = kind {
-                eprintln!("TYPE returned an error: {}", String::from_utf8_lossy(text));
+                complain!("TYPE returned an error: {}", String::from_utf8_lossy(text));
                 return Err(Failed);
             }
             // A key may be gone since SCAN has told it.
@@ -167,7 +168,7 @@ impl Survey {
                     _ => "MEMORY USAGE",
                 };
                 let key = String::from_utf8_lossy(key);
-                eprintln!("Warning:  {command} on '{key}' failed (may have changed type)");
+                complain!("Warning:  {command} on '{key}' failed (may have changed type)");
                 0
             }
         }

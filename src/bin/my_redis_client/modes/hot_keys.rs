@@ -4,6 +4,7 @@ use super::big_keys::quoted;
 use super::scan::{Scan, ask_for_each, count_keys};
 use crate::output;
 use crate::session::{Failed, Session};
+use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
 
 /// How many keys are told.
@@ -87,12 +88,12 @@ fn counters(keys: &[Vec<u8>], session: &mut Session) -> Result<Vec<i64>, Failed>
     let counters = keys.iter().zip(replies).map(|(key, reply)| match reply {
         Value::Integer(counter) => Ok(counter),
         Value::Error(text) => {
-            eprintln!("Error: {}", String::from_utf8_lossy(&text));
+            complain!("Error: {}", String::from_utf8_lossy(&text));
             Err(Failed)
         }
         _ => {
             let key = quoted(key);
-            eprintln!("Warning: OBJECT freq on '{key}' failed (may have been deleted)");
+            complain!("Warning: OBJECT freq on '{key}' failed (may have been deleted)");
             Ok(0)
         }
     });

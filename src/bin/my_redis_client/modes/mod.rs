@@ -17,6 +17,7 @@ mod stat;
 
 use crate::options::Mode;
 use crate::session::{Failed, Session};
+use crate::terminal::complain;
 use my_redis_server::util::system_message;
 use save_snapshot::Content;
 use std::fs;
@@ -53,7 +54,7 @@ fn eval(session: &mut Session) -> Result<(), Failed> {
     let path = &session.options.script;
     let script = fs::read(path).map_err(|error| {
         let reason = system_message(&error);
-        eprintln!("Can't open file '{}': {reason}", path.display());
+        complain!("Can't open file '{}': {reason}", path.display());
         Failed
     })?;
     let mut words = session.options.command.clone();

@@ -11,6 +11,7 @@ use super::snapshot::connection;
 use crate::connection::{Failure, Sender};
 use crate::output;
 use crate::session::{Failed, Session};
+use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::util::system_message;
 use std::io::{self, Read, Write};
@@ -24,6 +25,9 @@ const LAST_LEN: usize = 20;
 
 /// How long the reader waits before it looks whether the time is up.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
+
+/// The progress is shown anew after this time.
+const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 
 /// What has come back.
 #[derive(Default)]
@@ -45,7 +49,7 @@ pub fn transfer(session: &mut Session) -> Result<(), Failed> {
         .sender()
         .and_then(|sender| connection.look_up_from_reading(LOOK_PAUSE).map(|()| sender));
     let sender = prepared.map_err(|error| {
-        eprintln!("Error: {}", system_message(&error));
+        complain!("Error: {}", system_message(&error));
         Failed
     })?;
     let writer = {
@@ -59,9 +63,15 @@ pub fn transfer(session: &mut Session) -> Result<(), Failed> {
     thread::spawn(writer);
     let mut counts = Counts::default();
     let mut heard = Instant::now();
+    let mut shown = Instant::now();
     loop {
+        if shown.elapsed() > PROGRESS_PAUSE {
+            output::progress(&format!("{} replies", counts.replies));
+            shown = Instant::now();
+        }
         match connection.message() {
             Ok(Value::Bulk(text)) if text == last => {
+                output::progress("");
                 output::write(b"Last reply received from server.\n");
                 break;
             }
@@ -72,13 +82,13 @@ pub fn transfer(session: &mut Session) -> Result<(), Failed> {
             Err(Failure::TimedOut) => {
                 let is_late = timeout.is_some_and(|timeout| heard.elapsed() > timeout);
                 if is_late && is_sent.load(Ordering::SeqCst) {
-                    eprintln!("No replies for {seconds} seconds: exiting.");
+                    complain!("No replies for {seconds} seconds: exiting.");
                     counts.errors += 1;
                     break;
                 }
             }
             Err(failure) => {
-                eprintln!("Error reading from the server: {failure}");
+                complain!("Error reading from the server: {failure}");
                 return Err(Failed);
             }
         }
@@ -89,7 +99,7 @@ pub fn transfer(session: &mut Session) -> Result<(), Failed> {
 impl Counts {
     fn add(&mut self, reply: &Value) {
         if let Value::Error(text) = reply {
-            eprintln!("{}", String::from_utf8_lossy(text));
+            complain!("{}", String::from_utf8_lossy(text));
             self.errors += 1;
         }
         self.replies += 1;
@@ -131,6 +141,6 @@ fn send_input(mut sender: Sender, last: &[u8]) {
 
 /// Ends the program, because what was sent cannot be answered completely.
 fn end(what: &str, error: &io::Error) -> ! {
-    eprintln!("{what}: {}", system_message(error));
+    complain!("{what}: {}", system_message(error));
     std::process::exit(1);
 }

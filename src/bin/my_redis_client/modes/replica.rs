@@ -4,6 +4,7 @@ use super::snapshot::{self, End, announce, connection};
 use crate::connection::Failure;
 use crate::format::Kind;
 use crate::session::{Failed, Session};
+use crate::terminal::complain;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ pub fn follow(session: &mut Session) -> Result<(), Failed> {
     let end = snapshot::request(connection(session)?)?;
     print_changes(session, end).map_err(|failure| {
         if !matches!(failure, Failure::Told) {
-            eprintln!("Error: {failure}");
+            complain!("Error: {failure}");
         }
         Failed
     })
@@ -38,21 +39,21 @@ fn print_changes(session: &mut Session, end: End) -> Result<(), Failure> {
     let link = session.connection.as_mut().ok_or(Failure::Closed)?;
     match end {
         End::Length(length) => {
-            eprintln!("SYNC with master, discarding {length} bytes of bulk transfer...");
+            complain!("SYNC with master, discarding {length} bytes of bulk transfer...");
         }
         End::Mark(_) => {
-            eprintln!("SYNC with master, discarding bytes of bulk transfer until EOF marker...");
+            complain!("SYNC with master, discarding bytes of bulk transfer until EOF marker...");
         }
     }
     let Ok(dropped) = snapshot::copy(link, end, &mut io::sink()) else {
-        eprintln!("Error reading RDB payload while SYNCing");
+        complain!("Error reading RDB payload while SYNCing");
         return Err(Failure::Told);
     };
     match end {
-        End::Length(_) => eprintln!("SYNC done. Logging commands from master."),
+        End::Length(_) => complain!("SYNC done. Logging commands from master."),
         End::Mark(_) => {
-            eprintln!("SYNC done after {dropped} bytes. Logging commands from master.");
-            eprintln!("sending REPLCONF ACK 0");
+            complain!("SYNC done after {dropped} bytes. Logging commands from master.");
+            complain!("sending REPLCONF ACK 0");
         }
     }
     session.output.format.kind = Kind::Csv;

@@ -5,6 +5,7 @@
 
 use super::snapshot::{self, CopyError, End, announce, connection};
 use crate::session::{Failed, Session};
+use crate::terminal::complain;
 use my_redis_server::util::system_message;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -30,7 +31,7 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
     announce(session, "rdb-only", "1")?;
     let filters = content == Content::Functions;
     if filters && !announce(session, "rdb-filter-only", "functions")? {
-        eprintln!("Failed requesting functions only RDB from server, aborting");
+        complain!("Failed requesting functions only RDB from server, aborting");
         return Err(Failed);
     }
     let path = session.options.snapshot_file.clone();
@@ -38,31 +39,31 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
     let connection = connection(session)?;
     let end = snapshot::request(connection)?;
     match end {
-        End::Length(length) => eprintln!("SYNC sent to master, writing {length} bytes to '{name}'"),
+        End::Length(length) => complain!("SYNC sent to master, writing {length} bytes to '{name}'"),
         End::Mark(_) => {
-            eprintln!(
+            complain!(
                 "SYNC sent to master, writing bytes of bulk transfer until EOF marker to '{name}'"
             );
         }
     }
     let mut target = Target::open(&path).map_err(|error| {
-        eprintln!("Error opening '{name}': {}", system_message(&error));
+        complain!("Error opening '{name}': {}", system_message(&error));
         Failed
     })?;
     let copied = snapshot::copy(connection, end, &mut target).map_err(|error| {
         match error {
-            CopyError::Read => eprintln!("I/O Error reading RDB payload from socket"),
-            CopyError::Write(error) => eprintln!("{}", snapshot::write_fault(&error)),
+            CopyError::Read => complain!("I/O Error reading RDB payload from socket"),
+            CopyError::Write(error) => complain!("{}", snapshot::write_fault(&error)),
         }
         Failed
     })?;
     target.finish(&path).map_err(|error| {
-        eprintln!("Fail to fsync '{name}': {}", system_message(&error));
+        complain!("Fail to fsync '{name}': {}", system_message(&error));
         Failed
     })?;
     match end {
-        End::Length(_) => eprintln!("Transfer finished with success."),
-        End::Mark(_) => eprintln!("Transfer finished with success after {copied} bytes"),
+        End::Length(_) => complain!("Transfer finished with success."),
+        End::Mark(_) => complain!("Transfer finished with success after {copied} bytes"),
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::connection::Failure;
 use crate::format::Kind;
 use crate::interrupt;
 use crate::session::{Failed, Session};
+use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::util::quoting;
 use std::sync::Arc;
@@ -78,7 +79,7 @@ fn take_apart(reply: Value) -> Result<(Vec<u8>, Vec<Vec<u8>>), Failed> {
         },
         _ => "Non ARRAY response from SCAN!".into(),
     };
-    eprintln!("{complaint}");
+    complain!("{complaint}");
     Err(Failed)
 }
 
@@ -87,14 +88,14 @@ pub fn count_keys(session: &mut Session) -> Result<i64, Failed> {
     match session.call(&[b"DBSIZE".to_vec()])? {
         Value::Integer(count) => Ok(count),
         Value::Error(text) => {
-            eprintln!(
+            complain!(
                 "Couldn't determine DBSIZE: {}",
                 String::from_utf8_lossy(&text)
             );
             Err(Failed)
         }
         _ => {
-            eprintln!("Non INTEGER response from DBSIZE!");
+            complain!("Non INTEGER response from DBSIZE!");
             Err(Failed)
         }
     }
@@ -113,7 +114,7 @@ pub fn ask_for_each(
         replies.collect::<Result<Vec<Value>, Failure>>()
     };
     send(session).map_err(|_| {
-        eprintln!("\nI/O error");
+        complain!("\nI/O error");
         Failed
     })
 }

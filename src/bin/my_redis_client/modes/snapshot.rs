@@ -11,6 +11,7 @@ use crate::connection::{Connection, Failure};
 use crate::modes::info::human_bytes;
 use crate::output;
 use crate::session::{Failed, Session};
+use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::util::system_message;
 use std::io::{self, BufRead, Write};
@@ -41,10 +42,10 @@ pub enum CopyError {
 
 /// Tells the server what this replica can do. The result is whether the server takes it.
 pub fn announce(session: &mut Session, name: &str, value: &str) -> Result<bool, Failed> {
-    eprintln!("sending REPLCONF {name} {value}");
+    complain!("sending REPLCONF {name} {value}");
     match session.call(&[b"REPLCONF".into(), name.into(), value.into()])? {
         Value::Error(text) => {
-            eprintln!("REPLCONF {name} error: {}", String::from_utf8_lossy(&text));
+            complain!("REPLCONF {name} error: {}", String::from_utf8_lossy(&text));
             Ok(false)
         }
         _ => Ok(true),
@@ -54,7 +55,7 @@ pub fn announce(session: &mut Session, name: &str, value: &str) -> Result<bool, 
 /// Asks for the snapshot by SYNC, and reads how it will end.
 pub fn request(connection: &mut Connection) -> Result<End, Failed> {
     if connection.send_bytes(b"SYNC\r\n").is_err() {
-        eprintln!("Error writing to master");
+        complain!("Error writing to master");
         return Err(Failed);
     }
     read_header(connection)
@@ -64,7 +65,7 @@ pub fn request(connection: &mut Connection) -> Result<End, Failed> {
 pub fn read_header(connection: &mut Connection) -> Result<End, Failed> {
     let line = loop {
         let line = read_line(connection).map_err(|_| {
-            eprintln!("Error reading bulk length while SYNCing");
+            complain!("Error reading bulk length while SYNCing");
             Failed
         })?;
         // Empty lines are signs of life, and PSYNC has a line of its own before the snapshot.
@@ -73,7 +74,7 @@ pub fn read_header(connection: &mut Connection) -> Result<End, Failed> {
         }
     };
     if line.starts_with(b"-") {
-        eprintln!(
+        complain!(
             "SYNC with master failed: {}",
             String::from_utf8_lossy(&line)
         );
@@ -203,7 +204,7 @@ pub fn write_fault(error: &io::Error) -> String {
 /// The connection of a session that has one.
 pub fn connection(session: &mut Session) -> Result<&mut Connection, Failed> {
     session.connection.as_mut().ok_or_else(|| {
-        eprintln!("Error: {}", Failure::Closed);
+        complain!("Error: {}", Failure::Closed);
         Failed
     })
 }

@@ -41,6 +41,7 @@ pub fn run(mut session: Session) -> Result<(), Failed> {
         if reader.is_terminal() {
             reader.set_assistance(preferences.hints, session.docs());
         }
+        session.forget_interrupt();
         let Some(text) = reader.read(&session.prompt()) else {
             return Ok(());
         };

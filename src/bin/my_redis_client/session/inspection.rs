@@ -8,6 +8,7 @@ use crate::explain;
 use crate::observer::Observer;
 use crate::output;
 use crate::terminal::Style;
+use crate::terminal::complain;
 use crate::timing;
 use crate::watch::Rounds;
 use crate::wire::Wire;
@@ -62,7 +63,7 @@ impl Session {
                 after.1.saturating_sub(before.1),
             )
         });
-        eprintln!("{of_client}{}", timing::of_server(server));
+        complain!("{of_client}{}", timing::of_server(server));
     }
 
     /// Shows the reply in RESP2 beside that in RESP3, if that is wanted: the command is sent twice more, so only one
@@ -90,7 +91,7 @@ impl Session {
                 let text = explain::explain(command, &mut observer);
                 self.output.bytes(text.as_bytes());
             }
-            None => eprintln!("The server cannot be asked about commands."),
+            None => complain!("The server cannot be asked about commands."),
         }
     }
 

@@ -16,6 +16,7 @@ mod html;
 mod text;
 
 use crate::terminal::Style;
+use crate::terminal::complain;
 use element::{Direction, Line};
 use std::fs;
 use std::io;
@@ -67,7 +68,7 @@ impl Wire {
             Target::Page { path, blocks } => {
                 *blocks += &html::block(direction, &lines);
                 if let Err(error) = fs::write(&path, html::page(blocks)) {
-                    eprintln!("Error writing '{}': {error}", path.display());
+                    complain!("Error writing '{}': {error}", path.display());
                 }
             }
         }
