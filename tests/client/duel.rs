@@ -278,6 +278,20 @@ impl Duel {
     }
 }
 
+/// The text with one `#` for each number.
+pub fn without_digits(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    let mut shown = String::new();
+    for letter in text.chars() {
+        match letter.is_ascii_digit() || (letter == '.' && shown.ends_with('#')) {
+            true if shown.ends_with('#') => {}
+            true => shown.push('#'),
+            false => shown.push(letter),
+        }
+    }
+    shown
+}
+
 /// Whether a word of a command line sets a variable of the environment.
 fn is_variable(word: &[u8]) -> bool {
     let name = word.split(|byte| *byte == b'=').next().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Modes that scan and measure.
 
-use super::duel::{Duel, our_client, replaced};
+use super::duel::{Duel, our_client, replaced, without_digits};
 use super::scripted_server::ScriptedServer;
 use super::terminal::Terminal;
 
@@ -153,20 +153,6 @@ fn latency_is_told_as_by_redis_cli() {
     };
     assert_eq!(last_lines(&real), last_lines(&ours));
     assert_eq!(real.lines().next(), ours.lines().next());
-}
-
-/// The text with one `#` for each number.
-fn without_digits(text: &[u8]) -> String {
-    let text = String::from_utf8_lossy(text);
-    let mut shown = String::new();
-    for letter in text.chars() {
-        match letter.is_ascii_digit() || (letter == '.' && shown.ends_with('#')) {
-            true if shown.ends_with('#') => {}
-            true => shown.push('#'),
-            false => shown.push(letter),
-        }
-    }
-    shown
 }
 
 #[test]

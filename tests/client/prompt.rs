@@ -1,6 +1,6 @@
 //! The prompt without a terminal: lines from a pipe, as scripts give them.
 
-use super::duel::Duel;
+use super::duel::{Duel, without_digits};
 use crate::common::free_port;
 
 /// Lines that are given to the prompt, one text for each run.
@@ -42,7 +42,6 @@ const SESSIONS: &[&str] = &[
     "subscribe\nping\n",
     "monitor x\nping\n",
     "quit",
-    "debug sleep 0.6\n",
     "help nosuch\n",
 ];
 
@@ -57,6 +56,19 @@ fn lines_from_a_pipe_do_what_they_do_in_redis_cli() {
         }
     }
     duel.finish();
+}
+
+/// How long a command took is told from half a second on, for people alone.
+#[test]
+fn long_commands_are_timed() {
+    let duel = Duel::new(&[]);
+    for options in ["--no-raw", ""] {
+        let [real, ours] = duel
+            .run_both(&format!("-p PORT {options} <<< \"DEBUG SLEEP 0.6\""))
+            .map(|run| without_digits(&run.stdout));
+        assert_eq!(real, ours);
+        assert_eq!(ours.contains("(#s)"), options == "--no-raw");
+    }
 }
 
 /// The real client shows help in colours, also where no terminal reads them.
