@@ -4,7 +4,10 @@ use super::duel::{Duel, our_client};
 use super::scripted_server::ScriptedServer;
 use super::terminal::Terminal;
 use crate::common::free_port;
+use socket2::{Domain, Socket, Type};
 use std::fs;
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
 /// Command lines that print for people, because the output is a terminal.
 const COMMANDS: &[&str] = &[
@@ -212,6 +215,43 @@ fn ctrl_c_ends_waiting_and_not_the_prompt() {
         terminal.type_line("echo back");
         terminal.wait_for("\"back\"");
     }
+    let text = terminal.text();
+    assert!(
+        !text.contains("Error") && !text.contains("not connected"),
+        "{text}"
+    );
+}
+
+/// A server whose queue of connections is full neither takes nor refuses one.
+#[test]
+fn ctrl_c_ends_the_wait_for_a_connection() {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("there are sockets");
+    let address: SocketAddr = ([127, 0, 0, 1], 0).into();
+    listener
+        .bind(&address.into())
+        .expect("there is a free port");
+    listener.listen(0).expect("it can listen");
+    let address = listener
+        .local_addr()
+        .ok()
+        .and_then(|address| address.as_socket());
+    let address = address.expect("it has an address");
+    let connect = || TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
+    let queued: Vec<TcpStream> = std::iter::from_fn(connect).take(10).collect();
+    assert!(queued.len() < 10, "the queue is never full");
+
+    let duel = Duel::new(&[]);
+    let terminal = Terminal::start(duel.command(our_client(), "-p PORT"));
+    terminal.wait_for_prompt();
+    let line = format!("connect 127.0.0.1 {}", address.port());
+    terminal.type_keys(&format!("{line}\r"));
+    terminal.wait_for(&line);
+    terminal.type_keys("\x03");
+    terminal.wait_for("not connected> ");
+    let back = format!("connect 127.0.0.1 {}", duel.server.port);
+    terminal.type_line(&back);
+    terminal.type_line("PING");
+    terminal.wait_for("PONG");
 }
 
 #[test]
@@ -239,12 +279,14 @@ fn the_history_is_kept_without_secrets() {
         "config set requirepass \"\"",
         "get a",
         "set a \"b",
+        "auth \"secret",
+        ":explain auth secret",
     ] {
         terminal.type_line(line);
     }
     // What was typed comes back by the arrow, secrets too, as long as the program runs.
-    terminal.type_keys("\x1b[A\x1b[A\x1b[A\x1b[A");
-    terminal.wait_for_more("auth secret", 2);
+    terminal.type_keys(&"\x1b[A".repeat(6));
+    terminal.wait_for_more("> auth secret", 2);
     drop(terminal);
     assert_eq!(
         fs::read_to_string(&path).unwrap(),

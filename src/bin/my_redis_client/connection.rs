@@ -1,7 +1,7 @@
 //! A connection to the server: requests go out, replies come in, one thread waits for both.
 //!
-//! Pushes of RESP3 arrive between replies. [`Connection::reply`] sets them aside for the caller, in order, so that no
-//! message is lost and none is taken for a reply. A client in RESP2 that has subscribed gets messages as replies.
+//! Pushes of RESP3 arrive between replies: [`Connection::message`] returns both, and its caller tells them apart. A
+//! client in RESP2 that has subscribed gets messages as replies.
 
 use crate::address::Address;
 use crate::interrupt::{Interrupt, Interrupted};
@@ -10,10 +10,12 @@ use my_redis_server::resp::decoder::Value;
 use my_redis_server::resp::reply_reader::{ReadError, ReplyReader};
 use my_redis_server::resp::request_writer;
 use my_redis_server::util::system_message;
-use socket2::{SockRef, TcpKeepalive};
+use rustix::event::PollFlags;
+use rustix::io::Errno;
+use socket2::{Domain, SockRef, TcpKeepalive, Type};
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
@@ -97,7 +99,7 @@ impl AsFd for Socket {
 impl Read for Stream {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
         if let Some(interrupt) = &self.interrupt {
-            interrupt.wait_for(&self.socket)?;
+            interrupt.wait_for(&self.socket, PollFlags::IN)?;
         }
         let read = match &mut self.socket {
             Socket::Tcp(socket) => socket.read(output),
@@ -130,15 +132,13 @@ impl Write for Stream {
 /// A connection to the server.
 pub struct Connection {
     replies: ReplyReader<Stream>,
-    /// Pushes that have arrived before the reply that was waited for.
-    pushes: Vec<Value>,
     /// The bytes that were sent, if they are kept.
     sent: Option<Vec<u8>>,
 }
 
 impl Connection {
-    /// Connects. With an interrupt, Ctrl-C ends the wait for a reply; without, it ends the program. The error is a text
-    /// of the system.
+    /// Connects. With an interrupt, Ctrl-C ends the wait for the connection or a reply; without, it ends the program.
+    /// The error is a text of the system.
     pub fn open(
         address: &Address,
         interrupt: Option<Arc<Interrupt>>,
@@ -146,7 +146,8 @@ impl Connection {
         let began = Instant::now();
         let socket = match address {
             Address::Tcp { host, port } => {
-                TcpStream::connect((host.as_str(), *port)).map(Socket::Tcp)
+                let interrupt = interrupt.as_deref();
+                connect_tcp((host.as_str(), *port), interrupt).map(Socket::Tcp)
             }
             Address::Unix(path) => UnixStream::connect(path).map(Socket::Unix),
         };
@@ -174,7 +175,6 @@ impl Connection {
         };
         Ok(Connection {
             replies: ReplyReader::new(stream),
-            pushes: Vec::new(),
             sent: None,
         })
     }
@@ -238,26 +238,50 @@ impl Connection {
         Ok(())
     }
 
-    /// Waits for a reply. Pushes that arrive before it are set aside.
-    pub fn reply(&mut self) -> Result<Value, Failure> {
-        loop {
-            match self.message()? {
-                push @ Value::Push(_) => self.pushes.push(push),
-                reply => return Ok(reply),
-            }
-        }
-    }
-
     /// Waits for a reply or a push.
     pub fn message(&mut self) -> Result<Value, Failure> {
         Ok(self.replies.reply()?)
     }
 
-    /// Sends a request and waits for its reply.
+    /// Sends a question of the client's own and waits for the reply. Pushes that come before it are dropped.
     pub fn call<A: AsRef<[u8]>>(&mut self, arguments: &[A]) -> Result<Value, Failure> {
         self.send(arguments)?;
-        self.reply()
+        loop {
+            match self.message()? {
+                Value::Push(_) => {}
+                reply => return Ok(reply),
+            }
+        }
     }
+}
+
+/// Connects to the first address of the host that answers. Ctrl-C ends the wait, if there is an interrupt.
+fn connect_tcp(place: (&str, u16), interrupt: Option<&Interrupt>) -> io::Result<TcpStream> {
+    let Some(interrupt) = interrupt else {
+        return TcpStream::connect(place);
+    };
+    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in place.to_socket_addrs()? {
+        let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        let begun = socket.connect(&address.into());
+        // The system goes on with it while this waits.
+        let connected = match begun {
+            Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {
+                interrupt.wait_for(&socket, PollFlags::OUT)?;
+                socket.take_error()?.map_or(Ok(()), Err)
+            }
+            begun => begun,
+        };
+        match connected {
+            Ok(()) => {
+                socket.set_nonblocking(false)?;
+                return Ok(socket.into());
+            }
+            Err(error) => failure = error,
+        }
+    }
+    Err(failure)
 }
 
 /// Bytes as they are, without the protocol: a snapshot.

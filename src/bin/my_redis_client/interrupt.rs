@@ -70,11 +70,11 @@ impl Interrupt {
         true
     }
 
-    /// Waits until `stream` has bytes, or has ended. The error is [`Interrupted`] if Ctrl-C comes first.
-    pub fn wait_for(&self, stream: &impl AsFd) -> io::Result<()> {
+    /// Waits until `stream` can be read or written, or has ended. The error is [`Interrupted`] if Ctrl-C comes first.
+    pub fn wait_for(&self, stream: &impl AsFd, purpose: PollFlags) -> io::Result<()> {
         loop {
             let mut fds = [
-                PollFd::new(stream, PollFlags::IN),
+                PollFd::new(stream, purpose),
                 PollFd::new(&self.raised, PollFlags::IN),
             ];
             match poll(&mut fds, None) {

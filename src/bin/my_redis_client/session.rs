@@ -312,6 +312,13 @@ impl Session {
         output::write(text.as_bytes());
     }
 
+    fn forget_bytes(&mut self) {
+        if let Some(connection) = &mut self.connection {
+            connection.take_sent();
+            connection.take_received();
+        }
+    }
+
     /// What the server says of its commands. Nothing, if it says nothing, for example to a user who has not logged in,
     /// or cannot be asked now, between MULTI and EXEC.
     pub fn docs(&mut self) -> Rc<Vec<CommandDoc>> {
@@ -323,6 +330,8 @@ impl Session {
                 Ok(docs) => self.docs = Rc::new(docs),
                 Err(_) => self.connection = None,
             }
+            // These bytes are not those of the user's commands.
+            self.forget_bytes();
         }
         self.docs.clone()
     }

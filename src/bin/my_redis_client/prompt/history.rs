@@ -94,6 +94,9 @@ pub fn is_secret(command: &[Vec<u8>]) -> bool {
         .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
+        // The client's own commands about a command.
+        [":explain", ..] => is_secret(&command[1..]),
+        [":watch", _, ..] => is_secret(&command[2..]),
         ["auth", ..] | ["acl", "deluser" | "setuser", ..] => true,
         ["config", "set", pairs @ ..] => pairs
             .iter()
@@ -129,6 +132,8 @@ mod tests {
         let is_secret = |line: &str| is_secret(&split_arguments(line.as_bytes()).unwrap());
         for line in [
             "AUTH pw",
+            ":explain auth pw",
+            ":watch 1 auth pw",
             "auth ann pw",
             "ACL SETUSER ann >pw",
             "acl deluser ann",

@@ -61,7 +61,11 @@ fn carry_out(
 ) -> Next {
     let Ok(words) = quoting::split_arguments(line) else {
         println!("Invalid argument(s)");
-        reader.remember(line, &[]);
+        // A password is secret also where a quote is missing.
+        let words = line
+            .split(u8::is_ascii_whitespace)
+            .filter(|word| !word.is_empty());
+        reader.remember(line, &words.map(<[u8]>::to_vec).collect::<Vec<_>>());
         return Next::Line;
     };
     if words.is_empty() {

@@ -106,8 +106,8 @@ impl Session {
         let style = Style::of(io::stdout());
         let mut rounds = Rounds::default();
         loop {
-            let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
-            let reply = connection.call(command)?;
+            self.send(command)?;
+            let reply = self.reply()?;
             let text = self.output.text(&reply, is_answered_by_text(command));
             let marked = rounds.marked(&String::from_utf8_lossy(&text), style);
             if io::stdout().is_terminal() {
