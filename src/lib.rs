@@ -17,6 +17,8 @@
 //! | [`command`] | the table of commands, the executor, a file for each family | sockets |
 //! | [`server`] | listener, connections, saver, expirer: sockets and threads | |
 //!
+//! The server's binary starts [`server`]. The client's, `my_redis_client`, uses [`util`] and [`resp`] alone.
+//!
 //! # Where to begin
 //!
 //! 1. [`resp::request`] and [`resp::reply`]: what goes over the wire.

@@ -277,6 +277,35 @@ fn a_server_that_is_not_there_is_told_as_by_redis_cli() {
     duel.finish();
 }
 
+/// What redis-cli's help lists, ours lists too, or the client says why it does not have it.
+#[test]
+fn every_option_of_redis_cli_is_known() {
+    let duel = Duel::new(&[]);
+    let [real, ours] = duel
+        .run_both("--help")
+        .map(|run| String::from_utf8_lossy(&run.stdout).into_owned());
+    let options = |text: &str| -> Vec<String> {
+        let lines = text
+            .lines()
+            .filter_map(|line| line.trim_start().strip_prefix('-'));
+        let names = lines.filter_map(|line| line.split_whitespace().next());
+        names.map(|name| format!("-{name}")).collect()
+    };
+    let (real, ours) = (options(&real), options(&ours));
+    assert!(real.len() > 60 && ours.len() > 40);
+    for option in real {
+        if !ours.contains(&option) {
+            let run = duel.run_ours_unprepared(&format!("{option} value"));
+            let stderr = String::from_utf8_lossy(&run.stderr);
+            let reason = format!("Option {option} is not supported: ");
+            assert!(stderr.starts_with(&reason), "{option}: {run:?}");
+        }
+    }
+    for place in ["-h", "--help -p 1", "-p 1 --help"] {
+        assert_eq!(duel.run_ours_unprepared(place).status.code(), Some(0));
+    }
+}
+
 /// A value goes through pipes as it is: DUMP of one command is the input of the next.
 #[test]
 fn dumped_values_are_restored() {

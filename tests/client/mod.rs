@@ -4,6 +4,7 @@
 mod commands;
 mod duel;
 mod inspection;
+mod messages;
 mod modes;
 mod on_terminal;
 mod our_server;

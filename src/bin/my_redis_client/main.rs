@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 fn end(ending: Ending) -> ExitCode {
     match ending {
         Ending::Usage => {
-            output::write(usage::TEXT.as_bytes());
+            output::write(usage::text().as_bytes());
             ExitCode::SUCCESS
         }
         Ending::Version => {

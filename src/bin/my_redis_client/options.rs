@@ -136,13 +136,27 @@ pub enum Ending {
 const DEFAULT_PIPE_TIMEOUT_S: i64 = 30;
 
 /// Options of redis-cli that this client does not have, and why.
-const ABSENT: [(&str, &str); 6] = [
-    ("-c", "this client knows no cluster"),
-    ("--cluster", "this client knows no cluster"),
-    ("--tls", "this client knows no TLS: use stunnel"),
-    ("--ldb", "this client has no debugger of scripts"),
-    ("--ldb-sync-mode", "this client has no debugger of scripts"),
-    ("--lru-test", "use tools/bench.sh eviction instead"),
+const ABSENT: [(&[&str], &str); 4] = [
+    (&["-c", "--cluster"], "this client knows no cluster"),
+    (
+        &[
+            "--tls",
+            "--sni",
+            "--cacert",
+            "--cacertdir",
+            "--insecure",
+            "--cert",
+            "--key",
+            "--tls-ciphers",
+            "--tls-ciphersuites",
+        ],
+        "this client knows no TLS: use stunnel",
+    ),
+    (
+        &["--ldb", "--ldb-sync-mode"],
+        "this client has no debugger of scripts",
+    ),
+    (&["--lru-test"], "use tools/bench.sh eviction"),
 ];
 
 impl Options {
@@ -430,7 +444,7 @@ fn yes_or_no(text: &str) -> Option<bool> {
 }
 
 fn unknown(name: &str) -> Ending {
-    let absent = ABSENT.iter().find(|(option, _)| *option == name);
+    let absent = ABSENT.iter().find(|(options, _)| options.contains(&name));
     Ending::Refusal(match absent {
         Some((_, reason)) => format!("Option {name} is not supported: {reason}."),
         None => format!("Unrecognized option or bad number of args for: '{name}'"),

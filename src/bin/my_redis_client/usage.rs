@@ -1,7 +1,7 @@
 //! What `--help` prints: the options, in the order and the words of redis-cli, then those that redis-cli has not.
 
-/// The usage.
-pub const TEXT: &str = r#"Usage: my_redis_client [OPTIONS] [cmd [arg [arg ...]]]
+/// What follows the version.
+const OPTIONS: &str = r#"Usage: my_redis_client [OPTIONS] [cmd [arg [arg ...]]]
   -h <hostname>      Server hostname (default: 127.0.0.1).
   -p <port>          Server port (default: 6379).
   -s <socket>        Server socket (overrides hostname and port).
@@ -98,3 +98,8 @@ When no command is given, my_redis_client starts in interactive mode.
 Type "help" in interactive mode for information on available commands
 and settings.
 "#;
+
+/// The text, which begins with the version.
+pub fn text() -> String {
+    format!("my_redis_client {}\n\n{OPTIONS}", env!("CARGO_PKG_VERSION"))
+}
