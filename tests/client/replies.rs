@@ -1,7 +1,10 @@
 //! Replies of every type, in every format.
 
-use super::duel::Duel;
+use super::duel::{Duel, our_client};
 use super::scripted_server::ScriptedServer;
+use crate::common::redis_tool;
+use fastrand::Rng;
+use my_redis_server::util::quoting::quote;
 
 /// Replies that a server could give; some of them none does.
 const REPLIES: &[&[u8]] = &[
@@ -83,6 +86,108 @@ fn replies_are_printed_as_by_redis_cli() {
         }
     }
     duel.finish();
+}
+
+/// A random reply of the types that redis-cli knows, with replies in it.
+fn random_reply(random: &mut Rng, depth: u32, out: &mut Vec<u8>) {
+    let kinds = if depth == 0 {
+        &b"+-:$$$_#,=N"[..]
+    } else {
+        b"*~%+-:$$$_#,=N"
+    };
+    let kind = *random.choice(kinds).expect("there are some");
+    let mut line = |text: &str| out.extend(format!("{}{text}\r\n", kind as char).bytes());
+    match kind {
+        b'*' | b'~' | b'%' => {
+            let count = random.usize(0..4) * random.usize(1..5);
+            line(&count.to_string());
+            let elements = if kind == b'%' { count * 2 } else { count };
+            for _ in 0..elements {
+                random_reply(random, depth - 1, out);
+            }
+        }
+        b'$' | b'=' => {
+            let length = random.usize(0..20);
+            let bytes: Vec<u8> = (0..length).map(|_| random.u8(..)).collect();
+            let bytes = if kind == b'=' {
+                [&b"txt:"[..], &bytes].concat()
+            } else {
+                bytes
+            };
+            line(&bytes.len().to_string());
+            out.extend(bytes);
+            out.extend(b"\r\n");
+        }
+        b'+' | b'-' => {
+            let letters = ["a", "OK", " ", "\"", "\\", "\t", "é", "\u{1b}", "{", ","];
+            let length = random.usize(0..6);
+            let text: String = (0..length)
+                .map(|_| *random.choice(letters.iter()).expect("some"))
+                .collect();
+            line(&text);
+        }
+        b':' => line(&random.i64(..).to_string()),
+        b'#' => line(random.choice(["t", "f"]).expect("some")),
+        b',' => line(
+            random
+                .choice(["1.5", "-0", "3.0e+20", "inf", "-inf", "10"])
+                .expect("some"),
+        ),
+        b'_' => line(""),
+        _ => out.extend(*random.choice([b"$-1\r\n", b"*-1\r\n"]).expect("some")),
+    }
+}
+
+/// `ORACLE_SEED=7` has other replies tried.
+#[test]
+fn random_replies_are_printed_as_by_redis_cli() {
+    let seed = std::env::var("ORACLE_SEED").map_or(1, |seed| seed.parse().expect("a number"));
+    let mut random = Rng::with_seed(seed);
+    let replies: Vec<Vec<u8>> = std::iter::repeat_with(|| {
+        let mut reply = Vec::new();
+        random_reply(&mut random, 4, &mut reply);
+        reply
+    })
+    .take(500)
+    .collect();
+    let mut lines = Vec::new();
+    quote("GET key\n".repeat(replies.len()).as_bytes(), &mut lines);
+    let lines = String::from_utf8(lines).expect("it is ASCII");
+    let duel = Duel::new(&[]);
+    // redis-cli asks for the commands first.
+    let no_commands = b"*0\r\n".to_vec();
+    let for_real = [&[no_commands], &replies[..]].concat();
+    let servers = [&for_real, &replies].map(|replies| ScriptedServer::start(replies));
+    for format in [
+        "--no-raw",
+        "--raw",
+        "--csv",
+        "--json -2",
+        "--quoted-json -2",
+    ] {
+        let run = |program, server: &ScriptedServer| {
+            let line = format!("-p {} {format} <<< {lines}", server.port);
+            duel.run(program, &line)
+        };
+        let real = run(redis_tool("redis-cli"), &servers[0]);
+        let ours = run(our_client(), &servers[1]);
+        let first = real
+            .stdout
+            .iter()
+            .zip(&ours.stdout)
+            .position(|(real, ours)| real != ours);
+        let around = |bytes: &[u8]| {
+            let at = first.unwrap_or(0);
+            bytes[at.saturating_sub(200)..bytes.len().min(at + 50)]
+                .escape_ascii()
+                .to_string()
+        };
+        let (shown_real, shown_ours) = (around(&real.stdout), around(&ours.stdout));
+        assert!(
+            real == ours,
+            "{format}, seed {seed}\n{shown_real}\n{shown_ours}"
+        );
+    }
 }
 
 /// No exception is made that is not needed.

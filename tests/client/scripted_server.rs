@@ -11,10 +11,13 @@ pub struct ScriptedServer {
 
 impl ScriptedServer {
     /// Answers each packet that arrives by the next of the `replies`, and closes the connection after the last one.
-    pub fn start(replies: &[&[u8]]) -> ScriptedServer {
+    pub fn start<R: AsRef<[u8]>>(replies: &[R]) -> ScriptedServer {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
         let port = listener.local_addr().expect("it has an address").port();
-        let replies: Vec<Vec<u8>> = replies.iter().map(|reply| reply.to_vec()).collect();
+        let replies: Vec<Vec<u8>> = replies
+            .iter()
+            .map(|reply| reply.as_ref().to_vec())
+            .collect();
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let replies = replies.clone();

@@ -84,6 +84,8 @@ enum Socket {
 struct Stream {
     socket: Socket,
     interrupt: Option<Arc<Interrupt>>,
+    /// How long to wait for bytes; for ever if there is none.
+    patience: Option<Duration>,
     moments: Moments,
 }
 
@@ -99,7 +101,7 @@ impl AsFd for Socket {
 impl Read for Stream {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
         if let Some(interrupt) = &self.interrupt {
-            interrupt.wait_for(&self.socket, PollFlags::IN)?;
+            interrupt.wait_for(&self.socket, PollFlags::IN, self.patience)?;
         }
         let read = match &mut self.socket {
             Socket::Tcp(socket) => socket.read(output),
@@ -168,6 +170,7 @@ impl Connection {
         let stream = Stream {
             socket,
             interrupt,
+            patience: None,
             moments: Moments {
                 connect: began.elapsed(),
                 ..Moments::default()
@@ -211,7 +214,9 @@ impl Connection {
 
     /// From now on, reading ends with [`Failure::TimedOut`] if nothing comes for a time, and can go on then.
     pub fn look_up_from_reading(&mut self, pause: Duration) -> io::Result<()> {
-        match &self.replies.stream().socket {
+        let stream = self.replies.stream();
+        stream.patience = Some(pause);
+        match &stream.socket {
             Socket::Tcp(socket) => socket.set_read_timeout(Some(pause)),
             Socket::Unix(socket) => socket.set_read_timeout(Some(pause)),
         }
@@ -268,7 +273,7 @@ fn connect_tcp(place: (&str, u16), interrupt: Option<&Interrupt>) -> io::Result<
         // The system goes on with it while this waits.
         let connected = match begun {
             Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {
-                interrupt.wait_for(&socket, PollFlags::OUT)?;
+                interrupt.wait_for(&socket, PollFlags::OUT, None)?;
                 socket.take_error()?.map_or(Ok(()), Err)
             }
             begun => begun,

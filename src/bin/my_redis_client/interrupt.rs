@@ -70,15 +70,24 @@ impl Interrupt {
         true
     }
 
-    /// Waits until `stream` can be read or written, or has ended. The error is [`Interrupted`] if Ctrl-C comes first.
-    pub fn wait_for(&self, stream: &impl AsFd, purpose: PollFlags) -> io::Result<()> {
+    /// Waits until `stream` can be read or written, or has ended. The error is [`Interrupted`] if Ctrl-C comes first,
+    /// and [`io::ErrorKind::WouldBlock`] if the time is up first.
+    pub fn wait_for(
+        &self,
+        stream: &impl AsFd,
+        purpose: PollFlags,
+        patience: Option<Duration>,
+    ) -> io::Result<()> {
+        // A time too long for the system is as good as forever.
+        let timeout = patience.and_then(|patience| Timespec::try_from(patience).ok());
         loop {
             let mut fds = [
                 PollFd::new(stream, purpose),
                 PollFd::new(&self.raised, PollFlags::IN),
             ];
-            match poll(&mut fds, None) {
+            match poll(&mut fds, timeout.as_ref()) {
                 Err(rustix::io::Errno::INTR) => continue,
+                Ok(0) => return Err(io::ErrorKind::WouldBlock.into()),
                 other => other?,
             };
             let [stream, raised] = fds.map(|fd| !fd.revents().is_empty());

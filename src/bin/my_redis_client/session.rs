@@ -207,7 +207,7 @@ impl Session {
     }
 
     /// Waits for a reply or a push, and shows its bytes if the wire is to be shown.
-    fn message(&mut self) -> Result<Value, Failure> {
+    pub fn message(&mut self) -> Result<Value, Failure> {
         let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
         let message = connection.message();
         if let Some(wire) = &mut self.wire {

@@ -41,6 +41,8 @@ pub fn transfer(session: &mut Session) -> Result<(), Failed> {
     let seconds = session.options.pipe_timeout_s;
     let timeout = (seconds > 0).then(|| Duration::from_secs(seconds as u64));
     let connection = connection(session)?;
+    // Requests and replies cross each other here: there is no order in which they could be shown.
+    connection.trace(false);
     let last: Vec<u8> = std::iter::repeat_with(|| fastrand::alphanumeric() as u8)
         .take(LAST_LEN)
         .collect();

@@ -62,8 +62,7 @@ fn print_changes(session: &mut Session, end: End) -> Result<(), Failure> {
         // After a snapshot with a mark, the server sends nothing before it hears that it has arrived. There is no reply
         // to this: redis-cli waits for one, and takes the first change for it. The offset is 0, because nothing is
         // kept.
-        let link = session.connection.as_mut().ok_or(Failure::Closed)?;
-        link.send(&["REPLCONF", "ACK", "0"])?;
+        session.send(&[b"REPLCONF".to_vec(), b"ACK".to_vec(), b"0".to_vec()])?;
         let silence = print_until_silence(session);
         if !matches!(silence, Failure::TimedOut) {
             return Err(silence);
@@ -74,14 +73,11 @@ fn print_changes(session: &mut Session, end: End) -> Result<(), Failure> {
 /// Prints changes. The result is why there are no more, for the moment or for ever.
 fn print_until_silence(session: &mut Session) -> Failure {
     let began = Instant::now();
-    while let Some(link) = &mut session.connection {
-        match link.message() {
+    while began.elapsed() < ACKNOWLEDGE_PAUSE {
+        match session.message() {
             Ok(change) => session.output.reply(&change, false),
             Err(failure) => return failure,
         }
-        if began.elapsed() > ACKNOWLEDGE_PAUSE {
-            return Failure::TimedOut;
-        }
     }
-    Failure::Closed
+    Failure::TimedOut
 }
