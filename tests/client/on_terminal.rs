@@ -7,6 +7,7 @@ use crate::common::free_port;
 use socket2::{Domain, Socket, Type};
 use std::fs;
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 /// Command lines that print for people, because the output is a terminal.
@@ -112,6 +113,35 @@ fn the_prompt_shows_what_that_of_redis_cli_shows() {
         });
         if real != ours {
             duel.report(&session.join("; "), &real, &ours);
+        }
+    }
+    duel.finish();
+}
+
+/// A server that answers a command and then closes the connection, again and again.
+#[test]
+fn a_lost_connection_is_shown_as_by_redis_cli() {
+    let mut duel = Duel::new(&[]);
+    let no_commands: &[u8] = b"*0\r\n";
+    let server = ScriptedServer::start(&[no_commands, b"+PONG\r\n"]);
+    let closed = free_port();
+    for (port, options) in [
+        (server.port, ""),
+        (server.port, "-n 0"),
+        (closed, ""),
+        (closed, "-n 2"),
+    ] {
+        let [real, ours] = duel.terminals(&format!("-p {port} {options}"), |terminal| {
+            terminal.wait_for_prompt();
+            for line in ["ping", "ping", "ping", "multi", "ping", "help"] {
+                terminal.type_line(line);
+            }
+            let text = terminal.text();
+            // What follows `help` names the program and its preferences.
+            text.split("> help").next().map(str::to_string)
+        });
+        if real != ours {
+            duel.report(options, &format!("{real:?}"), &format!("{ours:?}"));
         }
     }
     duel.finish();
@@ -292,6 +322,8 @@ fn the_history_is_kept_without_secrets() {
         fs::read_to_string(&path).unwrap(),
         "ping\nget a\nset a \"b\n"
     );
+    let rights = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(rights & 0o777, 0o600);
     let terminal = start();
     terminal.type_keys("\x1b[A\x1b[A");
     terminal.wait_for("> get a");

@@ -48,15 +48,14 @@ impl CommandDoc {
     }
 }
 
-/// The commands of the server, by name.
-pub fn fetch(connection: &mut Connection) -> Result<Vec<CommandDoc>, Failure> {
+/// The commands of the server, by name; `None` if it does not tell them, as to a user who has not logged in.
+pub fn fetch(connection: &mut Connection) -> Result<Option<Vec<CommandDoc>>, Failure> {
     let mut docs = Vec::new();
     match connection.call(&["COMMAND", "DOCS"])? {
-        Value::Error(_) => {
-            if let Value::Array(commands) = connection.call(&["COMMAND"])? {
-                docs.extend(commands.iter().filter_map(of_old_server));
-            }
-        }
+        Value::Error(_) => match connection.call(&["COMMAND"])? {
+            Value::Error(_) => return Ok(None),
+            commands => docs.extend(elements(&commands).iter().filter_map(of_old_server)),
+        },
         reply => {
             for (name, facts) in pairs(&reply) {
                 add(name, facts, &mut docs);
@@ -67,7 +66,7 @@ pub fn fetch(connection: &mut Connection) -> Result<Vec<CommandDoc>, Failure> {
         doc.make_harmless();
     }
     docs.sort_by(|one, other| one.name.cmp(&other.name));
-    Ok(docs)
+    Ok(Some(docs))
 }
 
 /// Adds a command and its subcommands.

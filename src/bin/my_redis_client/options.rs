@@ -95,8 +95,6 @@ pub struct Options {
     pub tag_from_input: Option<Vec<u8>>,
     /// Whether an error reply ends the program with status 1.
     pub errors_are_failures: bool,
-    /// Whether modes tell what they do.
-    pub verbose: bool,
     /// Whether to show what goes over the wire.
     pub wire: WireOption,
     /// Whether to tell where the time of each command went.
@@ -189,7 +187,6 @@ impl Options {
             last_from_input: false,
             tag_from_input: None,
             errors_are_failures: false,
-            verbose: false,
             wire: WireOption::Off,
             tells_times: false,
             pattern: None,
@@ -249,7 +246,8 @@ impl Options {
             "--json" => self.format.kind = Kind::Json,
             "--quoted-json" => self.format.kind = Kind::QuotedJson,
             "--quoted-input" => self.quoted_input = true,
-            "--verbose" => self.verbose = true,
+            // redis-cli tells more then of what it does with clusters, and of nothing else.
+            "--verbose" => {}
             "--wire" => self.wire = WireOption::Lines,
             "--wire=both" => self.wire = WireOption::Both,
             "--time" => self.tells_times = true,

@@ -52,8 +52,8 @@ pub struct Session {
     database_before: i64,
     /// Whether commands are queued, after MULTI.
     in_transaction: bool,
-    /// What the server says of its commands; empty until it is asked for.
-    docs: Rc<Vec<CommandDoc>>,
+    /// What the server says of its commands, once it has said it.
+    docs: Option<Rc<Vec<CommandDoc>>>,
     /// What shows the bytes that go over the wire, if they are to be shown.
     pub wire: Option<Wire>,
     /// The connection that asks for the server's own times.
@@ -90,7 +90,7 @@ impl Session {
             database: 0,
             database_before: 0,
             in_transaction: false,
-            docs: Rc::default(),
+            docs: None,
         }
     }
 
@@ -269,11 +269,10 @@ impl Session {
     /// Sends a command as often as wanted, forever if `repeat` is negative, and prints the replies. Connects before, if
     /// there is no connection.
     pub fn run(&mut self, command: &[Vec<u8>], repeat: i64) -> Result<(), Failed> {
-        self.be_connected()?;
         if is(command, 0, "help") || is(command, 0, "?") {
-            self.help(&command[1..]);
-            return Ok(());
+            return self.help(&command[1..]);
         }
+        self.be_connected()?;
         let result = self.run_connected(command, repeat);
         result.map_err(|failure| self.tell_failure(failure))
     }
@@ -304,12 +303,19 @@ impl Session {
         Failed
     }
 
-    fn help(&mut self, topic: &[Vec<u8>]) {
+    /// Prints help. What there is to say of a topic, only the server knows; redis-cli has tables of its own.
+    fn help(&mut self, topic: &[Vec<u8>]) -> Result<(), Failed> {
         let text = match topic {
             [] => help::general(),
-            topic => help::about(topic, &self.docs(), Style::of(io::stdout())),
+            topic => {
+                if self.docs.is_none() {
+                    self.be_connected()?;
+                }
+                help::about(topic, &self.docs(), Style::of(io::stdout()))
+            }
         };
         output::write(text.as_bytes());
+        Ok(())
     }
 
     fn forget_bytes(&mut self) {
@@ -322,18 +328,18 @@ impl Session {
     /// What the server says of its commands. Nothing, if it says nothing, for example to a user who has not logged in,
     /// or cannot be asked now, between MULTI and EXEC.
     pub fn docs(&mut self) -> Rc<Vec<CommandDoc>> {
-        if self.docs.is_empty()
+        if self.docs.is_none()
             && !self.in_transaction
             && let Some(connection) = &mut self.connection
         {
             match command_docs::fetch(connection) {
-                Ok(docs) => self.docs = Rc::new(docs),
+                Ok(docs) => self.docs = docs.map(Rc::new),
                 Err(_) => self.connection = None,
             }
             // These bytes are not those of the user's commands.
             self.forget_bytes();
         }
-        self.docs.clone()
+        self.docs.clone().unwrap_or_default()
     }
 
     fn run_connected(&mut self, command: &[Vec<u8>], repeat: i64) -> Result<(), Failure> {
