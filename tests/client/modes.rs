@@ -158,9 +158,19 @@ fn latency_is_told_as_by_redis_cli() {
 #[test]
 fn latency_is_told_on_a_terminal() {
     let duel = Duel::new(&[]);
-    for line in ["--latency", "--latency-history -i 0.05"] {
+    for line in [
+        "--latency",
+        "--latency-history -i 0.05",
+        "--latency-history --raw -i 0.05",
+        "--latency-history --csv -i 0.05",
+        "--latency --json -i 0.05",
+    ] {
         let [real, ours] = duel.terminals(&format!("-p PORT {line}"), |terminal| {
-            terminal.wait_for(" samples)");
+            if line.contains("json") {
+                terminal.wait_for("}");
+            } else if line == "--latency" {
+                terminal.wait_for(" samples)");
+            }
             if line.contains("history") {
                 terminal.wait_for_more(" seconds range", 2);
             }

@@ -27,6 +27,19 @@ struct Kind {
     biggest: Option<(String, u64)>,
 }
 
+impl Kind {
+    /// A type of which no key has been found.
+    fn new(name: &str, counted_by: Option<(&'static str, &'static str)>) -> Kind {
+        Kind {
+            name: name.into(),
+            counted_by,
+            keys: 0,
+            size: 0,
+            biggest: None,
+        }
+    }
+}
+
 /// The types that this client knows, in the order of the summary. redis-cli tells them in the order of a hash table,
 /// which changes.
 const KINDS: [(&str, &str, &str); 6] = [
@@ -53,13 +66,7 @@ struct Survey {
 
 /// Looks through all keys, and tells each that is larger than those before it, and a summary.
 pub fn find(session: &mut Session, measure: Measure) -> Result<(), Failed> {
-    let kinds = KINDS.map(|(name, command, unit)| Kind {
-        name: name.into(),
-        counted_by: Some((command, unit)),
-        keys: 0,
-        size: 0,
-        biggest: None,
-    });
+    let kinds = KINDS.map(|(name, command, unit)| Kind::new(name, Some((command, unit))));
     let mut survey = Survey {
         measure,
         kinds: kinds.into(),
@@ -131,13 +138,7 @@ impl Survey {
     fn kind(&mut self, name: &str) -> usize {
         let known = self.kinds.iter().position(|kind| kind.name == name);
         known.unwrap_or_else(|| {
-            self.kinds.push(Kind {
-                name: name.into(),
-                counted_by: None,
-                keys: 0,
-                size: 0,
-                biggest: None,
-            });
+            self.kinds.push(Kind::new(name, None));
             self.kinds.len() - 1
         })
     }
@@ -182,23 +183,23 @@ impl Survey {
         }
     }
 
+    /// Counts a key, and tells if it is the largest of its type so far.
     fn count(&mut self, key: &[u8], kind: usize, size: u64, percent: f64) {
         self.keys += 1;
         self.key_bytes += key.len() as u64;
-        self.kinds[kind].keys += 1;
-        self.kinds[kind].size += size;
-        let kind = &self.kinds[kind];
-        if kind.biggest.as_ref().map_or(0, |(_, biggest)| *biggest) < size {
+        let unit = self.unit(&self.kinds[kind]);
+        let kind = &mut self.kinds[kind];
+        kind.keys += 1;
+        kind.size += size;
+        let biggest = kind.biggest.as_ref().map_or(0, |(_, size)| *size);
+        if biggest < size {
             let key = quoted(key);
+            let name = &kind.name;
             let line = format!(
-                "[{percent:05.2}%] Biggest {:<6} found so far '{key}' with {size} {}\n",
-                kind.name,
-                self.unit(kind)
+                "[{percent:05.2}%] Biggest {name:<6} found so far '{key}' with {size} {unit}\n"
             );
             output::write(line.as_bytes());
-            let name = kind.name.clone();
-            let index = self.kind(&name);
-            self.kinds[index].biggest = Some((key, size));
+            kind.biggest = Some((key, size));
         }
         if self.keys.is_multiple_of(KEYS_PER_REPORT) {
             let line = format!("[{percent:05.2}%] Sampled {} keys so far\n", self.keys);
