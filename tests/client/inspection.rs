@@ -71,6 +71,24 @@ locks       not told: Redis runs one command at a time, and my_redis_server tell
     }
 }
 
+/// The second connection, which asks about a command, logs in as the user has.
+#[test]
+fn a_user_who_has_logged_in_gets_explanations() {
+    let duel = Duel::new(&["--requirepass", "secret"]);
+    for line in [
+        "-p PORT -a secret <<< \":explain GET a\"",
+        "-p PORT <<< \"AUTH secret\\n:explain GET a\"",
+        "-p PORT --user default -a secret <<< \":explain GET a\"",
+    ] {
+        let run = duel.run(our_client(), line);
+        let stdout = String::from_utf8_lossy(&run.stdout).into_owned();
+        assert!(stdout.contains("\narguments   exactly 1\n"), "{run:?}");
+    }
+    let run = duel.run(our_client(), "-p PORT <<< \":explain GET a\"");
+    let complaint = "The server does not let this user ask about commands.\n";
+    assert_eq!(String::from_utf8_lossy(&run.stderr), complaint);
+}
+
 #[test]
 fn our_server_tells_the_locks() {
     let duel = Duel::with_our_server(&[]);

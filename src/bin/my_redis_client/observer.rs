@@ -1,9 +1,9 @@
 //! A second connection to the same server, for questions about the session: between them, the session itself goes on
 //! undisturbed, even within a transaction.
 
+use crate::address::Address;
 use crate::command_docs;
 use crate::connection::Connection;
-use crate::options::Options;
 use my_redis_server::resp::decoder::Value;
 
 /// A second connection, which speaks RESP2 or RESP3.
@@ -12,14 +12,17 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Connects and logs in as the options say, and selects the database. `None` if the server does not let it.
-    pub fn connect(options: &Options, database: i64, protocol: u8) -> Option<Observer> {
-        let connection = Connection::open(&options.address, None).ok()?;
+    /// Connects, logs in by an AUTH, and selects the database. `None` if the server does not let it.
+    pub fn connect(
+        address: &Address,
+        login: Option<&[Vec<u8>]>,
+        database: i64,
+        protocol: u8,
+    ) -> Option<Observer> {
+        let connection = Connection::open(address, None).ok()?;
         let mut observer = Observer { connection };
-        if let Some(password) = &options.password {
-            let user = options.user.as_deref();
-            let words = [Some(&b"AUTH"[..]), user, Some(password)];
-            observer.ask(&words.into_iter().flatten().collect::<Vec<_>>())?;
+        if let Some(login) = login {
+            observer.ask(login)?;
         }
         if database != 0 {
             observer.ask(&[b"SELECT".as_slice(), database.to_string().as_bytes()])?;

@@ -56,6 +56,8 @@ pub struct Session {
     docs: Option<Rc<Vec<CommandDoc>>>,
     /// What shows the bytes that go over the wire, if they are to be shown.
     pub wire: Option<Wire>,
+    /// The last AUTH that the user has typed. A new connection does not repeat it, as in redis-cli.
+    typed_login: Option<Vec<Vec<u8>>>,
     /// The connection that asks for the server's own times.
     observer: Option<Observer>,
 }
@@ -84,6 +86,7 @@ impl Session {
             options,
             output,
             wire,
+            typed_login: None,
             observer: None,
             connection: None,
             interrupt,
@@ -142,15 +145,18 @@ impl Session {
     }
 
     fn log_in(&mut self) -> Result<(), ConnectError> {
-        let Some(password) = self.options.password.clone() else {
-            return Ok(());
-        };
-        let request: Vec<Vec<u8>> = [b"AUTH".to_vec()]
-            .into_iter()
-            .chain(self.options.user.clone())
-            .chain([password])
-            .collect();
-        self.prepare(&request, "AUTH failed")
+        match self.login_of_options() {
+            Some(login) => self.prepare(&login, "AUTH failed"),
+            None => Ok(()),
+        }
+    }
+
+    /// The AUTH that the options ask for.
+    fn login_of_options(&self) -> Option<Vec<Vec<u8>>> {
+        let password = self.options.password.clone()?;
+        let user = self.options.user.clone();
+        let words = [Some(b"AUTH".to_vec()), user, Some(password)];
+        Some(words.into_iter().flatten().collect())
     }
 
     /// Selects the wanted database, unless the connection is in it.
@@ -421,7 +427,13 @@ impl Session {
         let has_failed = matches!(reply, Value::Error(_));
         let name = command[0].to_ascii_lowercase();
         match (name.as_slice(), command.len()) {
-            (b"auth", 2 | 3) => drop(self.select()),
+            (b"auth", 2 | 3) => {
+                if !has_failed {
+                    self.typed_login = Some(command.to_vec());
+                }
+                // What went wrong has been told.
+                let _ = self.select();
+            }
             (b"exec", 1) if self.in_transaction => {
                 self.in_transaction = false;
                 if has_failed || *reply == Value::Null {

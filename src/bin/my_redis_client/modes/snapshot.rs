@@ -14,11 +14,14 @@ use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::util::system_message;
-use std::io::{self, BufRead, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::time::{Duration, Instant};
 
 /// The length of the mark at the end.
 const MARK: usize = 40;
+
+/// The longest line before a snapshot: the error of a server that refuses to send one.
+const MAX_LINE: u64 = 64 * 1024;
 
 /// The progress is shown anew after this time.
 const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
@@ -92,7 +95,8 @@ pub fn read_header(connection: &mut Connection) -> Result<End, Failed> {
 
 fn read_line(connection: &mut Connection) -> io::Result<Vec<u8>> {
     let mut line = Vec::new();
-    if connection.read_until(b'\n', &mut line)? == 0 {
+    connection.take(MAX_LINE).read_until(b'\n', &mut line)?;
+    if !line.ends_with(b"\n") {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     let line = line.strip_suffix(b"\n").unwrap_or(&line);
@@ -225,7 +229,7 @@ mod tests {
             assert_eq!(copied, Some(expected.len() as u64), "in pieces of {piece}");
             assert_eq!(sink, expected);
             let mut left = Vec::new();
-            io::Read::read_to_end(&mut source, &mut left).unwrap();
+            source.read_to_end(&mut left).unwrap();
             assert_eq!(left, rest, "in pieces of {piece}");
         }
     }

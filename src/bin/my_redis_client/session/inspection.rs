@@ -25,13 +25,19 @@ impl Session {
         }
     }
 
+    /// A second connection of the same user.
+    fn observer_in(&self, database: i64, protocol: u8) -> Option<Observer> {
+        let login = self.typed_login.clone().or_else(|| self.login_of_options());
+        Observer::connect(&self.options.address, login.as_deref(), database, protocol)
+    }
+
     /// What the server has counted for the command so far, if times are to be told.
     pub(super) fn server_statistics(&mut self, command: &[Vec<u8>]) -> Option<(u64, u64)> {
         if !self.options.tells_times {
             return None;
         }
         if self.observer.is_none() {
-            self.observer = Observer::connect(&self.options, 0, 2);
+            self.observer = self.observer_in(0, 2);
         }
         let name = String::from_utf8_lossy(&command[0]);
         // A command that was never called has no line.
@@ -73,7 +79,7 @@ impl Session {
             return;
         }
         let bytes = [2, 3].map(|protocol| {
-            let mut observer = Observer::connect(&self.options, self.database, protocol)?;
+            let mut observer = self.observer_in(self.database, protocol)?;
             match observer.only_reads(command) {
                 true => observer.reply_bytes(command),
                 false => None,
@@ -86,12 +92,14 @@ impl Session {
 
     /// Tells what the server will do for a command, and does not run it.
     pub fn explain(&mut self, command: &[Vec<u8>]) {
-        match Observer::connect(&self.options, self.database, 2) {
-            Some(mut observer) => {
-                let text = explain::explain(command, &mut observer);
-                self.output.bytes(text.as_bytes());
-            }
-            None => complain!("The server cannot be asked about commands."),
+        let text = self.observer_in(self.database, 2).and_then(|mut observer| {
+            // A server that refuses this, to a user who has not logged in for example, tells nothing of commands.
+            observer.ask(&["COMMAND", "COUNT"])?;
+            Some(explain::explain(command, &mut observer))
+        });
+        match text {
+            Some(text) => self.output.bytes(text.as_bytes()),
+            None => complain!("The server does not let this user ask about commands."),
         }
     }
 
