@@ -14,6 +14,15 @@ use std::collections::BTreeSet;
 use std::io;
 use std::rc::Rc;
 
+/// The client's own commands and their arguments.
+const OWN_COMMANDS: [(&str, &str); 5] = [
+    (":explain", "command"),
+    (":set", "hints|nohints"),
+    (":time", "on|off"),
+    (":watch", "seconds command"),
+    (":wire", "on|both|off"),
+];
+
 /// The assistant of the editor.
 #[derive(Default)]
 pub struct Assistant {
@@ -34,7 +43,8 @@ impl Assistant {
                 .collect(),
             false => BTreeSet::new(),
         };
-        let names = self.docs.iter().map(|doc| doc.name.clone());
+        let own = OWN_COMMANDS.iter().map(|(name, _)| name.to_string());
+        let names = self.docs.iter().map(|doc| doc.name.clone()).chain(own);
         let begins = |name: &String| {
             let start = name.get(..typed.len());
             start.is_some_and(|start| start.eq_ignore_ascii_case(typed))
@@ -49,18 +59,37 @@ impl Assistant {
             .iter()
             .map(|word| String::from_utf8_lossy(word).to_uppercase())
             .collect();
+        let rest = match own_command(&words) {
+            // Behind them comes a command of the server.
+            Some((":EXPLAIN", _)) if words.len() > 1 => self.arguments_of(&words[1..])?,
+            Some((":WATCH", _)) if words.len() > 2 => self.arguments_of(&words[2..])?,
+            Some((_, arguments)) => without_first(arguments, words.len() - 1),
+            None => self.arguments_of(&words)?,
+        };
+        Some(match line.ends_with(' ') {
+            true => rest.to_string(),
+            false => format!(" {rest}"),
+        })
+    }
+
+    /// The arguments that are still to come in a command of the server, whose words are in capitals.
+    fn arguments_of(&self, words: &[String]) -> Option<&str> {
         let names = self.docs.iter().filter(|doc| {
             let name: Vec<&str> = doc.name.split(' ').collect();
             words.len() >= name.len() && words.iter().zip(name).all(|(word, name)| word == name)
         });
         let doc = names.max_by_key(|doc| doc.name.split(' ').count())?;
         let typed = words.len() - doc.name.split(' ').count();
-        let rest = without_first(&doc.arguments, typed);
-        Some(match line.ends_with(' ') {
-            true => rest.to_string(),
-            false => format!(" {rest}"),
-        })
+        Some(without_first(&doc.arguments, typed))
     }
+}
+
+/// The client's own command that the words begin with, in capitals as they are, and its arguments.
+fn own_command(words: &[String]) -> Option<(&str, &'static str)> {
+    let first = words.first()?.as_str();
+    let mut own = OWN_COMMANDS.iter();
+    let (_, arguments) = own.find(|(name, _)| name.eq_ignore_ascii_case(first))?;
+    Some((first, arguments))
 }
 
 /// Arguments without the first `count`, which have been typed. What is optional stays, because it is not known which
@@ -156,6 +185,10 @@ mod tests {
             ("set a", Some(" value [NX|XX] [GET]")),
             ("set a b c d", Some(" [NX|XX] [GET]")),
             ("config set a ", Some("value [parameter value ...]")),
+            (":watch", Some(" seconds command")),
+            (":watch 1 set a", Some(" value [NX|XX] [GET]")),
+            (":explain set ", Some("key value [NX|XX] [GET]")),
+            (":wire ", Some("on|both|off")),
             ("nosuch", None),
             ("", None),
         ] {
@@ -168,6 +201,7 @@ mod tests {
         let names = |typed, with_groups| assistant().names_with(typed, with_groups);
         assert_eq!(names("con", false), ["CONFIG", "CONFIG SET"]);
         assert_eq!(names("config s", false), ["CONFIG SET"]);
+        assert_eq!(names(":w", false), [":watch", ":wire"]);
         assert_eq!(names("@", true), ["@server", "@string"]);
         assert!(names("@", false).is_empty());
     }
