@@ -120,7 +120,7 @@ fn what_changes_is_marked() {
     terminal.wait_for("  1) \"one\"\n  2) \"two\"");
     duel.server.client().call(&["LSET", "list", "1", "three"]);
     terminal.wait_for("  2) \"three\"");
-    terminal.type_keys("\x03");
+    terminal.interrupt();
     terminal.wait_for_prompt();
     terminal.type_line("PING");
     terminal.wait_for("PONG");

@@ -226,7 +226,6 @@ fn the_password_is_asked_for_and_not_shown() {
 fn ctrl_c_ends_waiting_and_not_the_prompt() {
     let duel = Duel::new(&[]);
     let terminal = Terminal::start(duel.command(our_client(), "-p PORT"));
-    let ctrl_c = || terminal.type_keys("\x03");
     terminal.wait_for_prompt();
     for (line, shown) in [
         ("subscribe news", "3) (integer) 1"),
@@ -240,7 +239,7 @@ fn ctrl_c_ends_waiting_and_not_the_prompt() {
             duel.server.client().call(&["PUBLISH", "news", "hello"]);
             terminal.wait_for("\"hello\"");
         }
-        ctrl_c();
+        terminal.interrupt();
         terminal.wait_for_more("> ", before + 1);
         terminal.type_line("echo back");
         terminal.wait_for("\"back\"");
@@ -276,7 +275,7 @@ fn ctrl_c_ends_the_wait_for_a_connection() {
     let line = format!("connect 127.0.0.1 {}", address.port());
     terminal.type_keys(&format!("{line}\r"));
     terminal.wait_for(&line);
-    terminal.type_keys("\x03");
+    terminal.interrupt();
     terminal.wait_for("not connected> ");
     let back = format!("connect 127.0.0.1 {}", duel.server.port);
     terminal.type_line(&back);

@@ -3,6 +3,7 @@
 use crate::common::{read_piece, wait_for_exit, wait_until};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
+use rustix::termios::{LocalModes, tcgetattr};
 use std::io::Write;
 use std::process::Child;
 use std::sync::{Arc, Mutex};
@@ -73,6 +74,15 @@ impl Terminal {
         (&*self.pty)
             .write_all(keys.as_bytes())
             .expect("the terminal takes keys");
+    }
+
+    /// Types Ctrl-C when it is a signal to the program. While the program edits a line, it would be a key.
+    pub fn interrupt(&self) {
+        self.wait_until("signals", || {
+            let mode = tcgetattr(&*self.pty).expect("a terminal has a mode");
+            mode.local_modes.contains(LocalModes::ISIG)
+        });
+        self.type_keys("\x03");
     }
 
     /// Types a line and Enter, and waits for the next prompt.
