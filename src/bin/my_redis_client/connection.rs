@@ -230,6 +230,16 @@ impl Connection {
         self.send_bytes(&request)
     }
 
+    /// Sends requests in one packet, if they fit into it.
+    pub fn send_all(&mut self, requests: &[Vec<Vec<u8>>]) -> Result<(), Failure> {
+        let mut bytes = Vec::new();
+        for request in requests {
+            let words: Vec<&[u8]> = request.iter().map(Vec::as_slice).collect();
+            request_writer::write_command(&mut bytes, &words)?;
+        }
+        self.send_bytes(&bytes)
+    }
+
     /// Sends bytes as they are.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
         if let Some(sent) = &mut self.sent {

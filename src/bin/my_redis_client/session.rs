@@ -212,6 +212,16 @@ impl Session {
         Ok(())
     }
 
+    /// Sends requests at once, and shows their bytes if the wire is to be shown.
+    pub fn send_all(&mut self, requests: &[Vec<Vec<u8>>]) -> Result<(), Failure> {
+        let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
+        connection.send_all(requests)?;
+        if let Some(wire) = &mut self.wire {
+            wire.show(Direction::Sent, &connection.take_sent());
+        }
+        Ok(())
+    }
+
     /// Waits for a reply or a push, and shows its bytes if the wire is to be shown.
     pub fn message(&mut self) -> Result<Value, Failure> {
         let connection = self.connection.as_mut().ok_or(Failure::Closed)?;

@@ -8,12 +8,16 @@ use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::util::quoting;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 /// How many calls of SCAN come between two pauses of the modes that look at each key.
 const CALLS_PER_PAUSE: u64 = 100;
+
+/// The output that is collected for another program.
+const MANY_BYTES: usize = 16 * 1024;
 
 /// A walk through all keys. Ctrl-C ends it early.
 pub struct Scan {
@@ -106,14 +110,11 @@ pub fn ask_for_each(
     session: &mut Session,
     requests: &[Vec<Vec<u8>>],
 ) -> Result<Vec<Value>, Failed> {
-    let send = |session: &mut Session| {
-        for request in requests {
-            session.send(request)?;
-        }
+    let replies = session.send_all(requests).and_then(|()| {
         let replies = requests.iter().map(|_| session.reply());
         replies.collect::<Result<Vec<Value>, Failure>>()
-    };
-    send(session).map_err(|_| {
+    });
+    replies.map_err(|_| {
         complain!("\nI/O error");
         Failed
     })
@@ -121,9 +122,16 @@ pub fn ask_for_each(
 
 /// Prints all keys, a line for each. redis-cli ends a raw key at a zero byte; here it is whole.
 pub fn print_keys(session: &mut Session) -> Result<(), Failed> {
+    // Another program is not woken for each few keys.
+    let is_live = io::stdout().is_terminal() || !session.options.interval.is_zero();
     let mut scan = Scan::new();
-    while let Some(keys) = scan.next(session)? {
-        let mut lines = Vec::new();
+    let mut lines = Vec::new();
+    let ended = loop {
+        let keys = match scan.next(session) {
+            Ok(Some(keys)) => keys,
+            Ok(None) => break Ok(()),
+            Err(failed) => break Err(failed),
+        };
         for key in keys {
             match session.output.format.kind {
                 Kind::Pretty => quoting::quote(&key, &mut lines),
@@ -131,8 +139,12 @@ pub fn print_keys(session: &mut Session) -> Result<(), Failed> {
             }
             lines.push(b'\n');
         }
-        session.output.bytes(&lines);
+        if is_live || lines.len() > MANY_BYTES {
+            session.output.bytes(&lines);
+            lines.clear();
+        }
         thread::sleep(session.options.interval);
-    }
-    Ok(())
+    };
+    session.output.bytes(&lines);
+    ended
 }
