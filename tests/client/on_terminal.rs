@@ -292,6 +292,16 @@ fn pasted_lines_are_carried_out_one_by_one() {
     terminal.wait_for("\"1\\n2x\"");
 }
 
+/// Lines that come at once, from a terminal that does not say that they are pasted.
+#[test]
+fn what_is_typed_ahead_is_carried_out() {
+    let duel = Duel::new(&[]);
+    let terminal = Terminal::start(duel.command(our_client(), "-p PORT"));
+    terminal.wait_for_prompt();
+    terminal.type_keys("debug sleep 0.1\rset a 1\rincr a\rincr a\rmget a nokey\r");
+    terminal.wait_for("1) \"3\"\n2) (nil)\n127.0.0.1");
+}
+
 #[test]
 fn the_history_is_kept_without_secrets() {
     let duel = Duel::new(&[]);
