@@ -233,7 +233,7 @@ fn ctrl_c_ends_waiting_and_not_the_prompt() {
         ("3 brpop nokey 0", "brpop nokey 0"),
     ] {
         let before = terminal.text().matches("> ").count();
-        terminal.type_keys(&format!("{line}\r"));
+        terminal.type_keys(format!("{line}\r"));
         terminal.wait_for(shown);
         if line == "subscribe news" {
             duel.server.client().call(&["PUBLISH", "news", "hello"]);
@@ -273,7 +273,7 @@ fn ctrl_c_ends_the_wait_for_a_connection() {
     let terminal = Terminal::start(duel.command(our_client(), "-p PORT"));
     terminal.wait_for_prompt();
     let line = format!("connect 127.0.0.1 {}", address.port());
-    terminal.type_keys(&format!("{line}\r"));
+    terminal.type_keys(format!("{line}\r"));
     terminal.wait_for(&line);
     terminal.interrupt();
     terminal.wait_for("not connected> ");
@@ -303,6 +303,18 @@ fn what_is_typed_ahead_is_carried_out() {
 }
 
 #[test]
+fn bytes_that_are_no_text_do_not_end_the_prompt() {
+    let duel = Duel::new(&[]);
+    let terminal = Terminal::start(duel.command(our_client(), "-p PORT"));
+    terminal.wait_for_prompt();
+    terminal.type_keys(b"get \xff");
+    terminal.wait_for("Invalid argument(s)");
+    terminal.wait_for_prompt();
+    terminal.type_line("echo back");
+    terminal.wait_for("\"back\"");
+}
+
+#[test]
 fn the_history_is_kept_without_secrets() {
     let duel = Duel::new(&[]);
     let path = duel.folder.path().join(".my_rediscli_history");
@@ -324,7 +336,7 @@ fn the_history_is_kept_without_secrets() {
         terminal.type_line(line);
     }
     // What was typed comes back by the arrow, secrets too, as long as the program runs.
-    terminal.type_keys(&"\x1b[A".repeat(6));
+    terminal.type_keys("\x1b[A".repeat(6));
     terminal.wait_for_more("> auth secret", 2);
     drop(terminal);
     assert_eq!(

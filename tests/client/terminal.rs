@@ -70,9 +70,9 @@ impl Terminal {
     }
 
     /// Types keys.
-    pub fn type_keys(&self, keys: &str) {
+    pub fn type_keys(&self, keys: impl AsRef<[u8]>) {
         (&*self.pty)
-            .write_all(keys.as_bytes())
+            .write_all(keys.as_ref())
             .expect("the terminal takes keys");
     }
 
@@ -88,7 +88,7 @@ impl Terminal {
     /// Types a line and Enter, and waits for the next prompt.
     pub fn type_line(&self, line: &str) {
         let row = self.cursor().0;
-        self.type_keys(&format!("{line}\r"));
+        self.type_keys(format!("{line}\r"));
         self.wait_for_prompt_below(row);
     }
 

@@ -7,7 +7,7 @@ use rustyline::config::CompletionType;
 use rustyline::error::ReadlineError;
 use rustyline::history::{History as _, MemHistory};
 use rustyline::{Config, Editor};
-use std::io::{self, BufRead, IsTerminal};
+use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::rc::Rc;
 
 /// Where lines come from.
@@ -71,6 +71,10 @@ impl LineReader {
                     Ok(line) => return Some(line.into_bytes()),
                     // The size of the window has changed.
                     Err(ReadlineError::Signal(_)) => {}
+                    // The editor knows text alone. Other bytes can be typed as "\xff".
+                    Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
+                        println!("Invalid argument(s)");
+                    }
                     Err(_) => return None,
                 }
             },
