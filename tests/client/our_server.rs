@@ -1,6 +1,8 @@
 //! Our server with both clients: every mode of redis-cli works with it, and ours prints the same.
 
-use super::duel::Duel;
+use super::duel::{Duel, our_client, without_digits};
+use super::terminal::Terminal;
+use crate::common::{redis_tool, wait_until};
 use std::fs;
 
 #[test]
@@ -43,4 +45,59 @@ fn both_clients_work_with_our_server() {
         duel.check_words(&format!("help {topic}"));
     }
     duel.finish();
+}
+
+/// What these modes print differs from run to run in its numbers alone.
+#[test]
+fn both_clients_measure_our_server() {
+    let mut duel = Duel::with_our_server(&["--maxmemory-policy", "allkeys-lfu"]);
+    duel.set_up(&["SET key value", "GET key", "GET key"]);
+    for line in ["--hotkeys", "--latency -i 0.05", "--latency --csv -i 0.05"] {
+        let [real, ours] = duel
+            .run_both(&format!("-p PORT {line}"))
+            .map(|run| (without_digits(&run.stdout), run.stderr, run.status));
+        assert_eq!(real, ours, "{line}");
+        assert!(real.2.success(), "{real:?}");
+    }
+    let [real, ours] = duel.terminals("-p PORT --stat -i 0.01", |terminal| {
+        terminal.wait_for("(+1)");
+        terminal
+            .text()
+            .lines()
+            .take(2)
+            .collect::<Vec<_>>()
+            .join("\n")
+    });
+    assert_eq!(real, ours);
+}
+
+#[test]
+fn both_clients_fetch_functions_and_follow_changes() {
+    let duel = Duel::with_our_server(&["--repl-diskless-sync-delay", "0"]);
+    let mut client = duel.server.client();
+    let library = "#!lua name=lib\nredis.register_function('f', function() return 1 end)";
+    client.call(&["FUNCTION", "LOAD", library]);
+    client.call(&["SET", "key", "value"]);
+    for program in [redis_tool("redis-cli"), our_client()] {
+        let run = duel.run(program, "-p PORT --functions-rdb fetched.rdb");
+        assert!(run.status.success(), "{run:?}");
+        let bytes = fs::read(duel.folder.path().join("fetched.rdb")).expect("it was fetched");
+        let holds = |text: &[u8]| bytes.windows(text.len()).any(|part| part == text);
+        assert!(holds(b"register_function") && !holds(b"value"));
+    }
+    for program in [redis_tool("redis-cli"), our_client()] {
+        let terminal = Terminal::start(duel.command(program, "-p PORT --replica"));
+        terminal.wait_for("Logging commands from master.");
+        wait_until("the server knows the replica", || {
+            client.info("connected_slaves") == "1"
+        });
+        // The first change of a connection may be taken for a reply by redis-cli.
+        client.call(&["SET", "key", "first"]);
+        client.call(&["SET", "key", "second"]);
+        terminal.wait_for("\"SET\",\"key\",\"second\"");
+        drop(terminal);
+        wait_until("the server has forgotten the replica", || {
+            client.info("connected_slaves") == "0"
+        });
+    }
 }
