@@ -16,9 +16,12 @@ use crate::server::spare::Spare;
 use crate::state::replication::Place;
 use crate::state::replication::link::DisklessLoad;
 use crate::util::clock;
-use std::io::{self, Seek};
+use std::io::{self, BufWriter, Seek, Write};
 use std::path::Path;
 use std::sync::atomic::Ordering::Relaxed;
+
+/// Bytes that are written to the file at once.
+const PIECE_BYTES: usize = 64 * 1024;
 
 /// Receives the snapshot of the stream of this id at this offset, and replaces all data by it.
 ///
@@ -48,7 +51,11 @@ pub fn receive(connection: &mut PrimaryConnection<'_>, id: &str, offset: u64) ->
 
 fn load_from_file(mut transfer: Transfer<'_, '_>, id: &str, offset: u64) -> io::Result<()> {
     let mut file = tempfile::tempfile_in(Path::new("."))?;
-    let len = io::copy(&mut transfer, &mut file)?;
+    // Copied in pieces as large as this buffer.
+    let mut output = BufWriter::with_capacity(PIECE_BYTES, &mut file);
+    let len = io::copy(&mut transfer, &mut output)?;
+    output.flush()?;
+    drop(output);
     file.rewind()?;
     loader::check(transfer.connection().engine, &file).map_err(in_vain)?;
     file.rewind()?;
