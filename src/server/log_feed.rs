@@ -40,7 +40,6 @@
 
 use super::append_only;
 use super::replication::{hand_over, role};
-use super::start::spawn;
 use crate::aof::Increment;
 use crate::command::execute::Engine;
 use crate::resp::request_writer::write_command;
@@ -49,7 +48,7 @@ use crate::state::append_only::durability::{Committed, LogWriter};
 use crate::state::change_log::{KEPT_BYTES, LogReader};
 use crate::state::clients::Client;
 use crate::state::replication::backlog::BacklogReader;
-use crate::state::replication::failover::{Plan, Stage};
+use crate::state::replication::failover::Plan;
 use crate::state::replication::link::Address;
 use crate::state::replication::{StreamFeed, TakeSnapshot};
 use crate::util::{clock, system_message};
@@ -490,14 +489,7 @@ impl StreamFeed for LogFeed {
     }
 
     fn fail_over(self: Arc<Self>, plan: Plan) {
-        let feed = self.clone();
-        if let Err(line) = spawn("failover", move || hand_over::run(&feed, &plan)) {
-            self.engine.log.warning(line);
-            self.engine
-                .replication
-                .failover
-                .set_stage(Stage::NoFailover);
-        }
+        hand_over::begin(&self, plan);
     }
 }
 

@@ -10,6 +10,7 @@
 use super::role;
 use crate::command::execute::Engine;
 use crate::server::log_feed::LogFeed;
+use crate::server::start::spawn;
 use crate::state::pause::{Extent, Purpose};
 use crate::state::replication::failover::{Plan, Stage};
 use crate::state::replication::link::{self, Address};
@@ -28,17 +29,29 @@ const ASK_PERIOD: Duration = Duration::from_millis(100);
 /// How long the last writes may take to be acknowledged once the role has changed.
 const LAST_WRITES: Duration = Duration::from_secs(1);
 
-/// Hands the role over; the failover has begun. Returns when it has ended.
-pub fn run(feed: &Arc<LogFeed>, plan: &Plan) {
+/// Hands the role over, in a thread of its own. When this returns, clients that write wait.
+pub fn begin(feed: &Arc<LogFeed>, plan: Plan) {
+    pause_writes(&feed.engine, Purpose::Failover);
+    let for_thread = feed.clone();
+    if let Err(line) = spawn("failover", move || run(&for_thread, &plan)) {
+        feed.engine.log.warning(line);
+        end(&feed.engine);
+    }
+}
+
+fn end(engine: &Engine) {
+    let failover = &engine.replication.failover;
+    failover.set_stage(Stage::NoFailover);
+    engine.pause.end(Purpose::Failover, &engine.keyspace.alarm);
+}
+
+fn run(feed: &Arc<LogFeed>, plan: &Plan) {
     let engine = &feed.engine;
-    pause_writes(engine, Purpose::Failover);
     let handed = match wait_for_sync(feed, plan) {
         Some(address) => hand_over(feed, &address, plan.is_forced),
         None => false,
     };
-    let failover = &engine.replication.failover;
-    failover.set_stage(Stage::NoFailover);
-    engine.pause.end(Purpose::Failover, &engine.keyspace.alarm);
+    end(engine);
     engine.log.notice(match handed {
         true => "Failover target accepted, this server is its replica now.",
         false => "Failover attempt aborted",
