@@ -80,7 +80,7 @@ fn add(name: &Value, facts: &Value, docs: &mut Vec<CommandDoc>) {
             "summary" => doc.summary = text(value),
             "since" => doc.since = text(value),
             "group" => doc.group = text(value),
-            "arguments" => doc.arguments = join_arguments(value, " "),
+            "arguments" => doc.arguments = join_arguments(value, " ", 0),
             "subcommands" => {
                 for (name, facts) in pairs(value) {
                     add(name, facts, docs);
@@ -92,13 +92,24 @@ fn add(name: &Value, facts: &Value, docs: &mut Vec<CommandDoc>) {
     docs.push(doc);
 }
 
-fn join_arguments(arguments: &Value, separator: &str) -> String {
-    let arguments: Vec<String> = elements(arguments).iter().map(argument).collect();
-    arguments.join(separator)
+/// How deep arguments may lie within arguments. One that may be repeated is shown twice, so each level can double the
+/// text; the deepest of Redis' own have 4.
+const MAX_DEPTH: usize = 8;
+
+/// The most arguments that are shown of a command of an older server.
+const MAX_ARGUMENTS: u64 = 16;
+
+fn join_arguments(arguments: &Value, separator: &str, depth: usize) -> String {
+    if depth == MAX_DEPTH {
+        return "...".into();
+    }
+    let arguments = elements(arguments);
+    let arguments = arguments.iter().map(|facts| argument(facts, depth + 1));
+    arguments.collect::<Vec<_>>().join(separator)
 }
 
 /// An argument as help shows it: `EX seconds`, `[COUNT count]`, `key [key ...]`, `NX|XX`.
-fn argument(facts: &Value) -> String {
+fn argument(facts: &Value, depth: usize) -> String {
     let (mut name, mut kind, mut token, mut flags) =
         (String::new(), String::new(), String::new(), Vec::new());
     let mut inner = &Value::Null;
@@ -118,8 +129,8 @@ fn argument(facts: &Value) -> String {
     }
     let has = |flag: &str| flags.iter().any(|found| found == flag);
     let repeated = match kind.as_str() {
-        "oneof" => join_arguments(inner, "|"),
-        "block" => join_arguments(inner, " "),
+        "oneof" => join_arguments(inner, "|", depth),
+        "block" => join_arguments(inner, " ", depth),
         "pure-token" => String::new(),
         _ => name,
     };
@@ -154,7 +165,9 @@ fn of_old_server(entry: &Value) -> Option<CommandDoc> {
         return None;
     };
     // The arity counts the name, and is negative if more arguments may follow.
-    let words = (1..arity.abs()).map(|position| match position == *first_key {
+    let first_key = u64::try_from(*first_key).unwrap_or(0);
+    let count = arity.unsigned_abs().min(MAX_ARGUMENTS);
+    let words = (1..count).map(|position| match position == first_key {
         true => "key",
         false => "arg",
     });
@@ -194,5 +207,37 @@ pub fn text(value: &Value) -> String {
             String::from_utf8_lossy(text).into_owned()
         }
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bulk(text: &str) -> Value {
+        Value::Bulk(text.as_bytes().to_vec())
+    }
+
+    #[test]
+    fn an_arity_may_be_nonsense() {
+        for arity in [i64::MIN, i64::MAX, 0] {
+            let facts = [arity, 0, 1, 1, 1].map(Value::Integer);
+            let [arity, flags, rest @ ..] = facts;
+            let entry = [bulk("get"), arity, flags].into_iter().chain(rest);
+            let doc = of_old_server(&Value::Array(entry.collect())).unwrap();
+            assert!(doc.arguments.len() < 100, "{}", doc.arguments);
+        }
+    }
+
+    #[test]
+    fn arguments_within_arguments_do_not_grow_for_ever() {
+        let argument = |inner: Value| {
+            let flags = Value::Array(vec![bulk("multiple")]);
+            let facts = ["name", "x", "type", "block", "flags"].map(bulk);
+            let rest = [flags, bulk("arguments"), inner];
+            Value::Array(vec![Value::Array(facts.into_iter().chain(rest).collect())])
+        };
+        let deep = (0..100).fold(Value::Array(Vec::new()), |inner, _| argument(inner));
+        assert!(join_arguments(&deep, " ", 0).len() < 10_000);
     }
 }
