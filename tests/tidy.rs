@@ -178,12 +178,22 @@ const GUARDS: [&str; 3] = ["output.rs", "terminal.rs", "wire/mod.rs"];
 fn the_client_complains_through_its_guard() {
     for (path, text) in sources("src/bin/my_redis_client") {
         let is_guard = GUARDS.iter().any(|guard| path.ends_with(guard));
-        let line = code(&text).find(|line| line.contains("eprint"));
+        let line = code(&text).find(|line| line.contains("write_error_unguarded"));
         assert!(
             is_guard || line.is_none(),
             "{}: use complain!: {line:?}",
             path.display()
         );
+    }
+}
+
+/// `print!` and its kin panic where the output cannot be written, such as on a full disk.
+#[test]
+fn the_client_prints_without_panicking() {
+    for (path, text) in sources("src/bin/my_redis_client") {
+        let macros = ["print!(", "println!("];
+        let line = code(&text).find(|line| macros.iter().any(|name| line.contains(name)));
+        assert!(line.is_none(), "{}: use output: {line:?}", path.display());
     }
 }
 

@@ -1,6 +1,7 @@
 //! One command: options, environment, standard input, exit status.
 
 use super::duel::Duel;
+use super::scripted_server::ScriptedServer;
 use crate::common::free_port;
 use my_redis_server::util::quoting::quote;
 
@@ -240,6 +241,8 @@ fn passwords_are_sent_as_by_redis_cli() {
         "--askpass -a wrong PING <<< \"PASSWORD\\n\"",
         "REDISCLI_AUTH=PASSWORD --askpass PING <<< \"wrong\\n\"",
         "--askpass PING",
+        "--askpass PING <<< PASSWORD",
+        "--askpass PING <<< \"\\xff\\n\"",
         "--askpass --user ann ACL WHOAMI <<< \"secret\\n\"",
         "AUTH PASSWORD",
         "AUTH ann secret",
@@ -275,6 +278,49 @@ fn a_server_that_is_not_there_is_told_as_by_redis_cli() {
         duel.check_bare(line);
     }
     duel.finish();
+}
+
+/// A full disk is told, and is no reason to panic.
+#[test]
+fn an_output_that_takes_nothing_is_told() {
+    let duel = Duel::new(&[]);
+    let script = "printf 'set a \"\n:wire x\n:set x\n0 ping\n' | \"$0\" \"$@\" > /dev/full 2> told";
+    for options in ["--version", "--help", "-p PORT PING", "-p PORT"] {
+        let status = duel.wrapped("sh", &["-c", script], options).status();
+        assert_eq!(status.expect("it can be run").code(), Some(1), "{options}");
+        let told = std::fs::read_to_string(duel.folder.path().join("told")).unwrap();
+        assert!(
+            told.starts_with("Error writing to the standard output: "),
+            "{told}"
+        );
+    }
+    let script = "printf ':wire on\nping\n' | \"$0\" \"$@\" 2> /dev/full";
+    let output = duel
+        .wrapped("sh", &["-c", script], "-p PORT")
+        .output()
+        .unwrap();
+    assert_eq!(
+        (output.status.code(), output.stdout),
+        (Some(0), b"PONG\n".to_vec())
+    );
+}
+
+/// What a server tells of its commands may be nonsense: it costs neither memory nor the program.
+#[test]
+fn nonsense_about_commands_is_harmless() {
+    let duel = Duel::new(&[]);
+    let refusal: &[u8] = b"-ERR no\r\n";
+    for arity in [i64::MAX, i64::MIN, 0] {
+        let entry = format!("*1\r\n*6\r\n$3\r\nget\r\n:{arity}\r\n*0\r\n:1\r\n:1\r\n:1\r\n");
+        let server = ScriptedServer::start(&[refusal, entry.as_bytes()]);
+        let run = duel.run_ours_unprepared(&format!("-p {} help get", server.port));
+        assert!(run.status.success(), "{run:?}");
+        assert!(run.stdout.len() < 1000, "{run:?}");
+        let server = ScriptedServer::start(&[b":1\r\n", entry.as_bytes(), refusal]);
+        let line = format!("-p {} <<< \":explain get\"", server.port);
+        let run = duel.run_ours_unprepared(&line);
+        assert!(run.status.success(), "{run:?}");
+    }
 }
 
 /// What redis-cli's help lists, ours lists too, or the client says why it does not have it.

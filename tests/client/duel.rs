@@ -241,6 +241,13 @@ impl Duel {
         })
     }
 
+    /// A program of the system that starts our client with the arguments that the line says.
+    pub fn wrapped(&self, program: &str, arguments: &[&str], line: &str) -> Command {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(our_client().get_program());
+        self.command(command, line)
+    }
+
     fn with_words(&self, mut program: Command, words: &[Vec<u8>]) -> Command {
         program
             .env("HOME", self.folder.path())

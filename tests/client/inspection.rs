@@ -103,11 +103,149 @@ fn our_server_tells_the_locks() {
         "-p PORT <<< \":explain MSET a 1 b 2\\n:explain GET a\\n\"",
     );
     let stdout = String::from_utf8_lossy(&run.stdout).into_owned();
-    let both = format!("locks       2 of 256 shards: {one}, {two} (exclusively");
+    let both = match one == two {
+        true => format!("locks       shard {one} (exclusively"),
+        false => format!("locks       shards {one}, {two} (exclusively"),
+    };
     assert!(stdout.contains(&both), "{stdout}");
     let a = shard(&mut client, "a");
-    let reads = format!("locks       1 of 256 shards: {a} (shared");
+    let reads = format!("locks       shard {a} (shared");
     assert!(stdout.contains(&reads), "{stdout}");
+    // EVAL is no command that writes, and a script may.
+    let run = duel.run(
+        our_client(),
+        "-p PORT <<< \":explain EVAL x 1 a\\n:explain KEYS *\"",
+    );
+    let stdout = String::from_utf8_lossy(&run.stdout).into_owned();
+    let script = format!("locks       shard {a} (exclusively");
+    assert!(stdout.contains(&script), "{stdout}");
+    let no_keys = "keys        none\nlocks       not told: ";
+    assert!(stdout.contains(no_keys), "{stdout}");
+}
+
+/// The password that was typed for one server is not sent to another, nor asks the client the old one.
+#[test]
+fn another_server_is_told_nothing_of_the_old_one() {
+    let old = Duel::new(&["--requirepass", "secret"]);
+    let mut new = Duel::new(&[]);
+    new.name("OLD", &old.server.port.to_string());
+    let line = "-p OLD --time <<< \"AUTH secret\\nPING\\nconnect 127.0.0.1 PORT\\nGET a\\n:explain GET a\\n\"";
+    let mut client = new.server.client();
+    client.call(&["CONFIG", "RESETSTAT"]);
+    let run = new.run(our_client(), line);
+    let stdout = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(stdout.contains("command     get\n"), "{run:?}");
+    assert!(!client.ask("INFO commandstats").contains("cmdstat_auth"));
+    // The new server has counted the GET.
+    let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
+    let last = stderr.lines().last().unwrap_or_default();
+    assert!(last.contains("the server counted "), "{stderr}");
+}
+
+#[test]
+fn a_port_that_is_none_is_refused() {
+    let duel = Duel::new(&[]);
+    let refusal = "Invalid server port.\n";
+    let run = duel.run_ours_unprepared("-p 103733 PING");
+    assert_eq!(String::from_utf8_lossy(&run.stderr), refusal);
+    let run = duel.run(
+        our_client(),
+        "-p PORT <<< \"connect 127.0.0.1 103733\\nPING\"",
+    );
+    assert_eq!(String::from_utf8_lossy(&run.stderr), refusal);
+    assert_eq!(run.stdout, b"PONG\n");
+}
+
+#[test]
+fn a_subcommand_has_its_own_time() {
+    let duel = Duel::new(&[]);
+    let run = duel.run_ours("-p PORT --time -r 2 CONFIG GET maxmemory");
+    let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(stderr.matches("the server counted ").count(), 2, "{stderr}");
+    // Asking is itself an INFO, so its time is not told.
+    let run = duel.run_ours("-p PORT --time INFO cluster");
+    let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(
+        stderr.starts_with("time: ") && !stderr.contains("average"),
+        "{stderr}"
+    );
+}
+
+/// Printing is no reading: the reader of the output takes its time.
+#[test]
+fn reading_ends_when_the_reply_is_whole() {
+    let duel = Duel::new(&[]);
+    let value = "x".repeat(1 << 20);
+    duel.server.client().call(&["SET", "large", &value]);
+    let script = "{ \"$0\" \"$@\" 2>&3 | { sleep 1; cat; } > printed; } 3> told";
+    let status = duel
+        .wrapped("sh", &["-c", script], "-p PORT --time GET large")
+        .status();
+    assert!(status.expect("it can be run").success());
+    let told = std::fs::read_to_string(duel.folder.path().join("told")).unwrap();
+    let read = told.split("read ").nth(1).expect("reading is told");
+    assert!(
+        !read.split(';').next().unwrap_or_default().ends_with(" s"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_changes_the_connection_is_not_watched() {
+    let duel = Duel::new(&[]);
+    for command in [
+        "SELECT 3",
+        "monitor",
+        "subscribe x",
+        "multi",
+        "client reply off",
+    ] {
+        let line = format!("-p PORT <<< \":watch 1 {command}\\nPING\\n\"");
+        let run = duel.run(our_client(), &line);
+        assert_eq!(run.stdout, b"PONG\n", "{run:?}");
+        assert!(
+            String::from_utf8_lossy(&run.stderr).contains("is not repeated"),
+            "{run:?}"
+        );
+    }
+    for arguments in ["ping dbsize", "-1 PING", "0 PING", "1", "", "1e999 PING"] {
+        let run = duel.run(
+            our_client(),
+            &format!("-p PORT <<< \":watch {arguments}\\n\""),
+        );
+        let usage = "Use ':watch seconds command', with a positive number.\n";
+        assert_eq!(String::from_utf8_lossy(&run.stdout), usage);
+    }
+}
+
+/// Each refusal is a line in the server's ACL LOG.
+#[test]
+fn a_server_that_refuses_is_asked_once() {
+    let duel = Duel::new(&[]);
+    let mut client = duel.server.client();
+    client.call(&["ACL", "SETUSER", "bob", "on", ">pw", "+ping", "+select"]);
+    let terminal = Terminal::start(duel.command(our_client(), "-p PORT --user bob -a pw"));
+    terminal.wait_for_prompt();
+    terminal.type_line("ping");
+    terminal.type_line("ping");
+    terminal.type_keys("help get\r");
+    terminal.wait_for("The server does not let this user ask about commands.");
+    let stats = client.ask("INFO commandstats");
+    let refused = stats.split("cmdstat_command|docs:").nth(1);
+    let refused = refused.and_then(|rest| rest.split("cmdstat_").next());
+    let refused = refused.expect("the server was asked");
+    assert!(refused.contains("rejected_calls=1,"), "{refused}");
+    let run = duel.run(our_client(), "-p PORT <<< \"MULTI\\nhelp get\"");
+    let told = "The server cannot be asked about commands between MULTI and EXEC.\n";
+    assert_eq!(String::from_utf8_lossy(&run.stderr), told);
+}
+
+#[test]
+fn a_server_that_is_gone_is_told_as_such() {
+    let duel = Duel::new(&[]);
+    let run = duel.run(our_client(), "-p 1 <<< \":explain GET a\"");
+    let told = "Could not connect to Redis at 127.0.0.1:1: Connection refused\n";
+    assert_eq!(String::from_utf8_lossy(&run.stderr), told.repeat(2));
 }
 
 #[test]

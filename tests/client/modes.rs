@@ -113,6 +113,17 @@ fn replies_that_make_no_sense_end_the_modes() {
         }
     }
     duel.finish();
+    // Figures that no number of this client can add up.
+    let huge = format!("db0:keys={max}\r\ndb1:keys={max}\r\n", max = i64::MAX);
+    let info = |requests: i64| {
+        let text = format!("total_commands_processed:{requests}\r\n{huge}");
+        format!("${}\r\n{text}\r\n", text.len()).into_bytes()
+    };
+    let server = ScriptedServer::start(&[info(i64::MIN), info(i64::MAX)]);
+    let duel = Duel::new(&[]);
+    let line = format!("-p {} --stat -i 0.01", server.port);
+    let terminal = Terminal::start(duel.command(our_client(), &line));
+    terminal.wait_for_more(&format!("(+{})", i64::MAX), 1);
 }
 
 #[test]

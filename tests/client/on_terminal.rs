@@ -222,6 +222,36 @@ fn the_password_is_asked_for_and_not_shown() {
     duel.finish();
 }
 
+/// Whatever the terminal can show, and wherever the output goes.
+#[test]
+fn the_password_is_never_shown() {
+    let duel = Duel::new(&["--requirepass", "secret"]);
+    let into_file = "exec \"$0\" \"$@\" > printed";
+    for (program, arguments) in [
+        ("env", &["NO_COLOR=1"][..]),
+        ("env", &["TERM=dumb"]),
+        ("sh", &["-c", into_file]),
+    ] {
+        let command = duel.wrapped(program, arguments, "-p PORT --askpass PING");
+        let terminal = Terminal::start(command);
+        terminal.wait_for("Please input password: ");
+        terminal.type_keys("secrex\x7ft");
+        terminal.wait_for("password: ******");
+        terminal.type_keys("\r");
+        let (bytes, status) = terminal.wait();
+        let shown = String::from_utf8_lossy(&bytes).into_owned();
+        assert_eq!(status, Some(0), "{shown}");
+        assert!(!shown.contains("sec"), "{shown}");
+        match program {
+            "sh" => {
+                let printed = fs::read_to_string(duel.folder.path().join("printed")).unwrap();
+                assert_eq!(printed, "PONG\n");
+            }
+            _ => assert!(shown.contains("PONG"), "{shown}"),
+        }
+    }
+}
+
 #[test]
 fn ctrl_c_ends_waiting_and_not_the_prompt() {
     let duel = Duel::new(&[]);
@@ -332,11 +362,14 @@ fn the_history_is_kept_without_secrets() {
         "set a \"b",
         "auth \"secret",
         ":explain auth secret",
+        ":watch auth secret",
+        ":explain 5 auth secret",
+        "sentinel set m auth-pass secret",
     ] {
         terminal.type_line(line);
     }
     // What was typed comes back by the arrow, secrets too, as long as the program runs.
-    terminal.type_keys("\x1b[A".repeat(6));
+    terminal.type_keys("\x1b[A".repeat(9));
     terminal.wait_for_more("> auth secret", 2);
     drop(terminal);
     assert_eq!(
@@ -345,7 +378,11 @@ fn the_history_is_kept_without_secrets() {
     );
     let rights = fs::metadata(&path).unwrap().permissions().mode();
     assert_eq!(rights & 0o777, 0o600);
+    // Other users lose their rights on an old file.
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
     let terminal = start();
+    let rights = fs::metadata(&path).unwrap().permissions().mode();
+    assert_eq!(rights & 0o777, 0o600);
     terminal.type_keys("\x1b[A\x1b[A");
     terminal.wait_for("> get a");
 }
@@ -387,6 +424,12 @@ fn a_server_does_not_control_the_terminal() {
     let docs: &[u8] = b"*2\r\n$3\r\nget\r\n*4\r\n+summary\r\n+\x1b[2J\r\n+group\r\n+\x1b[2J\r\n";
     let server = ScriptedServer::start(&[error, error, error]);
     let documents = ScriptedServer::start(&[docs]);
+    let types = ScriptedServer::start(&[
+        &b":1\r\n"[..],
+        b"*2\r\n$1\r\n0\r\n*1\r\n$1\r\na\r\n",
+        b"+\x1b[2J\x07\r\n",
+        b":5\r\n",
+    ]);
     for line in [
         format!("-p {} -a secret -n 3 PING", server.port),
         format!("-p {} -3 PING", server.port),
@@ -397,6 +440,7 @@ fn a_server_does_not_control_the_terminal() {
         format!("-p {} --stat", server.port),
         format!("-p {} --wire PING", server.port),
         format!("-p {} help get", documents.port),
+        format!("-p {} --memkeys", types.port),
     ] {
         let mut command = duel.command(our_client(), &line);
         command.env("NO_COLOR", "1");
@@ -416,5 +460,59 @@ fn no_color_means_no_colours() {
         command.env("NO_COLOR", variable);
         let (bytes, _) = Terminal::start_as_it_is(command).wait();
         assert_eq!(bytes.contains(&0x1b), coloured);
+        let mut command = duel.command(our_client(), "-p PORT --wire GET key");
+        command.env("NO_COLOR", variable);
+        let (bytes, _) = Terminal::start_as_it_is(command).wait();
+        assert_eq!(bytes.contains(&0x1b), coloured);
     }
+}
+
+/// A hint is no text that was typed: it is dim where it has no colour.
+#[test]
+fn hints_do_not_look_like_what_was_typed() {
+    let duel = Duel::new(&[]);
+    for (variable, escape) in [("", "\x1b[90m"), ("1", "\x1b[2m")] {
+        let mut command = duel.command(our_client(), "-p PORT");
+        command.env("NO_COLOR", variable);
+        let terminal = Terminal::start_as_it_is(command);
+        terminal.wait_for_prompt();
+        terminal.type_keys("get");
+        terminal.wait_for("get key");
+        assert!(terminal.has_written(escape.as_bytes()));
+    }
+}
+
+#[test]
+fn ctrl_c_ends_the_waits_beside_a_command() {
+    let duel = Duel::new(&[]);
+    // The second connection waits for an answer.
+    let replies: [&[u8]; 2] = [b"*0\r\n", b"+OK\r\n"];
+    for line in [":explain get a", "get a"] {
+        let server = ScriptedServer::start_for_one(&replies);
+        let options = format!("-p {} --time", server.port);
+        let terminal = Terminal::start(duel.command(our_client(), &options));
+        terminal.wait_for_prompt();
+        terminal.type_keys(format!("{line}\r"));
+        terminal.interrupt();
+        terminal.wait_for_more("> ", 2);
+    }
+    // The pause between two commands.
+    let terminal = Terminal::start(duel.command(our_client(), "-p PORT -i 20"));
+    terminal.wait_for_prompt();
+    terminal.type_keys("2 echo once\r");
+    terminal.wait_for("\"once\"");
+    terminal.interrupt();
+    terminal.wait_for_more("> ", 2);
+    assert_eq!(terminal.text().matches("\"once\"").count(), 1);
+}
+
+/// A pasted quote that nothing closes costs its own line.
+#[test]
+fn a_stray_quote_does_not_swallow_what_follows() {
+    let duel = Duel::new(&[]);
+    let terminal = Terminal::start(duel.command(our_client(), "-p PORT"));
+    terminal.wait_for_prompt();
+    terminal.type_keys("\x1b[200~set a it's\necho after\x1b[201~\r");
+    terminal.wait_for("Invalid argument(s)");
+    terminal.wait_for("\"after\"");
 }

@@ -26,6 +26,24 @@ impl ScriptedServer {
         });
         ScriptedServer { port }
     }
+
+    /// Answers the first connection as [`ScriptedServer::start`] does, and no other: they wait.
+    pub fn start_for_one<R: AsRef<[u8]>>(replies: &[R]) -> ScriptedServer {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
+        let port = listener.local_addr().expect("it has an address").port();
+        let replies: Vec<Vec<u8>> = replies
+            .iter()
+            .map(|reply| reply.as_ref().to_vec())
+            .collect();
+        thread::spawn(move || {
+            let (stream, _) = listener.accept().expect("a client comes");
+            serve(stream, &replies);
+            // The listener stays open, and takes the connections that are not answered.
+            thread::park();
+            drop(listener);
+        });
+        ScriptedServer { port }
+    }
 }
 
 fn serve(mut stream: TcpStream, replies: &[Vec<u8>]) {

@@ -136,6 +136,12 @@ impl Terminal {
         self.display().parser.screen().contents()
     }
 
+    /// Whether the program has written these bytes.
+    pub fn has_written(&self, bytes: &[u8]) -> bool {
+        let display = self.display();
+        display.bytes.windows(bytes.len()).any(|part| part == bytes)
+    }
+
     /// The text of a row.
     fn row(&self, row: u16) -> String {
         let rows: Vec<String> = self.display().parser.screen().rows(0, COLUMNS).collect();

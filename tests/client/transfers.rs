@@ -190,6 +190,9 @@ fn a_transfer_that_breaks_off_costs_nothing() {
         &b"$100\r\nREDIS"[..],
         b"\n\n$EOF:0123456789012345678901234567890123456789\r\nREDIS0123456789",
         b"-ERR no\r\n",
+        b"hello\r\n",
+        b"$EOF:short\r\n",
+        b"$-1\r\n",
         b"",
     ] {
         let server = ScriptedServer::start(&[ok, ok, snapshot]);
@@ -200,6 +203,23 @@ fn a_transfer_that_breaks_off_costs_nothing() {
         let left = names.filter(|entry| entry.file_name().to_string_lossy().starts_with(".tmp"));
         assert_eq!(left.count(), 0);
     }
+}
+
+/// The server sends the begin of a snapshot, and then nothing.
+#[test]
+fn ctrl_c_leaves_no_file_behind() {
+    let duel = Duel::new(&[]);
+    let replies: [&[u8]; 4] = [b"+OK\r\n", b"+OK\r\n", b"$100\r\nREDIS", b""];
+    let server = ScriptedServer::start(&replies);
+    let files = || fs::read_dir(duel.folder.path()).unwrap().count();
+    let before = files();
+    let line = format!("-p {} --rdb new.rdb", server.port);
+    let terminal = Terminal::start(duel.command(our_client(), &line));
+    wait_until("there is a file", || files() > before);
+    terminal.interrupt();
+    let (_, status) = terminal.wait();
+    assert_eq!(status, None, "a signal has ended it");
+    assert_eq!(files(), before);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! `--wire`: the bytes of requests and replies, taken apart.
 
 use super::duel::{Duel, our_client};
+use super::scripted_server::ScriptedServer;
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 #[test]
 fn every_element_is_a_line() {
@@ -70,9 +72,28 @@ fn passwords_are_not_shown() {
     let duel = Duel::new(&["--requirepass", "secret"]);
     let run = duel.run_ours("REDISCLI_AUTH=secret -p PORT --wire PING");
     let stderr = String::from_utf8_lossy(&run.stderr);
-    assert!(stderr.contains(r"$6\r\n******\r\n"), "{stderr}");
+    assert!(stderr.contains(r"$8\r\n********\r\n"), "{stderr}");
     assert!(!stderr.contains("secret"), "{stderr}");
     assert_eq!(run.stdout, b"PONG\n");
+    for command in [
+        "HELLO 3 AUTH bob secret",
+        "ACL SETUSER bob >secret",
+        "CONFIG SET maxmemory 0 requirepass secret",
+        "MIGRATE 127.0.0.1 1 key 0 1 AUTH secret",
+        "AUTH default secret",
+    ] {
+        let line = format!("REDISCLI_AUTH=secret -p PORT --wire {command}");
+        let stderr = duel.run_ours_unprepared(&line).stderr;
+        let stderr = String::from_utf8_lossy(&stderr).into_owned();
+        assert!(stderr.contains(r"********\r\n"), "{stderr}");
+        assert!(!stderr.contains("secret"), "{stderr}");
+        let line = format!("REDISCLI_AUTH=secret -p PORT --wire=html page.html {command}");
+        duel.run_ours_unprepared(&line);
+        let path = duel.folder.path().join("page.html");
+        assert!(!fs::read_to_string(&path).unwrap().contains("secret"));
+        let rights = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(rights & 0o777, 0o600);
+    }
 }
 
 #[test]
@@ -85,12 +106,50 @@ fn the_wire_becomes_a_page() {
     assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
     assert_eq!(page.matches("&lt;b&gt;&amp;").count(), 2);
     assert!(!page.contains("<b>&"));
+    // Each exchange is written once: the end of the page follows the last.
+    let run = duel.run_ours("-p PORT --wire=html page.html -r 50 ECHO same");
+    assert!(run.status.success());
+    let page = fs::read_to_string(duel.folder.path().join("page.html")).unwrap();
+    assert_eq!(page.matches("</html>").count(), 1);
+    assert!(page.ends_with("</html>\n"));
+    assert_eq!(page.matches("The client sends").count(), 50);
+    assert_eq!(page.matches("The server answers").count(), 50);
     let run = duel.run_ours("-p PORT --wire=html /nosuch/page.html PING");
     let complaint = "Error writing '/nosuch/page.html': No such file or directory";
     assert!(
         String::from_utf8_lossy(&run.stderr).starts_with(complaint),
         "{run:?}"
     );
+}
+
+#[test]
+fn a_snapshot_begins_with_a_line() {
+    let duel = Duel::new(&[]);
+    let ok: &[u8] = b"+OK\r\n";
+    let server = ScriptedServer::start(&[ok, ok, b"\n$5\r\nREDIS"]);
+    let line = format!("-p {} --wire --rdb fetched.rdb", server.port);
+    let stderr = duel.run_ours_unprepared(&line).stderr;
+    let stderr = String::from_utf8_lossy(&stderr).into_owned();
+    let sent = stderr.find("SYNC\\r\\n").expect("SYNC is shown");
+    let header = stderr.find("<- $5\\r\\n ").expect("the header is shown");
+    assert!(sent < header, "{stderr}");
+    assert!(
+        stderr.contains("a snapshot of this length follows"),
+        "{stderr}"
+    );
+}
+
+/// A command of a transaction has run nowhere yet, so there is no reply to show in another protocol.
+#[test]
+fn a_transaction_is_shown_in_one_protocol() {
+    let duel = Duel::new(&[]);
+    let run = duel.run(
+        our_client(),
+        "-p PORT <<< \":wire both\\nMULTI\\nGET a\\nEXEC\\nGET a\"",
+    );
+    let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert_eq!(stderr.matches("RESP3").count(), 1, "{stderr}");
+    assert!(stderr.contains("is shown in one protocol"), "{stderr}");
 }
 
 #[test]

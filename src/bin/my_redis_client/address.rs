@@ -44,6 +44,12 @@ impl Address {
     }
 }
 
+/// The port of a number. redis-cli takes the lower 16 bits of any number; we refuse one that is no port, because the
+/// user would reach another server than the one that is meant.
+pub fn port(number: i64) -> Result<u16, &'static str> {
+    u16::try_from(number).map_err(|_| "Invalid server port.")
+}
+
 /// What a URI says. What it does not say is `None`.
 #[derive(Debug, Default, PartialEq)]
 pub struct Uri {

@@ -12,12 +12,14 @@ use my_redis_server::resp::request_writer;
 use my_redis_server::util::system_message;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
-use socket2::{Domain, SockRef, TcpKeepalive, Type};
+use rustix::net::{SendFlags, send};
+use socket2::{Domain, SockAddr, SockRef, TcpKeepalive, Type};
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -80,12 +82,12 @@ enum Socket {
     Unix(UnixStream),
 }
 
-/// A socket whose reading ends when the user interrupts it, and which notes when the first byte of a reply comes.
+/// A socket whose reading and writing end when the user interrupts them, and which notes when a reply begins to come.
 struct Stream {
     socket: Socket,
     interrupt: Option<Arc<Interrupt>>,
     /// How long to wait for bytes; for ever if there is none.
-    patience: Option<Duration>,
+    read_timeout: Option<Duration>,
     moments: Moments,
 }
 
@@ -101,7 +103,7 @@ impl AsFd for Socket {
 impl Read for Stream {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
         if let Some(interrupt) = &self.interrupt {
-            interrupt.wait_for(&self.socket, PollFlags::IN, self.patience)?;
+            interrupt.wait_for(&self.socket, PollFlags::IN, self.read_timeout)?;
         }
         let read = match &mut self.socket {
             Socket::Tcp(socket) => socket.read(output),
@@ -123,7 +125,21 @@ impl Socket {
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.socket.write(bytes)
+        let Some(interrupt) = &self.interrupt else {
+            return self.socket.write(bytes);
+        };
+        // A write that blocks does not hear Ctrl-C while a server that has stopped reads nothing.
+        loop {
+            interrupt.wait_for(&self.socket, PollFlags::OUT, None)?;
+            match send(
+                &self.socket,
+                bytes,
+                SendFlags::DONTWAIT | SendFlags::NOSIGNAL,
+            ) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                sent => return Ok(sent?),
+            }
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -134,13 +150,11 @@ impl Write for Stream {
 /// A connection to the server.
 pub struct Connection {
     replies: ReplyReader<Stream>,
-    /// The bytes that were sent, if they are kept.
-    sent: Option<Vec<u8>>,
 }
 
 impl Connection {
-    /// Connects. With an interrupt, Ctrl-C ends the wait for the connection or a reply; without, it ends the program.
-    /// The error is a text of the system.
+    /// Connects. With an interrupt, Ctrl-C ends each wait on this connection; without, it ends the program. What Ctrl-C
+    /// cannot end is the system's look-up of a host's name. The error is a text of the system.
     pub fn open(
         address: &Address,
         interrupt: Option<Arc<Interrupt>>,
@@ -151,7 +165,7 @@ impl Connection {
                 let interrupt = interrupt.as_deref();
                 connect_tcp((host.as_str(), *port), interrupt).map(Socket::Tcp)
             }
-            Address::Unix(path) => UnixStream::connect(path).map(Socket::Unix),
+            Address::Unix(path) => connect_unix(path, interrupt.as_deref()).map(Socket::Unix),
         };
         let socket = socket.map_err(|error| {
             let text = system_message(&error);
@@ -170,7 +184,7 @@ impl Connection {
         let stream = Stream {
             socket,
             interrupt,
-            patience: None,
+            read_timeout: None,
             moments: Moments {
                 connect: began.elapsed(),
                 ..Moments::default()
@@ -178,19 +192,17 @@ impl Connection {
         };
         Ok(Connection {
             replies: ReplyReader::new(stream),
-            sent: None,
         })
     }
 
-    /// From now on, keeps all bytes that are sent and received, or does not.
+    /// From now on, keeps the bytes of replies, or does not.
     pub fn trace(&mut self, keep: bool) {
-        self.sent = keep.then(Vec::new);
         self.replies.keep_bytes(keep);
     }
 
-    /// The bytes that were sent since the last call.
-    pub fn take_sent(&mut self) -> Vec<u8> {
-        self.sent.as_mut().map(std::mem::take).unwrap_or_default()
+    /// From now on, Ctrl-C ends each wait on this connection, and not the program.
+    pub fn heed(&mut self, interrupt: Arc<Interrupt>) {
+        self.replies.stream().interrupt = Some(interrupt);
     }
 
     /// The bytes of the replies that were received since the last call.
@@ -213,12 +225,12 @@ impl Connection {
     }
 
     /// From now on, reading ends with [`Failure::TimedOut`] if nothing comes for a time, and can go on then.
-    pub fn look_up_from_reading(&mut self, pause: Duration) -> io::Result<()> {
+    pub fn set_read_timeout(&mut self, timeout: Duration) -> io::Result<()> {
         let stream = self.replies.stream();
-        stream.patience = Some(pause);
+        stream.read_timeout = Some(timeout);
         match &stream.socket {
-            Socket::Tcp(socket) => socket.set_read_timeout(Some(pause)),
-            Socket::Unix(socket) => socket.set_read_timeout(Some(pause)),
+            Socket::Tcp(socket) => socket.set_read_timeout(Some(timeout)),
+            Socket::Unix(socket) => socket.set_read_timeout(Some(timeout)),
         }
     }
 
@@ -242,20 +254,21 @@ impl Connection {
 
     /// Sends bytes as they are.
     pub fn send_bytes(&mut self, bytes: &[u8]) -> Result<(), Failure> {
-        if let Some(sent) = &mut self.sent {
-            sent.extend_from_slice(bytes);
-        }
         let stream = self.replies.stream();
         let began = Instant::now();
         stream.write_all(bytes)?;
         stream.moments.sent = Some((began, Instant::now()));
         stream.moments.first_byte = None;
+        stream.moments.whole = None;
         Ok(())
     }
 
     /// Waits for a reply or a push.
     pub fn message(&mut self) -> Result<Value, Failure> {
-        Ok(self.replies.reply()?)
+        let message = self.replies.reply();
+        // Noted here, because what the caller does with the reply takes time too: it prints it.
+        self.replies.stream().moments.whole = Some(Instant::now());
+        Ok(message?)
     }
 
     /// Sends a question of the client's own and waits for the reply. Pushes that come before it are dropped.
@@ -299,6 +312,33 @@ fn connect_tcp(place: (&str, u16), interrupt: Option<&Interrupt>) -> io::Result<
     Err(failure)
 }
 
+/// The pause between two tries to enter a full queue of connections.
+const QUEUE_PAUSE: Duration = Duration::from_millis(20);
+
+/// Connects to a Unix socket. Ctrl-C ends the wait, if there is an interrupt.
+fn connect_unix(path: &Path, interrupt: Option<&Interrupt>) -> io::Result<UnixStream> {
+    let Some(interrupt) = interrupt else {
+        return UnixStream::connect(path);
+    };
+    loop {
+        let socket = socket2::Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(&SockAddr::unix(path)?) {
+            // The queue is full. Unlike a connection over TCP, the system does not go on with it.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                if !interrupt.sleep(QUEUE_PAUSE) {
+                    return Err(io::Error::other(Interrupted));
+                }
+            }
+            connected => {
+                connected?;
+                socket.set_nonblocking(false)?;
+                return Ok(socket.into());
+            }
+        }
+    }
+}
+
 /// Bytes as they are, without the protocol: a snapshot.
 impl Read for Connection {
     fn read(&mut self, output: &mut [u8]) -> io::Result<usize> {
@@ -326,5 +366,31 @@ impl Write for Sender {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use signal_hook::consts::SIGINT;
+    use std::net::TcpListener;
+    use std::thread;
+
+    /// A server that reads nothing: the request is larger than what the buffers of sockets hold.
+    #[test]
+    fn ctrl_c_ends_a_write() {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = Address::Tcp {
+            host: "127.0.0.1".into(),
+            port: listener.local_addr().unwrap().port(),
+        };
+        let interrupt = Arc::new(Interrupt::catch().unwrap());
+        let mut connection = Connection::open(&address, Some(interrupt)).unwrap();
+        let writer = thread::spawn(move || connection.send_bytes(&vec![b'x'; 64 << 20]));
+        while !writer.is_finished() {
+            signal_hook::low_level::raise(SIGINT).unwrap();
+            thread::sleep(Duration::from_millis(10));
+        }
+        assert!(matches!(writer.join().unwrap(), Err(Failure::Interrupted)));
     }
 }

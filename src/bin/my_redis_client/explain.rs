@@ -26,8 +26,7 @@ pub fn explain(command: &[Vec<u8>], observer: &mut Observer) -> String {
     lines += &format!("arguments   {}\n", arity(facts.get(1), command.len()));
     lines += &format!("flags       {}\n", list(2).join(" "));
     lines += &format!("categories  {}\n", list(6).join(" "));
-    let changes = list(2).iter().any(|flag| flag == "write");
-    lines + &keys(command, changes, observer)
+    lines + &keys(command, observer)
 }
 
 /// What the arity, which counts the name too, says of this call.
@@ -36,9 +35,10 @@ fn arity(arity: Option<&Value>, count: usize) -> String {
         return "not told".into();
     };
     let words = arity.unsigned_abs() as usize;
+    let arguments = words.saturating_sub(1);
     let (rule, fits) = match *arity < 0 {
-        true => (format!("at least {}", words - 1), count >= words),
-        false => (format!("exactly {}", words - 1), count == words),
+        true => (format!("at least {arguments}"), count >= words),
+        false => (format!("exactly {arguments}"), count == words),
     };
     match fits {
         true => rule,
@@ -50,15 +50,19 @@ fn arity(arity: Option<&Value>, count: usize) -> String {
 }
 
 /// The keys of the call, what is done with each, and where it lies.
-fn keys(command: &[Vec<u8>], changes: bool, observer: &mut Observer) -> String {
+fn keys(command: &[Vec<u8>], observer: &mut Observer) -> String {
     let mut question = vec![b"COMMAND".to_vec(), b"GETKEYSANDFLAGS".to_vec()];
     question.extend_from_slice(command);
     let reply = observer.ask(&question);
     let keys = reply.as_ref().map(elements).unwrap_or_default();
     if keys.is_empty() {
-        return "keys        none\n".into();
+        return "keys        none\n\
+                locks       not told: a command that names no keys may touch none of them, or all\n"
+            .into();
     }
     let mut lines = String::new();
+    // EVAL is no command that writes, but locks its keys as one: what is done with the keys decides.
+    let mut changes = false;
     let mut shards = Vec::new();
     for key in keys {
         let [Value::Bulk(name), flags] = elements(key) else {
@@ -68,6 +72,9 @@ fn keys(command: &[Vec<u8>], changes: bool, observer: &mut Observer) -> String {
         quoting::quote(name, &mut quoted);
         let quoted = String::from_utf8_lossy(&quoted);
         let flags: Vec<String> = elements(flags).iter().map(text).collect();
+        changes |= flags
+            .iter()
+            .any(|flag| matches!(flag.as_str(), "RW" | "OW" | "RM"));
         lines += &format!("key         {quoted}: {}", flags.join(" "));
         if let Some(Value::Integer(shard)) = observer.ask(&[&b"DEBUG"[..], b"SHARD", name]) {
             lines += &format!(", in shard {shard}");
@@ -92,9 +99,9 @@ fn locks(mut shards: Vec<i64>, changes: bool) -> String {
         true => "exclusively, other commands on them wait",
         false => "shared, other commands that read go on",
     };
-    format!(
-        "locks       {} of 256 shards: {} ({kind})\n",
-        shards.len(),
-        numbers.join(", ")
-    )
+    let unit = match shards.len() {
+        1 => "shard",
+        _ => "shards",
+    };
+    format!("locks       {unit} {} ({kind})\n", numbers.join(", "))
 }

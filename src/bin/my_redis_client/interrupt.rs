@@ -1,8 +1,7 @@
 //! Ctrl-C at the prompt: it ends what the prompt waits for, and not the program.
 //!
-//! The signal's handler writes a byte into a socket pair, so a thread can wait for the server and for Ctrl-C at once,
-//! by
-//! `poll`. Without an [`Interrupt`] Ctrl-C ends the program, as it does by default.
+//! The signal's handler writes a byte into a socket pair, so that `poll` waits for the server and for Ctrl-C at once.
+//! Without an [`Interrupt`], Ctrl-C ends the program, as it does by default.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use signal_hook::consts::SIGINT;
@@ -29,10 +28,18 @@ impl std::error::Error for Interrupted {}
 /// A flag that Ctrl-C raises, for work that looks at it from time to time. A second Ctrl-C ends the program.
 pub fn flag() -> Arc<AtomicBool> {
     let raised = Arc::new(AtomicBool::new(false));
-    // The first of the two ends the program if the flag is raised already. A system that has no such signal needs none.
+    // Of the two handlers, the first ends the program if the flag is raised already, and the second raises it. A system
+    // that has no such signal needs neither.
     let _ = signal_hook::flag::register_conditional_default(SIGINT, raised.clone());
     let _ = signal_hook::flag::register(SIGINT, raised.clone());
     raised
+}
+
+/// Ends the program as Ctrl-C would have done, had it not been caught.
+pub fn end_program() -> ! {
+    // It does not return, except on a system that has no such signal.
+    let _ = signal_hook::low_level::emulate_default_handler(SIGINT);
+    std::process::exit(128 + SIGINT)
 }
 
 /// Catches Ctrl-C from its creation to the end of the program.
@@ -76,10 +83,10 @@ impl Interrupt {
         &self,
         stream: &impl AsFd,
         purpose: PollFlags,
-        patience: Option<Duration>,
+        timeout: Option<Duration>,
     ) -> io::Result<()> {
         // A time too long for the system is as good as forever.
-        let timeout = patience.and_then(|patience| Timespec::try_from(patience).ok());
+        let timeout = timeout.and_then(|timeout| Timespec::try_from(timeout).ok());
         loop {
             let mut fds = [
                 PollFd::new(stream, purpose),

@@ -75,11 +75,11 @@ fn main() -> ExitCode {
 fn end(ending: Ending) -> ExitCode {
     match ending {
         Ending::Usage => {
-            output::write(usage::text().as_bytes());
+            output::write_unguarded(usage::text().as_bytes());
             ExitCode::SUCCESS
         }
         Ending::Version => {
-            println!("my_redis_client {}", env!("CARGO_PKG_VERSION"));
+            output::line(concat!("my_redis_client ", env!("CARGO_PKG_VERSION")));
             ExitCode::SUCCESS
         }
         Ending::Refusal(line) => {
@@ -105,7 +105,7 @@ fn one_command(mut session: Session) -> Result<(), Failed> {
     // A server that cannot be reached is told when the command is to be sent.
     let _ = session.connect_quietly();
     let Some(mut command) = session.options.unquoted_command() else {
-        println!("Invalid quoted string");
+        output::line("Invalid quoted string");
         return Err(Failed);
     };
     if session.options.last_from_input {

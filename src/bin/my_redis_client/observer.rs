@@ -3,40 +3,86 @@
 
 use crate::address::Address;
 use crate::command_docs;
-use crate::connection::Connection;
+use crate::connection::{Connection, Failure};
+use crate::interrupt::Interrupt;
 use my_redis_server::resp::decoder::Value;
+use std::sync::Arc;
 
 /// A second connection, which speaks RESP2 or RESP3.
 pub struct Observer {
     connection: Connection,
+    /// Why the connection is of no use any more.
+    failure: Option<Failure>,
+}
+
+/// How a second connection is made.
+pub struct Login<'a> {
+    /// The server.
+    pub address: &'a Address,
+    /// An AUTH, if the user has logged in.
+    pub auth: Option<&'a [Vec<u8>]>,
+    /// The database that questions are about.
+    pub database: i64,
+    /// 2 or 3.
+    pub protocol: u8,
+}
+
+/// Why there is no second connection.
+pub enum NoObserver {
+    /// The server cannot be reached; the text of the system.
+    Unreachable(String),
+    /// The server does not let this user ask.
+    Refused,
 }
 
 impl Observer {
-    /// Connects, logs in by an AUTH, and selects the database. `None` if the server does not let it.
+    /// Connects, logs in, and selects the database. Ctrl-C ends each wait if there is an interrupt.
     pub fn connect(
-        address: &Address,
-        login: Option<&[Vec<u8>]>,
-        database: i64,
-        protocol: u8,
-    ) -> Option<Observer> {
-        let connection = Connection::open(address, None).ok()?;
-        let mut observer = Observer { connection };
-        if let Some(login) = login {
-            observer.ask(login)?;
+        login: &Login,
+        interrupt: Option<Arc<Interrupt>>,
+    ) -> Result<Observer, NoObserver> {
+        let opened = Connection::open(login.address, interrupt);
+        let mut observer = Observer {
+            connection: opened.map_err(NoObserver::Unreachable)?,
+            failure: None,
+        };
+        match observer.prepare(login) {
+            Some(()) => Ok(observer),
+            None => Err(match observer.failure {
+                Some(failure) => NoObserver::Unreachable(failure.to_string()),
+                None => NoObserver::Refused,
+            }),
         }
-        if database != 0 {
-            observer.ask(&[b"SELECT".as_slice(), database.to_string().as_bytes()])?;
+    }
+
+    fn prepare(&mut self, login: &Login) -> Option<()> {
+        if let Some(auth) = login.auth {
+            self.ask(auth)?;
         }
-        if protocol == 3 {
-            observer.ask(&[b"HELLO", b"3".as_slice()])?;
+        if login.database != 0 {
+            self.ask(&[b"SELECT".as_slice(), login.database.to_string().as_bytes()])?;
         }
-        Some(observer)
+        if login.protocol == 3 {
+            self.ask(&[b"HELLO", b"3".as_slice()])?;
+        }
+        Some(())
+    }
+
+    /// Why the connection is of no use any more, if it is so.
+    pub fn failure(&self) -> Option<&Failure> {
+        self.failure.as_ref()
     }
 
     /// The reply to a question; `None` if the server refuses it or is gone.
     pub fn ask(&mut self, question: &[impl AsRef<[u8]>]) -> Option<Value> {
-        let reply = self.connection.call(question).ok()?;
-        Some(reply).filter(|reply| !matches!(reply, Value::Error(_)))
+        match self.connection.call(question) {
+            Ok(Value::Error(_)) => None,
+            Ok(reply) => Some(reply),
+            Err(failure) => {
+                self.failure = Some(failure);
+                None
+            }
+        }
     }
 
     /// The bytes of the reply to a command.
@@ -71,15 +117,35 @@ impl Observer {
         has("readonly") && !has("blocking")
     }
 
-    /// How often the command was called, and the microseconds that the server has counted for that.
-    pub fn command_statistics(&mut self, name: &str) -> Option<(u64, u64)> {
+    /// How often the command was called, and the microseconds that the server has counted for that. `None` for INFO,
+    /// which is the question itself: the answer would count the asking.
+    pub fn command_statistics(&mut self, command: &[Vec<u8>]) -> Option<(u64, u64)> {
+        let words = command.iter().take(2);
+        let words: Vec<String> = words
+            .map(|word| String::from_utf8_lossy(word).to_lowercase())
+            .collect();
+        if words[0] == "info" {
+            return None;
+        }
         let text = command_docs::text(&self.ask(&["INFO", "commandstats"])?);
-        let prefix = format!("cmdstat_{}:", name.to_lowercase());
-        let line = text.lines().find_map(|line| line.strip_prefix(&prefix))?;
-        let field = |name: &str| -> Option<u64> {
-            let mut fields = line.split(',').filter_map(|field| field.split_once('='));
-            fields.find(|(key, _)| *key == name)?.1.trim().parse().ok()
-        };
-        Some((field("calls")?, field("usec")?))
+        // A command with subcommands has a line for each: `cmdstat_config|get:`. One that was never called has none.
+        let names = [words.join("|"), words[0].clone()];
+        Some(
+            names
+                .iter()
+                .find_map(|name| statistics(&text, name))
+                .unwrap_or_default(),
+        )
     }
+}
+
+/// The calls and microseconds of a command in the text of INFO.
+fn statistics(text: &str, name: &str) -> Option<(u64, u64)> {
+    let prefix = format!("cmdstat_{name}:");
+    let line = text.lines().find_map(|line| line.strip_prefix(&prefix))?;
+    let field = |name: &str| -> Option<u64> {
+        let mut fields = line.split(',').filter_map(|field| field.split_once('='));
+        fields.find(|(key, _)| *key == name)?.1.trim().parse().ok()
+    };
+    Some((field("calls")?, field("usec")?))
 }

@@ -4,7 +4,7 @@
 //! option begins the command, and what follows belongs to it: in `my_redis_client -n 2 SET key -n`, the second `-n` is
 //! a value.
 
-use crate::address::{Address, Uri};
+use crate::address::{self, Address, Uri};
 use crate::c_number;
 use crate::format::{Format, Kind};
 use crate::terminal::complain;
@@ -348,9 +348,7 @@ impl Options {
         };
         *old_host = host.unwrap_or(std::mem::take(old_host));
         if let Some(port) = port {
-            // redis-cli 7.0 takes the lower 16 bits of any number.
-            *old_port =
-                u16::try_from(port).map_err(|_| Ending::Refusal("Invalid server port.".into()))?;
+            *old_port = address::port(port).map_err(|fault| Ending::Refusal(fault.into()))?;
         }
         Ok(())
     }

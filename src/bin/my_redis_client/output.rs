@@ -1,8 +1,7 @@
 //! The standard output: replies in the chosen format, and nothing that could control the terminal.
 
 use crate::format::{self, Format, Kind};
-use crate::terminal;
-use crate::terminal::complain;
+use crate::terminal::{self, complain};
 use my_redis_server::resp::decoder::Value;
 use std::io::{self, IsTerminal, Write};
 use std::process;
@@ -29,7 +28,7 @@ impl Output {
 
     /// Prints a reply. `is_text` says that it is a text with lines, such as that of INFO, which is printed as it is.
     pub fn reply(&self, value: &Value, is_text: bool) {
-        write(&self.text(value, is_text));
+        write_unguarded(&self.text(value, is_text));
     }
 
     /// What is printed for a reply.
@@ -67,7 +66,7 @@ impl Output {
 
     /// Prints a text, which may hold bytes that the server has sent.
     pub fn bytes(&self, text: &[u8]) {
-        write(&self.guarded(text.to_vec()));
+        write_unguarded(&self.guarded(text.to_vec()));
     }
 
     fn guarded(&self, text: Vec<u8>) -> Vec<u8> {
@@ -83,8 +82,14 @@ impl Output {
     }
 }
 
-/// Writes to the standard output, past all guards.
-pub fn write(text: &[u8]) {
+/// Prints a line of the client's own.
+pub fn line(text: &str) {
+    write_unguarded(format!("{text}\n").as_bytes());
+}
+
+/// Writes to the standard output, past all guards: escape sequences of the client's own, and texts that are known to be
+/// harmless. Used in place of `print!`, which panics where the output cannot be written.
+pub fn write_unguarded(text: &[u8]) {
     let mut output = io::stdout().lock();
     if let Err(error) = output.write_all(text).and_then(|()| output.flush()) {
         // Rust ignores SIGPIPE, which ends other programs when the reader of their output has gone.
@@ -101,7 +106,7 @@ pub fn write(text: &[u8]) {
 pub fn progress(text: &str) {
     if io::stderr().is_terminal() {
         // To the begin of the line, and clear it.
-        eprint!("\r\x1b[0K{text}");
+        terminal::write_error_unguarded(&format!("\r\x1b[0K{text}"));
     }
 }
 

@@ -5,7 +5,9 @@
 mod command_kind;
 mod inspection;
 
-use crate::address::Address;
+pub use command_kind::is_secret;
+
+use crate::address::{self, Address};
 use crate::c_number;
 use crate::command_docs::{self, CommandDoc};
 use crate::connection::{Connection, Failure};
@@ -16,12 +18,12 @@ use crate::modes::replica;
 use crate::observer::Observer;
 use crate::options::{Options, WireOption};
 use crate::output::{self, Output};
-use crate::terminal::Style;
-use crate::terminal::complain;
+use crate::terminal::{Style, complain};
 use crate::wire::Wire;
 use crate::wire::element::Direction;
 use command_kind::{Answer, answer_to, confirms, is, is_answered_by_text};
 use my_redis_server::resp::decoder::Value;
+use my_redis_server::resp::request_writer;
 use std::io;
 use std::process;
 use std::rc::Rc;
@@ -32,9 +34,15 @@ use std::time::Duration;
 /// The pause between two tries to get a lost server back.
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 
+/// What the wire shows in place of a secret.
+const MASK: &[u8] = b"********";
+
 /// A command or a connection has failed, and the user has been told so.
 #[derive(Debug)]
 pub struct Failed;
+
+/// What is said where the server answers no questions about commands.
+const NOT_ALLOWED: &str = "The server does not let this user ask about commands.";
 
 /// A session with a server.
 pub struct Session {
@@ -54,6 +62,8 @@ pub struct Session {
     in_transaction: bool,
     /// What the server says of its commands, once it has said it.
     docs: Option<Rc<Vec<CommandDoc>>>,
+    /// Whether the server has refused to say it to this user: each refusal is a line in the server's ACL LOG.
+    docs_are_refused: bool,
     /// What shows the bytes that go over the wire, if they are to be shown.
     pub wire: Option<Wire>,
     /// The last AUTH that the user has typed. A new connection does not repeat it, as in redis-cli.
@@ -94,6 +104,7 @@ impl Session {
             database_before: 0,
             in_transaction: false,
             docs: None,
+            docs_are_refused: false,
         }
     }
 
@@ -198,28 +209,38 @@ impl Session {
     pub fn send(&mut self, request: &[Vec<u8>]) -> Result<(), Failure> {
         let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
         connection.send(request)?;
-        if let Some(wire) = &mut self.wire {
-            let mut sent = connection.take_sent();
-            if is(request, 0, "auth")
-                && let Some(password) = request.last()
-            {
-                // The last argument stands before the last line end.
-                let end = sent.len() - 2;
-                sent[end - password.len()..end].fill(b'*');
-            }
-            wire.show(Direction::Sent, &sent);
-        }
-        Ok(())
+        self.show_sent(request)
     }
 
     /// Sends requests at once, and shows their bytes if the wire is to be shown.
     pub fn send_all(&mut self, requests: &[Vec<Vec<u8>>]) -> Result<(), Failure> {
         let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
         connection.send_all(requests)?;
+        requests
+            .iter()
+            .try_for_each(|request| self.show_sent(request))
+    }
+
+    /// Shows the bytes of a request on the wire. In place of each argument of a command that holds a password stands a
+    /// mask, whose length says nothing of the password's.
+    fn show_sent(&mut self, request: &[Vec<u8>]) -> Result<(), Failure> {
         if let Some(wire) = &mut self.wire {
-            wire.show(Direction::Sent, &connection.take_sent());
+            let shown = request.iter().enumerate().map(|(index, word)| match index {
+                1.. if is_secret(request) => MASK,
+                _ => word.as_slice(),
+            });
+            let mut bytes = Vec::new();
+            request_writer::write_command(&mut bytes, &shown.collect::<Vec<_>>())?;
+            wire.show(Direction::Sent, &bytes);
         }
         Ok(())
+    }
+
+    /// Shows the line before a snapshot, if the wire is to be shown.
+    pub fn show_header(&mut self, line: &[u8]) {
+        if let Some(wire) = &mut self.wire {
+            wire.show_header(line);
+        }
     }
 
     /// Waits for a reply or a push, and shows its bytes if the wire is to be shown.
@@ -321,22 +342,34 @@ impl Session {
 
     /// Prints help. What there is to say of a topic, only the server knows; redis-cli has tables of its own.
     fn help(&mut self, topic: &[Vec<u8>]) -> Result<(), Failed> {
-        let text = match topic {
-            [] => help::general(),
-            topic => {
-                if self.docs.is_none() {
-                    self.be_connected()?;
+        if topic.is_empty() {
+            self.output.bytes(help::general().as_bytes());
+            return Ok(());
+        }
+        if self.docs.is_none() {
+            self.be_connected()?;
+        }
+        let docs = self.docs();
+        if self.docs.is_none() {
+            complain!(
+                "{}",
+                match (self.in_transaction, self.docs_are_refused) {
+                    (true, _) =>
+                        "The server cannot be asked about commands between MULTI and EXEC.",
+                    (false, true) => NOT_ALLOWED,
+                    (false, false) => "The server was lost while it was asked about commands.",
                 }
-                help::about(topic, &self.docs(), Style::of(io::stdout()))
-            }
-        };
-        output::write(text.as_bytes());
+            );
+            return Err(Failed);
+        }
+        let text = help::about(topic, &docs, Style::of(io::stdout()));
+        // The texts are harmless already, and stand between escape sequences of this client.
+        output::write_unguarded(text.as_bytes());
         Ok(())
     }
 
     fn forget_bytes(&mut self) {
         if let Some(connection) = &mut self.connection {
-            connection.take_sent();
             connection.take_received();
         }
     }
@@ -345,11 +378,15 @@ impl Session {
     /// or cannot be asked now, between MULTI and EXEC.
     pub fn docs(&mut self) -> Rc<Vec<CommandDoc>> {
         if self.docs.is_none()
+            && !self.docs_are_refused
             && !self.in_transaction
             && let Some(connection) = &mut self.connection
         {
             match command_docs::fetch(connection) {
-                Ok(docs) => self.docs = docs.map(Rc::new),
+                Ok(docs) => {
+                    self.docs_are_refused = docs.is_none();
+                    self.docs = docs.map(Rc::new);
+                }
                 Err(_) => self.connection = None,
             }
             // These bytes are not those of the user's commands.
@@ -391,11 +428,25 @@ impl Session {
             self.tell_time(command, before);
             self.show_in_both_protocols(command);
             self.remember(command, &reply);
-            if !self.options.interval.is_zero() {
-                thread::sleep(self.options.interval);
+            if !self.sleep(self.options.interval) {
+                return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Waits for a time. The result is `false` if Ctrl-C ends it early.
+    fn sleep(&self, duration: Duration) -> bool {
+        if duration.is_zero() {
+            return true;
+        }
+        match &self.interrupt {
+            Some(interrupt) => interrupt.sleep(duration),
+            None => {
+                thread::sleep(duration);
+                true
+            }
+        }
     }
 
     /// Waits for the reply and prints it.
@@ -440,6 +491,7 @@ impl Session {
             (b"auth", 2 | 3) => {
                 if !has_failed {
                     self.typed_login = Some(command.to_vec());
+                    self.forget_user();
                 }
                 // What went wrong has been told.
                 let _ = self.select();
@@ -460,7 +512,9 @@ impl Session {
                 self.in_transaction = false;
                 self.go_to(self.database_before);
             }
+            (b"hello", 2..) => self.forget_user(),
             (b"reset", 1) => {
+                self.forget_user();
                 self.in_transaction = false;
                 self.go_to(0);
             }
@@ -474,12 +528,26 @@ impl Session {
         self.options.database = database;
     }
 
-    /// Goes to another server, as the prompt's `connect` says.
+    /// Forgets what holds for the user who was logged in.
+    fn forget_user(&mut self) {
+        self.observer = None;
+        self.docs_are_refused = false;
+    }
+
+    /// Goes to another server, as the prompt's `connect` says. What the user has typed for the old one, an AUTH above
+    /// all, is not for the new one. The password of the command line is: redis-cli sends it to the new server too.
     pub fn go_to_server(&mut self, host: &[u8], port: &[u8]) {
+        let port = match address::port(c_number::integer(port)) {
+            Ok(port) => port,
+            Err(fault) => return complain!("{fault}"),
+        };
         self.options.address = Address::Tcp {
             host: String::from_utf8_lossy(host).into_owned(),
-            port: c_number::integer(port) as u16,
+            port,
         };
+        self.typed_login = None;
+        self.docs = None;
+        self.forget_user();
         // What went wrong has been told, and the prompt shows that there is no connection.
         let _ = self.connect();
     }

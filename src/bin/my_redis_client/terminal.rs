@@ -15,6 +15,15 @@ macro_rules! complain {
 
 pub(crate) use complain;
 
+/// Clears the screen and sends the cursor to its first place.
+pub const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
+
+/// Writes to the standard error, past all guards. `eprint!` would end the program if the disk behind it is full.
+pub fn write_error_unguarded(text: &str) {
+    // If the standard error is closed, there is no way to tell.
+    let _ = io::stderr().write_all(text.as_bytes());
+}
+
 /// Prints a line on the standard error, in which nothing controls the terminal.
 pub fn print_complaint(line: &str) {
     let line = match io::stderr().is_terminal() {

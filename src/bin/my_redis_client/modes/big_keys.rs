@@ -2,7 +2,7 @@
 
 use super::scan::{Scan, ask_for_each, count_keys};
 use crate::command_docs::text;
-use crate::output;
+use crate::output::Output;
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
@@ -74,7 +74,7 @@ pub fn find(session: &mut Session, measure: Measure) -> Result<(), Failed> {
         key_bytes: 0,
         expected: count_keys(session)?,
     };
-    output::write(
+    session.output.bytes(
         b"\n# Scanning the entire keyspace to find biggest keys as well as\n\
           # average sizes per key type.  You can use -i 0.1 to sleep 0.1 sec\n\
           # per 100 SCAN commands (not usually needed).\n\n",
@@ -93,7 +93,7 @@ pub fn find(session: &mut Session, measure: Measure) -> Result<(), Failed> {
         scan.pause(session);
     }
     let interrupted = scan.is_cancelled().then_some(percent);
-    output::write(survey.summary(interrupted).as_bytes());
+    session.output.bytes(survey.summary(interrupted).as_bytes());
     Ok(())
 }
 
@@ -129,7 +129,7 @@ impl Survey {
         for (key, kind, is_measured) in found {
             let reply = is_measured.then(|| sizes.next()).flatten();
             let size = self.size(reply, kind, key);
-            self.count(key, kind, size, percent);
+            self.count(key, kind, size, percent, &session.output);
         }
         Ok(())
     }
@@ -184,13 +184,13 @@ impl Survey {
     }
 
     /// Counts a key, and tells if it is the largest of its type so far.
-    fn count(&mut self, key: &[u8], kind: usize, size: u64, percent: f64) {
+    fn count(&mut self, key: &[u8], kind: usize, size: u64, percent: f64, output: &Output) {
         self.keys += 1;
         self.key_bytes += key.len() as u64;
         let unit = self.unit(&self.kinds[kind]);
         let kind = &mut self.kinds[kind];
         kind.keys += 1;
-        kind.size += size;
+        kind.size = kind.size.saturating_add(size);
         let biggest = kind.biggest.as_ref().map_or(0, |(_, size)| *size);
         if biggest < size {
             let key = quoted(key);
@@ -198,12 +198,12 @@ impl Survey {
             let line = format!(
                 "[{percent:05.2}%] Biggest {name:<6} found so far '{key}' with {size} {unit}\n"
             );
-            output::write(line.as_bytes());
+            output.bytes(line.as_bytes());
             kind.biggest = Some((key, size));
         }
         if self.keys.is_multiple_of(KEYS_PER_REPORT) {
             let line = format!("[{percent:05.2}%] Sampled {} keys so far\n", self.keys);
-            output::write(line.as_bytes());
+            output.bytes(line.as_bytes());
         }
     }
 

@@ -2,7 +2,6 @@
 
 use super::big_keys::quoted;
 use super::scan::{Scan, ask_for_each, count_keys};
-use crate::output;
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
@@ -16,7 +15,7 @@ const KEYS_PER_REPORT: u64 = 1_000_000;
 /// Looks through all keys, and tells each that is among the hottest so far, and a summary.
 pub fn find(session: &mut Session) -> Result<(), Failed> {
     let expected = count_keys(session)?;
-    output::write(
+    session.output.bytes(
         b"\n# Scanning the entire keyspace to find hot keys as well as\n\
           # average sizes per key type.  You can use -i 0.1 to sleep 0.1 sec\n\
           # per 100 SCAN commands (not usually needed).\n\n",
@@ -36,14 +35,14 @@ pub fn find(session: &mut Session) -> Result<(), Failed> {
             looked_at += 1;
             if looked_at.is_multiple_of(KEYS_PER_REPORT) {
                 let line = format!("[{percent:05.2}%] Sampled {looked_at} keys so far\n");
-                output::write(line.as_bytes());
+                session.output.bytes(line.as_bytes());
             }
             if hottest.insert(key, counter) {
                 let key = quoted(key);
                 let line = format!(
                     "[{percent:05.2}%] Hot key '{key}' found so far with counter {counter}\n"
                 );
-                output::write(line.as_bytes());
+                session.output.bytes(line.as_bytes());
             }
         }
         scan.pause(session);
@@ -56,7 +55,7 @@ pub fn find(session: &mut Session) -> Result<(), Failed> {
     for (counter, key) in hottest.0.iter().rev() {
         text += &format!("hot key found with counter: {counter}\tkeyname: {key}\n");
     }
-    output::write(text.as_bytes());
+    session.output.bytes(text.as_bytes());
     Ok(())
 }
 

@@ -17,11 +17,12 @@ pub fn keys(info: &str) -> i64 {
         let keys: i64 = fields.split(',').next()?.parse().ok()?;
         is_database.then_some(keys)
     });
-    databases.sum()
+    // The text may be that of a server which tells nonsense.
+    databases.fold(0, i64::saturating_add)
 }
 
 /// A number of bytes in the unit that fits: `1.50K`.
-pub fn human_bytes(bytes: i64) -> String {
+pub fn human_bytes(bytes: u64) -> String {
     let units = [(1 << 30, 'G'), (1 << 20, 'M'), (1 << 10, 'K')];
     match units.iter().find(|(size, _)| bytes >= *size) {
         Some((size, unit)) => format!("{:.2}{unit}", bytes as f64 / *size as f64),
@@ -42,6 +43,8 @@ mod tests {
         assert_eq!(number(INFO, "bgsave_in_progress"), 1);
         assert_eq!(number(INFO, "nosuch"), 0);
         assert_eq!(keys(INFO), 7);
+        let nonsense = format!("db0:keys={max}\r\ndb1:keys={max}\r\n", max = i64::MAX);
+        assert_eq!(keys(&nonsense), i64::MAX);
     }
 
     #[test]

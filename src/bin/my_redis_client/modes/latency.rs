@@ -39,18 +39,18 @@ pub fn measure(session: &mut Session) -> Result<(), Failed> {
         if is_live {
             if io::stdout().is_terminal() {
                 // To the begin of the line, which is cleared.
-                output::write(b"\x1b[0G\x1b[2K");
+                output::write_unguarded(b"\x1b[0G\x1b[2K");
             }
-            output::write(samples.text(kind).as_bytes());
+            session.output.bytes(samples.text(kind).as_bytes());
         } else if has_history {
-            output::write(samples.text(kind).as_bytes());
+            session.output.bytes(samples.text(kind).as_bytes());
         } else if began.elapsed() > wanted.unwrap_or(ONE_RESULT) {
-            output::write(samples.text(kind).as_bytes());
+            session.output.bytes(samples.text(kind).as_bytes());
             return Ok(());
         }
         if has_history && began.elapsed() > span {
             let line = format!(" -- {:.2} seconds range\n", began.elapsed().as_secs_f32());
-            output::write(line.as_bytes());
+            session.output.bytes(line.as_bytes());
             began = Instant::now();
             samples = Samples::default();
         }

@@ -81,9 +81,9 @@ pub fn measure(session: &mut Session) -> Result<(), Failed> {
             thread::sleep(PAUSE);
         }
         if line % LINES_PER_LEGEND == 0 {
-            output::write(legend(style).as_bytes());
+            output::write_unguarded(legend(style).as_bytes());
         }
-        output::write(row(&counts, style).as_bytes());
+        output::write_unguarded(row(&counts, style).as_bytes());
     }
     Ok(())
 }

@@ -49,7 +49,7 @@ pub fn transfer(session: &mut Session) -> Result<(), Failed> {
     let is_sent = Arc::new(AtomicBool::new(false));
     let prepared = connection
         .sender()
-        .and_then(|sender| connection.look_up_from_reading(LOOK_PAUSE).map(|()| sender));
+        .and_then(|sender| connection.set_read_timeout(LOOK_PAUSE).map(|()| sender));
     let sender = prepared.map_err(|error| {
         complain!("Error: {}", system_message(&error));
         Failed
@@ -74,7 +74,7 @@ pub fn transfer(session: &mut Session) -> Result<(), Failed> {
         match connection.message() {
             Ok(Value::Bulk(text)) if text == last => {
                 output::progress("");
-                output::write(b"Last reply received from server.\n");
+                output::line("Last reply received from server.");
                 break;
             }
             Ok(reply) => {
@@ -109,7 +109,7 @@ impl Counts {
 
     fn tell(&self) -> Result<(), Failed> {
         let line = format!("errors: {}, replies: {}\n", self.errors, self.replies);
-        output::write(line.as_bytes());
+        output::write_unguarded(line.as_bytes());
         match self.errors {
             0 => Ok(()),
             _ => Err(Failed),
@@ -131,7 +131,7 @@ fn send_input(mut sender: Sender, last: &[u8]) {
             end("Error writing to the server", &error);
         }
     }
-    output::write(b"All data transferred. Waiting for the last reply...\n");
+    output::line("All data transferred. Waiting for the last reply...");
     // The line end closes a line that the input has left open.
     let mut request = b"\r\n*2\r\n$4\r\nECHO\r\n$20\r\n".to_vec();
     request.extend(last);

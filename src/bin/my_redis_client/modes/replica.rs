@@ -1,6 +1,6 @@
 //! `--replica`: shows the stream of changes as a replica gets it, a command a line, as CSV.
 
-use super::snapshot::{self, End, announce, connection};
+use super::snapshot::{self, CopyError, End, announce};
 use crate::connection::Failure;
 use crate::format::Kind;
 use crate::session::{Failed, Session};
@@ -16,7 +16,7 @@ pub fn follow(session: &mut Session) -> Result<(), Failed> {
     announce(session, "capa", "eof")?;
     // A snapshot of nothing is the quickest.
     announce(session, "rdb-filter-only", "")?;
-    let end = snapshot::request(connection(session)?)?;
+    let end = snapshot::request(session)?;
     print_changes(session, end).map_err(|failure| {
         if !matches!(failure, Failure::Told) {
             complain!("Error: {failure}");
@@ -27,8 +27,7 @@ pub fn follow(session: &mut Session) -> Result<(), Failed> {
 
 /// Prints the changes after the user's own SYNC or PSYNC.
 pub fn follow_typed(session: &mut Session) -> Result<(), Failure> {
-    let link = session.connection.as_mut().ok_or(Failure::Closed)?;
-    let end = snapshot::read_header(link).map_err(|Failed| Failure::Told)?;
+    let end = snapshot::read_header(session).map_err(|Failed| Failure::Told)?;
     let kind = session.output.format.kind;
     let ended = print_changes(session, end);
     session.output.format.kind = kind;
@@ -45,9 +44,13 @@ fn print_changes(session: &mut Session, end: End) -> Result<(), Failure> {
             complain!("SYNC with master, discarding bytes of bulk transfer until EOF marker...");
         }
     }
-    let Ok(dropped) = snapshot::copy(link, end, &mut io::sink()) else {
-        complain!("Error reading RDB payload while SYNCing");
-        return Err(Failure::Told);
+    let dropped = match snapshot::copy(link, end, &mut io::sink()) {
+        Ok(dropped) => dropped,
+        Err(CopyError::Interrupted) => return Err(Failure::Interrupted),
+        Err(_) => {
+            complain!("Error reading RDB payload while SYNCing");
+            return Err(Failure::Told);
+        }
     };
     match end {
         End::Length(_) => complain!("SYNC done. Logging commands from master."),
@@ -57,7 +60,7 @@ fn print_changes(session: &mut Session, end: End) -> Result<(), Failure> {
         }
     }
     session.output.format.kind = Kind::Csv;
-    link.look_up_from_reading(ACKNOWLEDGE_PAUSE)?;
+    link.set_read_timeout(ACKNOWLEDGE_PAUSE)?;
     loop {
         // After a snapshot with a mark, the server sends nothing before it hears that it has arrived. There is no reply
         // to this: redis-cli waits for one, and takes the first change for it. The offset is 0, because nothing is

@@ -4,6 +4,7 @@
 //! that breaks off costs nothing. redis-cli writes into the file itself.
 
 use super::snapshot::{self, CopyError, End, announce, connection};
+use crate::interrupt::{self, Interrupt};
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::util::system_message;
@@ -11,6 +12,7 @@ use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use tempfile::NamedTempFile;
 
 /// What is fetched.
@@ -36,8 +38,7 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
     }
     let path = session.options.snapshot_file.clone();
     let name = path.display();
-    let connection = connection(session)?;
-    let end = snapshot::request(connection)?;
+    let end = snapshot::request(session)?;
     match end {
         End::Length(length) => complain!("SYNC sent to master, writing {length} bytes to '{name}'"),
         End::Mark(_) => {
@@ -46,12 +47,23 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
             );
         }
     }
+    let connection = connection(session)?;
+    // From here to the end there is a file that Ctrl-C must not leave behind.
+    if let Ok(interrupt) = Interrupt::catch() {
+        connection.heed(Arc::new(interrupt));
+    }
     let mut target = Target::open(&path).map_err(|error| {
         complain!("Error opening '{name}': {}", system_message(&error));
         Failed
     })?;
-    let copied = snapshot::copy(connection, end, &mut target).map_err(|error| {
+    let copied = snapshot::copy(connection, end, &mut target);
+    if matches!(copied, Err(CopyError::Interrupted)) {
+        drop(target);
+        interrupt::end_program();
+    }
+    let copied = copied.map_err(|error| {
         match error {
+            CopyError::Interrupted => {}
             CopyError::Read => complain!("I/O Error reading RDB payload from socket"),
             CopyError::Write(error) => complain!("{}", snapshot::write_fault(&error)),
         }
@@ -85,10 +97,9 @@ impl Target {
             let file = OpenOptions::new().write(true).open(path)?;
             return Ok(Target::Stream(Box::new(file)));
         }
-        let folder = path.parent().filter(|folder| *folder != Path::new(""));
         let mut builder = tempfile::Builder::new();
         builder.permissions(Permissions::from_mode(MODE));
-        let file = builder.tempfile_in(folder.unwrap_or(Path::new(".")))?;
+        let file = builder.tempfile_in(folder_of(path))?;
         Ok(Target::File(file))
     }
 
@@ -97,11 +108,18 @@ impl Target {
             Target::Stream(mut stream) => stream.flush(),
             Target::File(file) => {
                 file.as_file().sync_all()?;
-                let file: File = file.persist(path).map_err(|failure| failure.error)?;
-                file.sync_all()
+                file.persist(path).map_err(|failure| failure.error)?;
+                // The name is on the disk when its folder is.
+                File::open(folder_of(path))?.sync_all()
             }
         }
     }
+}
+
+/// The folder that a file lies in.
+fn folder_of(path: &Path) -> &Path {
+    let folder = path.parent().filter(|folder| *folder != Path::new(""));
+    folder.unwrap_or(Path::new("."))
 }
 
 impl Write for Target {

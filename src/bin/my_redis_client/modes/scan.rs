@@ -12,9 +12,13 @@ use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 /// How many calls of SCAN come between two pauses of the modes that look at each key.
 const CALLS_PER_PAUSE: u64 = 100;
+
+/// How long a sleep goes on before it hears Ctrl-C.
+const LOOK_PAUSE: Duration = Duration::from_millis(50);
 
 /// The output that is collected for another program.
 const MANY_BYTES: usize = 16 * 1024;
@@ -62,7 +66,18 @@ impl Scan {
     /// Pauses after each hundredth call, if the user wants pauses.
     pub fn pause(&self, session: &Session) {
         if self.calls.is_multiple_of(CALLS_PER_PAUSE) {
-            thread::sleep(session.options.interval);
+            self.sleep(session.options.interval);
+        }
+    }
+
+    /// Waits for a time, or until Ctrl-C.
+    fn sleep(&self, duration: Duration) {
+        let began = Instant::now();
+        while let Some(left) = duration.checked_sub(began.elapsed())
+            && !left.is_zero()
+            && !self.is_cancelled()
+        {
+            thread::sleep(left.min(LOOK_PAUSE));
         }
     }
 }
@@ -143,7 +158,7 @@ pub fn print_keys(session: &mut Session) -> Result<(), Failed> {
             session.output.bytes(&lines);
             lines.clear();
         }
-        thread::sleep(session.options.interval);
+        scan.sleep(session.options.interval);
     };
     session.output.bytes(&lines);
     ended

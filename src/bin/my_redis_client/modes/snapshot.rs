@@ -13,7 +13,7 @@ use crate::output;
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
-use my_redis_server::util::system_message;
+use my_redis_server::util::{number, system_message};
 use std::io::{self, BufRead, Read, Write};
 use std::time::{Duration, Instant};
 
@@ -39,6 +39,8 @@ pub enum End {
 pub enum CopyError {
     /// The connection has ended.
     Read,
+    /// The user has pressed Ctrl-C.
+    Interrupted,
     /// The bytes could not be written.
     Write(io::Error),
 }
@@ -56,21 +58,22 @@ pub fn announce(session: &mut Session, name: &str, value: &str) -> Result<bool, 
 }
 
 /// Asks for the snapshot by SYNC, and reads how it will end.
-pub fn request(connection: &mut Connection) -> Result<End, Failed> {
-    if connection.send_bytes(b"SYNC\r\n").is_err() {
+pub fn request(session: &mut Session) -> Result<End, Failed> {
+    if session.send(&[b"SYNC".to_vec()]).is_err() {
         complain!("Error writing to master");
         return Err(Failed);
     }
-    read_header(connection)
+    read_header(session)
 }
 
 /// Reads how a snapshot ends that was asked for.
-pub fn read_header(connection: &mut Connection) -> Result<End, Failed> {
+pub fn read_header(session: &mut Session) -> Result<End, Failed> {
     let line = loop {
-        let line = read_line(connection).map_err(|_| {
+        let line = read_line(connection(session)?).map_err(|_| {
             complain!("Error reading bulk length while SYNCing");
             Failed
         })?;
+        session.show_header(&line);
         // Empty lines are signs of life, and PSYNC has a line of its own before the snapshot.
         if !line.is_empty() && !line.starts_with(b"+") {
             break line;
@@ -83,13 +86,24 @@ pub fn read_header(connection: &mut Connection) -> Result<End, Failed> {
         );
         return Err(Failed);
     }
-    let length = line.strip_prefix(b"$").unwrap_or(&line);
-    match length
-        .strip_prefix(b"EOF:")
-        .and_then(|mark| mark.first_chunk())
-    {
-        Some(mark) => Ok(End::Mark(*mark)),
-        None => Ok(End::Length(crate::c_number::integer(length).max(0) as u64)),
+    End::parse(&line).ok_or_else(|| {
+        complain!(
+            "What the server has sent is no snapshot: {}",
+            String::from_utf8_lossy(&line)
+        );
+        Failed
+    })
+}
+
+impl End {
+    /// Reads the line before a snapshot. redis-cli takes any other line for a length of 0; we refuse it, because an
+    /// empty file would take the place of a good one.
+    fn parse(line: &[u8]) -> Option<End> {
+        let length = line.strip_prefix(b"$")?;
+        match length.strip_prefix(b"EOF:") {
+            Some(mark) => mark.try_into().ok().map(End::Mark),
+            None => number::parse_u64(length).map(End::Length),
+        }
     }
 }
 
@@ -164,8 +178,12 @@ fn copy_to_mark(
 /// The bytes that have come, at least one.
 fn some_bytes(source: &mut impl BufRead) -> Result<&[u8], CopyError> {
     match source.fill_buf() {
-        Ok([]) | Err(_) => Err(CopyError::Read),
+        Ok([]) => Err(CopyError::Read),
         Ok(bytes) => Ok(bytes),
+        Err(error) => Err(match Failure::from(error) {
+            Failure::Interrupted => CopyError::Interrupted,
+            _ => CopyError::Read,
+        }),
     }
 }
 
@@ -192,9 +210,9 @@ impl Progress {
             return;
         }
         self.shown = Instant::now();
-        let copied = human_bytes(copied as i64);
+        let copied = human_bytes(copied);
         match self.total {
-            Some(total) => output::progress(&format!("{copied} of {}", human_bytes(total as i64))),
+            Some(total) => output::progress(&format!("{copied} of {}", human_bytes(total))),
             None => output::progress(&copied),
         }
     }
@@ -245,6 +263,25 @@ mod tests {
         let mut sink = Vec::new();
         assert!(copy(&mut source, End::Mark(*MARK_BYTES), &mut sink).is_ok());
         assert_eq!(sink, data);
+    }
+
+    #[test]
+    fn a_line_that_makes_no_sense_is_no_snapshot() {
+        let mark = [b"$EOF:", &MARK_BYTES[..]].concat();
+        assert_eq!(End::parse(&mark), Some(End::Mark(*MARK_BYTES)));
+        assert_eq!(End::parse(b"$263"), Some(End::Length(263)));
+        let long = [&mark[..], b"x"].concat();
+        for line in [
+            &b"hello"[..],
+            b"263",
+            b"$",
+            b"$-1",
+            b"$1x",
+            b"$EOF:short",
+            &long,
+        ] {
+            assert_eq!(End::parse(line), None, "{}", line.escape_ascii());
+        }
     }
 
     #[test]

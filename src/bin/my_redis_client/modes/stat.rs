@@ -2,7 +2,6 @@
 
 use super::info::{human_bytes, keys, number};
 use crate::command_docs::text;
-use crate::output;
 use crate::session::{Failed, Session};
 use my_redis_server::resp::decoder::Value;
 use std::thread;
@@ -32,9 +31,9 @@ pub fn print(session: &mut Session) -> Result<(), Failed> {
             reply => text(&reply),
         };
         if line % LINES_PER_HEAD == 0 {
-            output::write(HEAD.as_bytes());
+            session.output.bytes(HEAD.as_bytes());
         }
-        output::write(row(&info, requests_before).as_bytes());
+        session.output.bytes(row(&info, requests_before).as_bytes());
         requests_before = number(&info, "total_commands_processed");
         thread::sleep(interval);
     }
@@ -45,12 +44,12 @@ fn row(info: &str, requests_before: i64) -> String {
     let requests = number(info, "total_commands_processed");
     let more = match requests_before {
         0 => 0,
-        before => requests - before,
+        before => requests.saturating_sub(before),
     };
     format!(
         "{:<11}{:<8} {:<8}{:<8}{:<19} {:<12}{}\n",
         keys(info),
-        human_bytes(number(info, "used_memory")),
+        human_bytes(number(info, "used_memory").max(0) as u64),
         number(info, "connected_clients"),
         number(info, "blocked_clients"),
         format!("{requests} (+{more})"),

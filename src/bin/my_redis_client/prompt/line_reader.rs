@@ -1,12 +1,14 @@
 //! Lines for the prompt: edited on a terminal, or read as they are from a pipe or a file, where no prompt is shown.
 
 use super::assistant::Assistant;
-use super::history::{self, History};
+use super::history::History;
 use crate::command_docs::CommandDoc;
+use crate::output;
+use crate::session::is_secret;
 use rustyline::config::CompletionType;
 use rustyline::error::ReadlineError;
 use rustyline::history::{History as _, MemHistory};
-use rustyline::{Config, Editor};
+use rustyline::{ColorMode, Config, Editor};
 use std::io::{self, BufRead, ErrorKind, IsTerminal};
 use std::rc::Rc;
 
@@ -36,6 +38,8 @@ impl LineReader {
         let config = Config::builder()
             .completion_type(CompletionType::Circular)
             .auto_add_history(false)
+            // The assistant knows NO_COLOR. The editor would leave out what makes a hint dim, too.
+            .color_mode(ColorMode::Forced)
             .build();
         let mut editor = Editor::with_history(config, MemHistory::new())?;
         editor.set_helper(Some(Assistant::default()));
@@ -73,7 +77,7 @@ impl LineReader {
                     Err(ReadlineError::Signal(_)) => {}
                     // The editor knows text alone. Other bytes can be typed as "\xff".
                     Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
-                        println!("Invalid argument(s)");
+                        output::line("Invalid argument(s)");
                     }
                     Err(_) => return None,
                 }
@@ -93,7 +97,7 @@ impl LineReader {
             let line = String::from_utf8_lossy(line);
             // The history in memory takes everything.
             let _ = editor.history_mut().add(&line);
-            if !history::is_secret(command) {
+            if !is_secret(command) {
                 history.append(&line);
             }
         }

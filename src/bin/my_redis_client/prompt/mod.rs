@@ -12,6 +12,7 @@ mod preferences;
 use crate::c_number;
 use crate::output;
 use crate::session::{Failed, Session};
+use crate::terminal;
 use crate::wire::Wire;
 use line_reader::LineReader;
 use my_redis_server::util::quoting;
@@ -20,6 +21,9 @@ use std::time::{Duration, Instant};
 
 /// A command that takes longer is told how long it took.
 const WORTH_TELLING: Duration = Duration::from_millis(500);
+
+/// The shortest pause of `:watch`: a server is not asked more often than a person can see.
+const MIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// What is to be done after a line.
 #[derive(PartialEq)]
@@ -33,7 +37,7 @@ pub fn run(mut session: Session) -> Result<(), Failed> {
     let mut preferences = Preferences::default();
     let mut reader = LineReader::new();
     if reader.is_terminal() {
-        preferences.load();
+        preferences.load(&session.output);
     }
     // What went wrong has been told, and the prompt shows that there is no connection.
     let _ = session.connect();
@@ -60,7 +64,7 @@ fn carry_out(
     reader: &mut LineReader,
 ) -> Next {
     let Ok(words) = quoting::split_arguments(line) else {
-        println!("Invalid argument(s)");
+        output::line("Invalid argument(s)");
         // A password is secret also where a quote is missing.
         let words = line
             .split(u8::is_ascii_whitespace)
@@ -72,7 +76,7 @@ fn carry_out(
         return Next::Line;
     }
     let Some((repeat, command)) = repeated(&words) else {
-        println!("Invalid my_redis_client repeat command option value.");
+        output::line("Invalid my_redis_client repeat command option value.");
         return Next::Line;
     };
     reader.remember(line, command);
@@ -80,9 +84,9 @@ fn carry_out(
     match (name.as_slice(), words.as_slice()) {
         (b"quit" | b"exit", _) => return Next::End,
         ([b':', ..], _) => colon_command(&words, session, preferences),
-        (b"restart", _) => println!("Use 'restart' only in Lua debugging mode."),
+        (b"restart", _) => output::line("Use 'restart' only in Lua debugging mode."),
         (b"connect", [_, host, port]) => session.go_to_server(host, port),
-        (b"clear", [_]) => output::write(b"\x1b[H\x1b[2J"),
+        (b"clear", [_]) => output::write_unguarded(terminal::CLEAR),
         _ => run_command(session, command, repeat),
     }
     Next::Line
@@ -96,21 +100,30 @@ fn colon_command(words: &[Vec<u8>], session: &mut Session, preferences: &mut Pre
             b"on" => session.show_wire(Some(Wire::on_standard_error(false))),
             b"both" => session.show_wire(Some(Wire::on_standard_error(true))),
             b"off" => session.show_wire(None),
-            _ => println!("Use ':wire on', ':wire both' or ':wire off'."),
+            _ => output::line("Use ':wire on', ':wire both' or ':wire off'."),
         },
         (b":time", [mode]) => match mode.as_slice() {
             b"on" => session.options.tells_times = true,
             b"off" => session.options.tells_times = false,
-            _ => println!("Use ':time on' or ':time off'."),
+            _ => output::line("Use ':time on' or ':time off'."),
         },
         (b":explain", command @ [_, ..]) => session.explain(command),
-        (b":watch", [seconds, command @ ..]) if !command.is_empty() => {
-            let pause = Duration::try_from_secs_f64(c_number::float(seconds));
-            // What went wrong has been told.
-            let _ = session.watch(pause.unwrap_or_default(), command);
-        }
-        _ => print!("{}", preferences.obey(words, "")),
+        (b":watch", arguments) => match arguments {
+            [seconds, command @ ..] if !command.is_empty() && pause(seconds).is_some() => {
+                // What went wrong has been told.
+                let _ = session.watch(pause(seconds).unwrap_or(MIN_PAUSE), command);
+            }
+            _ => output::line("Use ':watch seconds command', with a positive number."),
+        },
+        _ => session.output.bytes(preferences.obey(words, "").as_bytes()),
     }
+}
+
+/// The pause of `:watch`; `None` if the word is no positive number.
+fn pause(seconds: &[u8]) -> Option<Duration> {
+    let seconds = Some(c_number::float(seconds)).filter(|seconds| *seconds > 0.0)?;
+    let pause = Duration::try_from_secs_f64(seconds).ok()?;
+    Some(pause.max(MIN_PAUSE))
 }
 
 /// How often the command is to be run, and the command: `5 PING` is five times `PING`. `None` if the number makes no
@@ -131,6 +144,6 @@ fn run_command(session: &mut Session, command: &[Vec<u8>], repeat: i64) {
     let _ = session.run(command, repeat);
     let elapsed = began.elapsed();
     if elapsed >= WORTH_TELLING && session.output.is_pretty() {
-        println!("({:.2}s)", elapsed.as_secs_f64());
+        output::line(&format!("({:.2}s)", elapsed.as_secs_f64()));
     }
 }

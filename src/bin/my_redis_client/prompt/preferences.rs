@@ -4,6 +4,7 @@
 //! one of the two programs knows would be errors for the other.
 
 use super::history;
+use crate::output::Output;
 use my_redis_server::util::quoting;
 use std::fs;
 
@@ -21,7 +22,7 @@ impl Default for Preferences {
 
 impl Preferences {
     /// Obeys the lines of the user's file, if there is one, and prints what is wrong with it.
-    pub fn load(&mut self) {
+    pub fn load(&mut self, output: &Output) {
         let Some(path) = history::file_of_user("REDISCLI_RCFILE", ".my_redisclirc") else {
             return;
         };
@@ -31,7 +32,7 @@ impl Preferences {
         {
             let words = quoting::split_arguments(line).unwrap_or_default();
             if !words.is_empty() {
-                print!("{}", self.obey(&words, ".my_redisclirc: "));
+                output.bytes(self.obey(&words, ".my_redisclirc: ").as_bytes());
             }
         }
     }

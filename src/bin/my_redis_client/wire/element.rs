@@ -51,7 +51,10 @@ pub fn lines(direction: Direction, bytes: &[u8], limit: usize) -> Vec<Line> {
         }
         while open.pop_if(|missing| *missing == 0).is_some() {}
         let depth = open.len();
-        if let Some(missing) = open.last_mut() {
+        // An attribute is no element of its collection: the value that it describes is.
+        if let Some(missing) = open.last_mut()
+            && rest[0] != b'|'
+        {
             *missing -= 1;
         }
         let Some((line, length, elements)) = element(direction, depth, rest) else {
@@ -72,6 +75,27 @@ fn others(note: String) -> Line {
         depth: 0,
         parts: Vec::new(),
         note,
+    }
+}
+
+/// The line before a snapshot: `$263`, or `$EOF:` and the mark that the snapshot ends with. Others may come before it.
+pub fn of_header(line: &[u8]) -> Line {
+    let (kind, rest) = line.split_at(1.min(line.len()));
+    let (part, note) = match kind {
+        b"$" if rest.starts_with(b"EOF:") => (Part::Length, "a snapshot up to this mark follows"),
+        b"$" => (Part::Length, "a snapshot of this length follows"),
+        b"" => (Part::Payload, "a sign of life"),
+        b"+" => (Part::Payload, "a simple string"),
+        b"-" => (Part::Payload, "an error"),
+        _ => (Part::Payload, "a line that is no element"),
+    };
+    let parts = [(Part::Type, kind), (part, rest)];
+    let parts = parts.iter().filter(|(_, text)| !text.is_empty());
+    let parts = parts.map(|(part, text)| (*part, escaped(text)));
+    Line {
+        depth: 0,
+        parts: parts.chain([(Part::End, "\\r\\n".into())]).collect(),
+        note: note.into(),
     }
 }
 
@@ -96,10 +120,10 @@ fn element(direction: Direction, depth: usize, bytes: &[u8]) -> Option<(Line, us
     if b"$!=".contains(&kind)
         && let Some(count) = count
     {
-        let count = usize::try_from(count).ok()?;
-        parts.push((Part::Payload, escaped(bytes.get(length..length + count)?)));
+        let end = length.checked_add(usize::try_from(count).ok()?)?;
+        parts.push((Part::Payload, escaped(bytes.get(length..end)?)));
         parts.push((Part::End, "\\r\\n".into()));
-        length += count + 2;
+        length = end.checked_add(2)?;
     }
     let line = Line {
         depth,
@@ -108,9 +132,8 @@ fn element(direction: Direction, depth: usize, bytes: &[u8]) -> Option<(Line, us
     };
     let elements = match kind {
         b'*' | b'~' | b'>' => count.unwrap_or(0),
-        b'%' => count.unwrap_or(0) * 2,
-        // The value that the attribute describes follows its pairs, as an element of its own.
-        b'|' => count.unwrap_or(0) * 2,
+        // The value that an attribute describes follows its pairs, as an element of its own.
+        b'%' | b'|' => count.unwrap_or(0).saturating_mul(2),
         _ => 0,
     };
     (length <= bytes.len()).then_some((line, length, elements))
@@ -197,6 +220,30 @@ mod tests {
                 "0  8 bytes that are no element",
             ]
         );
+    }
+
+    #[test]
+    fn an_attribute_is_no_element_of_its_array() {
+        assert_eq!(
+            shown(Direction::Received, b"*2\r\n|1\r\n+a\r\n+b\r\n:1\r\n:2\r\n"),
+            [
+                "0 *2\\r\\n an array of 2 elements",
+                "1 |1\\r\\n an attribute of the next element, of 1 pair",
+                "2 +a\\r\\n a simple string",
+                "2 +b\\r\\n a simple string",
+                "1 :1\\r\\n an integer",
+                "1 :2\\r\\n an integer",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_length_may_be_nonsense() {
+        let max = u64::MAX;
+        for header in ["%", "|", "$", "*"] {
+            let bytes = format!("{header}{max}\r\n:1\r\n");
+            assert!(!shown(Direction::Received, bytes.as_bytes()).is_empty());
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use super::element::{Direction, Line, Part};
 
 /// What the page begins with.
-const HEAD: &str = r#"<!DOCTYPE html>
+pub const HEAD: &str = r#"<!DOCTYPE html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
@@ -27,10 +27,8 @@ b { color: #b30 }
 elements, its value, and the <span class="end">\r\n</span> that ends a line.</p>
 "#;
 
-/// The page with its blocks.
-pub fn page(blocks: &str) -> String {
-    format!("{HEAD}{blocks}</body>\n</html>\n")
-}
+/// What the page ends with.
+pub const TAIL: &str = "</body>\n</html>\n";
 
 /// A request or a reply.
 pub fn block(direction: Direction, lines: &[Line]) -> String {

@@ -15,11 +15,11 @@ pub mod element;
 mod html;
 mod text;
 
-use crate::terminal::Style;
-use crate::terminal::complain;
+use crate::terminal::{Style, complain, write_error_unguarded};
 use element::{Direction, Line};
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
 /// The most lines that are shown of one request or reply.
@@ -35,8 +35,41 @@ pub struct Wire {
 enum Target {
     /// The standard error.
     Lines(Style),
-    /// A page, and the blocks in it so far.
-    Page { path: PathBuf, blocks: String },
+    /// A page.
+    Page(Page),
+}
+
+/// A page that grows: each block is written over the page's last lines, which then follow it again.
+struct Page {
+    path: PathBuf,
+    /// The file, once there is something to write.
+    file: Option<File>,
+}
+
+impl Page {
+    fn add(&mut self, block: &str) {
+        if let Err(error) = self.try_to_add(block) {
+            complain!("Error writing '{}': {error}", self.path.display());
+        }
+    }
+
+    fn try_to_add(&mut self, block: &str) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => {
+                file.seek(SeekFrom::Current(-(html::TAIL.len() as i64)))?;
+                file
+            }
+            // What goes over the wire is the user's business alone.
+            none => {
+                let mut options = File::options();
+                options.write(true).create(true).truncate(true).mode(0o600);
+                let file = none.insert(options.open(&self.path)?);
+                file.write_all(html::HEAD.as_bytes())?;
+                file
+            }
+        };
+        file.write_all([block, html::TAIL].concat().as_bytes())
+    }
 }
 
 impl Wire {
@@ -50,9 +83,9 @@ impl Wire {
 
     /// Writes a page to a file, which is whole after each exchange.
     pub fn on_page(path: PathBuf) -> Wire {
-        let blocks = String::new();
+        let file = None;
         Wire {
-            target: Target::Page { path, blocks },
+            target: Target::Page(Page { path, file }),
             both: false,
         }
     }
@@ -62,15 +95,20 @@ impl Wire {
         if bytes.is_empty() {
             return;
         }
-        let lines = element::lines(direction, bytes, MAX_LINES);
+        self.show_lines(direction, &element::lines(direction, bytes, MAX_LINES));
+    }
+
+    /// Shows the line before a snapshot, without its end. The snapshot itself is too long to be shown.
+    pub fn show_header(&mut self, line: &[u8]) {
+        self.show_lines(Direction::Received, &[element::of_header(line)]);
+    }
+
+    fn show_lines(&mut self, direction: Direction, lines: &[Line]) {
         match &mut self.target {
-            Target::Lines(style) => eprint!("{}", text::of_lines(direction, &lines, *style)),
-            Target::Page { path, blocks } => {
-                *blocks += &html::block(direction, &lines);
-                if let Err(error) = fs::write(&path, html::page(blocks)) {
-                    complain!("Error writing '{}': {error}", path.display());
-                }
+            Target::Lines(style) => {
+                write_error_unguarded(&text::of_lines(direction, lines, *style));
             }
+            Target::Page(page) => page.add(&html::block(direction, lines)),
         }
     }
 
@@ -79,7 +117,7 @@ impl Wire {
         if let Target::Lines(style) = self.target {
             let lines =
                 |bytes| -> Vec<Line> { element::lines(Direction::Received, bytes, MAX_LINES) };
-            eprint!("{}", text::of_both(&lines(resp2), &lines(resp3), style));
+            write_error_unguarded(&text::of_both(&lines(resp2), &lines(resp3), style));
         }
     }
 }
