@@ -4,7 +4,7 @@
 //! the start are environment variables, and the word behind `<<<` is the standard input.
 
 use super::terminal::Terminal;
-use crate::common::{Client, Folder, Server, redis_tool, wait_until};
+use crate::common::{Client, Folder, Server, redis_tool, valkey, wait_until};
 use my_redis_server::util::quoting::{quote, split_arguments};
 use std::ffi::OsStr;
 use std::io::{Read, Write};
@@ -48,6 +48,13 @@ impl Duel {
     /// Clients of our server.
     pub fn with_our_server(options: &[&str]) -> Duel {
         Duel::with(options, Server::ours)
+    }
+
+    /// Clients of Valkey.
+    pub fn with_valkey(options: &[&str]) -> Duel {
+        Duel::with(options, |folder, options| {
+            Server::of_program(folder, options, valkey)
+        })
     }
 
     fn with(options: &[&str], start: impl Fn(&Folder, &[&str]) -> Server) -> Duel {

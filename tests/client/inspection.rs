@@ -269,3 +269,29 @@ fn what_changes_is_marked() {
     terminal.type_keys(":watch 1 LPOP list\r");
     terminal.wait_for("* \"three\"");
 }
+
+/// What the client shows beside a command goes on after the connection was lost, and does not disturb a transaction.
+#[test]
+fn inspection_goes_on() {
+    let duel = Duel::new(&[]);
+    let lines = ":time on\\nCLIENT KILL TYPE normal SKIPME no\\nECHO a\\n:explain GET a\\nMULTI\\n\
+                 SET a 1\\n:explain GET a\\nEXEC\\n:time off\\nECHO b\\n";
+    let run = duel.run(our_client(), &format!("-p PORT <<< \"{lines}\""));
+    let stdout = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert_eq!(stdout.matches("command     get\n").count(), 2, "{run:?}");
+    assert!(
+        stdout.contains("QUEUED\n") && stdout.ends_with("OK\nb\n"),
+        "{run:?}"
+    );
+    let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
+    let times = stderr.lines().filter(|line| line.starts_with("time: "));
+    assert!(times.count() >= 4, "{stderr}");
+    // The second connection was lost as well, and is made anew.
+    assert!(
+        stderr
+            .lines()
+            .last()
+            .is_some_and(|line| line.contains("the server counted ")),
+        "{stderr}"
+    );
+}

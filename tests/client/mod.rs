@@ -13,4 +13,5 @@ mod replies;
 mod scripted_server;
 mod terminal;
 mod transfers;
+mod valkey;
 mod wire;

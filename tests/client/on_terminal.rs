@@ -388,6 +388,41 @@ fn the_history_is_kept_without_secrets() {
 }
 
 #[test]
+fn files_of_the_user_are_where_the_variables_say() {
+    let duel = Duel::new(&[]);
+    let path = duel.folder.path().join("other");
+    let lines: String = (0..1200).map(|number| format!("echo {number}\n")).collect();
+    fs::write(&path, lines).unwrap();
+    fs::write(
+        duel.folder.path().join("preferences"),
+        ":set nohints\n:set nosuch\n",
+    )
+    .unwrap();
+    let variables = "REDISCLI_HISTFILE=other REDISCLI_RCFILE=preferences";
+    let terminal = Terminal::start(duel.command(our_client(), &format!("{variables} -p PORT")));
+    terminal.wait_for("unknown my_redis_client preference 'nosuch'");
+    terminal.wait_for_prompt();
+    terminal.type_line("ping");
+    terminal.type_line("get a");
+    assert!(!terminal.text().contains("get a key") && !terminal.text().contains("ping ["));
+    drop(terminal);
+    let kept = fs::read_to_string(&path).unwrap();
+    // The last thousand were kept, and two have come.
+    assert!(kept.starts_with("echo 200\n") && kept.ends_with("echo 1199\nping\nget a\n"));
+    assert!(!duel.folder.path().join(".my_rediscli_history").exists());
+    let line = "REDISCLI_HISTFILE=/dev/null -p PORT";
+    let terminal = Terminal::start(duel.command(our_client(), line));
+    terminal.wait_for_prompt();
+    terminal.type_line("ping");
+    assert!(!duel.folder.path().join(".my_rediscli_history").exists());
+    // Without the variable, the preferences are at home.
+    drop(terminal);
+    fs::write(duel.folder.path().join(".my_redisclirc"), ":nosuch\n").unwrap();
+    let terminal = Terminal::start(duel.command(our_client(), "-p PORT"));
+    terminal.wait_for(".my_redisclirc: unknown my_redis_client internal command ':nosuch'");
+}
+
+#[test]
 fn control_characters_do_not_reach_the_terminal() {
     let duel = Duel::new(&[]);
     let mut client = duel.server.client();

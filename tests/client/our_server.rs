@@ -28,6 +28,10 @@ fn both_clients_work_with_our_server() {
         "--eval script.lua key , argument",
         "--pipe <<< \"SET a 1\\r\\nNOSUCH\\r\\nGET a\\r\\n\"",
         "<<< \"multi\\nselect 2\\nget a\\nexec\\nget string\\nselect 0\\n3 incr n\\n\"",
+        "-x SET key <<< \"a value\"",
+        "-X VALUE SET key VALUE EX 100 <<< \"a value\"",
+        "-r 3 -i 0.01 INCR number",
+        "-e nosuch",
         "INFO cluster",
         "--no-raw MEMORY DOCTOR",
     ] {
@@ -69,6 +73,52 @@ fn both_clients_measure_our_server() {
             .join("\n")
     });
     assert_eq!(real, ours);
+}
+
+/// Messages and monitored commands come without being asked for.
+#[test]
+fn both_clients_listen_to_our_server() {
+    let mut duel = Duel::with_our_server(&[]);
+    for (line, is_heard) in [
+        ("SUBSCRIBE news", "cmd=subscribe"),
+        ("-3 PSUBSCRIBE n*", "cmd=psubscribe"),
+        ("MONITOR", "cmd=monitor"),
+    ] {
+        let [real, ours] = duel.terminals(&format!("-p PORT {line}"), |terminal| {
+            let mut client = duel.server.client();
+            wait_until("the client listens", || {
+                client.ask("CLIENT LIST").contains(is_heard)
+            });
+            client.call(&["PUBLISH", "news", "a message"]);
+            terminal.wait_for("a message");
+            let text = terminal.text();
+            let lines = text.lines().filter(|line| !line.contains("\"CLIENT\""));
+            without_digits(lines.collect::<Vec<_>>().join("\n").as_bytes())
+        });
+        if real != ours {
+            duel.report(line, &real, &ours);
+        }
+    }
+    for line in ["--latency-history -i 0.05", "--latency-dist -i 0.05"] {
+        let [real, ours] = duel.terminals(&format!("-p PORT {line}"), |terminal| {
+            terminal.wait_for(match line.contains("dist") {
+                true => "?\n",
+                false => " seconds range",
+            });
+            without_digits(
+                terminal
+                    .text()
+                    .lines()
+                    .next()
+                    .unwrap_or_default()
+                    .as_bytes(),
+            )
+        });
+        if real != ours {
+            duel.report(line, &real, &ours);
+        }
+    }
+    duel.finish();
 }
 
 #[test]
