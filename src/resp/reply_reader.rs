@@ -87,11 +87,6 @@ impl<S: Read> ReplyReader<S> {
         }
     }
 
-    /// The next reply if all of it has arrived; reads nothing from the stream.
-    pub fn buffered_reply(&mut self) -> Result<Option<Value>, ReadError> {
-        self.decode_received()
-    }
-
     fn decode_received(&mut self) -> Result<Option<Value>, ReadError> {
         let unread = &self.received[self.start..];
         let (consumed, value) = self.decoder.decode(unread).map_err(ReadError::Protocol)?;
