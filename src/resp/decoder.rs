@@ -64,6 +64,38 @@ pub enum Value {
     },
 }
 
+/// What a client looks for in a reply, in RESP2 and RESP3 alike. A reply of another type is as good as an empty one.
+impl Value {
+    /// The pairs of a map, which is an array in RESP2.
+    pub fn pairs(&self) -> Vec<(&Value, &Value)> {
+        match self {
+            Value::Map(pairs) => pairs.iter().map(|(key, value)| (key, value)).collect(),
+            other => {
+                let pairs = other.elements().chunks_exact(2);
+                pairs.map(|pair| (&pair[0], &pair[1])).collect()
+            }
+        }
+    }
+
+    /// The elements of an array or a set.
+    pub fn elements(&self) -> &[Value] {
+        match self {
+            Value::Array(elements) | Value::Set(elements) => elements,
+            _ => &[],
+        }
+    }
+
+    /// The text of a string; bytes that are no UTF-8 are replaced.
+    pub fn text(&self) -> String {
+        match self {
+            Value::Simple(text) | Value::Bulk(text) | Value::Verbatim { text, .. } => {
+                String::from_utf8_lossy(text).into_owned()
+            }
+            _ => String::new(),
+        }
+    }
+}
+
 /// Why the bytes are not a reply. The connection cannot be used any more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DecodeError {

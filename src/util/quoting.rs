@@ -137,6 +137,13 @@ pub fn quote(bytes: &[u8], out: &mut Vec<u8>) {
     out.push(b'"');
 }
 
+/// The text that [`quote`] appends.
+pub fn quoted(bytes: &[u8]) -> String {
+    let mut text = Vec::new();
+    quote(bytes, &mut text);
+    String::from_utf8_lossy(&text).into_owned()
+}
+
 /// Appends a word of a line: as it is if [`split_arguments`] gives it back so, else quoted.
 pub fn quote_if_needed(word: &[u8], out: &mut Vec<u8>) {
     let is_plain = |byte: &u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\'');

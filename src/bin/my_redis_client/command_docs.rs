@@ -54,10 +54,10 @@ pub fn fetch(connection: &mut Connection) -> Result<Option<Vec<CommandDoc>>, Fai
     match connection.call(&["COMMAND", "DOCS"])? {
         Value::Error(_) => match connection.call(&["COMMAND"])? {
             Value::Error(_) => return Ok(None),
-            commands => docs.extend(elements(&commands).iter().filter_map(of_old_server)),
+            commands => docs.extend(commands.elements().iter().filter_map(of_old_server)),
         },
         reply => {
-            for (name, facts) in pairs(&reply) {
+            for (name, facts) in reply.pairs() {
                 add(name, facts, &mut docs);
             }
         }
@@ -72,17 +72,17 @@ pub fn fetch(connection: &mut Connection) -> Result<Option<Vec<CommandDoc>>, Fai
 /// Adds a command and its subcommands.
 fn add(name: &Value, facts: &Value, docs: &mut Vec<CommandDoc>) {
     let mut doc = CommandDoc {
-        name: text(name).to_uppercase().replace('|', " "),
+        name: name.text().to_uppercase().replace('|', " "),
         ..CommandDoc::default()
     };
-    for (fact, value) in pairs(facts) {
-        match text(fact).as_str() {
-            "summary" => doc.summary = text(value),
-            "since" => doc.since = text(value),
-            "group" => doc.group = text(value),
+    for (fact, value) in facts.pairs() {
+        match fact.text().as_str() {
+            "summary" => doc.summary = value.text(),
+            "since" => doc.since = value.text(),
+            "group" => doc.group = value.text(),
             "arguments" => doc.arguments = join_arguments(value, " ", 0),
             "subcommands" => {
-                for (name, facts) in pairs(value) {
+                for (name, facts) in value.pairs() {
                     add(name, facts, docs);
                 }
             }
@@ -103,7 +103,7 @@ fn join_arguments(arguments: &Value, separator: &str, depth: usize) -> String {
     if depth == MAX_DEPTH {
         return "...".into();
     }
-    let arguments = elements(arguments);
+    let arguments = arguments.elements();
     let arguments = arguments.iter().map(|facts| argument(facts, depth + 1));
     arguments.collect::<Vec<_>>().join(separator)
 }
@@ -113,17 +113,17 @@ fn argument(facts: &Value, depth: usize) -> String {
     let (mut name, mut kind, mut token, mut flags) =
         (String::new(), String::new(), String::new(), Vec::new());
     let mut inner = &Value::Null;
-    for (fact, value) in pairs(facts) {
-        match text(fact).as_str() {
+    for (fact, value) in facts.pairs() {
+        match fact.text().as_str() {
             // Redis 7.2 has a text for people beside the name for programs.
-            "display_text" => name = text(value),
-            "name" if name.is_empty() => name = text(value),
-            "type" => kind = text(value),
+            "display_text" => name = value.text(),
+            "name" if name.is_empty() => name = value.text(),
+            "type" => kind = value.text(),
             // The empty string as an argument is shown as it is typed.
-            "token" if text(value).is_empty() => token = "\"\"".into(),
-            "token" => token = text(value),
+            "token" if value.text().is_empty() => token = "\"\"".into(),
+            "token" => token = value.text(),
             "arguments" => inner = value,
-            "flags" => flags = elements(value).iter().map(text).collect(),
+            "flags" => flags = value.elements().iter().map(Value::text).collect(),
             _ => {}
         }
     }
@@ -160,7 +160,7 @@ fn of_old_server(entry: &Value) -> Option<CommandDoc> {
         _,
         Value::Integer(first_key),
         ..,
-    ] = elements(entry)
+    ] = entry.elements()
     else {
         return None;
     };
@@ -173,41 +173,12 @@ fn of_old_server(entry: &Value) -> Option<CommandDoc> {
     });
     let options = (*arity < 0).then_some("...options...");
     Some(CommandDoc {
-        name: text(name).to_uppercase(),
+        name: name.text().to_uppercase(),
         arguments: words.chain(options).collect::<Vec<_>>().join(" "),
         summary: "Help not available".into(),
         since: "Not known".into(),
         group: "generic".into(),
     })
-}
-
-/// The pairs of a map, which is an array in RESP2.
-pub fn pairs(map: &Value) -> Vec<(&Value, &Value)> {
-    match map {
-        Value::Map(pairs) => pairs.iter().map(|(key, value)| (key, value)).collect(),
-        other => {
-            let pairs = elements(other).chunks_exact(2);
-            pairs.map(|pair| (&pair[0], &pair[1])).collect()
-        }
-    }
-}
-
-/// The elements of an array or a set; none if it is neither.
-pub fn elements(value: &Value) -> &[Value] {
-    match value {
-        Value::Array(elements) | Value::Set(elements) => elements,
-        _ => &[],
-    }
-}
-
-/// The text of a string; nothing if it is none.
-pub fn text(value: &Value) -> String {
-    match value {
-        Value::Simple(text) | Value::Bulk(text) | Value::Verbatim { text, .. } => {
-            String::from_utf8_lossy(text).into_owned()
-        }
-        _ => String::new(),
-    }
 }
 
 #[cfg(test)]

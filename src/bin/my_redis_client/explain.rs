@@ -3,7 +3,6 @@
 //! It is asked by COMMAND INFO and COMMAND GETKEYSANDFLAGS, which Redis has too, and by DEBUG SHARD, which only
 //! my_redis_server has: it locks shards of the keyspace, where Redis runs one command at a time.
 
-use crate::command_docs::{elements, text};
 use crate::observer::Observer;
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::util::quoting;
@@ -14,14 +13,14 @@ pub fn explain(command: &[Vec<u8>], observer: &mut Observer) -> String {
         let name = String::from_utf8_lossy(&command[0]);
         return format!("The server does not know the command '{name}'.\n");
     };
-    let facts = elements(&info);
+    let facts = info.elements();
     let list = |index: usize| -> Vec<String> {
-        let found = facts.get(index).map(elements).unwrap_or_default();
-        found.iter().map(text).collect()
+        let found = facts.get(index).map(Value::elements).unwrap_or_default();
+        found.iter().map(Value::text).collect()
     };
     let mut lines = format!(
         "command     {}\n",
-        facts.first().map(text).unwrap_or_default()
+        facts.first().map(Value::text).unwrap_or_default()
     );
     lines += &format!("arguments   {}\n", arity(facts.get(1), command.len()));
     lines += &format!("flags       {}\n", list(2).join(" "));
@@ -54,7 +53,7 @@ fn keys(command: &[Vec<u8>], observer: &mut Observer) -> String {
     let mut question = vec![b"COMMAND".to_vec(), b"GETKEYSANDFLAGS".to_vec()];
     question.extend_from_slice(command);
     let reply = observer.ask(&question);
-    let keys = reply.as_ref().map(elements).unwrap_or_default();
+    let keys = reply.as_ref().map(Value::elements).unwrap_or_default();
     if keys.is_empty() {
         return "keys        none\n\
                 locks       not told: a command that names no keys may touch none of them, or all\n"
@@ -65,13 +64,11 @@ fn keys(command: &[Vec<u8>], observer: &mut Observer) -> String {
     let mut changes = false;
     let mut shards = Vec::new();
     for key in keys {
-        let [Value::Bulk(name), flags] = elements(key) else {
+        let [Value::Bulk(name), flags] = key.elements() else {
             continue;
         };
-        let mut quoted = Vec::new();
-        quoting::quote(name, &mut quoted);
-        let quoted = String::from_utf8_lossy(&quoted);
-        let flags: Vec<String> = elements(flags).iter().map(text).collect();
+        let quoted = quoting::quoted(name);
+        let flags: Vec<String> = flags.elements().iter().map(Value::text).collect();
         changes |= flags
             .iter()
             .any(|flag| matches!(flag.as_str(), "RW" | "OW" | "RM"));

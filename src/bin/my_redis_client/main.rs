@@ -6,6 +6,9 @@
 //! 1. [`options`] reads the command line, and [`main`] chooses the mode.
 //! 2. [`session`] holds the [`connection`] and runs one command after another.
 //! 3. [`output`] prints replies in a [`format`](mod@format).
+//! 4. [`prompt`] reads lines, and [`modes`] scan, measure and transfer, where no single command is meant.
+//! 5. [`wire`] shows the bytes; [`observer`] asks the server about a command on a second connection, for [`timing`] and
+//!    [`explain`].
 
 #![forbid(unsafe_code)]
 

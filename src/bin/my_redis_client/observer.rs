@@ -2,7 +2,6 @@
 //! undisturbed, even within a transaction.
 
 use crate::address::Address;
-use crate::command_docs;
 use crate::connection::{Connection, Failure};
 use crate::interrupt::Interrupt;
 use my_redis_server::resp::decoder::Value;
@@ -101,7 +100,7 @@ impl Observer {
         let names = subcommand.into_iter().chain([command[0].clone()]);
         names.into_iter().find_map(|name| {
             let reply = self.ask(&[&b"COMMAND"[..], b"INFO", &name])?;
-            let info = command_docs::elements(&reply).first()?.clone();
+            let info = reply.elements().first()?.clone();
             Some(info).filter(|info| *info != Value::Null)
         })
     }
@@ -109,11 +108,9 @@ impl Observer {
     /// Whether a command changes nothing, so that it may be sent a second time.
     pub fn only_reads(&mut self, command: &[Vec<u8>]) -> bool {
         let info = self.command_info(command);
-        let flags = info
-            .as_ref()
-            .and_then(|info| command_docs::elements(info).get(2));
-        let flags = flags.map(command_docs::elements).unwrap_or_default();
-        let has = |name: &str| flags.iter().any(|flag| command_docs::text(flag) == name);
+        let flags = info.as_ref().and_then(|info| info.elements().get(2));
+        let flags = flags.map(Value::elements).unwrap_or_default();
+        let has = |name: &str| flags.iter().any(|flag| flag.text() == name);
         has("readonly") && !has("blocking")
     }
 
@@ -127,7 +124,7 @@ impl Observer {
         if words[0] == "info" {
             return None;
         }
-        let text = command_docs::text(&self.ask(&["INFO", "commandstats"])?);
+        let text = self.ask(&["INFO", "commandstats"])?.text();
         // A command with subcommands has a line for each: `cmdstat_config|get:`. One that was never called has none.
         let names = [words.join("|"), words[0].clone()];
         Some(

@@ -5,6 +5,7 @@ use crate::terminal::{self, complain};
 use my_redis_server::resp::decoder::Value;
 use std::io::{self, IsTerminal, Write};
 use std::process;
+use std::time::Duration;
 
 /// The status of a program that the signal SIGPIPE has ended, as shells tell it.
 const ENDED_BY_SIGPIPE: i32 = 128 + 13;
@@ -100,6 +101,9 @@ pub fn write_unguarded(text: &[u8]) {
         process::exit(1);
     }
 }
+
+/// Progress is shown anew after this time.
+pub const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 
 /// Shows how far something is, in a line of a terminal that the next call replaces; an empty text removes it. Nothing
 /// is shown where no terminal is.

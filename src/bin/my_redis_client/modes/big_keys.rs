@@ -1,12 +1,11 @@
 //! The largest key of each type: `--bigkeys` by the number of elements, `--memkeys` by the memory.
 
-use super::scan::{Scan, ask_for_each, count_keys};
-use crate::command_docs::text;
+use super::scan::{KEYS_PER_REPORT, Scan, ask_for_each, count_keys};
 use crate::output::Output;
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
-use my_redis_server::util::quoting;
+use my_redis_server::util::quoting::quoted;
 
 /// How keys are measured.
 #[derive(Clone, Copy, PartialEq)]
@@ -50,9 +49,6 @@ const KINDS: [(&str, &str, &str); 6] = [
     ("set", "SCARD", "members"),
     ("zset", "ZCARD", "members"),
 ];
-
-/// After this number of keys the progress is told, beside every find.
-const KEYS_PER_REPORT: u64 = 1_000_000;
 
 /// All that has been found.
 struct Survey {
@@ -117,7 +113,7 @@ impl Survey {
                 return Err(Failed);
             }
             // A key may be gone since SCAN has told it.
-            let kind = text(kind);
+            let kind = kind.text();
             if kind != "none" {
                 let kind = self.kind(&kind);
                 let request = self.request(kind, key, session.options.memory_samples);
@@ -247,11 +243,4 @@ fn ratio(part: u64, whole: u64) -> f64 {
         0 => 0.0,
         whole => part as f64 / whole as f64,
     }
-}
-
-/// A key as Redis quotes it.
-pub fn quoted(key: &[u8]) -> String {
-    let mut quoted = Vec::new();
-    quoting::quote(key, &mut quoted);
-    String::from_utf8_lossy(&quoted).into_owned()
 }

@@ -1,16 +1,13 @@
 //! The keys that are used most, by the counters that a server keeps whose policy of eviction is LFU: `--hotkeys`.
 
-use super::big_keys::quoted;
-use super::scan::{Scan, ask_for_each, count_keys};
+use super::scan::{KEYS_PER_REPORT, Scan, ask_for_each, count_keys};
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
+use my_redis_server::util::quoting::quoted;
 
 /// How many keys are told.
 const MAX_KEYS: usize = 16;
-
-/// After this number of keys the progress is told, beside every find.
-const KEYS_PER_REPORT: u64 = 1_000_000;
 
 /// Looks through all keys, and tells each that is among the hottest so far, and a summary.
 pub fn find(session: &mut Session) -> Result<(), Failed> {

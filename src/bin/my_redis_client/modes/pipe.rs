@@ -9,7 +9,7 @@
 
 use super::snapshot::connection;
 use crate::connection::{Failure, Sender};
-use crate::output;
+use crate::output::{self, PROGRESS_PAUSE};
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
@@ -25,9 +25,6 @@ const LAST_LEN: usize = 20;
 
 /// How long the reader waits before it looks whether the time is up.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
-
-/// The progress is shown anew after this time.
-const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 
 /// What has come back.
 #[derive(Default)]

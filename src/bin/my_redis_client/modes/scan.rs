@@ -1,6 +1,5 @@
 //! All keys, by SCAN: `--scan`, and what other modes look through.
 
-use crate::command_docs::elements;
 use crate::connection::Failure;
 use crate::format::Kind;
 use crate::interrupt;
@@ -13,6 +12,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// After this number of keys the modes that look at each key tell how far they are.
+pub const KEYS_PER_REPORT: u64 = 1_000_000;
 
 /// How many calls of SCAN come between two pauses of the modes that look at each key.
 const CALLS_PER_PAUSE: u64 = 100;
@@ -56,7 +58,7 @@ impl Scan {
             request.extend([b"MATCH".to_vec(), pattern.clone()]);
         }
         self.calls += 1;
-        let (cursor, keys) = take_apart(session.call(&request)?)?;
+        let (cursor, keys) = cursor_and_keys(session.call(&request)?)?;
         if cursor != b"0" {
             self.cursor = Some(cursor);
         }
@@ -83,12 +85,12 @@ impl Scan {
 }
 
 /// The cursor and the keys of a reply to SCAN.
-fn take_apart(reply: Value) -> Result<(Vec<u8>, Vec<Vec<u8>>), Failed> {
+fn cursor_and_keys(reply: Value) -> Result<(Vec<u8>, Vec<Vec<u8>>), Failed> {
     let complaint = match &reply {
         Value::Error(text) => format!("SCAN error: {}", String::from_utf8_lossy(text)),
         Value::Array(parts) => match parts.as_slice() {
             [Value::Bulk(cursor), keys @ Value::Array(_)] => {
-                let keys = elements(keys).iter().filter_map(|key| match key {
+                let keys = keys.elements().iter().filter_map(|key| match key {
                     Value::Bulk(key) => Some(key.clone()),
                     _ => None,
                 });

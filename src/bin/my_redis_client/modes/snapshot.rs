@@ -9,22 +9,19 @@
 
 use crate::connection::{Connection, Failure};
 use crate::modes::info::human_bytes;
-use crate::output;
+use crate::output::{self, PROGRESS_PAUSE};
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::util::{number, system_message};
 use std::io::{self, BufRead, Read, Write};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The length of the mark at the end.
 const MARK: usize = 40;
 
 /// The longest line before a snapshot: the error of a server that refuses to send one.
 const MAX_LINE: u64 = 64 * 1024;
-
-/// The progress is shown anew after this time.
-const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
 
 /// How a snapshot ends.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,7 +1,6 @@
 //! The server's figures, a line for each moment: `--stat`.
 
 use super::info::{human_bytes, keys, number};
-use crate::command_docs::text;
 use crate::session::{Failed, Session};
 use my_redis_server::resp::decoder::Value;
 use std::thread;
@@ -28,7 +27,7 @@ pub fn print(session: &mut Session) -> Result<(), Failed> {
                 session.output.bytes(text.as_bytes());
                 return Err(Failed);
             }
-            reply => text(&reply),
+            reply => reply.text(),
         };
         if line % LINES_PER_HEAD == 0 {
             session.output.bytes(HEAD.as_bytes());
