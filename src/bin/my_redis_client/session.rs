@@ -3,12 +3,12 @@
 //! If the connection is lost, the next command connects anew: logs in, selects the database, asks for RESP3.
 
 mod command_kind;
+mod connect;
 mod inspection;
+mod remember;
 
 pub use command_kind::is_secret;
 
-use crate::address::{self, Address};
-use crate::c_number;
 use crate::command_docs::{self, CommandDoc};
 use crate::connection::{Connection, Failure};
 use crate::format::Kind;
@@ -25,7 +25,6 @@ use command_kind::{Answer, answer_to, confirms, is, is_answered_by_text};
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::resp::request_writer;
 use std::io;
-use std::process;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -70,17 +69,6 @@ pub struct Session {
     typed_login: Option<Vec<Vec<u8>>>,
     /// The connection that asks for the server's own times.
     observer: Option<Observer>,
-}
-
-/// Why there is no connection, or none that is ready.
-pub enum ConnectError {
-    /// The server cannot be reached. The user is to be told.
-    Unreachable(String),
-    /// The connection was lost while it was prepared. The user has been told, but not why.
-    Lost(Failure),
-    /// The server has refused the login, the database or the protocol, and the user has been told. The connection
-    /// stays, because the user can log in by AUTH.
-    Refused,
 }
 
 impl Session {
@@ -131,78 +119,12 @@ impl Session {
         prompt + "> "
     }
 
-    /// Connects, in place of the connection that there may be, and tells if the server cannot be reached.
-    pub fn connect(&mut self) -> Result<(), ConnectError> {
-        let result = self.connect_quietly();
-        if let Err(ConnectError::Unreachable(reason)) = &result {
-            let address = &self.options.address;
-            complain!("Could not connect to Redis at {address}: {reason}");
-        }
-        result
-    }
-
-    /// Connects: logs in, selects the database, and asks for RESP3, as far as the options say so.
-    pub fn connect_quietly(&mut self) -> Result<(), ConnectError> {
-        self.connection = None;
-        self.database = 0;
-        self.in_transaction = false;
-        let opened = Connection::open(&self.options.address, self.interrupt.clone());
-        let mut connection = opened.map_err(ConnectError::Unreachable)?;
-        connection.trace(self.wire.is_some());
-        self.connection = Some(connection);
-        self.log_in()?;
-        self.select()?;
-        self.switch_protocol()
-    }
-
-    fn log_in(&mut self) -> Result<(), ConnectError> {
-        match self.login_of_options() {
-            Some(login) => self.prepare(&login, "AUTH failed"),
-            None => Ok(()),
-        }
-    }
-
-    /// The AUTH that the options ask for.
-    fn login_of_options(&self) -> Option<Vec<Vec<u8>>> {
-        let password = self.options.password.clone()?;
-        let user = self.options.user.clone();
-        let words = [Some(b"AUTH".to_vec()), user, Some(password)];
-        Some(words.into_iter().flatten().collect())
-    }
-
-    /// Selects the wanted database, unless the connection is in it.
-    fn select(&mut self) -> Result<(), ConnectError> {
-        let wanted = self.options.database;
-        if wanted == self.database {
-            return Ok(());
-        }
-        let request = [b"SELECT".to_vec(), wanted.to_string().into_bytes()];
-        self.prepare(&request, &format!("SELECT {wanted} failed"))?;
-        self.database = wanted;
-        Ok(())
-    }
-
-    fn switch_protocol(&mut self) -> Result<(), ConnectError> {
-        if !self.options.wants_resp3() {
-            return Ok(());
-        }
-        self.prepare(&[b"HELLO".to_vec(), b"3".to_vec()], "HELLO 3 failed")
-    }
-
-    /// Sends a request that prepares the connection.
-    fn prepare(&mut self, request: &[Vec<u8>], fault: &str) -> Result<(), ConnectError> {
-        match self.send(request).and_then(|()| self.reply()) {
-            Ok(Value::Error(text)) => {
-                complain!("{fault}: {}", String::from_utf8_lossy(&text));
-                Err(ConnectError::Refused)
-            }
-            Ok(_) => Ok(()),
-            Err(failure) => {
-                complain!("\nI/O error");
-                self.connection = None;
-                Err(ConnectError::Lost(failure))
-            }
-        }
+    /// The connection. If there is none, the user is told.
+    pub fn connected(&mut self) -> Result<&mut Connection, Failed> {
+        self.connection.as_mut().ok_or_else(|| {
+            complain!("Error: {}", Failure::Closed);
+            Failed
+        })
     }
 
     /// Sends a request, and shows its bytes if the wire is to be shown.
@@ -312,19 +234,6 @@ impl Session {
         self.be_connected()?;
         let result = self.run_connected(command, repeat);
         result.map_err(|failure| self.tell_failure(failure))
-    }
-
-    /// Connects if there is no connection.
-    fn be_connected(&mut self) -> Result<(), Failed> {
-        if self.connection.is_some() {
-            return Ok(());
-        }
-        self.connect().map_err(|error| {
-            if let ConnectError::Lost(failure) = error {
-                complain!("Error: {failure}");
-            }
-            Failed
-        })
     }
 
     /// Ends the connection that has failed, and tells why.
@@ -458,7 +367,7 @@ impl Session {
                 reply => break reply,
             }
         };
-        self.print(&reply, command);
+        self.print(&reply, command)?;
         Ok(reply)
     }
 
@@ -466,89 +375,22 @@ impl Session {
     fn print_until_error(&mut self, command: &[Vec<u8>]) -> Result<(), Failure> {
         loop {
             let message = self.message()?;
-            self.print(&message, command);
+            self.print(&message, command)?;
             if matches!(message, Value::Error(_)) {
                 return Ok(());
             }
         }
     }
 
-    fn print(&self, reply: &Value, command: &[Vec<u8>]) {
+    /// Prints a reply. An error ends the command, if errors are failures.
+    fn print(&self, reply: &Value, command: &[Vec<u8>]) -> Result<(), Failure> {
         if let Value::Error(text) = reply
             && self.options.errors_are_failures
         {
             complain!("{}", String::from_utf8_lossy(text));
-            process::exit(1);
+            return Err(Failure::Told);
         }
         self.output.reply(reply, is_answered_by_text(command));
-    }
-
-    /// Remembers what a command has changed of the connection.
-    fn remember(&mut self, command: &[Vec<u8>], reply: &Value) {
-        let has_failed = matches!(reply, Value::Error(_));
-        let name = command[0].to_ascii_lowercase();
-        match (name.as_slice(), command.len()) {
-            (b"auth", 2 | 3) => {
-                if !has_failed {
-                    self.typed_login = Some(command.to_vec());
-                    self.forget_user();
-                }
-                // What went wrong has been told.
-                let _ = self.select();
-            }
-            (b"exec", 1) if self.in_transaction => {
-                self.in_transaction = false;
-                if has_failed || *reply == Value::Null {
-                    self.go_to(self.database_before);
-                }
-            }
-            _ if has_failed => {}
-            (b"select", 2) => self.go_to(c_number::integer(&command[1])),
-            (b"multi", 1) => {
-                self.in_transaction = true;
-                self.database_before = self.database;
-            }
-            (b"discard", 1) => {
-                self.in_transaction = false;
-                self.go_to(self.database_before);
-            }
-            (b"hello", 2..) => self.forget_user(),
-            (b"reset", 1) => {
-                self.forget_user();
-                self.in_transaction = false;
-                self.go_to(0);
-            }
-            _ => {}
-        }
-    }
-
-    /// Notes the database that the connection is in, which is also the one that a new connection is to select.
-    fn go_to(&mut self, database: i64) {
-        self.database = database;
-        self.options.database = database;
-    }
-
-    /// Forgets what holds for the user who was logged in.
-    fn forget_user(&mut self) {
-        self.observer = None;
-        self.docs_are_refused = false;
-    }
-
-    /// Goes to another server, as the prompt's `connect` says. What the user has typed for the old one, an AUTH above
-    /// all, is not for the new one. The password of the command line is: redis-cli sends it to the new server too.
-    pub fn go_to_server(&mut self, host: &[u8], port: &[u8]) {
-        let port = match address::port(c_number::integer(port)) {
-            Ok(port) => port,
-            Err(fault) => return complain!("{fault}"),
-        };
-        self.options.address = Address::Tcp {
-            host: String::from_utf8_lossy(host).into_owned(),
-            port,
-        };
-        self.typed_login = None;
-        self.docs = None;
-        self.forget_user();
-        // What went wrong has been told, and the prompt shows that there is no connection.
-        let _ = self.connect();
+        Ok(())
     }
 }

@@ -57,8 +57,8 @@ pub fn print(value: &Value, strings: Strings, out: &mut Vec<u8>) {
     }
 }
 
-/// A key of an object, which JSON wants to be a string: another value becomes the string of its JSON, but for an error,
-/// which is no JSON in any case.
+/// A key of an object. JSON wants strings there, so the JSON of any other value is put between quotes. An error is
+/// printed as it is, because `error:"..."` is no JSON either way.
 fn print_key(key: &Value, strings: Strings, out: &mut Vec<u8>) {
     let is_string = matches!(
         key,

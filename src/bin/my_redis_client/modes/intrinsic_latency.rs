@@ -1,5 +1,5 @@
-//! How long the system keeps a program from running that never waits: `--intrinsic-latency`. No server is asked.
-//! What is measured here, a server on this machine cannot answer faster than.
+//! How long the system keeps a program that never waits from running: `--intrinsic-latency`. No server is asked.
+//! A server on this machine has at least this latency.
 
 use crate::interrupt;
 use crate::options::Options;

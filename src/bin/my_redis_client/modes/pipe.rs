@@ -7,7 +7,6 @@
 //! ```
 //! Neither waits for the other, so the server never stops because its replies are not read.
 
-use super::snapshot::connection;
 use crate::connection::{Failure, Sender};
 use crate::output::{self, PROGRESS_PAUSE};
 use crate::session::{Failed, Session};
@@ -37,7 +36,7 @@ struct Counts {
 pub fn transfer(session: &mut Session) -> Result<(), Failed> {
     let seconds = session.options.pipe_timeout_s;
     let timeout = (seconds > 0).then(|| Duration::from_secs(seconds as u64));
-    let connection = connection(session)?;
+    let connection = session.connected()?;
     // Requests and replies cross each other here: there is no order in which they could be shown.
     connection.trace(false);
     let last: Vec<u8> = std::iter::repeat_with(|| fastrand::alphanumeric() as u8)

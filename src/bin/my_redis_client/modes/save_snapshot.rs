@@ -3,7 +3,7 @@
 //! The bytes go into a new file beside the wanted one, which replaces it when it is whole and on the disk: a transfer
 //! that breaks off costs nothing. redis-cli writes into the file itself.
 
-use super::snapshot::{self, CopyError, End, announce, connection};
+use super::snapshot::{self, CopyError, End, announce};
 use crate::interrupt::{self, Interrupt};
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
@@ -47,7 +47,7 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
             );
         }
     }
-    let connection = connection(session)?;
+    let connection = session.connected()?;
     // From here to the end there is a file that Ctrl-C must not leave behind.
     if let Ok(interrupt) = Interrupt::catch() {
         connection.heed(Arc::new(interrupt));
@@ -65,7 +65,9 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
         match error {
             CopyError::Interrupted => {}
             CopyError::Read => complain!("I/O Error reading RDB payload from socket"),
-            CopyError::Write(error) => complain!("{}", snapshot::write_fault(&error)),
+            CopyError::Write(error) => {
+                complain!("Error writing data to file: {}", system_message(&error));
+            }
         }
         Failed
     })?;

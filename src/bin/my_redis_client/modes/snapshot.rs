@@ -13,7 +13,7 @@ use crate::output::{self, PROGRESS_PAUSE};
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
-use my_redis_server::util::{number, system_message};
+use my_redis_server::util::number;
 use std::io::{self, BufRead, Read, Write};
 use std::time::Instant;
 
@@ -66,7 +66,7 @@ pub fn request(session: &mut Session) -> Result<End, Failed> {
 /// Reads how a snapshot ends that was asked for.
 pub fn read_header(session: &mut Session) -> Result<End, Failed> {
     let line = loop {
-        let line = read_line(connection(session)?).map_err(|_| {
+        let line = read_line(session.connected()?).map_err(|_| {
             complain!("Error reading bulk length while SYNCing");
             Failed
         })?;
@@ -213,19 +213,6 @@ impl Progress {
             None => output::progress(&copied),
         }
     }
-}
-
-/// The text about an error of writing.
-pub fn write_fault(error: &io::Error) -> String {
-    format!("Error writing data to file: {}", system_message(error))
-}
-
-/// The connection of a session that has one.
-pub fn connection(session: &mut Session) -> Result<&mut Connection, Failed> {
-    session.connection.as_mut().ok_or_else(|| {
-        complain!("Error: {}", Failure::Closed);
-        Failed
-    })
 }
 
 #[cfg(test)]
