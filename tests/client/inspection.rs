@@ -78,15 +78,21 @@ fn a_user_who_has_logged_in_gets_explanations() {
     for line in [
         "-p PORT -a secret <<< \":explain GET a\"",
         "-p PORT <<< \"AUTH secret\\n:explain GET a\"",
+        "-p PORT <<< \"HELLO 3 SETNAME me AUTH default secret\\n:explain GET a\"",
         "-p PORT --user default -a secret <<< \":explain GET a\"",
     ] {
         let run = duel.run(our_client(), line);
         let stdout = String::from_utf8_lossy(&run.stdout).into_owned();
         assert!(stdout.contains("\narguments   exactly 1\n"), "{run:?}");
     }
-    let run = duel.run(our_client(), "-p PORT <<< \":explain GET a\"");
-    let complaint = "The server does not let this user ask about commands.\n";
-    assert_eq!(String::from_utf8_lossy(&run.stderr), complaint);
+    for line in [
+        "-p PORT <<< \":explain GET a\"",
+        "-p PORT <<< \"AUTH secret\\nRESET\\n:explain GET a\"",
+    ] {
+        let run = duel.run(our_client(), line);
+        let complaint = "The server does not let this user ask about commands.\n";
+        assert_eq!(String::from_utf8_lossy(&run.stderr), complaint);
+    }
 }
 
 #[test]

@@ -65,7 +65,8 @@ pub struct Session {
     docs_are_refused: bool,
     /// What shows the bytes that go over the wire, if they are to be shown.
     pub wire: Option<Wire>,
-    /// The last AUTH that the user has typed. A new connection does not repeat it, as in redis-cli.
+    /// The AUTH that the user has typed on this connection, perhaps as a part of HELLO. As in redis-cli, a new
+    /// connection does not repeat it.
     typed_login: Option<Vec<Vec<u8>>>,
     /// The connection that asks for the server's own times.
     observer: Option<Observer>,

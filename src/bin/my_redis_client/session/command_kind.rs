@@ -140,6 +140,20 @@ fn is_secret_greeting(mut options: &[&str]) -> bool {
     }
 }
 
+/// The AUTH that a HELLO stands for, if it logs in.
+pub fn login_of_greeting(command: &[Vec<u8>]) -> Option<Vec<Vec<u8>>> {
+    let mut options = command.get(2..)?;
+    loop {
+        options = match options {
+            [name, user, password, ..] if name.eq_ignore_ascii_case(b"auth") => {
+                return Some(vec![b"AUTH".to_vec(), user.clone(), password.clone()]);
+            }
+            [name, _, rest @ ..] if name.eq_ignore_ascii_case(b"setname") => rest,
+            _ => return None,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,6 +32,8 @@ impl Session {
     /// Connects: logs in, selects the database, and asks for RESP3, as far as the options say so.
     pub fn connect_quietly(&mut self) -> Result<(), ConnectError> {
         self.connection = None;
+        self.typed_login = None;
+        self.forget_user();
         self.database = 0;
         self.in_transaction = false;
         let opened = Connection::open(&self.options.address, self.interrupt.clone());
@@ -117,9 +119,7 @@ impl Session {
             host: String::from_utf8_lossy(host).into_owned(),
             port,
         };
-        self.typed_login = None;
         self.docs = None;
-        self.forget_user();
         // What went wrong has been told, and the prompt shows that there is no connection.
         let _ = self.connect();
     }

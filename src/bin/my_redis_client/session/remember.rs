@@ -2,6 +2,7 @@
 //! user.
 
 use super::Session;
+use super::command_kind::login_of_greeting;
 use crate::c_number;
 use my_redis_server::resp::decoder::Value;
 
@@ -35,8 +36,14 @@ impl Session {
                 self.in_transaction = false;
                 self.go_to(self.database_before);
             }
-            (b"hello", 2..) => self.forget_user(),
+            (b"hello", 2..) => {
+                if let Some(login) = login_of_greeting(command) {
+                    self.typed_login = Some(login);
+                    self.forget_user();
+                }
+            }
             (b"reset", 1) => {
+                self.typed_login = None;
                 self.forget_user();
                 self.in_transaction = false;
                 self.go_to(0);
