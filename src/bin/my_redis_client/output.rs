@@ -14,16 +14,16 @@ const ENDED_BY_SIGPIPE: i32 = 128 + 13;
 pub struct Output {
     /// How they are printed.
     pub format: Format,
-    /// Whether control characters must not pass: on a terminal, unless the raw bytes are asked for.
-    is_guarded: bool,
+    /// Whether a terminal shows what is printed.
+    is_terminal: bool,
 }
 
 impl Output {
     /// The standard output.
     pub fn new(format: Format, is_terminal: bool) -> Output {
         Output {
-            is_guarded: is_terminal && format.kind != Kind::Raw,
             format,
+            is_terminal,
         }
     }
 
@@ -71,7 +71,8 @@ impl Output {
     }
 
     fn guarded(&self, text: Vec<u8>) -> Vec<u8> {
-        match self.is_guarded {
+        // Raw bytes are asked for. The format can change, so this is not decided beforehand.
+        match self.is_terminal && self.format.kind != Kind::Raw {
             true => terminal::harmless(&text).into_owned(),
             false => text,
         }
@@ -128,4 +129,23 @@ fn invalidated_keys(push: &Value) -> Option<Vec<&[u8]>> {
         _ => None,
     });
     (kind == b"invalidate").then(|| keys.collect()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_guard_follows_the_format() {
+        let format = Format {
+            kind: Kind::Raw,
+            element_delimiter: Vec::new(),
+            reply_delimiter: Vec::new(),
+        };
+        let mut output = Output::new(format, true);
+        let reply = Value::Bulk(b"\x1b".to_vec());
+        assert_eq!(output.text(&reply, true), b"\x1b");
+        output.format.kind = Kind::Pretty;
+        assert_eq!(output.text(&reply, true), b"\\x1b");
+    }
 }
