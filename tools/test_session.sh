@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 
 cargo build --quiet --bin my_redis_server --bin my_redis_client
 if (exec 3<>/dev/tcp/127.0.0.1/6379) 2>/dev/null; then
-    echo "Something listens on port 6379 already, so the session of the quick start is left out." >&2
+    echo "SKIPPED: the session of the quick start needs port 6379, and something listens there already." >&2
     exit
 fi
 folder=$(mktemp -d)
