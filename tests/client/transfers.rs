@@ -205,6 +205,21 @@ fn a_transfer_that_breaks_off_costs_nothing() {
     }
 }
 
+#[test]
+fn a_pipe_shows_how_far_it_is() {
+    let duel = Duel::new(&[]);
+    let script = "{ printf 'PING\\r\\n'; sleep 3; } | \"$0\" \"$@\"";
+    let terminal = Terminal::start(duel.wrapped("sh", &["-c", script], "-p PORT --pipe"));
+    terminal.wait_for("1 replies");
+    terminal.wait_for("errors: 0, replies: 1");
+    // The progress is gone at the end.
+    assert!(
+        !terminal.text().contains("1 replies"),
+        "{}",
+        terminal.text()
+    );
+}
+
 /// The server sends the begin of a snapshot, and then nothing.
 #[test]
 fn ctrl_c_leaves_no_file_behind() {

@@ -127,6 +127,8 @@ fn send_input(mut sender: Sender, last: &[u8]) {
             end("Error writing to the server", &error);
         }
     }
+    // The line must not begin behind the progress.
+    output::progress("");
     output::line("All data transferred. Waiting for the last reply...");
     // The line end closes a line that the input has left open.
     let mut request = b"\r\n*2\r\n$4\r\nECHO\r\n$20\r\n".to_vec();

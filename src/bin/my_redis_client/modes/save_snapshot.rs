@@ -48,8 +48,11 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
         }
     }
     let connection = session.connected()?;
-    // From here to the end there is a file that Ctrl-C must not leave behind.
-    if let Ok(interrupt) = Interrupt::catch() {
+    // From here to the end there is a file that Ctrl-C must not leave behind. Writing to a stream can wait for ever, so
+    // there Ctrl-C ends the program at once.
+    if !is_stream(&path)
+        && let Ok(interrupt) = Interrupt::catch()
+    {
         connection.heed(Arc::new(interrupt));
     }
     let mut target = Target::open(&path).map_err(|error| {
@@ -95,7 +98,7 @@ impl Target {
         if path == Path::new("-") {
             return Ok(Target::Stream(Box::new(io::stdout().lock())));
         }
-        if path.metadata().is_ok_and(|metadata| !metadata.is_file()) {
+        if is_stream(path) {
             let file = OpenOptions::new().write(true).open(path)?;
             return Ok(Target::Stream(Box::new(file)));
         }
@@ -116,6 +119,11 @@ impl Target {
             }
         }
     }
+}
+
+/// Whether the path names the standard output, or a file that is none, such as a pipe or `/dev/null`.
+fn is_stream(path: &Path) -> bool {
+    path == Path::new("-") || path.metadata().is_ok_and(|metadata| !metadata.is_file())
 }
 
 /// The folder that a file lies in.
