@@ -102,7 +102,8 @@ impl<S: Read> ReplyReader<S> {
         self.received.drain(..self.start);
         self.start = 0;
         let filled = self.received.len();
-        // A string that has not arrived as a whole is tried again with every piece: pieces grow with what is there.
+        // The decoder looks at an incomplete string anew with each piece. The pieces grow with the bytes that are
+        // buffered, so that it does not do so too often.
         self.received.resize(filled + PIECE.max(filled), 0);
         let read = loop {
             match self.stream.read(&mut self.received[filled..]) {

@@ -41,6 +41,8 @@ const NAMED_EMPTY_KEYS: u64 = 10;
 /// Keys between two looks at the clock.
 const KEYS_PER_LOOK: u64 = 4096;
 
+/// The time by which no key has expired: all keys are kept, because what follows the file says when they are gone.
+pub const NONE_EXPIRED: i64 = i64::MIN;
 /// The database that is selected in the replication stream where the file was written.
 const STREAM_DATABASE: &[u8] = b"repl-stream-db";
 
@@ -205,7 +207,7 @@ impl<'a> Sorter<'a> {
                     let databases = self.server.keyspace.databases();
                     if self.server.loading.place(databases).is_some() {
                         // Replicas hear when a key is gone; so does a replica.
-                        self.expiry_ms = i64::MIN;
+                        self.expiry_ms = NONE_EXPIRED;
                     }
                 }
                 Item::ResizeDb { .. } => {}

@@ -10,12 +10,12 @@
 //! |---|---|---|
 //! | `always` | the thread of a client, for all clients that wait | the same thread, before it lets them go |
 //! | `everysec` | the appender, every few milliseconds | the syncer, once a second |
-//! | `no` | the appender | nobody |
+//! | `no` | the appender | the system, when it likes |
 //!
 //! # Division
 //! An image of the keys and what follows it in the log must fit together, though the image is written later. So the log
 //! is divided at the moment of the image: what is appended from then on stays in the lanes until there is a place for
-//! it. Nobody waits for that but threads that want what is behind the division on the disk (`always`).
+//! it. Only threads that want what is behind the division on the disk (`always`) wait for that.
 //!
 //! | who divides the log | what the image is | where the log goes on |
 //! |---|---|---|

@@ -5,7 +5,7 @@
 //! happened. To replace the others is to swap the tables of all shards, with all locks in hand: it takes no longer if
 //! there are more keys.
 
-use super::loader::{Destination, Stop, load_into};
+use super::loader::{Destination, NONE_EXPIRED, Stop, load_into};
 use super::start::spawn;
 use crate::command::LoadHost;
 use crate::command::execute::Engine;
@@ -40,7 +40,7 @@ impl Spare {
             locks: &self.locks,
             libraries: &self.libraries,
         };
-        load_into(engine, destination, input, i64::MIN)
+        load_into(engine, destination, input, NONE_EXPIRED)
     }
 
     /// Replaces the data of the server. Their effects are not kept. The old data are freed in a thread of their own.

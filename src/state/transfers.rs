@@ -24,6 +24,7 @@
 //! The lock of a round is taken under that of the book when a client joins, never the other way round. No other lock
 //! is taken under either.
 
+use crate::resp::snapshot_end::MARK_BYTES;
 use crate::state::replication::backlog::BacklogReader;
 use crate::util::random::hex_digits;
 use std::collections::{BTreeMap, VecDeque};
@@ -37,8 +38,6 @@ use std::time::{Duration, Instant};
 const MOST_ROUNDS: usize = 2;
 /// Bytes of a round that may wait for its slowest client.
 const MOST_WAITING_BYTES: usize = 8 << 20;
-/// Digits of the end mark, which follows a dump whose length was not known at its beginning.
-const MARK_DIGITS: usize = 40;
 
 /// The rounds of a server of one kind: for replicas, or for clients that want a dump.
 #[derive(Debug, Default)]
@@ -281,9 +280,10 @@ impl Drop for Membership {
     }
 }
 
-/// A new end mark: 160 random bits, so that no dump contains it.
+/// A new end mark, which follows a dump whose length was not known at its beginning: 160 random bits, so that no dump
+/// contains it.
 pub fn new_end_mark() -> String {
-    hex_digits(MARK_DIGITS)
+    hex_digits(MARK_BYTES)
 }
 
 impl Round {

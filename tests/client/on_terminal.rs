@@ -445,7 +445,7 @@ fn control_characters_do_not_reach_the_terminal() {
         let (bytes, _) = terminal.wait();
         assert!(!bytes.contains(&0x1b), "{line}: {}", bytes.escape_ascii());
     }
-    // Those who ask for the raw bytes get them.
+    // With `--raw` the bytes are written as they are.
     let line = format!("-p PORT --raw EVAL \"{script}\" 0 \"\\x1b[2J\"");
     let (bytes, _) = Terminal::start(duel.command(our_client(), &line)).wait();
     assert!(bytes.contains(&0x1b));

@@ -12,12 +12,7 @@ pub struct ScriptedServer {
 impl ScriptedServer {
     /// Answers each packet that arrives by the next of the `replies`, and closes the connection after the last one.
     pub fn start<R: AsRef<[u8]>>(replies: &[R]) -> ScriptedServer {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
-        let port = listener.local_addr().expect("it has an address").port();
-        let replies: Vec<Vec<u8>> = replies
-            .iter()
-            .map(|reply| reply.as_ref().to_vec())
-            .collect();
+        let (listener, port, replies) = prepare(replies);
         thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let replies = replies.clone();
@@ -29,12 +24,7 @@ impl ScriptedServer {
 
     /// Answers the first connection as [`ScriptedServer::start`] does, and no other: they wait.
     pub fn start_for_one<R: AsRef<[u8]>>(replies: &[R]) -> ScriptedServer {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
-        let port = listener.local_addr().expect("it has an address").port();
-        let replies: Vec<Vec<u8>> = replies
-            .iter()
-            .map(|reply| reply.as_ref().to_vec())
-            .collect();
+        let (listener, port, replies) = prepare(replies);
         thread::spawn(move || {
             let (stream, _) = listener.accept().expect("a client comes");
             serve(stream, &replies);
@@ -44,6 +34,13 @@ impl ScriptedServer {
         });
         ScriptedServer { port }
     }
+}
+
+fn prepare<R: AsRef<[u8]>>(replies: &[R]) -> (TcpListener, u16, Vec<Vec<u8>>) {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
+    let port = listener.local_addr().expect("it has an address").port();
+    let replies = replies.iter().map(|reply| reply.as_ref().to_vec());
+    (listener, port, replies.collect())
 }
 
 fn serve(mut stream: TcpStream, replies: &[Vec<u8>]) {

@@ -8,7 +8,7 @@ use crate::aof::{self, FileInfo, Folder, Item, Kind, ReadError, Reader};
 use crate::command::error::CommandError;
 use crate::command::execute::Engine;
 use crate::command::execute::replay::Replayer;
-use crate::server::loader::{Destination, Stop, load_into};
+use crate::server::loader::{Destination, NONE_EXPIRED, Stop, load_into};
 use crate::util::system_message;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -21,8 +21,6 @@ use std::time::{Duration, Instant};
 const COMMANDS_PER_LOOK: u64 = 1024;
 /// Bytes that are read at once.
 const BUFFER_BYTES: usize = 256 * 1024;
-/// No key has expired: effects tell of those that have.
-const NONE_EXPIRED: i64 = i64::MIN;
 /// More than a power cut leaves behind what is whole.
 const MOST_TORN_BYTES: u64 = 1024 * 1024 * 1024;
 /// Commands with errors that the log names.

@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
     }
 
-    /// A listener whose queue is full answers nobody.
+    /// A listener whose queue is full does not answer.
     #[test]
     fn a_server_that_does_not_answer_is_given_up_for_another() {
         let link = Link::default();

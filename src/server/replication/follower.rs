@@ -137,7 +137,7 @@ impl<'a> PrimaryConnection<'a> {
         self.carry_out()
     }
 
-    /// The right to change what this server has of the stream: nobody sets another primary meanwhile.
+    /// The right to change what this server has of the stream: no other thread sets another primary meanwhile.
     ///
     /// # Errors
     /// Another one has been set.

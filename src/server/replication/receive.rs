@@ -10,7 +10,7 @@
 
 use super::follower::PrimaryConnection;
 use super::transfer::Transfer;
-use crate::server::loader::{self, Destination, Stop, load_into};
+use crate::server::loader::{self, Destination, NONE_EXPIRED, Stop, load_into};
 use crate::server::replace::replace_data;
 use crate::server::spare::Spare;
 use crate::state::replication::Place;
@@ -154,9 +154,6 @@ fn replace(
     replication.link.figures.note_heard(clock::unix_ms());
     replaced.map_err(in_vain)
 }
-
-/// Keys that have expired are kept: the primary tells when they are gone.
-const NONE_EXPIRED: i64 = i64::MIN;
 
 fn reason(stop: Stop) -> String {
     match stop {

@@ -1,20 +1,15 @@
-//! A snapshot as it comes from the primary: the bytes of the RDB file, without what frames them.
-//!
-//! ```text
-//! $<bytes>\r\n <RDB file>                        its length is known
-//! $EOF:<mark of 40 bytes>\r\n <RDB file> <mark>  it is not: nothing follows until the replica acknowledges
-//! ```
+//! A snapshot as it comes from the primary: the bytes of the RDB file, without [what frames
+//! them](crate::resp::snapshot_end).
 
 use super::follower::PrimaryConnection;
+use crate::resp::snapshot_end::{MARK_BYTES, SnapshotEnd as End};
 use std::io::{self, BufRead, Read};
 use std::sync::atomic::Ordering::Relaxed;
-
-/// Bytes of the mark.
-const MARK_BYTES: usize = 40;
 
 /// Reads the RDB file. The thread waits for the primary, as long as that is not silent for too long.
 pub struct Transfer<'l, 'e> {
     connection: &'l mut PrimaryConnection<'e>,
+    /// How the end is known; of a length, what is missing.
     end: End,
     /// What has arrived and was not read yet begins here in `arrived`.
     start: usize,
@@ -28,14 +23,6 @@ pub struct Transfer<'l, 'e> {
     failure: Option<io::Error>,
 }
 
-/// How the end of the file is known.
-enum End {
-    /// This many bytes are missing.
-    After(u64),
-    /// This follows it.
-    Mark([u8; MARK_BYTES]),
-}
-
 impl<'l, 'e> Transfer<'l, 'e> {
     /// Begins with the line that says how the end is known.
     ///
@@ -43,7 +30,7 @@ impl<'l, 'e> Transfer<'l, 'e> {
     /// The connection is lost, or the line is another one.
     pub fn begin(connection: &'l mut PrimaryConnection<'e>) -> io::Result<Transfer<'l, 'e>> {
         let header = connection.line()?;
-        let end = End::parse(&header).ok_or_else(|| bad(&header))?;
+        let end = End::parse(header.as_bytes()).ok_or_else(|| bad(&header))?;
         let bytes = match end {
             End::After(bytes) => bytes,
             End::Mark(_) => 0,
@@ -123,16 +110,6 @@ impl<'l, 'e> Transfer<'l, 'e> {
         let figures = &self.connection.engine.replication.link.figures;
         figures.read_bytes.store(self.received, Relaxed);
         Ok(())
-    }
-}
-
-impl End {
-    fn parse(header: &str) -> Option<End> {
-        let text = header.strip_prefix('$')?;
-        match text.strip_prefix("EOF:") {
-            Some(mark) => Some(End::Mark(mark.as_bytes().try_into().ok()?)),
-            None => Some(End::After(text.parse().ok()?)),
-        }
     }
 }
 

@@ -22,11 +22,11 @@
 //!
 //! ```text
 //!                         `is_replica`  backlog active  fed by
-//! primary, no stream yet  no            no              nobody
+//! primary, no stream yet  no            no              no thread
 //!   │ a replica asks for a snapshot
 //! primary                 no            yes             the change log (it is recorded for replication, and the log
 //!   │ REPLICAOF host port                               feed appends it: `feeds_stream`)
-//! replica, not connected  yes           yes or no       nobody
+//! replica, not connected  yes           yes or no       no thread
 //!   │ +CONTINUE, or a snapshot is loaded
 //! replica                 yes           yes             the link, with the stream of its primary
 //!   │ REPLICAOF NO ONE: a primary

@@ -1,10 +1,11 @@
 //! `--replica`: shows the stream of changes as a replica gets it, a command a line, as CSV.
 
-use super::snapshot::{self, CopyError, End, announce};
+use super::snapshot::{self, CopyError, announce};
 use crate::connection::Failure;
 use crate::format::Kind;
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
+use my_redis_server::resp::snapshot_end::SnapshotEnd as End;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -37,7 +38,7 @@ pub fn follow_typed(session: &mut Session) -> Result<(), Failure> {
 fn print_changes(session: &mut Session, end: End) -> Result<(), Failure> {
     let link = session.connection.as_mut().ok_or(Failure::Closed)?;
     match end {
-        End::Length(length) => {
+        End::After(length) => {
             complain!("SYNC with master, discarding {length} bytes of bulk transfer...");
         }
         End::Mark(_) => {
@@ -53,7 +54,7 @@ fn print_changes(session: &mut Session, end: End) -> Result<(), Failure> {
         }
     };
     match end {
-        End::Length(_) => complain!("SYNC done. Logging commands from master."),
+        End::After(_) => complain!("SYNC done. Logging commands from master."),
         End::Mark(_) => {
             complain!("SYNC done after {dropped} bytes. Logging commands from master.");
             complain!("sending REPLCONF ACK 0");

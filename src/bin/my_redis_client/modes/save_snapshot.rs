@@ -3,10 +3,11 @@
 //! The bytes go into a new file beside the wanted one, which replaces it when it is whole and on the disk: a transfer
 //! that breaks off costs nothing. redis-cli writes into the file itself.
 
-use super::snapshot::{self, CopyError, End, announce};
+use super::snapshot::{self, CopyError, announce};
 use crate::interrupt::{self, Interrupt};
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
+use my_redis_server::resp::snapshot_end::SnapshotEnd as End;
 use my_redis_server::util::system_message;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -40,7 +41,7 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
     let name = path.display();
     let end = snapshot::request(session)?;
     match end {
-        End::Length(length) => complain!("SYNC sent to master, writing {length} bytes to '{name}'"),
+        End::After(length) => complain!("SYNC sent to master, writing {length} bytes to '{name}'"),
         End::Mark(_) => {
             complain!(
                 "SYNC sent to master, writing bytes of bulk transfer until EOF marker to '{name}'"
@@ -79,7 +80,7 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
         Failed
     })?;
     match end {
-        End::Length(_) => complain!("Transfer finished with success."),
+        End::After(_) => complain!("Transfer finished with success."),
         End::Mark(_) => complain!("Transfer finished with success after {copied} bytes"),
     }
     Ok(())

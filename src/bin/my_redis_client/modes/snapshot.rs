@@ -1,11 +1,6 @@
-//! A snapshot of the server's data, as replicas get it: asking for it, and its bytes.
-//!
-//! ```text
-//! $263\r\n<263 bytes>                              a snapshot whose length is known
-//! $EOF:<mark of 40 bytes>\r\n<bytes><the mark>     one that is sent while it is made
-//! ```
-//! A line end may come before, as a sign of life while the server makes the snapshot. After it comes the stream of
-//! changes.
+//! A snapshot of the server's data, as replicas get it: asking for it, and its bytes. A line says how it
+//! [ends](my_redis_server::resp::snapshot_end). Line ends may come before that, as signs of life while the server makes
+//! the snapshot. After it comes the stream of changes.
 
 use crate::connection::{Connection, Failure};
 use crate::modes::info::human_bytes;
@@ -13,24 +8,12 @@ use crate::output::{self, PROGRESS_PAUSE};
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
-use my_redis_server::util::number;
+use my_redis_server::resp::snapshot_end::{MARK_BYTES, SnapshotEnd as End};
 use std::io::{self, BufRead, Read, Write};
 use std::time::Instant;
 
-/// The length of the mark at the end.
-const MARK: usize = 40;
-
 /// The longest line before a snapshot: the error of a server that refuses to send one.
 const MAX_LINE: u64 = 64 * 1024;
-
-/// How a snapshot ends.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum End {
-    /// After this number of bytes.
-    Length(u64),
-    /// With these bytes.
-    Mark([u8; MARK]),
-}
 
 /// Why a snapshot has not arrived.
 pub enum CopyError {
@@ -83,6 +66,8 @@ pub fn read_header(session: &mut Session) -> Result<End, Failed> {
         );
         return Err(Failed);
     }
+    // redis-cli takes any other line for a length of 0; we refuse it, because an empty file would take the place of a
+    // good one.
     End::parse(&line).ok_or_else(|| {
         complain!(
             "What the server has sent is no snapshot: {}",
@@ -90,18 +75,6 @@ pub fn read_header(session: &mut Session) -> Result<End, Failed> {
         );
         Failed
     })
-}
-
-impl End {
-    /// Reads the line before a snapshot. redis-cli takes any other line for a length of 0; we refuse it, because an
-    /// empty file would take the place of a good one.
-    fn parse(line: &[u8]) -> Option<End> {
-        let length = line.strip_prefix(b"$")?;
-        match length.strip_prefix(b"EOF:") {
-            Some(mark) => mark.try_into().ok().map(End::Mark),
-            None => number::parse_u64(length).map(End::Length),
-        }
-    }
 }
 
 fn read_line(connection: &mut Connection) -> io::Result<Vec<u8>> {
@@ -118,7 +91,7 @@ fn read_line(connection: &mut Connection) -> io::Result<Vec<u8>> {
 pub fn copy(source: &mut impl BufRead, end: End, sink: &mut impl Write) -> Result<u64, CopyError> {
     let mut progress = Progress::new(end);
     let copied = match end {
-        End::Length(length) => copy_length(source, length, sink, &mut progress),
+        End::After(length) => copy_length(source, length, sink, &mut progress),
         End::Mark(mark) => copy_to_mark(source, &mark, sink, &mut progress),
     };
     output::progress("");
@@ -145,7 +118,7 @@ fn copy_length(
 
 fn copy_to_mark(
     source: &mut impl BufRead,
-    mark: &[u8; MARK],
+    mark: &[u8; MARK_BYTES],
     sink: &mut impl Write,
     progress: &mut Progress,
 ) -> Result<u64, CopyError> {
@@ -157,14 +130,14 @@ fn copy_to_mark(
         let before = held.len();
         held.extend_from_slice(bytes);
         let arrived = bytes.len();
-        let found = held.windows(MARK).position(|window| window == mark);
-        let sure = found.unwrap_or(held.len().saturating_sub(MARK - 1));
+        let found = held.windows(MARK_BYTES).position(|window| window == mark);
+        let sure = found.unwrap_or(held.len().saturating_sub(MARK_BYTES - 1));
         sink.write_all(&held[..sure]).map_err(CopyError::Write)?;
         copied += sure as u64;
         progress.show(copied);
         if found.is_some() {
             // What follows the mark is left to the next reader.
-            source.consume(sure + MARK - before);
+            source.consume(sure + MARK_BYTES - before);
             return Ok(copied);
         }
         source.consume(arrived);
@@ -193,7 +166,7 @@ struct Progress {
 impl Progress {
     fn new(end: End) -> Progress {
         let total = match end {
-            End::Length(length) => Some(length),
+            End::After(length) => Some(length),
             End::Mark(_) => None,
         };
         Progress {
@@ -220,7 +193,7 @@ mod tests {
     use super::*;
     use std::io::BufReader;
 
-    const MARK_BYTES: &[u8; MARK] = b"0123456789012345678901234567890123456789";
+    const MARK: &[u8; MARK_BYTES] = b"0123456789012345678901234567890123456789";
 
     #[track_caller]
     fn check(input: &[u8], end: End, expected: &[u8], rest: &[u8]) {
@@ -238,41 +211,22 @@ mod tests {
 
     #[test]
     fn a_snapshot_ends_with_its_mark() {
-        let input = [b"REDIS...", &MARK_BYTES[..], b"*1\r\n"].concat();
-        check(&input, End::Mark(*MARK_BYTES), b"REDIS...", b"*1\r\n");
+        let input = [b"REDIS...", &MARK[..], b"*1\r\n"].concat();
+        check(&input, End::Mark(*MARK), b"REDIS...", b"*1\r\n");
         // A begin of the mark within the data is data.
-        let data = [&MARK_BYTES[..30], b"x", &MARK_BYTES[..39]].concat();
-        let input = [&data[..], &MARK_BYTES[..]].concat();
+        let data = [&MARK[..30], b"x", &MARK[..39]].concat();
+        let input = [&data[..], &MARK[..]].concat();
         let mut source = &input[..];
         let mut sink = Vec::new();
-        assert!(copy(&mut source, End::Mark(*MARK_BYTES), &mut sink).is_ok());
+        assert!(copy(&mut source, End::Mark(*MARK), &mut sink).is_ok());
         assert_eq!(sink, data);
     }
 
     #[test]
-    fn a_line_that_makes_no_sense_is_no_snapshot() {
-        let mark = [b"$EOF:", &MARK_BYTES[..]].concat();
-        assert_eq!(End::parse(&mark), Some(End::Mark(*MARK_BYTES)));
-        assert_eq!(End::parse(b"$263"), Some(End::Length(263)));
-        let long = [&mark[..], b"x"].concat();
-        for line in [
-            &b"hello"[..],
-            b"263",
-            b"$",
-            b"$-1",
-            b"$1x",
-            b"$EOF:short",
-            &long,
-        ] {
-            assert_eq!(End::parse(line), None, "{}", line.escape_ascii());
-        }
-    }
-
-    #[test]
     fn a_snapshot_ends_after_its_length() {
-        check(b"REDIS*1\r\n", End::Length(5), b"REDIS", b"*1\r\n");
-        check(b"*1", End::Length(0), b"", b"*1");
-        let cut = copy(&mut &b"RED"[..], End::Length(5), &mut Vec::new());
+        check(b"REDIS*1\r\n", End::After(5), b"REDIS", b"*1\r\n");
+        check(b"*1", End::After(0), b"", b"*1");
+        let cut = copy(&mut &b"RED"[..], End::After(5), &mut Vec::new());
         assert!(matches!(cut, Err(CopyError::Read)));
     }
 }
