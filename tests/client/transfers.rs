@@ -199,9 +199,59 @@ fn a_transfer_that_breaks_off_costs_nothing() {
         let run = duel.run_ours_unprepared(&format!("-p {} --rdb old.rdb", server.port));
         assert_eq!(run.status.code(), Some(1), "{run:?}");
         assert_eq!(fs::read_to_string(&path).unwrap(), "old");
-        let names = fs::read_dir(duel.folder.path()).unwrap().flatten();
-        let left = names.filter(|entry| entry.file_name().to_string_lossy().starts_with(".tmp"));
-        assert_eq!(left.count(), 0);
+        assert_eq!(new_files(&duel), 0);
+    }
+}
+
+/// The files whose snapshot is not whole yet.
+fn new_files(duel: &Duel) -> usize {
+    let names = fs::read_dir(duel.folder.path()).unwrap().flatten();
+    let new = names.filter(|entry| entry.file_name().to_string_lossy().starts_with(".tmp"));
+    new.count()
+}
+
+/// What a server sends that knows no snapshots, or has none. redis-cli 7.0 overwrites a good file with it.
+#[test]
+fn a_file_is_replaced_by_a_snapshot_alone() {
+    let duel = Duel::new(&[]);
+    let path = duel.folder.path().join("old.rdb");
+    fs::write(&path, "old").unwrap();
+    let ok: &[u8] = b"+OK\r\n";
+    let mark = "0123456789012345678901234567890123456789";
+    let with_mark = |header_mark: &str, data: &str| {
+        let text = format!("$EOF:{header_mark}\r\n{data}{header_mark}");
+        text.into_bytes()
+    };
+    let like_magic = mark.replace("01234567", "REDIS567");
+    for (snapshot, is_taken) in [
+        (b"$0\r\n".to_vec(), false),
+        (b"$5\r\nhello".to_vec(), false),
+        (b"$4\r\nREDI".to_vec(), false),
+        (b"$5\r\nREDIT".to_vec(), false),
+        (with_mark(mark, ""), false),
+        (with_mark(mark, "hello"), false),
+        (with_mark(mark, "VALKE"), false),
+        (with_mark(&like_magic, ""), false),
+        (b"$5\r\nREDIS".to_vec(), true),
+        (with_mark(mark, "REDIS"), true),
+        (with_mark(mark, "VALKEY080"), true),
+    ] {
+        let functions: &[&[u8]] = &[ok, ok, ok, &snapshot];
+        for (option, replies) in [("--rdb", &functions[1..]), ("--functions-rdb", functions)] {
+            let server = ScriptedServer::start(replies);
+            for file in ["old.rdb", "-"] {
+                let line = format!("-p {} {option} {file}", server.port);
+                let run = duel.run_ours_unprepared(&line);
+                assert_eq!(run.status.success(), is_taken, "{line} {run:?}");
+                let stderr = String::from_utf8_lossy(&run.stderr);
+                let refusal = "is no snapshot: it does not begin with REDIS.\n";
+                assert_eq!(stderr.ends_with(refusal), !is_taken, "{line} {run:?}");
+                let is_old = fs::read_to_string(&path).unwrap() == "old";
+                assert_eq!(is_old, file == "-" || !is_taken, "{line} {run:?}");
+                fs::write(&path, "old").unwrap();
+            }
+            assert_eq!(new_files(&duel), 0);
+        }
     }
 }
 

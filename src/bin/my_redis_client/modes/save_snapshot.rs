@@ -1,7 +1,8 @@
 //! `--rdb FILE` and `--functions-rdb FILE`: fetches a snapshot of the server's data, or of its functions alone.
 //!
 //! The bytes go into a new file beside the wanted one, which replaces it when it is whole and on the disk: a transfer
-//! that breaks off costs nothing. redis-cli writes into the file itself.
+//! that breaks off costs nothing, and neither do bytes that are no snapshot. redis-cli writes into the file itself, and
+//! takes all bytes for a snapshot.
 
 use super::snapshot::{self, CopyError, announce};
 use crate::interrupt::{self, Interrupt};
@@ -10,7 +11,7 @@ use crate::terminal::complain;
 use my_redis_server::resp::snapshot_end::SnapshotEnd as End;
 use my_redis_server::util::system_message;
 use std::fs::{File, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,6 +28,9 @@ pub enum Content {
 
 /// The rights of the file, as far as the user's umask lets them.
 const MODE: u32 = 0o644;
+
+/// What a snapshot begins with: that of Redis, and that of Valkey 9 and later.
+const MAGICS: [&[u8]; 2] = [b"REDIS", b"VALKEY"];
 
 /// Fetches the snapshot.
 pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
@@ -69,14 +73,12 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
         match error {
             CopyError::Interrupted => {}
             CopyError::Read => complain!("I/O Error reading RDB payload from socket"),
-            CopyError::Write(error) => {
-                complain!("Error writing data to file: {}", system_message(&error));
-            }
+            CopyError::Write(error) => tell("Error writing data to file", &error),
         }
         Failed
     })?;
     target.finish(&path).map_err(|error| {
-        complain!("Fail to fsync '{name}': {}", system_message(&error));
+        tell(&format!("Fail to fsync '{name}'"), &error);
         Failed
     })?;
     match end {
@@ -86,8 +88,25 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Tells why the target does not take the bytes.
+fn tell(what: &str, error: &io::Error) {
+    match error.kind() {
+        ErrorKind::InvalidData => {
+            complain!("What the server has sent is no snapshot: it does not begin with REDIS.");
+        }
+        _ => complain!("{what}: {}", system_message(error)),
+    }
+}
+
+/// Takes the bytes of a snapshot. To other bytes it says [`ErrorKind::InvalidData`].
+struct Target {
+    place: Place,
+    /// The first bytes, as many as tell whether it is a snapshot.
+    start: Vec<u8>,
+}
+
 /// Where the bytes go.
-enum Target {
+enum Place {
     /// The standard output, or a file that is none, such as a pipe or `/dev/null`.
     Stream(Box<dyn Write>),
     /// A file that takes its name at the end.
@@ -96,23 +115,66 @@ enum Target {
 
 impl Target {
     fn open(path: &Path) -> io::Result<Target> {
+        Ok(Target {
+            place: Place::open(path)?,
+            start: Vec::new(),
+        })
+    }
+
+    fn finish(self, path: &Path) -> io::Result<()> {
+        if !MAGICS.iter().any(|magic| self.start.starts_with(magic)) {
+            return Err(ErrorKind::InvalidData.into());
+        }
+        self.place.finish(path)
+    }
+}
+
+impl Write for Target {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let is_start = |magic: &&[u8]| {
+            let seen = self.start.iter().chain(bytes);
+            magic.iter().zip(seen).all(|(one, other)| one == other)
+        };
+        let Some(magic) = MAGICS.iter().find(|magic| is_start(magic)) else {
+            return Err(ErrorKind::InvalidData.into());
+        };
+        let written = self.place.write(bytes)?;
+        let missing = magic.len().saturating_sub(self.start.len());
+        self.start.extend(bytes[..written].iter().take(missing));
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Place {
+    fn open(path: &Path) -> io::Result<Place> {
         if path == Path::new("-") {
-            return Ok(Target::Stream(Box::new(io::stdout().lock())));
+            return Ok(Place::Stream(Box::new(io::stdout().lock())));
         }
         if is_stream(path) {
             let file = OpenOptions::new().write(true).open(path)?;
-            return Ok(Target::Stream(Box::new(file)));
+            return Ok(Place::Stream(Box::new(file)));
         }
         let mut builder = tempfile::Builder::new();
         builder.permissions(Permissions::from_mode(MODE));
         let file = builder.tempfile_in(folder_of(path))?;
-        Ok(Target::File(file))
+        Ok(Place::File(file))
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Place::Stream(stream) => stream.write(bytes),
+            Place::File(file) => file.write(bytes),
+        }
     }
 
     fn finish(self, path: &Path) -> io::Result<()> {
         match self {
-            Target::Stream(mut stream) => stream.flush(),
-            Target::File(file) => {
+            Place::Stream(mut stream) => stream.flush(),
+            Place::File(file) => {
                 file.as_file().sync_all()?;
                 file.persist(path).map_err(|failure| failure.error)?;
                 // The name is on the disk when its folder is.
@@ -131,17 +193,4 @@ fn is_stream(path: &Path) -> bool {
 fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
     folder.unwrap_or(Path::new("."))
-}
-
-impl Write for Target {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Target::Stream(stream) => stream.write(bytes),
-            Target::File(file) => file.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }
