@@ -1,11 +1,11 @@
 //! A client in a pseudo-terminal: keys are typed, and the screen is read as a person sees it.
 
-use crate::common::{read_piece, wait_for_exit, wait_until};
+use crate::common::{read_piece, send_signal, wait_for_exit, wait_until};
 use pty_process::Size;
 use pty_process::blocking::{Command, Pty, open};
 use rustix::termios::{LocalModes, tcgetattr};
 use std::io::Write;
-use std::process::Child;
+use std::process::{Child, ExitStatus};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -85,6 +85,11 @@ impl Terminal {
         self.type_keys("\x03");
     }
 
+    /// Sends the program a signal by its name.
+    pub fn signal(&self, name: &str) {
+        send_signal(&self.process, name);
+    }
+
     /// Types a line and Enter, and waits for the next prompt.
     pub fn type_line(&self, line: &str) {
         let row = self.cursor().0;
@@ -158,10 +163,16 @@ impl Terminal {
     }
 
     /// Waits for the end of the program. The result is everything it has written, and its status.
-    pub fn wait(mut self) -> (Vec<u8>, Option<i32>) {
+    pub fn wait(self) -> (Vec<u8>, Option<i32>) {
+        let (bytes, status) = self.wait_for_status();
+        (bytes, status.code())
+    }
+
+    /// Waits for the end of the program. The result tells, too, which signal has ended it.
+    pub fn wait_for_status(mut self) -> (Vec<u8>, ExitStatus) {
         let status = wait_for_exit(&mut self.process);
         wait_until("the end of the output", || self.display().has_ended);
-        (self.display().bytes.clone(), status.code())
+        (self.display().bytes.clone(), status)
     }
 
     fn display(&self) -> std::sync::MutexGuard<'_, Display> {

@@ -4,7 +4,13 @@ use super::duel::{Duel, our_client};
 use super::scripted_server::ScriptedServer;
 use super::terminal::Terminal;
 use crate::common::{redis_tool, wait_until};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
+use std::sync::mpsc;
+use std::thread;
 
 #[test]
 fn requests_are_piped_as_by_redis_cli() {
@@ -272,19 +278,51 @@ fn a_pipe_shows_how_far_it_is() {
 
 /// The server sends the begin of a snapshot, and then nothing.
 #[test]
-fn ctrl_c_leaves_no_file_behind() {
+fn a_signal_leaves_no_file_behind() {
     let duel = Duel::new(&[]);
     let replies: [&[u8]; 4] = [b"+OK\r\n", b"+OK\r\n", b"$100\r\nREDIS", b""];
     let server = ScriptedServer::start(&replies);
-    let files = || fs::read_dir(duel.folder.path()).unwrap().count();
-    let before = files();
-    let line = format!("-p {} --rdb new.rdb", server.port);
-    let terminal = Terminal::start(duel.command(our_client(), &line));
-    wait_until("there is a file", || files() > before);
-    terminal.interrupt();
-    let (_, status) = terminal.wait();
-    assert_eq!(status, None, "a signal has ended it");
-    assert_eq!(files(), before);
+    for (name, number) in [("Ctrl-C", SIGINT), ("TERM", SIGTERM), ("HUP", SIGHUP)] {
+        let line = format!("-p {} --rdb new.rdb", server.port);
+        let terminal = Terminal::start(duel.command(our_client(), &line));
+        wait_until("there is a file", || new_files(&duel) == 1);
+        match name {
+            "Ctrl-C" => terminal.interrupt(),
+            name => terminal.signal(name),
+        }
+        let (_, status) = terminal.wait_for_status();
+        assert_eq!(status.signal(), Some(number), "{name}");
+        assert_eq!(new_files(&duel), 0, "{name}");
+    }
+    assert!(!duel.folder.path().join("new.rdb").exists());
+}
+
+/// The terminal of a program that `nohup` has started may be closed.
+#[test]
+fn a_signal_that_is_ignored_ends_no_transfer() {
+    let duel = Duel::new(&[]);
+    let (go_on, wait_for_it) = mpsc::channel();
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
+    let port = listener.local_addr().expect("it has an address").port();
+    let server = thread::spawn(move || {
+        let (mut client, _) = listener.accept().expect("a client comes");
+        for reply in ["+OK\r\n", "+OK\r\n", "$9\r\nREDIS"] {
+            assert!(client.read(&mut [0; 4096]).unwrap() > 0);
+            client.write_all(reply.as_bytes()).unwrap();
+        }
+        wait_for_it.recv().expect("the test goes on");
+        client.write_all(b"0009").unwrap();
+    });
+    let script = "trap '' HUP; exec \"$0\" \"$@\"";
+    let line = format!("-p {port} --rdb new.rdb");
+    let terminal = Terminal::start(duel.wrapped("sh", &["-c", script], &line));
+    wait_until("there is a file", || new_files(&duel) == 1);
+    terminal.signal("HUP");
+    go_on.send(()).expect("the server waits");
+    assert_eq!(terminal.wait().1, Some(0));
+    server.join().expect("it has not failed");
+    let fetched = fs::read(duel.folder.path().join("new.rdb")).expect("it was fetched");
+    assert_eq!(fetched, b"REDIS0009");
 }
 
 #[test]

@@ -20,6 +20,6 @@ pub use folder::Folder;
 pub use lanes::kill_in_lanes;
 pub use python::python;
 pub use redis_tool::redis_tool;
-pub use server::{PASSWORD, Server, free_port, our_command, refusal, wait_for_exit};
+pub use server::{PASSWORD, Server, free_port, our_command, refusal, send_signal, wait_for_exit};
 pub use valkey::valkey;
 pub use wait::{EndOnDrop, PATIENCE, wait_until};

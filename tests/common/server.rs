@@ -128,10 +128,7 @@ impl Server {
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        let sent = Command::new("kill")
-            .args(["-s", name, &self.process.id().to_string()])
-            .status();
-        assert!(sent.expect("kill can be run").success());
+        send_signal(&self.process, name);
     }
 
     /// Waits for the end of the process.
@@ -148,6 +145,14 @@ pub fn refusal(folder: &Folder, options: &[&str]) -> String {
     let status = wait_for_exit(&mut process);
     assert_eq!(status.code(), Some(1), "{options:?}");
     std::io::read_to_string(process.stderr.take().expect("it is piped")).expect("it is text")
+}
+
+/// Sends a process a signal by its name.
+pub fn send_signal(process: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &process.id().to_string()])
+        .status();
+    assert!(sent.expect("kill can be run").success());
 }
 
 pub fn wait_for_exit(process: &mut Child) -> ExitStatus {

@@ -384,7 +384,7 @@ mod tests {
             host: "127.0.0.1".into(),
             port: listener.local_addr().unwrap().port(),
         };
-        let interrupt = Arc::new(Interrupt::catch().unwrap());
+        let interrupt = Arc::new(Interrupt::catch(&[SIGINT]).unwrap());
         let mut connection = Connection::open(&address, Some(interrupt)).unwrap();
         let writer = thread::spawn(move || connection.send_bytes(&vec![b'x'; 64 << 20]));
         while !writer.is_finished() {

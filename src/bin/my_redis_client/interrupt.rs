@@ -1,19 +1,28 @@
-//! Ctrl-C at the prompt: it ends what the prompt waits for, and not the program.
+//! Signals that end a wait and not the program: Ctrl-C at the prompt, and all signals that would leave half a file
+//! behind.
 //!
-//! The signal's handler writes a byte into a socket pair, so that `poll` waits for the server and for Ctrl-C at once.
-//! Without an [`Interrupt`], Ctrl-C ends the program, as it does by default.
+//! The signal's handler writes a byte into a socket pair, so that `poll` waits for the server and for the signal at
+//! once. Without an [`Interrupt`], the signal ends the program, as it does by default.
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::ffi::c_int;
 use std::fmt;
+use std::fs;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// The error with which waiting ends when the user has pressed Ctrl-C.
+/// The signal that Ctrl-C sends.
+pub const CTRL_C: &[c_int] = &[SIGINT];
+
+/// The signals by which a user, a terminal that is closed, and a system that shuts down end programs.
+pub const ENDINGS: &[c_int] = &[SIGINT, SIGTERM, SIGHUP];
+
+/// The error with which waiting ends when a signal has come, such as that of Ctrl-C.
 #[derive(Debug)]
 pub struct Interrupted;
 
@@ -35,34 +44,43 @@ pub fn flag() -> Arc<AtomicBool> {
     raised
 }
 
-/// Ends the program as Ctrl-C would have done, had it not been caught.
-pub fn end_program() -> ! {
-    // It does not return, except on a system that has no such signal.
-    let _ = signal_hook::low_level::emulate_default_handler(SIGINT);
-    std::process::exit(128 + SIGINT)
-}
-
-/// Catches Ctrl-C from its creation to the end of the program.
+/// Catches signals from its creation to the end of the program.
 pub struct Interrupt {
     raised: UnixStream,
+    /// The last signal that was caught.
+    signal: Arc<AtomicUsize>,
 }
 
 impl Interrupt {
-    /// Begins to catch Ctrl-C.
-    pub fn catch() -> io::Result<Interrupt> {
+    /// Begins to catch signals. Those that the program was told to ignore, as by `nohup`, stay ignored.
+    pub fn catch(signals: &[c_int]) -> io::Result<Interrupt> {
         let (raised, handler) = UnixStream::pair()?;
         raised.set_nonblocking(true)?;
-        signal_hook::low_level::pipe::register(SIGINT, handler)?;
-        Ok(Interrupt { raised })
+        let signal = Arc::new(AtomicUsize::new(0));
+        let ignored = ignored_signals();
+        for number in signals.iter().filter(|signal| !ignored.contains(signal)) {
+            // Handlers run in this order, so the number is known when the byte arrives.
+            signal_hook::flag::register_usize(*number, signal.clone(), *number as usize)?;
+            signal_hook::low_level::pipe::register(*number, handler.try_clone()?)?;
+        }
+        Ok(Interrupt { raised, signal })
     }
 
-    /// Forgets a Ctrl-C that came while nothing waited.
+    /// Ends the program as the signal would have done, had it not been caught.
+    pub fn end_program(&self) -> ! {
+        let signal = self.signal.load(Ordering::SeqCst) as c_int;
+        // It does not return, except on a system that has no such signal.
+        let _ = signal_hook::low_level::emulate_default_handler(signal);
+        std::process::exit(128 + signal)
+    }
+
+    /// Forgets signals that came while nothing waited.
     pub fn clear(&self) {
         let mut bytes = [0; 64];
         while (&self.raised).read(&mut bytes).is_ok_and(|read| read > 0) {}
     }
 
-    /// Waits for a time. The result is `false` if Ctrl-C ends it early.
+    /// Waits for a time. The result is `false` if a signal ends it early.
     pub fn sleep(&self, duration: Duration) -> bool {
         let began = Instant::now();
         while let Some(left) = duration.checked_sub(began.elapsed()) {
@@ -77,7 +95,7 @@ impl Interrupt {
         true
     }
 
-    /// Waits until `stream` can be read or written, or has ended. The error is [`Interrupted`] if Ctrl-C comes first,
+    /// Waits until `stream` can be read or written, or has ended. The error is [`Interrupted`] if a signal comes first,
     /// and [`io::ErrorKind::WouldBlock`] if the time is up first.
     pub fn wait_for(
         &self,
@@ -107,4 +125,18 @@ impl Interrupt {
             }
         }
     }
+}
+
+/// The signals that the program was told to ignore when it was started. Only Linux says so; elsewhere the result is
+/// empty.
+fn ignored_signals() -> Vec<c_int> {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status
+        .lines()
+        .find_map(|line| line.strip_prefix("SigIgn:"))
+        .and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok())
+        .unwrap_or(0);
+    // The lowest bit is signal 1.
+    let is_ignored = |signal: &c_int| mask >> (signal - 1) & 1 == 1;
+    (1..=64).filter(is_ignored).collect()
 }

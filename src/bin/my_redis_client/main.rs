@@ -97,7 +97,7 @@ fn run_prompt(mut options: Options, output: Output) -> Result<(), Failed> {
     // Errors end a command of the command line alone.
     options.errors_are_failures = false;
     let interrupt = match io::stdin().is_terminal() {
-        true => Interrupt::catch().ok().map(Arc::new),
+        true => Interrupt::catch(interrupt::CTRL_C).ok().map(Arc::new),
         false => None,
     };
     prompt::run(Session::new(options, output, interrupt))

@@ -53,21 +53,23 @@ pub fn fetch(session: &mut Session, content: Content) -> Result<(), Failed> {
         }
     }
     let connection = session.connected()?;
-    // From here to the end there is a file that Ctrl-C must not leave behind. Writing to a stream can wait for ever, so
-    // there Ctrl-C ends the program at once.
-    if !is_stream(&path)
-        && let Ok(interrupt) = Interrupt::catch()
-    {
-        connection.heed(Arc::new(interrupt));
+    // From here to the end there is a file that no signal must leave behind. Writing to a stream can wait for ever, so
+    // there a signal ends the program at once.
+    let interrupt = match is_stream(&path) {
+        true => None,
+        false => Interrupt::catch(interrupt::ENDINGS).ok().map(Arc::new),
+    };
+    if let Some(interrupt) = &interrupt {
+        connection.heed(interrupt.clone());
     }
     let mut target = Target::open(&path).map_err(|error| {
         complain!("Error opening '{name}': {}", system_message(&error));
         Failed
     })?;
     let copied = snapshot::copy(connection, end, &mut target);
-    if matches!(copied, Err(CopyError::Interrupted)) {
+    if let (Err(CopyError::Interrupted), Some(interrupt)) = (&copied, interrupt) {
         drop(target);
-        interrupt::end_program();
+        interrupt.end_program();
     }
     let copied = copied.map_err(|error| {
         match error {
