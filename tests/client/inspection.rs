@@ -276,6 +276,24 @@ fn what_changes_is_marked() {
     terminal.wait_for("* \"three\"");
 }
 
+/// The asterisk tells a change without colours too.
+#[test]
+fn a_mark_may_be_without_colour() {
+    let duel = Duel::new(&[]);
+    for (variable, mark) in [("", "* \x1b[33m\"two\"\x1b[0m"), ("1", "* \"two\"")] {
+        duel.server.client().call(&["RPUSH", "list", "one", "two"]);
+        let mut command = duel.command(our_client(), "-p PORT");
+        command.env("NO_COLOR", variable);
+        let terminal = Terminal::start_as_it_is(command);
+        terminal.wait_for_prompt();
+        terminal.type_keys(":watch 0.01 LPOP list\r");
+        terminal.wait_for("* (nil)");
+        let is_yellow = terminal.has_written(b"\x1b[33m");
+        assert_eq!(is_yellow, variable.is_empty());
+        assert!(terminal.has_written(mark.as_bytes()));
+    }
+}
+
 /// What the client shows beside a command goes on after the connection was lost, and does not disturb a transaction.
 #[test]
 fn inspection_goes_on() {

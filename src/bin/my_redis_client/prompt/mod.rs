@@ -147,3 +147,26 @@ fn run_command(session: &mut Session, command: &[Vec<u8>], repeat: i64) {
         output::line(&format!("({:.2}s)", elapsed.as_secs_f64()));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pause_has_a_lower_bound() {
+        for (seconds, ms) in [
+            ("1", Some(1000)),
+            ("0.011", Some(11)),
+            ("0.01", Some(10)),
+            ("0.009", Some(10)),
+            ("1e-300", Some(10)),
+            ("0", None),
+            ("-1", None),
+            ("ping", None),
+            ("1e999", None),
+        ] {
+            let expected = ms.map(Duration::from_millis);
+            assert_eq!(pause(seconds.as_bytes()), expected, "{seconds}");
+        }
+    }
+}
