@@ -5,10 +5,11 @@ use super::scripted_server::ScriptedServer;
 use super::terminal::Terminal;
 use crate::common::{redis_tool, wait_until};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use std::fs;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
 
@@ -261,19 +262,79 @@ fn a_file_is_replaced_by_a_snapshot_alone() {
     }
 }
 
+/// Progress is replaced by the next line, whichever thread prints it.
 #[test]
 fn a_pipe_shows_how_far_it_is() {
     let duel = Duel::new(&[]);
-    let script = "{ printf 'PING\\r\\n'; sleep 3; } | \"$0\" \"$@\"";
+    let path = duel.folder.path().join("input");
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("mkfifo can be run").success());
+    let script = "exec \"$0\" \"$@\" < input";
     let terminal = Terminal::start(duel.wrapped("sh", &["-c", script], "-p PORT --pipe"));
+    let mut input = File::create(&path).expect("the client reads it");
+    input.write_all(b"PING\r\n").expect("the client lives");
     terminal.wait_for("1 replies");
-    terminal.wait_for("errors: 0, replies: 1");
-    // The progress is gone at the end.
-    assert!(
-        !terminal.text().contains("1 replies"),
-        "{}",
-        terminal.text()
+    input.write_all(b"NOSUCH\r\n").expect("the client lives");
+    terminal.wait_for("ERR unknown command");
+    terminal.wait_for("2 replies");
+    drop(input);
+    terminal.wait_for("errors: 1, replies: 2");
+    let text = terminal.text();
+    let starts = text.lines().map(|line| line.get(..12).unwrap_or(line));
+    assert_eq!(
+        starts.collect::<Vec<_>>(),
+        [
+            "ERR unknown ",
+            "All data tra",
+            "Last reply r",
+            "errors: 1, r"
+        ]
     );
+}
+
+/// The server sends one byte after the other until something is shown, and the end mark when the test says so.
+#[test]
+fn a_snapshot_shows_how_far_it_is() {
+    let mark = "0123456789012345678901234567890123456789";
+    for (header, shown, end) in [
+        ("$1073741824\r\n".to_string(), "B of 1.00G", ""),
+        (format!("$EOF:{mark}\r\n"), "B", mark),
+    ] {
+        let duel = Duel::new(&[]);
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("there is a free port");
+        let port = listener.local_addr().expect("it has an address").port();
+        let line = format!("-p {port} --rdb new.rdb");
+        let terminal = Terminal::start(duel.command(our_client(), &line));
+        let (mut client, _) = listener.accept().expect("the client comes");
+        for reply in ["+OK\r\n", "+OK\r\n", &format!("{header}REDIS")] {
+            assert!(client.read(&mut [0; 4096]).unwrap() > 0);
+            client.write_all(reply.as_bytes()).unwrap();
+        }
+        terminal.wait_for("writing");
+        let is_progress = |line: &str| {
+            let number = line
+                .strip_suffix(shown)
+                .map(|number| number.trim_end_matches('K'));
+            number.is_some_and(|number| number.parse::<f64>().is_ok())
+        };
+        wait_until("progress is shown", || {
+            client.write_all(b"x").unwrap();
+            is_progress(terminal.last_line().trim_end())
+        });
+        client.write_all(end.as_bytes()).unwrap();
+        drop(client);
+        let last_line = match end {
+            "" => "I/O Error reading RDB payload from socket",
+            _ => "Transfer finished with success after ",
+        };
+        terminal.wait_for(last_line);
+        let text = terminal.text();
+        assert!(
+            text.lines().any(|line| line.starts_with(last_line)),
+            "{text}"
+        );
+        assert!(!text.lines().any(is_progress), "{text}");
+    }
 }
 
 /// The server sends the begin of a snapshot, and then nothing.

@@ -3,9 +3,8 @@
 use crate::format::{self, Format, Kind};
 use crate::terminal::{self, complain};
 use my_redis_server::resp::decoder::Value;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 use std::process;
-use std::time::Duration;
 
 /// The status of a program that the signal SIGPIPE has ended, as shells tell it.
 const ENDED_BY_SIGPIPE: i32 = 128 + 13;
@@ -92,6 +91,7 @@ pub fn line(text: &str) {
 /// Writes to the standard output, past all guards: escape sequences of the client's own, and texts that are known to be
 /// harmless. Used in place of `print!`, which panics where the output cannot be written.
 pub fn write_unguarded(text: &[u8]) {
+    let _held = terminal::without_progress();
     let mut output = io::stdout().lock();
     if let Err(error) = output.write_all(text).and_then(|()| output.flush()) {
         // Rust ignores SIGPIPE, which ends other programs when the reader of their output has gone.
@@ -100,18 +100,6 @@ pub fn write_unguarded(text: &[u8]) {
         }
         complain!("Error writing to the standard output: {error}");
         process::exit(1);
-    }
-}
-
-/// Progress is shown anew after this time.
-pub const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
-
-/// Shows how far something is, in a line of a terminal that the next call replaces; an empty text removes it. Nothing
-/// is shown where no terminal is.
-pub fn progress(text: &str) {
-    if io::stderr().is_terminal() {
-        // To the begin of the line, and clear it.
-        terminal::write_error_unguarded(&format!("\r\x1b[0K{text}"));
     }
 }
 

@@ -18,7 +18,7 @@ use crate::modes::replica;
 use crate::observer::Observer;
 use crate::options::{Options, WireOption};
 use crate::output::{self, Output};
-use crate::terminal::{Style, complain};
+use crate::terminal::{self, Style, complain};
 use crate::wire::Wire;
 use crate::wire::element::Direction;
 use command_kind::{Answer, answer_to, confirms, is, is_answered_by_text};
@@ -202,18 +202,13 @@ impl Session {
         loop {
             if self.connection.is_some() {
                 match self.send(request).and_then(|()| self.reply()) {
-                    Ok(reply) => {
-                        if tries > 0 {
-                            output::progress("");
-                        }
-                        return Ok(reply);
-                    }
+                    Ok(reply) => return Ok(reply),
                     Err(Failure::Interrupted) => return Err(Failed),
                     Err(_) => self.connection = None,
                 }
             }
             tries += 1;
-            output::progress(&format!("Reconnecting... {tries}"));
+            terminal::show_progress(&format!("Reconnecting... {tries}"));
             thread::sleep(RECONNECT_PAUSE);
             // Why it does not come back is of less interest than that it does not.
             let _ = self.connect_quietly();

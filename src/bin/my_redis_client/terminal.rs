@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 use std::env;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal, StderrLock, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 /// Prints a line on the standard error, in which nothing controls the terminal. Used in place of `eprintln!`, because
 /// such lines tell what servers have said.
@@ -21,7 +23,7 @@ pub const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
 /// Writes to the standard error, past all guards. `eprint!` would end the program if the disk behind it is full.
 pub fn write_error_unguarded(text: &str) {
     // If the standard error is closed, there is no way to tell.
-    let _ = io::stderr().write_all(text.as_bytes());
+    let _ = without_progress().write_all(text.as_bytes());
 }
 
 /// Prints a line on the standard error, in which nothing controls the terminal.
@@ -31,7 +33,37 @@ pub fn print_complaint(line: &str) {
         false => Cow::Borrowed(line.as_bytes()),
     };
     // If the standard error is closed, there is no way to tell.
-    let _ = io::stderr().write_all(&[&line, &b"\n"[..]].concat());
+    let _ = without_progress().write_all(&[&line, &b"\n"[..]].concat());
+}
+
+/// Progress is shown anew after this time.
+pub const PROGRESS_PAUSE: Duration = Duration::from_millis(100);
+
+/// To the begin of the line, and clear it.
+const CLEAR_LINE: &[u8] = b"\r\x1b[0K";
+
+/// Whether the line of the cursor shows progress. It is changed under the lock of the standard error.
+static SHOWS_PROGRESS: AtomicBool = AtomicBool::new(false);
+
+/// Shows how far something is, in a line of a terminal that the next text replaces; an empty text removes it. Nothing
+/// is shown where no terminal is.
+pub fn show_progress(text: &str) {
+    if io::stderr().is_terminal() {
+        let mut output = without_progress();
+        // If the terminal is gone, there is no one to see it.
+        let _ = output.write_all(text.as_bytes());
+        SHOWS_PROGRESS.store(!text.is_empty(), Ordering::Relaxed);
+    }
+}
+
+/// Removes the progress that is shown, so that another line does not begin behind it. No thread shows progress as long
+/// as the result lives.
+pub fn without_progress() -> StderrLock<'static> {
+    let mut output = io::stderr().lock();
+    if SHOWS_PROGRESS.swap(false, Ordering::Relaxed) {
+        let _ = output.write_all(CLEAR_LINE);
+    }
+    output
 }
 
 /// Whether texts are coloured.

@@ -8,9 +8,9 @@
 //! Neither waits for the other, so the server never stops because its replies are not read.
 
 use crate::connection::{Failure, Sender};
-use crate::output::{self, PROGRESS_PAUSE};
+use crate::output;
 use crate::session::{Failed, Session};
-use crate::terminal::complain;
+use crate::terminal::{self, PROGRESS_PAUSE, complain};
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::util::system_message;
 use std::io::{self, Read, Write};
@@ -64,12 +64,11 @@ pub fn transfer(session: &mut Session) -> Result<(), Failed> {
     let mut shown = Instant::now();
     loop {
         if shown.elapsed() > PROGRESS_PAUSE {
-            output::progress(&format!("{} replies", counts.replies));
+            terminal::show_progress(&format!("{} replies", counts.replies));
             shown = Instant::now();
         }
         match connection.message() {
             Ok(Value::Bulk(text)) if text == last => {
-                output::progress("");
                 output::line("Last reply received from server.");
                 break;
             }
@@ -127,8 +126,6 @@ fn send_input(mut sender: Sender, last: &[u8]) {
             end("Error writing to the server", &error);
         }
     }
-    // The line must not begin behind the progress.
-    output::progress("");
     output::line("All data transferred. Waiting for the last reply...");
     // The line end closes a line that the input has left open.
     let mut request = b"\r\n*2\r\n$4\r\nECHO\r\n$20\r\n".to_vec();

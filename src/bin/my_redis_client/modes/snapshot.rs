@@ -4,9 +4,8 @@
 
 use crate::connection::{Connection, Failure};
 use crate::modes::info::human_bytes;
-use crate::output::{self, PROGRESS_PAUSE};
 use crate::session::{Failed, Session};
-use crate::terminal::complain;
+use crate::terminal::{self, PROGRESS_PAUSE, complain};
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::resp::snapshot_end::{MARK_BYTES, SnapshotEnd as End};
 use std::io::{self, BufRead, Read, Write};
@@ -94,7 +93,7 @@ pub fn copy(source: &mut impl BufRead, end: End, sink: &mut impl Write) -> Resul
         End::After(length) => copy_length(source, length, sink, &mut progress),
         End::Mark(mark) => copy_to_mark(source, &mark, sink, &mut progress),
     };
-    output::progress("");
+    terminal::show_progress("");
     copied
 }
 
@@ -182,8 +181,8 @@ impl Progress {
         self.shown = Instant::now();
         let copied = human_bytes(copied);
         match self.total {
-            Some(total) => output::progress(&format!("{copied} of {}", human_bytes(total))),
-            None => output::progress(&copied),
+            Some(total) => terminal::show_progress(&format!("{copied} of {}", human_bytes(total))),
+            None => terminal::show_progress(&copied),
         }
     }
 }
