@@ -3,7 +3,7 @@
 //! It uses the library's protocol code, [`my_redis_server::resp`], and knows nothing of the server's insides. It works
 //! with any server that speaks the protocol.
 //!
-//! 1. [`options`] reads the command line, and [`main`] chooses the mode.
+//! 1. [`command_line`] reads the [`options`] and the [`target`], and [`main`] chooses the mode.
 //! 2. [`session`] holds the [`connection`] and runs one command after another.
 //! 3. [`output`] prints replies in a [`format`](mod@format).
 //! 4. [`prompt`] reads lines, and [`modes`] scan, measure and transfer, where no single command is meant.
@@ -15,6 +15,7 @@
 mod address;
 mod c_number;
 mod command_docs;
+mod command_line;
 mod connection;
 mod explain;
 mod format;
@@ -27,14 +28,16 @@ mod output;
 mod password;
 mod prompt;
 mod session;
+mod target;
 mod terminal;
 mod timing;
 mod usage;
 mod watch;
 mod wire;
 
+use command_line::Ending;
 use interrupt::Interrupt;
-use options::{Ending, Mode, Options};
+use options::Mode;
 use output::Output;
 use session::{Failed, Session};
 use std::env;
@@ -49,25 +52,31 @@ fn main() -> ExitCode {
     // Tests of programs that use redis-cli set this variable, to see what people see.
     let is_for_people = is_terminal || env::var_os("FAKETTY").is_some();
     let words = env::args_os().skip(1).collect();
-    let mut options = match Options::parse(words, is_for_people) {
-        Ok(options) => options,
+    let (options, mut target) = match command_line::read(words, is_for_people) {
+        Ok(read) => read,
         Err(ending) => return end(ending),
     };
-    if options.password.is_some() && options.warns_of_password {
+    if target.password.is_some() && options.warns_of_password {
         complain!(
             "Warning: Using a password with '-a' or '-u' option on the command line interface may not be safe."
         );
     }
     if options.asks_password {
-        options.password = password::ask();
-    } else if options.password.is_none() {
-        options.password = env::var_os("REDISCLI_AUTH").map(OsStringExt::into_vec);
+        target.password = password::ask();
+    } else if target.password.is_none() {
+        target.password = env::var_os("REDISCLI_AUTH").map(OsStringExt::into_vec);
     }
     let output = Output::new(options.format.clone(), is_terminal);
-    let ended = match options.mode {
-        Mode::Command if options.command.is_empty() => run_prompt(options, output),
-        Mode::Command => one_command(Session::new(options, output, None)),
-        mode => modes::run(mode, Session::new(options, output, None)),
+    let is_for_prompt = options.is_for_prompt();
+    let interrupt = match is_for_prompt {
+        true => interrupt_of_prompt(),
+        false => None,
+    };
+    let session = Session::new(options, target, output, interrupt);
+    let ended = match session.options.mode {
+        Mode::Command if is_for_prompt => prompt::run(session),
+        Mode::Command => one_command(session),
+        mode => modes::run(mode, session),
     };
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -92,15 +101,11 @@ fn end(ending: Ending) -> ExitCode {
     }
 }
 
-/// Shows the prompt. If a person types there, Ctrl-C ends what the prompt waits for, and not the program.
-fn run_prompt(mut options: Options, output: Output) -> Result<(), Failed> {
-    // Errors end a command of the command line alone.
-    options.errors_are_failures = false;
-    let interrupt = match io::stdin().is_terminal() {
-        true => Interrupt::catch(interrupt::CTRL_C).ok().map(Arc::new),
-        false => None,
-    };
-    prompt::run(Session::new(options, output, interrupt))
+/// Where a person types at the prompt, Ctrl-C ends what the prompt waits for, and not the program.
+fn interrupt_of_prompt() -> Option<Arc<Interrupt>> {
+    let is_typed = io::stdin().is_terminal();
+    let interrupt = is_typed.then(|| Interrupt::catch(interrupt::CTRL_C).ok());
+    interrupt.flatten().map(Arc::new)
 }
 
 /// Runs the command of the command line.

@@ -18,6 +18,7 @@ use crate::modes::replica;
 use crate::observer::Observer;
 use crate::options::{Options, WireOption};
 use crate::output::{self, Output};
+use crate::target::Target;
 use crate::terminal::{self, Style, complain};
 use crate::wire::Wire;
 use crate::wire::element::Direction;
@@ -45,8 +46,10 @@ const NOT_ALLOWED: &str = "The server does not let this user ask about commands.
 
 /// A session with a server.
 pub struct Session {
-    /// The command line, whose address `connect` changes.
-    pub options: Options,
+    /// Shared, so that no code can change it.
+    pub options: Rc<Options>,
+    /// Where the next connection goes.
+    target: Target,
     /// Where replies are printed.
     pub output: Output,
     /// The connection; `None` if it is lost.
@@ -64,7 +67,9 @@ pub struct Session {
     /// Whether the server has refused to say it to this user: each refusal is a line in the server's ACL LOG.
     docs_are_refused: bool,
     /// What shows the bytes that go over the wire, if they are to be shown.
-    pub wire: Option<Wire>,
+    wire: Option<Wire>,
+    /// Whether to tell where the time of each command went. `:time` changes it.
+    pub tells_times: bool,
     /// The AUTH that the user has typed on this connection, perhaps as a part of HELLO. As in redis-cli, a new
     /// connection does not repeat it.
     typed_login: Option<Vec<Vec<u8>>>,
@@ -74,7 +79,12 @@ pub struct Session {
 
 impl Session {
     /// A session that is not connected yet.
-    pub fn new(options: Options, output: Output, interrupt: Option<Arc<Interrupt>>) -> Session {
+    pub fn new(
+        options: Options,
+        target: Target,
+        output: Output,
+        interrupt: Option<Arc<Interrupt>>,
+    ) -> Session {
         let wire = match &options.wire {
             WireOption::Off => None,
             WireOption::Lines => Some(Wire::on_standard_error(false)),
@@ -82,7 +92,9 @@ impl Session {
             WireOption::Page(path) => Some(Wire::on_page(path.clone())),
         };
         Session {
-            options,
+            tells_times: options.tells_times,
+            options: Rc::new(options),
+            target,
             output,
             wire,
             typed_login: None,
@@ -110,7 +122,7 @@ impl Session {
         if self.connection.is_none() {
             return "not connected> ".into();
         }
-        let mut prompt = self.options.address.for_prompt();
+        let mut prompt = self.target.address.for_prompt();
         if self.database != 0 {
             prompt += &format!("[{}]", self.database);
         }

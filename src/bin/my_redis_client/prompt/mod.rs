@@ -103,8 +103,8 @@ fn colon_command(words: &[Vec<u8>], session: &mut Session, preferences: &mut Pre
             _ => output::line("Use ':wire on', ':wire both' or ':wire off'."),
         },
         (b":time", [mode]) => match mode.as_slice() {
-            b"on" => session.options.tells_times = true,
-            b"off" => session.options.tells_times = false,
+            b"on" => session.tells_times = true,
+            b"off" => session.tells_times = false,
             _ => output::line("Use ':time on' or ':time off'."),
         },
         (b":explain", command @ [_, ..]) => session.explain(command),

@@ -1,4 +1,4 @@
-//! Connecting: the login, the database and the protocol, as the options and what the user has typed say.
+//! Connecting: the login, the database and the protocol, as the target and the options say.
 
 use super::{Failed, Session};
 use crate::address::{self, Address};
@@ -23,20 +23,20 @@ impl Session {
     pub fn connect(&mut self) -> Result<(), ConnectError> {
         let result = self.connect_quietly();
         if let Err(ConnectError::Unreachable(reason)) = &result {
-            let address = &self.options.address;
+            let address = &self.target.address;
             complain!("Could not connect to Redis at {address}: {reason}");
         }
         result
     }
 
-    /// Connects: logs in, selects the database, and asks for RESP3, as far as the options say so.
+    /// Connects: logs in, selects the database, and asks for RESP3, as far as that is wanted.
     pub fn connect_quietly(&mut self) -> Result<(), ConnectError> {
         self.connection = None;
         self.typed_login = None;
         self.forget_user();
         self.database = 0;
         self.in_transaction = false;
-        let opened = Connection::open(&self.options.address, self.interrupt.clone());
+        let opened = Connection::open(&self.target.address, self.interrupt.clone());
         let mut connection = opened.map_err(ConnectError::Unreachable)?;
         connection.trace(self.wire.is_some());
         self.connection = Some(connection);
@@ -46,23 +46,15 @@ impl Session {
     }
 
     pub(super) fn log_in(&mut self) -> Result<(), ConnectError> {
-        match self.login_of_options() {
+        match self.target.login() {
             Some(login) => self.prepare(&login, "AUTH failed"),
             None => Ok(()),
         }
     }
 
-    /// The AUTH that the options ask for.
-    pub(super) fn login_of_options(&self) -> Option<Vec<Vec<u8>>> {
-        let password = self.options.password.clone()?;
-        let user = self.options.user.clone();
-        let words = [Some(b"AUTH".to_vec()), user, Some(password)];
-        Some(words.into_iter().flatten().collect())
-    }
-
     /// Selects the wanted database, unless the connection is in it.
     pub(super) fn select(&mut self) -> Result<(), ConnectError> {
-        let wanted = self.options.database;
+        let wanted = self.target.database;
         if wanted == self.database {
             return Ok(());
         }
@@ -115,7 +107,7 @@ impl Session {
             Ok(port) => port,
             Err(fault) => return complain!("{fault}"),
         };
-        self.options.address = Address::Tcp {
+        self.target.address = Address::Tcp {
             host: String::from_utf8_lossy(host).into_owned(),
             port,
         };

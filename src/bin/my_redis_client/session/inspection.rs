@@ -26,9 +26,9 @@ impl Session {
 
     /// A second connection of the same user.
     fn observer_in(&self, database: i64, protocol: u8) -> Result<Observer, NoObserver> {
-        let auth = self.typed_login.clone().or_else(|| self.login_of_options());
+        let auth = self.typed_login.clone().or_else(|| self.target.login());
         let login = Login {
-            address: &self.options.address,
+            address: &self.target.address,
             auth: auth.as_deref(),
             database,
             protocol,
@@ -38,7 +38,7 @@ impl Session {
 
     /// What the server has counted for the command so far, if times are to be told.
     pub(super) fn server_statistics(&mut self, command: &[Vec<u8>]) -> Option<(u64, u64)> {
-        if !self.options.tells_times {
+        if !self.tells_times {
             return None;
         }
         if self.observer.is_none() {
@@ -54,7 +54,7 @@ impl Session {
 
     /// Tells where the time of the command went.
     pub(super) fn tell_time(&mut self, command: &[Vec<u8>], before: Option<(u64, u64)>) {
-        if !self.options.tells_times {
+        if !self.tells_times {
             return;
         }
         let moments = self
@@ -109,7 +109,7 @@ impl Session {
         let mut observer = match self.observer_in(self.database, 2) {
             Ok(observer) => observer,
             Err(NoObserver::Unreachable(reason)) => {
-                let address = &self.options.address;
+                let address = &self.target.address;
                 complain!("Could not connect to Redis at {address}: {reason}");
                 return;
             }

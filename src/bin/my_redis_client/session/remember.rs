@@ -55,7 +55,7 @@ impl Session {
     /// Notes the database that the connection is in, which is also the one that a new connection is to select.
     fn go_to(&mut self, database: i64) {
         self.database = database;
-        self.options.database = database;
+        self.target.database = database;
     }
 
     /// Forgets what holds for the user who was logged in.
