@@ -3,26 +3,14 @@
 //! The variable `REDISCLI_HISTFILE` names another file, and `/dev/null` none. Lines are appended one by one, so several
 //! prompts can share the file.
 
-use std::env;
+use super::user_file;
 use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// The most lines that are kept when a prompt starts.
 const MAX_LINES: usize = 1000;
-
-/// A file of the user: the one that the variable names, or `name` in the home folder. `None` if there shall be none.
-pub fn file_of_user(variable: &str, name: &str) -> Option<PathBuf> {
-    match env::var_os(variable).filter(|path| !path.is_empty()) {
-        Some(path) if path == "/dev/null" => None,
-        Some(path) => Some(path.into()),
-        None => {
-            let home = env::var_os("HOME").filter(|home| !home.is_empty())?;
-            Some(Path::new(&home).join(name))
-        }
-    }
-}
 
 /// The file of the history.
 pub struct History {
@@ -32,7 +20,7 @@ pub struct History {
 impl History {
     /// The history of the user, and its lines.
     pub fn open() -> (History, Vec<String>) {
-        let path = file_of_user("REDISCLI_HISTFILE", ".my_rediscli_history");
+        let path = user_file::path("REDISCLI_HISTFILE", ".my_rediscli_history");
         let text = path.as_ref().and_then(|path| fs::read(path).ok());
         let text = String::from_utf8_lossy(&text.unwrap_or_default()).into_owned();
         let lines: Vec<String> = text.lines().map(str::to_string).collect();

@@ -4,16 +4,18 @@
 //! begin with a colon.
 
 mod assistant;
+mod colon_command;
 mod history;
 mod line_reader;
 mod paste;
+mod preference_file;
 mod preferences;
+mod user_file;
 
 use crate::c_number;
 use crate::output;
 use crate::session::{Failed, Session};
 use crate::terminal;
-use crate::wire::Wire;
 use line_reader::LineReader;
 use my_redis_server::util::quoting;
 use preferences::Preferences;
@@ -21,9 +23,6 @@ use std::time::{Duration, Instant};
 
 /// A command that takes longer is told how long it took.
 const WORTH_TELLING: Duration = Duration::from_millis(500);
-
-/// The shortest pause of `:watch`: a server is not asked more often than a person can see.
-const MIN_PAUSE: Duration = Duration::from_millis(10);
 
 /// What is to be done after a line.
 #[derive(PartialEq)]
@@ -37,7 +36,7 @@ pub fn run(mut session: Session) -> Result<(), Failed> {
     let mut preferences = Preferences::default();
     let mut reader = LineReader::new();
     if reader.is_terminal() {
-        preferences.load(&session.output);
+        preference_file::load(&mut preferences, &session.output);
     }
     // What went wrong has been told, and the prompt shows that there is no connection.
     let _ = session.connect();
@@ -83,47 +82,13 @@ fn carry_out(
     let name = words[0].to_ascii_lowercase();
     match (name.as_slice(), words.as_slice()) {
         (b"quit" | b"exit", _) => return Next::End,
-        ([b':', ..], _) => colon_command(&words, session, preferences),
+        ([b':', ..], _) => colon_command::carry_out(&words, session, preferences),
         (b"restart", _) => output::line("Use 'restart' only in Lua debugging mode."),
         (b"connect", [_, host, port]) => session.go_to_server(host, port),
         (b"clear", [_]) => output::write_unguarded(terminal::CLEAR),
         _ => run_command(session, command, repeat),
     }
     Next::Line
-}
-
-/// Carries out a command of the client that begins with a colon.
-fn colon_command(words: &[Vec<u8>], session: &mut Session, preferences: &mut Preferences) {
-    let name = words[0].to_ascii_lowercase();
-    match (name.as_slice(), &words[1..]) {
-        (b":wire", [mode]) => match mode.as_slice() {
-            b"on" => session.show_wire(Some(Wire::on_standard_error(false))),
-            b"both" => session.show_wire(Some(Wire::on_standard_error(true))),
-            b"off" => session.show_wire(None),
-            _ => output::line("Use ':wire on', ':wire both' or ':wire off'."),
-        },
-        (b":time", [mode]) => match mode.as_slice() {
-            b"on" => session.tells_times = true,
-            b"off" => session.tells_times = false,
-            _ => output::line("Use ':time on' or ':time off'."),
-        },
-        (b":explain", command @ [_, ..]) => session.explain(command),
-        (b":watch", arguments) => match arguments {
-            [seconds, command @ ..] if !command.is_empty() && pause(seconds).is_some() => {
-                // What went wrong has been told.
-                let _ = session.watch(pause(seconds).unwrap_or(MIN_PAUSE), command);
-            }
-            _ => output::line("Use ':watch seconds command', with a positive number."),
-        },
-        _ => session.output.bytes(preferences.obey(words, "").as_bytes()),
-    }
-}
-
-/// The pause of `:watch`; `None` if the word is no positive number.
-fn pause(seconds: &[u8]) -> Option<Duration> {
-    let seconds = Some(c_number::float(seconds)).filter(|seconds| *seconds > 0.0)?;
-    let pause = Duration::try_from_secs_f64(seconds).ok()?;
-    Some(pause.max(MIN_PAUSE))
 }
 
 /// How often the command is to be run, and the command: `5 PING` is five times `PING`. `None` if the number makes no
@@ -145,28 +110,5 @@ fn run_command(session: &mut Session, command: &[Vec<u8>], repeat: i64) {
     let elapsed = began.elapsed();
     if elapsed >= WORTH_TELLING && session.output.is_pretty() {
         output::line(&format!("({:.2}s)", elapsed.as_secs_f64()));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_pause_has_a_lower_bound() {
-        for (seconds, ms) in [
-            ("1", Some(1000)),
-            ("0.011", Some(11)),
-            ("0.01", Some(10)),
-            ("0.009", Some(10)),
-            ("1e-300", Some(10)),
-            ("0", None),
-            ("-1", None),
-            ("ping", None),
-            ("1e999", None),
-        ] {
-            let expected = ms.map(Duration::from_millis);
-            assert_eq!(pause(seconds.as_bytes()), expected, "{seconds}");
-        }
     }
 }

@@ -1,12 +1,4 @@
-//! What the user prefers: `:set hints` and `:set nohints`, typed, or kept in the file `~/.my_redisclirc`.
-//!
-//! The variable `REDISCLI_RCFILE` names another file. It is not redis-cli's `~/.redisclirc`, because lines that only
-//! one of the two programs knows would be errors for the other.
-
-use super::history;
-use crate::output::Output;
-use my_redis_server::util::quoting;
-use std::fs;
+//! What the user prefers: `:set hints` and `:set nohints`.
 
 /// What the user prefers.
 pub struct Preferences {
@@ -21,43 +13,18 @@ impl Default for Preferences {
 }
 
 impl Preferences {
-    /// Obeys the lines of the user's file, if there is one, and prints what is wrong with it.
-    pub fn load(&mut self, output: &Output) {
-        let Some(path) = history::file_of_user("REDISCLI_RCFILE", ".my_redisclirc") else {
-            return;
+    /// Obeys the words of a line. The error is a text for the user.
+    pub fn obey(&mut self, words: &[Vec<u8>]) -> Result<(), String> {
+        let mut words = words.iter().map(|word| String::from_utf8_lossy(word));
+        let name = words.next().unwrap_or_default();
+        let (":set", Some(preference)) = (name.to_ascii_lowercase().as_str(), words.next()) else {
+            return Err(format!("unknown my_redis_client internal command '{name}'"));
         };
-        for line in fs::read(path)
-            .unwrap_or_default()
-            .split(|byte| *byte == b'\n')
-        {
-            let words = quoting::split_arguments(line).unwrap_or_default();
-            if !words.is_empty() {
-                output.bytes(self.obey(&words, ".my_redisclirc: ").as_bytes());
-            }
-        }
-    }
-
-    /// Does what a line says that begins with a colon. The result is a text for the user, which begins with `place` if
-    /// it is not empty.
-    pub fn obey(&mut self, words: &[Vec<u8>], place: &str) -> String {
-        let words: Vec<_> = words
-            .iter()
-            .map(|word| String::from_utf8_lossy(word))
-            .collect();
-        let name = words[0].to_ascii_lowercase();
-        match (name.as_str(), words.get(1)) {
-            (":set", Some(preference)) => match preference.to_ascii_lowercase().as_str() {
-                "hints" => self.hints = true,
-                "nohints" => self.hints = false,
-                _ => return format!("{place}unknown my_redis_client preference '{preference}'\n"),
-            },
-            _ => {
-                return format!(
-                    "{place}unknown my_redis_client internal command '{}'\n",
-                    words[0]
-                );
-            }
-        }
-        String::new()
+        self.hints = match preference.to_ascii_lowercase().as_str() {
+            "hints" => true,
+            "nohints" => false,
+            _ => return Err(format!("unknown my_redis_client preference '{preference}'")),
+        };
+        Ok(())
     }
 }
