@@ -4,28 +4,27 @@
 
 mod command_kind;
 mod connect;
+mod docs;
 mod inspection;
 mod remember;
 
 pub use command_kind::is_secret;
 
-use crate::command_docs::{self, CommandDoc};
 use crate::connection::{Connection, Failure};
 use crate::format::Kind;
-use crate::help;
 use crate::interrupt::Interrupt;
 use crate::modes::replica;
 use crate::observer::Observer;
 use crate::options::{Options, WireOption};
-use crate::output::{self, Output};
+use crate::output::Output;
 use crate::target::Target;
-use crate::terminal::{self, Style, complain};
+use crate::terminal::{self, complain};
 use crate::wire::Wire;
 use crate::wire::element::Direction;
 use command_kind::{Answer, answer_to, confirms, is, is_answered_by_text};
+use docs::Docs;
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::resp::request_writer;
-use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread;
@@ -62,10 +61,7 @@ pub struct Session {
     database_before: i64,
     /// Whether commands are queued, after MULTI.
     in_transaction: bool,
-    /// What the server says of its commands, once it has said it.
-    docs: Option<Rc<Vec<CommandDoc>>>,
-    /// Whether the server has refused to say it to this user: each refusal is a line in the server's ACL LOG.
-    docs_are_refused: bool,
+    docs: Docs,
     /// What shows the bytes that go over the wire, if they are to be shown.
     wire: Option<Wire>,
     /// Whether to tell where the time of each command went. `:time` changes it.
@@ -104,8 +100,7 @@ impl Session {
             database: 0,
             database_before: 0,
             in_transaction: false,
-            docs: None,
-            docs_are_refused: false,
+            docs: Docs::default(),
         }
     }
 
@@ -255,61 +250,6 @@ impl Session {
             failure => complain!("Error: {failure}"),
         }
         Failed
-    }
-
-    /// Prints help. What there is to say of a topic, only the server knows; redis-cli has tables of its own.
-    fn help(&mut self, topic: &[Vec<u8>]) -> Result<(), Failed> {
-        if topic.is_empty() {
-            self.output.bytes(help::general().as_bytes());
-            return Ok(());
-        }
-        if self.docs.is_none() {
-            self.be_connected()?;
-        }
-        let docs = self.docs();
-        if self.docs.is_none() {
-            complain!(
-                "{}",
-                match (self.in_transaction, self.docs_are_refused) {
-                    (true, _) =>
-                        "The server cannot be asked about commands between MULTI and EXEC.",
-                    (false, true) => NOT_ALLOWED,
-                    (false, false) => "The server was lost while it was asked about commands.",
-                }
-            );
-            return Err(Failed);
-        }
-        let text = help::about(topic, &docs, Style::of(io::stdout()));
-        // The texts are harmless already, and stand between escape sequences of this client.
-        output::write_unguarded(text.as_bytes());
-        Ok(())
-    }
-
-    fn forget_bytes(&mut self) {
-        if let Some(connection) = &mut self.connection {
-            connection.take_received();
-        }
-    }
-
-    /// What the server says of its commands. Nothing, if it says nothing, for example to a user who has not logged in,
-    /// or cannot be asked now, between MULTI and EXEC.
-    pub fn docs(&mut self) -> Rc<Vec<CommandDoc>> {
-        if self.docs.is_none()
-            && !self.docs_are_refused
-            && !self.in_transaction
-            && let Some(connection) = &mut self.connection
-        {
-            match command_docs::fetch(connection) {
-                Ok(docs) => {
-                    self.docs_are_refused = docs.is_none();
-                    self.docs = docs.map(Rc::new);
-                }
-                Err(_) => self.connection = None,
-            }
-            // These bytes are not those of the user's commands.
-            self.forget_bytes();
-        }
-        self.docs.clone().unwrap_or_default()
     }
 
     fn run_connected(&mut self, command: &[Vec<u8>], repeat: i64) -> Result<(), Failure> {

@@ -1,5 +1,6 @@
 //! Connecting: the login, the database and the protocol, as the target and the options say.
 
+use super::docs::Docs;
 use super::{Failed, Session};
 use crate::address::{self, Address};
 use crate::c_number;
@@ -111,7 +112,7 @@ impl Session {
             host: String::from_utf8_lossy(host).into_owned(),
             port,
         };
-        self.docs = None;
+        self.docs = Docs::default();
         // What went wrong has been told, and the prompt shows that there is no connection.
         let _ = self.connect();
     }

@@ -61,6 +61,6 @@ impl Session {
     /// Forgets what holds for the user who was logged in.
     pub(super) fn forget_user(&mut self) {
         self.observer = None;
-        self.docs_are_refused = false;
+        self.docs.forget_refusal();
     }
 }
