@@ -1,6 +1,6 @@
 //! The largest key of each type: `--bigkeys` by the number of elements, `--memkeys` by the memory.
 
-use super::scan::{KEYS_PER_REPORT, Scan, ask_for_each, count_keys};
+use super::survey::{self, Survey, ask_for_each};
 use crate::output::Output;
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
@@ -50,54 +50,33 @@ const KINDS: [(&str, &str, &str); 6] = [
     ("zset", "ZCARD", "members"),
 ];
 
-/// All that has been found.
-struct Survey {
+/// What the survey has found.
+struct Found {
     measure: Measure,
     kinds: Vec<Kind>,
-    keys: u64,
     key_bytes: u64,
-    /// The number of keys in the database at the begin.
-    expected: i64,
 }
 
 /// Looks through all keys, and tells each that is larger than those before it, and a summary.
 pub fn find(session: &mut Session, measure: Measure) -> Result<(), Failed> {
     let kinds = KINDS.map(|(name, command, unit)| Kind::new(name, Some((command, unit))));
-    let mut survey = Survey {
+    let mut found = Found {
         measure,
         kinds: kinds.into(),
-        keys: 0,
         key_bytes: 0,
-        expected: count_keys(session)?,
     };
-    session.output.bytes(
-        b"\n# Scanning the entire keyspace to find biggest keys as well as\n\
-          # average sizes per key type.  You can use -i 0.1 to sleep 0.1 sec\n\
-          # per 100 SCAN commands (not usually needed).\n\n",
-    );
-    let mut scan = Scan::new();
-    let mut percent = 0.0;
-    loop {
-        percent = match survey.keys {
-            0 => percent,
-            keys => 100.0 * keys as f64 / survey.expected as f64,
-        };
-        let Some(keys) = scan.next(session)? else {
-            break;
-        };
-        survey.look_at(&keys, percent, session)?;
-        scan.pause(session);
-    }
-    let interrupted = scan.is_cancelled().then_some(percent);
-    session.output.bytes(survey.summary(interrupted).as_bytes());
+    let survey = survey::run(session, "biggest", |keys, survey, session| {
+        found.look_at(keys, survey, session)
+    })?;
+    session.output.bytes(found.summary(&survey).as_bytes());
     Ok(())
 }
 
-impl Survey {
+impl Found {
     fn look_at(
         &mut self,
         keys: &[Vec<u8>],
-        percent: f64,
+        survey: &mut Survey,
         session: &mut Session,
     ) -> Result<(), Failed> {
         let types: Vec<_> = keys
@@ -125,7 +104,8 @@ impl Survey {
         for (key, kind, is_measured) in found {
             let reply = is_measured.then(|| sizes.next()).flatten();
             let size = self.size(reply, kind, key);
-            self.count(key, kind, size, percent, &session.output);
+            self.add(key, kind, size, survey, &session.output);
+            survey.count(&session.output);
         }
         Ok(())
     }
@@ -179,9 +159,8 @@ impl Survey {
         }
     }
 
-    /// Counts a key, and tells if it is the largest of its type so far.
-    fn count(&mut self, key: &[u8], kind: usize, size: u64, percent: f64, output: &Output) {
-        self.keys += 1;
+    /// Adds a key, and tells if it is the largest of its type so far.
+    fn add(&mut self, key: &[u8], kind: usize, size: u64, survey: &Survey, output: &Output) {
         self.key_bytes += key.len() as u64;
         let unit = self.unit(&self.kinds[kind]);
         let kind = &mut self.kinds[kind];
@@ -191,29 +170,18 @@ impl Survey {
         if biggest < size {
             let key = quoted(key);
             let name = &kind.name;
-            let line = format!(
-                "[{percent:05.2}%] Biggest {name:<6} found so far '{key}' with {size} {unit}\n"
-            );
-            output.bytes(line.as_bytes());
+            let line = format!("Biggest {name:<6} found so far '{key}' with {size} {unit}");
+            survey.tell(&line, output);
             kind.biggest = Some((key, size));
-        }
-        if self.keys.is_multiple_of(KEYS_PER_REPORT) {
-            let line = format!("[{percent:05.2}%] Sampled {} keys so far\n", self.keys);
-            output.bytes(line.as_bytes());
         }
     }
 
-    /// The end of the report. It tells how far it came if it was interrupted.
-    fn summary(&self, interrupted: Option<f64>) -> String {
-        let mut text = String::from("\n-------- summary -------\n\n");
-        if let Some(percent) = interrupted {
-            text += &format!("[{percent:05.2}%] ");
-        }
+    fn summary(&self, survey: &Survey) -> String {
+        let mut text = survey.summary();
         text += &format!(
-            "Sampled {} keys in the keyspace!\nTotal key length in bytes is {} (avg len {:.2})\n\n",
-            self.keys,
+            "Total key length in bytes is {} (avg len {:.2})\n\n",
             self.key_bytes,
-            ratio(self.key_bytes, self.keys)
+            ratio(self.key_bytes, survey.keys)
         );
         for kind in &self.kinds {
             if let Some((key, size)) = &kind.biggest {
@@ -229,7 +197,7 @@ impl Survey {
                 kind.name,
                 kind.size,
                 self.unit(kind),
-                100.0 * ratio(kind.keys, self.keys),
+                100.0 * ratio(kind.keys, survey.keys),
                 ratio(kind.size, kind.keys)
             );
         }

@@ -1,6 +1,6 @@
 //! The keys that are used most, by the counters that a server keeps whose policy of eviction is LFU: `--hotkeys`.
 
-use super::scan::{KEYS_PER_REPORT, Scan, ask_for_each, count_keys};
+use super::survey::{self, ask_for_each};
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
 use my_redis_server::resp::decoder::Value;
@@ -11,44 +11,19 @@ const MAX_KEYS: usize = 16;
 
 /// Looks through all keys, and tells each that is among the hottest so far, and a summary.
 pub fn find(session: &mut Session) -> Result<(), Failed> {
-    let expected = count_keys(session)?;
-    session.output.bytes(
-        b"\n# Scanning the entire keyspace to find hot keys as well as\n\
-          # average sizes per key type.  You can use -i 0.1 to sleep 0.1 sec\n\
-          # per 100 SCAN commands (not usually needed).\n\n",
-    );
-    let mut scan = Scan::new();
     let mut hottest = Hottest::default();
-    let mut looked_at: u64 = 0;
-    let mut percent = 0.0;
-    loop {
-        if looked_at > 0 {
-            percent = 100.0 * looked_at as f64 / expected as f64;
-        }
-        let Some(keys) = scan.next(session)? else {
-            break;
-        };
-        for (key, counter) in keys.iter().zip(counters(&keys, session)?) {
-            looked_at += 1;
-            if looked_at.is_multiple_of(KEYS_PER_REPORT) {
-                let line = format!("[{percent:05.2}%] Sampled {looked_at} keys so far\n");
-                session.output.bytes(line.as_bytes());
-            }
+    let survey = survey::run(session, "hot", |keys, survey, session| {
+        for (key, counter) in keys.iter().zip(counters(keys, session)?) {
+            survey.count(&session.output);
             if hottest.insert(key, counter) {
                 let key = quoted(key);
-                let line = format!(
-                    "[{percent:05.2}%] Hot key '{key}' found so far with counter {counter}\n"
-                );
-                session.output.bytes(line.as_bytes());
+                let line = format!("Hot key '{key}' found so far with counter {counter}");
+                survey.tell(&line, &session.output);
             }
         }
-        scan.pause(session);
-    }
-    let mut text = String::from("\n-------- summary -------\n\n");
-    if scan.is_cancelled() {
-        text += &format!("[{percent:05.2}%] ");
-    }
-    text += &format!("Sampled {looked_at} keys in the keyspace!\n");
+        Ok(())
+    })?;
+    let mut text = survey.summary();
     for (counter, key) in hottest.0.iter().rev() {
         text += &format!("hot key found with counter: {counter}\tkeyname: {key}\n");
     }

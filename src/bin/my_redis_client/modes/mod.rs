@@ -14,6 +14,7 @@ mod save_snapshot;
 mod scan;
 mod snapshot;
 mod stat;
+mod survey;
 
 use crate::options::Mode;
 use crate::session::{Failed, Session};

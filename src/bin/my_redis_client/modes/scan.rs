@@ -1,6 +1,5 @@
 //! All keys, by SCAN: `--scan`, and what other modes look through.
 
-use crate::connection::Failure;
 use crate::format::Kind;
 use crate::interrupt;
 use crate::session::{Failed, Session};
@@ -12,9 +11,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
-
-/// After this number of keys the modes that look at each key tell how far they are.
-pub const KEYS_PER_REPORT: u64 = 1_000_000;
 
 /// How many calls of SCAN come between two pauses of the modes that look at each key.
 const CALLS_PER_PAUSE: u64 = 100;
@@ -102,39 +98,6 @@ fn cursor_and_keys(reply: Value) -> Result<(Vec<u8>, Vec<Vec<u8>>), Failed> {
     };
     complain!("{complaint}");
     Err(Failed)
-}
-
-/// The number of keys in the database.
-pub fn count_keys(session: &mut Session) -> Result<i64, Failed> {
-    match session.call(&[b"DBSIZE".to_vec()])? {
-        Value::Integer(count) => Ok(count),
-        Value::Error(text) => {
-            complain!(
-                "Couldn't determine DBSIZE: {}",
-                String::from_utf8_lossy(&text)
-            );
-            Err(Failed)
-        }
-        _ => {
-            complain!("Non INTEGER response from DBSIZE!");
-            Err(Failed)
-        }
-    }
-}
-
-/// Sends a command for each key at once, and returns the replies.
-pub fn ask_for_each(
-    session: &mut Session,
-    requests: &[Vec<Vec<u8>>],
-) -> Result<Vec<Value>, Failed> {
-    let replies = session.send_all(requests).and_then(|()| {
-        let replies = requests.iter().map(|_| session.reply());
-        replies.collect::<Result<Vec<Value>, Failure>>()
-    });
-    replies.map_err(|_| {
-        complain!("\nI/O error");
-        Failed
-    })
 }
 
 /// Prints all keys, a line for each. redis-cli ends a raw key at a zero byte; here it is whole.
