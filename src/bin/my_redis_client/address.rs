@@ -16,7 +16,6 @@ pub enum Address {
     Tcp {
         /// A name or an IP address.
         host: String,
-        /// The port.
         port: u16,
     },
     /// Over a Unix socket.
@@ -53,15 +52,11 @@ pub fn port(number: i64) -> Result<u16, &'static str> {
 /// What a URI says. What it does not say is `None`.
 #[derive(Debug, Default, PartialEq)]
 pub struct Uri {
-    /// The name of the user.
     pub user: Option<Vec<u8>>,
-    /// The password.
     pub password: Option<Vec<u8>>,
-    /// The host.
     pub host: Option<String>,
-    /// The port.
+    /// As it is written: perhaps no [`port`].
     pub port: Option<i64>,
-    /// The number of the database.
     pub database: Option<i64>,
 }
 

@@ -33,11 +33,11 @@ pub enum Failure {
     Broken(String),
     /// The server has closed the connection.
     Closed,
-    /// The user has pressed Ctrl-C.
+    /// A signal that the interrupt catches, such as that of Ctrl-C.
     Interrupted,
     /// Nothing has come for a time.
     TimedOut,
-    /// Something else, which the user has been told.
+    /// The user has been told why.
     Told,
 }
 
@@ -195,12 +195,12 @@ impl Connection {
         })
     }
 
-    /// From now on, keeps the bytes of replies, or does not.
+    /// Begins or ends to keep the bytes of replies, for [`Connection::take_received`].
     pub fn trace(&mut self, keep: bool) {
         self.replies.keep_bytes(keep);
     }
 
-    /// From now on, Ctrl-C ends each wait on this connection, and not the program.
+    /// From now on, the signals that the interrupt catches end each wait on this connection, and not the program.
     pub fn heed(&mut self, interrupt: Arc<Interrupt>) {
         self.replies.stream().interrupt = Some(interrupt);
     }
@@ -210,7 +210,7 @@ impl Connection {
         self.replies.take_kept_bytes()
     }
 
-    /// The moments of the last exchange. Connecting is told once.
+    /// The moments of the last exchange. The first call alone tells how long connecting took.
     pub fn take_moments(&mut self) -> Moments {
         std::mem::take(&mut self.replies.stream().moments)
     }

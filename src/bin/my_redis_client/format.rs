@@ -38,7 +38,6 @@ pub enum Kind {
 /// How replies are printed.
 #[derive(Clone, Debug)]
 pub struct Format {
-    /// The kind of output.
     pub kind: Kind,
     /// What stands between the elements of a raw reply.
     pub element_delimiter: Vec<u8>,

@@ -16,13 +16,12 @@ pub struct Observer {
 
 /// How a second connection is made.
 pub struct Login<'a> {
-    /// The server.
     pub address: &'a Address,
     /// An AUTH, if the user has logged in.
     pub auth: Option<&'a [Vec<u8>]>,
     /// The database that questions are about.
     pub database: i64,
-    /// 2 or 3.
+    /// The version of RESP: 2 or 3.
     pub protocol: u8,
 }
 

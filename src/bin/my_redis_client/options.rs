@@ -74,8 +74,8 @@ pub struct Options {
     pub asks_password: bool,
     /// Whether a password on the command line is worth a warning.
     pub warns_of_password: bool,
+    /// Whether the user asks for RESP2. What a session begins in is in [`Options::wants_resp3`].
     pub resp2: bool,
-    /// RESP2 and RESP3 can both be left unsaid: then a session begins in RESP2, unless it prints JSON.
     pub resp3: bool,
     pub format: Format,
     /// Whether pushes are printed that arrive between replies.

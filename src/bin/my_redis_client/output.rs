@@ -11,7 +11,6 @@ const ENDED_BY_SIGPIPE: i32 = 128 + 13;
 
 /// Where replies are printed.
 pub struct Output {
-    /// How they are printed.
     pub format: Format,
     /// Whether a terminal shows what is printed.
     is_terminal: bool,

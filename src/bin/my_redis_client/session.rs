@@ -49,9 +49,8 @@ pub struct Session {
     pub options: Rc<Options>,
     /// Where the next connection goes.
     target: Target,
-    /// Where replies are printed.
     pub output: Output,
-    /// The connection; `None` if it is lost.
+    /// `None` before the first one, and when it is lost.
     pub connection: Option<Connection>,
     /// The interrupt that the prompt has, and a single command has not.
     pub interrupt: Option<Arc<Interrupt>>,
@@ -62,9 +61,9 @@ pub struct Session {
     /// Whether commands are queued, after MULTI.
     in_transaction: bool,
     docs: Docs,
-    /// What shows the bytes that go over the wire, if they are to be shown.
+    /// `None` if the bytes that go over the wire are not shown.
     wire: Option<Wire>,
-    /// Whether to tell where the time of each command went. `:time` changes it.
+    /// Whether to tell where the time of each command went.
     pub tells_times: bool,
     /// The AUTH that the user has typed on this connection, perhaps as a part of HELLO. As in redis-cli, a new
     /// connection does not repeat it.

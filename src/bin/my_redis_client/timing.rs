@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 /// The moments of an exchange, as the connection notes them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Moments {
-    /// How long connecting took, if it was done for this command.
+    /// How long connecting took; zero if the connection is older than the command.
     pub connect: Duration,
-    /// When the first byte was to be sent, and the last was.
+    /// When sending began, and when it had ended.
     pub sent: Option<(Instant, Instant)>,
     /// When the first byte of the reply came.
     pub first_byte: Option<Instant>,

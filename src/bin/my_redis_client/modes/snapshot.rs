@@ -18,7 +18,7 @@ const MAX_LINE: u64 = 64 * 1024;
 pub enum CopyError {
     /// The connection has ended.
     Read,
-    /// The user has pressed Ctrl-C.
+    /// A signal has ended the wait.
     Interrupted,
     /// The bytes could not be written.
     Write(io::Error),

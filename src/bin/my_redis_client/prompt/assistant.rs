@@ -26,7 +26,7 @@ const OWN_COMMANDS: [(&str, &str); 5] = [
 /// The assistant of the editor.
 #[derive(Default)]
 pub struct Assistant {
-    /// The commands of the server.
+    /// Empty as long as the server has not told its commands.
     pub docs: Rc<Vec<CommandDoc>>,
     /// Whether arguments are shown.
     pub hints: bool,

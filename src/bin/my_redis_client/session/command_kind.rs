@@ -103,7 +103,8 @@ pub fn is_secret(command: &[Vec<u8>]) -> bool {
         .collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
-        // The client's own commands are about a command, before which other words may stand, or have been forgotten.
+        // The client's own commands have a command as their argument: `:watch 1 AUTH x`. The user may have forgotten
+        // the words before it.
         [own, ..] if own.starts_with(':') => {
             (1..command.len()).any(|start| is_secret(&command[start..]))
         }

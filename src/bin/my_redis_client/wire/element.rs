@@ -30,11 +30,11 @@ pub enum Part {
 /// An element.
 #[derive(Debug, PartialEq)]
 pub struct Line {
-    /// How deep it lies in collections.
+    /// In how many collections it lies.
     pub depth: usize,
     /// Its bytes, escaped.
     pub parts: Vec<(Part, String)>,
-    /// What it is.
+    /// What it is, in words: `a string of 7 bytes`.
     pub note: String,
 }
 
