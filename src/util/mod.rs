@@ -1,7 +1,8 @@
-//! Small independent modules: glob patterns, numbers, clock, LZF, a bell that wakes a thread, files that are
-//! replaced.
+//! Small independent modules: glob patterns, numbers, clock, LZF, a bell that wakes a thread, connections, files that
+//! are replaced.
 
 pub mod clock;
+pub mod connect;
 pub mod disk;
 pub mod doorbell;
 pub mod files;

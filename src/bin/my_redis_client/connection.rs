@@ -9,6 +9,7 @@ use crate::timing::Moments;
 use my_redis_server::resp::decoder::Value;
 use my_redis_server::resp::reply_reader::{ReadError, ReplyReader};
 use my_redis_server::resp::request_writer;
+use my_redis_server::util::connect::connect;
 use my_redis_server::util::system_message;
 use rustix::event::PollFlags;
 use rustix::io::Errno;
@@ -16,7 +17,7 @@ use rustix::net::{SendFlags, send};
 use socket2::{Domain, SockAddr, SockRef, TcpKeepalive, Type};
 use std::fmt;
 use std::io::{self, BufRead, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -285,31 +286,13 @@ impl Connection {
 
 /// Connects to the first address of the host that answers. Ctrl-C ends the wait, if there is an interrupt.
 fn connect_tcp(place: (&str, u16), interrupt: Option<&Interrupt>) -> io::Result<TcpStream> {
-    let Some(interrupt) = interrupt else {
-        return TcpStream::connect(place);
-    };
-    let mut failure = io::Error::from(io::ErrorKind::AddrNotAvailable);
-    for address in place.to_socket_addrs()? {
-        let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        let begun = socket.connect(&address.into());
-        // The system goes on with it while this waits.
-        let connected = match begun {
-            Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {
-                interrupt.wait_for(&socket, PollFlags::OUT, None)?;
-                socket.take_error()?.map_or(Ok(()), Err)
-            }
-            begun => begun,
-        };
-        match connected {
-            Ok(()) => {
-                socket.set_nonblocking(false)?;
-                return Ok(socket.into());
-            }
-            Err(error) => failure = error,
-        }
+    match interrupt {
+        None => TcpStream::connect(place),
+        Some(interrupt) => connect(place, |socket| {
+            interrupt.wait_for(socket, PollFlags::OUT, None)?;
+            Ok(true)
+        }),
     }
-    Err(failure)
 }
 
 /// The pause between two tries to enter a full queue of connections.

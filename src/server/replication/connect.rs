@@ -1,14 +1,13 @@
 //! Connects to a primary. Gives up as soon as another one is set: an address that does not answer, such as that of a
 //! machine that is gone, would else be waited for.
-//!
-//! To look up a name is a call of the system that cannot be given up. Its limit is that of the system's resolver.
 
 use crate::state::replication::link::{Address, Link};
+use crate::util;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use socket2::{Domain, Protocol, SockAddr, Socket, Type};
+use socket2::Socket;
 use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 /// The time between two looks whether another primary has been set.
@@ -24,49 +23,18 @@ pub fn connect(
     address: &Address,
     longest: Duration,
 ) -> io::Result<TcpStream> {
-    let mut last_error = io::Error::from(ErrorKind::AddrNotAvailable);
-    for place in (&*address.host, address.port).to_socket_addrs()? {
-        match connect_to(link, number, place, longest) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last_error = error,
+    util::connect::connect((&*address.host, address.port), |socket| {
+        let until = Instant::now() + longest;
+        while link.is_current(number) {
+            if is_writable(socket)? {
+                return Ok(true);
+            }
+            if Instant::now() >= until {
+                return Ok(false);
+            }
         }
-        if !link.is_current(number) {
-            break;
-        }
-    }
-    Err(last_error)
-}
-
-fn connect_to(
-    link: &Link,
-    number: u64,
-    place: SocketAddr,
-    longest: Duration,
-) -> io::Result<TcpStream> {
-    let socket = Socket::new(
-        Domain::for_address(place),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    socket.set_nonblocking(true)?;
-    match socket.connect(&SockAddr::from(place)) {
-        Err(error) if error.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
-        other => other?,
-    }
-    let until = Instant::now() + longest;
-    while !is_writable(&socket)? {
-        if !link.is_current(number) {
-            return Err(ErrorKind::Interrupted.into());
-        }
-        if Instant::now() >= until {
-            return Err(ErrorKind::TimedOut.into());
-        }
-    }
-    if let Some(error) = socket.take_error()? {
-        return Err(error);
-    }
-    socket.set_nonblocking(false)?;
-    Ok(socket.into())
+        Err(ErrorKind::Interrupted.into())
+    })
 }
 
 /// Waits until the socket is connected, or has failed, for a [`LOOK_PERIOD`] at most.
@@ -83,7 +51,8 @@ fn is_writable(socket: &Socket) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::TcpListener;
+    use socket2::{Domain, Type};
+    use std::net::{SocketAddr, TcpListener};
     use std::thread;
 
     const LONGEST: Duration = Duration::from_secs(60);
