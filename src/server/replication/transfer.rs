@@ -2,21 +2,21 @@
 //! them](crate::resp::snapshot_end).
 
 use super::follower::PrimaryConnection;
-use crate::resp::snapshot_end::{MARK_BYTES, SnapshotEnd as End};
+use crate::resp::snapshot_end::{SnapshotBytes, SnapshotEnd as End};
 use std::io::{self, BufRead, Read};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Reads the RDB file. The thread waits for the primary, as long as that is not silent for too long.
 pub struct Transfer<'l, 'e> {
     connection: &'l mut PrimaryConnection<'e>,
-    /// How the end is known; of a length, what is missing.
-    end: End,
-    /// What has arrived and was not read yet begins here in `arrived`.
-    start: usize,
+    /// Bytes of the file; `None` if its end is marked.
+    file_bytes: Option<u64>,
+    file: SnapshotBytes,
+    /// Bytes of the file that have arrived.
     arrived: Vec<u8>,
-    /// Whether `arrived` ends with the last byte of the file.
-    is_whole: bool,
-    /// Bytes that have been received.
+    /// How many bytes of `arrived` have been read.
+    start: usize,
+    /// Bytes that have been received, the mark too.
     received: u64,
     /// Bytes of the file that have been read.
     given: u64,
@@ -31,19 +31,19 @@ impl<'l, 'e> Transfer<'l, 'e> {
     pub fn begin(connection: &'l mut PrimaryConnection<'e>) -> io::Result<Transfer<'l, 'e>> {
         let header = connection.line()?;
         let end = End::parse(header.as_bytes()).ok_or_else(|| bad(&header))?;
-        let bytes = match end {
-            End::After(bytes) => bytes,
-            End::Mark(_) => 0,
+        let file_bytes = match end {
+            End::After(bytes) => Some(bytes),
+            End::Mark(_) => None,
         };
         let figures = &connection.engine.replication.link.figures;
-        figures.total_bytes.store(bytes, Relaxed);
+        figures.total_bytes.store(file_bytes.unwrap_or(0), Relaxed);
         figures.read_bytes.store(0, Relaxed);
         Ok(Transfer {
             connection,
-            is_whole: matches!(end, End::After(0)),
-            end,
-            start: 0,
+            file_bytes,
+            file: SnapshotBytes::new(end),
             arrived: Vec::new(),
+            start: 0,
             received: 0,
             given: 0,
             failure: None,
@@ -52,10 +52,7 @@ impl<'l, 'e> Transfer<'l, 'e> {
 
     /// How many bytes the file has; `None` if its end is marked.
     pub fn file_bytes(&self) -> Option<u64> {
-        match self.end {
-            End::After(left) => Some(self.received + left),
-            End::Mark(_) => None,
-        }
+        self.file_bytes
     }
 
     /// How many bytes of the file have been read.
@@ -73,38 +70,13 @@ impl<'l, 'e> Transfer<'l, 'e> {
         self.failure.take()
     }
 
-    /// How much of what has arrived is known to belong to the file.
-    fn ready(&self) -> usize {
-        let arrived = self.arrived.len() - self.start;
-        match self.end {
-            End::Mark(_) if !self.is_whole => arrived.saturating_sub(MARK_BYTES),
-            _ => arrived,
-        }
-    }
-
-    /// Waits until more has arrived.
+    /// Waits until more has arrived. Called when everything that has arrived before was read.
     fn receive(&mut self) -> io::Result<()> {
-        self.arrived.drain(..self.start);
+        self.arrived.clear();
         self.start = 0;
         let there = self.connection.fill()?;
-        let bytes = self.connection.input.buffer();
-        let taken = match &mut self.end {
-            End::After(left) => {
-                let taken = (there as u64).min(*left);
-                *left -= taken;
-                self.is_whole = *left == 0;
-                self.arrived.extend_from_slice(&bytes[..taken as usize]);
-                taken as usize
-            }
-            End::Mark(mark) => {
-                self.arrived.extend_from_slice(&bytes[..there]);
-                if self.arrived.ends_with(mark) {
-                    self.arrived.truncate(self.arrived.len() - MARK_BYTES);
-                    self.is_whole = true;
-                }
-                there
-            }
-        };
+        let bytes = &self.connection.input.buffer()[..there];
+        let taken = self.file.take(bytes, &mut self.arrived);
         self.connection.input.consume(taken);
         self.received += taken as u64;
         let figures = &self.connection.engine.replication.link.figures;
@@ -115,15 +87,14 @@ impl<'l, 'e> Transfer<'l, 'e> {
 
 impl Read for Transfer<'_, '_> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        while self.ready() == 0 && !self.is_whole {
+        while self.start == self.arrived.len() && !self.file.is_whole() {
             if let Err(error) = self.receive() {
                 let copy = io::Error::new(error.kind(), error.to_string());
                 self.failure = Some(error);
                 return Err(copy);
             }
         }
-        let len = self.ready().min(out.len());
-        out[..len].copy_from_slice(&self.arrived[self.start..self.start + len]);
+        let len = (&self.arrived[self.start..]).read(out)?;
         self.start += len;
         self.given += len as u64;
         Ok(len)

@@ -7,7 +7,7 @@ use crate::modes::info::human_bytes;
 use crate::session::{Failed, Session};
 use crate::terminal::{self, PROGRESS_PAUSE, complain};
 use my_redis_server::resp::decoder::Value;
-use my_redis_server::resp::snapshot_end::{MARK_BYTES, SnapshotEnd as End};
+use my_redis_server::resp::snapshot_end::{SnapshotBytes, SnapshotEnd as End};
 use std::io::{self, BufRead, Read, Write};
 use std::time::Instant;
 
@@ -87,61 +87,31 @@ fn read_line(connection: &mut Connection) -> io::Result<Vec<u8>> {
 }
 
 /// Copies the bytes of a snapshot, without the mark at its end, and shows how far it is. The result is their number.
+/// What follows the snapshot is left to the next reader.
 pub fn copy(source: &mut impl BufRead, end: End, sink: &mut impl Write) -> Result<u64, CopyError> {
     let mut progress = Progress::new(end);
-    let copied = match end {
-        End::After(length) => copy_length(source, length, sink, &mut progress),
-        End::Mark(mark) => copy_to_mark(source, &mark, sink, &mut progress),
-    };
+    let copied = copy_bytes(source, SnapshotBytes::new(end), sink, &mut progress);
     terminal::show_progress("");
     copied
 }
 
-fn copy_length(
+fn copy_bytes(
     source: &mut impl BufRead,
-    length: u64,
+    mut snapshot: SnapshotBytes,
     sink: &mut impl Write,
     progress: &mut Progress,
 ) -> Result<u64, CopyError> {
     let mut copied = 0;
-    while copied < length {
-        let bytes = some_bytes(source)?;
-        let count = (length - copied).min(bytes.len() as u64) as usize;
-        sink.write_all(&bytes[..count]).map_err(CopyError::Write)?;
-        source.consume(count);
-        copied += count as u64;
+    let mut piece = Vec::new();
+    while !snapshot.is_whole() {
+        let taken = snapshot.take(some_bytes(source)?, &mut piece);
+        source.consume(taken);
+        sink.write_all(&piece).map_err(CopyError::Write)?;
+        copied += piece.len() as u64;
+        piece.clear();
         progress.show(copied);
     }
     Ok(copied)
-}
-
-fn copy_to_mark(
-    source: &mut impl BufRead,
-    mark: &[u8; MARK_BYTES],
-    sink: &mut impl Write,
-    progress: &mut Progress,
-) -> Result<u64, CopyError> {
-    let mut copied = 0;
-    // What may be the begin of the mark, which can come in pieces.
-    let mut held: Vec<u8> = Vec::new();
-    loop {
-        let bytes = some_bytes(source)?;
-        let before = held.len();
-        held.extend_from_slice(bytes);
-        let arrived = bytes.len();
-        let found = held.windows(MARK_BYTES).position(|window| window == mark);
-        let sure = found.unwrap_or(held.len().saturating_sub(MARK_BYTES - 1));
-        sink.write_all(&held[..sure]).map_err(CopyError::Write)?;
-        copied += sure as u64;
-        progress.show(copied);
-        if found.is_some() {
-            // What follows the mark is left to the next reader.
-            source.consume(sure + MARK_BYTES - before);
-            return Ok(copied);
-        }
-        source.consume(arrived);
-        held.drain(..sure);
-    }
 }
 
 /// The bytes that have come, at least one.
@@ -192,39 +162,21 @@ mod tests {
     use super::*;
     use std::io::BufReader;
 
-    const MARK: &[u8; MARK_BYTES] = b"0123456789012345678901234567890123456789";
-
-    #[track_caller]
-    fn check(input: &[u8], end: End, expected: &[u8], rest: &[u8]) {
-        for piece in [1, 7, 39, 40, 41, 1000] {
-            let mut source = BufReader::with_capacity(piece, input);
+    #[test]
+    fn what_follows_a_snapshot_is_left_to_the_next_reader() {
+        for capacity in [1, 7, 1000] {
+            let mut source = BufReader::with_capacity(capacity, &b"REDIS*1\r\n"[..]);
             let mut sink = Vec::new();
-            let copied = copy(&mut source, end, &mut sink).ok();
-            assert_eq!(copied, Some(expected.len() as u64), "in pieces of {piece}");
-            assert_eq!(sink, expected);
+            let copied = copy(&mut source, End::After(5), &mut sink).ok();
+            assert_eq!((copied, sink.as_slice()), (Some(5), &b"REDIS"[..]));
             let mut left = Vec::new();
             source.read_to_end(&mut left).unwrap();
-            assert_eq!(left, rest, "in pieces of {piece}");
+            assert_eq!(left, b"*1\r\n");
         }
     }
 
     #[test]
-    fn a_snapshot_ends_with_its_mark() {
-        let input = [b"REDIS...", &MARK[..], b"*1\r\n"].concat();
-        check(&input, End::Mark(*MARK), b"REDIS...", b"*1\r\n");
-        // A begin of the mark within the data is data.
-        let data = [&MARK[..30], b"x", &MARK[..39]].concat();
-        let input = [&data[..], &MARK[..]].concat();
-        let mut source = &input[..];
-        let mut sink = Vec::new();
-        assert!(copy(&mut source, End::Mark(*MARK), &mut sink).is_ok());
-        assert_eq!(sink, data);
-    }
-
-    #[test]
-    fn a_snapshot_ends_after_its_length() {
-        check(b"REDIS*1\r\n", End::After(5), b"REDIS", b"*1\r\n");
-        check(b"*1", End::After(0), b"", b"*1");
+    fn a_snapshot_that_breaks_off_is_told() {
         let cut = copy(&mut &b"RED"[..], End::After(5), &mut Vec::new());
         assert!(matches!(cut, Err(CopyError::Read)));
     }
