@@ -88,7 +88,7 @@ const PROBE_BYTES: usize = 8;
 /// Probes at this distance: wherever the mark stands, one of them lies in it as a whole.
 const STEP: usize = MARK_BYTES - PROBE_BYTES + 1;
 
-/// Where the mark begins. A comparison at every place would take longer than the snapshot takes to arrive.
+/// Where the mark begins. To compare at every place would take several times as long.
 fn find(mark: &[u8; MARK_BYTES], bytes: &[u8]) -> Option<usize> {
     let word = |bytes: &[u8]| u64::from_ne_bytes(std::array::from_fn(|index| bytes[index]));
     let words: [u64; STEP] = std::array::from_fn(|start| word(&mark[start..]));

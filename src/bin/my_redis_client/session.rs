@@ -103,8 +103,8 @@ impl Session {
         }
     }
 
-    /// Forgets a Ctrl-C that came when nothing waited for the server any more. Called before the prompt, because one
-    /// that comes after it is meant for the command that is about to be run.
+    /// Forgets a Ctrl-C that came after the last command had ended. Called before the prompt is shown: a later Ctrl-C
+    /// is meant for the next command.
     pub fn forget_interrupt(&self) {
         if let Some(interrupt) = &self.interrupt {
             interrupt.clear();

@@ -12,8 +12,8 @@ use std::io::Write;
 pub enum Strings {
     /// Control characters are escaped as in JSON, all other bytes stand as they are.
     Unicode,
-    /// Quoted as Redis quotes strings, and each backslash of it is doubled: a JSON string that holds the quoted text.
-    /// As in redis-cli, a string with a quotation mark is no JSON then.
+    /// Quoted as Redis quotes strings, with each backslash doubled, so that a reader of JSON gets the quoted text. As
+    /// in redis-cli, the result is no JSON if the string has a quotation mark.
     Ascii,
 }
 

@@ -16,7 +16,7 @@ const SPAN: Duration = Duration::from_secs(15);
 /// How long PING is measured for another program, if the user does not say it.
 const ONE_RESULT: Duration = Duration::from_secs(1);
 
-/// What has been measured in a span of time.
+/// How long PINGs took in a span of time.
 #[derive(Default)]
 struct Samples {
     count: u128,
@@ -25,7 +25,8 @@ struct Samples {
     total_ms: u128,
 }
 
-/// Measures: on a terminal until the program is ended, for other programs once, or a line for each PING of a history.
+/// Measures until the program is ended. In a format for other programs it ends with a single line, unless a history is
+/// wanted.
 pub fn measure(session: &mut Session) -> Result<(), Failed> {
     let has_history = session.options.latency_history;
     let wanted = Some(session.options.interval).filter(|interval| !interval.is_zero());

@@ -13,6 +13,7 @@ pub mod replica;
 mod save_snapshot;
 mod scan;
 mod snapshot;
+mod snapshot_sink;
 mod stat;
 mod survey;
 

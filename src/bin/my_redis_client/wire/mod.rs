@@ -39,7 +39,7 @@ enum Target {
     Page(Page),
 }
 
-/// A page that grows: each block is written over the page's last lines, which then follow it again.
+/// A page that grows. Each block overwrites the lines that close the page, and they are written again behind it.
 struct Page {
     path: PathBuf,
     /// The file, once there is something to write.
