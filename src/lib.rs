@@ -51,8 +51,9 @@
 //!    it, inserts the field, says what has changed, and writes `:1` straight into the connection's output.
 //! 5. Still under the lock, the executor [commits](keyspace::change): subscribers of keyspace events, watchers and
 //!    waiting clients get notice, and the effect goes to the journal, if there is one.
-//! 6. The call is counted. When the buffer holds no further request, the lock is released and the output goes to the
-//!    client by one write; earlier, if the next request wants another lock.
+//! 6. The call is counted. When the buffer holds no further request, the thread does
+//!    [errands](command::execute::errand) for others that wait for the lock, releases it, and sends the output to the
+//!    client by one write. If the next request wants another lock, this one is released at once.
 //!
 //! # Threads and locks
 //!
@@ -65,7 +66,7 @@
 //!
 //! | lock | guards | held for |
 //! |---|---|---|
-//! | shards, [`keyspace::locks`] | keys and values | a command, some commands of a packet, a transaction |
+//! | shards, [`keyspace::locks`] | keys and values | a command, 0.2 ms of a packet and of others, a transaction |
 //! | the outcome of a [wait](state::waiting) | one waiting client's reply | serving that client, under the shards |
 //! | tables of [channels](state::pubsub), the turn, an [outbox](state::outbox) | subscribers | one message |
 //! | the [monitors](state::monitors), then an outbox | monitors | one line for all of them |
@@ -80,7 +81,9 @@
 //!
 //! # For whom a slow command is slow
 //!
-//! A slow command delays its own client, and the commands on the shards of its keys: a 256th of all keys for each. Two
+//! A slow command delays its own client, and the commands on the shards of its keys: a 256th of all keys for each. If
+//! it changes one of these keys alone, another client's thread may carry it out, which has just carried out commands on
+//! that shard for its own client ([errands](command::execute::errand)): the replies to those wait for it too. Two
 //! commands that only read delay each other only if a command that changes keys waits between them. A slow command
 //! that locks all shards (KEYS or a script in a transaction, a script that reaches for keys it does not declare, DEBUG
 //! RELOAD) delays all others. Commands on other shards are delayed

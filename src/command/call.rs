@@ -4,7 +4,7 @@ use super::error::CommandError;
 use super::registry::Registry;
 use super::session::Session;
 use super::spec::{CommandSpec, WRITE};
-use crate::keyspace::space::Key;
+use crate::keyspace::space::{Key, Place};
 use crate::resp::reply::Reply;
 use crate::resp::request::LargeArguments;
 use crate::state::Server;
@@ -62,6 +62,9 @@ pub enum Then {
     /// The command did not run, since CLIENT PAUSE makes it wait, or the disk of the append-only file is too slow; the
     /// connection gives it again when that is over.
     Retry,
+    /// The command did not run, since another thread has the lock of this place; the connection may
+    /// [hand it over](super::execute::Executor::hand_over).
+    Taken(Place),
 }
 
 /// How the synchronisation of a replica begins.

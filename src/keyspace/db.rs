@@ -19,6 +19,7 @@ pub use lookup::Lookups;
 
 use super::change::{Block, Change};
 use super::entry::{Entry, Table, WrongType};
+use super::lock_queue::Errand;
 use super::object::{Collection, Object};
 use super::object_entry::ObjectEntry;
 use super::shard::{Removed, Shard};
@@ -104,19 +105,41 @@ impl<'a> WriteDb<'a> {
         WriteDb(db)
     }
 
-    /// Makes ready for another command, if its keys are all in the one shard that is locked; else returns `false`.
+    /// Whether the one shard that is locked is all that a command on these keys needs.
     #[inline]
-    pub fn turn_to(&mut self, view: View, keys: &[Key<'_>]) -> bool {
-        let serves = match self.0.guards.as_slice() {
+    pub fn suffices(&self, keys: &[Key<'_>]) -> bool {
+        let holds_all = match self.0.guards.as_slice() {
             [(shard, _)] => !keys.is_empty() && keys.iter().all(|key| key.shard == *shard),
             _ => false,
-        } && self.0.missing_shards(keys).is_empty();
-        if serves {
+        };
+        holds_all && self.0.missing_shards(keys).is_empty()
+    }
+
+    /// Makes ready for another command, if the lock [suffices](Self::suffices) for it; else returns `false`.
+    #[inline]
+    pub fn turn_to(&mut self, view: View, keys: &[Key<'_>]) -> bool {
+        let suffices = self.suffices(keys);
+        if suffices {
+            self.0.guards[0].1.note_kept();
             self.0.view = view;
             self.begin_command();
             self.remove_expired(keys);
         }
-        serves
+        suffices
+    }
+
+    /// Whether other threads wait for the one shard that is locked.
+    #[inline]
+    pub fn is_waited_for(&self) -> bool {
+        matches!(self.0.guards.as_slice(), [(_, guard)] if guard.is_waited_for())
+    }
+
+    /// The errand of the first of these threads, if it has one.
+    pub fn take_errand(&self) -> Option<Errand> {
+        match self.0.guards.as_slice() {
+            [(_, guard)] => guard.take_errand(),
+            _ => None,
+        }
     }
 }
 

@@ -1,21 +1,33 @@
 //! The threads that wait for the lock of one shard, first come, first served.
 //!
-//! It is no lock: the shard's `RwLock` is. The queue adds what `RwLock` lacks: a wait with a deadline, and a guarantee
-//! that a thread gets the lock at last. A thread that finds no queue pays one load of `state` for it.
+//! It is no lock: the shard's `RwLock` is. The queue adds what `RwLock` lacks: a wait with a deadline, a guarantee that
+//! a thread gets the lock at last, and errands. A thread that finds no queue pays one load of `state` for it.
+//!
+//! # Errands
+//!
+//! If many threads want one lock, each would have to be woken when its turn comes, and the lock would lie idle while it
+//! wakes. Therefore a thread may leave an [`Errand`] with its place: what it wants to do under the lock. The holder of
+//! the lock then does that for it, for one thread after the other, with the shard in its processor's cache, and wakes
+//! each when its errand is done. This is flat combining (Hendler, Incze, Shavit, Tzafrir: "Flat Combining and the
+//! Synchronization-Parallelism Tradeoff", SPAA 2010). What an errand is, only the [executor] knows.
 //!
 //! # Invariants
 //!
-//! 1. Only the first in the queue tries the lock. It stays the first until it has the lock or gives up its place; then
-//!    it wakes the next. The others sleep. No thread ever sleeps on the `RwLock`, because such a sleep cannot be ended
+//! 1. Only the first in the queue tries the lock. It stays the first until it has the lock, gives up its place, or its
+//!    errand is taken. The others sleep. No thread ever sleeps on the `RwLock`, because such a sleep cannot be ended
 //!    when a script turns out to be busy.
-//! 2. A newcomer may take a free lock although others wait: to wake a thread takes longer than most commands, and the
+//! 2. Who lets the lock go wakes the first, if it sleeps. The holder may read an old state here, and leave the first
+//!    asleep; therefore the first sleeps for a [`MOMENT`] at most. A thread that leaves the queue wakes the next one if
+//!    the lock may be free for that: unless it has taken it for itself alone.
+//! 3. A newcomer may take a free lock although others wait: to wake a thread takes longer than most commands, and the
 //!    lock would lie idle meanwhile. But once a thread in the queue is *pressing*, newcomers go to its end. So a
 //!    pressing thread waits for the holder and for those before it in the queue, and for no other thread.
-//! 3. A thread with a deadline holds other locks: it presses from the beginning, and tries the lock until then. A
-//!    thread without one presses when it is the first and has waited for a [`MOMENT`]; then it spins a little, and
-//!    sleeps until the holder lets the lock go and wakes it, or for another moment. So the first never stays the first
-//!    for longer than that and what the holder takes.
-//! 4. The queue's mutex is held for a few instructions; under it no other lock is taken and nothing is waited for.
+//! 4. A thread with a deadline holds other locks: it presses from the beginning. A thread without one presses when it
+//!    is the first and has waited for a moment. So the first never stays the first for longer than two moments and what
+//!    the holder takes.
+//! 5. Errands are taken by who holds the lock for itself alone, and from the first in the queue. So a thread that has
+//!    got the lock still has its errand.
+//! 6. The queue's mutex is held for a few instructions; under it no other lock is taken and nothing is waited for.
 //!
 //! ```text
 //!            a thread joins               one of them presses
@@ -25,10 +37,15 @@
 //!
 //!    a newcomer may take the free lock     |   it joins the queue
 //! ```
+//!
+//! [executor]: crate::command::execute
 
+use super::lock_tries;
+use super::shard_lock::LockMode;
+use std::any::Any;
+use std::cell::Cell;
 use std::collections::VecDeque;
-use std::hint;
-use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -37,22 +54,39 @@ use std::time::{Duration, Instant};
 /// commands hold their locks for less than a hundredth of that.
 pub(super) const MOMENT: Duration = Duration::from_millis(1);
 
-/// How often a thread that presses tries the lock before it sleeps, as often as std's own locks do.
-const SPINS: usize = 100;
-
 /// No thread waits.
 const EMPTY: u8 = 0;
 /// Threads wait, and a newcomer may be faster.
 const WAITED_FOR: u8 = 1;
 /// The lock is for a thread in the queue.
 const RESERVED: u8 = 2;
+/// Added to one of the two above: the first of the threads sleeps.
+const FIRST_SLEEPS: u8 = 4;
+
+/// What a thread that waits wants to do under the lock.
+pub type Errand = Box<dyn Any + Send>;
+
+/// How a wait with an errand has ended.
+pub enum Waited<G> {
+    /// The thread has the lock, and its errand to do itself.
+    Locked(G, Errand),
+    /// The holder of the lock has taken the errand, and will tell when it is done.
+    Taken,
+    /// The thread has given up, and has its errand back.
+    GaveUp(Errand),
+}
 
 /// The queue for one lock.
 #[derive(Debug, Default)]
 pub(super) struct LockQueue {
-    /// [`EMPTY`], [`WAITED_FOR`] or [`RESERVED`]: what `line` implies. Changed under its mutex, read without it: a
-    /// newcomer that reads an old value is a little more or less polite.
+    /// What `line` implies: see the constants. Changed under its mutex, read without it: a newcomer that reads an old
+    /// value is a little more or less polite.
     state: AtomicU8,
+    /// Whether the holder has kept the lock from one command for the next, and so may hold it for longer than one
+    /// command takes.
+    is_kept: AtomicBool,
+    /// The [ticket](Waiting::ticket) of the first, 0 if there is none.
+    first: AtomicU64,
     line: Mutex<Line>,
 }
 
@@ -61,26 +95,51 @@ struct Line {
     threads: VecDeque<Waiting>,
     /// How many of them are pressing.
     pressing: usize,
+    last_ticket: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 struct Waiting {
     thread: Thread,
+    /// Counts the threads that have joined: so tickets ascend.
+    ticket: u64,
+    errand: Option<Errand>,
     is_pressing: bool,
+    is_asleep: bool,
 }
 
 /// The place of this thread in a queue; given up when it is dropped.
 #[derive(Debug)]
 pub(super) struct Place<'a> {
     queue: &'a LockQueue,
+    ticket: u64,
     joined: Instant,
+    mode: LockMode,
+    has_lock: Cell<bool>,
 }
 
 impl LockQueue {
     /// Whether a newcomer has to join the queue even if the lock is free.
     #[inline]
     pub(super) fn is_reserved(&self) -> bool {
-        self.state.load(Relaxed) == RESERVED
+        self.state.load(Relaxed) & RESERVED != 0
+    }
+
+    /// Whether threads wait.
+    #[inline]
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.state.load(Relaxed) != EMPTY
+    }
+
+    /// Whether it is of use for a newcomer to go on trying: the lock may be free soon, and the newcomer may have it.
+    pub(super) fn may_soon_be_had(&self) -> bool {
+        !self.is_reserved() && !self.is_kept.load(Relaxed)
+    }
+
+    /// The holder keeps the lock for another command.
+    #[inline]
+    pub(super) fn note_kept(&self) {
+        self.is_kept.store(true, Relaxed);
     }
 
     #[cfg(test)]
@@ -90,51 +149,97 @@ impl LockQueue {
 
     /// Puts this thread at the end.
     #[cold]
-    pub(super) fn join(&self, is_pressing: bool) -> Place<'_> {
+    pub(super) fn join(
+        &self,
+        mode: LockMode,
+        is_pressing: bool,
+        errand: Option<Errand>,
+    ) -> Place<'_> {
+        let thread = thread::current();
+        let joined = Instant::now();
         let mut line = self.line();
+        line.last_ticket += 1;
+        let ticket = line.last_ticket;
         line.threads.push_back(Waiting {
-            thread: thread::current(),
+            thread,
+            ticket,
+            errand,
             is_pressing,
+            is_asleep: false,
         });
         line.pressing += usize::from(is_pressing);
         self.publish(&line);
         Place {
             queue: self,
-            joined: Instant::now(),
+            ticket,
+            joined,
+            mode,
+            has_lock: Cell::new(false),
         }
     }
 
     /// Wakes all threads that sleep in the queue, to look whether they want to go on waiting.
     pub(super) fn wake_all(&self) {
-        let threads = self.line().threads.clone();
-        threads.iter().for_each(|waiting| waiting.thread.unpark());
+        let line = self.line();
+        let threads: Vec<Thread> = line
+            .threads
+            .iter()
+            .map(|each| each.thread.clone())
+            .collect();
+        drop(line);
+        threads.iter().for_each(Thread::unpark);
     }
 
-    /// Wakes the first, if it presses: the lock has been let go. The holder may read an old state here, and leave the
-    /// first asleep; therefore the first sleeps for a moment at most.
+    /// The lock has been let go.
     #[inline]
     pub(super) fn note_release(&self) {
-        if self.is_reserved() {
-            self.wake_first();
+        if self.is_kept.load(Relaxed) {
+            self.is_kept.store(false, Relaxed);
+        }
+        if self.state.load(Relaxed) & FIRST_SLEEPS != 0 {
+            self.wake_first(self.line());
         }
     }
 
+    /// Takes the errand of the first thread, which leaves the queue by that; `None` if it has none, or there is no
+    /// thread. To be called by the thread that holds the lock for itself alone.
     #[cold]
-    fn wake_first(&self) {
+    pub(super) fn take_errand(&self) -> Option<Errand> {
+        let mut line = self.line();
+        let errand = line.threads.front_mut()?.errand.take()?;
+        let taken = line.threads.pop_front();
+        line.pressing -= usize::from(taken.is_some_and(|taken| taken.is_pressing));
+        self.publish(&line);
+        Some(errand)
+    }
+
+    #[cold]
+    fn wake_first(&self, mut line: MutexGuard<'_, Line>) {
+        let sleeps = line.threads.front_mut().filter(|first| first.is_asleep);
+        let woken = sleeps.map(|first| {
+            first.is_asleep = false;
+            first.thread.clone()
+        });
+        self.publish(&line);
         // The mutex is free again when the thread wakes, and wants it.
-        let first = self.line().threads.front().cloned();
-        if let Some(first) = first {
-            first.thread.unpark();
+        drop(line);
+        if let Some(thread) = woken {
+            thread.unpark();
         }
     }
 
     fn publish(&self, line: &Line) {
-        let state = match (line.threads.is_empty(), line.pressing) {
-            (true, _) => EMPTY,
-            (false, 0) => WAITED_FOR,
-            (false, _) => RESERVED,
+        let first = line.threads.front();
+        let state = match (first, line.pressing) {
+            (None, _) => EMPTY,
+            (Some(_), 0) => WAITED_FOR,
+            (Some(_), _) => RESERVED,
         };
+        let sleeps = first.is_some_and(|first| first.is_asleep);
+        let state = state + if sleeps { FIRST_SLEEPS } else { 0 };
         self.state.store(state, Relaxed);
+        let ticket = first.map_or(0, |first| first.ticket);
+        self.first.store(ticket, Relaxed);
     }
 
     fn line(&self) -> MutexGuard<'_, Line> {
@@ -143,19 +248,17 @@ impl LockQueue {
 }
 
 impl Line {
-    /// Whether this thread is the first.
-    fn is_led_by_own(&self) -> bool {
-        let own = thread::current().id();
-        self.threads
-            .front()
-            .is_some_and(|first| first.thread.id() == own)
+    /// Where this ticket stands.
+    fn position(&self, ticket: u64) -> Option<usize> {
+        let threads = &self.threads;
+        threads
+            .binary_search_by_key(&ticket, |each| each.ticket)
+            .ok()
     }
 
-    /// Where this thread stands.
-    fn position(&self) -> Option<usize> {
-        let own = thread::current().id();
-        let is_own = |waiting: &Waiting| waiting.thread.id() == own;
-        self.threads.iter().position(is_own)
+    fn of_ticket(&mut self, ticket: u64) -> Option<&mut Waiting> {
+        let position = self.position(ticket)?;
+        self.threads.get_mut(position)
     }
 }
 
@@ -167,17 +270,7 @@ impl Place<'_> {
         deadline: Instant,
         attempt: impl Fn() -> Option<G>,
     ) -> Option<G> {
-        self.be_first(Some(deadline), || false).then_some(())?;
-        loop {
-            if let Some(guard) = attempt() {
-                return Some(guard);
-            }
-            if Instant::now() >= deadline {
-                return None;
-            }
-            // It does not sleep: most holders let the lock go earlier than it would be awake.
-            thread::yield_now();
-        }
+        self.wait_for_lock(Some(deadline), attempt, || false)
     }
 
     /// Tries the lock with `attempt` as long as it takes, unless `gives_up` says that it is of no use.
@@ -186,61 +279,131 @@ impl Place<'_> {
         attempt: impl Fn() -> Option<G>,
         gives_up: impl Fn() -> bool,
     ) -> Option<G> {
-        self.be_first(None, &gives_up).then_some(())?;
-        let moment = self.joined + MOMENT;
-        if let Some(guard) = self.wait_until(moment, &attempt) {
-            return Some(guard);
-        }
-        self.press();
-        while !gives_up() {
-            for _ in 0..SPINS {
-                if let Some(guard) = attempt() {
-                    return Some(guard);
-                }
-                hint::spin_loop();
-            }
-            thread::park_timeout(MOMENT);
-        }
-        None
+        self.wait_for_lock(None, attempt, gives_up)
     }
 
-    /// Sleeps until this thread is the first; `false` if the deadline came earlier, or if it gave up.
-    fn be_first(&self, deadline: Option<Instant>, gives_up: impl Fn() -> bool) -> bool {
-        while !self.queue.line().is_led_by_own() {
-            if gives_up() {
-                return false;
-            }
-            match deadline.map(|deadline| deadline.saturating_duration_since(Instant::now())) {
-                None => thread::park(),
-                Some(Duration::ZERO) => return false,
-                Some(left) => thread::park_timeout(left),
-            }
+    /// Waits as [`wait`](Self::wait) does, until the errand that was left with this place is taken.
+    pub(super) fn wait_with_errand<G>(
+        &self,
+        attempt: impl Fn() -> Option<G>,
+        gives_up: impl Fn() -> bool,
+    ) -> Waited<G> {
+        let guard = self.wait_for_lock(None, attempt, gives_up);
+        let errand = self.with_own(|own| own.errand.take()).flatten();
+        match (guard, errand) {
+            (Some(guard), Some(errand)) => Waited::Locked(guard, errand),
+            (None, Some(errand)) => Waited::GaveUp(errand),
+            (_, None) => Waited::Taken,
         }
-        true
+    }
+
+    /// Waits for the lock; `None` if the deadline comes first, the thread gives up, or its errand is taken.
+    fn wait_for_lock<G>(
+        &self,
+        deadline: Option<Instant>,
+        attempt: impl Fn() -> Option<G>,
+        gives_up: impl Fn() -> bool,
+    ) -> Option<G> {
+        let attempt = || {
+            let guard = self.is_first().then(&attempt).flatten()?;
+            self.has_lock.set(true);
+            Some(guard)
+        };
+        let is_over = || deadline.is_some_and(|deadline| Instant::now() >= deadline);
+        loop {
+            let guard = match deadline {
+                // Others wait for the locks that it holds: it does not sleep as long as it may be the next.
+                Some(_) => lock_tries::yielding(attempt, || self.is_first() && !is_over()),
+                None => lock_tries::until_sleep_pays(attempt, || {
+                    self.is_first() && !self.has_waited_a_moment()
+                }),
+            };
+            if guard.is_some() {
+                return guard;
+            }
+            if self.is_first() && self.has_waited_a_moment() {
+                self.press();
+            }
+            self.lie_down()?;
+            // Who let the lock go before that has not seen that this thread sleeps.
+            if let Some(guard) = attempt() {
+                return Some(guard);
+            }
+            let mut has_slept_a_moment = false;
+            while self.is_asleep() && !has_slept_a_moment {
+                if gives_up() || is_over() {
+                    self.get_up();
+                    return None;
+                }
+                has_slept_a_moment = self.is_first();
+                match deadline {
+                    Some(deadline) => {
+                        let left = deadline.saturating_duration_since(Instant::now());
+                        thread::park_timeout(left);
+                    }
+                    None if has_slept_a_moment => thread::park_timeout(MOMENT),
+                    None => thread::park(),
+                }
+            }
+            self.get_up()?;
+        }
+    }
+
+    /// Who lets the lock go from now on wakes this thread when it is the first. `None` if its errand was taken.
+    pub(super) fn lie_down(&self) -> Option<()> {
+        self.with_own(|own| own.is_asleep = true)
+    }
+
+    /// This thread is awake. `None` if its errand was taken.
+    fn get_up(&self) -> Option<()> {
+        self.with_own(|own| own.is_asleep = false)
+    }
+
+    fn is_first(&self) -> bool {
+        self.queue.first.load(Relaxed) == self.ticket
+    }
+
+    fn has_waited_a_moment(&self) -> bool {
+        self.joined.elapsed() >= MOMENT
+    }
+
+    fn is_asleep(&self) -> bool {
+        let mut line = self.queue.line();
+        line.of_ticket(self.ticket).is_some_and(|own| own.is_asleep)
     }
 
     fn press(&self) {
         let mut line = self.queue.line();
-        if let Some(position) = line.position()
-            && !std::mem::replace(&mut line.threads[position].is_pressing, true)
+        if let Some(own) = line.of_ticket(self.ticket)
+            && !std::mem::replace(&mut own.is_pressing, true)
         {
             line.pressing += 1;
             self.queue.publish(&line);
         }
+    }
+
+    /// Changes what the queue knows of this thread; `None` if its errand was taken.
+    fn with_own<T>(&self, change: impl FnOnce(&mut Waiting) -> T) -> Option<T> {
+        let mut line = self.queue.line();
+        let changed = line.of_ticket(self.ticket).map(change);
+        self.queue.publish(&line);
+        changed
     }
 }
 
 impl Drop for Place<'_> {
     fn drop(&mut self) {
         let mut line = self.queue.line();
-        let position = line.position();
-        if let Some(left) = position.and_then(|position| line.threads.remove(position)) {
+        let Some(position) = line.position(self.ticket) else {
+            return;
+        };
+        if let Some(left) = line.threads.remove(position) {
             line.pressing -= usize::from(left.is_pressing);
         }
-        self.queue.publish(&line);
-        drop(line);
-        if position == Some(0) {
-            self.queue.wake_first();
+        // Who takes the lock for itself alone wakes the next one when it lets go.
+        match self.has_lock.get() && self.mode == LockMode::Exclusive {
+            true => self.queue.publish(&line),
+            false => self.queue.wake_first(line),
         }
     }
 }
@@ -266,13 +429,13 @@ mod tests {
     #[test]
     fn newcomers_stand_back_once_a_thread_presses_and_no_earlier() {
         let queue = LockQueue::default();
-        let place = queue.join(false);
+        let place = queue.join(LockMode::Exclusive, false, None);
         assert!(queue.waiting_threads() == 1 && !queue.is_reserved());
         place.press();
         assert!(queue.is_reserved());
         drop(place);
         assert!(queue.waiting_threads() == 0 && !queue.is_reserved());
-        let place = queue.join(true);
+        let place = queue.join(LockMode::Exclusive, true, None);
         assert!(queue.is_reserved());
         drop(place);
         assert!(!queue.is_reserved());
@@ -281,7 +444,7 @@ mod tests {
     #[test]
     fn a_thread_that_has_waited_for_a_moment_presses() {
         let queue = LockQueue::default();
-        let place = queue.join(false);
+        let place = queue.join(LockMode::Exclusive, false, None);
         let gets_it = || queue.is_reserved().then_some(());
         assert!(place.wait(gets_it, || false).is_some());
         assert!(place.joined.elapsed() >= MOMENT);
@@ -312,6 +475,48 @@ mod tests {
         });
         assert_eq!(order.iter().collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
         assert!(is_free(cells));
+    }
+
+    /// The number that the errand of the first thread is, if it has one.
+    fn take_number(queue: &LockQueue) -> Option<u8> {
+        let errand = queue.take_errand()?;
+        errand.downcast().ok().map(|number| *number)
+    }
+
+    #[test]
+    fn errands_are_taken_in_order_and_never_past_a_thread_without_one() {
+        let queue = LockQueue::default();
+        assert_eq!(take_number(&queue), None);
+        let join = |errand: Option<u8>| {
+            let errand = errand.map(|number| Box::new(number) as Errand);
+            queue.join(LockMode::Exclusive, false, errand)
+        };
+        let mut places: Vec<_> = [Some(1), Some(2), None, Some(3)].map(join).into();
+        let taken = [(); 3].map(|()| take_number(&queue));
+        assert_eq!(taken, [Some(1), Some(2), None]);
+        assert_eq!(queue.waiting_threads(), 2);
+        drop(places.remove(2));
+        assert_eq!(take_number(&queue), Some(3));
+        assert!(!queue.is_waited_for());
+        // The threads whose errands were taken find that.
+        for place in &places {
+            assert!(matches!(
+                place.wait_with_errand(|| Some(()), || false),
+                Waited::Taken
+            ));
+        }
+    }
+
+    #[test]
+    fn who_gives_up_has_its_errand_back() {
+        let queue = LockQueue::default();
+        let place = queue.join(LockMode::Exclusive, false, Some(Box::new(1_u8)));
+        let waited = place.wait_with_errand(|| None::<()>, || true);
+        assert!(matches!(waited, Waited::GaveUp(errand) if errand.is::<u8>()));
+        let waited = queue
+            .join(LockMode::Exclusive, false, Some(Box::new(1_u8)))
+            .wait_with_errand(|| None::<()>, || true);
+        assert!(matches!(waited, Waited::GaveUp(_)));
     }
 
     /// Each keeps its lock until all have theirs.

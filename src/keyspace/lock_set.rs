@@ -22,7 +22,7 @@
 //! # The states of a thread
 //!
 //! ```text
-//!            16 times              a shard is late
+//!            for a while           a shard is late
 //!    TRYING ----------> GATHERING ----------------> ALONE      holds nothing, and waits
 //!    holds nothing      holds some   <-- has it --  for it as long as it takes
 //!    between two        for a moment
@@ -47,17 +47,12 @@
 //! most all. So the number of rounds is limited, and in each the thread waits for single shards, which it gets.
 
 use super::lock_queue::MOMENT;
+use super::lock_tries;
 use super::shard_lock::{Busy, Guards, LockMode, Patience, Wait};
 use super::space::Cell;
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, btree_set};
-use std::thread;
 use std::time::Instant;
-
-/// How often a thread that wants locks lets others run before it sleeps. The threads that hold them need them for
-/// microseconds: less than to sleep and to be woken takes. 50 clients that push to one list served themselves 1.5 times
-/// as fast with it (`tools/bench.sh throughput --tests lpush --loads 50x16`).
-const YIELDS: usize = 16;
 
 /// How often a thread waits for one late shard after the other, before it keeps those that it has waited for. With more
 /// such rounds, MSET of 800 keys beside two clients that repeat slow commands of 1 s waited for one of them in each
@@ -75,12 +70,15 @@ pub(super) fn lock(
     shards: impl Iterator<Item = usize> + Clone,
     patience: Patience,
 ) -> Result<Guards<'_>, Busy> {
-    for _ in 0..YIELDS {
-        let attempt = |shard: usize| Some((shard, cells[shard].shard.try_lock(mode)?));
-        match shards.clone().map(attempt).collect() {
-            Some(guards) => return Ok(guards),
-            None => thread::yield_now(),
-        }
+    let attempt = |shard: usize| Some((shard, cells[shard].shard.try_lock(mode)?));
+    let may_go_on = || {
+        shards
+            .clone()
+            .all(|shard| cells[shard].shard.may_soon_be_had())
+    };
+    let all = lock_tries::of_newcomer(|| shards.clone().map(attempt).collect(), may_go_on);
+    if let Some(guards) = all {
+        return Ok(guards);
     }
     let wanted: SmallVec<[usize; 4]> = shards.collect();
     gather(cells, mode, &wanted, patience)

@@ -7,7 +7,9 @@
 use super::db::{Db, ReadDb, WriteDb};
 use super::entry::Table;
 use super::kept::ShardImage;
+pub use super::lock_queue::{Errand, Waited};
 use super::lock_set;
+use super::lock_tries;
 pub use super::shard_lock::Busy;
 use super::shard_lock::{Guard, Guards, LockMode, Patience, at_last};
 use super::snapshot::SnapshotId;
@@ -138,6 +140,42 @@ impl Locks {
         self.write_with(view, keys, Patience::UntilBusy)
     }
 
+    /// What [`write_unless_busy`](Self::write_unless_busy) gives for one key; `None` if another thread has the lock,
+    /// and does not let it go soon.
+    #[inline]
+    pub fn write_soon(&self, view: View, key: Key<'_>) -> Result<Option<WriteDb<'_>>, Busy> {
+        let keys = [key];
+        let shard = &self.cell(key.shard).shard;
+        let guards = self.try_one(LockMode::Exclusive, &keys).or_else(|| {
+            lock_tries::of_newcomer(
+                || self.try_one(LockMode::Exclusive, &keys),
+                || shard.may_soon_be_had(),
+            )
+        });
+        let Some(guards) = guards else {
+            return Ok(None);
+        };
+        match self.write_one(view, &keys, guards) {
+            Some(db) => Ok(Some(db)),
+            None => self
+                .write_several(view, &keys, Patience::UntilBusy)
+                .map(Some),
+        }
+    }
+
+    /// Waits for the exclusive lock of this place, or for a holder that takes the errand.
+    pub fn write_or_leave(&self, place: Place, errand: Errand) -> Waited<WriteDb<'_>> {
+        match self.cell(place.shard).shard.lock_with_errand(errand) {
+            Waited::Locked(guard, errand) if !self.gate.is_closed() => {
+                let guards = Guards::from_buf([(place.shard, guard)]);
+                let view = View::from(0).of_database(place.shard / SHARDS);
+                Waited::Locked(WriteDb::new(Db::new(self, view, guards)), errand)
+            }
+            Waited::Locked(_, errand) | Waited::GaveUp(errand) => Waited::GaveUp(errand),
+            Waited::Taken => Waited::Taken,
+        }
+    }
+
     #[inline]
     fn write_with(
         &self,
@@ -145,16 +183,30 @@ impl Locks {
         keys: &[Key<'_>],
         patience: Patience,
     ) -> Result<WriteDb<'_>, Busy> {
-        if let Some(guards) = self.try_one(LockMode::Exclusive, keys)
-            && !self.gate.is_closed()
-        {
-            let mut db = WriteDb::new(Db::new(self, view, guards));
-            if db.missing_shards(keys).is_empty() {
-                db.remove_expired(keys);
-                return Ok(db);
-            }
+        let guards = self.try_one(LockMode::Exclusive, keys);
+        if let Some(db) = guards.and_then(|guards| self.write_one(view, keys, guards)) {
+            return Ok(db);
         }
         self.write_several(view, keys, patience)
+    }
+
+    /// The command on one key whose lock has been taken; `None` if changes are held back, or it needs other locks too.
+    #[inline]
+    fn write_one<'a>(
+        &'a self,
+        view: View,
+        keys: &[Key<'_>],
+        guards: Guards<'a>,
+    ) -> Option<WriteDb<'a>> {
+        if self.gate.is_closed() {
+            return None;
+        }
+        let mut db = WriteDb::new(Db::new(self, view, guards));
+        if !db.missing_shards(keys).is_empty() {
+            return None;
+        }
+        db.remove_expired(keys);
+        Some(db)
     }
 
     fn write_several(
@@ -242,6 +294,12 @@ impl Locks {
             drop(guards);
             self.gate.wait();
         }
+    }
+
+    /// How many threads wait for the lock of this place.
+    #[cfg(test)]
+    pub(crate) fn waiting_threads(&self, place: Place) -> usize {
+        self.cell(place.shard).shard.waiting_threads()
     }
 
     /// What a shard held when a snapshot began; `None` if it has been taken already.

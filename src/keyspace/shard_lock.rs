@@ -6,7 +6,7 @@
 //! A command that panicked may have left a shard with a change done by half, but never with a broken table: the tables
 //! are safe code. Going on serves the clients better than refusing a 256th of the keys for ever, so poison is ignored.
 
-use super::lock_queue::{LockQueue, Place};
+use super::lock_queue::{Errand, LockQueue, Place, Waited};
 use super::shard::Shard;
 use smallvec::SmallVec;
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
@@ -49,7 +49,7 @@ pub(super) enum Patience {
 pub(super) struct Guard<'a> {
     // Declared before `release`, hence dropped before it.
     kind: GuardKind<'a>,
-    _release: Release<'a>,
+    release: Release<'a>,
 }
 
 #[derive(Debug)]
@@ -100,6 +100,17 @@ impl ShardLock {
         }
     }
 
+    /// Waits for the exclusive lock, unless a script that holds it is busy, or for a holder that takes the errand.
+    pub(super) fn lock_with_errand(&self, errand: Errand) -> Waited<Guard<'_>> {
+        let place = self.queue.join(LockMode::Exclusive, false, Some(errand));
+        place.wait_with_errand(|| self.attempt(LockMode::Exclusive), || self.is_busy())
+    }
+
+    /// Whether it is of use to go on trying.
+    pub(super) fn may_soon_be_had(&self) -> bool {
+        self.queue.may_soon_be_had()
+    }
+
     /// Notes that a script that holds the lock is busy, and tells the threads that wait.
     pub(super) fn begin_busy(&self) {
         self.busy_scripts.fetch_add(1, SeqCst);
@@ -128,7 +139,7 @@ impl ShardLock {
         Wait {
             lock: self,
             mode,
-            place: self.queue.join(is_pressing),
+            place: self.queue.join(mode, is_pressing, None),
         }
     }
 
@@ -141,7 +152,7 @@ impl ShardLock {
         };
         Some(Guard {
             kind: kind?,
-            _release: Release(&self.queue),
+            release: Release(&self.queue),
         })
     }
 
@@ -172,6 +183,26 @@ impl Guard<'_> {
         match &self.kind {
             GuardKind::Shared(guard) => guard,
             GuardKind::Exclusive(guard) => guard,
+        }
+    }
+
+    /// Whether threads wait for the lock.
+    #[inline]
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.release.0.is_waited_for()
+    }
+
+    /// Notes that the lock is kept for another command.
+    #[inline]
+    pub(super) fn note_kept(&self) {
+        self.release.0.note_kept();
+    }
+
+    /// The errand of the first thread that waits for the lock.
+    pub(super) fn take_errand(&self) -> Option<Errand> {
+        match self.kind {
+            GuardKind::Exclusive(_) => self.release.0.take_errand(),
+            GuardKind::Shared(_) => None,
         }
     }
 
@@ -223,7 +254,8 @@ mod tests {
             let (wakes, woken) = mpsc::channel();
             thread::scope(|scope| {
                 scope.spawn(|| {
-                    let place = lock.queue.join(true);
+                    let place = lock.queue.join(LockMode::Exclusive, true, None);
+                    place.lie_down();
                     joins.send(()).unwrap();
                     while lock.attempt(LockMode::Exclusive).is_none() {
                         thread::park_timeout(Duration::from_secs(60));

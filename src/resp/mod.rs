@@ -7,6 +7,7 @@
 
 pub mod backlog;
 pub mod decoder;
+pub mod input;
 pub mod large_argument;
 pub mod output;
 pub mod pretty;

@@ -27,34 +27,30 @@ use super::lookahead::LookAhead;
 use super::replication::{keeper, sender, snapshot};
 use super::socket::{Socket, WithoutWaiting};
 use crate::command::call::{SyncStart, Then};
-use crate::command::execute::{Engine, Executor, Request};
+use crate::command::execute::errand::HandedOver;
+use crate::command::execute::exchange::Exchange;
+
+use crate::command::execute::{Engine, Executor, Manner};
 use crate::command::session::Session;
 use crate::command::session::transaction::Watched;
+use crate::keyspace::space::Place;
 use crate::resp::backlog::Backlog;
-use crate::resp::reply::{Protocol, Reply};
-use crate::resp::request::{RequestLimits, RequestParser};
+use crate::resp::reply::Protocol;
 use crate::state::append_only::durability::Departure;
 use crate::state::clients::Client;
 use crate::state::waiting::{Outcome, Waiting};
 use crate::state::{change_log, tracking};
 use crate::util::clock::{self, Stopwatch};
 use crate::util::doorbell::{Doorbell, Until, Wakeup, Woken};
-use smallvec::SmallVec;
-use std::io::{self, ErrorKind, Read};
+use crate::util::lent::Lent;
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// The input buffer of a client that sends little. It lies on the stack of the client's thread, in memory that is used
-/// for each request anyway: to fetch a page that has not been used lately takes longer than most commands.
-const SMALL_INPUT_BYTES: usize = 512;
-/// The input buffer of a client that pipelines; larger only for a request that does not fit, and only as it comes in.
-const LARGE_INPUT_BYTES: usize = 64 * 1024;
 /// Requests of all clients that are answered before each client has had its turn: some 3 ms of work.
 const REQUESTS_A_ROUND: usize = 400;
-/// Replies are written when they have grown to this size, even if there is more input.
-const FLUSH_BYTES: usize = 64 * 1024;
 /// At the end of a connection: how long the client may read nothing of the last replies.
 const FAREWELL: Duration = Duration::from_secs(60);
 /// What a client that must log in may leave unread, beside what its socket takes: more is no attempt to log in.
@@ -73,11 +69,8 @@ pub fn serve(engine: &Arc<Engine>, socket: &Arc<Socket>, client: &Arc<Client>) {
     let mut connection = Connection {
         engine,
         socket,
-        session: Session::new(engine, client),
+        exchange: Lent::new(Exchange::new(Session::new(engine, client))),
         waiting: None,
-        input: Input::default(),
-        parser: RequestParser::default(),
-        reply: Reply::default(),
         backlog: Backlog::default(),
         answered_in_turn: 0,
     };
@@ -89,13 +82,9 @@ pub fn serve(engine: &Arc<Engine>, socket: &Arc<Socket>, client: &Arc<Client>) {
 struct Connection<'a> {
     engine: &'a Arc<Engine>,
     socket: &'a Arc<Socket>,
-    session: Session,
+    exchange: Lent<Exchange>,
     /// What the client waits for, while it does.
     waiting: Option<Waiting>,
-    input: Input,
-    parser: RequestParser,
-    /// Replies that are being written.
-    reply: Reply,
     /// Replies before those, which the socket has not taken.
     backlog: Backlog,
     /// Requests since this thread last offered its processor to other threads.
@@ -109,27 +98,19 @@ impl Drop for Connection<'_> {
             waiting.wait.end(Outcome::Gone);
         }
         self.end_wait();
-        if let Some(replica) = &self.session.sync.replica {
+        if let Some(replica) = &self.exchange.session.sync.replica {
             // Its sender looks whether it is still there.
             replica.client.disconnect();
             self.engine.replication.replicas.remove(replica);
             self.engine.replication.backlog.wake_readers();
             keeper::count_good(self.engine);
         }
-        self.session.end_tracking(self.engine);
+        self.exchange.session.end_tracking(self.engine);
         tracking::set_acting_client(0);
-        self.engine.forget_watched(&mut self.session);
+        self.engine.forget_watched(&mut self.exchange.session);
         // To have a look at keys may have let them expire.
         self.engine.deliver_pushes();
     }
-}
-
-/// Bytes that have been received; `bytes[start..end]` are yet to be parsed.
-#[derive(Debug, Default)]
-struct Input {
-    bytes: SmallVec<[u8; SMALL_INPUT_BYTES]>,
-    start: usize,
-    end: usize,
 }
 
 impl<'a> Connection<'a> {
@@ -144,16 +125,23 @@ impl<'a> Connection<'a> {
             }
             self.engine
                 .statistics
-                .count_input(self.session.client.id, received);
+                .count_input(self.exchange.session.client.id, received);
             let goes_on = self.execute_all()?;
             self.flush()?;
-            if !goes_on || self.session.client.closes_after_reply.load(Relaxed) {
+            if !goes_on
+                || self
+                    .exchange
+                    .session
+                    .client
+                    .closes_after_reply
+                    .load(Relaxed)
+            {
                 return self.send_all();
             }
-            self.input.compact();
-            if self.input.is_empty() {
-                self.parser.shrink();
-                self.reply.shrink();
+            self.exchange.input.compact();
+            if self.exchange.input.is_empty() {
+                self.exchange.parser.shrink();
+                self.exchange.reply.shrink();
             }
             self.store_buffer_sizes();
             self.keep_client_limit();
@@ -162,12 +150,13 @@ impl<'a> Connection<'a> {
 
     /// Reads what has arrived, or waits until something does. Returns the number of bytes; 0 at the end of the stream.
     fn receive(&mut self) -> io::Result<usize> {
-        let received = match self.parser.arriving() {
+        let received = match self.exchange.parser.arriving() {
             Some(argument) => argument.receive(&mut &**self.socket),
-            None => self.input.receive(&mut &**self.socket),
+            None => self.exchange.input.receive(&mut &**self.socket),
         };
         if self.may_get_messages() {
-            self.session.client.outbox.wake_up(&mut self.reply);
+            let exchange = &mut *self.exchange;
+            exchange.session.client.outbox.wake_up(&mut exchange.reply);
         }
         received
     }
@@ -188,45 +177,34 @@ impl<'a> Connection<'a> {
     /// Executes every complete request of the input; `false` if the connection is to be closed.
     fn execute_all(&mut self) -> io::Result<bool> {
         let mut executor = Executor::new(self.engine, Stopwatch::start());
-        let client = self.session.client.clone();
+        let client = self.exchange.session.client.clone();
         client.last_request_ms.store(executor.now_ms(), Relaxed);
-        let argument_bytes = self.engine.config.proto_max_bulk_len.get() as usize;
         let mut look_ahead = LookAhead::default();
         loop {
-            let input = &self.input.bytes[self.input.start..self.input.end];
-            look_ahead.before_request(&self.engine.locks, self.session.database, input);
-            let limits = RequestLimits {
-                argument_bytes,
-                is_unauthenticated: !self.session.is_authenticated(self.engine),
-            };
-            let len = match self.parser.parse(input, limits) {
-                Ok(Some(len)) => len,
-                Ok(None) => {
-                    self.input.end -= self.parser.begin_large_argument(input);
+            let exchange = &mut *self.exchange;
+            let database = exchange.session.database;
+            look_ahead.before_request(&self.engine.locks, database, exchange.input.unparsed());
+            match exchange.parse(self.engine) {
+                Ok(true) => {}
+                Ok(false) => {
+                    let unparsed = exchange.input.unparsed();
+                    exchange.input.end -= exchange.parser.begin_large_argument(unparsed);
                     executor.release();
-                    return Ok(self.is_within_limit(self.input.end - self.input.start));
+                    return Ok(self.is_within_limit(self.exchange.input.unparsed().len()));
                 }
                 Err(error) => {
-                    self.reply.error(&error.text());
+                    exchange.reply.error(&error.text());
                     return Ok(false);
                 }
             };
             self.answered_in_turn += 1;
-            let mut then = self.execute(len, &mut executor);
-            while matches!(then, Then::Retry) {
-                executor.release();
-                if !self.wait_for_end_of_pause()? {
-                    return Ok(false);
-                }
-                executor.resume();
-                then = self.execute(len, &mut executor);
-            }
-            self.parser.drop_large_arguments();
-            self.input.start += len;
+            let Some(then) = self.execute(&mut executor)? else {
+                return Ok(false);
+            };
             match then {
                 Then::SendDump => {
                     self.send_all()?;
-                    snapshot::send_dump(self.engine, self.socket, &self.session)?;
+                    snapshot::send_dump(self.engine, self.socket, &self.exchange.session)?;
                     return Ok(false);
                 }
                 Then::Synchronize(start) => {
@@ -238,8 +216,8 @@ impl<'a> Connection<'a> {
                 Then::LoadAppendOnly => {
                     executor.release();
                     match anew::load_anew(self.engine) {
-                        Ok(()) => self.reply.ok(),
-                        Err(text) => self.reply.error(text.as_bytes()),
+                        Ok(()) => self.exchange.reply.ok(),
+                        Err(text) => self.exchange.reply.error(text.as_bytes()),
                     }
                     executor.resume();
                 }
@@ -255,10 +233,10 @@ impl<'a> Connection<'a> {
             if client.closes_after_reply.load(Relaxed) {
                 return Ok(false);
             }
-            if self.session.listens() && self.backlog.is_empty() {
-                client.outbox.take_into(&mut self.reply);
+            if self.exchange.session.listens() && self.backlog.is_empty() {
+                client.outbox.take_into(&mut self.exchange.reply);
             }
-            if self.reply.len() >= FLUSH_BYTES {
+            if self.exchange.has_to_send() {
                 executor.release();
                 self.flush()?;
                 executor.resume();
@@ -266,12 +244,51 @@ impl<'a> Connection<'a> {
         }
     }
 
+    /// Executes the next request, or has another thread do it, perhaps with some that follow it. Returns what is left
+    /// to be done; `None` if the client has hung up.
+    #[inline]
+    fn execute(&mut self, executor: &mut Executor) -> io::Result<Option<Then>> {
+        // Messages of other threads come between its replies.
+        let mut manner = match self.exchange.session.listens() {
+            true => Manner::Waiting,
+            false => Manner::HandingOver,
+        };
+        loop {
+            match self.exchange.execute(executor, manner) {
+                Then::Retry => {
+                    executor.release();
+                    if !self.wait_for_end_of_pause()? {
+                        return Ok(None);
+                    }
+                    executor.resume();
+                }
+                Then::Taken(place) => match self.hand_over(executor, place) {
+                    HandedOver::Back => manner = Manner::Waiting,
+                    HandedOver::Done(then) => return Ok(Some(then)),
+                    HandedOver::Failed => return Err(ErrorKind::Other.into()),
+                },
+                then => {
+                    self.exchange.advance();
+                    return Ok(Some(then));
+                }
+            }
+        }
+    }
+
+    /// Not inlined: the exchange is moved here, and the frame of a thread that waits for requests is to be small.
+    #[cold]
+    #[inline(never)]
+    fn hand_over(&mut self, executor: &mut Executor, place: Place) -> HandedOver {
+        self.exchange
+            .lend(|exchange| executor.hand_over(exchange, place))
+    }
+
     /// Has a thread of its own send the replica what it lacks. From now on this thread sends it nothing.
     fn begin_sync(&mut self, start: SyncStart) -> io::Result<()> {
-        let Some(replica) = &self.session.sync.replica else {
+        let Some(replica) = &self.exchange.session.sync.replica else {
             return Ok(());
         };
-        let client = &self.session.client;
+        let client = &self.exchange.session.client;
         client.modes.is_replica.store(true, Relaxed);
         self.engine.log.notice_of_clients(format_args!(
             "Replica {} asks for synchronization",
@@ -293,7 +310,7 @@ impl<'a> Connection<'a> {
         if flushed.is_err() {
             wait.end(Outcome::Gone);
         }
-        self.session.client.set_waiting(Some(wait.clone()));
+        self.exchange.session.client.set_waiting(Some(wait.clone()));
         if demotions != self.engine.replication.demotions() {
             // Who has changed the role may not have seen that this client waits.
             wait.end(Outcome::Demoted);
@@ -306,11 +323,16 @@ impl<'a> Connection<'a> {
                 Ok(Woken::HungUp) | Err(_) => drop(wait.end(Outcome::Gone)),
             }
         }
-        self.session.client.set_waiting(None);
+        self.exchange.session.client.set_waiting(None);
         if flushed.is_ok() && self.backlog.is_empty() && self.may_get_messages() {
             // What was told before the client was served comes before its reply. In Redis, what the client is told of
             // a key that was filled for it (BLMOVE) comes after the reply; here that comes before it too.
-            self.session.client.outbox.take_all_into(&mut self.reply);
+            let exchange = &mut *self.exchange;
+            exchange
+                .session
+                .client
+                .outbox
+                .take_all_into(&mut exchange.reply);
         }
         let is_gone = matches!(*wait.outcome(), Outcome::Gone);
         self.end_wait();
@@ -319,8 +341,9 @@ impl<'a> Connection<'a> {
 
     fn end_wait(&mut self) {
         if let Some(waiting) = self.waiting.take() {
-            let client = &self.session.client;
-            self.engine.end_wait(waiting, client, &mut self.reply);
+            let exchange = &mut *self.exchange;
+            let client = &exchange.session.client;
+            self.engine.end_wait(waiting, client, &mut exchange.reply);
         }
     }
 
@@ -335,12 +358,12 @@ impl<'a> Connection<'a> {
                 // The appender is stuck.
                 false => thread::sleep(LONGEST_HOLD),
             }
-            return Ok(!self.session.client.is_disconnected());
+            return Ok(!self.exchange.session.client.is_disconnected());
         }
-        let client = self.session.client.clone();
+        let client = self.exchange.session.client.clone();
         let pause = &self.engine.pause;
         // Without a bell, the thread looks every 100 ms whether CLIENT UNPAUSE has ended the pause.
-        let bell = self.session.doorbell().ok();
+        let bell = self.exchange.session.doorbell().ok();
         let longest_ms = if bell.is_some() { i64::MAX } else { 100 };
         if let Some(bell) = &bell {
             pause.join(&client, bell);
@@ -361,8 +384,13 @@ impl<'a> Connection<'a> {
     /// something. If the client has not asked for messages and has read everything, this returns at once: `read` waits
     /// then.
     fn wait_for_input(&mut self) -> io::Result<()> {
-        let bell = match self.session.listens() {
-            true => Some(self.session.doorbell().map_err(|_| ErrorKind::Other)?),
+        let bell = match self.exchange.session.listens() {
+            true => Some(
+                self.exchange
+                    .session
+                    .doorbell()
+                    .map_err(|_| ErrorKind::Other)?,
+            ),
             false => None,
         };
         loop {
@@ -371,10 +399,15 @@ impl<'a> Connection<'a> {
                     return Ok(());
                 }
             }
-            if !self.may_get_messages() || self.session.client.outbox.fall_asleep() {
+            if !self.may_get_messages() || self.exchange.session.client.outbox.fall_asleep() {
                 return Ok(());
             }
-            self.session.client.outbox.take_into(&mut self.reply);
+            let exchange = &mut *self.exchange;
+            exchange
+                .session
+                .client
+                .outbox
+                .take_into(&mut exchange.reply);
             self.flush()?;
         }
     }
@@ -382,7 +415,7 @@ impl<'a> Connection<'a> {
     /// Whether other threads may have messages for the client. One that speaks RESP3 may be the target of another
     /// client's tracking without knowing it.
     fn may_get_messages(&self) -> bool {
-        self.reply.protocol == Protocol::Resp3 || self.session.listens()
+        self.exchange.reply.protocol == Protocol::Resp3 || self.exchange.session.listens()
     }
 
     /// Sleeps until one of the given events. Meanwhile other threads may write to the socket, unless there is a
@@ -399,7 +432,7 @@ impl<'a> Connection<'a> {
             for_room: true,
             deadline,
         };
-        let client = self.session.client.clone();
+        let client = self.exchange.session.client.clone();
         loop {
             if !self.backlog.is_empty() {
                 let woken = wakeup.wait(&**self.socket)?;
@@ -408,48 +441,30 @@ impl<'a> Connection<'a> {
                 }
                 return Ok(woken);
             }
-            client.outbox.take_into(&mut self.reply);
-            if !self.reply.is_empty() {
+            client.outbox.take_into(&mut self.exchange.reply);
+            if !self.exchange.reply.is_empty() {
                 self.flush()?;
             } else if client.outbox.fall_asleep() {
                 wakeup.for_room = false;
                 let woken = wakeup.wait(&**self.socket);
-                client.outbox.wake_up(&mut self.reply);
+                client.outbox.wake_up(&mut self.exchange.reply);
                 return woken;
             }
         }
     }
 
-    /// Executes the request that the parser has just completed.
-    #[inline]
-    fn execute(&mut self, len: usize, executor: &mut Executor) -> Then {
-        let input = &self.input.bytes[self.input.start..self.input.start + len];
-        let arguments = self.parser.arguments(input);
-        if arguments.is_empty() {
-            if let Some(replica) = &self.session.sync.replica {
-                // It says that it is alive while it loads a snapshot.
-                replica.note_ack_time(clock::unix_ms());
-            }
-            return Then::Nothing;
-        }
-        let request = Request {
-            arguments: &arguments,
-            large: self.parser.large_arguments(),
-        };
-        executor.execute(&mut self.session, request, &mut self.reply)
-    }
-
     /// Whether an unfinished request, together with the requests queued for EXEC, stays within
     /// `client-query-buffer-limit`. If not, the log says so: no shard may be locked.
     fn is_within_limit(&self, unfinished_bytes: usize) -> bool {
-        let queue = self.session.transaction.queue.as_ref();
+        let queue = self.exchange.session.transaction.queue.as_ref();
         let queued_bytes = queue.map_or(0, |queue| queue.argument_bytes());
-        let unfinished_bytes = unfinished_bytes + self.parser.pending_bytes() + queued_bytes;
+        let unfinished_bytes =
+            unfinished_bytes + self.exchange.parser.pending_bytes() + queued_bytes;
         let limit = self.engine.config.client_query_buffer_limit.get() as usize;
         if unfinished_bytes > limit {
             self.engine.log.warning_of_clients(format_args!(
                 "Closing client that reached max query buffer length: {unfinished_bytes} bytes from {}",
-                self.session.client.address
+                self.exchange.session.client.address
             ));
         }
         unfinished_bytes <= limit
@@ -461,8 +476,8 @@ impl<'a> Connection<'a> {
     /// With `appendfsync always`, that is done when everything is on the disk that the replies may tell of, perhaps by
     /// another thread.
     fn flush(&mut self) -> io::Result<()> {
-        if let Some(replica) = &self.session.sync.replica
-            && !self.reply.is_empty()
+        if let Some(replica) = &self.exchange.session.sync.replica
+            && !self.exchange.reply.is_empty()
         {
             // It would go into the stream.
             self.engine.log.warning_of_clients(format_args!(
@@ -479,7 +494,7 @@ impl<'a> Connection<'a> {
 
     /// Whether replies have to wait: for the disk, or for those before that do.
     fn delays_replies(&self) -> bool {
-        let deferred = &self.session.client.buffers.deferred_replies;
+        let deferred = &self.exchange.session.client.buffers.deferred_replies;
         self.engine.append_only.durability.delays_replies() || deferred.load(Relaxed) > 0
     }
 
@@ -487,19 +502,24 @@ impl<'a> Connection<'a> {
     fn defer(&mut self) -> io::Result<Departure> {
         self.engine.tracking.broadcast();
         let is_any_due = self.engine.pushes.are_any();
-        if self.reply.is_empty() && self.backlog.is_empty() && !is_any_due {
+        if self.exchange.reply.is_empty() && self.backlog.is_empty() && !is_any_due {
             return Ok(Departure::Now);
         }
         let append_only = &self.engine.append_only;
         let durability = &append_only.durability;
         let end = append_only.end();
-        let may_defer = (1..=DEFERRED_BYTES).contains(&self.reply.len())
+        let may_defer = (1..=DEFERRED_BYTES).contains(&self.exchange.reply.len())
             && self.backlog.is_empty()
             && !self.may_get_messages()
             && !is_any_due
-            && self.session.is_authenticated(self.engine);
+            && self.exchange.session.is_authenticated(self.engine);
         let departure = match may_defer {
-            true => durability.depart(end, &self.session.client, || self.reply.take_bytes()),
+            true => {
+                let exchange = &mut *self.exchange;
+                durability.depart(end, &exchange.session.client, || {
+                    exchange.reply.take_bytes()
+                })
+            }
             false => self.wait_for_disk(end),
         };
         match departure {
@@ -512,7 +532,7 @@ impl<'a> Connection<'a> {
         let durability = &self.engine.append_only.durability;
         match durability.wait_for(end) {
             true => {
-                durability.wait_until_sent(&self.session.client);
+                durability.wait_until_sent(&self.exchange.session.client);
                 Departure::Now
             }
             false => Departure::Never,
@@ -522,7 +542,7 @@ impl<'a> Connection<'a> {
     /// Sends what is to be sent now.
     fn send(&mut self) -> io::Result<()> {
         self.engine.deliver_pushes();
-        let unsent = self.backlog.len() + self.reply.len();
+        let unsent = self.backlog.len() + self.exchange.reply.len();
         if unsent == 0 {
             return Ok(());
         }
@@ -531,18 +551,18 @@ impl<'a> Connection<'a> {
         }
         let mut socket = WithoutWaiting(self.socket);
         let sent = if self.backlog.is_empty() {
-            self.reply.write_to(&mut socket)?
+            self.exchange.reply.write_to(&mut socket)?
         } else {
-            self.backlog.append(&mut self.reply);
+            self.backlog.append(&mut self.exchange.reply);
             self.backlog.write_to(&mut socket)?
         };
         // The rest of the reply, which the socket did not take.
-        self.backlog.append(&mut self.reply);
+        self.backlog.append(&mut self.exchange.reply);
         self.record_sent(sent);
         if self.backlog.len() > UNAUTHENTICATED_UNREAD_BYTES
-            && !self.session.is_authenticated(self.engine)
+            && !self.exchange.session.is_authenticated(self.engine)
         {
-            self.engine.report_over_limit(&self.session.client);
+            self.engine.report_over_limit(&self.exchange.session.client);
             return Err(ErrorKind::ConnectionAborted.into());
         }
         Ok(())
@@ -574,7 +594,7 @@ impl<'a> Connection<'a> {
 
     /// Counts bytes that were sent, and stores the length of the backlog.
     fn record_sent(&self, sent: usize) {
-        let client = &self.session.client;
+        let client = &self.exchange.session.client;
         self.engine.statistics.count_output(client.id, sent);
         let before = client.buffers.unsent_bytes.load(Relaxed);
         if before != self.backlog.len() {
@@ -591,7 +611,7 @@ impl<'a> Connection<'a> {
     /// Fails if the client leaves more unread than `client-output-buffer-limit` allows. For a soft limit, which is
     /// exceeded by time, the [`reaper`](super::reaper) looks too.
     fn check_output_limit(&self, unsent: usize) -> io::Result<()> {
-        let client = &self.session.client;
+        let client = &self.exchange.session.client;
         let limit = self.engine.pushes.limit(client);
         if !client
             .outbox
@@ -605,24 +625,24 @@ impl<'a> Connection<'a> {
 
     /// Stores the sizes of the buffers, for CLIENT LIST.
     fn store_buffer_sizes(&self) {
-        let client = &self.session.client;
+        let client = &self.exchange.session.client;
         client
             .buffers
             .input_bytes
-            .store(self.input.end - self.input.start, Relaxed);
+            .store(self.exchange.input.unparsed().len(), Relaxed);
         client
             .buffers
             .input_free_bytes
-            .store(self.input.bytes.len() - self.input.end, Relaxed);
+            .store(self.exchange.input.free_bytes(), Relaxed);
         client
             .buffers
             .argument_bytes
-            .store(self.parser.pending_bytes(), Relaxed);
+            .store(self.exchange.parser.pending_bytes(), Relaxed);
         client
             .buffers
             .output_capacity
-            .store(self.reply.capacity(), Relaxed);
-        let transaction = &self.session.transaction;
+            .store(self.exchange.reply.capacity(), Relaxed);
+        let transaction = &self.exchange.session.transaction;
         let left_behind = transaction.left_behind.iter().map(|(_, watched)| watched);
         let watched_bytes = left_behind
             .chain([&transaction.watched])
@@ -635,47 +655,8 @@ impl<'a> Connection<'a> {
     #[inline]
     fn keep_client_limit(&self) {
         if self.engine.clients.memory.is_limited() {
-            self.session.client.measure();
+            self.exchange.session.client.measure();
             self.engine.evict_clients();
-        }
-    }
-}
-
-impl Input {
-    fn is_empty(&self) -> bool {
-        self.start == self.end
-    }
-
-    /// Reads what has arrived, or waits until something does. Returns the number of bytes; 0 at the end of the stream.
-    /// The buffer doubles when it is full, so it is never larger than twice what was received.
-    fn receive(&mut self, stream: &mut impl Read) -> io::Result<usize> {
-        if self.end == self.bytes.len() {
-            self.bytes
-                .resize((2 * self.bytes.len()).max(SMALL_INPUT_BYTES), 0);
-        }
-        loop {
-            match stream.read(&mut self.bytes[self.end..]) {
-                Ok(received) => {
-                    self.end += received;
-                    return Ok(received);
-                }
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Moves the unfinished request to the front, and frees the buffer of a large request.
-    fn compact(&mut self) {
-        let is_full = self.end == self.bytes.len();
-        self.bytes.copy_within(self.start..self.end, 0);
-        self.end -= self.start;
-        self.start = 0;
-        if self.is_empty() && self.bytes.len() > LARGE_INPUT_BYTES {
-            self.bytes = SmallVec::new();
-        } else if is_full && self.bytes.len() < LARGE_INPUT_BYTES {
-            // The client sends faster than we read: fewer, larger reads.
-            self.bytes.resize(2 * self.bytes.len(), 0);
         }
     }
 }

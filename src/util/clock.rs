@@ -1,7 +1,7 @@
 //! The wall clock in the units the protocol and the dump use, and a stopwatch for requests.
 
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Where the clock stands still, in microseconds of Unix time; 0 if it goes.
 static STOPPED_AT_US: AtomicI64 = AtomicI64::new(0);
@@ -65,6 +65,12 @@ impl Stopwatch {
     /// Unix time of the last reading, in milliseconds.
     pub fn now_ms(&self) -> i64 {
         (self.started_unix_ns + self.lap as i64) / 1_000_000
+    }
+
+    /// What the last reading showed: the time since it was started.
+    #[inline]
+    pub fn shows(&self) -> Duration {
+        Duration::from_nanos(self.lap)
     }
 
     /// Reads the clock: nanoseconds since the last reading.

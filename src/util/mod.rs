@@ -9,6 +9,7 @@ pub mod files;
 pub mod glob;
 pub mod grisu;
 pub mod histogram;
+pub mod lent;
 pub mod long_double;
 pub mod lzf;
 pub mod memory_size;

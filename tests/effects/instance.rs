@@ -1,7 +1,7 @@
 //! Our server without its sockets: clients that share an engine, a clock that the test sets, and a journal.
 
 use my_redis_server::command::call::Then;
-use my_redis_server::command::execute::{Engine, Executor, Request};
+use my_redis_server::command::execute::{Engine, Executor, Manner, Request};
 use my_redis_server::command::session::Session;
 use my_redis_server::keyspace::effect::{Effects, Journal};
 use my_redis_server::keyspace::listeners::Recorder;
@@ -97,7 +97,8 @@ impl Instance {
             large: &LargeArguments::new(),
         };
         let mut executor = Executor::new(&self.engine, Stopwatch::start_at(self.now_ms));
-        match executor.execute(&mut conversation.session, request, &mut reply) {
+        let session = &mut conversation.session;
+        match executor.execute(session, request, &mut reply, Manner::Waiting) {
             Then::Nothing => {}
             Then::Wait(waiting) => conversation.waiting = Some(waiting),
             then => panic!("{then:?}"),

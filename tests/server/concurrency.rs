@@ -61,6 +61,74 @@ fn no_update_is_lost() {
     assert_eq!(client.ask("GET own:7"), "\"1500\"");
 }
 
+/// The threads of the clients carry out each other's requests when they wait for the lock of one key. A slow script,
+/// again and again, makes them wait.
+#[test]
+fn pipelines_on_one_key_are_carried_out_once_and_in_order() {
+    const CLIENTS: usize = 16;
+    const PACKETS: usize = 60;
+    let (_folder, server) = server();
+    let busy = "for n = 1, 20000 do redis.call('EXISTS', KEYS[1]) end";
+    let wrong_type = "(error) WRONGTYPE Operation against a key holding the wrong kind of value";
+    // A packet; `(integer) ?` is what the counter shows.
+    let packet = [
+        ("INCR counter", "(integer) ?"),
+        ("LPUSH counter x", wrong_type),
+        ("INCR counter", "(integer) ?"),
+        ("ECHO between", "\"between\""),
+        ("EXPIRE counter 1000", "(integer) 1"),
+        ("INCR counter", "(integer) ?"),
+        (
+            "INCR",
+            "(error) ERR wrong number of arguments for 'incr' command",
+        ),
+        ("SETNX counter 0", "(integer) 0"),
+        ("INCR counter", "(integer) ?"),
+        ("MULTI", "OK"),
+        ("INCR counter", "QUEUED"),
+        ("EXEC", "1) (integer) ?"),
+        ("INCR counter", "(integer) ?"),
+    ];
+    let requests: String = packet
+        .iter()
+        .map(|(request, _)| format!("{request}\r\n"))
+        .collect();
+    let is_over = AtomicBool::new(false);
+    let mut counted = in_threads(&server, CLIENTS + 1, |number, mut client| {
+        let mut counted: Vec<i64> = Vec::new();
+        if number == CLIENTS {
+            while !is_over.load(SeqCst) {
+                client.call(&["EVAL", busy, "1", "counter"]);
+            }
+            return counted;
+        }
+        for _ in 0..PACKETS {
+            client.send_bytes(requests.as_bytes());
+            for (request, expected) in packet {
+                let reply = client.receive_line();
+                match expected.strip_suffix('?') {
+                    None => assert_eq!(reply, expected, "{request}"),
+                    Some(before) => {
+                        let count = reply
+                            .strip_prefix(before)
+                            .and_then(|count| count.parse().ok());
+                        counted.push(count.unwrap_or_else(|| panic!("{request}: {reply}")));
+                    }
+                }
+            }
+        }
+        assert!(counted.is_sorted(), "{counted:?}");
+        if number == 0 {
+            is_over.store(true, SeqCst);
+        }
+        counted
+    })
+    .concat();
+    counted.sort_unstable();
+    let all = (CLIENTS * PACKETS * 6) as i64;
+    assert!(counted.into_iter().eq(1..=all));
+}
+
 /// Writers set many keys to one value at a time, in different orders; readers always find all of them equal.
 #[test]
 fn mset_is_never_seen_half_done() {

@@ -3,48 +3,118 @@
 //!
 //! Invariants:
 //! 1. The thread drops the lock before it does anything that may take time: before it reads, writes or waits.
-//! 2. Other threads wait for it for 64 commands at most, however long these take.
+//! 2. Other threads wait for it for a [turn](LONGEST_TURN) and one command at most, and as long again for the
+//!    [errands](super::errand) that the thread then does for them.
 
 use crate::keyspace::db::WriteDb;
-use crate::keyspace::locks::{Busy, Locks};
+use crate::keyspace::locks::{Busy, Errand, Locks};
 use crate::keyspace::space::Key;
 use crate::keyspace::view::View;
-use std::thread;
+use std::time::Duration;
 
-/// Commands of one packet that may follow each other under one lock.
-const MOST_UNDER_ONE_LOCK: usize = 64;
+/// How long a thread keeps a lock that others wait for: some hundred commands. To hand it over takes as long as some
+/// ten.
+const LONGEST_TURN: Duration = Duration::from_micros(200);
+
+/// What a thread does that finds a lock taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Manner {
+    /// It waits for the lock.
+    Waiting,
+    /// It tries for a while, and then hands its request over to the holder of the lock, if that takes such.
+    HandingOver,
+}
+
+/// Why there is no lock.
+#[derive(Debug)]
+pub(super) enum NotNow {
+    /// A busy script has it.
+    Busy(Busy),
+    /// Another thread has it, to which the request may be handed over.
+    Taken,
+}
 
 /// The lock of the command before, if it may be of use.
-#[derive(Default)]
 pub(super) struct LockInHand<'a> {
     db: Option<WriteDb<'a>>,
-    commands: usize,
+    /// When the turn began, by the stopwatch of the executor.
+    since: Duration,
+    /// [`LONGEST_TURN`], but for tests.
+    pub(super) longest_turn: Duration,
+}
+
+impl Default for LockInHand<'_> {
+    fn default() -> Self {
+        LockInHand {
+            db: None,
+            since: Duration::ZERO,
+            longest_turn: LONGEST_TURN,
+        }
+    }
 }
 
 impl<'a> LockInHand<'a> {
-    /// Exclusive locks on the shards of these keys: the one in hand, if it is the right one.
+    /// Exclusive locks on the shards of these keys: the one in hand, if it is the right one. `now` is what the
+    /// executor's stopwatch shows.
+    #[inline]
     pub(super) fn write(
         &mut self,
         locks: &'a Locks,
         view: View,
         keys: &[Key<'_>],
-    ) -> Result<&mut WriteDb<'a>, Busy> {
-        self.commands += 1;
-        if self.commands == MOST_UNDER_ONE_LOCK {
-            self.release();
-            // The threads that wait for it would not be as quick as this one to take it.
-            thread::yield_now();
+        manner: Manner,
+        now: Duration,
+    ) -> Result<&mut WriteDb<'a>, NotNow> {
+        if self.is_waited_for() && self.is_turn_over(now) {
+            self.db = None;
         }
-        let db = self.db.take();
-        let kept = db.and_then(|mut db| db.turn_to(view, keys).then_some(db));
-        let db = match kept {
-            Some(db) => db,
-            None => {
-                self.commands = 0;
-                locks.write_unless_busy(view, keys)?
+        let in_hand = self.db.take();
+        let kept = in_hand.and_then(|mut db| db.turn_to(view, keys).then_some(db));
+        let db = match (kept, keys) {
+            (Some(db), _) => db,
+            (None, [key]) if manner == Manner::HandingOver => {
+                self.since = now;
+                let taken = locks.write_soon(view, *key).map_err(NotNow::Busy)?;
+                taken.ok_or(NotNow::Taken)?
+            }
+            (None, keys) => {
+                self.since = now;
+                locks.write_unless_busy(view, keys).map_err(NotNow::Busy)?
             }
         };
         Ok(self.db.insert(db))
+    }
+
+    /// Whether the thread has had the lock for as long as it should.
+    pub(super) fn is_turn_over(&self, now: Duration) -> bool {
+        now.saturating_sub(self.since) >= self.longest_turn
+    }
+
+    /// Takes a lock in hand. The executor's stopwatch has just been started.
+    pub(super) fn keep(&mut self, db: WriteDb<'a>) {
+        self.db = Some(db);
+        self.since = Duration::ZERO;
+    }
+
+    /// Whether a command on these keys needs no lock but the one in hand.
+    pub(super) fn suffices(&self, keys: &[Key<'_>]) -> bool {
+        self.db.as_ref().is_some_and(|db| db.suffices(keys))
+    }
+
+    /// Whether there is a lock in hand for which other threads wait.
+    #[inline]
+    pub(super) fn is_waited_for(&self) -> bool {
+        self.db.as_ref().is_some_and(WriteDb::is_waited_for)
+    }
+
+    /// The thread has another turn, for errands. The executor's stopwatch has just been started.
+    pub(super) fn begin_turn(&mut self) {
+        self.since = Duration::ZERO;
+    }
+
+    /// The errand of the first of the threads that wait, if it has one.
+    pub(super) fn take_errand(&self) -> Option<Errand> {
+        self.db.as_ref()?.take_errand()
     }
 
     /// Lets the lock go.

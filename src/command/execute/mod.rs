@@ -8,12 +8,15 @@
 //!
 //! A script (`script`) runs its commands as step 3 does, under locks that were taken before it began. EXEC (`exec`)
 //! takes the locks of all its commands at once and then runs each as step 3 does; a client that waits for a key
-//! (`wait`) is served by the thread that fills it, under that thread's locks. Here, and in the threads of
+//! (`wait`) is served by the thread that fills it, under that thread's locks; a thread that waits for a lock has the
+//! holder of the lock carry out its requests (`errand`). Here, and in the threads of
 //! [`server`](crate::server), are all places that lock the keyspace: nothing else has an [`Engine`].
 
 mod account;
 mod admit;
+pub mod errand;
 mod evict_clients;
+pub mod exchange;
 mod exec;
 mod lock_in_hand;
 mod locked;
@@ -38,7 +41,8 @@ use crate::state::pause::Extent;
 use crate::util::clock::{self, Stopwatch};
 use account::Account;
 use lock_in_hand::LockInHand;
-use plan::Plan;
+pub use lock_in_hand::Manner;
+use plan::{Body, Extent as LockExtent, Plan};
 use std::ops::Deref;
 use std::path::PathBuf;
 
@@ -139,8 +143,12 @@ impl<'a> Executor<'a> {
         self.stopwatch.now_ms()
     }
 
-    /// Lets the lock go that the next request might have used. Called before anything that may take time.
+    /// Does [errands](errand) under the lock that the next request might have used, and lets it go. Called before
+    /// anything that may take time; after that the clock has to be started anew.
     pub fn release(&mut self) {
+        if self.lock.is_waited_for() {
+            self.do_errands();
+        }
         self.lock.release();
     }
 
@@ -150,8 +158,14 @@ impl<'a> Executor<'a> {
     }
 
     /// Carries out one request and writes its reply; says what is left to the connection:
-    /// [`Then::Wait`], [`Then::SendDump`], [`Then::Retry`] or nothing.
-    pub fn execute(&mut self, session: &mut Session, request: Request, reply: &mut Reply) -> Then {
+    /// [`Then::Wait`], [`Then::SendDump`], [`Then::Retry`], [`Then::Taken`] or nothing.
+    pub fn execute(
+        &mut self,
+        session: &mut Session,
+        request: Request,
+        reply: &mut Reply,
+        manner: Manner,
+    ) -> Then {
         let server = &self.engine.server;
         let account = Account::begin(reply);
         // The client's last command found no memory: there may be some now.
@@ -192,7 +206,52 @@ impl<'a> Executor<'a> {
             return Then::Nothing;
         }
         let plan = Plan::new(command, request.arguments, session.database);
-        let (result, then) = self.run(session, &plan, request, reply);
+        self.complete(session, &plan, account, request, reply, manner)
+    }
+
+    /// Carries out a request of any client under the lock in hand, if that suffices and nothing keeps the request from
+    /// running.
+    fn execute_in_hand(
+        &mut self,
+        session: &mut Session,
+        request: Request,
+        reply: &mut Reply,
+    ) -> Option<Then> {
+        let server = &self.engine.server;
+        let now_ms = self.stopwatch.now_ms();
+        let is_held_up = server.memory_limit.is_exceeded()
+            || session.is_out_of_memory
+            || session.transaction.queue.is_some()
+            || server.pause.at(now_ms).is_some()
+            || server.append_only.holds_changes(now_ms);
+        if is_held_up {
+            return None;
+        }
+        let account = Account::begin(reply);
+        let command = admit::admit(server, session, request.arguments).ok()?;
+        let plan = Plan::new(command, request.arguments, session.database);
+        let is_change = matches!(plan.body, Body::Write(_, LockExtent::Keys));
+        let suffices = is_change && self.lock.suffices(&plan.keys);
+        suffices.then(|| self.complete(session, &plan, account, request, reply, Manner::Waiting))
+    }
+
+    /// Runs a command that was admitted, and does all that comes after it.
+    #[inline]
+    fn complete(
+        &mut self,
+        session: &mut Session,
+        plan: &Plan,
+        account: Account,
+        request: Request,
+        reply: &mut Reply,
+        manner: Manner,
+    ) -> Then {
+        let server = &self.engine.server;
+        let command = plan.command;
+        let (result, then) = self.run(session, plan, request, reply, manner);
+        if matches!(then, Then::Taken(_)) {
+            return then;
+        }
         let has_run = result.is_ok();
         account.conclude(server, session, command, request.arguments, reply, result);
         account::note_call(
@@ -202,7 +261,7 @@ impl<'a> Executor<'a> {
             request.arguments,
             self.stopwatch.lap_ns(),
         );
-        account.end_call(session, &plan, has_run, reply);
+        account.end_call(session, plan, has_run, reply);
         session.end_caching_exception(Some(command));
         self.follow(session, then)
     }

@@ -1,7 +1,7 @@
 //! Carries out commands of an append-only file: with the locks and the commit of any other command, but without
 //! admission, replies, statistics and slow log.
 
-use super::lock_in_hand::LockInHand;
+use super::lock_in_hand::{LockInHand, Manner};
 use super::plan::{Body, Plan};
 use super::{Engine, Executor, Request};
 use crate::command::COMMANDS;
@@ -90,7 +90,9 @@ impl<'a> Replayer<'a> {
         // A blocking command answers at once, as in a transaction: no other client could fill its key.
         session.transaction.is_running = true;
         let mark = self.reply.undo_point();
-        let (result, then) = self.executor.run(session, &plan, request, &mut self.reply);
+        let (result, then) =
+            self.executor
+                .run(session, &plan, request, &mut self.reply, Manner::Waiting);
         session.transaction.is_running = false;
         self.executor.follow(session, then);
         let error = match matches!(plan.body, Body::Exec) {

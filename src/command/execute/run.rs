@@ -1,13 +1,14 @@
 //! Runs a command: takes the locks that its plan asks for, lets the handler work, and commits what it did.
 
 use super::account::with_kind;
+use super::lock_in_hand::{Manner, NotNow};
 use super::locked::{after_handler, run_locked};
 use super::plan::{Body, Extent, Plan};
 use super::{Executor, Request, exec, script};
 use crate::command::COMMANDS;
 use crate::command::admin::monitor;
 use crate::command::call::{Call, Then};
-use crate::command::error::{CommandError, CommandResult};
+use crate::command::error::CommandResult;
 use crate::command::session::Session;
 use crate::command::spec::WRITE;
 use crate::keyspace::db::Db;
@@ -30,6 +31,7 @@ impl Executor<'_> {
         plan: &Plan,
         request: Request,
         reply: &mut Reply,
+        manner: Manner,
     ) -> (CommandResult, Then) {
         let engine = self.engine;
         let locks = &engine.locks;
@@ -76,10 +78,9 @@ impl Executor<'_> {
             }
             Body::Read(handler, extent) => self.read(&mut call, view, handler, extent),
             Body::Write(_, Extent::Keys) | Body::Wait(_) => {
-                self.lock
-                    .write(locks, view, keys)
-                    .map_err(CommandError::from)
-                    .and_then(|db| {
+                let now = self.stopwatch.shows();
+                match self.lock.write(locks, view, keys, manner, now) {
+                    Ok(db) => {
                         if view.expired == Expired::Hide && plan.command.spec.has(WRITE) {
                             // A pause has begun since the command was admitted.
                             db.expire_keys(keys);
@@ -87,7 +88,10 @@ impl Executor<'_> {
                         let result = run_locked(&mut call, plan.body, db);
                         db.serve_waiters();
                         result
-                    })
+                    }
+                    Err(NotNow::Busy(busy)) => Err(busy.into()),
+                    Err(NotNow::Taken) => return (Ok(()), Then::Taken(keys[0].place())),
+                }
             }
             Body::Write(_, Extent::All) => self.write_all(&mut call, view, plan.body),
             Body::Script(handler) => {
