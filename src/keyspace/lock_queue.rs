@@ -45,7 +45,9 @@ use super::shard_lock::LockMode;
 use std::any::Any;
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering::Relaxed, Ordering::SeqCst,
+};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant};
@@ -87,6 +89,8 @@ pub(super) struct LockQueue {
     is_kept: AtomicBool,
     /// The [ticket](Waiting::ticket) of the first, 0 if there is none.
     first: AtomicU64,
+    /// How many holders are scripts that have run for longer than clients are to wait.
+    busy_scripts: AtomicU32,
     line: Mutex<Line>,
 }
 
@@ -178,16 +182,25 @@ impl LockQueue {
         }
     }
 
-    /// Wakes all threads that sleep in the queue, to look whether they want to go on waiting.
-    pub(super) fn wake_all(&self) {
+    /// A script that holds the lock is busy. Wakes all threads that sleep in the queue, to look whether they want to go
+    /// on waiting.
+    pub(super) fn begin_busy(&self) {
+        self.busy_scripts.fetch_add(1, SeqCst);
         let line = self.line();
-        let threads: Vec<Thread> = line
-            .threads
-            .iter()
-            .map(|each| each.thread.clone())
-            .collect();
+        let threads = line.threads.iter();
+        let threads: Vec<Thread> = threads.map(|waiting| waiting.thread.clone()).collect();
         drop(line);
         threads.iter().for_each(Thread::unpark);
+    }
+
+    /// A busy script is about to let the lock go.
+    pub(super) fn end_busy(&self) {
+        self.busy_scripts.fetch_sub(1, SeqCst);
+    }
+
+    /// Whether a busy script holds the lock.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy_scripts.load(SeqCst) > 0
     }
 
     /// The lock has been let go.
@@ -414,7 +427,7 @@ mod tests {
     use crate::keyspace::lock_set;
     use crate::keyspace::shard_lock::{Guards, LockMode, Patience, at_last};
     use crate::keyspace::space::{Cell, Keyspace};
-    use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+    use std::sync::atomic::AtomicBool;
     use std::sync::{Barrier, mpsc};
 
     /// The lock of the first shard.

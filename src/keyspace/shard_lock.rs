@@ -9,7 +9,6 @@
 use super::lock_queue::{Errand, LockQueue, Place, Waited};
 use super::shard::Shard;
 use smallvec::SmallVec;
-use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, TryLockResult};
 use std::time::Instant;
 
@@ -27,8 +26,6 @@ pub(super) enum LockMode {
 pub(super) struct ShardLock {
     queue: LockQueue,
     shard: RwLock<Shard>,
-    /// How many holders are scripts that have run for longer than clients are to wait.
-    busy_scripts: AtomicU32,
 }
 
 /// The lock is held by a script that is busy.
@@ -103,7 +100,10 @@ impl ShardLock {
     /// Waits for the exclusive lock, unless a script that holds it is busy, or for a holder that takes the errand.
     pub(super) fn lock_with_errand(&self, errand: Errand) -> Waited<Guard<'_>> {
         let place = self.queue.join(LockMode::Exclusive, false, Some(errand));
-        place.wait_with_errand(|| self.attempt(LockMode::Exclusive), || self.is_busy())
+        place.wait_with_errand(
+            || self.attempt(LockMode::Exclusive),
+            || self.queue.is_busy(),
+        )
     }
 
     /// Whether it is of use to go on trying.
@@ -113,17 +113,12 @@ impl ShardLock {
 
     /// Notes that a script that holds the lock is busy, and tells the threads that wait.
     pub(super) fn begin_busy(&self) {
-        self.busy_scripts.fetch_add(1, SeqCst);
-        self.queue.wake_all();
+        self.queue.begin_busy();
     }
 
     /// Notes that a busy script is about to let the lock go.
     pub(super) fn end_busy(&self) {
-        self.busy_scripts.fetch_sub(1, SeqCst);
-    }
-
-    fn is_busy(&self) -> bool {
-        self.busy_scripts.load(SeqCst) > 0
+        self.queue.end_busy();
     }
 
     /// Takes the lock if it is free and no thread has a better right to it.
@@ -166,7 +161,7 @@ impl<'a> Wait<'a> {
     /// Waits for as long as its patience lasts.
     pub(super) fn finish(self, patience: Patience) -> Result<Guard<'a>, Busy> {
         let Wait { lock, mode, .. } = self;
-        let gives_up = || patience == Patience::UntilBusy && lock.is_busy();
+        let gives_up = || patience == Patience::UntilBusy && lock.queue.is_busy();
         let guard = self.place.wait(|| lock.attempt(mode), gives_up);
         guard.ok_or(Busy)
     }

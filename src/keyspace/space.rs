@@ -62,7 +62,7 @@ pub struct Keyspace {
     tickets: AtomicU64,
 }
 
-/// A shard with what others want to know of it without its lock. Two cache lines of its own, because the prefetcher
+/// A shard with what others want to know of it without its lock. Pairs of cache lines of its own, because the prefetcher
 /// fetches pairs: neighbours do not slow each other down.
 #[derive(Debug)]
 #[repr(align(128))]
@@ -120,7 +120,7 @@ impl<'a> Key<'a> {
 }
 
 impl Keyspace {
-    /// An empty keyspace of this many databases.
+    /// An empty keyspace of this many databases: 64 KiB each.
     pub(super) fn new(databases: usize) -> Keyspace {
         let cell = || Cell {
             shard: ShardLock::default(),
@@ -270,4 +270,15 @@ fn count(shards: &AtomicUsize, counts: bool) {
 /// The shards of a database, counted over all databases.
 pub(super) fn shards_of_database(database: usize) -> Range<usize> {
     database * SHARDS..(database + 1) * SHARDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Most servers have keys in one database, and memory for all.
+    #[test]
+    fn an_empty_shard_is_small() {
+        assert_eq!(size_of::<Cell>(), 256);
+    }
 }

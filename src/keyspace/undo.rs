@@ -28,6 +28,12 @@ const FEW: usize = 16;
 #[derive(Debug, Default)]
 pub(super) struct UndoLog {
     is_wanted: bool,
+    /// There once something has changed.
+    log: Option<Box<Log>>,
+}
+
+#[derive(Debug, Default)]
+struct Log {
     /// The keys that were changed, in the order of their first changes.
     old: Vec<Old>,
     /// The keys among them, once there are more than a few.
@@ -59,11 +65,27 @@ impl UndoLog {
     /// Called before every change of a key. Only the first counts.
     #[inline]
     pub(super) fn keep(&mut self, table: &Table, hash: u64, key: &[u8]) {
-        if self.is_wanted && !self.includes(hash, key) {
-            self.add(table, hash, key);
+        if self.is_wanted {
+            self.log.get_or_insert_default().keep(table, hash, key);
         }
     }
 
+    /// Hands over what was kept, and keeps no more.
+    pub(super) fn take(&mut self) -> Vec<Old> {
+        self.is_wanted = false;
+        self.log.take().map(|log| log.old).unwrap_or_default()
+    }
+
+    /// Forgets what was kept, but for the objects, which are returned.
+    pub(super) fn end(&mut self) -> impl Iterator<Item = ObjectEntry> {
+        self.take().into_iter().filter_map(|old| match old.state {
+            OldState::Reference(entry, _) => Some(entry),
+            OldState::Absent | OldState::Pair(..) => None,
+        })
+    }
+}
+
+impl Log {
     fn includes(&self, hash: u64, key: &[u8]) -> bool {
         match self.keys.is_empty() {
             true => self
@@ -74,7 +96,10 @@ impl UndoLog {
         }
     }
 
-    fn add(&mut self, table: &Table, hash: u64, key: &[u8]) {
+    fn keep(&mut self, table: &Table, hash: u64, key: &[u8]) {
+        if self.includes(hash, key) {
+            return;
+        }
         let state = match table.get(hash, key) {
             None => OldState::Absent,
             Some(item) => match item.content {
@@ -92,21 +117,6 @@ impl UndoLog {
             FEW => self.keys = self.old.iter().map(|old| old.key.clone()).collect(),
             _ => drop(self.keys.insert(key.into())),
         }
-    }
-
-    /// Hands over what was kept, and keeps no more.
-    pub(super) fn take(&mut self) -> Vec<Old> {
-        self.is_wanted = false;
-        self.keys.clear();
-        std::mem::take(&mut self.old)
-    }
-
-    /// Forgets what was kept, but for the objects, which are returned.
-    pub(super) fn end(&mut self) -> impl Iterator<Item = ObjectEntry> {
-        self.take().into_iter().filter_map(|old| match old.state {
-            OldState::Reference(entry, _) => Some(entry),
-            OldState::Absent | OldState::Pair(..) => None,
-        })
     }
 }
 

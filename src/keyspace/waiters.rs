@@ -25,7 +25,7 @@ use super::entry::Entry;
 use super::object::Value;
 use smallvec::SmallVec;
 use std::borrow::Borrow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::ops::Range;
 use std::sync::Arc;
@@ -111,7 +111,7 @@ impl States {
 /// The queues of a shard's keys.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
-    queues: HashMap<Box<[u8]>, Queue>,
+    queues: BTreeMap<Box<[u8]>, Queue>,
 }
 
 /// The waiters of one key.

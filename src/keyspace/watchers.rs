@@ -11,7 +11,7 @@
 //!
 //! Where no key of a shard is watched, a change costs one look at an empty table.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
@@ -31,7 +31,7 @@ pub type Round = u64;
 /// The watchers of a shard's keys.
 #[derive(Debug, Default)]
 pub(super) struct Watchers {
-    of_key: HashMap<Box<[u8]>, OfKey>,
+    of_key: BTreeMap<Box<[u8]>, OfKey>,
 }
 
 /// The watchers of one key by their numbers, each with the round in which it watches the key.
