@@ -62,8 +62,8 @@ pub struct Keyspace {
     tickets: AtomicU64,
 }
 
-/// A shard with what others want to know of it without its lock. Pairs of cache lines of its own, because the prefetcher
-/// fetches pairs: neighbours do not slow each other down.
+/// A shard with what others want to know of it without its lock. It has pairs of cache lines of its own, because the
+/// prefetcher fetches pairs: neighbours do not slow each other down.
 #[derive(Debug)]
 #[repr(align(128))]
 pub(super) struct Cell {

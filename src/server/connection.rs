@@ -85,7 +85,7 @@ struct Connection<'a> {
     exchange: Lent<Exchange>,
     /// What the client waits for, while it does.
     waiting: Option<Waiting>,
-    /// Replies before those, which the socket has not taken.
+    /// Replies before those of the exchange, which the socket has not taken.
     backlog: Backlog,
     /// Requests since this thread last offered its processor to other threads.
     answered_in_turn: usize,
