@@ -36,6 +36,8 @@ pub enum Needs {
     SortedSet,
     /// As many places as there are keys, under the same names.
     Places,
+    /// A hash of five fields.
+    SmallHash,
     /// One element for every request.
     Elements,
     /// The script of a token bucket.
@@ -188,6 +190,17 @@ fn prepare(peer: &Peer, test: &Test, value_bytes: usize) {
         }),
         Needs::List => fill(client, LIST_LEN, |batch, _| {
             request(batch, &[b"RPUSH", b"mylist", value(value_bytes)]);
+        }),
+        Needs::SmallHash => fill(client, 5, |batch, number| {
+            request(
+                batch,
+                &[
+                    b"HSET",
+                    b"user",
+                    element(number).as_bytes(),
+                    value(value_bytes),
+                ],
+            );
         }),
         Needs::SortedSet => fill(client, KEYS, |batch, number| {
             let (score, member) = (number.to_string(), format!("element:{number:012}"));
