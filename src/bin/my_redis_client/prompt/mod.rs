@@ -91,16 +91,15 @@ fn carry_out(
     Next::Line
 }
 
-/// How often the command is to be run, and the command: `5 PING` is five times `PING`. `None` if the number makes no
-/// sense.
+/// How often the command is to be run, and the command: `5 PING` is five times `PING`. `None` if the number is not
+/// positive or too large.
 fn repeated(words: &[Vec<u8>]) -> Option<(i64, &[Vec<u8>])> {
-    let digits = words[0].strip_prefix(b"-").unwrap_or(&words[0]);
-    let is_number = digits.iter().all(u8::is_ascii_digit) && !digits.is_empty();
-    if words.len() == 1 || !is_number {
+    let number = c_number::whole(&words[0]).filter(|_| words.len() > 1);
+    let Some(number) = number else {
         return Some((1, words));
-    }
-    let repeat = c_number::integer(&words[0]);
-    (0 < repeat && repeat < i64::MAX).then_some((repeat, &words[1..]))
+    };
+    let repeat = i64::try_from(number).ok().filter(|repeat| *repeat > 0)?;
+    Some((repeat, &words[1..]))
 }
 
 fn run_command(session: &mut Session, command: &[Vec<u8>], repeat: i64) {
