@@ -106,8 +106,8 @@ impl Reader {
             "--raw" => self.options.format.kind = Kind::Raw,
             "--no-raw" => self.options.format.kind = Kind::Pretty,
             "--csv" => self.options.format.kind = Kind::Csv,
-            "--json" => self.options.format.kind = Kind::Json,
-            "--quoted-json" => self.options.format.kind = Kind::QuotedJson,
+            "--json" => self.set_json(Kind::Json),
+            "--quoted-json" => self.set_json(Kind::QuotedJson),
             "--quoted-input" => self.options.quoted_input = true,
             // redis-cli tells more then of what it does with clusters, and of nothing else.
             "--verbose" => {}
@@ -117,6 +117,12 @@ impl Reader {
             _ => return Ok(false),
         }
         Ok(true)
+    }
+
+    /// Sets one of the two kinds of JSON. A later `--csv` or `--raw` changes the output, but not the protocol.
+    fn set_json(&mut self, kind: Kind) {
+        self.options.format.kind = kind;
+        self.options.json_is_asked = true;
     }
 
     /// Sets a mode without a value. The result is `false` if there is no such option.

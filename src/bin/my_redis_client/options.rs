@@ -77,6 +77,8 @@ pub struct Options {
     /// Whether the user asks for RESP2. What a session begins in is in [`Options::wants_resp3`].
     pub resp2: bool,
     pub resp3: bool,
+    /// Whether `--json` or `--quoted-json` is given, also where a later option sets another format.
+    pub json_is_asked: bool,
     pub format: Format,
     /// Whether pushes are printed that arrive between replies.
     pub shows_pushes: bool,
@@ -119,6 +121,7 @@ impl Options {
             warns_of_password: true,
             resp2: false,
             resp3: false,
+            json_is_asked: false,
             format: Format {
                 kind: match is_for_people {
                     true => Kind::Pretty,
@@ -147,8 +150,7 @@ impl Options {
 
     /// Whether the session is to begin in RESP3: JSON has objects, for which RESP2 has no type.
     pub fn wants_resp3(&self) -> bool {
-        let is_json = matches!(self.format.kind, Kind::Json | Kind::QuotedJson);
-        self.resp3 || (is_json && !self.resp2)
+        self.resp3 || (self.json_is_asked && !self.resp2)
     }
 
     /// The command as it is meant. `None` if one of its words is quoted badly.
