@@ -222,6 +222,19 @@ fn what_changes_the_connection_is_not_watched() {
         let usage = "Use ':watch seconds command', with a positive number.\n";
         assert_eq!(String::from_utf8_lossy(&run.stdout), usage);
     }
+    for (line, usage) in [
+        (":explain", "Use ':explain command'.\n"),
+        (":wire", "Use ':wire on', ':wire both' or ':wire off'.\n"),
+        (
+            ":wire on x",
+            "Use ':wire on', ':wire both' or ':wire off'.\n",
+        ),
+        (":TIME", "Use ':time on' or ':time off'.\n"),
+        (":time off x", "Use ':time on' or ':time off'.\n"),
+    ] {
+        let run = duel.run(our_client(), &format!("-p PORT <<< \"{line}\\n\""));
+        assert_eq!(String::from_utf8_lossy(&run.stdout), usage, "{line}");
+    }
 }
 
 /// Each refusal is a line in the server's ACL LOG.

@@ -14,18 +14,19 @@ const MIN_PAUSE: Duration = Duration::from_millis(10);
 pub fn carry_out(words: &[Vec<u8>], session: &mut Session, preferences: &mut Preferences) {
     let name = words[0].to_ascii_lowercase();
     match (name.as_slice(), &words[1..]) {
-        (b":wire", [mode]) => match mode.as_slice() {
-            b"on" => session.show_wire(Some(Wire::on_standard_error(false))),
-            b"both" => session.show_wire(Some(Wire::on_standard_error(true))),
-            b"off" => session.show_wire(None),
+        (b":wire", arguments) => match only(arguments) {
+            Some(b"on") => session.show_wire(Some(Wire::on_standard_error(false))),
+            Some(b"both") => session.show_wire(Some(Wire::on_standard_error(true))),
+            Some(b"off") => session.show_wire(None),
             _ => output::line("Use ':wire on', ':wire both' or ':wire off'."),
         },
-        (b":time", [mode]) => match mode.as_slice() {
-            b"on" => session.tells_times = true,
-            b"off" => session.tells_times = false,
+        (b":time", arguments) => match only(arguments) {
+            Some(b"on") => session.tells_times = true,
+            Some(b"off") => session.tells_times = false,
             _ => output::line("Use ':time on' or ':time off'."),
         },
-        (b":explain", command @ [_, ..]) => session.explain(command),
+        (b":explain", []) => output::line("Use ':explain command'."),
+        (b":explain", command) => session.explain(command),
         (b":watch", arguments) => match watched(arguments) {
             // What goes wrong is told there.
             Some((pause, command)) => drop(session.watch(pause, command)),
@@ -36,6 +37,14 @@ pub fn carry_out(words: &[Vec<u8>], session: &mut Session, preferences: &mut Pre
                 session.output.bytes(format!("{fault}\n").as_bytes());
             }
         }
+    }
+}
+
+/// The argument, if it is the only one.
+fn only(arguments: &[Vec<u8>]) -> Option<&[u8]> {
+    match arguments {
+        [argument] => Some(argument),
+        _ => None,
     }
 }
 
