@@ -78,7 +78,9 @@ fn passwords_are_not_shown() {
     for command in [
         "HELLO 3 AUTH bob secret",
         "ACL SETUSER bob >secret",
+        "ACL SETUSER bob #secret",
         "CONFIG SET maxmemory 0 requirepass secret",
+        "CONFIG SET primaryauth secret",
         "MIGRATE 127.0.0.1 1 key 0 1 AUTH secret",
         "AUTH default secret",
     ] {

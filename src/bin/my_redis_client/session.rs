@@ -63,6 +63,8 @@ pub struct Session {
     docs: Docs,
     /// `None` if the bytes that go over the wire are not shown.
     wire: Option<Wire>,
+    /// The words of the last request that the wire has not shown, because it holds a password.
+    hidden: Vec<Vec<u8>>,
     /// Whether to tell where the time of each command went.
     pub tells_times: bool,
     /// The AUTH that the user has typed on this connection, perhaps as a part of HELLO. As in redis-cli, a new
@@ -92,6 +94,7 @@ impl Session {
             target,
             output,
             wire,
+            hidden: Vec::new(),
             typed_login: None,
             observer: None,
             connection: None,
@@ -154,8 +157,12 @@ impl Session {
     /// mask, whose length says nothing of the password's.
     fn show_sent(&mut self, request: &[Vec<u8>]) -> Result<(), Failure> {
         if let Some(wire) = &mut self.wire {
+            self.hidden = match is_secret(request) {
+                true => request[1..].to_vec(),
+                false => Vec::new(),
+            };
             let shown = request.iter().enumerate().map(|(index, word)| match index {
-                1.. if is_secret(request) => MASK,
+                1.. if !self.hidden.is_empty() => MASK,
                 _ => word.as_slice(),
             });
             let mut bytes = Vec::new();
@@ -177,7 +184,13 @@ impl Session {
         let connection = self.connection.as_mut().ok_or(Failure::Closed)?;
         let message = connection.message();
         if let Some(wire) = &mut self.wire {
-            wire.show(Direction::Received, &connection.take_received());
+            let received = connection.take_received();
+            match &message {
+                Ok(Value::Error(text)) if quotes(text, &self.hidden) => {
+                    wire.show(Direction::Received, &[b"-", MASK, b"\r\n"].concat());
+                }
+                _ => wire.show(Direction::Received, &received),
+            }
         }
         message
     }
@@ -340,4 +353,10 @@ impl Session {
         self.output.reply(reply, is_answered_by_text(command));
         Ok(())
     }
+}
+
+/// Whether the text of an error holds one of the words: servers quote the argument that they do not understand.
+fn quotes(text: &[u8], words: &[Vec<u8>]) -> bool {
+    let holds = |word: &Vec<u8>| text.windows(word.len().max(1)).any(|part| part == word);
+    words.iter().any(holds)
 }

@@ -85,10 +85,12 @@ pub fn changes_connection(command: &[Vec<u8>]) -> bool {
         || is(command, 0, "client") && CLIENT.iter().any(|name| is(command, 1, name))
 }
 
-/// Directives whose values are secret.
-const SECRET_DIRECTIVES: [&str; 5] = [
+/// Directives whose values are secret. Those that begin with `primary` are Valkey's names of those with `master`.
+const SECRET_DIRECTIVES: [&str; 7] = [
     "masterauth",
     "masteruser",
+    "primaryauth",
+    "primaryuser",
     "requirepass",
     "tls-key-file-pass",
     "tls-client-key-file-pass",
@@ -173,6 +175,11 @@ mod tests {
             "ACL SETUSER ann >pw",
             "acl deluser ann",
             "CONFIG SET maxmemory 1 requirepass pw",
+            "CONFIG SET primaryauth pw",
+            "config set PrimaryUser ann",
+            "CONFIG SET masterauth pw",
+            "CONFIG SET tls-key-file-pass pw",
+            "CONFIG SET tls-client-key-file-pass pw",
             "HELLO 3 AUTH ann pw",
             "HELLO 3 SETNAME me AUTH ann pw",
             "MIGRATE host 6379 key 0 100 AUTH pw",
