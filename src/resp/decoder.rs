@@ -17,7 +17,7 @@
 //! A length that the server states leads to no allocation: strings are copied when all their bytes have arrived, and
 //! arrays grow as elements arrive.
 
-use crate::util::number;
+use crate::util::{number, quoting};
 use std::fmt;
 
 /// One reply.
@@ -101,12 +101,22 @@ impl Value {
 pub enum DecodeError {
     /// No type of value starts with this byte.
     UnknownType(u8),
-    /// A carriage return or line feed where none may be, or none where one must be.
+    /// No line end behind a string.
     BadLineEnd,
+    /// A carriage return or line feed within a simple string or an error.
+    BadSimpleString,
+    /// A null that says more.
+    BadNull,
     /// Not an integer.
     BadInteger,
-    /// Not a length: negative, or too large to count.
-    BadLength,
+    /// No number of bytes.
+    BadStringLength,
+    /// A negative number of bytes.
+    StringLengthOutOfRange,
+    /// No number of elements.
+    BadCount,
+    /// A negative number of elements, or more than [`MAX_ELEMENTS`].
+    CountOutOfRange,
     /// Neither `t` nor `f`.
     BadBoolean,
     /// Not a double.
@@ -115,23 +125,26 @@ pub enum DecodeError {
     BadBigNumber,
     /// No three letters and a colon at the start of a verbatim string.
     BadVerbatim,
-    /// Arrays within arrays, more than [`MAX_DEPTH`] of them.
+    /// Arrays within arrays, more of them than the decoder accepts.
     TooDeep,
 }
 
+/// The texts are those of hiredis, the library of redis-cli, where it knows the error.
 impl fmt::Display for DecodeError {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let text = match self {
             DecodeError::UnknownType(byte) => {
-                return write!(
-                    f,
-                    "Protocol error, got \"{}\" as reply type byte",
-                    byte.escape_ascii()
-                );
+                let byte = quoting::quoted(&[*byte]);
+                return write!(f, "Protocol error, got {byte} as reply type byte");
             }
             DecodeError::BadLineEnd => "Bad line end",
+            DecodeError::BadSimpleString => "Bad simple string value",
+            DecodeError::BadNull => "Bad nil value",
             DecodeError::BadInteger => "Bad integer value",
-            DecodeError::BadLength => "Bad length",
+            DecodeError::BadStringLength => "Bad bulk string length",
+            DecodeError::StringLengthOutOfRange => "Bulk string length out of range",
+            DecodeError::BadCount => "Bad multi-bulk length",
+            DecodeError::CountOutOfRange => "Multi-bulk length out of range",
             DecodeError::BadBoolean => "Bad bool value",
             DecodeError::BadDouble => "Bad double value",
             DecodeError::BadBigNumber => "Bad bignum value",
@@ -146,8 +159,12 @@ impl fmt::Display for DecodeError {
 
 impl std::error::Error for DecodeError {}
 
-/// The deepest nesting that is accepted. No reply of a Redis command comes near it.
+/// The deepest nesting that [`Decoder::default`] accepts. Printing, copying and dropping a value recurse, and the stack
+/// of any thread is large enough for this. Of the replies of Redis, those of scripts alone can be nested deeper.
 pub const MAX_DEPTH: usize = 128;
+
+/// The most elements of an array, and pairs of a map. hiredis has this limit too.
+pub const MAX_ELEMENTS: i64 = u32::MAX as i64;
 
 /// Decodes one reply, if `input` holds all of it. Returns the reply and the number of its bytes.
 pub fn decode(input: &[u8]) -> Result<Option<(Value, usize)>, DecodeError> {
@@ -156,10 +173,16 @@ pub fn decode(input: &[u8]) -> Result<Option<(Value, usize)>, DecodeError> {
 }
 
 /// Decodes replies that arrive in pieces. Not to be used further after an error.
-#[derive(Default)]
 pub struct Decoder {
     /// The values that are begun and not complete, each an element of the one before it.
     open: Vec<Open>,
+    max_depth: usize,
+}
+
+impl Default for Decoder {
+    fn default() -> Decoder {
+        Decoder::with_max_depth(MAX_DEPTH)
+    }
 }
 
 /// A value made of values.
@@ -187,6 +210,15 @@ enum Item {
 }
 
 impl Decoder {
+    /// A decoder that accepts replies nested so deeply. The thread that uses them needs the stack for it: dropping a
+    /// value recurses.
+    pub fn with_max_depth(max_depth: usize) -> Decoder {
+        Decoder {
+            open: Vec::new(),
+            max_depth,
+        }
+    }
+
     /// Decodes as much as it can of `input`. The first result is the number of bytes that it has used: the caller drops
     /// them, and calls again with the rest followed by new bytes. The second result is the reply, if it is complete.
     pub fn decode(&mut self, input: &[u8]) -> Result<(usize, Option<Value>), DecodeError> {
@@ -205,7 +237,7 @@ impl Decoder {
     }
 
     fn open(&mut self, kind: OpenKind, missing: u64) -> Result<Option<Value>, DecodeError> {
-        if self.open.len() == MAX_DEPTH {
+        if self.open.len() == self.max_depth {
             return Err(DecodeError::TooDeep);
         }
         self.open.push(Open {
@@ -284,7 +316,7 @@ fn take_item(input: &[u8]) -> Result<Option<(Item, usize)>, DecodeError> {
     if !b"+-:_#,($!=*~>%|".contains(&kind) {
         return Err(DecodeError::UnknownType(kind));
     }
-    let Some(line) = take_line(rest)? else {
+    let Some(line) = take_line(rest) else {
         return Ok(None);
     };
     let header_length = 1 + line.len() + 2;
@@ -292,38 +324,37 @@ fn take_item(input: &[u8]) -> Result<Option<(Item, usize)>, DecodeError> {
         b'$' | b'!' | b'=' => {
             return take_string(kind, line, &input[header_length..], header_length);
         }
-        b'+' => Item::Value(Value::Simple(line.to_vec())),
-        b'-' => Item::Value(Value::Error(line.to_vec())),
+        b'+' => Item::Value(Value::Simple(simple_string(line)?)),
+        b'-' => Item::Value(Value::Error(simple_string(line)?)),
         b':' => Item::Value(Value::Integer(
             number::parse_i64(line).ok_or(DecodeError::BadInteger)?,
         )),
         b'_' if line.is_empty() => Item::Value(Value::Null),
-        b'_' => return Err(DecodeError::BadLineEnd),
+        b'_' => return Err(DecodeError::BadNull),
         b'#' => Item::Value(Value::Boolean(boolean(line)?)),
         b',' => Item::Value(Value::Double(double(line)?)),
         b'(' => Item::Value(Value::BigNumber(big_number(line)?)),
-        b'*' if line == b"-1" => Item::Value(Value::Null),
-        b'*' => Item::Open(OpenKind::Array, length(line)?),
-        b'~' => Item::Open(OpenKind::Set, length(line)?),
-        b'>' => Item::Open(OpenKind::Push, length(line)?),
-        b'%' => Item::Open(OpenKind::Map, length_of_pairs(line)?),
-        _ => Item::Open(OpenKind::Attribute, length_of_pairs(line)?),
+        // RESP2 has this null for arrays alone. hiredis takes it for the other types too.
+        b'*' | b'~' | b'>' | b'%' if line == b"-1" => Item::Value(Value::Null),
+        b'*' => Item::Open(OpenKind::Array, count(line)?),
+        b'~' => Item::Open(OpenKind::Set, count(line)?),
+        b'>' => Item::Open(OpenKind::Push, count(line)?),
+        b'%' => Item::Open(OpenKind::Map, 2 * count(line)?),
+        _ => Item::Open(OpenKind::Attribute, 2 * count(line)?),
     };
     Ok(Some((item, header_length)))
 }
 
-/// A line without its end.
-fn take_line(input: &[u8]) -> Result<Option<&[u8]>, DecodeError> {
-    let Some(end) = input
-        .iter()
-        .position(|&byte| byte == b'\r' || byte == b'\n')
-    else {
-        return Ok(None);
-    };
-    match &input[end..] {
-        [b'\r', b'\n', ..] => Ok(Some(&input[..end])),
-        [b'\r'] => Ok(None),
-        _ => Err(DecodeError::BadLineEnd),
+/// A line without its end. A carriage return or a line feed alone does not end it.
+fn take_line(input: &[u8]) -> Option<&[u8]> {
+    let end = input.windows(2).position(|pair| pair == b"\r\n")?;
+    Some(&input[..end])
+}
+
+fn simple_string(line: &[u8]) -> Result<Vec<u8>, DecodeError> {
+    match line.iter().any(|byte| matches!(byte, b'\r' | b'\n')) {
+        true => Err(DecodeError::BadSimpleString),
+        false => Ok(line.to_vec()),
     }
 }
 
@@ -334,16 +365,19 @@ fn take_string(
     input: &[u8],
     header_length: usize,
 ) -> Result<Option<(Item, usize)>, DecodeError> {
-    if kind == b'$' && line == b"-1" {
+    let length = number::parse_i64(line).ok_or(DecodeError::BadStringLength)?;
+    // RESP2 has this null for `$` alone. hiredis takes it for the other types too.
+    if length == -1 {
         return Ok(Some((Item::Value(Value::Null), header_length)));
     }
-    let length = usize::try_from(length(line)?).map_err(|_| DecodeError::BadLength)?;
+    let length = usize::try_from(length).map_err(|_| DecodeError::StringLengthOutOfRange)?;
     let Some((bytes, rest)) = input.split_at_checked(length) else {
         return Ok(None);
     };
     match rest {
         [b'\r', b'\n', ..] => {}
         [] | [b'\r'] => return Ok(None),
+        // hiredis does not look at these bytes. What follows them may be out of step then.
         _ => return Err(DecodeError::BadLineEnd),
     }
     let value = match (kind, bytes) {
@@ -358,26 +392,30 @@ fn take_string(
     Ok(Some((Item::Value(value), header_length + length + 2)))
 }
 
-fn length(line: &[u8]) -> Result<u64, DecodeError> {
-    number::parse_u64(line).ok_or(DecodeError::BadLength)
-}
-
-fn length_of_pairs(line: &[u8]) -> Result<u64, DecodeError> {
-    length(line)?.checked_mul(2).ok_or(DecodeError::BadLength)
+/// A number of elements or pairs.
+fn count(line: &[u8]) -> Result<u64, DecodeError> {
+    match number::parse_i64(line) {
+        Some(count @ 0..=MAX_ELEMENTS) => Ok(count as u64),
+        Some(_) => Err(DecodeError::CountOutOfRange),
+        None => Err(DecodeError::BadCount),
+    }
 }
 
 fn boolean(line: &[u8]) -> Result<bool, DecodeError> {
     match line {
-        b"t" => Ok(true),
-        b"f" => Ok(false),
+        b"t" | b"T" => Ok(true),
+        b"f" | b"F" => Ok(false),
         _ => Err(DecodeError::BadBoolean),
     }
 }
 
 fn double(line: &[u8]) -> Result<String, DecodeError> {
     let text = str::from_utf8(line).map_err(|_| DecodeError::BadDouble)?;
-    let is_nan = matches!(text, "nan" | "-nan");
-    if is_nan || number::parse_f64(line).is_some() {
+    // hiredis 1.0 does not take the last two, and servers send them.
+    let names = ["inf", "-inf", "nan", "-nan"];
+    let is_named = names.iter().any(|name| text.eq_ignore_ascii_case(name));
+    let is_number = || number::parse_f64_loosely(line).is_some_and(f64::is_finite);
+    if is_named || !line.is_empty() && is_number() {
         Ok(text.to_string())
     } else {
         Err(DecodeError::BadDouble)
@@ -426,7 +464,12 @@ mod tests {
         check(b"$0\r\n\r\n", Value::Bulk(vec![]));
         check(b"$-1\r\n", Value::Null);
         check(b"*-1\r\n", Value::Null);
-        check(b"_\r\n", Value::Null);
+        for null in ["_", "%-1", "~-1", ">-1", "=-1"] {
+            check(format!("{null}\r\n").as_bytes(), Value::Null);
+        }
+        check(b"#T\r\n", Value::Boolean(true));
+        check(b", 1\r\n", Value::Double(" 1".into()));
+        check(b",INF\r\n", Value::Double("INF".into()));
         check(b"#t\r\n", Value::Boolean(true));
         check(b"#f\r\n", Value::Boolean(false));
         check(b",1.50\r\n", Value::Double("1.50".into()));
@@ -494,21 +537,28 @@ mod tests {
         let table: &[(&[u8], DecodeError)] = &[
             (b"hello\r\n", DecodeError::UnknownType(b'h')),
             (b"\r\n", DecodeError::UnknownType(b'\r')),
-            (b"+a\nb\r\n", DecodeError::BadLineEnd),
-            (b"+a\rb\r\n", DecodeError::BadLineEnd),
+            (b"+a\nb\r\n", DecodeError::BadSimpleString),
+            (b"-a\rb\r\n", DecodeError::BadSimpleString),
             (b"$1\r\nab\r\n", DecodeError::BadLineEnd),
-            (b"_x\r\n", DecodeError::BadLineEnd),
+            (b"_x\r\n", DecodeError::BadNull),
             (b":\r\n", DecodeError::BadInteger),
             (b":+5\r\n", DecodeError::BadInteger),
             (b":01\r\n", DecodeError::BadInteger),
-            (b"$?\r\n", DecodeError::BadLength),
-            (b"$-2\r\n", DecodeError::BadLength),
-            (b"*-2\r\n", DecodeError::BadLength),
-            (b"~-1\r\n", DecodeError::BadLength),
-            (b"%18446744073709551615\r\n", DecodeError::BadLength),
+            (b"$?\r\n", DecodeError::BadStringLength),
+            (b"$-2\r\n", DecodeError::StringLengthOutOfRange),
+            (b"=-2\r\n", DecodeError::StringLengthOutOfRange),
+            (b"*?\r\n", DecodeError::BadCount),
+            (b"*-2\r\n", DecodeError::CountOutOfRange),
+            (b"|-1\r\n", DecodeError::CountOutOfRange),
+            (b"*4294967296\r\n", DecodeError::CountOutOfRange),
+            (b"%4294967296\r\n", DecodeError::CountOutOfRange),
+            (b"%18446744073709551615\r\n", DecodeError::BadCount),
             (b"#x\r\n", DecodeError::BadBoolean),
             (b",abc\r\n", DecodeError::BadDouble),
             (b",\r\n", DecodeError::BadDouble),
+            (b",infinity\r\n", DecodeError::BadDouble),
+            (b",+inf\r\n", DecodeError::BadDouble),
+            (b",1e999\r\n", DecodeError::BadDouble),
             (b"(12a\r\n", DecodeError::BadBigNumber),
             (b"(-\r\n", DecodeError::BadBigNumber),
             (b"=3\r\ntxt\r\n", DecodeError::BadVerbatim),
@@ -521,9 +571,10 @@ mod tests {
     #[test]
     fn promised_lengths_cost_nothing() {
         for input in [
-            &b"*18446744073709551615\r\n:1\r\n"[..],
+            &b"*4294967295\r\n:1\r\n"[..],
             b"$9223372036854775807\r\nab",
-            b"%9223372036854775807\r\n",
+            b"%4294967295\r\n",
+            b"+a\n",
         ] {
             assert_eq!(decode(input), Ok(None));
         }
@@ -534,6 +585,9 @@ mod tests {
         let nested = |depth: usize| [b"*1\r\n".repeat(depth), b":1\r\n".to_vec()].concat();
         assert!(matches!(decode(&nested(MAX_DEPTH)), Ok(Some(_))));
         assert_eq!(decode(&nested(MAX_DEPTH + 1)), Err(DecodeError::TooDeep));
+        let decode_in = |depth, reply: &[u8]| Decoder::with_max_depth(depth).decode(reply);
+        assert!(matches!(decode_in(200, &nested(200)), Ok((_, Some(_)))));
+        assert_eq!(decode_in(200, &nested(201)), Err(DecodeError::TooDeep));
         assert_eq!(
             decode(&b"|0\r\n".repeat(1_000_000)),
             Err(DecodeError::TooDeep)

@@ -47,13 +47,14 @@ pub struct ReplyReader<S> {
 }
 
 impl<S: Read> ReplyReader<S> {
-    /// A reader of `stream`, from which nothing has been read yet.
-    pub fn new(stream: S) -> ReplyReader<S> {
+    /// A reader of `stream`, from which nothing has been read yet. Replies may be nested as deeply as `max_depth`:
+    /// [`Decoder::with_max_depth`].
+    pub fn new(stream: S, max_depth: usize) -> ReplyReader<S> {
         ReplyReader {
             stream,
             received: Vec::new(),
             start: 0,
-            decoder: Decoder::default(),
+            decoder: Decoder::with_max_depth(max_depth),
             kept: None,
         }
     }
@@ -156,7 +157,7 @@ mod tests {
 
     #[test]
     fn replies_come_one_after_the_other() {
-        let mut reader = ReplyReader::new(Slow(b"+OK\r\n*1\r\n$1\r\na\r\n:1"));
+        let mut reader = ReplyReader::new(Slow(b"+OK\r\n*1\r\n$1\r\na\r\n:1"), 1);
         reader.keep_bytes(true);
         assert_eq!(reader.reply().unwrap(), Value::Simple(b"OK".to_vec()));
         assert_eq!(reader.take_kept_bytes(), b"+OK\r\n");
@@ -169,7 +170,7 @@ mod tests {
 
     #[test]
     fn other_bytes_follow_a_reply() {
-        let mut reader = ReplyReader::new(&b"+OK\r\nREDIS0009"[..]);
+        let mut reader = ReplyReader::new(&b"+OK\r\nREDIS0009"[..], 1);
         reader.reply().unwrap();
         let mut rest = String::new();
         reader.read_to_string(&mut rest).unwrap();
@@ -178,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_no_reply_is_an_error() {
-        let mut reader = ReplyReader::new(&b"hello\r\n"[..]);
+        let mut reader = ReplyReader::new(&b"hello\r\n"[..], 1);
         let error = reader.reply().unwrap_err();
         assert_eq!(
             error.to_string(),

@@ -51,13 +51,69 @@ const REPLIES: &[&[u8]] = &[
     b"*2\r\n+a\r\n",
 ];
 
-/// Replies that redis-cli does not know, or takes although they are wrong, or explains in other words.
+/// Replies that are wrong, or spelled as no server spells them.
+const MALFORMED: &[&[u8]] = &[
+    b"*99999999999\r\n",
+    b"*4294967296\r\n",
+    b"%4294967296\r\n",
+    b"~99999999999\r\n",
+    b">99999999999\r\n",
+    b"*18446744073709551615\r\n",
+    b"*-2\r\n",
+    b"*?\r\n",
+    b"*\r\n",
+    b"*01\r\n",
+    b"%-2\r\n",
+    b"%-1\r\n",
+    b"~-1\r\n",
+    b">-1\r\n",
+    b"=-1\r\n",
+    b"=-2\r\n",
+    b"=0\r\n\r\n",
+    b"=4\r\ntxtx\r\n",
+    b"$-2\r\n",
+    b"$abc\r\n",
+    b"$?\r\n",
+    b"$-0\r\n\r\n",
+    b"$99999999999999999999\r\n",
+    b"$9223372036854775807\r\nab",
+    b"*3\r\n+a\r\n$-2\r\n+c\r\n",
+    b"_x\r\n",
+    b"+a\n",
+    b"+a\nb\r\n",
+    b"-a\rb\r\n",
+    b":\r\n",
+    b":-0\r\n",
+    b":1\n2\r\n",
+    b":9223372036854775808\r\n",
+    b"#T\r\n",
+    b"#F\r\n",
+    b"#tt\r\n",
+    b",\r\n",
+    b", 1\r\n",
+    b",Inf\r\n",
+    b",infinity\r\n",
+    b",+inf\r\n",
+    b",0x10\r\n",
+    b",1e999\r\n",
+    b",1e-999\r\n",
+    b",1.5x\r\n",
+    b"(x\r\n",
+    b"'\r\n",
+    b"\"\r\n",
+    b"\\\r\n",
+    b"\x07\r\n",
+    b"\xff\r\n",
+    b"\r\n",
+];
+
+/// Replies that redis-cli 7.0 does not know, and two strings that it takes although no line end follows them.
 const DIFFERENT: &[&[u8]] = &[
     b"!9\r\nERR a\r\nb\r\n",
     b"(12345678901234567890\r\n",
     b"|1\r\n+ttl\r\n:5\r\n+OK\r\n",
-    b"+a\n",
-    b"$-2\r\n",
+    b",nan\r\n",
+    b"$2\r\nabxx\r\n",
     b"$3\r\nabcd\r\n",
 ];
 
@@ -86,6 +142,71 @@ fn replies_are_printed_as_by_redis_cli() {
         }
     }
     duel.finish();
+}
+
+#[test]
+fn malformed_replies_are_refused_as_by_redis_cli() {
+    let mut duel = Duel::new(&[]);
+    for reply in MALFORMED {
+        let server = ScriptedServer::start(&[reply]);
+        for format in ["--no-raw", "--json -2"] {
+            duel.check_bare(&format!("-p {} {format} get key", server.port));
+        }
+    }
+    duel.finish();
+}
+
+/// Scripts nest replies some thousand levels deep. redis-cli has no limit, and crashes where its stack ends.
+#[test]
+fn nested_replies_are_printed_as_by_redis_cli() {
+    let mut duel = Duel::new(&[]);
+    let nested = |head: &str, depth: usize, value: &str| head.repeat(depth) + value;
+    for depth in [129, 2000, 10_000] {
+        for head in ["*1\r\n", "~1\r\n", "%1\r\n+k\r\n", "*2\r\n:0\r\n"] {
+            // Each line of the last is indented by its depth.
+            if head.starts_with("*2") && depth > 2000 {
+                continue;
+            }
+            let server = ScriptedServer::start(&[nested(head, depth, ":1\r\n")]);
+            for format in [
+                "--no-raw",
+                "--raw",
+                "--csv",
+                "--json -2",
+                "--quoted-json -2",
+            ] {
+                duel.check_bare(&format!("-p {} {format} get key", server.port));
+            }
+        }
+    }
+    let script = "EVAL \"local t = {1} for i = 1, 4000 do t = {t} end return t\" 0";
+    for format in ["--no-raw", "--json"] {
+        duel.check(&format!("{format} {script}"));
+    }
+    duel.finish();
+    let duel = Duel::with_our_server(&[]);
+    let run = duel.run_ours(&format!(
+        "-p PORT --no-raw {}",
+        script.replace("4000", "2000")
+    ));
+    assert_eq!(
+        run.stdout,
+        ("1) ".repeat(2001) + "(integer) 1\n").as_bytes()
+    );
+    // A server that goes on and on does not reach the end of the stack.
+    for head in [
+        "*1\r\n",
+        "%1\r\n",
+        "%1\r\n+k\r\n",
+        "|0\r\n",
+        "|1\r\n",
+        ">1\r\n",
+    ] {
+        let server = ScriptedServer::start(&[nested(head, 200_000, ":1\r\n")]);
+        let run = duel.run_ours_unprepared(&format!("-p {} --no-raw get key", server.port));
+        assert_eq!(run.stderr, b"Error: Reply is nested too deeply\n");
+        assert_eq!(run.status.code(), Some(1));
+    }
 }
 
 /// A random reply of the types that redis-cli knows, with replies in it.

@@ -27,6 +27,10 @@ use std::time::{Duration, Instant};
 /// How long a connection is silent before the system asks whether the server is still there.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 
+/// The deepest nesting of a reply. A script can nest a reply as deep as Lua's stack, which ends below 8,000 levels.
+/// [`STACK_BYTES`](crate::STACK_BYTES) is chosen for this. redis-cli has no limit, and crashes somewhere above 40,000.
+const MAX_DEPTH: usize = 10_000;
+
 /// Why there is no reply. The connection is of no use any more.
 #[derive(Debug)]
 pub enum Failure {
@@ -192,7 +196,7 @@ impl Connection {
             },
         };
         Ok(Connection {
-            replies: ReplyReader::new(stream),
+            replies: ReplyReader::new(stream, MAX_DEPTH),
         })
     }
 

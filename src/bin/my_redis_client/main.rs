@@ -45,9 +45,30 @@ use std::io::{self, IsTerminal, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::thread::{self, JoinHandle};
 use terminal::complain;
 
+/// The stack of the thread that runs the client. Printing, copying and dropping a reply recurse, and a hostile server
+/// could nest its replies to the limit: there, this is several times what they need, without optimization too. What is
+/// not used costs no memory.
+const STACK_BYTES: usize = 64 << 20;
+
 fn main() -> ExitCode {
+    let client = thread::Builder::new()
+        .stack_size(STACK_BYTES)
+        .spawn(run_client);
+    match client.map(JoinHandle::join) {
+        Ok(Ok(code)) => code,
+        // The thread has panicked, and told why.
+        Ok(Err(_)) => ExitCode::FAILURE,
+        Err(error) => {
+            complain!("There is no memory for a thread: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run_client() -> ExitCode {
     let is_terminal = io::stdout().is_terminal();
     // Tests of programs that use redis-cli set this variable, to see what people see.
     let is_for_people = is_terminal || env::var_os("FAKETTY").is_some();

@@ -139,12 +139,12 @@ fn element(direction: Direction, depth: usize, bytes: &[u8]) -> Option<(Line, us
     (length <= bytes.len()).then_some((line, length, elements))
 }
 
-/// What an element is, in words. `count` is its length; only the nulls of RESP2 have none.
+/// What an element is, in words. `count` is its length; only a null has none.
 fn note(direction: Direction, depth: usize, kind: u8, count: Option<u64>) -> String {
     let counted = |what: &str, unit: &str| match count {
         Some(1) => format!("{what} of 1 {unit}"),
         Some(count) => format!("{what} of {count} {unit}s"),
-        None => String::new(),
+        None => "null".into(),
     };
     match (kind, count) {
         (b'*', None) => "null, as an array of RESP2".into(),
@@ -219,6 +219,14 @@ mod tests {
                 "0 $-1\\r\\n null, as a string of RESP2",
                 "0  8 bytes that are no element",
             ]
+        );
+    }
+
+    #[test]
+    fn a_null_may_have_any_type() {
+        assert_eq!(
+            shown(Direction::Received, b"%-1\r\n=-1\r\n"),
+            ["0 %-1\\r\\n null", "0 =-1\\r\\n null"]
         );
     }
 
