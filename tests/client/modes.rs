@@ -55,6 +55,28 @@ fn keys_are_scanned_as_by_redis_cli() {
     duel.finish();
 }
 
+/// redis-cli has the types in a hash table, whose order is another one until it has looked up two keys.
+#[test]
+fn few_keys_are_summed_up_in_the_order_of_redis_cli() {
+    let kinds = [
+        &DATA[..1],
+        &DATA[3..4],
+        &DATA[5..6],
+        &DATA[6..7],
+        &DATA[7..8],
+        &DATA[8..9],
+    ];
+    let singles = kinds.iter().map(|kind| kind.to_vec());
+    let pairs = [vec![DATA[0], DATA[3]], vec![DATA[5], DATA[6]]];
+    for data in singles.chain(pairs).chain([vec![]]) {
+        let mut duel = Duel::new(&[]);
+        duel.set_up_once(&data);
+        duel.check("--bigkeys");
+        duel.check("--memkeys");
+        duel.finish();
+    }
+}
+
 #[test]
 fn hot_keys_are_those_of_redis_cli() {
     let mut duel = Duel::new(&["--maxmemory-policy", "allkeys-lfu", "--lfu-log-factor", "0"]);
@@ -124,6 +146,17 @@ fn replies_that_make_no_sense_end_the_modes() {
     let line = format!("-p {} --stat -i 0.01", server.port);
     let terminal = Terminal::start(duel.command(our_client(), &line));
     terminal.wait_for_more(&format!("(+{})", i64::MAX), 1);
+}
+
+/// A time of 0 seconds is one run.
+#[test]
+fn the_latency_of_the_system_is_measured_at_least_once() {
+    let duel = Duel::new(&[]);
+    for run in duel.run_both("--intrinsic-latency 0") {
+        let stdout = String::from_utf8_lossy(&run.stdout).into_owned();
+        assert!(stdout.starts_with("Max latency so far: "), "{run:?}");
+        assert!(stdout.contains(" total runs (avg latency: "), "{run:?}");
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::unix::process::ExitStatusExt;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::sync::mpsc;
 use std::thread;
 
@@ -39,6 +39,33 @@ fn requests_are_piped_as_by_redis_cli() {
 }
 
 /// What is sent is a great deal more than the buffers of sockets hold, in both directions.
+/// That the server has gone, the status tells. What the server has said before is told.
+#[test]
+fn a_pipe_to_a_server_that_goes_ends_as_that_of_redis_cli() {
+    let mut duel = Duel::new(&[]);
+    for reply in [
+        "",
+        "+OK\r\n",
+        "-ERR Protocol error\r\n",
+        "$5\r\nab",
+        "@x\r\n",
+        "+a\nb\r\n",
+        "*99999999999\r\n",
+    ] {
+        let server = ScriptedServer::start(&[reply]);
+        let line = format!("-p {} --pipe <<< \"SET a 1\\r\\nQUIT\\r\\n\"", server.port);
+        // Whether the end of the input was reached before that of the connection is told too, by chance.
+        let [real, ours] = duel.run_both(&line).map(|run| (run.stderr, run.status));
+        if real != ours {
+            let shown = |(stderr, status): (Vec<u8>, ExitStatus)| {
+                format!("{} {status}", stderr.escape_ascii())
+            };
+            duel.report(reply, &shown(real), &shown(ours));
+        }
+    }
+    duel.finish();
+}
+
 #[test]
 fn a_long_pipe_does_not_wait_for_itself() {
     let duel = Duel::new(&[]);
@@ -387,6 +414,15 @@ fn a_signal_that_is_ignored_ends_no_transfer() {
 }
 
 #[test]
+fn a_file_without_a_name_is_refused_as_by_redis_cli() {
+    let mut duel = duel_with_snapshots("no");
+    duel.check("--rdb \"\"");
+    duel.check("--functions-rdb \"\"");
+    duel.check("--eval \"\"");
+    duel.finish();
+}
+
+#[test]
 fn a_snapshot_of_our_server_is_fetched_by_both() {
     let duel = Duel::with_our_server(&["--repl-diskless-sync-delay", "0"]);
     duel.server.client().call(&["MSET", "a", "1", "b", "2"]);
@@ -418,6 +454,25 @@ fn changes_are_shown() {
         client.call(&["CLIENT", "KILL", "TYPE", "replica"]);
         terminal.wait_for("Error: Server closed the connection");
     }
+}
+
+#[test]
+fn the_mark_of_a_snapshot_is_counted_as_by_redis_cli() {
+    let duel = Duel::new(&[]);
+    let ok: &[u8] = b"+OK\r\n";
+    let mark = "m".repeat(40);
+    let stream = format!("$EOF:{mark}\r\nREDIS{mark}");
+    let server = ScriptedServer::start(&[ok, ok, stream.as_bytes()]);
+    // What the two say of the end of the connection differs.
+    let told = duel
+        .run_both(&format!("-p {} --replica", server.port))
+        .map(|run| {
+            let stderr = String::from_utf8_lossy(&run.stderr).into_owned();
+            let done = stderr.lines().find(|line| line.starts_with("SYNC done"));
+            done.unwrap_or_default().to_string()
+        });
+    let expected = "SYNC done after 45 bytes. Logging commands from master.";
+    assert_eq!(told, [expected; 2]);
 }
 
 /// After a snapshot with a mark, redis-cli takes the first change for a reply, so here its length is known.

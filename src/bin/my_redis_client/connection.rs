@@ -34,8 +34,10 @@ const MAX_DEPTH: usize = 10_000;
 /// Why there is no reply. The connection is of no use any more.
 #[derive(Debug)]
 pub enum Failure {
-    /// The connection has ended or what it brings is no reply.
+    /// The system cannot read or write.
     Broken(String),
+    /// What the server has sent is no reply.
+    NoReply(String),
     /// The server has closed the connection.
     Closed,
     /// A signal that the interrupt catches, such as that of Ctrl-C.
@@ -49,7 +51,7 @@ pub enum Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Failure::Broken(reason) => f.write_str(reason),
+            Failure::Broken(reason) | Failure::NoReply(reason) => f.write_str(reason),
             Failure::Closed => f.write_str("Server closed the connection"),
             Failure::Interrupted => f.write_str("Interrupted"),
             Failure::TimedOut => f.write_str("Resource temporarily unavailable"),
@@ -63,7 +65,7 @@ impl From<ReadError> for Failure {
         match error {
             ReadError::Closed => Failure::Closed,
             ReadError::Io(error) => error.into(),
-            ReadError::Protocol(error) => Failure::Broken(error.to_string()),
+            ReadError::Protocol(error) => Failure::NoReply(error.to_string()),
         }
     }
 }

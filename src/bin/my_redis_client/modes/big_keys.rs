@@ -39,8 +39,7 @@ impl Kind {
     }
 }
 
-/// The types that this client knows, in the order of the summary. redis-cli tells them in the order of a hash table,
-/// which changes.
+/// The types that this client knows, in the order of the summary of two keys and more.
 const KINDS: [(&str, &str, &str); 6] = [
     ("list", "LLEN", "items"),
     ("hash", "HLEN", "fields"),
@@ -53,6 +52,8 @@ const KINDS: [(&str, &str, &str); 6] = [
 /// What the survey has found.
 struct Found {
     measure: Measure,
+    /// How often a key was asked for its type.
+    look_ups: u64,
     kinds: Vec<Kind>,
     key_bytes: u64,
 }
@@ -62,6 +63,7 @@ pub fn find(session: &mut Session, measure: Measure) -> Result<(), Failed> {
     let kinds = KINDS.map(|(name, command, unit)| Kind::new(name, Some((command, unit))));
     let mut found = Found {
         measure,
+        look_ups: 0,
         kinds: kinds.into(),
         key_bytes: 0,
     };
@@ -91,6 +93,7 @@ impl Found {
                 complain!("TYPE returned an error: {}", String::from_utf8_lossy(text));
                 return Err(Failed);
             }
+            self.look_ups += 1;
             // A key may be gone since SCAN has told it.
             let kind = kind.text();
             if kind != "none" {
@@ -176,6 +179,20 @@ impl Found {
         }
     }
 
+    /// The types in the order of the summary. redis-cli has them in a hash table that has just grown: the first two
+    /// look-ups move some of them to their places in the larger table.
+    fn in_order(&self) -> impl Iterator<Item = &Kind> {
+        let first = match self.look_ups {
+            0 => ["hash", "list", "string"],
+            1 => ["string", "list", "hash"],
+            _ => ["list", "hash", "string"],
+        };
+        let of_name = move |name| self.kinds.iter().find(move |kind| kind.name == name);
+        let others = self.kinds.iter();
+        let others = others.filter(move |kind| !first.contains(&kind.name.as_str()));
+        first.into_iter().filter_map(of_name).chain(others)
+    }
+
     fn summary(&self, survey: &Survey) -> String {
         let mut text = survey.summary();
         text += &format!(
@@ -183,14 +200,14 @@ impl Found {
             self.key_bytes,
             ratio(self.key_bytes, survey.keys)
         );
-        for kind in &self.kinds {
+        for kind in self.in_order() {
             if let Some((key, size)) = &kind.biggest {
                 let unit = self.unit(kind);
                 text += &format!("Biggest {:>6} found '{key}' has {size} {unit}\n", kind.name);
             }
         }
         text.push('\n');
-        for kind in &self.kinds {
+        for kind in self.in_order() {
             text += &format!(
                 "{} {}s with {} {} ({:05.2}% of keys, avg size {:.2})\n",
                 kind.keys,

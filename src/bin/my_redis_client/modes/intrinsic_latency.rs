@@ -14,7 +14,8 @@ pub fn measure(options: &Options) {
     let cancelled = interrupt::flag();
     let began = Instant::now();
     let (mut runs, mut longest) = (0_u64, Duration::ZERO);
-    while began.elapsed() <= run_time && !cancelled.load(Ordering::Relaxed) {
+    // At least once, as redis-cli does.
+    loop {
         let start = Instant::now();
         work();
         let latency = start.elapsed();
@@ -23,6 +24,9 @@ pub fn measure(options: &Options) {
             longest = latency;
             let us = latency.as_micros();
             output::write_unguarded(format!("Max latency so far: {us} microseconds.\n").as_bytes());
+        }
+        if began.elapsed().as_micros() > run_time.as_micros() || cancelled.load(Ordering::Relaxed) {
+            break;
         }
     }
     // redis-cli divides the time it was told to run, also when it was interrupted.

@@ -84,10 +84,12 @@ pub fn transfer(session: &mut Session) -> Result<(), Failed> {
                     break;
                 }
             }
-            Err(failure) => {
-                complain!("Error reading from the server: {failure}");
+            Err(Failure::NoReply(_)) => {
+                complain!("Error reading replies from server");
                 return Err(Failed);
             }
+            // As in redis-cli, the status alone tells that the server has gone. An error may have told the reason.
+            Err(_) => return Err(Failed),
         }
     }
     counts.tell()

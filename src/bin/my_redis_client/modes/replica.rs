@@ -5,7 +5,7 @@ use crate::connection::Failure;
 use crate::format::Kind;
 use crate::session::{Failed, Session};
 use crate::terminal::complain;
-use my_redis_server::resp::snapshot_end::SnapshotEnd as End;
+use my_redis_server::resp::snapshot_end::{MARK_BYTES, SnapshotEnd as End};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -56,7 +56,9 @@ fn print_changes(session: &mut Session, end: End) -> Result<(), Failure> {
     match end {
         End::After(_) => complain!("SYNC done. Logging commands from master."),
         End::Mark(_) => {
-            complain!("SYNC done after {dropped} bytes. Logging commands from master.");
+            // As in redis-cli, the mark is counted here.
+            let bytes = dropped + MARK_BYTES as u64;
+            complain!("SYNC done after {bytes} bytes. Logging commands from master.");
             complain!("sending REPLCONF ACK 0");
         }
     }

@@ -4,6 +4,7 @@
 //! that breaks off costs nothing, and neither do bytes that are no snapshot. redis-cli writes into the file itself, and
 //! takes all bytes for a snapshot.
 
+use rustix::io::Errno;
 use std::fs::{File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -73,6 +74,10 @@ impl Place {
     fn open(path: &Path) -> io::Result<Place> {
         if path == Path::new("-") {
             return Ok(Place::Stream(Box::new(io::stdout().lock())));
+        }
+        // Only the name that the file takes at the end would be refused, when the snapshot is already here.
+        if path == Path::new("") {
+            return Err(Errno::NOENT.into());
         }
         if is_stream(path) {
             let file = OpenOptions::new().write(true).open(path)?;
