@@ -2,7 +2,7 @@
 
 use super::duel::{Duel, our_client};
 use super::scripted_server::ScriptedServer;
-use super::terminal::Terminal;
+use super::terminal::{COLUMNS, Terminal};
 use crate::common::free_port;
 use socket2::{Domain, Socket, Type};
 use std::fs;
@@ -158,6 +158,13 @@ fn without_numbers_of_clients(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Lines without the last column, which hints leave free in ours.
+fn without_last_column(text: &str) -> String {
+    let width = usize::from(COLUMNS) - 1;
+    let lines = text.lines().map(|line| line.chars().take(width).collect());
+    lines.collect::<Vec<String>>().join("\n")
+}
+
 #[test]
 fn arguments_are_hinted_while_typing() {
     let mut duel = Duel::new(&[]);
@@ -173,10 +180,49 @@ fn arguments_are_hinted_while_typing() {
             terminal.wait_for_prompt();
             terminal.type_keys(keys);
             terminal.wait_for(hint);
-            terminal.last_line()
+            without_last_column(&terminal.last_line())
         });
         if real != ours {
             duel.report(keys, &real, &ours);
+        }
+    }
+    duel.finish();
+}
+
+/// Also at the lower edge of the window, where a line that is too long would move all others.
+#[test]
+fn hints_end_at_the_edge_of_the_window() {
+    let mut duel = Duel::new(&[]);
+    let long = format!("set {}", "x".repeat(73));
+    let full = format!("set {}", "x".repeat(78));
+    let list = "x ".repeat(70);
+    duel.set_up(&[&format!("RPUSH list {list} last")]);
+    // The texts end with the last letter that is drawn.
+    for (keys, drawn) in [
+        (
+            "xadd s",
+            "xadd s [NOMKSTREAM] [MAXLEN|MINID [=|~] threshold [LIMIT count]] *|id field value",
+        ),
+        (
+            "zadd z",
+            "zadd z [NX|XX] [GT|LT] [CH] [INCR] score member [score member ...]",
+        ),
+        (&long, &format!("{long} valu")),
+        (&full, &full),
+    ] {
+        for lines in [1, 70] {
+            let [real, ours] = duel.terminals("-p PORT", |terminal| {
+                terminal.wait_for_prompt();
+                terminal.type_keys(format!("lrange list -{lines} -1\r"));
+                terminal.wait_for("\"last\"");
+                terminal.wait_for_prompt();
+                terminal.type_keys(keys);
+                terminal.wait_for(drawn);
+                without_last_column(&terminal.text())
+            });
+            if real != ours {
+                duel.report(keys, &real, &ours);
+            }
         }
     }
     duel.finish();
@@ -444,6 +490,18 @@ fn control_characters_do_not_reach_the_terminal() {
         let terminal = Terminal::start(duel.command(our_client(), &line));
         let (bytes, _) = terminal.wait();
         assert!(!bytes.contains(&0x1b), "{line}: {}", bytes.escape_ascii());
+        // Nor do the characters that turn the direction of a text or end a line, among them one of the second half of
+        // the control characters.
+        let line = format!("-p PORT {format} EVAL \"{script}\" 0 TEXT");
+        let mut command = duel.command(our_client(), &line.replace("TEXT", ""));
+        command.arg("a\u{202e}b\u{2066}\u{2028}\u{200f}\u{9b}é");
+        let (bytes, _) = Terminal::start(command).wait();
+        let text = String::from_utf8(bytes).expect("what is no text is escaped");
+        let is_evil = |letter: char| matches!(letter, '\u{80}'..'\u{a0}' | '\u{2000}'..'\u{2070}');
+        assert!(
+            text.contains("\\xae") && !text.contains(is_evil),
+            "{text:?}"
+        );
     }
     // With `--raw` the bytes are written as they are.
     let line = format!("-p PORT --raw EVAL \"{script}\" 0 \"\\x1b[2J\"");

@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The size of the terminals.
 const ROWS: u16 = 60;
-const COLUMNS: u16 = 100;
+pub const COLUMNS: u16 = 100;
 
 /// A program that runs in a terminal, killed when this is dropped.
 pub struct Terminal {

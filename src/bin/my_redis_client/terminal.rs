@@ -108,8 +108,9 @@ impl Style {
     }
 }
 
-/// The text with every control character as `\xHH`, except line ends and tabs. Bytes that are no UTF-8 are replaced
-/// too: some terminals take `\x9b` alone for the begin of a sequence.
+/// The text with every control character as `\xHH`, except line ends and tabs, and with those that change the order of
+/// letters or end a line unseen. Bytes that are no UTF-8 are replaced too: some terminals take `\x9b` alone for the
+/// begin of a sequence.
 pub fn harmless(text: &[u8]) -> Cow<'_, [u8]> {
     let is_plain = |byte: &u8| matches!(byte, b' '..=b'~' | b'\n' | b'\t');
     if text.iter().all(is_plain) {
@@ -120,7 +121,8 @@ pub fn harmless(text: &[u8]) -> Cow<'_, [u8]> {
         let mut letters = chunk.valid().chars().peekable();
         while let Some(letter) = letters.next() {
             let ends_line = letter == '\r' && letters.peek() == Some(&'\n');
-            if matches!(letter, '\n' | '\t') || ends_line || !letter.is_control() {
+            let is_harmless = !letter.is_control() && !changes_layout(letter);
+            if matches!(letter, '\n' | '\t') || ends_line || is_harmless {
                 safe.extend(letter.encode_utf8(&mut [0; 4]).bytes());
             } else {
                 escape(letter.encode_utf8(&mut [0; 4]).as_bytes(), &mut safe);
@@ -129,6 +131,19 @@ pub fn harmless(text: &[u8]) -> Cow<'_, [u8]> {
         escape(chunk.invalid(), &mut safe);
     }
     Cow::Owned(safe)
+}
+
+/// Whether a character has no shape of its own and places others: the directional marks, embeddings, overrides and
+/// isolates of Unicode's bidirectional algorithm (<https://www.unicode.org/reports/tr9/>), and the separators of lines
+/// and paragraphs.
+fn changes_layout(letter: char) -> bool {
+    matches!(
+        letter,
+        '\u{061c}'
+            | '\u{200e}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}'
+    )
 }
 
 fn escape(bytes: &[u8], out: &mut Vec<u8>) {
@@ -152,5 +167,13 @@ mod tests {
         check(b"\x1b[2J\x07\r", "\\x1b[2J\\x07\\x0d");
         check("é\u{9b}31m\u{7f}".as_bytes(), "é\\xc2\\x9b31m\\x7f");
         check(b"\x9b31m\xff", "\\x9b31m\\xff");
+        check(
+            "a\u{202e}b\u{2028}\u{2069}\u{200f}\u{61c}".as_bytes(),
+            "a\\xe2\\x80\\xaeb\\xe2\\x80\\xa8\\xe2\\x81\\xa9\\xe2\\x80\\x8f\\xd8\\x9c",
+        );
+        check(
+            "שלום \u{1f468}\u{200d}\u{1f469}".as_bytes(),
+            "שלום \u{1f468}\u{200d}\u{1f469}",
+        );
     }
 }

@@ -4,6 +4,7 @@
 use crate::command_docs::CommandDoc;
 use crate::terminal::Style;
 use my_redis_server::util::quoting;
+use rustix::termios::tcgetwinsize;
 use rustyline::completion::Completer;
 use rustyline::highlight::Highlighter;
 use rustyline::hint::Hinter;
@@ -30,6 +31,8 @@ pub struct Assistant {
     pub docs: Rc<Vec<CommandDoc>>,
     /// Whether arguments are shown.
     pub hints: bool,
+    /// The columns that the prompt takes before what is typed.
+    pub prompt_width: usize,
 }
 
 impl Assistant {
@@ -132,8 +135,19 @@ impl Hinter for Assistant {
         let hint = self
             .arguments_after(line)
             .filter(|_| self.hints && is_at_end);
+        // As in redis-cli, a hint ends at the edge of the window.
+        let typed = self.prompt_width + line.chars().count();
+        let room = columns().map_or(usize::MAX, |columns| columns.saturating_sub(typed));
+        let hint = hint.map(|hint| hint.chars().take(room).collect::<String>());
         hint.filter(|hint| !hint.trim().is_empty())
     }
+}
+
+/// The columns that a line may take. redis-cli fills the last one too; there, this editor would begin a new line, and
+/// the window would scroll.
+fn columns() -> Option<usize> {
+    let size = tcgetwinsize(io::stdout()).ok()?;
+    usize::from(size.ws_col).checked_sub(1)
 }
 
 impl Highlighter for Assistant {
@@ -173,6 +187,7 @@ mod tests {
         Assistant {
             docs: Rc::new(docs),
             hints: true,
+            prompt_width: 0,
         }
     }
 

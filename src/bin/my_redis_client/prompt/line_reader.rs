@@ -71,6 +71,9 @@ impl LineReader {
     pub fn read(&mut self, prompt: &str) -> Option<Vec<u8>> {
         match self {
             LineReader::Terminal { editor, .. } => loop {
+                if let Some(assistant) = editor.helper_mut() {
+                    assistant.prompt_width = prompt.chars().count();
+                }
                 match editor.readline(prompt) {
                     Ok(line) => return Some(line.into_bytes()),
                     // The size of the window has changed.
