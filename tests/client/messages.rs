@@ -2,7 +2,9 @@
 
 use super::duel::{Duel, our_client, without_digits};
 use super::terminal::Terminal;
-use crate::common::wait_until;
+use crate::common::{redis_tool, send_signal, wait_for_exit, wait_until};
+use std::io::{Read, Write};
+use std::process::Stdio;
 
 /// The clients that the test's own is not.
 fn others_are_there(duel: &Duel) {
@@ -82,6 +84,54 @@ fn pushes_are_shown_as_by_redis_cli() {
         }
     }
     duel.finish();
+}
+
+/// Ctrl-C ends a client whose commands come from a pipe, with status 1. From messages it leads to the next command, on
+/// a new connection.
+#[test]
+fn ctrl_c_among_piped_commands_does_what_it_does_in_redis_cli() {
+    let duel = Duel::new(&[]);
+    let mut client = duel.server.client();
+    for (commands, printed) in [
+        ("BLPOP nokey 0\nECHO never\n", ""),
+        ("SUBSCRIBE news\nECHO later\n", "subscribe\nnews\n1\n"),
+        ("MONITOR\nECHO later\n", "OK\n"),
+        ("MULTI\nPING\n", "OK\nQUEUED\n"),
+    ] {
+        let [real, ours] = [redis_tool("redis-cli"), our_client()].map(|program| {
+            let mut program = duel.command(program, "-p PORT");
+            program.stdin(Stdio::piped()).stdout(Stdio::piped());
+            let mut process = program.spawn().expect("it can be started");
+            let mut input = process.stdin.take().expect("it is piped");
+            input.write_all(commands.as_bytes()).expect("it reads");
+            let mut read = vec![0; printed.len()];
+            let output = process.stdout.as_mut().expect("it is piped");
+            output.read_exact(&mut read).expect("it prints");
+            assert_eq!(String::from_utf8_lossy(&read), printed);
+            if printed.is_empty() {
+                wait_until("the client waits", || client.info("blocked_clients") == "1");
+            }
+            send_signal(&process, "INT");
+            if commands.contains("later") {
+                drop(input);
+            }
+            let status = wait_for_exit(&mut process);
+            let output = process.wait_with_output().expect("it has ended");
+            (
+                String::from_utf8_lossy(&output.stdout).into_owned(),
+                status.code(),
+            )
+        });
+        let (expected, code) = match commands.contains("later") {
+            true => ("later\n", 0),
+            false => ("", 1),
+        };
+        assert_eq!(ours, (expected.to_string(), Some(code)), "{commands}");
+        // redis-cli may print its last line once more when it ends, because the signal comes before it has noted that
+        // the line is printed.
+        assert_eq!(real.1, Some(code), "{commands}");
+        assert!(code == 1 || real.0 == expected, "{commands}{}", real.0);
+    }
 }
 
 /// redis-cli 7.0 waits for ever for another reply.

@@ -1,5 +1,5 @@
-//! Signals that end a wait and not the program: Ctrl-C at the prompt, and all signals that would leave half a file
-//! behind.
+//! Signals that end a wait and not the program: Ctrl-C at the prompt and among messages, and all signals that would
+//! leave half a file behind.
 //!
 //! The signal's handler writes a byte into a socket pair, so that `poll` waits for the server and for the signal at
 //! once. Without an [`Interrupt`], the signal ends the program, as it does by default.
@@ -49,21 +49,50 @@ pub struct Interrupt {
     raised: UnixStream,
     /// The last signal that was caught.
     signal: Arc<AtomicUsize>,
+    /// Whether a signal ends the program now, with status 1. `None` if it never does.
+    ends_program: Option<Arc<AtomicBool>>,
 }
 
 impl Interrupt {
     /// Begins to catch signals. Those that the program was told to ignore, as by `nohup`, stay ignored.
     pub fn catch(signals: &[c_int]) -> io::Result<Interrupt> {
+        Interrupt::catch_unless(None, signals)
+    }
+
+    /// Begins to catch Ctrl-C for the times that [`Interrupt::listen`] names. At other times, it ends the program with
+    /// status 1, as it ends redis-cli where commands come from a pipe.
+    pub fn catch_while_listening() -> io::Result<Interrupt> {
+        Interrupt::catch_unless(Some(Arc::new(AtomicBool::new(true))), CTRL_C)
+    }
+
+    fn catch_unless(
+        ends_program: Option<Arc<AtomicBool>>,
+        signals: &[c_int],
+    ) -> io::Result<Interrupt> {
         let (raised, handler) = UnixStream::pair()?;
         raised.set_nonblocking(true)?;
         let signal = Arc::new(AtomicUsize::new(0));
         let ignored = ignored_signals();
         for number in signals.iter().filter(|signal| !ignored.contains(signal)) {
             // Handlers run in this order, so the number is known when the byte arrives.
+            if let Some(ends_program) = &ends_program {
+                signal_hook::flag::register_conditional_shutdown(*number, 1, ends_program.clone())?;
+            }
             signal_hook::flag::register_usize(*number, signal.clone(), *number as usize)?;
             signal_hook::low_level::pipe::register(*number, handler.try_clone()?)?;
         }
-        Ok(Interrupt { raised, signal })
+        Ok(Interrupt {
+            raised,
+            signal,
+            ends_program,
+        })
+    }
+
+    /// Says whether the client listens to messages, if signals are caught only then.
+    pub fn listen(&self, listens: bool) {
+        if let Some(ends_program) = &self.ends_program {
+            ends_program.store(!listens, Ordering::SeqCst);
+        }
     }
 
     /// Ends the program as the signal would have done, had it not been caught.

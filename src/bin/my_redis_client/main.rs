@@ -122,11 +122,14 @@ fn end(ending: Ending) -> ExitCode {
     }
 }
 
-/// Where a person types at the prompt, Ctrl-C ends what the prompt waits for, and not the program.
+/// Where a person types at the prompt, Ctrl-C ends what the prompt waits for, and not the program. Where commands come
+/// from a pipe, it ends the program, except that it leads from messages to the next command.
 fn interrupt_of_prompt() -> Option<Arc<Interrupt>> {
-    let is_typed = io::stdin().is_terminal();
-    let interrupt = is_typed.then(|| Interrupt::catch(interrupt::CTRL_C).ok());
-    interrupt.flatten().map(Arc::new)
+    let interrupt = match io::stdin().is_terminal() {
+        true => Interrupt::catch(interrupt::CTRL_C),
+        false => Interrupt::catch_while_listening(),
+    };
+    interrupt.ok().map(Arc::new)
 }
 
 /// Runs the command of the command line.

@@ -52,7 +52,7 @@ pub struct Session {
     pub output: Output,
     /// `None` before the first one, and when it is lost.
     pub connection: Option<Connection>,
-    /// The interrupt that the prompt has, and a single command has not.
+    /// The interrupt that the prompt and a pipe of commands have, and a single command has not.
     pub interrupt: Option<Arc<Interrupt>>,
     /// The database that the connection is in.
     database: i64,
@@ -333,13 +333,28 @@ impl Session {
 
     /// Prints all that arrives. Ends when the server refuses the command.
     fn print_until_error(&mut self, command: &[Vec<u8>]) -> Result<(), Failure> {
-        loop {
-            let message = self.message()?;
-            self.print(&message, command)?;
-            if matches!(message, Value::Error(_)) {
-                return Ok(());
+        self.listening(|session| {
+            loop {
+                let message = session.message()?;
+                session.print(&message, command)?;
+                if matches!(message, Value::Error(_)) {
+                    return Ok(());
+                }
             }
-        }
+        })
+    }
+
+    /// Does something that goes on until Ctrl-C ends it, and not the program.
+    fn listening<T>(&mut self, work: impl FnOnce(&mut Session) -> T) -> T {
+        let set = |session: &Session, listens| {
+            if let Some(interrupt) = &session.interrupt {
+                interrupt.listen(listens);
+            }
+        };
+        set(self, true);
+        let result = work(self);
+        set(self, false);
+        result
     }
 
     /// Prints a reply. An error ends the command, if errors are failures.

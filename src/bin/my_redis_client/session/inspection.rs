@@ -133,7 +133,7 @@ impl Session {
             return Err(Failed);
         }
         self.be_connected()?;
-        let result = self.watch_connected(pause, command);
+        let result = self.listening(|session| session.watch_connected(pause, command));
         result.map_err(|failure| self.tell_failure(failure))
     }
 
