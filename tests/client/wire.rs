@@ -116,12 +116,25 @@ fn the_wire_becomes_a_page() {
     assert!(page.ends_with("</html>\n"));
     assert_eq!(page.matches("The client sends").count(), 50);
     assert_eq!(page.matches("The server answers").count(), 50);
-    let run = duel.run_ours("-p PORT --wire=html /nosuch/page.html PING");
-    let complaint = "Error writing '/nosuch/page.html': No such file or directory";
-    assert!(
-        String::from_utf8_lossy(&run.stderr).starts_with(complaint),
-        "{run:?}"
-    );
+    for (path, reason) in [
+        ("/nosuch/page.html", "No such file or directory"),
+        ("/dev/full", "No space left on device"),
+        ("/", "Is a directory"),
+    ] {
+        for line in [
+            "-r 2 PING",
+            "<<< \"PING\\nPING\\n\"",
+            "<<< \"PING\\n:wire off\\nPING\\n\"",
+        ] {
+            let run = duel.run_ours(&format!("-p PORT --wire=html {path} {line}"));
+            let told = format!("Error writing '{path}': {reason}\n");
+            assert_eq!(String::from_utf8_lossy(&run.stderr), told);
+            assert_eq!(run.stdout, b"PONG\nPONG\n");
+            assert_eq!(run.status.code(), Some(1), "{path} {line}");
+        }
+        let run = duel.run_ours(&format!("-p PORT --wire=html {path} --scan"));
+        assert_eq!(run.status.code(), Some(1), "{path}");
+    }
 }
 
 #[test]

@@ -93,15 +93,15 @@ fn run_client() -> ExitCode {
         true => interrupt_of_prompt(),
         false => None,
     };
-    let session = Session::new(options, target, output, interrupt);
+    let mut session = Session::new(options, target, output, interrupt);
     let ended = match session.options.mode {
-        Mode::Command if is_for_prompt => prompt::run(session),
-        Mode::Command => one_command(session),
-        mode => modes::run(mode, session),
+        Mode::Command if is_for_prompt => prompt::run(&mut session),
+        Mode::Command => one_command(&mut session),
+        mode => modes::run(mode, &mut session),
     };
     match ended {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Failed) => ExitCode::FAILURE,
+        Ok(()) if !session.has_lost_page() => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
     }
 }
 
@@ -133,7 +133,7 @@ fn interrupt_of_prompt() -> Option<Arc<Interrupt>> {
 }
 
 /// Runs the command of the command line.
-fn one_command(mut session: Session) -> Result<(), Failed> {
+fn one_command(session: &mut Session) -> Result<(), Failed> {
     // A server that cannot be reached is told when the command is to be sent.
     let _ = session.connect_quietly();
     let Some(mut command) = session.options.unquoted_command() else {

@@ -63,6 +63,8 @@ pub struct Session {
     docs: Docs,
     /// `None` if the bytes that go over the wire are not shown.
     wire: Option<Wire>,
+    /// Whether a page of the wire that is no longer shown could not be written.
+    has_lost_page: bool,
     /// The words of the last request that the wire has not shown, because it holds a password.
     hidden: Vec<Vec<u8>>,
     /// Whether to tell where the time of each command went.
@@ -94,6 +96,7 @@ impl Session {
             target,
             output,
             wire,
+            has_lost_page: false,
             hidden: Vec::new(),
             typed_login: None,
             observer: None,

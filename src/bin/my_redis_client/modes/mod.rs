@@ -25,7 +25,7 @@ use save_snapshot::Content;
 use std::fs;
 
 /// Runs a mode to its end.
-pub fn run(mode: Mode, mut session: Session) -> Result<(), Failed> {
+pub fn run(mode: Mode, session: &mut Session) -> Result<(), Failed> {
     if mode == Mode::IntrinsicLatency {
         intrinsic_latency::measure(&session.options);
         return Ok(());
@@ -33,18 +33,18 @@ pub fn run(mode: Mode, mut session: Session) -> Result<(), Failed> {
     // What went wrong has been told.
     session.connect().map_err(|_| Failed)?;
     match mode {
-        Mode::Replica => replica::follow(&mut session),
-        Mode::Snapshot => save_snapshot::fetch(&mut session, Content::Everything),
-        Mode::FunctionsSnapshot => save_snapshot::fetch(&mut session, Content::Functions),
-        Mode::Pipe => pipe::transfer(&mut session),
-        Mode::Eval => eval(&mut session),
-        Mode::Scan => scan::print_keys(&mut session),
-        Mode::BigKeys => big_keys::find(&mut session, big_keys::Measure::Elements),
-        Mode::MemoryKeys => big_keys::find(&mut session, big_keys::Measure::Memory),
-        Mode::HotKeys => hot_keys::find(&mut session),
-        Mode::Stat => stat::print(&mut session),
-        Mode::Latency => latency::measure(&mut session),
-        Mode::LatencySpectrum => latency_spectrum::measure(&mut session),
+        Mode::Replica => replica::follow(session),
+        Mode::Snapshot => save_snapshot::fetch(session, Content::Everything),
+        Mode::FunctionsSnapshot => save_snapshot::fetch(session, Content::Functions),
+        Mode::Pipe => pipe::transfer(session),
+        Mode::Eval => eval(session),
+        Mode::Scan => scan::print_keys(session),
+        Mode::BigKeys => big_keys::find(session, big_keys::Measure::Elements),
+        Mode::MemoryKeys => big_keys::find(session, big_keys::Measure::Memory),
+        Mode::HotKeys => hot_keys::find(session),
+        Mode::Stat => stat::print(session),
+        Mode::Latency => latency::measure(session),
+        Mode::LatencySpectrum => latency_spectrum::measure(session),
         Mode::IntrinsicLatency | Mode::Command => {
             unreachable!("these are run elsewhere")
         }

@@ -32,7 +32,7 @@ enum Next {
 }
 
 /// Reads and carries out lines until there are no more, or one says so.
-pub fn run(mut session: Session) -> Result<(), Failed> {
+pub fn run(session: &mut Session) -> Result<(), Failed> {
     let mut preferences = Preferences::default();
     let mut reader = LineReader::new();
     if reader.is_terminal() {
@@ -49,7 +49,7 @@ pub fn run(mut session: Session) -> Result<(), Failed> {
             return Ok(());
         };
         for line in paste::lines(&text) {
-            if carry_out(line, &mut session, &mut preferences, &mut reader) == Next::End {
+            if carry_out(line, session, &mut preferences, &mut reader) == Next::End {
                 return Ok(());
             }
         }

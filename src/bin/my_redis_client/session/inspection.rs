@@ -18,10 +18,16 @@ use std::time::Duration;
 impl Session {
     /// Begins or ends to show the wire.
     pub fn show_wire(&mut self, wire: Option<Wire>) {
+        self.has_lost_page = self.has_lost_page();
         self.wire = wire;
         if let Some(connection) = &mut self.connection {
             connection.trace(self.wire.is_some());
         }
+    }
+
+    /// Whether a page of the wire could not be written.
+    pub fn has_lost_page(&self) -> bool {
+        self.has_lost_page || self.wire.as_ref().is_some_and(Wire::is_lost)
     }
 
     /// A second connection of the same user.

@@ -17,6 +17,7 @@ mod text;
 
 use crate::terminal::{Style, complain, write_error_unguarded};
 use element::{Direction, Line};
+use my_redis_server::util::system_message;
 use std::fs::File;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -44,12 +45,19 @@ struct Page {
     path: PathBuf,
     /// The file, once there is something to write.
     file: Option<File>,
+    /// Whether the file could not be written. The user has been told, and nothing more is written.
+    is_lost: bool,
 }
 
 impl Page {
     fn add(&mut self, block: &str) {
+        if self.is_lost {
+            return;
+        }
         if let Err(error) = self.try_to_add(block) {
-            complain!("Error writing '{}': {error}", self.path.display());
+            let reason = system_message(&error);
+            complain!("Error writing '{}': {reason}", self.path.display());
+            self.is_lost = true;
         }
     }
 
@@ -83,11 +91,20 @@ impl Wire {
 
     /// Writes a page to a file, which is whole after each exchange.
     pub fn on_page(path: PathBuf) -> Wire {
-        let file = None;
+        let page = Page {
+            path,
+            file: None,
+            is_lost: false,
+        };
         Wire {
-            target: Target::Page(Page { path, file }),
+            target: Target::Page(page),
             both: false,
         }
+    }
+
+    /// Whether the page could not be written.
+    pub fn is_lost(&self) -> bool {
+        matches!(&self.target, Target::Page(page) if page.is_lost)
     }
 
     /// Shows bytes that were sent or received.
