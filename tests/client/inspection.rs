@@ -265,6 +265,11 @@ fn a_server_that_is_gone_is_told_as_such() {
     let run = duel.run(our_client(), "-p 1 <<< \":explain GET a\"");
     let told = "Could not connect to Redis at 127.0.0.1:1: Connection refused\n";
     assert_eq!(String::from_utf8_lossy(&run.stderr), told.repeat(2));
+    // What to ask for is told without a server.
+    let run = duel.run_ours_unprepared("-p 1 help");
+    assert!(run.status.success() && run.stderr.is_empty(), "{run:?}");
+    let stdout = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert!(stdout.contains("\"help <command>\" for help on <command>"));
 }
 
 #[test]

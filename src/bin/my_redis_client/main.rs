@@ -37,6 +37,7 @@ mod wire;
 
 use command_line::Ending;
 use interrupt::Interrupt;
+use my_redis_server::util::system_message;
 use options::Mode;
 use output::Output;
 use session::{Failed, Session};
@@ -62,7 +63,8 @@ fn main() -> ExitCode {
         // The thread has panicked, and told why.
         Ok(Err(_)) => ExitCode::FAILURE,
         Err(error) => {
-            complain!("There is no memory for a thread: {error}");
+            let reason = system_message(&error);
+            complain!("The client's thread cannot be started: {reason}");
             ExitCode::FAILURE
         }
     }
@@ -156,7 +158,7 @@ fn one_command(session: &mut Session) -> Result<(), Failed> {
 fn standard_input() -> Result<Vec<u8>, Failed> {
     let mut bytes = Vec::new();
     io::stdin().read_to_end(&mut bytes).map_err(|error| {
-        let reason = my_redis_server::util::system_message(&error);
+        let reason = system_message(&error);
         complain!("Error reading from stdin: {reason}");
         Failed
     })?;

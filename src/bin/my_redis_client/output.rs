@@ -3,6 +3,7 @@
 use crate::format::{self, Format, Kind};
 use crate::terminal::{self, complain};
 use my_redis_server::resp::decoder::Value;
+use my_redis_server::util::system_message;
 use std::io::{self, Write};
 use std::process;
 
@@ -97,7 +98,8 @@ pub fn write_unguarded(text: &[u8]) {
         if error.kind() == io::ErrorKind::BrokenPipe {
             process::exit(ENDED_BY_SIGPIPE);
         }
-        complain!("Error writing to the standard output: {error}");
+        let reason = system_message(&error);
+        complain!("Error writing to the standard output: {reason}");
         process::exit(1);
     }
 }
