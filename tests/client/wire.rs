@@ -75,6 +75,9 @@ fn passwords_are_not_shown() {
     assert!(stderr.contains(r"$8\r\n********\r\n"), "{stderr}");
     assert!(!stderr.contains("secret"), "{stderr}");
     assert_eq!(run.stdout, b"PONG\n");
+    let run = duel.run_ours_unprepared("-p PORT --wire -a wrong PING");
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    assert!(stderr.contains(r"<- -WRONGPASS ********\r\n"), "{stderr}");
     for command in [
         "HELLO 3 AUTH bob secret",
         "ACL SETUSER bob >secret",

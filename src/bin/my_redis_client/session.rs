@@ -65,8 +65,8 @@ pub struct Session {
     wire: Option<Wire>,
     /// Whether a page of the wire that is no longer shown could not be written.
     has_lost_page: bool,
-    /// The words of the last request that the wire has not shown, because it holds a password.
-    hidden: Vec<Vec<u8>>,
+    /// Whether the last request holds a password, which the wire has not shown.
+    sent_secret: bool,
     /// Whether to tell where the time of each command went.
     pub tells_times: bool,
     /// The AUTH that the user has typed on this connection, perhaps as a part of HELLO. As in redis-cli, a new
@@ -97,7 +97,7 @@ impl Session {
             output,
             wire,
             has_lost_page: false,
-            hidden: Vec::new(),
+            sent_secret: false,
             typed_login: None,
             observer: None,
             connection: None,
@@ -160,12 +160,9 @@ impl Session {
     /// mask, whose length says nothing of the password's.
     fn show_sent(&mut self, request: &[Vec<u8>]) -> Result<(), Failure> {
         if let Some(wire) = &mut self.wire {
-            self.hidden = match is_secret(request) {
-                true => request[1..].to_vec(),
-                false => Vec::new(),
-            };
+            self.sent_secret = is_secret(request);
             let shown = request.iter().enumerate().map(|(index, word)| match index {
-                1.. if !self.hidden.is_empty() => MASK,
+                1.. if self.sent_secret => MASK,
                 _ => word.as_slice(),
             });
             let mut bytes = Vec::new();
@@ -189,8 +186,11 @@ impl Session {
         if let Some(wire) = &mut self.wire {
             let received = connection.take_received();
             match &message {
-                Ok(Value::Error(text)) if quotes(text, &self.hidden) => {
-                    wire.show(Direction::Received, &[b"-", MASK, b"\r\n"].concat());
+                // Servers quote what they do not understand of a request.
+                Ok(Value::Error(text)) if self.sent_secret => {
+                    let code = text.split(|byte| *byte == b' ').next();
+                    let line = [b"-", code.unwrap_or_default(), b" ", MASK, b"\r\n"];
+                    wire.show(Direction::Received, &line.concat());
                 }
                 _ => wire.show(Direction::Received, &received),
             }
@@ -371,10 +371,4 @@ impl Session {
         self.output.reply(reply, is_answered_by_text(command));
         Ok(())
     }
-}
-
-/// Whether the text of an error holds one of the words: servers quote the argument that they do not understand.
-fn quotes(text: &[u8], words: &[Vec<u8>]) -> bool {
-    let holds = |word: &Vec<u8>| text.windows(word.len().max(1)).any(|part| part == word);
-    words.iter().any(holds)
 }
