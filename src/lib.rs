@@ -66,7 +66,7 @@
 //!
 //! | lock | guards | held for |
 //! |---|---|---|
-//! | shards, [`keyspace::locks`] | keys and values | a command, 0.2 ms of a packet and of others, a transaction |
+//! | shards, [`keyspace::locks`] | keys and values | a command; a transaction; 0.2 ms of a packet, then of errands |
 //! | the outcome of a [wait](state::waiting) | one waiting client's reply | serving that client, under the shards |
 //! | tables of [channels](state::pubsub), the turn, an [outbox](state::outbox) | subscribers | one message |
 //! | the [monitors](state::monitors), then an outbox | monitors | one line for all of them |
@@ -82,13 +82,12 @@
 //! # For whom a slow command is slow
 //!
 //! A slow command delays its own client, and the commands on the shards of its keys: a 256th of all keys for each. If
-//! it changes one of these keys alone, another client's thread may carry it out, which has just carried out commands on
-//! that shard for its own client ([errands](command::execute::errand)): the replies to those wait for it too. Two
-//! commands that only read delay each other only if a command that changes keys waits between them. A slow command
-//! that locks all shards (KEYS or a script in a transaction, a script that reaches for keys it does not declare, DEBUG
-//! RELOAD) delays all others. Commands on other shards are delayed
-//! for a millisecond at most, also when MSET or a snapshot waits for the slow one: no thread waits for a shard for
-//! longer than that with another in hand. `keyspace/lock_set.rs` says how, and names the one exception.
+//! it changes one key, the thread of another client may carry it out as an [errand](command::execute::errand); the
+//! replies to that client then wait for it too. Two commands that only read delay each other only if a command that
+//! changes keys waits between them. A slow command that locks all shards (KEYS or a script in a transaction, a script
+//! that reaches for keys it does not declare, DEBUG RELOAD) delays all others. Commands on other shards are delayed for
+//! a millisecond at most, also when MSET or a snapshot waits for the slow one: no thread waits for a shard for longer
+//! than that with another in hand. `keyspace/lock_set.rs` says how, and names the one exception.
 //!
 //! # What is deliberately absent
 //!

@@ -64,7 +64,7 @@ pub enum Then {
     Retry,
     /// The command did not run, since another thread has the lock of this place; the connection may
     /// [hand it over](super::execute::Executor::hand_over).
-    Taken(Place),
+    HandOver(Place),
 }
 
 /// How the synchronisation of a replica begins.

@@ -19,7 +19,7 @@ pub use lookup::Lookups;
 
 use super::change::{Block, Change};
 use super::entry::{Entry, Table, WrongType};
-use super::lock_queue::Errand;
+use super::lock_queue::AnyErrand;
 use super::object::{Collection, Object};
 use super::object_entry::ObjectEntry;
 use super::shard::{Removed, Shard};
@@ -134,8 +134,8 @@ impl<'a> WriteDb<'a> {
         matches!(self.0.guards.as_slice(), [(_, guard)] if guard.is_waited_for())
     }
 
-    /// The errand of the first of these threads, if it has one.
-    pub fn take_errand(&self) -> Option<Errand> {
+    /// Takes the errand of the first thread that waits for the one shard that is locked, if it has one.
+    pub fn take_errand(&self) -> Option<AnyErrand> {
         match self.0.guards.as_slice() {
             [(_, guard)] => guard.take_errand(),
             _ => None,

@@ -6,27 +6,28 @@
 //! # Errands
 //!
 //! If many threads want one lock, each would have to be woken when its turn comes, and the lock would lie idle while it
-//! wakes. Therefore a thread may leave an [`Errand`] with its place: what it wants to do under the lock. The holder of
-//! the lock then does that for it, for one thread after the other, with the shard in its processor's cache, and wakes
-//! each when its errand is done. This is flat combining (Hendler, Incze, Shavit, Tzafrir: "Flat Combining and the
-//! Synchronization-Parallelism Tradeoff", SPAA 2010). What an errand is, only the [executor] knows.
+//! wakes. Therefore a thread may leave an [errand](AnyErrand) with its place: what it wants to do under the lock. The
+//! holder of the lock then does that for it, for one thread after the other, with the shard in its processor's cache,
+//! and wakes each when its errand is done. This is flat combining (Hendler, Incze, Shavit, Tzafrir: "Flat Combining and
+//! the Synchronization-Parallelism Tradeoff", SPAA 2010). The [executor] says how errands are done.
 //!
 //! # Invariants
 //!
 //! 1. Only the first in the queue tries the lock. It stays the first until it has the lock, gives up its place, or its
 //!    errand is taken. The others sleep. No thread ever sleeps on the `RwLock`, because such a sleep cannot be ended
 //!    when a script turns out to be busy.
-//! 2. Who lets the lock go wakes the first, if it sleeps. The holder may read an old state here, and leave the first
-//!    asleep; therefore the first sleeps for a [`MOMENT`] at most. A thread that leaves the queue wakes the next one if
-//!    the lock may be free for that: unless it has taken it for itself alone.
+//! 2. The thread that lets the lock go wakes the first, if it sleeps. The holder may read an old state here, and leave
+//!    the first asleep; therefore the first sleeps for a [`MOMENT`] at most. A thread that leaves the queue wakes the
+//!    next one if the lock may be free for that: unless it has taken it for itself alone.
 //! 3. A newcomer may take a free lock although others wait: to wake a thread takes longer than most commands, and the
 //!    lock would lie idle meanwhile. But once a thread in the queue is *pressing*, newcomers go to its end. So a
-//!    pressing thread waits for the holder and for those before it in the queue, and for no other thread.
+//!    pressing thread waits for the holder, the errands that it does, and the threads before it in the queue, and for
+//!    no other.
 //! 4. A thread with a deadline holds other locks: it presses from the beginning. A thread without one presses when it
 //!    is the first and has waited for a moment. So the first never stays the first for longer than two moments and what
 //!    the holder takes.
-//! 5. Errands are taken by who holds the lock for itself alone, and from the first in the queue. So a thread that has
-//!    got the lock still has its errand.
+//! 5. The holder of the exclusive lock takes errands, and from the first in the queue alone. So a thread that has got
+//!    the lock still has its errand, or finds that it was done before.
 //! 6. The queue's mutex is held for a few instructions; under it no other lock is taken and nothing is waited for.
 //!
 //! ```text
@@ -38,7 +39,7 @@
 //!    a newcomer may take the free lock     |   it joins the queue
 //! ```
 //!
-//! [executor]: crate::command::execute
+//! [executor]: crate::command::execute::errand
 
 use super::lock_tries;
 use super::shard_lock::LockMode;
@@ -60,22 +61,22 @@ pub(super) const MOMENT: Duration = Duration::from_millis(1);
 const EMPTY: u8 = 0;
 /// Threads wait, and a newcomer may be faster.
 const WAITED_FOR: u8 = 1;
-/// The lock is for a thread in the queue.
+/// A thread in the queue presses: the lock is for the queue.
 const RESERVED: u8 = 2;
 /// Added to one of the two above: the first of the threads sleeps.
 const FIRST_SLEEPS: u8 = 4;
 
-/// What a thread that waits wants to do under the lock.
-pub type Errand = Box<dyn Any + Send>;
+/// What a thread that waits wants to do under the lock. What it is, only the executor knows.
+pub type AnyErrand = Box<dyn Any + Send>;
 
 /// How a wait with an errand has ended.
 pub enum Waited<G> {
     /// The thread has the lock, and its errand to do itself.
-    Locked(G, Errand),
+    Locked(G, AnyErrand),
     /// The holder of the lock has taken the errand, and will tell when it is done.
     Taken,
     /// The thread has given up, and has its errand back.
-    GaveUp(Errand),
+    GaveUp(AnyErrand),
 }
 
 /// The queue for one lock.
@@ -107,7 +108,7 @@ struct Waiting {
     thread: Thread,
     /// Counts the threads that have joined: so tickets ascend.
     ticket: u64,
-    errand: Option<Errand>,
+    errand: Option<AnyErrand>,
     is_pressing: bool,
     is_asleep: bool,
 }
@@ -136,7 +137,7 @@ impl LockQueue {
     }
 
     /// Whether it is of use for a newcomer to go on trying: the lock may be free soon, and the newcomer may have it.
-    pub(super) fn may_soon_be_had(&self) -> bool {
+    pub(super) fn is_worth_trying(&self) -> bool {
         !self.is_reserved() && !self.is_kept.load(Relaxed)
     }
 
@@ -157,7 +158,7 @@ impl LockQueue {
         &self,
         mode: LockMode,
         is_pressing: bool,
-        errand: Option<Errand>,
+        errand: Option<AnyErrand>,
     ) -> Place<'_> {
         let thread = thread::current();
         let joined = Instant::now();
@@ -217,7 +218,7 @@ impl LockQueue {
     /// Takes the errand of the first thread, which leaves the queue by that; `None` if it has none, or there is no
     /// thread. To be called by the thread that holds the lock for itself alone.
     #[cold]
-    pub(super) fn take_errand(&self) -> Option<Errand> {
+    pub(super) fn take_errand(&self) -> Option<AnyErrand> {
         let mut line = self.line();
         let errand = line.threads.front_mut()?.errand.take()?;
         let taken = line.threads.pop_front();
@@ -338,7 +339,7 @@ impl Place<'_> {
                 self.press();
             }
             self.lie_down()?;
-            // Who let the lock go before that has not seen that this thread sleeps.
+            // A holder that let go before that has not seen that this thread sleeps: once more.
             if let Some(guard) = attempt() {
                 return Some(guard);
             }
@@ -362,7 +363,8 @@ impl Place<'_> {
         }
     }
 
-    /// Who lets the lock go from now on wakes this thread when it is the first. `None` if its errand was taken.
+    /// From now on, the thread that lets the lock go wakes this one when it is the first. `None` if its errand was
+    /// taken.
     pub(super) fn lie_down(&self) -> Option<()> {
         self.with_own(|own| own.is_asleep = true)
     }
@@ -413,7 +415,7 @@ impl Drop for Place<'_> {
         if let Some(left) = line.threads.remove(position) {
             line.pressing -= usize::from(left.is_pressing);
         }
-        // Who takes the lock for itself alone wakes the next one when it lets go.
+        // A thread that has the exclusive lock wakes the next one when it lets go.
         match self.has_lock.get() && self.mode == LockMode::Exclusive {
             true => self.queue.publish(&line),
             false => self.queue.wake_first(line),
@@ -501,7 +503,7 @@ mod tests {
         let queue = LockQueue::default();
         assert_eq!(take_number(&queue), None);
         let join = |errand: Option<u8>| {
-            let errand = errand.map(|number| Box::new(number) as Errand);
+            let errand = errand.map(|number| Box::new(number) as AnyErrand);
             queue.join(LockMode::Exclusive, false, errand)
         };
         let mut places: Vec<_> = [Some(1), Some(2), None, Some(3)].map(join).into();
@@ -526,10 +528,6 @@ mod tests {
         let place = queue.join(LockMode::Exclusive, false, Some(Box::new(1_u8)));
         let waited = place.wait_with_errand(|| None::<()>, || true);
         assert!(matches!(waited, Waited::GaveUp(errand) if errand.is::<u8>()));
-        let waited = queue
-            .join(LockMode::Exclusive, false, Some(Box::new(1_u8)))
-            .wait_with_errand(|| None::<()>, || true);
-        assert!(matches!(waited, Waited::GaveUp(_)));
     }
 
     /// Each keeps its lock until all have theirs.

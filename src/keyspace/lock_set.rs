@@ -74,7 +74,7 @@ pub(super) fn lock(
     let may_go_on = || {
         shards
             .clone()
-            .all(|shard| cells[shard].shard.may_soon_be_had())
+            .all(|shard| cells[shard].shard.is_worth_trying())
     };
     let all = lock_tries::of_newcomer(|| shards.clone().map(attempt).collect(), may_go_on);
     if let Some(guards) = all {

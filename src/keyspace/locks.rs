@@ -7,7 +7,7 @@
 use super::db::{Db, ReadDb, WriteDb};
 use super::entry::Table;
 use super::kept::ShardImage;
-pub use super::lock_queue::{Errand, Waited};
+pub use super::lock_queue::{AnyErrand, Waited};
 use super::lock_set;
 use super::lock_tries;
 pub use super::shard_lock::Busy;
@@ -149,7 +149,7 @@ impl Locks {
         let guards = self.try_one(LockMode::Exclusive, &keys).or_else(|| {
             lock_tries::of_newcomer(
                 || self.try_one(LockMode::Exclusive, &keys),
-                || shard.may_soon_be_had(),
+                || shard.is_worth_trying(),
             )
         });
         let Some(guards) = guards else {
@@ -163,8 +163,9 @@ impl Locks {
         }
     }
 
-    /// Waits for the exclusive lock of this place, or for a holder that takes the errand.
-    pub fn write_or_leave(&self, place: Place, errand: Errand) -> Waited<WriteDb<'_>> {
+    /// Waits for the exclusive lock of this place, or for a holder that takes the errand. Gives up if a busy script has
+    /// the lock, or the gate is closed.
+    pub fn write_or_hand_over(&self, place: Place, errand: AnyErrand) -> Waited<WriteDb<'_>> {
         match self.cell(place.shard).shard.lock_with_errand(errand) {
             Waited::Locked(guard, errand) if !self.gate.is_closed() => {
                 let guards = Guards::from_buf([(place.shard, guard)]);

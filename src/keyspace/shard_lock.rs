@@ -6,7 +6,7 @@
 //! A command that panicked may have left a shard with a change done by half, but never with a broken table: the tables
 //! are safe code. Going on serves the clients better than refusing a 256th of the keys for ever, so poison is ignored.
 
-use super::lock_queue::{Errand, LockQueue, Place, Waited};
+use super::lock_queue::{AnyErrand, LockQueue, Place, Waited};
 use super::shard::Shard;
 use smallvec::SmallVec;
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError, TryLockResult};
@@ -98,7 +98,7 @@ impl ShardLock {
     }
 
     /// Waits for the exclusive lock, unless a script that holds it is busy, or for a holder that takes the errand.
-    pub(super) fn lock_with_errand(&self, errand: Errand) -> Waited<Guard<'_>> {
+    pub(super) fn lock_with_errand(&self, errand: AnyErrand) -> Waited<Guard<'_>> {
         let place = self.queue.join(LockMode::Exclusive, false, Some(errand));
         place.wait_with_errand(
             || self.attempt(LockMode::Exclusive),
@@ -106,9 +106,9 @@ impl ShardLock {
         )
     }
 
-    /// Whether it is of use to go on trying.
-    pub(super) fn may_soon_be_had(&self) -> bool {
-        self.queue.may_soon_be_had()
+    /// Whether it is of use to go on trying: see the queue.
+    pub(super) fn is_worth_trying(&self) -> bool {
+        self.queue.is_worth_trying()
     }
 
     /// Notes that a script that holds the lock is busy, and tells the threads that wait.
@@ -193,8 +193,8 @@ impl Guard<'_> {
         self.release.0.note_kept();
     }
 
-    /// The errand of the first thread that waits for the lock.
-    pub(super) fn take_errand(&self) -> Option<Errand> {
+    /// Takes the errand of the first thread that waits for the lock, if it has one and this is the exclusive lock.
+    pub(super) fn take_errand(&self) -> Option<AnyErrand> {
         match self.kind {
             GuardKind::Exclusive(_) => self.release.0.take_errand(),
             GuardKind::Shared(_) => None,

@@ -72,6 +72,7 @@ pub(super) struct Cell {
     pub(super) earliest_deadline_ms: AtomicI64,
     /// Written as that.
     has_keys: AtomicBool,
+    /// How many changes there have been. Written by the thread that holds the exclusive lock.
     pub(super) changes: AtomicU64,
 }
 

@@ -46,7 +46,22 @@ thread_local! {
     /// What the thread has changed since its last broadcast, while clients track prefixes: the keys, each with the
     /// client that changed it last, 0 for none. With NOLOOP, that client is not told: it knows the value. A client that
     /// has changed the key before it does not.
-    static CHANGED: RefCell<BTreeMap<Box<[u8]>, u64>> = const { RefCell::new(BTreeMap::new()) };
+    static CHANGED: RefCell<Changed> = const { RefCell::new(Changed::new()) };
+}
+
+/// What a thread has changed and has not told: see [`take_changed`].
+pub type Changed = BTreeMap<Box<[u8]>, u64>;
+
+/// Takes over what the calling thread has changed since its last broadcast, to be told by another thread.
+pub fn take_changed() -> Changed {
+    CHANGED.take()
+}
+
+/// What was changed for the client of the calling thread by another thread is told by this one.
+pub fn add_changed(changed: Changed) {
+    if !changed.is_empty() {
+        CHANGED.with_borrow_mut(|own| own.extend(changed));
+    }
 }
 
 /// Notes for which client the calling thread changes keys from now on; 0 for none. Returns for which it did before.

@@ -12,7 +12,7 @@ impl<T> Lent<T> {
         Lent(Some(value))
     }
 
-    /// Gives the value to `borrow`, which gives it back with a result.
+    /// Gives the value to `borrow`, which gives it back with a result. If `borrow` panics, the value is gone.
     pub fn lend<R>(&mut self, borrow: impl FnOnce(T) -> (T, R)) -> R {
         let (value, result) = borrow(self.0.take().expect(IS_THERE));
         self.0 = Some(value);

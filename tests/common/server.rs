@@ -1,6 +1,6 @@
 //! Servers, ours and real ones, on free ports.
 
-use super::{Client, Folder, PATIENCE, redis_tool};
+use super::{Client, Folder, PATIENCE, redis_tool, wait_until};
 use my_redis_server::resp::decoder::Value;
 use std::net::TcpListener;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -126,15 +126,34 @@ impl Server {
         Client::connect(self.port)
     }
 
-    /// Sends a signal by its name.
+    /// Sends a signal by its name. After STOP, all threads stand still.
     pub fn signal(&self, name: &str) {
         send_signal(&self.process, name);
+        if name == "STOP" {
+            wait_until("the process stops", || {
+                threads_stand_still(self.process.id())
+            });
+        }
     }
 
     /// Waits for the end of the process.
     pub fn wait(mut self) -> ExitStatus {
         wait_for_exit(&mut self.process)
     }
+}
+
+/// Whether all threads of a process are stopped, by what /proc tells of each behind its name (`man 5 proc`).
+fn threads_stand_still(process: u32) -> bool {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("the process runs");
+    let stat = |task: std::io::Result<std::fs::DirEntry>| {
+        std::fs::read_to_string(task.ok()?.path().join("stat")).ok()
+    };
+    // A thread that has ended meanwhile has no file any more.
+    let mut stats = tasks.filter_map(stat);
+    stats.all(|stat| {
+        stat.rsplit_once(')')
+            .is_some_and(|(_, state)| state.starts_with(" T"))
+    })
 }
 
 /// The line with which our server says that it does not start.

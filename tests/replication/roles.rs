@@ -420,3 +420,24 @@ fn a_primary_loads_its_file_anew() {
     let again = Ours.server(&folder, &appends);
     assert_eq!(again.client().ask("GET count"), "\"5\"");
 }
+
+/// The thread that carries out the stream tells them, as the thread of a client tells the clients of a primary.
+#[test]
+fn clients_of_a_replica_hear_what_the_stream_changes() {
+    let [folder, replica_folder] = [Folder::new(), Folder::new()];
+    let primary = Ours.server(&folder, &[]);
+    let replica = Ours.replica(&replica_folder, &primary, &[]);
+    let [mut tracker, mut listener] = [(); 2].map(|()| replica.client());
+    wait_for_link(&mut tracker);
+    tracker.ask("HELLO 3");
+    assert_eq!(tracker.ask("CLIENT TRACKING ON BCAST PREFIX key"), "OK");
+    listener.ask("SUBSCRIBE channel");
+    let mut client = primary.client();
+    client.ask("SET key:1 v");
+    client.ask("PUBLISH channel message");
+    let key = Value::Array(vec![Value::Bulk(b"key:1".to_vec())]);
+    let invalidate = Value::Bulk(b"invalidate".to_vec());
+    assert_eq!(tracker.receive(), Value::Push(vec![invalidate, key]));
+    let message = ["message", "channel", "message"].map(|word| Value::Bulk(word.into()));
+    assert_eq!(listener.receive(), Value::Array(message.into()));
+}

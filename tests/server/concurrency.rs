@@ -1,6 +1,6 @@
 //! Many clients on the same data: every command is atomic, none sees another one half done.
 
-use crate::common::{Client, Folder, Server, wait_until};
+use crate::common::{Client, EndOnDrop, Folder, Server, wait_until};
 use my_redis_server::resp::decoder::Value;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -102,6 +102,7 @@ fn pipelines_on_one_key_are_carried_out_once_and_in_order() {
             }
             return counted;
         }
+        let _ends = (number == 0).then(|| EndOnDrop(&is_over));
         for _ in 0..PACKETS {
             client.send_bytes(requests.as_bytes());
             for (request, expected) in packet {
@@ -118,9 +119,6 @@ fn pipelines_on_one_key_are_carried_out_once_and_in_order() {
             }
         }
         assert!(counted.is_sorted(), "{counted:?}");
-        if number == 0 {
-            is_over.store(true, SeqCst);
-        }
         counted
     })
     .concat();

@@ -3,8 +3,8 @@
 //! The server is held to the first 1, 2, 4, 8 … cores, and redis-benchmark to the second half of all, with a thread on
 //! each of them. Redis and Valkey get as many `io-threads` as they have cores; ours takes that option and needs none.
 //!
-//! redis-benchmark with several threads ends at a whole quarter of a second, so a rate may be too low by as much as a
-//! quarter of a second is of the time that a test takes: 6 % with the usual 4 s.
+//! With several threads, redis-benchmark ends only at whole quarters of a second. With the usual 4 s a rate may
+//! therefore be 6 % too low.
 
 use crate::cores::{self, Cores};
 use crate::options::{Load, Options};

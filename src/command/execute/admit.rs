@@ -2,7 +2,7 @@
 
 use super::account;
 use crate::command::COMMANDS;
-use crate::command::acl::check::Attempt;
+use crate::command::acl::check::{Attempt, permits};
 use crate::command::admin::monitor;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::Command;
@@ -37,6 +37,12 @@ pub(super) fn admit(
     let command = found?;
     check(server, session, command, arguments)?;
     Ok(command)
+}
+
+/// Whether the client's user may give this command. Nothing is noted of it.
+pub(super) fn may_give(session: &Session, command: &Command, arguments: &[&[u8]]) -> bool {
+    let account = session.account();
+    account.may_do_all() || permits(&account.user(), command, arguments).is_ok()
 }
 
 /// What may keep a command from running.

@@ -1,20 +1,20 @@
 //! Errands: what a thread carries out for others that wait for the lock which it holds.
 //!
-//! A thread whose client changes a key that other clients change too finds the lock taken. It then leaves its exchange
-//! with the lock, and sleeps. The holder carries out the rest of its own packet, and then the packets of the others, as
-//! far as they need no other lock; it wakes each thread, which sends the replies. What that is good for,
-//! `keyspace/lock_queue.rs` tells.
+//! A thread that wants a lock and finds it taken leaves its exchange with the lock, and sleeps. The holder carries out
+//! the rest of its own packet, and then the packets of the others, as far as they need no other lock; it wakes each
+//! thread, which sends the replies. `keyspace/lock_queue.rs` tells why.
 //!
 //! # Invariants
 //! 1. An exchange belongs to one thread at a time: it is moved from one to the other, and always comes back.
 //! 2. What is done for others is what a thread does with a lock in hand: commands that change keys of this shard. All
 //!    else their threads do themselves, waiting for locks where need be.
-//! 3. What the server remembers by thread is, during an errand, that of the errand's client.
+//! 3. What is remembered by thread is, during an errand, that of the errand's client, and goes to its thread with the
+//!    exchange: the client that acts and what it has changed ([`tracking`]), the last block of the log
+//!    ([`change_log`]). The lane of the log and the count of memory stay those of the thread that works.
 //! 4. A command that panics ends the connection of its own client, not that of the client whose thread runs it.
 
 use super::Executor;
 use super::exchange::Exchange;
-use crate::command::call::Then;
 use crate::keyspace::locks::Waited;
 use crate::keyspace::space::Place;
 use crate::state::{change_log, tracking};
@@ -27,8 +27,8 @@ use std::thread::{self, Thread};
 pub enum HandedOver {
     /// It is not carried out: the thread does it itself, and waits for the locks that it needs.
     Back,
-    /// It is carried out, perhaps with some that follow it; this is what the last of them leaves to be done.
-    Done(Then),
+    /// It is carried out, perhaps with some that follow it.
+    Done,
     /// A command has panicked.
     Failed,
 }
@@ -49,17 +49,45 @@ struct WayBack(Mutex<Option<Returned>>);
 struct Returned {
     exchange: Exchange,
     outcome: HandedOver,
-    /// [`change_log::last_of_thread`] of the errand.
+    changes: Changes,
+}
+
+/// What is remembered by thread of the changes that one client has made.
+#[derive(Debug, Default)]
+struct Changes {
+    /// [`change_log::last_of_thread`].
     last_block: u64,
+    /// Keys of which clients that track prefixes have not been told.
+    untold: tracking::Changed,
+}
+
+impl Changes {
+    /// Those of this thread, which then knows of none.
+    fn take() -> Changes {
+        let last_block = change_log::last_of_thread();
+        change_log::forget_last_of_thread();
+        Changes {
+            last_block,
+            untold: tracking::take_changed(),
+        }
+    }
+
+    /// This thread knows of them, too.
+    fn add(self) {
+        if self.last_block != 0 {
+            change_log::set_last_of_thread(self.last_block);
+        }
+        tracking::add_changed(self.untold);
+    }
 }
 
 impl Errand {
-    fn give_back(&mut self, outcome: HandedOver, last_block: u64) {
+    fn give_back(&mut self, outcome: HandedOver, changes: Changes) {
         if let Some(exchange) = self.exchange.take() {
             let returned = Returned {
                 exchange,
                 outcome,
-                last_block,
+                changes,
             };
             *self
                 .way_back
@@ -74,7 +102,7 @@ impl Errand {
 impl Drop for Errand {
     /// An errand that is dropped without having been done goes back.
     fn drop(&mut self) {
-        self.give_back(HandedOver::Failed, 0);
+        self.give_back(HandedOver::Failed, Changes::default());
     }
 }
 
@@ -100,7 +128,11 @@ impl Executor<'_> {
             owner: thread::current(),
             way_back: way_back.clone(),
         };
-        let own = match self.engine.locks.write_or_leave(place, Box::new(errand)) {
+        let own = match self
+            .engine
+            .locks
+            .write_or_hand_over(place, Box::new(errand))
+        {
             Waited::Locked(db, errand) => {
                 self.lock.keep(db);
                 Some(errand)
@@ -111,12 +143,10 @@ impl Executor<'_> {
         if let Some(own) = own
             && let Ok(mut errand) = own.downcast::<Errand>()
         {
-            errand.give_back(HandedOver::Back, 0);
+            errand.give_back(HandedOver::Back, Changes::default());
         }
         let returned = way_back.wait();
-        if returned.last_block != 0 {
-            change_log::set_last_of_thread(returned.last_block);
-        }
+        returned.changes.add();
         self.resume();
         (returned.exchange, returned.outcome)
     }
@@ -140,33 +170,26 @@ impl Executor<'_> {
             return;
         };
         let acting = tracking::set_acting_client(exchange.session.client.id);
-        let last_block = change_log::last_of_thread();
-        change_log::forget_last_of_thread();
-        let done = catch_unwind(AssertUnwindSafe(|| self.carry_out_requests(exchange)));
-        if done.is_err() {
-            // What the command did before it panicked is committed, as at the end of a thread that has panicked.
-            self.lock.release();
-        }
-        errand.give_back(
-            done.unwrap_or(HandedOver::Failed),
-            change_log::last_of_thread(),
-        );
-        change_log::set_last_of_thread(last_block);
+        let own = Changes::take();
+        let done = catch_unwind(AssertUnwindSafe(|| {
+            ReleasedByPanic(self).0.carry_out_requests(exchange)
+        }));
+        errand.give_back(done.unwrap_or(HandedOver::Failed), Changes::take());
+        own.add();
         tracking::set_acting_client(acting);
+        // An errand that came to nothing takes time too.
+        self.stopwatch.lap_ns();
     }
 
     /// Carries out the requests of another client that need no lock but the one in hand.
     fn carry_out_requests(&mut self, exchange: &mut Exchange) -> HandedOver {
         let mut outcome = HandedOver::Back;
         while let Ok(true) = exchange.parse(self.engine)
-            && let Some(then) = exchange.execute_in_hand(self)
+            && exchange.execute_in_hand(self)
         {
             exchange.advance();
-            let goes_on = matches!(then, Then::Nothing)
-                && !exchange.has_to_send()
-                && !self.lock.is_turn_over(self.stopwatch.shows());
-            outcome = HandedOver::Done(then);
-            if !goes_on {
+            outcome = HandedOver::Done;
+            if exchange.has_to_send() || self.lock.is_turn_over(self.stopwatch.shows()) {
                 break;
             }
         }
@@ -174,15 +197,33 @@ impl Executor<'_> {
     }
 }
 
+/// Lets the lock in hand go if a command panics, while it does: what the command has done is committed, and no waiting
+/// client is served from it.
+struct ReleasedByPanic<'e, 'a>(&'e mut Executor<'a>);
+
+impl Drop for ReleasedByPanic<'_, '_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.lock.release();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::call::Then;
     use crate::command::execute::{Engine, Manner};
     use crate::command::session::Session;
+    use crate::keyspace::db::Db;
+    use crate::keyspace::listeners::Recorder;
     use crate::keyspace::space::Key;
     use crate::keyspace::view::View;
+    use crate::keyspace::waiters::{SharedWaiter, States, Waiter};
+    use crate::resp::request::ProtocolError;
     use crate::state::clients::{NewConnection, NoLink};
     use crate::state::config::Config;
+    use crate::state::tracking::Mode;
     use crate::util::clock::Stopwatch;
     use std::time::Duration;
 
@@ -218,10 +259,11 @@ mod tests {
     fn execute(mut exchange: Exchange, executor: &mut Executor) -> (Exchange, HandedOver) {
         assert_eq!(exchange.parse(executor.engine), Ok(true));
         match exchange.execute(executor, Manner::HandingOver) {
-            Then::Taken(place) => executor.hand_over(exchange, place),
+            Then::HandOver(place) => executor.hand_over(exchange, place),
             then => {
                 exchange.advance();
-                (exchange, HandedOver::Done(then))
+                assert!(matches!(then, Then::Nothing));
+                (exchange, HandedOver::Done)
             }
         }
     }
@@ -234,15 +276,21 @@ mod tests {
         std::str::from_utf8(exchange.input.unparsed()).unwrap()
     }
 
-    /// Executes the first of `requests` while another thread holds the lock of `hot`, which it then lets go.
-    fn execute_while_taken(engine: &Engine, requests: &str) -> (Exchange, HandedOver) {
+    /// Executes the first of `requests` in `waiting` while another thread holds the lock of `hot`, which it then lets
+    /// go.
+    fn while_taken<T: Send>(
+        engine: &Engine,
+        requests: &str,
+        waiting: impl FnOnce(Exchange, HandedOver) -> T + Send,
+    ) -> T {
         let place = Key::new(0, b"hot").place();
         let mut holder = executor(engine);
         let (own, _) = execute(exchange(engine, "INCR hot\n"), &mut holder);
+        let theirs = exchange(engine, requests);
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
-                let mut executor = executor(engine);
-                execute(exchange(engine, requests), &mut executor)
+                let (exchange, outcome) = execute(theirs, &mut executor(engine));
+                waiting(exchange, outcome)
             });
             while engine.locks.waiting_threads(place) == 0 {
                 thread::yield_now();
@@ -251,6 +299,10 @@ mod tests {
             drop(own);
             waiting.join().unwrap()
         })
+    }
+
+    fn execute_while_taken(engine: &Engine, requests: &str) -> (Exchange, HandedOver) {
+        while_taken(engine, requests, |exchange, outcome| (exchange, outcome))
     }
 
     #[test]
@@ -269,14 +321,10 @@ mod tests {
             ("INCR hot\nBLPOP hot 0\n", ":2\r\n", "BLPOP hot 0\n"),
             ("INCR hot\nINCR\n", ":2\r\n", "INCR\n"),
             ("INCR hot\nMULTI\n", ":2\r\n", "MULTI\n"),
-            ("INCR hot\n*1\r\n!", ":2\r\n", "*1\r\n!"),
         ] {
             let engine = Engine::new(Config::default(), None);
             let (exchange, outcome) = execute_while_taken(&engine, requests);
-            assert!(
-                matches!(outcome, HandedOver::Done(Then::Nothing)),
-                "{requests}"
-            );
+            assert!(matches!(outcome, HandedOver::Done), "{requests}");
             assert_eq!(rest(&exchange), left, "{requests}");
             assert_eq!(replies(exchange), replied, "{requests}");
         }
@@ -381,12 +429,112 @@ mod tests {
     /// The thread that does errands acts for another client meanwhile, and no longer.
     #[test]
     fn what_is_known_by_thread_goes_with_the_errand() {
+        const OWN: u64 = 70;
         let engine = Engine::new(Config::default(), None);
-        let before = tracking::set_acting_client(7);
-        change_log::set_last_of_thread(70);
-        drop(execute_while_taken(&engine, "INCR hot\n"));
-        assert_eq!(change_log::last_of_thread(), 70);
-        assert_eq!(tracking::set_acting_client(before), 7);
+        let listeners = &engine.keyspace.listeners;
+        listeners.set_journal(engine.append_only.log.clone());
+        listeners.set_recorded(Recorder::AppendOnlyFile, true);
+        listeners.set_tracked(|| true);
+        let listening = exchange(&engine, "").session.client.clone();
+        let mode = Mode {
+            is_broadcast: true,
+            ..Mode::default()
+        };
+        engine.tracking.enable(&listening, mode, &[]);
+        let before = tracking::set_acting_client(OWN);
+        let (client, last_block, untold) =
+            while_taken(&engine, "INCR hot\n", |exchange, outcome| {
+                assert!(matches!(outcome, HandedOver::Done));
+                let Changes { last_block, untold } = Changes::take();
+                (exchange.session.client.id, last_block, untold)
+            });
+        let of_client = |client| tracking::Changed::from([(b"hot"[..].into(), client)]);
+        assert_eq!(untold, of_client(client));
+        let own = Changes::take();
+        assert_eq!(own.untold, of_client(OWN));
+        assert!(0 < own.last_block && own.last_block < last_block);
+        assert_eq!(tracking::set_acting_client(before), OWN);
+    }
+
+    /// The parser knows a fault once.
+    #[test]
+    fn a_protocol_error_is_left_to_the_client_s_own_thread() {
+        for (fault, error) in [
+            ("*x\r\nPING\r\n", ProtocolError::InvalidCount),
+            (
+                "*1\r\n!x\r\n$4\r\nPING\r\n",
+                ProtocolError::ExpectedDollar(b'!'),
+            ),
+            ("*1\r\n$x\r\n", ProtocolError::InvalidLength),
+        ] {
+            let engine = Engine::new(Config::default(), None);
+            let (mut exchange, _) = execute_while_taken(&engine, &format!("INCR hot\n{fault}"));
+            for _ in 0..2 {
+                assert_eq!(exchange.parse(&engine), Err(error.clone()));
+            }
+            assert_eq!(replies(exchange), ":2\r\n");
+        }
+    }
+
+    /// A client that cannot be served.
+    #[derive(Debug)]
+    struct Panicking;
+
+    impl Waiter for Panicking {
+        fn wants(&self) -> States {
+            States::LIST
+        }
+
+        fn group(&self) -> Option<&[u8]> {
+            None
+        }
+
+        fn destination(&self) -> Option<&[u8]> {
+            None
+        }
+
+        fn serve(&self, _: &mut Db<'_>) -> bool {
+            panic!("a panic that is expected");
+        }
+
+        fn wake(&self) {}
+    }
+
+    #[test]
+    fn a_panic_is_that_of_the_errand_s_client_alone() {
+        let engine = Engine::new(Config::default(), None);
+        let key = Key::new(0, b"hot");
+        let mut db = engine.locks.write(View::from(0), &[key]);
+        let waiter: SharedWaiter = Arc::new(Panicking);
+        db.join_waiters(&[key], &waiter);
+        drop(db);
+        let mut holder = executor(&engine);
+        let (_own, _) = execute(exchange(&engine, "GETDEL hot\n"), &mut holder);
+        thread::scope(|scope| {
+            let waiting =
+                scope.spawn(|| execute(exchange(&engine, "RPUSH hot x\n"), &mut executor(&engine)));
+            while engine.locks.waiting_threads(key.place()) == 0 {
+                thread::yield_now();
+            }
+            holder.release();
+            let (_, outcome) = waiting.join().unwrap();
+            assert!(matches!(outcome, HandedOver::Failed));
+        });
+        // The lock is free, and what the command did is there.
+        let db = engine.locks.read(View::from(0), &[key]).unwrap();
+        assert!(db.look_silently(&key).is_some());
+    }
+
+    #[test]
+    fn a_denial_is_left_to_the_client_s_own_thread() {
+        let engine = Engine::new(Config::default(), None);
+        let mut setup = exchange(&engine, "ACL SETUSER default -set\n");
+        setup.parse(&engine).unwrap();
+        setup.execute(&mut executor(&engine), Manner::Waiting);
+        assert_eq!(replies(setup), "+OK\r\n");
+        let (exchange, _) = execute_while_taken(&engine, "INCR hot\nSET hot x\n");
+        assert_eq!(rest(&exchange), "SET hot x\n");
+        assert!(engine.acl.log.latest(10).is_empty());
     }
 
     #[test]

@@ -24,8 +24,9 @@ pub struct Exchange {
     pub parser: RequestParser,
     /// Replies that have not been sent.
     pub reply: Reply,
-    /// The length of the next request, once it has been parsed as a whole.
-    next_bytes: Option<usize>,
+    /// The length of the next request, once it has been parsed as a whole, or why it is none. The parser knows a fault
+    /// once; this remembers it for the thread that is to answer it.
+    next: Option<Result<usize, ProtocolError>>,
 }
 
 impl Exchange {
@@ -36,7 +37,7 @@ impl Exchange {
             input: Input::default(),
             parser: RequestParser::default(),
             reply: Reply::default(),
-            next_bytes: None,
+            next: None,
         }
     }
 
@@ -46,20 +47,32 @@ impl Exchange {
     /// It is no request.
     #[inline]
     pub fn parse(&mut self, engine: &Engine) -> Result<bool, ProtocolError> {
-        if self.next_bytes.is_none() {
+        if self.next.is_none() {
             let limits = RequestLimits {
                 argument_bytes: engine.config.proto_max_bulk_len.get() as usize,
                 is_unauthenticated: !self.session.is_authenticated(engine),
             };
-            self.next_bytes = self.parser.parse(self.input.unparsed(), limits)?;
+            self.next = self.parser.parse(self.input.unparsed(), limits).transpose();
         }
-        Ok(self.next_bytes.is_some())
+        match &self.next {
+            None => Ok(false),
+            Some(Ok(_)) => Ok(true),
+            Some(Err(error)) => Err(error.clone()),
+        }
+    }
+
+    /// The length of the next request; 0 if it has not been parsed as a whole.
+    fn next_bytes(&self) -> usize {
+        match self.next {
+            Some(Ok(bytes)) => bytes,
+            _ => 0,
+        }
     }
 
     /// Carries out the next request, which has been parsed.
     #[inline]
     pub fn execute(&mut self, executor: &mut Executor, manner: Manner) -> Then {
-        let arguments = arguments(&self.parser, &self.input, self.next_bytes);
+        let arguments = arguments(&self.parser, &self.input, self.next_bytes());
         if arguments.is_empty() {
             if let Some(replica) = &self.session.sync.replica {
                 // It says that it is alive while it loads a snapshot.
@@ -75,24 +88,24 @@ impl Exchange {
     }
 
     /// Carries out the next request, which has been parsed, if it takes no lock but the one that the executor has in
-    /// hand, and nothing unusual is to be done for it; else returns `None`, and nothing has been done.
-    pub(super) fn execute_in_hand(&mut self, executor: &mut Executor) -> Option<Then> {
-        let arguments = arguments(&self.parser, &self.input, self.next_bytes);
-        if arguments.is_empty() {
-            return None;
-        }
+    /// hand, and nothing unusual is to be done for it or left to be done; else returns `false`, and nothing has been
+    /// done.
+    pub(super) fn execute_in_hand(&mut self, executor: &mut Executor) -> bool {
+        let arguments = arguments(&self.parser, &self.input, self.next_bytes());
         let request = Request {
             arguments: &arguments,
             large: self.parser.large_arguments(),
         };
-        executor.execute_in_hand(&mut self.session, request, &mut self.reply)
+        !arguments.is_empty()
+            && executor.execute_in_hand(&mut self.session, request, &mut self.reply)
     }
 
     /// Goes on to the request after the one that has been carried out.
     #[inline]
     pub fn advance(&mut self) {
         self.parser.drop_large_arguments();
-        self.input.start += self.next_bytes.take().unwrap_or_default();
+        self.input.start += self.next_bytes();
+        self.next = None;
     }
 
     /// Whether replies are to be sent before the next request is carried out.
@@ -103,10 +116,6 @@ impl Exchange {
 
 /// The arguments of the next request.
 #[inline]
-fn arguments<'a>(
-    parser: &'a RequestParser,
-    input: &'a Input,
-    next_bytes: Option<usize>,
-) -> Arguments<'a> {
-    parser.arguments(&input.unparsed()[..next_bytes.unwrap_or_default()])
+fn arguments<'a>(parser: &'a RequestParser, input: &'a Input, bytes: usize) -> Arguments<'a> {
+    parser.arguments(&input.unparsed()[..bytes])
 }

@@ -3,11 +3,12 @@
 //!
 //! Invariants:
 //! 1. The thread drops the lock before it does anything that may take time: before it reads, writes or waits.
-//! 2. Other threads wait for it for a [turn](LONGEST_TURN) and one command at most, and as long again for the
-//!    [errands](super::errand) that the thread then does for them.
+//! 2. While other threads wait, a thread keeps it for a [turn](LONGEST_TURN) and one command, and for another turn and
+//!    one command to do [errands](super::errand) for them. Then it lets it go. It may have it again at once, until one
+//!    of the others has waited for a moment (see `keyspace/lock_queue.rs`).
 
 use crate::keyspace::db::WriteDb;
-use crate::keyspace::locks::{Busy, Errand, Locks};
+use crate::keyspace::locks::{AnyErrand, Busy, Locks};
 use crate::keyspace::space::Key;
 use crate::keyspace::view::View;
 use std::time::Duration;
@@ -21,7 +22,7 @@ const LONGEST_TURN: Duration = Duration::from_micros(200);
 pub enum Manner {
     /// It waits for the lock.
     Waiting,
-    /// It tries for a while, and then hands its request over to the holder of the lock, if that takes such.
+    /// It tries for a short time. Then it leaves its requests with the lock's queue, for the holder to carry out.
     HandingOver,
 }
 
@@ -30,8 +31,8 @@ pub enum Manner {
 pub(super) enum NotNow {
     /// A busy script has it.
     Busy(Busy),
-    /// Another thread has it, to which the request may be handed over.
-    Taken,
+    /// Another thread has it, and the request may be handed over to that.
+    Held,
 }
 
 /// The lock of the command before, if it may be of use.
@@ -65,24 +66,23 @@ impl<'a> LockInHand<'a> {
         manner: Manner,
         now: Duration,
     ) -> Result<&mut WriteDb<'a>, NotNow> {
-        if self.is_waited_for() && self.is_turn_over(now) {
+        let in_hand = self.db.as_mut();
+        if !in_hand.is_some_and(|db| db.turn_to(view, keys)) {
             self.db = None;
+            self.since = now;
+            let taken = match keys {
+                [key] if manner == Manner::HandingOver => locks.write_soon(view, *key),
+                keys => locks.write_unless_busy(view, keys).map(Some),
+            };
+            self.db = taken.map_err(NotNow::Busy)?;
         }
-        let in_hand = self.db.take();
-        let kept = in_hand.and_then(|mut db| db.turn_to(view, keys).then_some(db));
-        let db = match (kept, keys) {
-            (Some(db), _) => db,
-            (None, [key]) if manner == Manner::HandingOver => {
-                self.since = now;
-                let taken = locks.write_soon(view, *key).map_err(NotNow::Busy)?;
-                taken.ok_or(NotNow::Taken)?
-            }
-            (None, keys) => {
-                self.since = now;
-                locks.write_unless_busy(view, keys).map_err(NotNow::Busy)?
-            }
-        };
-        Ok(self.db.insert(db))
+        self.db.as_mut().ok_or(NotNow::Held)
+    }
+
+    /// Whether the thread is to let the lock go between two commands.
+    #[inline]
+    pub(super) fn is_late(&self, now: Duration) -> bool {
+        self.is_waited_for() && self.is_turn_over(now)
     }
 
     /// Whether the thread has had the lock for as long as it should.
@@ -90,7 +90,7 @@ impl<'a> LockInHand<'a> {
         now.saturating_sub(self.since) >= self.longest_turn
     }
 
-    /// Takes a lock in hand. The executor's stopwatch has just been started.
+    /// Takes a lock in hand. The caller starts the stopwatch anew.
     pub(super) fn keep(&mut self, db: WriteDb<'a>) {
         self.db = Some(db);
         self.since = Duration::ZERO;
@@ -107,13 +107,13 @@ impl<'a> LockInHand<'a> {
         self.db.as_ref().is_some_and(WriteDb::is_waited_for)
     }
 
-    /// The thread has another turn, for errands. The executor's stopwatch has just been started.
+    /// The thread has another turn, for errands. The caller has started the stopwatch anew.
     pub(super) fn begin_turn(&mut self) {
         self.since = Duration::ZERO;
     }
 
-    /// The errand of the first of the threads that wait, if it has one.
-    pub(super) fn take_errand(&self) -> Option<Errand> {
+    /// Takes the errand of the first thread that waits for the lock, if it has one.
+    pub(super) fn take_errand(&self) -> Option<AnyErrand> {
         self.db.as_ref()?.take_errand()
     }
 

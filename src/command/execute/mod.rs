@@ -27,6 +27,7 @@ mod run;
 mod script;
 pub mod wait;
 
+use super::COMMANDS;
 use super::call::Then;
 use super::session::Session;
 use super::session::transaction::Transaction;
@@ -158,7 +159,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Carries out one request and writes its reply; says what is left to the connection:
-    /// [`Then::Wait`], [`Then::SendDump`], [`Then::Retry`], [`Then::Taken`] or nothing.
+    /// [`Then::Wait`], [`Then::SendDump`], [`Then::Retry`], [`Then::HandOver`] or nothing.
     pub fn execute(
         &mut self,
         session: &mut Session,
@@ -166,6 +167,9 @@ impl<'a> Executor<'a> {
         reply: &mut Reply,
         manner: Manner,
     ) -> Then {
+        if self.lock.is_late(self.stopwatch.shows()) {
+            self.release();
+        }
         let server = &self.engine.server;
         let account = Account::begin(reply);
         // The client's last command found no memory: there may be some now.
@@ -216,7 +220,7 @@ impl<'a> Executor<'a> {
         session: &mut Session,
         request: Request,
         reply: &mut Reply,
-    ) -> Option<Then> {
+    ) -> bool {
         let server = &self.engine.server;
         let now_ms = self.stopwatch.now_ms();
         let is_held_up = server.memory_limit.is_exceeded()
@@ -225,14 +229,24 @@ impl<'a> Executor<'a> {
             || server.pause.at(now_ms).is_some()
             || server.append_only.holds_changes(now_ms);
         if is_held_up {
-            return None;
+            return false;
         }
         let account = Account::begin(reply);
-        let command = admit::admit(server, session, request.arguments).ok()?;
+        let Ok(command) = COMMANDS.of_request(request.arguments) else {
+            return false;
+        };
         let plan = Plan::new(command, request.arguments, session.database);
+        // The handlers of these leave nothing to be done.
         let is_change = matches!(plan.body, Body::Write(_, LockExtent::Keys));
-        let suffices = is_change && self.lock.suffices(&plan.keys);
-        suffices.then(|| self.complete(session, &plan, account, request, reply, Manner::Waiting))
+        let is_carried_out = is_change
+            && self.lock.suffices(&plan.keys)
+            // A denial is noted when the command is admitted. That is left to the client's own thread.
+            && admit::may_give(session, command, request.arguments)
+            && admit::admit(server, session, request.arguments).is_ok();
+        if is_carried_out {
+            self.complete(session, &plan, account, request, reply, Manner::Waiting);
+        }
+        is_carried_out
     }
 
     /// Runs a command that was admitted, and does all that comes after it.
@@ -249,7 +263,7 @@ impl<'a> Executor<'a> {
         let server = &self.engine.server;
         let command = plan.command;
         let (result, then) = self.run(session, plan, request, reply, manner);
-        if matches!(then, Then::Taken(_)) {
+        if matches!(then, Then::HandOver(_)) {
             return then;
         }
         let has_run = result.is_ok();

@@ -126,9 +126,10 @@ impl<'a> Replayer<'a> {
         self.executor.resume();
     }
 
-    /// Lets go of the lock that the last command has left to the next one.
+    /// Lets go of the lock that the last command has left to the next one. It does no errands of clients: they would
+    /// hold up the stream.
     pub fn release(&mut self) {
-        self.executor.release();
+        self.executor.lock.release();
         self.executor.resume();
     }
 }

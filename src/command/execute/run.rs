@@ -79,6 +79,11 @@ impl Executor<'_> {
             Body::Read(handler, extent) => self.read(&mut call, view, handler, extent),
             Body::Write(_, Extent::Keys) | Body::Wait(_) => {
                 let now = self.stopwatch.shows();
+                // The holder of the lock could not carry it out: the client may have to wait for a key.
+                let manner = match plan.body {
+                    Body::Wait(_) => Manner::Waiting,
+                    _ => manner,
+                };
                 match self.lock.write(locks, view, keys, manner, now) {
                     Ok(db) => {
                         if view.expired == Expired::Hide && plan.command.spec.has(WRITE) {
@@ -90,7 +95,7 @@ impl Executor<'_> {
                         result
                     }
                     Err(NotNow::Busy(busy)) => Err(busy.into()),
-                    Err(NotNow::Taken) => return (Ok(()), Then::Taken(keys[0].place())),
+                    Err(NotNow::Held) => return (Ok(()), Then::HandOver(keys[0].place())),
                 }
             }
             Body::Write(_, Extent::All) => self.write_all(&mut call, view, plan.body),

@@ -96,6 +96,8 @@ impl<'a> Applier<'a> {
             }
         };
         self.replayer.release();
+        // To the clients of this server that listen, and to those that track what has changed.
+        self.engine.deliver_pushes();
         if done > 0 {
             let unread = replication.backlog.append(&self.pending[..done]);
             self.engine.limit_replicas_if_over(unread);
