@@ -76,8 +76,14 @@ pub(super) fn lock(
             .clone()
             .all(|shard| cells[shard].shard.is_worth_trying())
     };
-    let all = lock_tries::of_newcomer(|| shards.clone().map(attempt).collect(), may_go_on);
-    if let Some(guards) = all {
+    let all = || shards.clone().map(attempt).collect();
+    if let Some(guards) = all() {
+        return Ok(guards);
+    }
+    if patience == Patience::UntilBusy && shards.clone().any(|shard| cells[shard].shard.is_busy()) {
+        return Err(Busy);
+    }
+    if let Some(guards) = lock_tries::of_newcomer(all, may_go_on) {
         return Ok(guards);
     }
     let wanted: SmallVec<[usize; 4]> = shards.collect();

@@ -146,12 +146,12 @@ impl Locks {
     pub fn write_soon(&self, view: View, key: Key<'_>) -> Result<Option<WriteDb<'_>>, Busy> {
         let keys = [key];
         let shard = &self.cell(key.shard).shard;
-        let guards = self.try_one(LockMode::Exclusive, &keys).or_else(|| {
-            lock_tries::of_newcomer(
-                || self.try_one(LockMode::Exclusive, &keys),
-                || shard.is_worth_trying(),
-            )
-        });
+        let attempt = || self.try_one(LockMode::Exclusive, &keys);
+        let guards = match attempt() {
+            Some(guards) => Some(guards),
+            None if shard.is_busy() => return Err(Busy),
+            None => lock_tries::of_newcomer(attempt, || shard.is_worth_trying()),
+        };
         let Some(guards) = guards else {
             return Ok(None);
         };

@@ -106,6 +106,11 @@ impl ShardLock {
         )
     }
 
+    /// Whether a busy script holds the lock.
+    pub(super) fn is_busy(&self) -> bool {
+        self.queue.is_busy()
+    }
+
     /// Whether it is of use to go on trying: see the queue.
     pub(super) fn is_worth_trying(&self) -> bool {
         self.queue.is_worth_trying()

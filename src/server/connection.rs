@@ -200,7 +200,7 @@ impl<'a> Connection<'a> {
                     return Ok(self.is_within_limit(self.exchange.input.unparsed().len()));
                 }
                 Err(error) => {
-                    exchange.reply.error(&error.text());
+                    exchange.refuse(&error);
                     return Ok(false);
                 }
             };

@@ -378,6 +378,7 @@ fn replies_are_left_out() {
             1,
         ),
         ("CLIENT REPLY OFF | RESET | PING", 1),
+        ("CLIENT REPLY SKIP | RESET | PING", 1),
         ("CLIENT REPLY SKIP | CLIENT REPLY FOO | PING", 1),
         ("CLIENT REPLY OFF | CLIENT REPLY | CLIENT REPLY ON", 1),
         (
@@ -417,6 +418,8 @@ fn raw_bytes() {
         b"ECHO \"\"\r\n",
         b"SET k v\r\nGET k\r\nDEL k\r\n",
         b"FOO bar\r\n",
+        b"CLIENT REPLY SKIP\r\n\r\nPING\r\n",
+        b"CLIENT REPLY SKIP\r\n*0\r\nPING\r\nPING\r\n",
         b"\xff\xfe\r\n",
         b"*0\r\n",
         b"*-1\r\n",

@@ -1,5 +1,6 @@
 //! The exchange with a client: the requests that have arrived from it, and the replies that have not been sent.
 
+use super::account::Account;
 use super::lock_in_hand::Manner;
 use super::{Engine, Executor, Request};
 use crate::command::call::Then;
@@ -78,6 +79,8 @@ impl Exchange {
                 // It says that it is alive while it loads a snapshot.
                 replica.note_ack_time(clock::unix_ms());
             }
+            // Its reply, which is none, is one that CLIENT REPLY SKIP leaves out.
+            Account::begin(&self.reply).end_request(&mut self.session, &mut self.reply);
             return Then::Nothing;
         }
         let request = Request {
@@ -98,6 +101,14 @@ impl Exchange {
         };
         !arguments.is_empty()
             && executor.execute_in_hand(&mut self.session, request, &mut self.reply)
+    }
+
+    /// Answers what is no request, unless the client wants no reply. The connection is then closed in any case; Redis
+    /// leaves it open if there was no reply to send.
+    pub fn refuse(&mut self, error: &ProtocolError) {
+        let account = Account::begin(&self.reply);
+        self.reply.error(&error.text());
+        account.end_request(&mut self.session, &mut self.reply);
     }
 
     /// Goes on to the request after the one that has been carried out.

@@ -109,7 +109,9 @@ fn reset(call: &mut Call) -> CommandResult {
     call.session.discard_queue();
     call.then = Then::Unwatch;
     call.session.database = 0;
-    call.session.reply_mode = ReplyMode::On;
+    if call.session.reply_mode != ReplyMode::Skip {
+        call.session.reply_mode = ReplyMode::On;
+    }
     call.session.subscriptions.unsubscribe_all();
     call.session.monitoring = None;
     call.session.log_out(call.server);
