@@ -82,22 +82,14 @@ mod tests {
     use crate::keyspace::view::View;
     use crate::resp::reply::Reply;
     use crate::resp::request::LargeArguments;
-    use crate::state::clients::{NewConnection, NoLink};
+    use crate::state::clients::NoLink;
     use crate::state::config::Config;
     use std::sync::Arc;
 
     fn session(engine: &Engine) -> Session {
-        let connection = NewConnection {
-            address: String::new(),
-            local_address: String::new(),
-            file_descriptor: 0,
-            is_local: true,
-            is_of_unix_socket: false,
-            account: engine.acl.default_account().clone(),
-            link: Arc::new(NoLink),
-        };
-        let registration = engine.clients.register(connection, 1, 0);
-        Session::new(engine, &registration.expect("there is room").client)
+        let account = engine.acl.default_account().clone();
+        let client = engine.clients.unlisted(account, Arc::new(NoLink));
+        Session::new(engine, &client)
     }
 
     /// A key in another shard than this one.
