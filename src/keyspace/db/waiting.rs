@@ -32,15 +32,18 @@ impl Db<'_> {
     /// wait for the keys that are filled by that, and so on. A key that is only taken from leads no further: the
     /// command does not change it, so if it is there, its waiters want a value of another type. Readers of a stream
     /// fill no key, and need no other.
+    #[inline]
     pub(in crate::keyspace) fn missing_shards(&self, keys: &[Key<'_>]) -> Vec<usize> {
-        let mut missing = Vec::new();
-        if self
-            .guards
-            .iter()
-            .all(|(_, guard)| guard.shard().waiters.is_empty())
-        {
-            return missing;
+        let mut shards = self.guards.iter().map(|(_, guard)| guard.shard());
+        match shards.all(|shard| shard.waiters.is_empty()) {
+            true => Vec::new(),
+            false => self.shards_of_waiters(keys),
         }
+    }
+
+    #[cold]
+    fn shards_of_waiters(&self, keys: &[Key<'_>]) -> Vec<usize> {
+        let mut missing = Vec::new();
         let mut seen: BTreeSet<(usize, &[u8])> = BTreeSet::new();
         let mut to_follow: Vec<(usize, &[u8])> = Vec::new();
         to_follow.extend(keys.iter().map(|key| (key.shard, key.bytes)));
