@@ -48,7 +48,7 @@
 
 use super::lock_queue::MOMENT;
 use super::lock_tries;
-use super::shard_lock::{Busy, Guards, LockMode, Patience, Wait};
+use super::shard_lock::{Busy, Guards, LockMode, Patience, ShardLock, Wait};
 use super::space::Cell;
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, btree_set};
@@ -70,24 +70,36 @@ pub(super) fn lock(
     shards: impl Iterator<Item = usize> + Clone,
     patience: Patience,
 ) -> Result<Guards<'_>, Busy> {
-    let attempt = |shard: usize| Some((shard, cells[shard].shard.try_lock(mode)?));
-    let may_go_on = || {
-        shards
-            .clone()
-            .all(|shard| cells[shard].shard.is_worth_trying())
-    };
-    let all = || shards.clone().map(attempt).collect();
-    if let Some(guards) = all() {
-        return Ok(guards);
-    }
-    if patience == Patience::UntilBusy && shards.clone().any(|shard| cells[shard].shard.is_busy()) {
-        return Err(Busy);
-    }
-    if let Some(guards) = lock_tries::of_newcomer(all, may_go_on) {
+    if let Some(guards) = lock_soon(cells, mode, shards.clone(), patience)? {
         return Ok(guards);
     }
     let wanted: SmallVec<[usize; 4]> = shards.collect();
     gather(cells, mode, &wanted, patience)
+}
+
+/// Locks on these shards if they can be had soon, all at once; the first state of a thread.
+///
+/// # Errors
+/// Its patience is at an end.
+#[inline]
+pub(super) fn lock_soon(
+    cells: &[Cell],
+    mode: LockMode,
+    shards: impl Iterator<Item = usize> + Clone,
+    patience: Patience,
+) -> Result<Option<Guards<'_>>, Busy> {
+    let locks = || shards.clone().map(|shard| &cells[shard].shard);
+    let attempt = |shard: usize| Some((shard, cells[shard].shard.try_lock(mode)?));
+    let gives_up = || patience == Patience::UntilBusy && locks().any(ShardLock::is_busy);
+    let guards = lock_tries::of_newcomer(
+        || shards.clone().map(attempt).collect(),
+        gives_up,
+        || locks().all(ShardLock::is_worth_trying),
+    );
+    match guards {
+        None if gives_up() => Err(Busy),
+        guards => Ok(guards),
+    }
 }
 
 #[cold]

@@ -15,7 +15,7 @@ const FEW: usize = 2;
 /// without any; with 16, one in a hundred of the clients that count with one key waits twice as long (2 processors,
 /// `redis-benchmark -c 50 -P 16 lpush l x`, `redis-benchmark -c 64 -P 100 incr n`).
 const YIELDS: usize = 4;
-/// The longest time that a thread spins: about what to sleep and to be woken would take of a processor's time.
+/// The longest time that a thread spins: in the order of what it costs to sleep and to be woken.
 const SPIN: Duration = Duration::from_micros(10);
 /// Tries between two looks at the clock.
 const TRIES: usize = 8;
@@ -26,16 +26,18 @@ static SPINS: LazyLock<bool> = LazyLock::new(|| {
     processors.is_ok_and(|processors| processors.get() > FEW)
 });
 
-/// Tries for as long as a thread should that has just come, and may `go_on`.
+/// Tries for as long as a thread should that has just come, until it `gives_up`, and only once if it would spin and it
+/// is not `worth_spinning`.
 pub(super) fn of_newcomer<T>(
     attempt: impl Fn() -> Option<T>,
-    go_on: impl Fn() -> bool,
+    gives_up: impl Fn() -> bool,
+    worth_spinning: impl Fn() -> bool,
 ) -> Option<T> {
     if *SPINS {
-        return spin(attempt, go_on);
+        return spin(attempt, || !gives_up() && worth_spinning());
     }
     let mut offers = 0..YIELDS;
-    yielding(attempt, || offers.next().is_some())
+    yielding(attempt, || !gives_up() && offers.next().is_some())
 }
 
 /// Tries while it may `go_on`, until it pays to sleep.

@@ -9,7 +9,6 @@ use super::entry::Table;
 use super::kept::ShardImage;
 pub use super::lock_queue::{AnyErrand, Waited};
 use super::lock_set;
-use super::lock_tries;
 pub use super::shard_lock::Busy;
 use super::shard_lock::{Guard, Guards, LockMode, Patience, at_last};
 use super::snapshot::SnapshotId;
@@ -145,21 +144,18 @@ impl Locks {
     #[inline]
     pub fn write_soon(&self, view: View, key: Key<'_>) -> Result<Option<WriteDb<'_>>, Busy> {
         let keys = [key];
-        let shard = &self.cell(key.shard).shard;
-        let attempt = || self.try_one(LockMode::Exclusive, &keys);
-        let guards = match attempt() {
-            Some(guards) => Some(guards),
-            None if shard.is_busy() => return Err(Busy),
-            None => lock_tries::of_newcomer(attempt, || shard.is_worth_trying()),
-        };
-        let Some(guards) = guards else {
-            return Ok(None);
+        let shard = key.shard..key.shard + 1;
+        let (mode, patience) = (LockMode::Exclusive, Patience::UntilBusy);
+        let guards = match self.try_one(mode, &keys) {
+            Some(guards) => guards,
+            None => match lock_set::lock_soon(self.cells(), mode, shard, patience)? {
+                Some(guards) => guards,
+                None => return Ok(None),
+            },
         };
         match self.write_one(view, &keys, guards) {
             Some(db) => Ok(Some(db)),
-            None => self
-                .write_several(view, &keys, Patience::UntilBusy)
-                .map(Some),
+            None => self.write_several(view, &keys, patience).map(Some),
         }
     }
 

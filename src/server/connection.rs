@@ -51,8 +51,8 @@ use std::time::{Duration, Instant};
 
 /// Requests of all clients that are answered before each client has had its turn: some 3 ms of work.
 const REQUESTS_A_ROUND: usize = 400;
-/// When it takes this long to read, the thread has slept, and others have run. A read that finds something takes a
-/// tenth of that.
+/// When it takes this long to read, the thread has slept, and others have run. A read that finds something is far
+/// shorter.
 const NAP: Duration = Duration::from_micros(10);
 /// At the end of a connection: how long the client may read nothing of the last replies.
 const FAREWELL: Duration = Duration::from_secs(60);
@@ -121,6 +121,7 @@ impl<'a> Connection<'a> {
         loop {
             self.take_turns();
             self.wait_for_input()?;
+            let began = Instant::now();
             let received = self.receive()?;
             if received == 0 {
                 // The client may have closed its sending half alone, and still read.
@@ -129,7 +130,11 @@ impl<'a> Connection<'a> {
             self.engine
                 .statistics
                 .count_input(self.exchange.session.client.id, received);
-            let goes_on = self.execute_all()?;
+            let stopwatch = Stopwatch::start();
+            if stopwatch.started().duration_since(began) >= NAP {
+                self.answered_in_turn = 0;
+            }
+            let goes_on = self.execute_all(stopwatch)?;
             self.flush()?;
             if !goes_on
                 || self
@@ -153,14 +158,10 @@ impl<'a> Connection<'a> {
 
     /// Reads what has arrived, or waits until something does. Returns the number of bytes; 0 at the end of the stream.
     fn receive(&mut self) -> io::Result<usize> {
-        let began = Instant::now();
         let received = match self.exchange.parser.arriving() {
             Some(argument) => argument.receive(&mut &**self.socket),
             None => self.exchange.input.receive(&mut &**self.socket),
         };
-        if began.elapsed() >= NAP {
-            self.answered_in_turn = 0;
-        }
         if self.may_get_messages() {
             let exchange = &mut *self.exchange;
             exchange.session.client.outbox.wake_up(&mut exchange.reply);
@@ -182,8 +183,8 @@ impl<'a> Connection<'a> {
     }
 
     /// Executes every complete request of the input; `false` if the connection is to be closed.
-    fn execute_all(&mut self) -> io::Result<bool> {
-        let mut executor = Executor::new(self.engine, Stopwatch::start());
+    fn execute_all(&mut self, stopwatch: Stopwatch) -> io::Result<bool> {
+        let mut executor = Executor::new(self.engine, stopwatch);
         let client = self.exchange.session.client.clone();
         client.last_request_ms.store(executor.now_ms(), Relaxed);
         let mut look_ahead = LookAhead::default();

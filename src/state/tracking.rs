@@ -283,7 +283,7 @@ impl Tracking {
     /// Sends what the calling thread has changed under prefixes. The messages go out with the next [`Pushes::deliver`].
     /// Called by every thread that changes keys, when it holds no lock.
     pub fn broadcast(&self) {
-        let changed = CHANGED.take();
+        let changed = take_changed();
         if changed.is_empty() {
             return;
         }

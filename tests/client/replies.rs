@@ -130,13 +130,13 @@ const FORMATS: [&str; 10] = [
     "-e",
 ];
 
-#[test]
-fn replies_are_printed_as_by_redis_cli() {
+/// Gives each of these commands in each format to a server that answers with each of these replies.
+fn check_replies(replies: &[&[u8]], formats: &[&str], commands: &[&str]) {
     let mut duel = Duel::new(&[]);
-    for reply in REPLIES {
+    for reply in replies {
         let server = ScriptedServer::start(&[reply]);
-        for format in FORMATS {
-            for command in ["get key", "info"] {
+        for format in formats {
+            for command in commands {
                 duel.check_bare(&format!("-p {} {format} {command}", server.port));
             }
         }
@@ -145,15 +145,13 @@ fn replies_are_printed_as_by_redis_cli() {
 }
 
 #[test]
+fn replies_are_printed_as_by_redis_cli() {
+    check_replies(REPLIES, &FORMATS, &["get key", "info"]);
+}
+
+#[test]
 fn malformed_replies_are_refused_as_by_redis_cli() {
-    let mut duel = Duel::new(&[]);
-    for reply in MALFORMED {
-        let server = ScriptedServer::start(&[reply]);
-        for format in ["--no-raw", "--json -2"] {
-            duel.check_bare(&format!("-p {} {format} get key", server.port));
-        }
-    }
-    duel.finish();
+    check_replies(MALFORMED, &["--no-raw", "--json -2"], &["get key"]);
 }
 
 /// Scripts nest replies some thousand levels deep. redis-cli has no limit, and crashes where its stack ends.

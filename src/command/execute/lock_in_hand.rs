@@ -13,8 +13,8 @@ use crate::keyspace::space::Key;
 use crate::keyspace::view::View;
 use std::time::Duration;
 
-/// How long a thread keeps a lock that others wait for: some hundred commands. To hand it over takes as long as some
-/// ten.
+/// How long a thread keeps a lock that others wait for: long enough for hundreds of short commands, and short beside
+/// the time after which a thread that waits presses.
 const LONGEST_TURN: Duration = Duration::from_micros(200);
 
 /// What a thread does that finds a lock taken.
