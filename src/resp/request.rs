@@ -23,6 +23,8 @@ use triomphe::Arc;
 const MAX_LINE: usize = 64 * 1024;
 /// Most arguments of one request.
 const MAX_ARGUMENTS: i64 = i32::MAX as i64;
+/// More digits in a header line are rare.
+const MOST_USUAL_DIGITS: usize = 4;
 /// The usual number of arguments. A request with more of them needs an allocation.
 const USUAL_ARGUMENTS: usize = 8;
 /// The number of arguments for which an idle parser keeps its memory.
@@ -282,6 +284,10 @@ impl RequestParser {
         too_long: ProtocolError,
     ) -> Result<Option<Option<i64>>, ProtocolError> {
         let line = &input[self.position..];
+        if let Some((number, bytes)) = usual_header(line) {
+            self.position += bytes;
+            return Ok(Some(Some(number)));
+        }
         match line.iter().position(|byte| *byte == b'\r') {
             // The parser waits for the line feed, but does not check it.
             Some(end) if end + 1 < line.len() => {
@@ -313,6 +319,23 @@ impl RequestParser {
         }
         Ok(Some(end + 1))
     }
+}
+
+/// The number of a header line of a few digits, and the bytes of the line with its end.
+#[inline]
+fn usual_header(line: &[u8]) -> Option<(i64, usize)> {
+    if !matches!(line, [_, b'1'..=b'9', ..]) {
+        return None;
+    }
+    let mut number = 0;
+    for (index, byte) in line.iter().enumerate().skip(1).take(MOST_USUAL_DIGITS + 1) {
+        match byte {
+            b'0'..=b'9' => number = 10 * number + i64::from(byte - b'0'),
+            b'\r' if index + 1 < line.len() => return Some((number, index + 2)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -359,6 +382,11 @@ mod tests {
             b"*1\r\n$4\r\nPING\r\n*1\r\n$0\r\n\r\n",
             &[&[b"PING"], &[b""]],
         );
+        for len in [9, 10, 9_999, 10_000, 12_345] {
+            let argument = vec![b'x'; len];
+            let request = [format!("*1\r\n${len}\r\n").as_bytes(), &argument, b"\r\n"].concat();
+            check(&request, &[&[&argument]]);
+        }
         check(b"*1\r\n$4\r\n\r\n\0\xff\r\n", &[&[b"\r\n\0\xff"]]);
         check(b"*0\r\n*-1\r\n*1\r\n$1\r\na\r\n", &[&[], &[], &[b"a"]]);
         check(
@@ -419,6 +447,12 @@ mod tests {
         for (input, text) in [
             (&b"*x\r\n"[..], "invalid multibulk length"),
             (b"*2147483648\r\n", "invalid multibulk length"),
+            (b"*01\r\n", "invalid multibulk length"),
+            (b"*+1\r\n", "invalid multibulk length"),
+            (b"*\r\n", "invalid multibulk length"),
+            (b"*1\r\n$04\r\n", "invalid bulk length"),
+            (b"*1\r\n$4x\r\n", "invalid bulk length"),
+            (b"*1\r\n$99999x\r\n", "invalid bulk length"),
             (b"*1\r\n:1\r\n", "expected '$', got ':'"),
             (b"*1\r\n$-1\r\n", "invalid bulk length"),
             (b"*1\r\n$536870913\r\n", "invalid bulk length"),
