@@ -10,6 +10,7 @@
 
 mod databases;
 mod lookup;
+mod strings;
 #[cfg(test)]
 mod tests;
 mod waiting;
@@ -26,7 +27,7 @@ use super::shard::{Removed, Shard};
 use super::shard_lock::{Guards, ShardLock};
 use super::snapshot::{DatabaseSize, SnapshotId};
 use super::space::{Key, Keyspace, SHARDS, shards_of_database};
-use super::string_entry::{INLINE_BYTES, StringEntry, StringForm};
+use super::string_entry::INLINE_BYTES;
 use super::view::{Expired, View};
 use super::waiters::Served;
 use crate::types::dict::Position;
@@ -36,7 +37,6 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
-use triomphe::Arc;
 
 /// The shards locked for one command.
 #[derive(Debug)]
@@ -360,10 +360,10 @@ impl<'a> Db<'a> {
         self.guards.len()
     }
 
-    /// Adds to the changes that INFO and the save points count.
+    /// Adds to the changes that INFO and the save points count. The shard is locked exclusively: nobody else adds.
     pub(super) fn count_changes(&self, shard: usize, count: usize) {
         let changes = &self.keyspace.cell(shard).changes;
-        changes.fetch_add(count as u64, Relaxed);
+        changes.store(changes.load(Relaxed) + count as u64, Relaxed);
     }
 
     fn own_shards(&self) -> impl Iterator<Item = &Shard> {
@@ -406,26 +406,6 @@ impl<'a> Db<'a> {
 
 /// Writing.
 impl<'a> Db<'a> {
-    /// Sets a key to a string; a deadline it had is replaced too. Returns whether the key was there.
-    pub fn put_string(
-        &mut self,
-        key: &Key<'_>,
-        value: &[u8],
-        form: StringForm,
-        expires_at_ms: Option<i64>,
-    ) -> bool {
-        let string = StringEntry {
-            value,
-            form,
-            expires_at_ms,
-        };
-        let access = self.changing_access(key);
-        let replaced = self
-            .shard_mut(key)
-            .put_string(key.hash, key.bytes, string, access);
-        self.replaced(key, replaced)
-    }
-
     /// Prepares to put in these keys, all of one shard: faster than going to each place in memory when its turn has
     /// come.
     pub fn fetch(&self, keys: &[Key<'_>]) {
@@ -516,49 +496,6 @@ impl<'a> Db<'a> {
         self.shard(key).entry(position).clock().touch(access);
         let object = self.shard_mut(key).object_mut(position);
         object.and_then(C::of_mut).ok_or(WrongType)
-    }
-
-    /// Changes the string of a key in place, an empty one if there is none; the deadline stays. A large string is not
-    /// copied for it.
-    pub fn edit_string(
-        &mut self,
-        key: &Key<'_>,
-        edit: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<usize, WrongType> {
-        let (mut string, expires_at_ms) = match self.find_to_change(key) {
-            None => (Vec::new(), None),
-            Some(entry) if entry.shared_string().is_some() => {
-                return self.edit_large_string(key, edit);
-            }
-            Some(entry) => (entry.string()?.to_vec(), entry.expires_at_ms()),
-        };
-        edit(&mut string);
-        let len = string.len();
-        if len > INLINE_BYTES {
-            let object = Object::String(Arc::new(string), StringForm::Raw);
-            self.put_object(key, object, expires_at_ms);
-        } else {
-            self.put_string(key, &string, StringForm::Raw, expires_at_ms);
-        }
-        Ok(len)
-    }
-
-    fn edit_large_string(
-        &mut self,
-        key: &Key<'_>,
-        edit: impl FnOnce(&mut Vec<u8>),
-    ) -> Result<usize, WrongType> {
-        let position = self.shard(key).position(key.hash, key.bytes);
-        let shard = self.shard_mut(key);
-        match position.and_then(|position| shard.object_mut(position)) {
-            Some(Object::String(string, form)) => {
-                *form = StringForm::Raw;
-                let string = Arc::make_mut(string);
-                edit(string);
-                Ok(string.len())
-            }
-            _ => Err(WrongType),
-        }
     }
 
     /// Marks all shards, which must be locked, for a snapshot.

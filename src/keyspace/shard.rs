@@ -199,12 +199,25 @@ impl Shard {
         string: StringEntry<'_>,
         access: Access<'_>,
     ) -> Option<Removed> {
+        let position = self.table.position(hash, key);
+        self.put_string_at(position, hash, key, string, access)
+    }
+
+    /// As [`put_string`](Self::put_string), for a key of which the caller has the position, if the key is there.
+    pub(super) fn put_string_at(
+        &mut self,
+        position: Option<Position>,
+        hash: u64,
+        key: &[u8],
+        string: StringEntry<'_>,
+        access: Access<'_>,
+    ) -> Option<Removed> {
         if string.value.len() > INLINE_BYTES {
             let object = Object::String(Arc::new(string.value.to_vec()), string.form);
             let entry = ObjectEntry::new(key, object, string.expires_at_ms);
             return self.put_object(hash, entry, access);
         }
-        let Some(position) = self.table.position(hash, key) else {
+        let Some(position) = position else {
             let clock = AccessClock::new(access);
             string.with_parts(|parts| self.table.insert_pair(hash, key, parts, clock));
             self.move_deadline(hash, None, string.expires_at_ms);

@@ -5,7 +5,6 @@ use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
-use crate::keyspace::entry::Entry;
 use crate::keyspace::string_entry::StringForm;
 use crate::util::long_double::LongDouble;
 use crate::util::number;
@@ -86,19 +85,14 @@ fn decrby(call: &mut Call, db: &mut Db) -> CommandResult {
 
 fn increment(call: &mut Call, db: &mut Db, by: i64) -> CommandResult {
     let key = call.key();
-    let entry = db.find_to_change(&key);
-    let old = match entry {
-        Some(entry) => number::parse_i64(entry.string()?).ok_or(CommandError::NotAnInteger)?,
-        None => 0,
-    };
-    let new = old.checked_add(by).ok_or(CommandError::Overflow)?;
-    let expires_at_ms = entry.and_then(Entry::expires_at_ms);
-    db.put_string(
-        &key,
-        itoa::Buffer::new().format(new).as_bytes(),
-        StringForm::Natural,
-        expires_at_ms,
-    );
+    let mut digits = itoa::Buffer::new();
+    let digits = &mut digits;
+    let new = db.recompute_string(&key, StringForm::Natural, |old| {
+        let old = old.map_or(Some(0), number::parse_i64);
+        let old = old.ok_or(CommandError::NotAnInteger)?;
+        let new = old.checked_add(by).ok_or(CommandError::Overflow)?;
+        Ok::<_, CommandError>((digits.format(new).as_bytes(), new))
+    })?;
     db.changed(&key, "incrby", 1);
     call.reply.integer(new);
     Ok(())
@@ -114,20 +108,19 @@ fn increment(call: &mut Call, db: &mut Db, by: i64) -> CommandResult {
 /// ```
 fn incrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    let entry = db.find_to_change(&key);
-    let old = match entry {
-        Some(entry) => LongDouble::parse(entry.string()?).ok_or(CommandError::NotAFloat)?,
-        None => LongDouble::default(),
-    };
-    let by = LongDouble::parse(call.argument(2)).ok_or(CommandError::NotAFloat)?;
-    let new = old + by;
-    if new.is_nan() || new.is_infinite() {
-        return Err(CommandError::NanOrInfinity);
-    }
     let mut text = Vec::new();
-    new.format(&mut text);
-    let expires_at_ms = entry.and_then(Entry::expires_at_ms);
-    db.put_string(&key, &text, StringForm::Text, expires_at_ms);
+    let new_text = &mut text;
+    db.recompute_string(&key, StringForm::Text, |old| {
+        let old = old.map_or_else(|| Some(LongDouble::default()), LongDouble::parse);
+        let old = old.ok_or(CommandError::NotAFloat)?;
+        let by = LongDouble::parse(call.argument(2)).ok_or(CommandError::NotAFloat)?;
+        let new = old + by;
+        if new.is_nan() || new.is_infinite() {
+            return Err(CommandError::NanOrInfinity);
+        }
+        new.format(new_text);
+        Ok((&**new_text, ()))
+    })?;
     db.changed(&key, "incrbyfloat", 1);
     db.replay_as(|replay| replay.command(&[b"SET", key.bytes, &text, b"KEEPTTL"]));
     call.reply.bulk(&text);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::keyspace::locks::Locks;
+use crate::keyspace::string_entry::StringForm;
 use crate::keyspace::survey::Survey;
 use crate::keyspace::waiters::{SharedWaiter, States, Waiter};
 use crate::types::list::{BlockLimit, End, List};
