@@ -144,7 +144,10 @@ impl LockQueue {
     /// The holder keeps the lock for another command.
     #[inline]
     pub(super) fn note_kept(&self) {
-        self.is_kept.store(true, Relaxed);
+        // Not stored again: threads that spin read this cache line, and would fetch it for every command.
+        if !self.is_kept.load(Relaxed) {
+            self.is_kept.store(true, Relaxed);
+        }
     }
 
     #[cfg(test)]
@@ -251,7 +254,9 @@ impl LockQueue {
         };
         let sleeps = first.is_some_and(|first| first.is_asleep);
         let state = state + if sleeps { FIRST_SLEEPS } else { 0 };
-        self.state.store(state, Relaxed);
+        if self.state.load(Relaxed) != state {
+            self.state.store(state, Relaxed);
+        }
         let ticket = first.map_or(0, |first| first.ticket);
         self.first.store(ticket, Relaxed);
     }

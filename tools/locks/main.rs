@@ -15,6 +15,7 @@
 //! beginning of a save do, while no other client does anything.
 
 mod convoys;
+mod hot;
 
 use my_redis_server::types::dict;
 use my_redis_server::types::hash::Hash;
@@ -62,8 +63,10 @@ struct Figures {
 }
 
 fn main() {
-    if std::env::args().nth(1).as_deref() == Some("convoys") {
-        return convoys::show();
+    match std::env::args().nth(1).as_deref() {
+        Some("convoys") => return convoys::show(),
+        Some("hot") => return hot::show(),
+        _ => {}
     }
     let cores = thread::available_parallelism().map_or(1, usize::from);
     println!("{cores} cores, {KEYS} keys\n");

@@ -36,7 +36,7 @@ pub enum HandedOver {
 /// What a thread leaves with a lock.
 struct Errand {
     /// There until it is given back.
-    exchange: Option<Exchange>,
+    exchange: Option<Box<Exchange>>,
     owner: Thread,
     way_back: Arc<WayBack>,
 }
@@ -47,7 +47,7 @@ struct WayBack(Mutex<Option<Returned>>);
 
 #[derive(Debug)]
 struct Returned {
-    exchange: Exchange,
+    exchange: Box<Exchange>,
     outcome: HandedOver,
     changes: Changes,
 }
@@ -124,7 +124,8 @@ impl Executor<'_> {
     pub fn hand_over(&mut self, exchange: Exchange, place: Place) -> (Exchange, HandedOver) {
         let way_back = Arc::new(WayBack::default());
         let errand = Errand {
-            exchange: Some(exchange),
+            // In a block of its own, so that the holder of the lock moves a pointer.
+            exchange: Some(Box::new(exchange)),
             owner: thread::current(),
             way_back: way_back.clone(),
         };
@@ -148,7 +149,7 @@ impl Executor<'_> {
         let returned = way_back.wait();
         returned.changes.add();
         self.resume();
-        (returned.exchange, returned.outcome)
+        (*returned.exchange, returned.outcome)
     }
 
     /// Does errands of threads that wait for the lock in hand, for a turn. The clock is started anew.
@@ -542,7 +543,7 @@ mod tests {
         let engine = Engine::new(Config::default(), None);
         let way_back = Arc::new(WayBack::default());
         drop(Errand {
-            exchange: Some(exchange(&engine, "INCR hot\n")),
+            exchange: Some(Box::new(exchange(&engine, "INCR hot\n"))),
             owner: thread::current(),
             way_back: way_back.clone(),
         });

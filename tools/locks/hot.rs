@@ -1,0 +1,143 @@
+//! How fast one key is changed by more and more threads, each with packets of 100 INCRs: what threads that want one
+//! lock cost each other, without the sockets around it.
+//!
+//! A thread does what a connection does with a packet: it parses a request, executes it or hands it over (see
+//! `command/execute/errand.rs`), until the packet is done. Then it works for 20 µs without the lock, about as long as
+//! it would take to send the replies and to read the next packet. The last column says how many of the packets were
+//! handed over.
+
+use my_redis_server::command::call::Then;
+use my_redis_server::command::execute::errand::HandedOver;
+use my_redis_server::command::execute::exchange::Exchange;
+use my_redis_server::command::execute::{Engine, Executor, Manner};
+use my_redis_server::command::session::Session;
+use my_redis_server::state::clients::{NewConnection, NoLink};
+use my_redis_server::state::config::Config;
+use my_redis_server::util::clock::Stopwatch;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const THREADS: [usize; 6] = [1, 2, 4, 8, 16, 64];
+const REQUESTS: usize = 100;
+const ELSEWHERE: Duration = Duration::from_micros(20);
+const WATCH: Duration = Duration::from_secs(1);
+
+#[derive(Default)]
+struct Figures {
+    /// How long each packet took.
+    packets: Vec<Duration>,
+    handed_over: usize,
+}
+
+/// Prints the table.
+pub fn show() {
+    println!(
+        "{:>12}{:>16}{:>12}{:>12}{:>16}",
+        "threads", "INCRs/s, 1000", "p50, us", "p99, us", "handed over"
+    );
+    let only: Option<usize> = std::env::args().nth(2).and_then(|text| text.parse().ok());
+    for threads in THREADS
+        .into_iter()
+        .filter(|threads| only.is_none_or(|only| only == *threads))
+    {
+        let Figures {
+            mut packets,
+            handed_over,
+        } = measure(threads);
+        packets.sort_unstable();
+        let at = |part: f64| packets[(packets.len() as f64 * part) as usize].as_secs_f64() * 1e6;
+        println!(
+            "{threads:>12}{:>16.0}{:>12.1}{:>12.1}{:>14.1} %",
+            (packets.len() * REQUESTS) as f64 / WATCH.as_secs_f64() / 1e3,
+            at(0.5),
+            at(0.99),
+            handed_over as f64 / packets.len() as f64 * 100.0,
+        );
+    }
+}
+
+fn measure(threads: usize) -> Figures {
+    let engine = Engine::new(Config::default(), None);
+    let ends = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let workers = (0..threads).map(|_| scope.spawn(|| send_packets(&engine, &ends)));
+        let workers: Vec<_> = workers.collect();
+        thread::sleep(WATCH);
+        ends.store(true, Relaxed);
+        let mut all = Figures::default();
+        for worker in workers {
+            let own = worker.join().expect("a worker does not panic");
+            all.packets.extend(own.packets);
+            all.handed_over += own.handed_over;
+        }
+        all
+    })
+}
+
+fn send_packets(engine: &Engine, ends: &AtomicBool) -> Figures {
+    let mut exchange = exchange(engine);
+    let packet = b"*2\r\n$4\r\nINCR\r\n$3\r\nhot\r\n".repeat(REQUESTS);
+    let mut figures = Figures::default();
+    while !ends.load(Relaxed) {
+        let began = Instant::now();
+        exchange.input.compact();
+        let sent = exchange.reply.write_to(&mut std::io::sink());
+        sent.expect("a sink takes all");
+        let mut rest = &packet[..];
+        while !rest.is_empty() {
+            let received = exchange.input.receive(&mut rest);
+            received.expect("memory can be read");
+        }
+        let mut was_handed_over = false;
+        exchange = execute_all(exchange, engine, &mut was_handed_over);
+        figures.packets.push(began.elapsed());
+        figures.handed_over += usize::from(was_handed_over);
+        let done = Instant::now();
+        while done.elapsed() < ELSEWHERE {
+            std::hint::spin_loop();
+        }
+    }
+    figures
+}
+
+fn execute_all(mut exchange: Exchange, engine: &Engine, was_handed_over: &mut bool) -> Exchange {
+    let mut executor = Executor::new(engine, Stopwatch::start());
+    let mut manner = Manner::HandingOver;
+    while let Ok(true) = exchange.parse(engine) {
+        match exchange.execute(&mut executor, manner) {
+            Then::HandOver(place) => {
+                let outcome;
+                (exchange, outcome) = executor.hand_over(exchange, place);
+                match outcome {
+                    HandedOver::Back => manner = Manner::Waiting,
+                    HandedOver::Done => *was_handed_over = true,
+                    HandedOver::Failed => panic!("INCR does not panic"),
+                }
+            }
+            _ => {
+                exchange.advance();
+                manner = Manner::HandingOver;
+            }
+        }
+    }
+    executor.release();
+    exchange
+}
+
+/// An exchange with a client that has sent nothing.
+fn exchange(engine: &Engine) -> Exchange {
+    let connection = NewConnection {
+        address: String::new(),
+        local_address: String::new(),
+        file_descriptor: 0,
+        is_local: true,
+        is_of_unix_socket: false,
+        account: engine.acl.default_account().clone(),
+        link: Arc::new(NoLink),
+    };
+    let registration = engine.clients.register(connection, usize::MAX, 0);
+    let client = registration.expect("there is room").client.clone();
+    Exchange::new(Session::new(engine, &client))
+}
