@@ -121,7 +121,7 @@ impl<'a> Connection<'a> {
         loop {
             self.take_turns();
             self.wait_for_input()?;
-            let began = Instant::now();
+            let began_ns = clock::monotonic_ns();
             let received = self.receive()?;
             if received == 0 {
                 // The client may have closed its sending half alone, and still read.
@@ -131,7 +131,7 @@ impl<'a> Connection<'a> {
                 .statistics
                 .count_input(self.exchange.session.client.id, received);
             let stopwatch = Stopwatch::start();
-            if stopwatch.started().duration_since(began) >= NAP {
+            if Duration::from_nanos(stopwatch.started_ns() - began_ns) >= NAP {
                 self.answered_in_turn = 0;
             }
             let goes_on = self.execute_all(stopwatch)?;

@@ -1,9 +1,9 @@
 //! Scripts that have run for longer than `busy-reply-threshold`: those that SCRIPT KILL and FUNCTION KILL end.
 
 use crate::lua::interpreter::Kind;
+use crate::util::clock::Stopwatch;
 use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
 
 /// All of them. In Redis there is one at most; here each holds other shards.
 #[derive(Debug, Default)]
@@ -22,8 +22,8 @@ pub struct BusyScript {
     pub name: String,
     /// The client's request.
     pub command: Vec<Vec<u8>>,
-    /// When it began.
-    pub started: Instant,
+    /// Started when the script began.
+    pub stopwatch: Stopwatch,
     /// [`CLEAN`], [`WRITTEN`] or [`KILLED`].
     state: AtomicU8,
 }
@@ -47,13 +47,13 @@ pub enum NotKilled {
 }
 
 impl BusyScript {
-    /// A script that has begun at this moment.
-    pub fn new(kind: Kind, name: &str, command: &[&[u8]], started: Instant) -> BusyScript {
+    /// A script that has begun when the stopwatch was started.
+    pub fn new(kind: Kind, name: &str, command: &[&[u8]], stopwatch: Stopwatch) -> BusyScript {
         BusyScript {
             kind,
             name: name.to_string(),
             command: command.iter().map(|argument| argument.to_vec()).collect(),
-            started,
+            stopwatch,
             state: AtomicU8::new(CLEAN),
         }
     }

@@ -311,7 +311,7 @@ impl<'a, 'c, 'k> ScriptHost<'a, 'c, 'k> {
             kind,
             name,
             self.call.arguments,
-            self.laps.started(),
+            self.laps.clone(),
         ));
         if self.has_written {
             script.note_write();
@@ -419,7 +419,7 @@ impl Host for ScriptHost<'_, '_, '_> {
             return Ok(());
         }
         let threshold_ms = self.call.server.config.busy_reply_threshold.get();
-        let elapsed = self.laps.started().elapsed();
+        let elapsed = self.laps.elapsed();
         if threshold_ms > 0 && elapsed >= Duration::from_millis(threshold_ms as u64) {
             self.become_busy(elapsed);
         }

@@ -313,7 +313,7 @@ fn stats(call: &mut Call) -> CommandResult {
                 .iter()
                 .for_each(|argument| reply.bulk(argument));
             reply.bulk(b"duration_ms");
-            reply.integer(script.started.elapsed().as_millis() as i64);
+            reply.integer(script.stopwatch.elapsed().as_millis() as i64);
         }
     }
     let table = scripts.libraries.table();
