@@ -271,6 +271,16 @@ impl KeySpec {
         KeySpec { notes, ..self }
     }
 
+    /// The index of the only key, if every request has one at the same place.
+    pub fn only_index(&self) -> Option<usize> {
+        match self.places {
+            KeyPlaces::Range { first, last, .. } => {
+                (usize::try_from(last) == Ok(first)).then_some(first)
+            }
+            _ => None,
+        }
+    }
+
     /// The indexes of the keys among `arguments`; `None` if the arguments contradict the specification.
     pub fn indexes<'a>(&self, arguments: &'a [&'a [u8]]) -> Option<impl Iterator<Item = usize>> {
         let len = arguments.len();

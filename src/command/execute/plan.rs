@@ -75,6 +75,14 @@ impl Body {
         }
     }
 
+    /// Whether it reads or changes its keys, and nothing else.
+    pub(super) fn works_on_keys(self) -> bool {
+        matches!(
+            self,
+            Body::Read(_, Extent::Keys) | Body::Write(_, Extent::Keys)
+        )
+    }
+
     /// Whether it needs all shards, if locks are to be taken for it beforehand.
     pub(super) fn needs_all(self) -> bool {
         match self {
@@ -95,6 +103,13 @@ fn without_subcommand(call: &mut Call) -> CommandResult {
 /// and has no lock.
 fn keys<'a>(command: &Command, arguments: &[&'a [u8]], database: usize) -> Keys<'a> {
     let mut keys = Keys::new();
+    if let [spec] = command.spec.keys
+        && let Some(index) = spec.only_index()
+    {
+        // Most commands; this is a little faster.
+        keys.extend(arguments.get(index).map(|key| Key::new(database, key)));
+        return keys;
+    }
     for spec in command.spec.keys {
         match spec.indexes(arguments) {
             Some(indexes) => keys.extend(indexes.map(|index| Key::new(database, arguments[index]))),
