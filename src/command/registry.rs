@@ -3,8 +3,8 @@
 use super::error::{CommandError, QUOTED_BYTES};
 use super::spec::CommandSpec;
 use crate::util::quoting::c_string;
-use smallvec::SmallVec;
 use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 
 /// No command's own full name has more bytes.
@@ -41,7 +41,42 @@ pub struct Registry {
     names: OnceLock<Names>,
 }
 
-type Numbers = HashMap<Box<[u8]>, usize, foldhash::fast::RandomState>;
+type Numbers = HashMap<Name, usize, foldhash::fast::RandomState>;
+
+/// The most bytes of a short [`Name`].
+const SHORT: usize = 15;
+
+/// A name in lower case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Name {
+    /// Its bytes after a 1, as one number: it is hashed and compared in a few instructions.
+    Short(u128),
+    /// More bytes than [`SHORT`].
+    Long(Box<[u8]>),
+}
+
+impl Hash for Name {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        match self {
+            Name::Short(number) => hasher.write_u128(*number),
+            Name::Long(bytes) => hasher.write(bytes),
+        }
+    }
+}
+
+impl Name {
+    /// The name that the parts make together.
+    #[inline]
+    fn of(parts: &[&[u8]]) -> Name {
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let bytes = parts.iter().copied().flatten();
+        let bytes = bytes.map(u8::to_ascii_lowercase);
+        match len <= SHORT {
+            true => Name::Short(bytes.fold(1, |number, byte| number << 8 | u128::from(byte))),
+            false => Name::Long(bytes.collect()),
+        }
+    }
+}
 
 /// What clients call the commands; subcommands keep their names. <https://redis.io/docs/management/config-file/>,
 /// `rename-command`.
@@ -58,14 +93,14 @@ impl Names {
     /// # Errors
     /// Redis' text.
     pub fn rename(&mut self, from: &str, to: &str) -> Result<(), &'static str> {
-        let [from, to] = [from, to].map(|name| name.to_ascii_lowercase().into_bytes());
-        let number = self.numbers.remove(&*from);
+        let [from, to] = [from, to].map(str::as_bytes);
+        let number = self.numbers.remove(&Name::of(&[from]));
         let number = number.ok_or("No such command in rename-command")?;
         if to.is_empty() {
             return Ok(());
         }
         self.longest = self.longest.max(to.len());
-        match self.numbers.insert(to.into(), number) {
+        match self.numbers.insert(Name::of(&[to]), number) {
             None => Ok(()),
             Some(_) => Err("Target command name already exists"),
         }
@@ -73,12 +108,8 @@ impl Names {
 
     /// The number of the command that has this name, in any case.
     fn find(&self, name: &[u8]) -> Option<usize> {
-        if name.len() > self.longest {
-            return None;
-        }
-        let mut name: SmallVec<[u8; LONGEST]> = name.into();
-        name.make_ascii_lowercase();
-        self.numbers.get(&*name).copied()
+        let may_be = name.len() <= self.longest;
+        may_be.then(|| self.numbers.get(&Name::of(&[name])).copied())?
     }
 }
 
@@ -103,14 +134,12 @@ impl Registry {
             spec,
             container,
         };
-        let name = command.full_name().into_bytes().into_boxed_slice();
-        assert!(name.len() <= LONGEST, "{} is too long", command.full_name());
-        let replaced = self.by_name.insert(name, command.number);
-        assert!(
-            replaced.is_none(),
-            "{} stands in the table twice",
-            command.full_name()
-        );
+        let name = command.full_name();
+        assert!(name.len() <= LONGEST, "{name} is too long");
+        let replaced = self
+            .by_name
+            .insert(Name::of(&[name.as_bytes()]), command.number);
+        assert!(replaced.is_none(), "{name} stands in the table twice");
         self.commands.push(command);
     }
 
@@ -212,14 +241,8 @@ impl Registry {
 
     /// The command or subcommand of this full name, in parts.
     fn find_full(&self, parts: &[&[u8]]) -> Option<&Command> {
-        let mut name = [0; LONGEST];
-        let mut len = 0;
-        for part in parts {
-            name.get_mut(len..len + part.len())?.copy_from_slice(part);
-            len += part.len();
-        }
-        name[..len].make_ascii_lowercase();
-        let number = self.by_name.get(&name[..len])?;
+        let len: usize = parts.iter().map(|part| part.len()).sum();
+        let number = (len <= LONGEST).then(|| self.by_name.get(&Name::of(parts)))??;
         Some(&self.commands[*number])
     }
 }
@@ -246,6 +269,29 @@ fn unknown_command(arguments: &[&[u8]]) -> CommandError {
 mod tests {
     use crate::command::COMMANDS;
     use crate::command::spec::{BLOCKING, Handler, WRITE};
+
+    /// A name that is kept as a number is not taken for another one.
+    #[test]
+    fn names_are_found_in_any_case_and_no_others() {
+        for name in ["get", "restore-asking", "subscribe", "georadiusbymember_ro"] {
+            let found = |name: &[u8]| COMMANDS.find(name).map(|command| command.spec.name);
+            assert_eq!(found(name.as_bytes()), Some(name));
+            assert_eq!(found(name.to_uppercase().as_bytes()), Some(name));
+            for other in [
+                format!("\0{name}"),
+                format!("{name}\0"),
+                format!("\u{1}{name}"),
+                name[1..].to_string(),
+                name.repeat(30),
+            ] {
+                assert_eq!(found(other.as_bytes()), None, "{other:?}");
+            }
+        }
+        assert!(COMMANDS.find(b"").is_none());
+        // A subcommand is no command, however short its full name is.
+        assert!(COMMANDS.find(b"acl|cat").is_none());
+        assert!(COMMANDS.find_full_name(b"ACL|CAT").is_some());
+    }
 
     /// Who may change data and who may wait is said twice, by the handler and by the flags of Redis; they agree.
     #[test]

@@ -66,6 +66,71 @@ struct Stripe {
     output_bytes: AtomicU64,
 }
 
+/// Calls of one command, one after the other, whose sums are added to the figures together, when this is dropped at
+/// the latest. To add to a figure that all threads see takes a tenth of the time of INCR.
+#[derive(Debug)]
+pub struct CallsInARow<'a> {
+    statistics: &'a Statistics,
+    client: u64,
+    command: usize,
+    calls: u64,
+    nanoseconds: u64,
+}
+
+impl<'a> CallsInARow<'a> {
+    /// None yet.
+    pub fn new(statistics: &'a Statistics) -> CallsInARow<'a> {
+        CallsInARow {
+            statistics,
+            client: 0,
+            command: 0,
+            calls: 0,
+            nanoseconds: 0,
+        }
+    }
+
+    /// Counts a call that ran, and if `tracks_latency` also how long it took.
+    #[inline]
+    pub fn add(&mut self, client: u64, command: usize, nanoseconds: u64, tracks_latency: bool) {
+        self.end_unless(command);
+        (self.client, self.command) = (client, command);
+        self.calls += 1;
+        self.nanoseconds += nanoseconds;
+        if tracks_latency {
+            let durations = &self.counts().durations;
+            durations.get_or_init(Box::default).record(nanoseconds);
+        }
+    }
+
+    /// Adds up the calls, unless they are of this command.
+    #[inline]
+    pub fn end_unless(&mut self, command: usize) {
+        if self.command != command {
+            self.end();
+        }
+    }
+
+    /// Adds up the calls.
+    pub fn end(&mut self) {
+        let counts = self.counts();
+        if self.calls > 0 {
+            counts.calls.fetch_add(self.calls, Relaxed);
+            counts.nanoseconds.fetch_add(self.nanoseconds, Relaxed);
+        }
+        (self.calls, self.nanoseconds) = (0, 0);
+    }
+
+    fn counts(&self) -> &'a CommandCounts {
+        &self.statistics.stripe(self.client).commands[self.command]
+    }
+}
+
+impl Drop for CallsInARow<'_> {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// All figures.
 #[derive(Debug)]
 pub struct Statistics {
@@ -122,15 +187,8 @@ impl Statistics {
 
     /// Counts a call that ran, and if `tracks_latency` also how long it took.
     pub fn count_call(&self, client: u64, command: usize, nanoseconds: u64, tracks_latency: bool) {
-        let counts = &self.stripe(client).commands[command];
-        counts.calls.fetch_add(1, Relaxed);
-        counts.nanoseconds.fetch_add(nanoseconds, Relaxed);
-        if tracks_latency {
-            counts
-                .durations
-                .get_or_init(Box::default)
-                .record(nanoseconds);
-        }
+        let mut calls = CallsInARow::new(self);
+        calls.add(client, command, nanoseconds, tracks_latency);
     }
 
     /// Counts the look-ups of a reading command.
@@ -300,6 +358,29 @@ fn code(text: &[u8]) -> &[u8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_in_a_row_are_added_up_when_another_command_comes_or_they_end() {
+        let statistics = Statistics::new(2);
+        let counted = |command| {
+            let sums = statistics.command(command);
+            (sums.calls, sums.microseconds)
+        };
+        let mut calls = CallsInARow::new(&statistics);
+        calls.add(1, 0, 3_000, true);
+        calls.add(2, 0, 4_000, true);
+        calls.end_unless(0);
+        assert_eq!(counted(0), (0, 0));
+        calls.end_unless(1);
+        assert_eq!(counted(0), (2, 7));
+        calls.add(2, 1, 5_000, false);
+        calls.add(2, 0, 1_000, false);
+        assert_eq!(counted(1), (1, 5));
+        drop(calls);
+        assert_eq!(counted(0), (3, 8));
+        let measured = statistics.latencies(0).expect("two were measured");
+        assert_eq!(measured.total(), 2);
+    }
 
     #[test]
     fn errors_are_counted_by_their_codes() {

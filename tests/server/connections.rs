@@ -305,3 +305,34 @@ fn replies_can_be_switched_off() {
     client.send(&["INCR", "k"]);
     assert_eq!(client.ask("INCR k"), "(integer) 3");
 }
+
+/// Counted as redis-server 7.0.15 counts them.
+#[test]
+fn info_knows_the_commands_before_it_in_its_packet() {
+    let folder = Folder::new();
+    let server = Server::ours(&folder, &["--save", ""]);
+    let mut client = server.client();
+    client.send_bytes(
+        b"CONFIG RESETSTAT\r\nGET k\r\nGET k\r\nINFO commandstats\r\nINFO commandstats\r\n\
+          GET k\r\nINCR k\r\nINFO commandstats\r\n",
+    );
+    let mut told = Vec::new();
+    for _ in 0..8 {
+        if let Value::Bulk(text) = client.receive() {
+            let text = String::from_utf8(text).unwrap();
+            let calls = ["get", "incr", "info"].map(|command| {
+                let rest = text.split(&format!("cmdstat_{command}:calls=")).nth(1)?;
+                rest.split(',').next()?.parse::<u64>().ok()
+            });
+            told.push(calls);
+        }
+    }
+    assert_eq!(
+        told,
+        [
+            [Some(2), None, None],
+            [Some(2), None, Some(1)],
+            [Some(3), Some(1), Some(2)]
+        ]
+    );
+}

@@ -9,6 +9,7 @@ use crate::command::session::{ReplyMode, Session};
 use crate::command::spec::{PUBSUB, WHILE_SUBSCRIBED};
 use crate::resp::reply::{Reply, UndoPoint};
 use crate::state::Server;
+use crate::state::statistics::CallsInARow;
 
 /// The account of one call; knows where its reply begins.
 #[derive(Clone, Copy)]
@@ -33,11 +34,11 @@ impl Account {
         command: &Command,
         arguments: &[&[u8]],
         reply: &mut Reply,
-        result: CommandResult,
+        result: &CommandResult,
     ) {
         if let Err(error) = result {
             reply.undo_to(self.mark);
-            answer_error(server, session, reply, &error, Some(command.number), true);
+            answer_error(server, session, reply, error, Some(command.number), true);
         }
         monitor::show(server, session, command.spec, arguments);
     }
@@ -102,13 +103,18 @@ pub(super) fn with_kind(server: &Server, error: CommandError) -> CommandError {
 pub(super) fn note_call(
     server: &Server,
     session: &Session,
+    calls: &mut CallsInARow,
     command: &Command,
     arguments: &[&[u8]],
     duration_ns: u64,
 ) {
-    let (statistics, client) = (&server.statistics, session.client.id);
     let tracks_latency = server.config.latency_tracking.get();
-    statistics.count_call(client, command.number, duration_ns, tracks_latency);
+    calls.add(
+        session.client.id,
+        command.number,
+        duration_ns,
+        tracks_latency,
+    );
     note_duration(server, session, command, arguments, duration_ns);
 }
 

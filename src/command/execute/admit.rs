@@ -31,12 +31,23 @@ pub(super) fn admit(
     session: &Session,
     arguments: &[&[u8]],
 ) -> Result<&'static Command, CommandError> {
-    let found = COMMANDS.of_request(arguments);
-    let number = found.as_ref().map_or(NO_COMMAND, |command| command.number);
-    session.client.last_command.store(number, Relaxed);
-    let command = found?;
-    check(server, session, command, arguments)?;
+    let command = COMMANDS.of_request(arguments).inspect_err(|_| {
+        session.client.last_command.store(NO_COMMAND, Relaxed);
+    })?;
+    admit_command(server, session, command, arguments)?;
     Ok(command)
+}
+
+/// Whether this command, which the request names, may run.
+#[inline]
+pub(super) fn admit_command(
+    server: &Server,
+    session: &Session,
+    command: &Command,
+    arguments: &[&[u8]],
+) -> CommandResult {
+    session.client.last_command.store(command.number, Relaxed);
+    check(server, session, command, arguments)
 }
 
 /// Whether the client's user may give this command. Nothing is noted of it.

@@ -20,6 +20,7 @@ use crate::keyspace::locks::Busy;
 use crate::keyspace::space::Key;
 use crate::keyspace::view::View;
 use crate::state::acl::Context;
+use crate::state::statistics::CallsInARow;
 use crate::util::clock::Stopwatch;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -212,8 +213,10 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
         call.then = own.then;
     }
     let (server, session, reply) = (call.server, &*call.session, &mut *call.reply);
-    account.conclude(server, session, command, arguments, reply, result);
-    note_call(server, session, command, arguments, laps.lap_ns());
+    account.conclude(server, session, command, arguments, reply, &result);
+    let mut calls = CallsInARow::new(&server.statistics);
+    let duration_ns = laps.lap_ns();
+    note_call(server, session, &mut calls, command, arguments, duration_ns);
     if is_closing {
         account.take_back(reply);
     } else if !is_about_subscriptions(command) {

@@ -39,6 +39,7 @@ use crate::resp::request::LargeArguments;
 use crate::state::Server;
 use crate::state::config::Config;
 use crate::state::pause::Extent;
+use crate::state::statistics::CallsInARow;
 use crate::util::clock::{self, Stopwatch};
 use account::Account;
 use lock_in_hand::LockInHand;
@@ -69,6 +70,7 @@ pub struct Executor<'a> {
     engine: &'a Engine,
     lock: LockInHand<'a>,
     stopwatch: Stopwatch,
+    calls: CallsInARow<'a>,
 }
 
 impl Engine {
@@ -136,6 +138,7 @@ impl<'a> Executor<'a> {
             engine,
             lock: LockInHand::default(),
             stopwatch,
+            calls: CallsInARow::new(&engine.server.statistics),
         }
     }
 
@@ -151,6 +154,7 @@ impl<'a> Executor<'a> {
             self.do_errands();
         }
         self.lock.release();
+        self.calls.end();
     }
 
     /// Starts the clock anew after the thread has waited for something.
@@ -242,7 +246,7 @@ impl<'a> Executor<'a> {
             && self.lock.suffices(&plan.keys)
             // A denial is noted when the command is admitted. That is left to the client's own thread.
             && admit::may_give(session, command, request.arguments)
-            && admit::admit(server, session, request.arguments).is_ok();
+            && admit::admit_command(server, session, command, request.arguments).is_ok();
         if is_carried_out {
             self.complete(session, &plan, account, request, reply, Manner::Waiting);
         }
@@ -262,20 +266,25 @@ impl<'a> Executor<'a> {
     ) -> Then {
         let server = &self.engine.server;
         let command = plan.command;
+        self.calls.end_unless(command.number);
         let (result, then) = self.run(session, plan, request, reply, manner);
         if matches!(then, Then::HandOver(_)) {
             return then;
         }
-        let has_run = result.is_ok();
-        account.conclude(server, session, command, request.arguments, reply, result);
+        account.conclude(server, session, command, request.arguments, reply, &result);
         account::note_call(
             server,
             session,
+            &mut self.calls,
             command,
             request.arguments,
             self.stopwatch.lap_ns(),
         );
-        account.end_call(session, plan, has_run, reply);
+        if !plan.body.works_on_keys() {
+            // It may be INFO, which is to know of itself when it comes next.
+            self.calls.end();
+        }
+        account.end_call(session, plan, result.is_ok(), reply);
         session.end_caching_exception(Some(command));
         self.follow(session, then)
     }

@@ -1,7 +1,7 @@
 //! Carries out commands of an append-only file: with the locks and the commit of any other command, but without
 //! admission, replies, statistics and slow log.
 
-use super::lock_in_hand::{LockInHand, Manner};
+use super::lock_in_hand::Manner;
 use super::plan::{Body, Plan};
 use super::{Engine, Executor, Request};
 use crate::command::COMMANDS;
@@ -46,11 +46,7 @@ impl<'a> Replayer<'a> {
         session.is_replaying = true;
         session.database = database;
         Replayer {
-            executor: Executor {
-                engine,
-                lock: LockInHand::default(),
-                stopwatch: Stopwatch::start(),
-            },
+            executor: Executor::new(engine, Stopwatch::start()),
             session,
             reply: Reply::default(),
             large: LargeArguments::new(),
