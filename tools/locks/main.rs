@@ -4,9 +4,11 @@
 //! ```sh
 //! cargo run --release --example locks
 //! cargo run --release --example locks -- convoys
+//! cargo run --release --example locks -- hot
 //! ```
 //!
-//! With `convoys` it shows how threads fare beside one that wants many shards: see `convoys.rs`.
+//! With `convoys` it shows how threads fare beside one that wants many shards (`convoys.rs`), with `hot` how they fare
+//! that all want the same one (`hot.rs`).
 //!
 //! It is the keyspace with nothing around it: no sockets, no protocol, so that threads meet at the locks far more often
 //! than clients can. Each thread changes a random key of a million, again and again, with the shard of the key locked
