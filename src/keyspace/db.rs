@@ -35,7 +35,6 @@ use smallvec::SmallVec;
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
 
 /// The shards locked for one command.
@@ -360,10 +359,11 @@ impl<'a> Db<'a> {
         self.guards.len()
     }
 
-    /// Adds to the changes that INFO and the save points count. The shard is locked exclusively: nobody else adds.
-    pub(super) fn count_changes(&self, shard: usize, count: usize) {
-        let changes = &self.keyspace.cell(shard).changes;
-        changes.store(changes.load(Relaxed) + count as u64, Relaxed);
+    /// Adds to the changes that INFO and the save points count. What is done to a shard that is not locked is lost.
+    pub(super) fn count_changes(&mut self, shard: usize, count: usize) {
+        if self.position(shard).is_some() {
+            self.keyspace.cell(shard).count_changes(count);
+        }
     }
 
     fn own_shards(&self) -> impl Iterator<Item = &Shard> {

@@ -144,7 +144,7 @@ impl LockQueue {
     /// The holder keeps the lock for another command.
     #[inline]
     pub(super) fn note_kept(&self) {
-        // Not stored again: threads that spin read this cache line, and would fetch it for every command.
+        // To store takes the cache line away from the threads that spin on it, so only the first command does.
         if !self.is_kept.load(Relaxed) {
             self.is_kept.store(true, Relaxed);
         }
@@ -254,6 +254,7 @@ impl LockQueue {
         };
         let sleeps = first.is_some_and(|first| first.is_asleep);
         let state = state + if sleeps { FIRST_SLEEPS } else { 0 };
+        // The holder reads this cache line, which is that of the lock, for every command.
         if self.state.load(Relaxed) != state {
             self.state.store(state, Relaxed);
         }

@@ -76,6 +76,14 @@ pub(super) struct Cell {
     pub(super) changes: AtomicU64,
 }
 
+impl Cell {
+    /// Adds to the changes. Only the thread that holds the exclusive lock may: so no atomic addition is needed.
+    pub(super) fn count_changes(&self, count: usize) {
+        let before = self.changes.load(Relaxed);
+        self.changes.store(before + count as u64, Relaxed);
+    }
+}
+
 /// How many shards of a database are not empty: so eviction need not look into all of them.
 #[derive(Debug, Default)]
 struct Occupied {

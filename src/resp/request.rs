@@ -23,7 +23,7 @@ use triomphe::Arc;
 const MAX_LINE: usize = 64 * 1024;
 /// Most arguments of one request.
 const MAX_ARGUMENTS: i64 = i32::MAX as i64;
-/// More digits in a header line are rare.
+/// Header lines of up to this many digits are read in one pass.
 const MOST_USUAL_DIGITS: usize = 4;
 /// The usual number of arguments. A request with more of them needs an allocation.
 const USUAL_ARGUMENTS: usize = 8;
@@ -321,13 +321,15 @@ impl RequestParser {
     }
 }
 
-/// The number of a header line of a few digits, and the bytes of the line with its end.
+/// The number of a header line of a few digits, and the bytes of the line with its end; `None` if the line is longer,
+/// unfinished or faulty.
 #[inline]
 fn usual_header(line: &[u8]) -> Option<(i64, usize)> {
     if !matches!(line, [_, b'1'..=b'9', ..]) {
         return None;
     }
     let mut number = 0;
+    // The digits and the `\r`.
     for (index, byte) in line.iter().enumerate().skip(1).take(MOST_USUAL_DIGITS + 1) {
         match byte {
             b'0'..=b'9' => number = 10 * number + i64::from(byte - b'0'),

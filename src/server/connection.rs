@@ -53,7 +53,7 @@ use std::time::{Duration, Instant};
 const REQUESTS_A_ROUND: usize = 400;
 /// When it takes this long to read, the thread has slept, and others have run. A read that finds something is far
 /// shorter.
-const NAP: Duration = Duration::from_micros(10);
+const NAP_NS: u64 = 10_000;
 /// At the end of a connection: how long the client may read nothing of the last replies.
 const FAREWELL: Duration = Duration::from_secs(60);
 /// What a client that must log in may leave unread, beside what its socket takes: more is no attempt to log in.
@@ -131,7 +131,7 @@ impl<'a> Connection<'a> {
                 .statistics
                 .count_input(self.exchange.session.client.id, received);
             let stopwatch = Stopwatch::start();
-            if Duration::from_nanos(stopwatch.started_ns() - began_ns) >= NAP {
+            if stopwatch.started_ns().saturating_sub(began_ns) >= NAP_NS {
                 self.answered_in_turn = 0;
             }
             let goes_on = self.execute_all(stopwatch)?;

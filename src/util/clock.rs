@@ -30,8 +30,8 @@ pub fn unix_us() -> i64 {
         .map_or(0, |elapsed| elapsed.as_micros() as i64)
 }
 
-/// Nanoseconds of a clock that nobody sets. `Instant` reads the same one; its subtractions take a twentieth of the time
-/// of INCR.
+/// Nanoseconds of a clock that nobody sets: that of `Instant`, on Linux. To subtract two `Instant`s for each request
+/// took 4 % of the time of INCR (`perf record`, `cargo run --release --example locks -- hot`).
 #[inline]
 pub fn monotonic_ns() -> u64 {
     let now = clock_gettime(ClockId::Monotonic);
@@ -43,8 +43,8 @@ pub fn monotonic_ns() -> u64 {
 pub struct Stopwatch {
     started_ns: u64,
     started_unix_ns: i64,
-    /// Nanoseconds since it was started, at the last reading.
-    lap: u64,
+    /// What the last reading showed.
+    shown_ns: u64,
 }
 
 impl Stopwatch {
@@ -62,7 +62,7 @@ impl Stopwatch {
         Stopwatch {
             started_ns: monotonic_ns(),
             started_unix_ns,
-            lap: 0,
+            shown_ns: 0,
         }
     }
 
@@ -73,24 +73,24 @@ impl Stopwatch {
 
     /// How long it has run.
     pub fn elapsed(&self) -> Duration {
-        Duration::from_nanos(monotonic_ns() - self.started_ns)
+        Duration::from_nanos(monotonic_ns().saturating_sub(self.started_ns))
     }
 
     /// Unix time of the last reading, in milliseconds.
     pub fn now_ms(&self) -> i64 {
-        (self.started_unix_ns + self.lap as i64) / 1_000_000
+        (self.started_unix_ns + self.shown_ns as i64) / 1_000_000
     }
 
     /// What the last reading showed: the time since it was started.
     #[inline]
     pub fn shows(&self) -> Duration {
-        Duration::from_nanos(self.lap)
+        Duration::from_nanos(self.shown_ns)
     }
 
     /// Reads the clock: nanoseconds since the last reading.
     pub fn lap_ns(&mut self) -> u64 {
-        let now = monotonic_ns() - self.started_ns;
-        now - std::mem::replace(&mut self.lap, now)
+        let shown_ns = monotonic_ns().saturating_sub(self.started_ns);
+        shown_ns.saturating_sub(std::mem::replace(&mut self.shown_ns, shown_ns))
     }
 }
 

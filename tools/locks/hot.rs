@@ -1,9 +1,9 @@
 //! One key that all threads change: what threads that want one lock cost each other, without the sockets around it.
 //!
-//! Each thread has packets of 100 INCRs, and does with a packet what a connection does: it parses a request, and
-//! executes it or hands it over (`command/execute/errand.rs`), until the packet is done. Then it works for 20 µs
-//! without the lock, about as long as it takes to send replies and to read the next packet. The table says how many
-//! INCRs all threads did, how long a packet took, and how many packets were handed over, at least in part.
+//! Each thread has packets of 100 INCRs. It parses and executes them as a connection does, or hands them over
+//! (`command/execute/errand.rs`), until the packet is done. Then it works for 20 µs without the lock, about as long as
+//! it takes to send replies and to read the next packet. The table says how many INCRs all threads did, how long a
+//! packet took, and how many packets were handed over, at least in part.
 
 use my_redis_server::command::call::Then;
 use my_redis_server::command::execute::errand::HandedOver;
@@ -20,9 +20,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const THREADS: [usize; 6] = [1, 2, 4, 8, 16, 64];
-const REQUESTS: usize = 100;
-const ELSEWHERE: Duration = Duration::from_micros(20);
-const WATCH: Duration = Duration::from_secs(1);
+const REQUESTS_A_PACKET: usize = 100;
+/// What a thread spends without the lock after each packet.
+const BETWEEN_PACKETS: Duration = Duration::from_micros(20);
+const MEASURED_FOR: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Figures {
@@ -46,7 +47,7 @@ pub fn show() {
         let at = |part: f64| packets[(packets.len() as f64 * part) as usize].as_secs_f64() * 1e6;
         println!(
             "{threads:>12}{:>16.0}{:>12.1}{:>12.1}{:>14.1} %",
-            (packets.len() * REQUESTS) as f64 / WATCH.as_secs_f64() / 1e3,
+            (packets.len() * REQUESTS_A_PACKET) as f64 / MEASURED_FOR.as_secs_f64() / 1e3,
             at(0.5),
             at(0.99),
             handed_over as f64 / packets.len() as f64 * 100.0,
@@ -60,7 +61,7 @@ fn measure(threads: usize) -> Figures {
     thread::scope(|scope| {
         let workers = (0..threads).map(|_| scope.spawn(|| send_packets(&engine, &ends)));
         let workers: Vec<_> = workers.collect();
-        thread::sleep(WATCH);
+        thread::sleep(MEASURED_FOR);
         ends.store(true, Relaxed);
         let mut all = Figures::default();
         for worker in workers {
@@ -73,9 +74,10 @@ fn measure(threads: usize) -> Figures {
 }
 
 fn send_packets(engine: &Engine, ends: &AtomicBool) -> Figures {
+    // As the server's threads do: it decides who runs when one thread wakes another.
     Scheduling::Batch.wish();
     let mut exchange = exchange(engine);
-    let packet = b"*2\r\n$4\r\nINCR\r\n$3\r\nhot\r\n".repeat(REQUESTS);
+    let packet = b"*2\r\n$4\r\nINCR\r\n$3\r\nhot\r\n".repeat(REQUESTS_A_PACKET);
     let mut figures = Figures::default();
     while !ends.load(Relaxed) {
         let began = Instant::now();
@@ -92,7 +94,7 @@ fn send_packets(engine: &Engine, ends: &AtomicBool) -> Figures {
         figures.packets.push(began.elapsed());
         figures.handed_over += usize::from(was_handed_over);
         let done = Instant::now();
-        while done.elapsed() < ELSEWHERE {
+        while done.elapsed() < BETWEEN_PACKETS {
             std::hint::spin_loop();
         }
     }
@@ -102,7 +104,7 @@ fn send_packets(engine: &Engine, ends: &AtomicBool) -> Figures {
 fn execute_all(mut exchange: Exchange, engine: &Engine, was_handed_over: &mut bool) -> Exchange {
     let mut executor = Executor::new(engine, Stopwatch::start());
     let mut manner = Manner::HandingOver;
-    while let Ok(true) = exchange.parse(engine) {
+    while exchange.parse(engine).expect("it is a request") {
         match exchange.execute(&mut executor, manner) {
             Then::HandOver(place) => {
                 let outcome;
@@ -113,7 +115,11 @@ fn execute_all(mut exchange: Exchange, engine: &Engine, was_handed_over: &mut bo
                     HandedOver::Failed => panic!("INCR does not panic"),
                 }
             }
-            _ => {
+            then => {
+                assert!(
+                    matches!(then, Then::Nothing),
+                    "INCR leaves nothing to be done"
+                );
                 exchange.advance();
                 manner = Manner::HandingOver;
             }

@@ -10,11 +10,11 @@
 //! With `convoys` it shows how threads fare beside one that wants many shards (`convoys.rs`), with `hot` how they fare
 //! that all want the same one (`hot.rs`).
 //!
-//! It is the keyspace with nothing around it: no sockets, no protocol, so that threads meet at the locks far more often
-//! than clients can. Each thread changes a random key of a million, again and again, with the shard of the key locked
-//! as a command would; the first table has the changes of all threads per second, the second what part of their time
-//! the threads waited for locks, the third how long it takes to lock all shards for an instant, as FLUSHALL and the
-//! beginning of a save do, while no other client does anything.
+//! Without an argument it measures the keyspace with nothing around it: no sockets, no protocol, so that threads meet
+//! at the locks far more often than clients can. Each thread changes a random key of a million, again and again, with
+//! the shard of the key locked as a command would; the first table has the changes of all threads per second, the
+//! second what part of their time the threads waited for locks, the third how long it takes to lock all shards for an
+//! instant, as FLUSHALL and the beginning of a save do, while no other client does anything.
 
 mod convoys;
 mod hot;

@@ -85,13 +85,14 @@ fn decrby(call: &mut Call, db: &mut Db) -> CommandResult {
 
 fn increment(call: &mut Call, db: &mut Db, by: i64) -> CommandResult {
     let key = call.key();
-    let mut digits = itoa::Buffer::new();
-    let digits = &mut digits;
-    let new = db.recompute_string(&key, StringForm::Natural, |old| {
-        let old = old.map_or(Some(0), number::parse_i64);
-        let old = old.ok_or(CommandError::NotAnInteger)?;
+    let new = db.recompute_string(&key, StringForm::Natural, |old, text| {
+        let old = match old {
+            Some(old) => number::parse_i64(old).ok_or(CommandError::NotAnInteger)?,
+            None => 0,
+        };
         let new = old.checked_add(by).ok_or(CommandError::Overflow)?;
-        Ok::<_, CommandError>((digits.format(new).as_bytes(), new))
+        text.extend_from_slice(itoa::Buffer::new().format(new).as_bytes());
+        Ok::<_, CommandError>(new)
     })?;
     db.changed(&key, "incrby", 1);
     call.reply.integer(new);
@@ -108,18 +109,20 @@ fn increment(call: &mut Call, db: &mut Db, by: i64) -> CommandResult {
 /// ```
 fn incrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    let mut text = Vec::new();
-    let new_text = &mut text;
-    db.recompute_string(&key, StringForm::Text, |old| {
-        let old = old.map_or_else(|| Some(LongDouble::default()), LongDouble::parse);
-        let old = old.ok_or(CommandError::NotAFloat)?;
+    let text = db.recompute_string(&key, StringForm::Text, |old, text| {
+        let old = match old {
+            Some(old) => LongDouble::parse(old).ok_or(CommandError::NotAFloat)?,
+            None => LongDouble::default(),
+        };
         let by = LongDouble::parse(call.argument(2)).ok_or(CommandError::NotAFloat)?;
         let new = old + by;
         if new.is_nan() || new.is_infinite() {
             return Err(CommandError::NanOrInfinity);
         }
-        new.format(new_text);
-        Ok((&**new_text, ()))
+        let mut digits = Vec::new();
+        new.format(&mut digits);
+        text.extend_from_slice(&digits);
+        Ok(digits)
     })?;
     db.changed(&key, "incrbyfloat", 1);
     db.replay_as(|replay| replay.command(&[b"SET", key.bytes, &text, b"KEEPTTL"]));

@@ -9,7 +9,6 @@ use crate::command::session::{ReplyMode, Session};
 use crate::command::spec::{PUBSUB, WHILE_SUBSCRIBED};
 use crate::resp::reply::{Reply, UndoPoint};
 use crate::state::Server;
-use crate::state::statistics::CallsInARow;
 
 /// The account of one call; knows where its reply begins.
 #[derive(Clone, Copy)]
@@ -96,26 +95,6 @@ pub(super) fn with_kind(server: &Server, error: CommandError) -> CommandError {
         }
         error => error,
     }
-}
-
-/// Counts a call that has run, and logs it if it was slow.
-#[inline]
-pub(super) fn note_call(
-    server: &Server,
-    session: &Session,
-    calls: &mut CallsInARow,
-    command: &Command,
-    arguments: &[&[u8]],
-    duration_ns: u64,
-) {
-    let tracks_latency = server.config.latency_tracking.get();
-    calls.add(
-        session.client.id,
-        command.number,
-        duration_ns,
-        tracks_latency,
-    );
-    note_duration(server, session, command, arguments, duration_ns);
 }
 
 /// Logs a call if it was slow.

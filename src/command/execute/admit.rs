@@ -31,14 +31,19 @@ pub(super) fn admit(
     session: &Session,
     arguments: &[&[u8]],
 ) -> Result<&'static Command, CommandError> {
-    let command = COMMANDS.of_request(arguments).inspect_err(|_| {
-        session.client.last_command.store(NO_COMMAND, Relaxed);
-    })?;
-    admit_command(server, session, command, arguments)?;
-    Ok(command)
+    match COMMANDS.of_request(arguments) {
+        Ok(command) => {
+            admit_command(server, session, command, arguments)?;
+            Ok(command)
+        }
+        Err(unknown) => {
+            session.client.last_command.store(NO_COMMAND, Relaxed);
+            Err(unknown)
+        }
+    }
 }
 
-/// Whether this command, which the request names, may run.
+/// Notes the command for CLIENT LIST. Fails if it may not run.
 #[inline]
 pub(super) fn admit_command(
     server: &Server,

@@ -124,7 +124,7 @@ impl Executor<'_> {
     pub fn hand_over(&mut self, exchange: Exchange, place: Place) -> (Exchange, HandedOver) {
         let way_back = Arc::new(WayBack::default());
         let errand = Errand {
-            // In a block of its own, so that the holder of the lock moves a pointer.
+            // Boxed by itself, because the holder moves it from the errand to the way back.
             exchange: Some(Box::new(exchange)),
             owner: thread::current(),
             way_back: way_back.clone(),
@@ -175,6 +175,8 @@ impl Executor<'_> {
         let done = catch_unwind(AssertUnwindSafe(|| {
             ReleasedByPanic(self).0.carry_out_requests(exchange)
         }));
+        // Before the thread wakes: a client that has a reply finds its call counted.
+        self.calls.flush();
         errand.give_back(done.unwrap_or(HandedOver::Failed), Changes::take());
         own.add();
         tracking::set_acting_client(acting);
@@ -213,6 +215,7 @@ impl Drop for ReleasedByPanic<'_, '_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::command::COMMANDS;
     use crate::command::call::Then;
     use crate::command::execute::{Engine, Manner};
     use crate::command::session::Session;
@@ -536,6 +539,22 @@ mod tests {
         let (exchange, _) = execute_while_taken(&engine, "INCR hot\nSET hot x\n");
         assert_eq!(rest(&exchange), "SET hot x\n");
         assert!(engine.acl.log.latest(10).is_empty());
+    }
+
+    /// Even if its client goes on before the holder does.
+    #[test]
+    fn a_call_is_counted_before_its_client_gets_the_reply() {
+        let engine = Engine::new(Config::default(), None);
+        let mut holder = executor(&engine);
+        let (own, _) = execute(exchange(&engine, "INCR hot\n"), &mut holder);
+        holder.carry_out(&mut Errand {
+            exchange: Some(Box::new(exchange(&engine, "INCR hot\nINCR hot\n"))),
+            owner: thread::current(),
+            way_back: Arc::default(),
+        });
+        let incr = COMMANDS.find(b"incr").unwrap().number;
+        assert_eq!(engine.statistics.command(incr).calls, 3);
+        assert_eq!(replies(own), ":1\r\n");
     }
 
     #[test]

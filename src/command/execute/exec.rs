@@ -5,7 +5,7 @@
 //! wait for each other in a circle. No handler can take a lock, so none waits for one that its own transaction holds.
 
 use super::Engine;
-use super::account::{Account, is_about_subscriptions, note_call, with_kind};
+use super::account::{Account, is_about_subscriptions, note_duration, with_kind};
 use super::locked::run_locked;
 use super::plan::{Body, Plan};
 use super::script;
@@ -20,7 +20,6 @@ use crate::keyspace::locks::Busy;
 use crate::keyspace::space::Key;
 use crate::keyspace::view::View;
 use crate::state::acl::Context;
-use crate::state::statistics::CallsInARow;
 use crate::util::clock::Stopwatch;
 use std::ops::Range;
 use std::sync::atomic::Ordering::Relaxed;
@@ -214,9 +213,11 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
     }
     let (server, session, reply) = (call.server, &*call.session, &mut *call.reply);
     account.conclude(server, session, command, arguments, reply, &result);
-    let mut calls = CallsInARow::new(&server.statistics);
     let duration_ns = laps.lap_ns();
-    note_call(server, session, &mut calls, command, arguments, duration_ns);
+    let tracks_latency = server.config.latency_tracking.get();
+    let (statistics, client) = (&server.statistics, session.client.id);
+    statistics.count_call(client, command.number, duration_ns, tracks_latency);
+    note_duration(server, session, command, arguments, duration_ns);
     if is_closing {
         account.take_back(reply);
     } else if !is_about_subscriptions(command) {

@@ -39,7 +39,7 @@ use crate::resp::request::LargeArguments;
 use crate::state::Server;
 use crate::state::config::Config;
 use crate::state::pause::Extent;
-use crate::state::statistics::CallsInARow;
+use crate::state::statistics::PendingCalls;
 use crate::util::clock::{self, Stopwatch};
 use account::Account;
 use lock_in_hand::LockInHand;
@@ -70,7 +70,8 @@ pub struct Executor<'a> {
     engine: &'a Engine,
     lock: LockInHand<'a>,
     stopwatch: Stopwatch,
-    calls: CallsInARow<'a>,
+    /// Those of the packet that the figures of INFO do not know yet.
+    calls: PendingCalls<'a>,
 }
 
 impl Engine {
@@ -138,7 +139,7 @@ impl<'a> Executor<'a> {
             engine,
             lock: LockInHand::default(),
             stopwatch,
-            calls: CallsInARow::new(&engine.server.statistics),
+            calls: PendingCalls::new(&engine.server.statistics),
         }
     }
 
@@ -147,14 +148,14 @@ impl<'a> Executor<'a> {
         self.stopwatch.now_ms()
     }
 
-    /// Does [errands](errand) under the lock that the next request might have used, and lets it go. Called before
-    /// anything that may take time; after that the clock has to be started anew.
+    /// Does [errands](errand) under the lock that the next request might have used, lets it go, and adds the calls to
+    /// the figures. Called before anything that may take time; after that the clock has to be started anew.
     pub fn release(&mut self) {
         if self.lock.is_waited_for() {
             self.do_errands();
         }
         self.lock.release();
-        self.calls.end();
+        self.calls.flush();
     }
 
     /// Starts the clock anew after the thread has waited for something.
@@ -266,24 +267,20 @@ impl<'a> Executor<'a> {
     ) -> Then {
         let server = &self.engine.server;
         let command = plan.command;
-        self.calls.end_unless(command.number);
+        if !plan.body.works_on_keys() {
+            // Its handler may read the figures, as that of INFO does.
+            self.calls.flush();
+        }
         let (result, then) = self.run(session, plan, request, reply, manner);
         if matches!(then, Then::HandOver(_)) {
             return then;
         }
         account.conclude(server, session, command, request.arguments, reply, &result);
-        account::note_call(
-            server,
-            session,
-            &mut self.calls,
-            command,
-            request.arguments,
-            self.stopwatch.lap_ns(),
-        );
-        if !plan.body.works_on_keys() {
-            // It may be INFO, which is to know of itself when it comes next.
-            self.calls.end();
-        }
+        let duration_ns = self.stopwatch.lap_ns();
+        let (client, tracks_latency) = (session.client.id, server.config.latency_tracking.get());
+        let calls = &mut self.calls;
+        calls.add(client, command.number, duration_ns, tracks_latency);
+        account::note_duration(server, session, command, request.arguments, duration_ns);
         account.end_call(session, plan, result.is_ok(), reply);
         session.end_caching_exception(Some(command));
         self.follow(session, then)

@@ -75,7 +75,7 @@ impl Body {
         }
     }
 
-    /// Whether it reads or changes its keys, and nothing else.
+    /// Whether it runs under the locks of its keys alone, and so does not read the figures of the server.
     pub(super) fn works_on_keys(self) -> bool {
         matches!(
             self,
@@ -106,7 +106,7 @@ fn keys<'a>(command: &Command, arguments: &[&'a [u8]], database: usize) -> Keys<
     if let [spec] = command.spec.keys
         && let Some(index) = spec.only_index()
     {
-        // Most commands; this is a little faster.
+        // As most commands have it: no iterator over the places is needed.
         keys.extend(arguments.get(index).map(|key| Key::new(database, key)));
         return keys;
     }
@@ -117,4 +117,33 @@ fn keys<'a>(command: &Command, arguments: &[&'a [u8]], database: usize) -> Keys<
         }
     }
     keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::COMMANDS;
+
+    #[test]
+    fn the_only_key_is_the_one_that_the_places_give() {
+        let arguments: [&[u8]; 4] = [b"name", b"a", b"b", b"c"];
+        let mut single = 0;
+        for command in COMMANDS.all() {
+            let [spec] = command.spec.keys else { continue };
+            single += usize::from(spec.only_index().is_some());
+            for len in 1..=arguments.len() {
+                let planned = keys(command, &arguments[..len], 0);
+                let planned: Vec<&[u8]> = planned.iter().map(|key| key.bytes).collect();
+                let given = spec.indexes(&arguments[..len]);
+                let given = given.map(|indexes| indexes.map(|index| arguments[index]).collect());
+                assert_eq!(
+                    planned,
+                    given.unwrap_or(Vec::new()),
+                    "{}",
+                    command.full_name()
+                );
+            }
+        }
+        assert!(single > 100);
+    }
 }

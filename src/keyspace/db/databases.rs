@@ -2,7 +2,6 @@
 
 use super::{Db, Garbage};
 use crate::keyspace::space::{Key, SHARDS, shards_of_database};
-use std::sync::atomic::Ordering::Relaxed;
 
 impl Db<'_> {
     /// Removes all keys of all databases.
@@ -27,8 +26,7 @@ impl Db<'_> {
             if *number / SHARDS == database && !guard.shard().is_empty() {
                 let table = guard.exclusive().take_all();
                 removed += table.len();
-                let changes = &self.keyspace.cell(*number).changes;
-                changes.fetch_add(table.len() as u64, Relaxed);
+                self.keyspace.cell(*number).count_changes(table.len());
                 garbage.push(Garbage::Table(table));
             }
         }

@@ -1,11 +1,15 @@
-//! The part of a [`Db`] that changes strings.
+//! The part of a [`Db`] that changes strings: SET, INCR, APPEND. Strings are read as any other value (`lookup.rs`).
 
 use super::Db;
 use crate::keyspace::entry::{Entry, WrongType};
 use crate::keyspace::object::Object;
 use crate::keyspace::space::Key;
 use crate::keyspace::string_entry::{INLINE_BYTES, StringEntry, StringForm};
+use smallvec::SmallVec;
 use triomphe::Arc;
+
+/// The text of a number.
+pub type Text = SmallVec<[u8; 32]>;
 
 impl Db<'_> {
     /// Sets a key to a string; a deadline it had is replaced too. Returns whether the key was there.
@@ -28,13 +32,14 @@ impl Db<'_> {
         self.replaced(key, replaced)
     }
 
-    /// Sets a key to the string that `compute` makes of its string, or of `None` if there is no key; a deadline stays.
-    /// Returns what else `compute` returns. The key is looked up once.
-    pub fn recompute_string<'t, T, E: From<WrongType>>(
+    /// Sets a key to the text that `compute` appends to an empty one, given the present string, or `None` if there is
+    /// no key. A deadline stays. Returns what `compute` returns; if that is an error, nothing changes. The key is
+    /// looked up once, unless the text is too long to lie in the table.
+    pub fn recompute_string<T, E: From<WrongType>>(
         &mut self,
         key: &Key<'_>,
         form: StringForm,
-        compute: impl FnOnce(Option<&[u8]>) -> Result<(&'t [u8], T), E>,
+        compute: impl FnOnce(Option<&[u8]>, &mut Text) -> Result<T, E>,
     ) -> Result<T, E> {
         let shard = self.shard(key);
         let position = shard.position(key.hash, key.bytes);
@@ -43,15 +48,19 @@ impl Db<'_> {
             .map(|position| shard.entry(position))
             .filter(|entry| !entry.is_expired(self.view.expiry_ms()));
         if let Some(entry) = entry {
+            // Noted in any case, also if `compute` fails; and once.
             entry.clock().touch(access);
             access.is_silent = true;
         }
-        let (value, result) = compute(entry.map(Entry::string).transpose()?)?;
+        let mut text = Text::new();
+        let result = compute(entry.map(Entry::string).transpose()?, &mut text)?;
         let string = StringEntry {
-            value,
+            value: &text,
             form,
             expires_at_ms: entry.and_then(Entry::expires_at_ms),
         };
+        // What is kept for snapshots and scripts is copied; the entry stays at its position. One that has expired is
+        // replaced there.
         let shard = self.shard_mut(key);
         let replaced = shard.put_string_at(position, key.hash, key.bytes, string, access);
         self.replaced(key, replaced);

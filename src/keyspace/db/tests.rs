@@ -8,7 +8,7 @@ use crate::keyspace::waiters::{SharedWaiter, States, Waiter};
 use crate::types::list::{BlockLimit, End, List};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 fn put(keyspace: &Locks, database: usize, name: &str, value: &str, expires_at_ms: Option<i64>) {
     let key = Key::new(database, name.as_bytes());
@@ -261,4 +261,68 @@ fn a_waiter_gets_notice_that_its_key_is_gone_or_is_something_else() {
         let counts = [&waiter.served, &waiter.woken].map(|count| count.load(Relaxed));
         assert_eq!(counts, [usize::from(is_served); 2], "{name}");
     }
+}
+
+#[test]
+fn a_string_is_recomputed_once_or_left_as_it_is() {
+    let keyspace = Locks::new(1);
+    let key = Key::new(0, b"k");
+    let recompute = |view: View, text: &[u8]| {
+        let mut db = keyspace.write(view, &[key]);
+        let old = db.recompute_string(&key, StringForm::Natural, |old, new| {
+            new.extend_from_slice(text);
+            match text.is_empty() {
+                true => Err(WrongType),
+                false => Ok(old.map(<[u8]>::to_vec)),
+            }
+        });
+        let entry = db.look_silently(&key).expect("it was put in, or stayed");
+        let new = entry.string().unwrap().to_vec();
+        (old, new, entry.expires_at_ms())
+    };
+    let now = View::from(0);
+    let (short, long) = (b"short".to_vec(), vec![b'x'; INLINE_BYTES + 1]);
+    assert_eq!(recompute(now, b"a"), (Ok(None), b"a".to_vec(), None));
+    put(&keyspace, 0, "k", "b", Some(100));
+    for (text, old, new) in [
+        (&short[..], Ok(&b"b"[..]), &short),
+        (&long, Ok(&short), &long),
+        (b"", Err(WrongType), &long),
+        (&short, Ok(&long), &short),
+    ] {
+        let old = old.map(|old| Some(old.to_vec()));
+        assert_eq!(recompute(now, text), (old, new.clone(), Some(100)));
+    }
+    // It has expired, and is still there.
+    let hiding = View {
+        expired: Expired::Hide,
+        ..View::from(100)
+    };
+    assert_eq!(recompute(hiding, b"a"), (Ok(None), b"a".to_vec(), None));
+    assert_eq!(keyspace.read(now, &[key]).unwrap().len(), 1);
+}
+
+/// With this factor, each access is counted.
+#[test]
+fn to_recompute_a_string_is_one_access() {
+    let keyspace = Locks::new(1);
+    keyspace.keyspace().access_rules.set(true, 0, 0);
+    put(&keyspace, 0, "k", "1", None);
+    let key = Key::new(0, b"k");
+    let mut db = keyspace.write(View::from(0), &[key]);
+    let frequency = |db: &Db| {
+        let entry = db.look_silently(&key).expect("it is there");
+        entry.clock().frequency(db.access())
+    };
+    let before = frequency(&db);
+    for result in [Ok(()), Err(WrongType)] {
+        let recomputed = db.recompute_string(&key, StringForm::Natural, |_, text| {
+            text.push(b'2');
+            result
+        });
+        assert_eq!(recomputed, result);
+        db.commit(&[]);
+        assert!(db.turn_to(View::from(0), &[key]));
+    }
+    assert_eq!(frequency(&db), before + 2);
 }

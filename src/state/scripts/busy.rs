@@ -47,7 +47,7 @@ pub enum NotKilled {
 }
 
 impl BusyScript {
-    /// A script that has begun when the stopwatch was started.
+    /// A script that began when the stopwatch was started.
     pub fn new(kind: Kind, name: &str, command: &[&[u8]], stopwatch: Stopwatch) -> BusyScript {
         BusyScript {
             kind,
