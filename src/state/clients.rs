@@ -184,6 +184,21 @@ pub struct NewConnection {
     pub link: Arc<dyn Link>,
 }
 
+impl NewConnection {
+    /// A connection without a socket, and so without addresses.
+    pub fn without_socket(account: Arc<Account>, link: Arc<dyn Link>) -> NewConnection {
+        NewConnection {
+            address: String::new(),
+            local_address: String::new(),
+            file_descriptor: -1,
+            is_local: true,
+            is_of_unix_socket: false,
+            account,
+            link,
+        }
+    }
+}
+
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
@@ -404,15 +419,7 @@ impl Clients {
 
     /// A client that is not listed: one that carries out commands of a file.
     pub fn unlisted(&self, account: Arc<Account>, link: Arc<dyn Link>) -> Arc<Client> {
-        let connection = NewConnection {
-            address: String::new(),
-            local_address: String::new(),
-            file_descriptor: -1,
-            is_local: true,
-            is_of_unix_socket: false,
-            account,
-            link,
-        };
+        let connection = NewConnection::without_socket(account, link);
         Arc::new(self.client(UNLISTED, connection, 0))
     }
 

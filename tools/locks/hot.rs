@@ -131,15 +131,8 @@ fn execute_all(mut exchange: Exchange, engine: &Engine, was_handed_over: &mut bo
 
 /// An exchange with a client that has sent nothing.
 fn exchange(engine: &Engine) -> Exchange {
-    let connection = NewConnection {
-        address: String::new(),
-        local_address: String::new(),
-        file_descriptor: 0,
-        is_local: true,
-        is_of_unix_socket: false,
-        account: engine.acl.default_account().clone(),
-        link: Arc::new(NoLink),
-    };
+    let account = engine.acl.default_account().clone();
+    let connection = NewConnection::without_socket(account, Arc::new(NoLink));
     let registration = engine.clients.register(connection, usize::MAX, 0);
     let client = registration.expect("there is room").client.clone();
     Exchange::new(Session::new(engine, &client))

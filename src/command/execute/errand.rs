@@ -233,15 +233,8 @@ mod tests {
 
     /// An exchange with a client that has sent these requests, a line each.
     fn exchange(engine: &Engine, requests: &str) -> Exchange {
-        let connection = NewConnection {
-            address: String::new(),
-            local_address: String::new(),
-            file_descriptor: 0,
-            is_local: true,
-            is_of_unix_socket: false,
-            account: engine.acl.default_account().clone(),
-            link: Arc::new(NoLink),
-        };
+        let account = engine.acl.default_account().clone();
+        let connection = NewConnection::without_socket(account, Arc::new(NoLink));
         let registration = engine.clients.register(connection, 100, 0);
         let client = registration.expect("there is room").client.clone();
         let mut exchange = Exchange::new(Session::new(engine, &client));
