@@ -49,6 +49,9 @@ pub enum Then {
     Unwatch,
     /// A save begins; of a transaction, at its end.
     BeginSave,
+    /// A pause has begun: what has got its locks before comes to its end, and then the client gets the reply. Of a
+    /// transaction, at its end.
+    Settle,
     /// The connection sends the dump, as the last thing.
     SendDump,
     /// The client is a replica from now on: PSYNC.

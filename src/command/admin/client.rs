@@ -1,7 +1,7 @@
 //! CLIENT: the connected clients, and what the calling one wants.
 
 use crate::command::admin::tracking;
-use crate::command::call::Call;
+use crate::command::call::{Call, Then};
 use crate::command::client_line;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::session::ReplyMode;
@@ -437,6 +437,7 @@ fn pause(call: &mut Call) -> CommandResult {
     let alarm = &call.server.keyspace.alarm;
     let pause = &call.server.pause;
     pause.begin(Purpose::Command, extent, until_ms, now_ms, alarm);
+    call.then = Then::Settle;
     call.reply.ok();
     Ok(())
 }

@@ -4,13 +4,14 @@ use super::account;
 use crate::command::COMMANDS;
 use crate::command::acl::check::{Attempt, permits};
 use crate::command::admin::monitor;
+use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::Command;
 use crate::command::session::Session;
 use crate::command::spec::{
     CommandFlags, DENYOOM, HEALTH_CHECK, Handler, LOADING, MAY_REPLICATE, MODULES,
     NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, PROTECTED, READONLY, STALE, UNQUEUED, WHILE_SUBSCRIBED,
-    WRITE,
+    WRITE, flags,
 };
 use crate::resp::reply::Reply;
 use crate::state::Server;
@@ -23,6 +24,9 @@ use std::sync::atomic::Ordering::Relaxed;
 const HTTP_WARNING: &str = "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: \
      commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise \
      your Redis instance. Connection aborted.";
+
+/// The flags of the commands that a pause of writes makes wait.
+pub(super) const PAUSED: CommandFlags = flags(&[WRITE, MAY_REPLICATE]);
 
 /// The command that a request names, if it may run. CLIENT LIST tells of it in either case.
 #[inline]
@@ -177,8 +181,20 @@ pub(super) fn has_to_wait(
     arguments: &[&[u8]],
     extent: Extent,
 ) -> bool {
-    let flags = WRITE | MAY_REPLICATE;
-    extent == Extent::All || does(server, session, command, arguments, flags)
+    extent == Extent::All || does(server, session, command, arguments, PAUSED)
+}
+
+/// Whether a command that has got its locks has to wait after all, since a pause has begun after it was admitted; then
+/// it is given again. What is replayed never waits.
+#[inline]
+pub(super) fn has_to_wait_after_all(call: &mut Call) -> bool {
+    let waits = call.server.pause.at(call.now_ms).is_some()
+        && !call.session.is_replaying
+        && call.spec.flags_in(call.server, call.arguments).has(PAUSED);
+    if waits {
+        call.then = Then::Retry;
+    }
+    waits
 }
 
 /// Whether a request has one of these flags, itself or by what is queued.

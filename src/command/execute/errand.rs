@@ -218,32 +218,16 @@ mod tests {
     use crate::command::COMMANDS;
     use crate::command::call::Then;
     use crate::command::execute::{Engine, Manner};
-    use crate::command::session::Session;
     use crate::keyspace::db::Db;
     use crate::keyspace::listeners::Recorder;
     use crate::keyspace::space::Key;
     use crate::keyspace::view::View;
     use crate::keyspace::waiters::{SharedWaiter, States, Waiter};
     use crate::resp::request::ProtocolError;
-    use crate::state::clients::{NewConnection, NoLink};
     use crate::state::config::Config;
     use crate::state::tracking::Mode;
     use crate::util::clock::Stopwatch;
     use std::time::Duration;
-
-    /// An exchange with a client that has sent these requests, a line each.
-    fn exchange(engine: &Engine, requests: &str) -> Exchange {
-        let account = engine.acl.default_account().clone();
-        let connection = NewConnection::without_socket(account, Arc::new(NoLink));
-        let registration = engine.clients.register(connection, 100, 0);
-        let client = registration.expect("there is room").client.clone();
-        let mut exchange = Exchange::new(Session::new(engine, &client));
-        let mut requests = requests.as_bytes();
-        while !requests.is_empty() {
-            exchange.input.receive(&mut requests).unwrap();
-        }
-        exchange
-    }
 
     /// Its turns do not end before the lock is let go, on however slow a machine.
     fn executor(engine: &Engine) -> Executor<'_> {
@@ -282,8 +266,8 @@ mod tests {
     ) -> T {
         let place = Key::new(0, b"hot").place();
         let mut holder = executor(engine);
-        let (own, _) = execute(exchange(engine, "INCR hot\n"), &mut holder);
-        let theirs = exchange(engine, requests);
+        let (own, _) = execute(Exchange::of_lines(engine, "INCR hot\n"), &mut holder);
+        let theirs = Exchange::of_lines(engine, requests);
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
                 let (exchange, outcome) = execute(theirs, &mut executor(engine));
@@ -354,7 +338,8 @@ mod tests {
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
                 let mut executor = executor(&engine);
-                let (exchange, outcome) = execute(exchange(&engine, "INCR hot\n"), &mut executor);
+                let (exchange, outcome) =
+                    execute(Exchange::of_lines(&engine, "INCR hot\n"), &mut executor);
                 assert!(matches!(outcome, HandedOver::Back));
                 assert!(executor.lock.suffices(&[key]));
                 let (exchange, _) = execute(exchange, &mut executor);
@@ -373,11 +358,17 @@ mod tests {
         let engine = Engine::new(Config::default(), None);
         let place = Key::new(0, b"hot").place();
         let mut holder = executor(&engine);
-        let (own, _) = execute(exchange(&engine, "INCR hot\nINCR hot\n"), &mut holder);
+        let (own, _) = execute(
+            Exchange::of_lines(&engine, "INCR hot\nINCR hot\n"),
+            &mut holder,
+        );
         thread::scope(|scope| {
             let waiting = scope.spawn(|| {
                 let mut executor = executor(&engine);
-                execute(exchange(&engine, "INCR hot\nINCR hot\n"), &mut executor)
+                execute(
+                    Exchange::of_lines(&engine, "INCR hot\nINCR hot\n"),
+                    &mut executor,
+                )
             });
             while engine.locks.waiting_threads(place) == 0 {
                 thread::yield_now();
@@ -399,13 +390,15 @@ mod tests {
         let engine = &Engine::new(Config::default(), None);
         let place = Key::new(0, b"hot").place();
         let mut holder = executor(engine);
-        let (_own, _) = execute(exchange(engine, "INCR hot\n"), &mut holder);
+        let (_own, _) = execute(Exchange::of_lines(engine, "INCR hot\n"), &mut holder);
         thread::scope(|scope| {
             let waiting: Vec<_> = (0..5)
                 .map(|number| {
                     let thread = scope.spawn(move || {
-                        let (exchange, _) =
-                            execute(exchange(engine, "INCR hot\n"), &mut executor(engine));
+                        let (exchange, _) = execute(
+                            Exchange::of_lines(engine, "INCR hot\n"),
+                            &mut executor(engine),
+                        );
                         replies(exchange)
                     });
                     while engine.locks.waiting_threads(place) == number {
@@ -432,7 +425,7 @@ mod tests {
         listeners.set_journal(engine.append_only.log.clone());
         listeners.set_recorded(Recorder::AppendOnlyFile, true);
         listeners.set_tracked(|| true);
-        let listening = exchange(&engine, "").session.client.clone();
+        let listening = Exchange::of_lines(&engine, "").session.client.clone();
         let mode = Mode {
             is_broadcast: true,
             ..Mode::default()
@@ -506,10 +499,14 @@ mod tests {
         db.join_waiters(&[key], &waiter);
         drop(db);
         let mut holder = executor(&engine);
-        let (_own, _) = execute(exchange(&engine, "GETDEL hot\n"), &mut holder);
+        let (_own, _) = execute(Exchange::of_lines(&engine, "GETDEL hot\n"), &mut holder);
         thread::scope(|scope| {
-            let waiting =
-                scope.spawn(|| execute(exchange(&engine, "RPUSH hot x\n"), &mut executor(&engine)));
+            let waiting = scope.spawn(|| {
+                execute(
+                    Exchange::of_lines(&engine, "RPUSH hot x\n"),
+                    &mut executor(&engine),
+                )
+            });
             while engine.locks.waiting_threads(key.place()) == 0 {
                 thread::yield_now();
             }
@@ -525,7 +522,7 @@ mod tests {
     #[test]
     fn a_denial_is_left_to_the_client_s_own_thread() {
         let engine = Engine::new(Config::default(), None);
-        let mut setup = exchange(&engine, "ACL SETUSER default -set\n");
+        let mut setup = Exchange::of_lines(&engine, "ACL SETUSER default -set\n");
         setup.parse(&engine).unwrap();
         setup.execute(&mut executor(&engine), Manner::Waiting);
         assert_eq!(replies(setup), "+OK\r\n");
@@ -539,9 +536,12 @@ mod tests {
     fn a_call_is_counted_before_its_client_gets_the_reply() {
         let engine = Engine::new(Config::default(), None);
         let mut holder = executor(&engine);
-        let (own, _) = execute(exchange(&engine, "INCR hot\n"), &mut holder);
+        let (own, _) = execute(Exchange::of_lines(&engine, "INCR hot\n"), &mut holder);
         holder.carry_out(&mut Errand {
-            exchange: Some(Box::new(exchange(&engine, "INCR hot\nINCR hot\n"))),
+            exchange: Some(Box::new(Exchange::of_lines(
+                &engine,
+                "INCR hot\nINCR hot\n",
+            ))),
             owner: thread::current(),
             way_back: Arc::default(),
         });
@@ -555,7 +555,7 @@ mod tests {
         let engine = Engine::new(Config::default(), None);
         let way_back = Arc::new(WayBack::default());
         drop(Errand {
-            exchange: Some(Box::new(exchange(&engine, "INCR hot\n"))),
+            exchange: Some(Box::new(Exchange::of_lines(&engine, "INCR hot\n"))),
             owner: thread::current(),
             way_back: way_back.clone(),
         });

@@ -8,7 +8,11 @@ use crate::command::session::Session;
 use crate::resp::input::Input;
 use crate::resp::reply::Reply;
 use crate::resp::request::{Arguments, ProtocolError, RequestLimits, RequestParser};
+#[cfg(test)]
+use crate::state::clients::{NewConnection, NoLink};
 use crate::util::clock;
+#[cfg(test)]
+use std::sync::Arc;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// Replies are sent when they have grown to this size, even if there are more requests.
@@ -40,6 +44,22 @@ impl Exchange {
             reply: Reply::default(),
             next: None,
         }
+    }
+
+    /// With a client that has sent these requests, a line each.
+    #[cfg(test)]
+    pub(super) fn of_lines(engine: &Engine, requests: &str) -> Exchange {
+        let account = engine.acl.default_account().clone();
+        let connection = NewConnection::without_socket(account, Arc::new(NoLink));
+        let registration = engine.clients.register(connection, usize::MAX, 0);
+        let client = registration.expect("there is room").client.clone();
+        let mut exchange = Exchange::new(Session::new(engine, &client));
+        let mut requests = requests.as_bytes();
+        while !requests.is_empty() {
+            let received = exchange.input.receive(&mut requests);
+            received.expect("memory can be read");
+        }
+        exchange
     }
 
     /// Parses the next request, unless that has been done; `false` if it has not arrived as a whole.

@@ -6,6 +6,7 @@
 
 use super::Engine;
 use super::account::{Account, is_about_subscriptions, note_duration, with_kind};
+use super::admit::PAUSED;
 use super::locked::run_locked;
 use super::plan::{Body, Plan};
 use super::script;
@@ -39,6 +40,10 @@ pub(super) fn exec(
     } else {
         exec_queue(call, engine, view, &queue, stopwatch)
     };
+    if matches!(call.then, Then::Retry) {
+        call.session.transaction.queue = Some(queue);
+        return result;
+    }
     // Not before: the transaction sees itself in CLIENT LIST.
     call.session.publish_queue();
     result
@@ -108,6 +113,12 @@ fn exec_queue(
             return Err(with_kind(call.server, busy.into()).aborting());
         }
     };
+    if queue.has(PAUSED) && engine.pause.at(view.now_ms).is_some() {
+        // It has begun since EXEC was admitted.
+        call.session.transaction.watched = watched;
+        call.then = Then::Retry;
+        return Ok(());
+    }
     let is_spoilt = end_watch(call, &mut db, &watched);
     let account = Account::begin(call.reply);
     if is_spoilt {
@@ -208,7 +219,7 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
         }
         (Ok(()), body) => run_locked(&mut own, body, db),
     };
-    if matches!(own.then, Then::BeginSave | Then::Follow(_)) {
+    if matches!(own.then, Then::BeginSave | Then::Follow(_) | Then::Settle) {
         call.then = own.then;
     }
     let (server, session, reply) = (call.server, &*call.session, &mut *call.reply);

@@ -34,6 +34,7 @@ use super::session::transaction::Transaction;
 use super::spec::UNQUEUED;
 use crate::keyspace::locks::{Busy, Locks};
 use crate::keyspace::space::Key;
+use crate::keyspace::view::View;
 use crate::resp::reply::Reply;
 use crate::resp::request::LargeArguments;
 use crate::state::Server;
@@ -83,6 +84,12 @@ impl Engine {
             server: Server::new(config, config_file, super::COMMANDS.all().len(), keyspace),
             locks,
         }
+    }
+
+    /// Waits until all commands that have locks now are done, unless one of them is a busy script. What gets its locks
+    /// later sees the pause that has begun. The thread must hold no lock.
+    pub fn settle(&self) {
+        drop(self.locks.read_all(View::from(clock::unix_ms())));
     }
 
     /// Lets a client watch no key any more, and waits for no busy script. The thread must hold no lock.
@@ -248,10 +255,11 @@ impl<'a> Executor<'a> {
             // A denial is noted when the command is admitted. That is left to the client's own thread.
             && admit::may_give(session, command, request.arguments)
             && admit::admit_command(server, session, command, request.arguments).is_ok();
-        if is_carried_out {
-            self.complete(session, &plan, account, request, reply, Manner::Waiting);
-        }
         is_carried_out
+            && !matches!(
+                self.complete(session, &plan, account, request, reply, Manner::Waiting),
+                Then::Retry
+            )
     }
 
     /// Runs a command that was admitted, and does all that comes after it.
@@ -272,7 +280,7 @@ impl<'a> Executor<'a> {
             self.calls.flush();
         }
         let (result, then) = self.run(session, plan, request, reply, manner);
-        if matches!(then, Then::HandOver(_)) {
+        if matches!(then, Then::HandOver(_) | Then::Retry) {
             return then;
         }
         account.conclude(server, session, command, request.arguments, reply, &result);
@@ -301,6 +309,10 @@ impl<'a> Executor<'a> {
                 }
             }
             Then::BeginSave => drop(self.engine.server.saves.request_background()),
+            Then::Settle => {
+                self.lock.release();
+                self.engine.settle();
+            }
             then => return then,
         }
         Then::Nothing

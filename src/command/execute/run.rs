@@ -1,6 +1,7 @@
 //! Runs a command: takes the locks that its plan asks for, lets the handler work, and commits what it did.
 
 use super::account::with_kind;
+use super::admit::has_to_wait_after_all;
 use super::lock_in_hand::{Manner, NotNow};
 use super::locked::{after_handler, run_locked};
 use super::plan::{Body, Extent, Plan};
@@ -85,9 +86,10 @@ impl Executor<'_> {
                     _ => manner,
                 };
                 match self.lock.write(locks, view, keys, manner, now) {
+                    Ok(_) if has_to_wait_after_all(&mut call) => return (Ok(()), Then::Retry),
                     Ok(db) => {
                         if view.expired == Expired::Hide && plan.command.spec.has(WRITE) {
-                            // A pause has begun since the command was admitted.
+                            // There was a pause before the lock was taken.
                             db.expire_keys(keys);
                         }
                         let result = run_locked(&mut call, plan.body, db);
@@ -131,6 +133,9 @@ impl Executor<'_> {
         let locks = &self.engine.locks;
         locks.remove_expired(view, call.keys)?;
         let mut db = locks.write_all_unless_busy(view)?;
+        if has_to_wait_after_all(call) {
+            return Ok(());
+        }
         let result = run_locked(call, body, &mut db);
         db.serve_waiters();
         result
@@ -145,5 +150,99 @@ impl Executor<'_> {
             let together = places.chunks(FETCHED_TOGETHER);
             together.for_each(|places| locks.fetch(places));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::execute::Engine;
+    use crate::command::execute::exchange::Exchange;
+    use crate::state::config::Config;
+    use crate::state::pause::{Extent as PauseExtent, Purpose};
+    use crate::util::clock::Stopwatch;
+    use std::thread;
+
+    /// Executes the next request; what is left to be done.
+    fn execute(exchange: &mut Exchange, executor: &mut Executor) -> Then {
+        assert_eq!(exchange.parse(executor.engine), Ok(true));
+        let then = exchange.execute(executor, Manner::Waiting);
+        if !matches!(then, Then::Retry) {
+            exchange.advance();
+        }
+        then
+    }
+
+    #[test]
+    fn a_pause_holds_writes_that_wait_for_their_locks() {
+        for (before, request, replied) in [
+            ("", "INCR hot\n", ":2\r\n"),
+            ("", "FLUSHALL\n", "+OK\r\n"),
+            (
+                "MULTI\nINCR hot\n",
+                "EXEC\n",
+                "+OK\r\n+QUEUED\r\n*1\r\n:2\r\n",
+            ),
+            (
+                "",
+                "EVAL \"return redis.call('incr', KEYS[1])\" 1 hot\n",
+                ":2\r\n",
+            ),
+        ] {
+            let engine = Engine::new(Config::default(), None);
+            let place = Key::new(0, b"hot").place();
+            let executor = || Executor::new(&engine, Stopwatch::start());
+            let mut holder = executor();
+            execute(&mut Exchange::of_lines(&engine, "INCR hot\n"), &mut holder);
+            let mut theirs = Exchange::of_lines(&engine, &[before, request].concat());
+            for _ in before.lines() {
+                execute(&mut theirs, &mut executor());
+            }
+            let mut theirs = thread::scope(|scope| {
+                let waiting = scope.spawn(|| {
+                    let then = execute(&mut theirs, &mut executor());
+                    assert!(matches!(then, Then::Retry), "{request}");
+                    theirs
+                });
+                while engine.locks.waiting_threads(place) == 0 {
+                    thread::yield_now();
+                }
+                let (extent, alarm) = (PauseExtent::Writes, &engine.keyspace.alarm);
+                engine
+                    .pause
+                    .begin(Purpose::Command, extent, i64::MAX, 0, alarm);
+                holder.release();
+                waiting.join().unwrap()
+            });
+            engine.pause.end(Purpose::Command, &engine.keyspace.alarm);
+            assert!(matches!(
+                execute(&mut theirs, &mut executor()),
+                Then::Nothing
+            ));
+            let replies = String::from_utf8(theirs.reply.take_bytes()).unwrap();
+            assert_eq!(replies, replied, "{request}");
+        }
+    }
+
+    #[test]
+    fn a_pause_that_begins_lets_what_has_its_lock_come_to_its_end() {
+        let engine = Engine::new(Config::default(), None);
+        let place = Key::new(0, b"hot").place();
+        let mut holder = Executor::new(&engine, Stopwatch::start());
+        execute(&mut Exchange::of_lines(&engine, "INCR hot\n"), &mut holder);
+        thread::scope(|scope| {
+            let pausing = scope.spawn(|| {
+                let mut theirs = Exchange::of_lines(&engine, "CLIENT PAUSE 100000 WRITE\n");
+                let mut executor = Executor::new(&engine, Stopwatch::start());
+                execute(&mut theirs, &mut executor);
+                theirs.reply.take_bytes()
+            });
+            while engine.locks.waiting_threads(place) == 0 && !pausing.is_finished() {
+                thread::yield_now();
+            }
+            assert!(!pausing.is_finished());
+            holder.release();
+            assert_eq!(pausing.join().unwrap(), b"+OK\r\n");
+        });
     }
 }

@@ -58,12 +58,14 @@ fn run(feed: &Arc<LogFeed>, plan: &Plan) {
     });
 }
 
+/// When this returns, all writes that do not wait are done.
 fn pause_writes(engine: &Engine, purpose: Purpose) {
     let alarm = &engine.keyspace.alarm;
     let now_ms = clock::unix_ms();
     engine
         .pause
         .begin(purpose, Extent::Writes, i64::MAX, now_ms, alarm);
+    engine.settle();
 }
 
 /// Waits until a replica has everything; gives its address. `None` if that has not come in time.

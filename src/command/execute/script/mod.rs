@@ -33,6 +33,7 @@ mod host;
 mod notes;
 
 use super::Engine;
+use super::admit::has_to_wait_after_all;
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::flow::script::LoadHost;
@@ -75,6 +76,9 @@ pub(super) fn run(
             ended
         } else {
             let mut db = locks.write_unless_busy(view, keys)?;
+            if has_to_wait_after_all(call) {
+                return Ok(());
+            }
             db.begin_undoable_block();
             let ended = run_under(call, ScriptLocks::Declared(&mut db), false, invocation)?;
             if ended.is_none() {
@@ -90,6 +94,9 @@ pub(super) fn run(
         call.reply.undo_to(mark);
     }
     let mut db = locks.write_all_unless_busy(view)?;
+    if has_to_wait_after_all(call) {
+        return Ok(());
+    }
     db.begin_block();
     let ended = run_under(call, ScriptLocks::All(&mut db), is_read_only, invocation);
     drop(db);
