@@ -123,8 +123,8 @@ fn pop(call: &Call, end: End) -> Result<Wish, CommandError> {
 /// (nil)
 /// ```
 fn blmpop(call: &mut Call) -> Result<Wish, CommandError> {
-    let until = timeout(call, 1)?;
     let (end, count) = call.pop_options(2, list::end)?;
+    let until = timeout(call, 1)?;
     let limit = call.server.config.list_block_limit();
     Ok(wish(States::LIST, until, move |db, key, reply| {
         list::pop_with_key(reply, db, key, end, count, limit).map(drop)
@@ -218,8 +218,8 @@ fn pop_scored(call: &Call, end: sorted_set::End) -> Result<Wish, CommandError> {
 ///       2) "2"
 /// ```
 fn bzmpop(call: &mut Call) -> Result<Wish, CommandError> {
-    let until = timeout(call, 1)?;
     let (end, count) = call.pop_options(2, sorted_set::end)?;
+    let until = timeout(call, 1)?;
     Ok(wish(States::SORTED_SET, until, move |db, key, reply| {
         sorted_set::pop_with_key(reply, db, key, end, count).map(drop)
     }))

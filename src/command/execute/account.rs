@@ -42,6 +42,20 @@ impl Account {
         monitor::show(server, session, command.spec, arguments);
     }
 
+    /// Answers why a command that was admitted does not run.
+    #[cold]
+    pub(super) fn refuse(
+        self,
+        server: &Server,
+        session: &Session,
+        command: &Command,
+        reply: &mut Reply,
+        error: &CommandError,
+    ) {
+        reply.undo_to(self.mark);
+        answer_error(server, session, reply, error, Some(command.number), false);
+    }
+
     /// Ends a request whose command ran: drops the reply if the client does not want it. What a transaction answers has
     /// been dropped command by command, and what a command says of subscriptions is no reply.
     #[inline]

@@ -29,6 +29,7 @@ pub mod wait;
 
 use super::COMMANDS;
 use super::call::Then;
+use super::error::CommandError;
 use super::session::Session;
 use super::session::transaction::Transaction;
 use super::spec::UNQUEUED;
@@ -283,12 +284,17 @@ impl<'a> Executor<'a> {
         if matches!(then, Then::HandOver(_) | Then::Retry) {
             return then;
         }
-        account.conclude(server, session, command, request.arguments, reply, &result);
         let duration_ns = self.stopwatch.lap_ns();
-        let (client, tracks_latency) = (session.client.id, server.config.latency_tracking.get());
-        let calls = &mut self.calls;
-        calls.add(client, command.number, duration_ns, tracks_latency);
-        account::note_duration(server, session, command, request.arguments, duration_ns);
+        if let Err(error @ CommandError::Busy(_)) = &result {
+            // As in Redis, it is refused before it runs.
+            account.refuse(server, session, command, reply, error);
+        } else {
+            account.conclude(server, session, command, request.arguments, reply, &result);
+            let tracks_latency = server.config.latency_tracking.get();
+            let (client, calls) = (session.client.id, &mut self.calls);
+            calls.add(client, command.number, duration_ns, tracks_latency);
+            account::note_duration(server, session, command, request.arguments, duration_ns);
+        }
         account.end_call(session, plan, result.is_ok(), reply);
         session.end_caching_exception(Some(command));
         self.follow(session, then)
