@@ -5,6 +5,7 @@ use super::spec::CommandSpec;
 use crate::util::quoting::c_string;
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
+use std::iter;
 use std::sync::OnceLock;
 
 /// No command's own full name has more bytes.
@@ -199,12 +200,24 @@ impl Registry {
         self.find_full(&[name])
     }
 
-    /// The command that clients call by this name, or the subcommand of this full name.
+    /// The command that clients call by this name, or the subcommand of which this is the name after that of its
+    /// container, such as `config|get`.
     pub fn find_shown(&self, name: &[u8]) -> Option<&Command> {
-        match name.contains(&b'|') {
-            true => self.find_full_name(name),
-            false => self.find(name),
+        match name.iter().position(|byte| *byte == b'|') {
+            Some(bar) => {
+                let container = self.find(&name[..bar])?;
+                self.find_subcommand(container.spec, &name[bar + 1..])
+            }
+            None => self.find(name),
         }
+    }
+
+    /// The commands that clients can call, each with its subcommands.
+    pub fn shown(&self) -> Vec<&Command> {
+        let commands = self.top_level();
+        let with_subcommands =
+            commands.flat_map(|command| iter::once(command).chain(self.subcommands(command.spec)));
+        with_subcommands.collect()
     }
 
     /// The subcommand of this name, in any case.

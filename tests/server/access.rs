@@ -395,6 +395,9 @@ fn commands_get_other_names() {
         "config",
         "",
         "--rename-command",
+        "memory",
+        "mem",
+        "--rename-command",
         "DBSIZE",
         // As people choose names that cannot be guessed.
         "b840fc02d524045429941cc15f59e41cb7be6c52bdb840fc02d524045429941cc1",
@@ -430,6 +433,21 @@ fn commands_get_other_names() {
         "1) (nil)\n2) (nil)"
     );
     assert!(client.ask("COMMAND INFO wipe").contains("\"flushall\""));
+    assert_eq!(
+        client.ask("COMMAND INFO memory|usage config|get"),
+        "1) (nil)\n2) (nil)"
+    );
+    assert!(
+        client
+            .ask("COMMAND INFO mem|usage")
+            .contains("\"memory|usage\"")
+    );
+    let list = "COMMAND LIST FILTERBY PATTERN";
+    assert_eq!(client.ask(&format!("{list} config*")), "(empty array)");
+    assert_eq!(
+        client.ask(&format!("{list} memory|usage")),
+        "1) \"memory|usage\""
+    );
     // Rules know the commands by their own names.
     assert_eq!(
         client.ask("ACL SETUSER ann on nopass +flushall +config|get"),

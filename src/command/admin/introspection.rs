@@ -434,12 +434,9 @@ fn list(call: &mut Call) -> CommandResult {
         }
         _ => return Err(CommandError::Syntax),
     };
-    let names = call
-        .commands
-        .all()
-        .iter()
-        .filter(|command| is_listed(command));
-    let names: Vec<String> = names.map(Command::full_name).collect();
+    let listed = call.commands.shown().into_iter();
+    let listed = listed.filter(|command| is_listed(command));
+    let names: Vec<String> = listed.map(Command::full_name).collect();
     call.reply.array(names.len());
     names
         .iter()
