@@ -4,7 +4,7 @@
 //! A client's thread checks for a pause before it takes the locks of a command, and again when it has them: a pause may
 //! have begun meanwhile. If the command has to wait, the thread lets its locks go and sleeps on its doorbell until the
 //! pause ends, another thread ends it, or its client hangs up. Then it begins anew. Who begins a pause waits until what
-//! had its locks before is done ([`settle`](crate::command::execute::Engine::settle)): then nothing is written any more.
+//! had its locks before is done ([`settle`](crate::command::execute::Engine::settle)): from then on nothing is written.
 //!
 //! # Invariants
 //! 1. A pause ends by itself: the check compares the clock with its end, and needs no thread to end it.

@@ -34,6 +34,11 @@ impl Follower {
             follower.read();
         }
         follower.received.clear();
+        // FLUSHALL kills the child of a real primary, and with it the connection.
+        let mut other = primary.client();
+        wait_until("no child writes the snapshot any more", || {
+            other.info("rdb_bgsave_in_progress") == "0"
+        });
         follower
     }
 
