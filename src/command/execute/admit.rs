@@ -8,6 +8,7 @@ use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::Command;
 use crate::command::session::Session;
+use crate::command::session::transaction::Queue;
 use crate::command::spec::{
     CommandFlags, DENYOOM, HEALTH_CHECK, Handler, LOADING, MAY_REPLICATE, MODULES,
     NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, PROTECTED, READONLY, STALE, UNQUEUED, WHILE_SUBSCRIBED,
@@ -26,7 +27,7 @@ const HTTP_WARNING: &str = "Possible SECURITY ATTACK detected. It looks like som
      your Redis instance. Connection aborted.";
 
 /// The flags of the commands that a pause of writes makes wait.
-pub(super) const PAUSED: CommandFlags = flags(&[WRITE, MAY_REPLICATE]);
+const PAUSED: CommandFlags = flags(&[WRITE, MAY_REPLICATE]);
 
 /// The command that a request names, if it may run. CLIENT LIST tells of it in either case.
 #[inline]
@@ -185,12 +186,15 @@ pub(super) fn has_to_wait(
 }
 
 /// Whether a command that has got its locks has to wait after all, since a pause has begun after it was admitted; then
-/// it is given again. What is replayed never waits.
+/// it is given again. `queue` is that of EXEC. What is replayed never waits.
 #[inline]
-pub(super) fn has_to_wait_after_all(call: &mut Call) -> bool {
+pub(super) fn has_to_wait_after_all(call: &mut Call, queue: Option<&Queue>) -> bool {
     let waits = call.server.pause.at(call.now_ms).is_some()
         && !call.session.is_replaying
-        && call.spec.flags_in(call.server, call.arguments).has(PAUSED);
+        && match queue {
+            Some(queue) => queue.has(PAUSED),
+            None => call.spec.flags_in(call.server, call.arguments).has(PAUSED),
+        };
     if waits {
         call.then = Then::Retry;
     }

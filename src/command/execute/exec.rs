@@ -6,7 +6,7 @@
 
 use super::Engine;
 use super::account::{Account, is_about_subscriptions, note_duration, with_kind};
-use super::admit::PAUSED;
+use super::admit::has_to_wait_after_all;
 use super::locked::run_locked;
 use super::plan::{Body, Plan};
 use super::script;
@@ -113,10 +113,8 @@ fn exec_queue(
             return Err(with_kind(call.server, busy.into()).aborting());
         }
     };
-    if queue.has(PAUSED) && engine.pause.at(view.now_ms).is_some() {
-        // It has begun since EXEC was admitted.
+    if has_to_wait_after_all(call, Some(queue)) {
         call.session.transaction.watched = watched;
-        call.then = Then::Retry;
         return Ok(());
     }
     let is_spoilt = end_watch(call, &mut db, &watched);

@@ -86,7 +86,9 @@ impl Executor<'_> {
                     _ => manner,
                 };
                 match self.lock.write(locks, view, keys, manner, now) {
-                    Ok(_) if has_to_wait_after_all(&mut call) => return (Ok(()), Then::Retry),
+                    Ok(_) if has_to_wait_after_all(&mut call, None) => {
+                        return (Ok(()), Then::Retry);
+                    }
                     Ok(db) => {
                         if view.expired == Expired::Hide && plan.command.spec.has(WRITE) {
                             // There was a pause before the lock was taken.
@@ -133,7 +135,7 @@ impl Executor<'_> {
         let locks = &self.engine.locks;
         locks.remove_expired(view, call.keys)?;
         let mut db = locks.write_all_unless_busy(view)?;
-        if has_to_wait_after_all(call) {
+        if has_to_wait_after_all(call, None) {
             return Ok(());
         }
         let result = run_locked(call, body, &mut db);
@@ -158,6 +160,7 @@ mod tests {
     use super::*;
     use crate::command::execute::Engine;
     use crate::command::execute::exchange::Exchange;
+    use crate::command::execute::replay::Replayer;
     use crate::state::config::Config;
     use crate::state::pause::{Extent as PauseExtent, Purpose};
     use crate::util::clock::Stopwatch;
@@ -244,5 +247,25 @@ mod tests {
             holder.release();
             assert_eq!(pausing.join().unwrap(), b"+OK\r\n");
         });
+    }
+    /// The primary does not send it again.
+    #[test]
+    fn what_is_replayed_waits_for_no_pause() {
+        let engine = Engine::new(Config::default(), None);
+        let (extent, alarm) = (PauseExtent::Writes, &engine.keyspace.alarm);
+        engine
+            .pause
+            .begin(Purpose::Command, extent, i64::MAX, 0, alarm);
+        let mut replayer = Replayer::new(&engine, 0);
+        for request in [
+            "FLUSHALL", "INCR n", "MULTI", "INCR n", "EXEC", "MULTI", "INCR n", "EXEC",
+        ] {
+            let words: Vec<&[u8]> = request.split(' ').map(str::as_bytes).collect();
+            replayer.run(&words).unwrap();
+        }
+        replayer.release();
+        let key = Key::new(0, b"n");
+        let db = engine.locks.read(View::from(0), &[key]).unwrap();
+        assert_eq!(db.string(&key), Ok(Some(&b"3"[..])));
     }
 }

@@ -76,7 +76,7 @@ pub(super) fn run(
             ended
         } else {
             let mut db = locks.write_unless_busy(view, keys)?;
-            if has_to_wait_after_all(call) {
+            if has_to_wait_after_all(call, None) {
                 return Ok(());
             }
             db.begin_undoable_block();
@@ -94,7 +94,7 @@ pub(super) fn run(
         call.reply.undo_to(mark);
     }
     let mut db = locks.write_all_unless_busy(view)?;
-    if has_to_wait_after_all(call) {
+    if has_to_wait_after_all(call, None) {
         return Ok(());
     }
     db.begin_block();
