@@ -29,7 +29,6 @@ use super::socket::{Socket, WithoutWaiting};
 use crate::command::call::{SyncStart, Then};
 use crate::command::execute::errand::HandedOver;
 use crate::command::execute::exchange::Exchange;
-
 use crate::command::execute::{Engine, Executor, Manner};
 use crate::command::session::Session;
 use crate::command::session::transaction::Watched;

@@ -67,7 +67,7 @@ struct Stripe {
 }
 
 /// Calls of one command, and the time that they took, that are not in the figures yet: the two atomic additions took
-/// 5 % of the time of INCR (`perf record`, `cargo run --release --example locks -- hot`). Errors and the histogram of
+/// 5 % of the time of INCR (`perf record` of `cargo run --release --example locks -- hot`). Errors and the histogram of
 /// durations are counted at once.
 #[derive(Debug)]
 pub struct PendingCalls<'a> {

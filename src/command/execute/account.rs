@@ -36,24 +36,25 @@ impl Account {
         result: &CommandResult,
     ) {
         if let Err(error) = result {
-            reply.undo_to(self.mark);
-            answer_error(server, session, reply, error, Some(command.number), true);
+            self.answer_instead(server, session, command, reply, error, true);
         }
         monitor::show(server, session, command.spec, arguments);
     }
 
-    /// Answers why a command that was admitted does not run.
+    /// Answers this error instead of what the call has written; the call counts as failed if it has run, else as
+    /// rejected.
     #[cold]
-    pub(super) fn refuse(
+    pub(super) fn answer_instead(
         self,
         server: &Server,
         session: &Session,
         command: &Command,
         reply: &mut Reply,
         error: &CommandError,
+        has_run: bool,
     ) {
-        reply.undo_to(self.mark);
-        answer_error(server, session, reply, error, Some(command.number), false);
+        self.take_back(reply);
+        answer_error(server, session, reply, error, Some(command.number), has_run);
     }
 
     /// Ends a request whose command ran: drops the reply if the client does not want it. What a transaction answers has

@@ -287,7 +287,7 @@ impl<'a> Executor<'a> {
         let duration_ns = self.stopwatch.lap_ns();
         if let Err(error @ CommandError::Busy(_)) = &result {
             // As in Redis, it is refused before it runs.
-            account.refuse(server, session, command, reply, error);
+            account.answer_instead(server, session, command, reply, error, false);
         } else {
             account.conclude(server, session, command, request.arguments, reply, &result);
             let tracks_latency = server.config.latency_tracking.get();
