@@ -91,7 +91,7 @@ impl Duel {
         self.is_set_up = true;
         let mut client = self.server.client();
         wait_until("the tables have their final size", || {
-            !client.ask("DEBUG HTSTATS 0").contains("rehashing")
+            !client.ask("DEBUG HTSTATS 0").contains("rehashing target")
         });
     }
 

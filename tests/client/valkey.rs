@@ -2,15 +2,17 @@
 
 use super::duel::{Duel, our_client};
 
+const DATA: &[&str] = &[
+    "SET string hello",
+    "RPUSH list a b c",
+    "HSET hash name ann age 33",
+    "ZADD zset 1 one 2.5 two",
+];
+
 #[test]
 fn both_clients_work_with_valkey() {
     let mut duel = Duel::with_valkey(&["--repl-diskless-sync-delay", "0"]);
-    duel.set_up(&[
-        "SET string hello",
-        "RPUSH list a b c",
-        "HSET hash name ann age 33",
-        "ZADD zset 1 one 2.5 two",
-    ]);
+    duel.set_up(DATA);
     for line in [
         "PING",
         "nosuch",
@@ -26,6 +28,8 @@ fn both_clients_work_with_valkey() {
     ] {
         duel.check(line);
     }
+    // Made anew, a hash may lie in a block of another size, and Valkey asks how large it is. Both clients look at one.
+    duel.set_up_once(DATA);
     for line in ["--scan", "--bigkeys", "--memkeys"] {
         duel.check_sorted(line);
     }
