@@ -26,8 +26,10 @@ mod tests;
 
 use super::blocks::spread;
 use super::draw::Selection;
+use super::pairs::pair_bytes;
 use foldhash::fast::RandomState;
 use page::Page;
+pub use page::ValueMut;
 use shared_vec::SharedVec;
 use std::collections::HashSet;
 use std::hash::{BuildHasher, Hasher};
@@ -173,7 +175,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
     /// not counted.
     pub fn entry_bytes(content: Content<'_, R>) -> usize {
         let bytes = match content {
-            Content::Pair { key, value } => page::pair_bytes(key.len(), value.len()),
+            Content::Pair { key, value } => pair_bytes(key.len(), value.len()),
             Content::Reference(_) => size_of::<R>(),
         };
         bytes + Page::<R, M>::SLOT_BYTES
@@ -357,8 +359,7 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
         }
     }
 
-    /// Replaces the entry at a position by a pair with that key. Returns the old reference, if the entry was one. A
-    /// value of the old length is written over the old one.
+    /// Replaces the entry at a position by a pair with that key. Returns the old reference, if the entry was one.
     pub fn set_pair(&mut self, position: Position, key: &[u8], value: &[&[u8]]) -> Option<R> {
         self.change(position.page, |page| {
             page.set_pair(position.slot, key, value)
@@ -369,6 +370,17 @@ impl<R: Keyed, M: Clone> Dict<R, M> {
     pub fn set_reference(&mut self, position: Position, reference: R) -> Option<R> {
         self.change(position.page, |page| {
             page.set_reference(position.slot, reference)
+        })
+    }
+
+    /// Changes the value of the pair at a position in place; `None` if it is a reference.
+    pub fn change_value<T>(
+        &mut self,
+        position: Position,
+        change: impl FnOnce(ValueMut<'_, R, M>) -> T,
+    ) -> Option<T> {
+        self.change(position.page, |page| {
+            page.value_mut(position.slot).map(change)
         })
     }
 

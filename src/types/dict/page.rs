@@ -8,12 +8,15 @@
 //!
 //! A small pair lies in the page itself: it costs its bytes, two bytes of lengths and its slot, but no block of memory
 //! of its own. A tag is 12 bits of the hash, so a wrong entry is compared in one of 4096 cases only. A pair that is
-//! removed, or replaced by a longer one, leaves a hole. Holes are closed when room is needed.
+//! removed leaves a hole. Holes are closed when room is needed. A value is changed in place, and what follows moves.
 
 use super::{Content, Item, Keyed, hash};
 use crate::types::blocks::vec_bytes;
-use crate::types::packed::{decode_length, encode_length, length_bytes, make_room};
+use crate::types::edit::{self, Edit, len_of};
+use crate::types::packed::{encode_length, length_bytes, make_room};
+use crate::types::pairs::{self, pair_bytes};
 use smallvec::SmallVec;
+use std::ops::Range;
 
 /// The largest pair, with its lengths; a larger one is kept by reference.
 const PAIR_BYTES: usize = 1024;
@@ -139,6 +142,7 @@ impl<R: Keyed, M> Page<R, M> {
     }
 
     /// Key and value of the entry in a slot.
+    #[inline]
     pub(super) fn content(&self, slot: usize) -> Content<'_, R> {
         match self.slots[slot].place() {
             Place::Pair(offset) => {
@@ -185,12 +189,10 @@ impl<R: Keyed, M> Page<R, M> {
         }
     }
 
+    #[inline]
     fn pair(&self, offset: usize) -> (&[u8], &[u8]) {
-        let bytes = &self.bytes[offset..];
-        let (key_len, key_digits) = decode_length(bytes.iter());
-        let (value_len, value_digits) = decode_length(bytes[key_digits..].iter());
-        let (key, rest) = bytes[key_digits + value_digits..].split_at(key_len);
-        (key, &rest[..value_len])
+        let (key, value, _) = pairs::split(&self.bytes[offset..]);
+        (key, value)
     }
 }
 
@@ -213,17 +215,12 @@ impl<R: Keyed, M> Page<R, M> {
         self.push(tag, place, mark);
     }
 
-    /// Replaces an entry by a pair with its key. Returns the old reference, if the entry was one. A value of the old
-    /// length is written over the old one.
+    /// Replaces an entry by a pair with its key. Returns the old reference, if the entry was one.
     pub(super) fn set_pair(&mut self, slot: usize, key: &[u8], value: &[&[u8]]) -> Option<R> {
         if let Some(mut old) = self.value_mut(slot)
-            && old.len() == len_of(value)
+            && old.may_become(len_of(value))
         {
-            for part in value {
-                let (place, rest) = old.split_at_mut(part.len());
-                place.copy_from_slice(part);
-                old = rest;
-            }
+            old.replace(0..old.value.len(), value);
             return None;
         }
         let (slot, old) = self.take(slot);
@@ -231,21 +228,27 @@ impl<R: Keyed, M> Page<R, M> {
         old
     }
 
+    /// The value of the pair in a slot, to be changed.
+    pub(super) fn value_mut(&mut self, slot: usize) -> Option<ValueMut<'_, R, M>> {
+        let Place::Pair(offset) = self.slots[slot].place() else {
+            return None;
+        };
+        let (key, value) = self.pair(offset);
+        let (key_len, value_len) = (key.len(), value.len());
+        let end = offset + pair_bytes(key_len, value_len);
+        Some(ValueMut {
+            page: self,
+            slot,
+            key_len,
+            value: end - value_len..end,
+        })
+    }
+
     /// Replaces an entry by a reference with its key. Returns the old reference, if the entry was one.
     pub(super) fn set_reference(&mut self, slot: usize, reference: R) -> Option<R> {
         let (slot, old) = self.take(slot);
         self.push_reference(slot.tag(), reference, slot.mark);
         old
-    }
-
-    fn value_mut(&mut self, slot: usize) -> Option<&mut [u8]> {
-        let Place::Pair(offset) = self.slots[slot].place() else {
-            return None;
-        };
-        let (key, value) = self.pair(offset);
-        let end = offset + pair_bytes(key.len(), value.len());
-        let start = end - value.len();
-        Some(&mut self.bytes[start..end])
     }
 
     /// The reference in a slot.
@@ -390,14 +393,72 @@ impl<R: Keyed, M> Page<R, M> {
     }
 }
 
-/// The length of the parts, joined.
-fn len_of(parts: &[&[u8]]) -> usize {
-    parts.iter().map(|part| part.len()).sum()
+/// The value of a pair, to be changed in its page.
+#[derive(Debug)]
+pub struct ValueMut<'a, R, M> {
+    page: &'a mut Page<R, M>,
+    slot: usize,
+    key_len: usize,
+    /// Where it lies in the page's bytes.
+    value: Range<usize>,
 }
 
-/// Bytes that a pair takes in a page.
-pub(super) fn pair_bytes(key_len: usize, value_len: usize) -> usize {
-    length_bytes(key_len) + length_bytes(value_len) + key_len + value_len
+impl<R: Keyed, M> ValueMut<'_, R, M> {
+    /// Whether the value may get this length and stay in the page.
+    pub fn may_become(&self, len: usize) -> bool {
+        let fits = pair_bytes(self.key_len, len) <= PAIR_BYTES;
+        len <= self.value.len() || fits && self.page.bytes.len() <= MOST_BYTES
+    }
+
+    /// Where the pair begins in the page's bytes.
+    fn start(&self) -> usize {
+        self.value.end - pair_bytes(self.key_len, self.value.len())
+    }
+
+    /// Makes the value shorter or longer at this place of the page's bytes. What follows moves.
+    fn resize(&mut self, part: Range<usize>, with: &[&[u8]]) {
+        let (old_len, start) = (self.value.len(), self.start());
+        let len = old_len - part.len() + len_of(with);
+        let old_digits = start + length_bytes(self.key_len)..self.value.start - self.key_len;
+        let (digits, count) = encode_length(len);
+        let old_end = self.value.end;
+        self.page.bytes.replace(part, with);
+        self.page.bytes.replace(old_digits, &[&digits[..count]]);
+        let end = start + pair_bytes(self.key_len, len);
+        self.value = end - len..end;
+        for slot in &mut self.page.slots {
+            if let Place::Pair(offset) = slot.place()
+                && offset > start
+            {
+                slot.set_place(Place::Pair(offset - old_end + end));
+            }
+        }
+    }
+}
+
+impl<R: Keyed, M> Edit for ValueMut<'_, R, M> {
+    fn bytes(&self) -> &[u8] {
+        &self.page.bytes[self.value.clone()]
+    }
+
+    /// The value [may get](ValueMut::may_become) the length that results.
+    fn replace(&mut self, part: Range<usize>, with: &[&[u8]]) {
+        if len_of(with) > part.len() {
+            // The length of the value may get one more digit.
+            self.page.make_room(len_of(with) - part.len() + 1);
+            // If that has closed holes, all pairs have moved.
+            if let Place::Pair(offset) = self.page.slots[self.slot].place() {
+                let (len, start) = (self.value.len(), self.value.start - self.start() + offset);
+                self.value = start..start + len;
+            }
+        }
+        let part_in_page = self.value.start + part.start..self.value.start + part.end;
+        if len_of(with) == part.len() {
+            return edit::write(&mut self.page.bytes[part_in_page], with);
+        }
+        self.resize(part_in_page, with);
+        edit::give_back(&mut self.page.bytes);
+    }
 }
 
 #[cfg(test)]
@@ -419,15 +480,17 @@ mod tests {
         }
     }
 
-    fn filled(numbers: std::ops::Range<u32>) -> Page<Large, ()> {
+    fn filled(numbers: Range<u32>) -> Page<Large, ()> {
         let mut page = Page::default();
-        for number in numbers {
-            page.push_pair(7, &number.to_le_bytes(), &[&[number as u8; 990]], ());
-        }
+        numbers.for_each(|number| push(&mut page, number));
         page
     }
 
-    fn check(page: &Page<Large, ()>, numbers: std::ops::Range<u32>) {
+    fn push(page: &mut Page<Large, ()>, number: u32) {
+        page.push_pair(7, &number.to_le_bytes(), &[&[number as u8; 990]], ());
+    }
+
+    fn check(page: &Page<Large, ()>, numbers: Range<u32>) {
         for number in numbers {
             let is_key = |item: Item<Large, ()>| item.content.key() == number.to_le_bytes();
             let value = match page.content(page.find(7, is_key).unwrap()) {
@@ -441,13 +504,18 @@ mod tests {
     /// As if an attacker had chosen keys that all fall into one page.
     #[test]
     fn a_page_with_very_many_bytes_takes_references() {
-        let mut page = filled(0..1000);
+        let mut page = Page::default();
+        page.push_pair(7, b"grows", &[b"1"], ());
+        (0..1000).for_each(|number| push(&mut page, number));
         check(&page, 0..1000);
+        assert!(page.set_pair(0, b"grows", &[&[2; 100]]).is_none());
+        let grown = page.content(page.len() - 1);
+        assert!(matches!(grown, Content::Reference(large) if large.0.1 == [2; 100]));
         assert!(!page.references.is_empty() && page.bytes() < IS_REFERENCE as usize);
         page.absorb(&filled(1000..2000));
         check(&page, 0..2000);
         assert!(page.bytes() < IS_REFERENCE as usize);
         let moved = page.split(|hash| hash & 1 == 1);
-        assert_eq!(page.len() + moved.len(), 2000);
+        assert_eq!(page.len() + moved.len(), 2001);
     }
 }

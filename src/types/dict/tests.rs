@@ -1,6 +1,7 @@
 //! Tests of [`Dict`]: against a map of the standard library, with clones, scans and draws.
 
 use super::*;
+use crate::types::edit::Edit;
 use std::collections::{BTreeMap, BTreeSet};
 use triomphe::ThinArc;
 
@@ -65,6 +66,35 @@ fn linear_congruential(state: &mut u64) -> u64 {
     *state >> 20
 }
 
+/// Changes the value of a number in place, if it is a pair.
+fn change_a_part(
+    dict: &mut Dict<Word>,
+    number: u32,
+    model: &mut BTreeMap<u32, Vec<u8>>,
+    random: u64,
+) {
+    let Some(position) = dict.position(hash(&key(number)), &key(number)) else {
+        return;
+    };
+    let old = model.get_mut(&number).unwrap();
+    let start = (random >> 8) as usize % (old.len() + 1);
+    let end = start + (random >> 4) as usize % (old.len() - start + 1);
+    let new = [7; 150];
+    let new = &new[..random as usize % 150];
+    let changed = dict.change_value(position, |mut value| {
+        assert_eq!(value.bytes(), &old[..]);
+        let may_become = value.may_become(old.len() - (end - start) + new.len());
+        if may_become {
+            value.replace(start..end, &[&new[..new.len() / 2], &new[new.len() / 2..]]);
+        }
+        may_become
+    });
+    assert!(changed.is_some() || number % 2 == 1 || old.len() > 900);
+    if changed == Some(true) {
+        old.splice(start..end, new.iter().copied());
+    }
+}
+
 #[test]
 fn behaves_like_a_map_while_it_grows_and_shrinks() {
     let mut dict = Dict::default();
@@ -75,7 +105,9 @@ fn behaves_like_a_map_while_it_grows_and_shrinks() {
         let range = if step / 40_000 % 2 == 0 { 20_000 } else { 300 };
         let random = linear_congruential(&mut state);
         let number = ((random >> 13) % range) as u32;
-        if random % 5 < 3 {
+        if random.is_multiple_of(7) {
+            change_a_part(&mut dict, number, &mut model, random);
+        } else if random % 5 < 3 {
             let longest = if step % 100 == 0 { 1200 } else { 40 };
             let value = vec![step as u8; (random >> 5) as usize % longest];
             put(&mut dict, number, &value);
