@@ -9,6 +9,7 @@
 //! comes of that is in [`change`](super::change).
 
 mod databases;
+mod hashes;
 mod lookup;
 mod strings;
 #[cfg(test)]
@@ -20,14 +21,14 @@ pub use lookup::Lookups;
 
 use super::change::{Block, Change};
 use super::entry::{Entry, Table, WrongType};
+use super::inline_entry::{InlineEntry, InlineValue};
 use super::lock_queue::AnyErrand;
-use super::object::{Collection, Object};
+use super::object::{Object, ObjectCollection};
 use super::object_entry::ObjectEntry;
 use super::shard::{Removed, Shard};
 use super::shard_lock::{Guards, ShardLock};
 use super::snapshot::{DatabaseSize, SnapshotId};
 use super::space::{Key, Keyspace, SHARDS, shards_of_database};
-use super::string_entry::INLINE_BYTES;
 use super::view::{Expired, View};
 use super::waiters::Served;
 use crate::types::dict::Position;
@@ -422,14 +423,43 @@ impl<'a> Db<'a> {
         object: Object,
         expires_at_ms: Option<i64>,
     ) -> bool {
-        if let Object::String(value, form) = &object
-            && value.len() <= INLINE_BYTES
-        {
-            return self.put_string(key, value, *form, expires_at_ms);
+        let position = self.shard(key).position(key.hash, key.bytes);
+        self.put_object_at(position, key, object, expires_at_ms)
+    }
+
+    /// As [`put_object`](Self::put_object), with the position of the key, if it is there.
+    fn put_object_at(
+        &mut self,
+        position: Option<Position>,
+        key: &Key<'_>,
+        object: Object,
+        expires_at_ms: Option<i64>,
+    ) -> bool {
+        if let Some(value) = InlineValue::of(&object) {
+            let copied = InlineEntry {
+                value,
+                expires_at_ms,
+            };
+            return self.put_copy_at(position, key, copied);
         }
-        let entry = ObjectEntry::new(key.bytes, object, expires_at_ms);
         let access = self.changing_access(key);
-        let replaced = self.shard_mut(key).put_object(key.hash, entry, access);
+        let entry = ObjectEntry::new(key.bytes, object, expires_at_ms);
+        let shard = self.shard_mut(key);
+        let replaced = shard.put_object(position, key.hash, entry, access);
+        self.replaced(key, replaced)
+    }
+
+    /// Sets a key to a copy of a value. Returns whether the key was there. The caller has the position of the key, if
+    /// it is there.
+    fn put_copy_at(
+        &mut self,
+        position: Option<Position>,
+        key: &Key<'_>,
+        copied: InlineEntry<'_>,
+    ) -> bool {
+        let access = self.changing_access(key);
+        let shard = self.shard_mut(key);
+        let replaced = shard.put_copy(position, key.hash, key.bytes, copied, access);
         self.replaced(key, replaced)
     }
 
@@ -444,10 +474,10 @@ impl<'a> Db<'a> {
     pub fn take(&mut self, key: &Key<'_>) -> Option<(Object, Option<i64>)> {
         let entry = self.look_silently(key)?;
         let expires_at_ms = entry.expires_at_ms();
-        let small = entry.small_string().map(|_| entry.to_object());
+        let inline = entry.inline().map(|entry| entry.value.to_object());
         let object = match self.shard_mut(key).remove(key.hash, key.bytes)? {
             Removed::Object(entry) => entry.into_object(),
-            Removed::String => small?,
+            Removed::Inline => inline?,
         };
         Some((object, expires_at_ms))
     }
@@ -465,7 +495,7 @@ impl<'a> Db<'a> {
     }
 
     /// The collection of a key, to be changed. A command that empties it removes the key.
-    pub fn collection_mut<C: Collection>(
+    pub fn collection_mut<C: ObjectCollection>(
         &mut self,
         key: &Key<'_>,
     ) -> Result<Option<&mut C>, WrongType> {
@@ -477,7 +507,10 @@ impl<'a> Db<'a> {
     }
 
     /// The collection of a key, to be changed; an empty one is put in if there is none.
-    pub fn get_or_create<C: Collection>(&mut self, key: &Key<'_>) -> Result<&mut C, WrongType> {
+    pub fn get_or_create<C: ObjectCollection>(
+        &mut self,
+        key: &Key<'_>,
+    ) -> Result<&mut C, WrongType> {
         let position = self.shard(key).position(key.hash, key.bytes);
         let position = position.unwrap_or_else(|| {
             self.put_object(key, C::default().into_object(), None);
@@ -487,7 +520,7 @@ impl<'a> Db<'a> {
         self.collection_at(key, position)
     }
 
-    fn collection_at<C: Collection>(
+    fn collection_at<C: ObjectCollection>(
         &mut self,
         key: &Key<'_>,
         position: Position,

@@ -1,13 +1,13 @@
 //! A key with its value as a reader sees it, whether it lies in the table or is referred to from there.
 
 use super::access::AccessClock;
+use super::inline_entry::InlineEntry;
 use super::object::{Collection, Object, Value};
 use super::object_entry::ObjectEntry;
-use super::string_entry::StringEntry;
 use crate::types::dict::{Content, Dict, Item};
 use triomphe::Arc;
 
-/// The entries of a shard: small strings are pairs ([`StringEntry`]), everything else is a reference.
+/// The entries of a shard: small values are pairs ([`InlineEntry`]), everything else is a reference.
 ///
 /// A clone shares the entries and keeps what it saw: it copies the directory, one reference for some 600 keys, and
 /// the part of a table that is changed later is copied then.
@@ -41,15 +41,15 @@ impl<'a> Entry<'a> {
     /// The value.
     pub fn value(self) -> Value<'a> {
         match self.content {
-            Content::Pair { value, .. } => Value::String(StringEntry::read(value).value),
+            Content::Pair { value, .. } => InlineEntry::read(value).value.value(),
             Content::Reference(entry) => entry.object().value(),
         }
     }
 
-    /// The string, if it lies in the table.
-    pub(super) fn small_string(self) -> Option<StringEntry<'a>> {
+    /// The value with its deadline, if it lies in the table.
+    pub(super) fn inline(self) -> Option<InlineEntry<'a>> {
         match self.content {
-            Content::Pair { value, .. } => Some(StringEntry::read(value)),
+            Content::Pair { value, .. } => Some(InlineEntry::read(value)),
             Content::Reference(_) => None,
         }
     }
@@ -63,8 +63,8 @@ impl<'a> Entry<'a> {
     }
 
     /// The value, if it is a collection of this type.
-    pub fn collection<C: Collection>(self) -> Result<&'a C, WrongType> {
-        self.object().and_then(C::of).ok_or(WrongType)
+    pub fn collection<C: Collection>(self) -> Result<C::View<'a>, WrongType> {
+        C::of(self.value()).ok_or(WrongType)
     }
 
     /// The value, if it does not lie in the table.
@@ -86,7 +86,7 @@ impl<'a> Entry<'a> {
     /// Unix time in milliseconds at which the key expires.
     pub fn expires_at_ms(self) -> Option<i64> {
         match self.content {
-            Content::Pair { value, .. } => StringEntry::read(value).expires_at_ms,
+            Content::Pair { value, .. } => InlineEntry::read(value).expires_at_ms,
             Content::Reference(entry) => entry.expires_at_ms(),
         }
     }
@@ -100,16 +100,12 @@ impl<'a> Entry<'a> {
     /// What `OBJECT ENCODING` answers.
     pub fn encoding(self) -> &'static str {
         match self.content {
-            Content::Pair { value, .. } => {
-                let StringEntry { value, form, .. } = StringEntry::read(value);
-                form.encoding(value)
-            }
+            Content::Pair { value, .. } => InlineEntry::read(value).value.encoding(),
             Content::Reference(entry) => match entry.object() {
                 Object::String(string, form) => form.encoding(string),
                 Object::List(list) if list.is_compact() => "listpack",
                 Object::List(_) => "quicklist",
-                Object::Hash(hash) if hash.is_compact() => "listpack",
-                Object::Hash(_) => "hashtable",
+                Object::Hash(hash) => hash.view().encoding(),
                 Object::Set(set) => set.encoding(),
                 Object::SortedSet(set) if set.is_compact() => "listpack",
                 Object::SortedSet(_) => "skiplist",
@@ -132,13 +128,10 @@ impl<'a> Entry<'a> {
         self.clock
     }
 
-    /// The value as one of its own. A small string is copied; a collection is shared, and copied when it is changed.
+    /// The value as one of its own. A small one is copied; a collection is shared, and copied when it is changed.
     pub fn to_object(self) -> Object {
         match self.content {
-            Content::Pair { value, .. } => {
-                let StringEntry { value, form, .. } = StringEntry::read(value);
-                Object::String(Arc::new(value.to_vec()), form)
-            }
+            Content::Pair { value, .. } => InlineEntry::read(value).value.to_object(),
             Content::Reference(entry) => entry.object().clone(),
         }
     }

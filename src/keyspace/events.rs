@@ -138,7 +138,7 @@ mod tests {
     use super::*;
     use crate::keyspace::locks::Locks;
     use crate::keyspace::space::Key;
-    use crate::keyspace::string_entry::StringForm;
+    use crate::keyspace::string_form::StringForm;
     use crate::keyspace::view::View;
     use std::collections::BTreeSet;
     use std::path::Path;

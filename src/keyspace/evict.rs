@@ -265,7 +265,7 @@ impl Locks {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::string_entry::StringForm;
+    use crate::keyspace::string_form::StringForm;
     use std::collections::BTreeSet;
 
     const START_MS: i64 = 1_700_000_000_000;

@@ -9,7 +9,7 @@
 //! 3. The state at the snapshot is `table`, where `changes` overrides the keys that it names.
 //!
 //! So a snapshot costs memory only for what is changed while it is under way, and a change costs some look-ups and a
-//! copy of a small string, or a reference to an object, which is copied when it is changed (copy-on-write).
+//! copy of a small value, or a reference to an object, which is copied when it is changed (copy-on-write).
 
 use super::entry::{Entry, Table};
 use super::snapshot::SnapshotId;

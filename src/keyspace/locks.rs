@@ -319,7 +319,7 @@ fn shards_of(keys: &[Key<'_>]) -> SmallVec<[usize; 4]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keyspace::string_entry::StringForm;
+    use crate::keyspace::string_form::StringForm;
 
     #[test]
     fn looking_ahead_waits_for_nobody_and_is_for_large_tables() {

@@ -1,6 +1,6 @@
 //! Keys to values: shards behind locks, the entries in them, expiry, and the one door for changes.
 //!
-//! Reading order: [`object`] (the values), [`string_entry`] and [`object_entry`] with `expiring_key.rs` (a key with its
+//! Reading order: [`object`] (the values), [`inline_entry`] and [`object_entry`] with `expiring_key.rs` (a key with its
 //! value, as it lies in memory), [`entry`] (a key with its value as a reader sees it), [`shard`] (a table of entries,
 //! with `deadlines.rs`), `shard_lock.rs` with `lock_queue.rs` and `lock_tries.rs` (the lock of a shard, and the threads
 //! that wait for it), `lock_set.rs` (how several are taken at once), [`space`] (all shards), [`locks`] (the right to
@@ -23,6 +23,8 @@ pub mod evict;
 mod expiring_key;
 pub mod expiry;
 pub mod gate;
+pub mod hash_mut;
+pub mod inline_entry;
 pub mod kept;
 pub mod listeners;
 mod lock_queue;
@@ -35,7 +37,7 @@ pub mod shard;
 mod shard_lock;
 pub mod snapshot;
 pub mod space;
-pub mod string_entry;
+pub mod string_form;
 pub mod survey;
 mod undo;
 pub mod view;

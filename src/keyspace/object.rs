@@ -1,8 +1,8 @@
 //! The values a key can hold.
 
-use super::string_entry::StringForm;
+use super::string_form::StringForm;
 use crate::types::blocks::{shared_bytes, vec_bytes};
-use crate::types::hash::Hash;
+use crate::types::hash::{Hash, HashRef};
 use crate::types::list::List;
 use crate::types::set::Set;
 use crate::types::sorted_set::SortedSet;
@@ -34,7 +34,7 @@ pub enum Value<'a> {
     /// A list.
     List(&'a List),
     /// A hash.
-    Hash(&'a Hash),
+    Hash(HashRef<'a>),
     /// A set.
     Set(&'a Set),
     /// A sorted set.
@@ -49,15 +49,13 @@ impl Object {
         match self {
             Object::String(string, _) => Value::String(string),
             Object::List(list) => Value::List(list),
-            Object::Hash(hash) => Value::Hash(hash),
+            Object::Hash(hash) => Value::Hash(hash.view()),
             Object::Set(set) => Value::Set(set),
             Object::SortedSet(set) => Value::SortedSet(set),
             Object::Stream(stream) => Value::Stream(stream),
         }
     }
-}
 
-impl Object {
     /// Bytes of its blocks of memory; those of a large collection are estimated from this many samples.
     pub fn memory_bytes(&self, samples: usize) -> usize {
         match self {
@@ -86,26 +84,50 @@ impl Value<'_> {
 }
 
 /// The collections, so that [`Db`](super::db::Db) can look each up by its Rust type.
-pub trait Collection: Default {
-    /// The collection in an object, if it is of this type.
-    fn of(object: &Object) -> Option<&Self>;
-    /// The same, to be changed.
+pub trait Collection {
+    /// The collection as a reader sees it.
+    type View<'a>;
+
+    /// The collection that is this value, if it is of this type.
+    fn of(value: Value<'_>) -> Option<Self::View<'_>>;
+}
+
+/// The collections that always are objects, however small, and are changed where they lie. A hash is not: see
+/// [`Db::change_hash`](super::db::Db::change_hash).
+pub trait ObjectCollection: Collection + Default {
+    /// The collection in an object, to be changed, if it is of this type.
     fn of_mut(object: &mut Object) -> Option<&mut Self>;
+
     /// The collection as an object.
     fn into_object(self) -> Object;
 }
 
-macro_rules! collections {
-    ($($name:ident),*) => {
+impl Collection for Hash {
+    type View<'a> = HashRef<'a>;
+
+    fn of(value: Value<'_>) -> Option<HashRef<'_>> {
+        match value {
+            Value::Hash(hash) => Some(hash),
+            _ => None,
+        }
+    }
+}
+
+macro_rules! object_collections {
+    ($($name:ident: $wrap:expr;)*) => {
         $(impl Collection for $name {
-            fn of(object: &Object) -> Option<&Self> {
-                match object {
-                    Object::$name(collection) => Some(collection),
+            type View<'a> = &'a $name;
+
+            fn of(value: Value<'_>) -> Option<&$name> {
+                match value {
+                    Value::$name(collection) => Some(collection),
                     _ => None,
                 }
             }
+        }
 
-            fn of_mut(object: &mut Object) -> Option<&mut Self> {
+        impl ObjectCollection for $name {
+            fn of_mut(object: &mut Object) -> Option<&mut $name> {
                 match object {
                     Object::$name(collection) => Some(collection),
                     _ => None,
@@ -113,30 +135,15 @@ macro_rules! collections {
             }
 
             fn into_object(self) -> Object {
-                Object::$name(self)
+                Object::$name($wrap(self))
             }
         })*
     };
 }
 
-collections!(List, Hash, Set, SortedSet);
-
-impl Collection for Stream {
-    fn of(object: &Object) -> Option<&Self> {
-        match object {
-            Object::Stream(stream) => Some(stream),
-            _ => None,
-        }
-    }
-
-    fn of_mut(object: &mut Object) -> Option<&mut Self> {
-        match object {
-            Object::Stream(stream) => Some(stream),
-            _ => None,
-        }
-    }
-
-    fn into_object(self) -> Object {
-        Object::Stream(Box::new(self))
-    }
+object_collections! {
+    List: std::convert::identity;
+    Set: std::convert::identity;
+    SortedSet: std::convert::identity;
+    Stream: Box::new;
 }

@@ -1,8 +1,8 @@
 //! A key with a value that has a life of its own: a collection, or a large string.
 
 use super::expiring_key::ExpiringKey;
+use super::inline_entry::InlineEntry;
 use super::object::Object;
-use super::string_entry::StringEntry;
 use crate::types::blocks::shared_bytes;
 use crate::types::dict::Keyed;
 use triomphe::Arc;
@@ -21,9 +21,11 @@ struct Parts {
 
 impl Keyed for ObjectEntry {
     fn of_pair(key: &[u8], value: &[u8]) -> ObjectEntry {
-        let string = StringEntry::read(value);
-        let object = Object::String(Arc::new(string.value.to_vec()), string.form);
-        ObjectEntry::new(key, object, string.expires_at_ms)
+        let InlineEntry {
+            value,
+            expires_at_ms,
+        } = InlineEntry::read(value);
+        ObjectEntry::new(key, value.to_object(), expires_at_ms)
     }
 
     fn key(&self) -> &[u8] {

@@ -4,18 +4,18 @@
 
 use super::access::{Access, AccessClock};
 use super::deadlines::Deadlines;
-use super::entry::{Entry, Table};
+use super::entry::{Entry, Table, WrongType};
+use super::hash_mut::HashMut;
+use super::inline_entry::{INLINE_BYTES, InlineEntry};
 use super::kept::{Kept, ShardImage};
 use super::object::Object;
 use super::object_entry::ObjectEntry;
 use super::snapshot::SnapshotId;
-use super::string_entry::{INLINE_BYTES, StringEntry};
 use super::undo::{OldState, UndoLog};
 use super::waiters::Waiters;
 use super::watchers::Watchers;
-use crate::types::dict::{Keyed, Position};
+use crate::types::dict::Position;
 use smallvec::SmallVec;
-use triomphe::Arc;
 
 /// The entries of one shard.
 #[derive(Debug, Default)]
@@ -33,15 +33,15 @@ pub struct Shard {
 /// What is left of a key that was taken out or replaced.
 #[derive(Debug)]
 pub enum Removed {
-    /// Nothing: its string lay in the table.
-    String,
+    /// Nothing: its value lay in the table.
+    Inline,
     /// The entry, which may take long to drop.
     Object(ObjectEntry),
 }
 
 impl Removed {
     fn new(reference: Option<ObjectEntry>) -> Removed {
-        reference.map_or(Removed::String, Removed::Object)
+        reference.map_or(Removed::Inline, Removed::Object)
     }
 }
 
@@ -169,7 +169,7 @@ impl Shard {
         &self.table
     }
 
-    /// Prepares to put in small strings with these hashes: see [`Dict::fetch`](crate::types::dict::Dict::fetch).
+    /// Prepares to put in small values with these hashes: see [`Dict::fetch`](crate::types::dict::Dict::fetch).
     pub(super) fn fetch(&self, hashes: impl ExactSizeIterator<Item = u64>) {
         self.table.fetch(hashes);
     }
@@ -184,60 +184,83 @@ impl Shard {
         Entry::new(self.table.item(position))
     }
 
-    /// The object at a position, to be changed; none if it is a small string.
+    /// The object at a position, to be changed; none if the value lies in the table.
     pub fn object_mut(&mut self, position: Position) -> Option<&mut Object> {
         self.table
             .reference_mut(position)
             .map(ObjectEntry::object_mut)
     }
 
-    /// Sets a key to a string, and returns what it replaces.
-    pub fn put_string(
+    /// Changes the hash at a position, where it lies.
+    pub(super) fn change_hash<T>(
         &mut self,
+        position: Position,
         hash: u64,
         key: &[u8],
-        string: StringEntry<'_>,
-        access: Access<'_>,
-    ) -> Option<Removed> {
-        let position = self.table.position(hash, key);
-        self.put_string_at(position, hash, key, string, access)
+        change: impl FnOnce(&mut HashMut<'_>) -> T,
+    ) -> Result<T, WrongType> {
+        if let Some(object) = self.object_mut(position) {
+            return match object {
+                Object::Hash(hash) => Ok(change(&mut HashMut::Own(hash))),
+                _ => Err(WrongType),
+            };
+        }
+        let deadline = self.entry(position).expires_at_ms();
+        let changed = self.table.change_value(position, |entry| {
+            let mut inline = HashMut::inline(entry)?;
+            let result = change(&mut inline);
+            Ok((result, inline.outgrown()))
+        });
+        // Also if nothing has changed: the table may have got a page.
+        self.move_deadline(hash, deadline, deadline);
+        let (result, outgrown) = changed.unwrap_or(Err(WrongType))?;
+        if let Some(outgrown) = outgrown
+            && let Some(position) = self.table.position(hash, key)
+        {
+            let entry = ObjectEntry::new(key, Object::Hash(outgrown), deadline);
+            self.table.set_reference(position, entry);
+            self.move_deadline(hash, deadline, deadline);
+        }
+        Ok(result)
     }
 
-    /// As [`put_string`](Self::put_string), for a key of which the caller has the position, if the key is there.
-    pub(super) fn put_string_at(
+    /// Sets a key to a copy of a value, which need not be small, and returns what it replaces. The caller has the
+    /// position of the key, if it is there.
+    pub(super) fn put_copy(
         &mut self,
         position: Option<Position>,
         hash: u64,
         key: &[u8],
-        string: StringEntry<'_>,
+        copied: InlineEntry<'_>,
         access: Access<'_>,
     ) -> Option<Removed> {
-        if string.value.len() > INLINE_BYTES {
-            let object = Object::String(Arc::new(string.value.to_vec()), string.form);
-            let entry = ObjectEntry::new(key, object, string.expires_at_ms);
-            return self.put_object(hash, entry, access);
+        let deadline = copied.expires_at_ms;
+        if !copied.value.is_small() {
+            let entry = ObjectEntry::new(key, copied.value.to_object(), deadline);
+            return self.put_object(position, hash, entry, access);
         }
         let Some(position) = position else {
             let clock = AccessClock::new(access);
-            string.with_parts(|parts| self.table.insert_pair(hash, key, parts, clock));
-            self.move_deadline(hash, None, string.expires_at_ms);
+            copied.with_parts(|parts| self.table.insert_pair(hash, key, parts, clock));
+            self.move_deadline(hash, None, deadline);
             return None;
         };
         let old_deadline = self.touch(position, access);
-        let replaced = string.with_parts(|parts| self.table.set_pair(position, key, parts));
-        self.move_deadline(hash, old_deadline, string.expires_at_ms);
+        let replaced = copied.with_parts(|parts| self.table.set_pair(position, key, parts));
+        self.move_deadline(hash, old_deadline, deadline);
         Some(Removed::new(replaced))
     }
 
-    /// Puts in an entry, and returns what it replaces.
-    pub fn put_object(
+    /// Puts in an entry, and returns what it replaces. The caller has the position of the key, if it is there.
+    pub(super) fn put_object(
         &mut self,
+        position: Option<Position>,
         hash: u64,
         entry: ObjectEntry,
         access: Access<'_>,
     ) -> Option<Removed> {
         let deadline = entry.expires_at_ms();
-        let Some(position) = self.table.position(hash, entry.key()) else {
+        let Some(position) = position else {
             let clock = AccessClock::new(access);
             self.table.insert_reference(hash, entry, clock);
             self.move_deadline(hash, None, deadline);
@@ -272,14 +295,13 @@ impl Shard {
         };
         let entry = self.entry(position);
         let old_deadline = entry.expires_at_ms();
-        if let Some(string) = entry.small_string() {
-            let value = SmallVec::<[u8; INLINE_BYTES]>::from_slice(string.value);
-            let string = StringEntry {
-                value: &value,
+        if let Some(InlineEntry { value, .. }) = entry.inline() {
+            let bytes = SmallVec::<[u8; INLINE_BYTES]>::from_slice(value.bytes());
+            let entry = InlineEntry {
+                value: value.in_copy(&bytes),
                 expires_at_ms,
-                ..string
             };
-            string.with_parts(|parts| self.table.set_pair(position, key, parts));
+            entry.with_parts(|parts| self.table.set_pair(position, key, parts));
         } else if let Some(entry) = self.table.reference_mut(position) {
             entry.set_expires_at_ms(expires_at_ms);
         }
@@ -374,9 +396,14 @@ impl Shard {
 mod tests {
     use super::*;
     use crate::keyspace::access::AccessRules;
-    use crate::keyspace::string_entry::StringForm;
+    use crate::keyspace::inline_entry::InlineValue;
+    use crate::keyspace::object::Object;
+    use crate::keyspace::string_form::StringForm;
     use crate::types::dict;
+    use crate::types::hash::Hash;
+    use crate::types::limits::CompactLimits;
     use crate::types::list::List;
+    use crate::types::pairs::PairsRef;
     use std::collections::BTreeMap;
 
     /// Runs random changes on a shard and on a plain map from keys to what they hold.
@@ -400,18 +427,19 @@ mod tests {
             match random(6) {
                 0..2 => {
                     let value = "v".repeat([1, 1, 600][random(3) as usize]);
-                    let string = StringEntry {
-                        value: value.as_bytes(),
-                        form: StringForm::Natural,
+                    let entry = InlineEntry {
+                        value: InlineValue::String(value.as_bytes(), StringForm::Natural),
                         expires_at_ms: deadline,
                     };
-                    shard.put_string(hash, key.as_bytes(), string, access);
+                    let position = shard.position(hash, key.as_bytes());
+                    shard.put_copy(position, hash, key.as_bytes(), entry, access);
                     model.insert(key, (value, deadline));
                 }
                 2 => {
                     let entry =
                         ObjectEntry::new(key.as_bytes(), Object::List(List::default()), deadline);
-                    let replaced = shard.put_object(hash, entry, access);
+                    let position = shard.position(hash, key.as_bytes());
+                    let replaced = shard.put_object(position, hash, entry, access);
                     let old = model.insert(key, ("list".to_string(), deadline));
                     assert_eq!(replaced.is_some(), old.is_some());
                 }
@@ -460,5 +488,121 @@ mod tests {
         }
         assert_eq!(shard.len(), model.len());
         assert!(model.values().all(|(_, deadline)| deadline.is_none()));
+    }
+
+    /// What a hash should be.
+    #[derive(Default)]
+    struct HashModel {
+        fields: BTreeMap<Vec<u8>, Vec<u8>>,
+        /// It has been beyond the limits of the compact form.
+        is_large: bool,
+        deadline: Option<i64>,
+    }
+
+    /// Runs random changes on hashes of a shard, small and large, and on plain maps.
+    #[test]
+    fn hashes_are_changed_where_they_lie() {
+        const LIMITS: CompactLimits = CompactLimits {
+            entries: 6,
+            value_bytes: 150,
+        };
+        let rules = AccessRules::new();
+        let access = rules.access(0);
+        let mut random = fastrand::Rng::with_seed(7);
+        let mut shard = Shard::default();
+        let mut model: BTreeMap<String, HashModel> = BTreeMap::new();
+        let mut seen = BTreeMap::new();
+        for step in 0..40_000 {
+            // The table grows again and again.
+            if step % 500 == 0 {
+                shard = Shard::default();
+                model.clear();
+            }
+            let name = format!("key:{}", random.u32(..100));
+            let (key, hash) = (name.as_bytes(), dict::hash(name.as_bytes()));
+            let Some(position) = shard.position(hash, key) else {
+                let deadline = random.bool().then(|| random.i64(..50));
+                let empty = InlineEntry {
+                    value: InlineValue::Hash(PairsRef::default()),
+                    expires_at_ms: deadline,
+                };
+                shard.put_copy(None, hash, key, empty, access);
+                let hash = HashModel {
+                    deadline,
+                    ..HashModel::default()
+                };
+                model.insert(name, hash);
+                continue;
+            };
+            let known = model.get_mut(&name).unwrap();
+            let fields = &mut known.fields;
+            // Most hashes are gone before they are large.
+            if random.u8(..12) == 0 {
+                assert!(shard.remove(hash, key).is_some());
+                model.remove(&name);
+            } else {
+                let changed = shard.change_hash(position, hash, key, |hash| {
+                    let most = if random.u8(..8) == 0 { 12 } else { 4 };
+                    for _ in 0..random.usize(1..most) {
+                        let field = format!("f{}", random.u32(..9)).into_bytes();
+                        let lengths = [0, 1, 20, 100, 127, 128, 151];
+                        let most = if random.u8(..30) == 0 { 7 } else { 6 };
+                        let value = vec![b'v'; lengths[random.usize(..most)]];
+                        if random.u8(..3) == 0 {
+                            assert_eq!(hash.remove(&field), fields.remove(&field).is_some());
+                        } else {
+                            let is_new = fields.insert(field.clone(), value.clone()).is_none();
+                            assert_eq!(hash.insert(&field, &value, LIMITS), is_new);
+                            known.is_large |= value.len() > LIMITS.value_bytes;
+                            known.is_large |= fields.len() > LIMITS.entries;
+                        }
+                        assert_eq!(hash.view().len(), fields.len());
+                    }
+                });
+                assert_eq!(changed, Ok(()));
+                let entry = shard.get(hash, key).unwrap();
+                let found = entry.collection::<Hash>().unwrap();
+                let pairs = found.iter().map(|(f, v)| (f.to_vec(), v.to_vec()));
+                assert_eq!(pairs.collect::<BTreeMap<_, _>>(), *fields);
+                assert_eq!(entry.expires_at_ms(), known.deadline);
+                assert_eq!(found.encoding() == "hashtable", known.is_large);
+                let kind = (entry.object().is_none(), found.encoding());
+                *seen.entry(kind).or_insert(0) += 1;
+            }
+            let deadlines = || model.values().filter_map(|hash| hash.deadline);
+            assert_eq!(shard.deadline_count(), deadlines().count());
+            if step % 100 == 0 {
+                let due = deadlines().filter(|due| *due <= 25).count();
+                assert_eq!(shard.due_count(25), due);
+            }
+        }
+        let kinds = [
+            (true, "listpack"),
+            (false, "listpack"),
+            (false, "hashtable"),
+        ];
+        assert!(kinds.iter().all(|kind| seen[kind] > 1000), "{seen:?}");
+    }
+
+    #[test]
+    fn what_is_no_hash_is_not_changed() {
+        let rules = AccessRules::new();
+        let access = rules.access(0);
+        let mut shard = Shard::default();
+        let hash = dict::hash(b"k");
+        for value in ["short".to_string(), "long".repeat(200)] {
+            let string = InlineEntry {
+                value: InlineValue::String(value.as_bytes(), StringForm::Natural),
+                expires_at_ms: Some(1),
+            };
+            let position = shard.position(hash, b"k");
+            shard.put_copy(position, hash, b"k", string, access);
+            let position = shard.position(hash, b"k").unwrap();
+            let changed = shard.change_hash(position, hash, b"k", |_| ());
+            assert_eq!(changed, Err(WrongType));
+            let entry = shard.get(hash, b"k").unwrap();
+            assert_eq!(entry.string(), Ok(value.as_bytes()));
+            assert_eq!(shard.deadline_count(), 1);
+        }
     }
 }

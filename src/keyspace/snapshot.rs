@@ -119,10 +119,10 @@ impl Drop for Snapshot<'_> {
 mod tests {
     use super::*;
     use crate::keyspace::entry::Entry;
+    use crate::keyspace::hash_mut::HashMut;
     use crate::keyspace::object::{Object, Value};
     use crate::keyspace::space::Key;
-    use crate::keyspace::string_entry::StringForm;
-    use crate::types::hash::Hash;
+    use crate::keyspace::string_form::StringForm;
     use crate::types::limits::{CompactLimits, SetLimits};
     use crate::types::list::{BlockLimit, End, List};
     use crate::types::set::{Member, Set};
@@ -208,11 +208,10 @@ mod tests {
                 .get_or_create::<List>(&key)
                 .unwrap()
                 .push(End::Left, text.as_bytes(), LIMIT),
-            3 => drop(db.get_or_create::<Hash>(&key).unwrap().insert(
-                text.as_bytes(),
-                b"v",
-                LIMITS,
-            )),
+            3 => {
+                let insert = |hash: &mut HashMut| hash.insert(text.as_bytes(), b"v", LIMITS);
+                assert!(db.change_hash(&key, insert).is_ok());
+            }
             4 => {
                 let set = db.get_or_create::<Set>(&key).unwrap();
                 set.insert(Member::Integer(round as i64), SET_LIMITS);

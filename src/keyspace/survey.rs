@@ -132,7 +132,7 @@ impl Survey<'_, '_> {
 mod tests {
     use super::*;
     use crate::keyspace::space::Key;
-    use crate::keyspace::string_entry::StringForm;
+    use crate::keyspace::string_form::StringForm;
     use std::collections::BTreeSet;
 
     fn put(keyspace: &Locks, database: usize, name: &str, deadline: Option<i64>) {

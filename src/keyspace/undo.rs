@@ -2,7 +2,7 @@
 //!
 //! A script that reaches for a key which it did not declare may have changed other keys before. Then each locked shard
 //! puts the old entries of these keys back. It keeps them in its [`UndoLog`]: before a key is changed for the first
-//! time, its entry is copied if it is a small string, else shared, and copied when it is changed (copy-on-write).
+//! time, its entry is copied if it lies in the table, else shared, and copied when it is changed (copy-on-write).
 //!
 //! Invariants:
 //! 1. The shards stay exclusively locked from `begin_undo` to `end_undo` or `undo`: no other thread has seen what is
@@ -52,7 +52,7 @@ pub(super) struct Old {
 #[derive(Debug)]
 pub(super) enum OldState {
     Absent,
-    /// A small string, as the table has it.
+    /// A small value, as the table has it.
     Pair(Box<[u8]>, AccessClock),
     Reference(ObjectEntry, AccessClock),
 }
@@ -155,7 +155,7 @@ impl WriteDb<'_> {
             keyspace.cell(*number).changes.store(counted, Relaxed);
         }
         let garbage = replaced.into_iter().filter_map(|removed| match removed {
-            Removed::String => None,
+            Removed::Inline => None,
             Removed::Object(entry) => Some(Garbage::Entry(entry)),
         });
         self.aftermath().garbage.extend(garbage);
@@ -166,14 +166,14 @@ impl WriteDb<'_> {
 mod tests {
     use crate::keyspace::db::WriteDb;
     use crate::keyspace::entry::Entry;
+    use crate::keyspace::hash_mut::HashMut;
     use crate::keyspace::kept::ShardImage;
     use crate::keyspace::locks::Locks;
     use crate::keyspace::object::{Object, Value};
     use crate::keyspace::snapshot::Snapshot;
     use crate::keyspace::space::{Key, SHARDS};
-    use crate::keyspace::string_entry::StringForm;
+    use crate::keyspace::string_form::StringForm;
     use crate::keyspace::view::View;
-    use crate::types::hash::Hash;
     use crate::types::limits::{CompactLimits, SetLimits};
     use crate::types::list::{BlockLimit, End, List};
     use crate::types::set::{Member, Set};
@@ -286,11 +286,14 @@ mod tests {
                 }
             }
             10 => {
-                if let Ok(hash) = db.get_or_create::<Hash>(key) {
-                    for number in 0..random.u8(1..30) {
+                let fields = random.u8(1..30);
+                let change = |hash: &mut HashMut| {
+                    for number in 0..fields {
                         hash.insert(&[b'f', b'a' + number], bytes, LIMITS);
                     }
-                }
+                };
+                // Another type stays as it is.
+                let _ = db.change_hash(key, change);
             }
             11 => {
                 if let Ok(set) = db.get_or_create::<Set>(key) {

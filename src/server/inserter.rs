@@ -3,10 +3,11 @@
 
 use crate::command::execute::Engine;
 use crate::keyspace::gate;
+use crate::keyspace::inline_entry::INLINE_BYTES;
 use crate::keyspace::locks::Locks;
 use crate::keyspace::object::Object;
 use crate::keyspace::space::{Key, Place};
-use crate::keyspace::string_entry::{INLINE_BYTES, StringForm};
+use crate::keyspace::string_form::StringForm;
 use crate::keyspace::view::View;
 use crate::rdb::{KeyRecord, RdbError, Usage, Value};
 use crate::state::values;

@@ -1,7 +1,7 @@
 //! Converts values of the keyspace to values of an RDB file and back: for the dump, and for DUMP and RESTORE.
 
 use crate::keyspace::object::{self, Object};
-use crate::keyspace::string_entry::StringForm;
+use crate::keyspace::string_form::StringForm;
 use crate::rdb::{Elements, ListNodes, Value, ValueRef, WriterOptions, payload};
 use crate::state::config::Config;
 use crate::types::hash::Hash;

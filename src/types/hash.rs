@@ -1,10 +1,12 @@
 //! The hash: fields and values in one packed block while it is small, a hash table when it grows.
+//!
+//! A small one is read wherever its block lies, hence all reading goes through a [`HashRef`].
 
 use super::blocks::block_bytes;
 use super::dict::{self, Content, Dict, Item, Keyed};
 use super::draw::Selection;
 use super::limits::CompactLimits;
-use super::packed::Packed;
+use super::pairs::{Pairs, PairsRef};
 use triomphe::ThinArc;
 
 /// A hash of fields to values.
@@ -15,10 +17,23 @@ pub struct Hash {
 
 #[derive(Clone, Debug)]
 enum Form {
-    /// Field, value, field, value... in order of insertion.
-    Compact(Packed),
+    /// In order of insertion.
+    Compact(Pairs),
     Table(Box<Dict<LargeField>>),
 }
+
+/// A hash, to be read.
+#[derive(Clone, Copy, Debug)]
+pub enum HashRef<'a> {
+    /// One packed block.
+    Compact(PairsRef<'a>),
+    /// A table.
+    Table(TableRef<'a>),
+}
+
+/// The table of a large hash.
+#[derive(Clone, Copy, Debug)]
+pub struct TableRef<'a>(&'a Dict<LargeField>);
 
 /// A field and its value that are together too large for a page of the table. They have a block of their own: the
 /// field's length as the header, then the bytes of both.
@@ -45,74 +60,142 @@ impl Keyed for LargeField {
 impl Default for Hash {
     fn default() -> Self {
         Hash {
-            form: Form::Compact(Packed::default()),
+            form: Form::Compact(Pairs::default()),
+        }
+    }
+}
+
+impl From<HashRef<'_>> for Hash {
+    fn from(hash: HashRef<'_>) -> Hash {
+        let form = match hash {
+            HashRef::Compact(pairs) => Form::Compact(Pairs::from(pairs)),
+            HashRef::Table(TableRef(table)) => Form::Table(Box::new(table.clone())),
+        };
+        Hash { form }
+    }
+}
+
+/// Reading.
+impl<'a> HashRef<'a> {
+    /// The number of fields.
+    pub fn len(self) -> usize {
+        match self {
+            HashRef::Compact(pairs) => pairs.len(),
+            HashRef::Table(TableRef(table)) => table.len(),
+        }
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// What `OBJECT ENCODING` says.
+    pub fn encoding(self) -> &'static str {
+        match self {
+            HashRef::Compact(_) => "listpack",
+            HashRef::Table(_) => "hashtable",
+        }
+    }
+
+    /// The value of a field.
+    pub fn get(self, field: &[u8]) -> Option<&'a [u8]> {
+        match self {
+            HashRef::Compact(pairs) => pairs.get(field),
+            HashRef::Table(TableRef(table)) => Some(pair(table.get(dict::hash(field), field)?).1),
+        }
+    }
+
+    /// All fields with their values; in order of insertion while the hash is compact.
+    pub fn iter(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        (0..self.parts()).flat_map(move |part| self.part(part))
+    }
+
+    /// The number of parts in which [`part`](Self::part) returns the fields.
+    pub fn parts(self) -> usize {
+        match self {
+            HashRef::Compact(_) => 1,
+            HashRef::Table(TableRef(table)) => table.pages(),
+        }
+    }
+
+    /// The fields of a part, in the order of [`iter`](Self::iter).
+    pub fn part(self, part: usize) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        let (pairs, table) = match self {
+            HashRef::Compact(pairs) => (Some(pairs.iter()), None),
+            HashRef::Table(TableRef(table)) => (None, Some(table.page_items(part).map(pair))),
+        };
+        pairs
+            .into_iter()
+            .flatten()
+            .chain(table.into_iter().flatten())
+    }
+
+    /// Draws a field with its value, each field with the same probability.
+    pub fn random(self, mut random: impl FnMut() -> u64) -> Option<(&'a [u8], &'a [u8])> {
+        match self {
+            HashRef::Compact(pairs) if pairs.is_empty() => None,
+            HashRef::Compact(pairs) => pairs.iter().nth(random() as usize % pairs.len()),
+            HashRef::Table(TableRef(table)) => table.random(random).map(pair),
+        }
+    }
+
+    /// Draws `count` different fields with their values, or all if there are fewer. Each set of fields has the same
+    /// probability.
+    pub fn draw(
+        self,
+        count: usize,
+        mut random: impl FnMut() -> u64,
+        mut visit: impl FnMut(&'a [u8], &'a [u8]),
+    ) {
+        match self {
+            HashRef::Compact(pairs) => {
+                let mut selection = Selection::new(count, pairs.len());
+                let chosen = pairs.iter().filter(|_| selection.takes(&mut random));
+                chosen.for_each(|(field, value)| visit(field, value));
+            }
+            HashRef::Table(TableRef(table)) => table.draw(count, random, |item| {
+                let (field, value) = pair(item);
+                visit(field, value);
+            }),
+        }
+    }
+
+    /// Visits some fields and returns the cursor of the next call, 0 at the end: see [`Dict::scan`]. As in Redis, the
+    /// first call visits all fields of a compact hash.
+    pub fn scan(self, cursor: u64, mut visit: impl FnMut(&[u8], &[u8])) -> u64 {
+        match self {
+            HashRef::Compact(pairs) => {
+                pairs.iter().for_each(|(field, value)| visit(field, value));
+                0
+            }
+            HashRef::Table(TableRef(table)) => table.scan(cursor, |item| {
+                let (field, value) = pair(item);
+                visit(field, value);
+            }),
         }
     }
 }
 
 impl Hash {
-    /// The number of fields.
-    pub fn len(&self) -> usize {
+    /// The hash, to be read.
+    pub fn view(&self) -> HashRef<'_> {
         match &self.form {
-            Form::Compact(block) => block.len() / 2,
-            Form::Table(table) => table.len(),
+            Form::Compact(pairs) => HashRef::Compact(pairs.view()),
+            Form::Table(table) => HashRef::Table(TableRef(table)),
         }
-    }
-
-    /// Whether there is no field.
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    /// Whether the hash is one packed block (`OBJECT ENCODING` says `listpack`, else `hashtable`).
-    pub fn is_compact(&self) -> bool {
-        matches!(self.form, Form::Compact(_))
     }
 
     /// Bytes of its blocks of memory; for a table an estimate from `samples` of its pages.
     pub fn memory_bytes(&self, samples: usize) -> usize {
         match &self.form {
-            Form::Compact(block) => block.memory_bytes(),
+            Form::Compact(pairs) => pairs.memory_bytes(),
             Form::Table(table) => {
                 let large =
                     |field: &LargeField| block_bytes(3 * size_of::<usize>() + field.0.slice.len());
                 block_bytes(size_of_val(&**table)) + table.memory_bytes(samples, large)
             }
         }
-    }
-
-    /// The value of a field.
-    pub fn get(&self, field: &[u8]) -> Option<&[u8]> {
-        match &self.form {
-            Form::Compact(block) => {
-                let index = block.position(field, 2)?;
-                block.iter().nth(index + 1)
-            }
-            Form::Table(table) => Some(pair(table.get(dict::hash(field), field)?).1),
-        }
-    }
-
-    /// All fields with their values; in order of insertion while the hash is compact.
-    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        (0..self.parts()).flat_map(|part| self.part(part))
-    }
-
-    /// The number of parts in which [`part`](Self::part) returns the fields.
-    pub fn parts(&self) -> usize {
-        match &self.form {
-            Form::Compact(_) => 1,
-            Form::Table(table) => table.pages(),
-        }
-    }
-
-    /// The fields of a part, in the order of [`Hash::iter`].
-    pub fn part(&self, part: usize) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let (block, table) = match &self.form {
-            Form::Compact(block) => (Some(block), None),
-            Form::Table(table) => (None, Some(table.page_items(part).map(pair))),
-        };
-        let packed = block.into_iter().flat_map(|block| pairs(block.iter()));
-        packed.chain(table.into_iter().flatten())
     }
 
     /// Sets a field; returns whether it is new.
@@ -122,26 +205,20 @@ impl Hash {
         }
         match &mut self.form {
             Form::Table(table) => insert(table, field, value),
-            Form::Compact(block) => match block.position(field, 2) {
-                Some(index) => {
-                    block.replace(index + 1, value);
-                    false
+            Form::Compact(pairs) => {
+                let is_new = pairs.insert(field, value);
+                if is_new && pairs.view().len() > limits.entries {
+                    self.make_table();
                 }
-                None => {
-                    block.push_back(field);
-                    block.push_back(value);
-                    if block.len() / 2 > limits.entries {
-                        self.make_table();
-                    }
-                    true
-                }
-            },
+                is_new
+            }
         }
     }
 
     /// Removes a field; returns whether it existed.
     pub fn remove(&mut self, field: &[u8]) -> bool {
         match &mut self.form {
+            Form::Compact(pairs) => pairs.remove(field),
             Form::Table(table) => match table.position(dict::hash(field), field) {
                 Some(position) => {
                     table.remove(position);
@@ -149,69 +226,14 @@ impl Hash {
                 }
                 None => false,
             },
-            Form::Compact(block) => match block.position(field, 2) {
-                Some(index) => {
-                    block.remove(index..index + 2);
-                    true
-                }
-                None => false,
-            },
-        }
-    }
-
-    /// Draws a field with its value, each field with the same probability.
-    pub fn random(&self, mut random: impl FnMut() -> u64) -> Option<(&[u8], &[u8])> {
-        match &self.form {
-            Form::Compact(block) if block.is_empty() => None,
-            Form::Compact(block) => {
-                let index = random() as usize % self.len();
-                pairs(block.iter()).nth(index)
-            }
-            Form::Table(table) => table.random(random).map(pair),
-        }
-    }
-
-    /// Draws `count` different fields with their values, or all if there are fewer. Each set of fields has the same
-    /// probability.
-    pub fn draw<'a>(
-        &'a self,
-        count: usize,
-        mut random: impl FnMut() -> u64,
-        mut visit: impl FnMut(&'a [u8], &'a [u8]),
-    ) {
-        match &self.form {
-            Form::Compact(block) => {
-                let mut selection = Selection::new(count, self.len());
-                let chosen = pairs(block.iter()).filter(|_| selection.takes(&mut random));
-                chosen.for_each(|(field, value)| visit(field, value));
-            }
-            Form::Table(table) => table.draw(count, random, |item| {
-                let (field, value) = pair(item);
-                visit(field, value);
-            }),
-        }
-    }
-
-    /// Visits some fields and returns the cursor of the next call, 0 at the end: see [`Dict::scan`]. As in Redis, the
-    /// first call visits all fields of a compact hash.
-    pub fn scan(&self, cursor: u64, mut visit: impl FnMut(&[u8], &[u8])) -> u64 {
-        match &self.form {
-            Form::Compact(block) => {
-                pairs(block.iter()).for_each(|(field, value)| visit(field, value));
-                0
-            }
-            Form::Table(table) => table.scan(cursor, |item| {
-                let (field, value) = pair(item);
-                visit(field, value);
-            }),
         }
     }
 
     /// A hash never goes back to the compact form, as in Redis.
     fn make_table(&mut self) {
-        if let Form::Compact(block) = &self.form {
+        if let Form::Compact(pairs) = &self.form {
             let mut table = Dict::default();
-            for (field, value) in pairs(block.iter()) {
+            for (field, value) in pairs.view().iter() {
                 insert(&mut table, field, value);
             }
             self.form = Form::Table(Box::new(table));
@@ -235,13 +257,6 @@ fn pair<'a>(item: Item<'a, LargeField, ()>) -> (&'a [u8], &'a [u8]) {
         Content::Pair { key, value } => (key, value),
         Content::Reference(field) => field.split(),
     }
-}
-
-/// Elements in pairs.
-fn pairs<'a>(
-    mut elements: impl Iterator<Item = &'a [u8]>,
-) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
-    std::iter::from_fn(move || Some((elements.next()?, elements.next()?)))
 }
 
 #[cfg(test)]
@@ -272,15 +287,18 @@ mod tests {
                 } else {
                     assert_eq!(hash.remove(&field), model.remove(&field).is_some());
                 }
-                assert_eq!(hash.get(&field), model.get(&field).map(Vec::as_slice));
-                assert_eq!(hash.len(), model.len());
+                let view = hash.view();
+                assert_eq!(view.get(&field), model.get(&field).map(Vec::as_slice));
+                assert_eq!(view.len(), model.len());
             }
             let all: BTreeMap<_, _> = hash
+                .view()
                 .iter()
                 .map(|(field, value)| (field.to_vec(), value.to_vec()))
                 .collect();
             assert_eq!(all, model);
-            assert_eq!(hash.is_compact(), range == 8);
+            let encoding = if range == 8 { "listpack" } else { "hashtable" };
+            assert_eq!(hash.view().encoding(), encoding);
         }
     }
 
@@ -289,11 +307,11 @@ mod tests {
         let mut hash = Hash::default();
         assert!((0..8u8).all(|field| hash.insert(&[field], b"", LIMITS)));
         hash.insert(&[7], &[b'x'; 16], LIMITS);
-        assert!(hash.is_compact());
+        assert_eq!(hash.view().encoding(), "listpack");
         let mut long = hash.clone();
         long.insert(&[7], &[b'x'; 17], LIMITS);
-        assert!(!long.is_compact());
+        assert_eq!(long.view().encoding(), "hashtable");
         hash.insert(&[8], b"", LIMITS);
-        assert!(!hash.is_compact());
+        assert_eq!(hash.view().encoding(), "hashtable");
     }
 }

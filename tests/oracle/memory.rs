@@ -276,7 +276,7 @@ fn small_values_cost_their_bytes() {
     let folder = Folder::new();
     let server = Server::ours(&folder, &["--save", ""]);
     let mut client = server.client();
-    // Two lengths, flags, slot (types/dict/page.rs, keyspace/string_entry.rs).
+    // Two lengths, flags, slot (types/dict/page.rs, keyspace/inline_entry.rs).
     client.call(&["SET", "k", "value"]);
     assert_eq!(
         integer(&mut client, &["MEMORY", "USAGE", "k"]),

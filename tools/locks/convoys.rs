@@ -10,7 +10,7 @@
 
 use my_redis_server::keyspace::locks::Locks;
 use my_redis_server::keyspace::space::Key;
-use my_redis_server::keyspace::string_entry::StringForm;
+use my_redis_server::keyspace::string_form::StringForm;
 use my_redis_server::keyspace::view::View;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::thread;

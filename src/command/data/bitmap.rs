@@ -5,7 +5,7 @@ use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::object::Object;
-use crate::keyspace::string_entry::StringForm;
+use crate::keyspace::string_form::StringForm;
 use crate::types::bitmap::{self, BitOperation, FieldType, Overflow};
 use crate::util::number;
 use smallvec::SmallVec;

@@ -5,7 +5,7 @@ use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
-use crate::keyspace::string_entry::StringForm;
+use crate::keyspace::string_form::StringForm;
 use crate::util::long_double::LongDouble;
 use crate::util::number;
 

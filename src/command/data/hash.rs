@@ -7,7 +7,7 @@ use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::resp::reply::Reply;
-use crate::types::hash::Hash;
+use crate::types::hash::{Hash, HashRef};
 use crate::util::long_double::LongDouble;
 use crate::util::number;
 
@@ -118,10 +118,10 @@ fn set_fields(call: &Call, db: &mut Db) -> Result<usize, CommandError> {
     let limits = call.server.config.hash_limits();
     let pairs = call.arguments[2..].chunks_exact(2);
     let count = pairs.len();
-    let hash = db.get_or_create::<Hash>(&key)?;
-    let added = pairs
-        .filter(|pair| hash.insert(pair[0], pair[1], limits))
-        .count();
+    let added = db.change_hash(&key, |hash| {
+        let is_new = |pair: &&[&[u8]]| hash.insert(pair[0], pair[1], limits);
+        pairs.filter(is_new).count()
+    })?;
     db.changed(&key, "hset", count);
     Ok(added)
 }
@@ -140,7 +140,7 @@ fn hsetnx(call: &mut Call, db: &mut Db) -> CommandResult {
         .collection_to_change::<Hash>(&key)?
         .is_some_and(|hash| hash.get(field).is_some());
     if !is_present {
-        db.get_or_create::<Hash>(&key)?.insert(field, value, limits);
+        db.change_hash(&key, |hash| hash.insert(field, value, limits))?;
         db.changed(&key, "hset", 1);
     }
     call.reply.integer((!is_present).into());
@@ -191,7 +191,7 @@ fn hmget(call: &mut Call, db: &Db) -> CommandResult {
 /// ```
 fn hgetall(call: &mut Call, db: &Db) -> CommandResult {
     let hash = db.collection::<Hash>(&call.key())?;
-    call.reply.map(hash.map_or(0, Hash::len));
+    call.reply.map(hash.map_or(0, HashRef::len));
     reply_all(call.reply, hash, |reply, field, value| {
         reply.bulk(field);
         reply.bulk(value);
@@ -202,20 +202,20 @@ fn hgetall(call: &mut Call, db: &Db) -> CommandResult {
 /// Shows all fields of a hash.
 fn reply_all(
     reply: &mut Reply,
-    hash: Option<&Hash>,
+    hash: Option<HashRef>,
     show: impl Fn(&mut Reply, &[u8], &[u8]) + Send + 'static,
 ) {
     let Some(hash) = hash else { return };
-    pieces::reply_with(
-        reply,
-        hash,
-        hash.len(),
-        0..hash.parts(),
-        move |reply, hash, parts| {
-            let fields = parts.flat_map(|part| hash.part(part));
-            fields.for_each(|(field, value)| show(reply, field, value));
-        },
-    );
+    if !pieces::is_large(hash.len()) {
+        let fields = hash.iter();
+        return fields.for_each(|(field, value)| show(reply, field, value));
+    }
+    let (len, parts) = (hash.len(), 0..hash.parts());
+    let hash = Hash::from(hash);
+    pieces::reply_later(reply, len, parts, move |reply, parts| {
+        let fields = parts.flat_map(|part| hash.view().part(part));
+        fields.for_each(|(field, value)| show(reply, field, value));
+    });
 }
 
 /// ```text
@@ -230,19 +230,15 @@ fn reply_all(
 /// ```
 fn hdel(call: &mut Call, db: &mut Db) -> CommandResult {
     let key = call.key();
-    let mut removed = 0;
-    let mut is_empty = false;
-    if let Some(hash) = db.collection_mut::<Hash>(&key)? {
-        removed = call.arguments[2..]
-            .iter()
-            .filter(|field| hash.remove(field))
-            .count();
-        is_empty = hash.is_empty();
-    }
+    let fields = call.arguments[2..].iter();
+    let (removed, is_empty) = db.change_hash(&key, |hash| {
+        let removed = fields.filter(|field| hash.remove(field)).count();
+        (removed, hash.view().is_empty())
+    })?;
     if removed > 0 {
         db.changed(&key, "hdel", removed);
     }
-    if is_empty {
+    if removed > 0 && is_empty {
         db.remove(&key);
         db.changed(&key, "del", 0);
     }
@@ -274,7 +270,7 @@ fn hexists(call: &mut Call, db: &Db) -> CommandResult {
 /// ```
 fn hkeys(call: &mut Call, db: &Db) -> CommandResult {
     let hash = db.collection::<Hash>(&call.key())?;
-    call.reply.array(hash.map_or(0, Hash::len));
+    call.reply.array(hash.map_or(0, HashRef::len));
     reply_all(call.reply, hash, |reply, field, _| reply.bulk(field));
     Ok(())
 }
@@ -288,7 +284,7 @@ fn hkeys(call: &mut Call, db: &Db) -> CommandResult {
 /// ```
 fn hvals(call: &mut Call, db: &Db) -> CommandResult {
     let hash = db.collection::<Hash>(&call.key())?;
-    call.reply.array(hash.map_or(0, Hash::len));
+    call.reply.array(hash.map_or(0, HashRef::len));
     reply_all(call.reply, hash, |reply, _, value| reply.bulk(value));
     Ok(())
 }
@@ -300,7 +296,7 @@ fn hvals(call: &mut Call, db: &Db) -> CommandResult {
 /// (integer) 2
 /// ```
 fn hlen(call: &mut Call, db: &Db) -> CommandResult {
-    let len = db.collection::<Hash>(&call.key())?.map_or(0, Hash::len);
+    let len = db.collection::<Hash>(&call.key())?.map_or(0, HashRef::len);
     call.reply.count(len);
     Ok(())
 }
@@ -330,20 +326,17 @@ fn hstrlen(call: &mut Call, db: &Db) -> CommandResult {
 fn hincrby(call: &mut Call, db: &mut Db) -> CommandResult {
     let by = call.integer(3)?;
     let (key, field) = (call.key(), call.argument(2));
-    let old = match db
-        .collection_to_change::<Hash>(&key)?
-        .and_then(|hash| hash.get(field))
-    {
-        Some(value) => number::parse_i64(value).ok_or(CommandError::HashValueNotAnInteger)?,
-        None => 0,
-    };
-    let new = old.checked_add(by).ok_or(CommandError::Overflow)?;
     let limits = call.server.config.hash_limits();
-    db.get_or_create::<Hash>(&key)?.insert(
-        field,
-        itoa::Buffer::new().format(new).as_bytes(),
-        limits,
-    );
+    let new = db.change_hash(&key, |hash| {
+        let old = hash.view().get(field).map(number::parse_i64);
+        let old = old
+            .unwrap_or(Some(0))
+            .ok_or(CommandError::HashValueNotAnInteger)?;
+        let new = old.checked_add(by).ok_or(CommandError::Overflow)?;
+        let mut text = itoa::Buffer::new();
+        hash.insert(field, text.format(new).as_bytes(), limits);
+        Ok::<_, CommandError>(new)
+    })??;
     db.changed(&key, "hincrby", 1);
     call.reply.integer(new);
     Ok(())
@@ -361,21 +354,21 @@ fn hincrbyfloat(call: &mut Call, db: &mut Db) -> CommandResult {
         return Err(CommandError::err("value is NaN or Infinity"));
     }
     let (key, field) = (call.key(), call.argument(2));
-    let old = match db
-        .collection_to_change::<Hash>(&key)?
-        .and_then(|hash| hash.get(field))
-    {
-        Some(value) => LongDouble::parse(value).ok_or(CommandError::HashValueNotAFloat)?,
-        None => LongDouble::default(),
-    };
-    let new = old + by;
-    if new.is_nan() || new.is_infinite() {
-        return Err(CommandError::NanOrInfinity);
-    }
-    let mut text = Vec::new();
-    new.format(&mut text);
     let limits = call.server.config.hash_limits();
-    db.get_or_create::<Hash>(&key)?.insert(field, &text, limits);
+    let text = db.change_hash(&key, |hash| {
+        let old = match hash.view().get(field) {
+            Some(value) => LongDouble::parse(value).ok_or(CommandError::HashValueNotAFloat)?,
+            None => LongDouble::default(),
+        };
+        let new = old + by;
+        if new.is_nan() || new.is_infinite() {
+            return Err(CommandError::NanOrInfinity);
+        }
+        let mut text = Vec::new();
+        new.format(&mut text);
+        hash.insert(field, &text, limits);
+        Ok(text)
+    })??;
     db.changed(&key, "hincrbyfloat", 1);
     db.replay_as(|replay| replay.command(&[b"HSET", key.bytes, field, &text]));
     call.reply.bulk(&text);

@@ -8,7 +8,7 @@ use crate::keyspace::db::Db;
 use crate::keyspace::entry::Entry;
 use crate::keyspace::object::Object;
 use crate::keyspace::space::Key;
-use crate::keyspace::string_entry::StringForm;
+use crate::keyspace::string_form::StringForm;
 
 #[rustfmt::skip]
 pub(super) const COMMANDS: &[CommandSpec] = &[

@@ -78,7 +78,7 @@ mod tests {
     use crate::command::execute::plan::Extent;
     use crate::command::session::Session;
     use crate::keyspace::space::Key;
-    use crate::keyspace::string_entry::StringForm;
+    use crate::keyspace::string_form::StringForm;
     use crate::keyspace::view::View;
     use crate::resp::reply::Reply;
     use crate::resp::request::LargeArguments;

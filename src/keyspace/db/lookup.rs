@@ -77,8 +77,11 @@ impl<'a> Db<'a> {
     }
 
     /// The collection of a key that is [read](Db::read).
-    pub fn collection<C: Collection>(&self, key: &Key<'_>) -> Result<Option<&C>, WrongType> {
-        self.read(key).map(Entry::collection).transpose()
+    pub fn collection<C: Collection>(
+        &self,
+        key: &Key<'_>,
+    ) -> Result<Option<C::View<'_>>, WrongType> {
+        self.read(key).map(Entry::collection::<C>).transpose()
     }
 
     /// The string of a key that is to be [changed](Db::find_to_change).
@@ -90,8 +93,9 @@ impl<'a> Db<'a> {
     pub fn collection_to_change<C: Collection>(
         &self,
         key: &Key<'_>,
-    ) -> Result<Option<&C>, WrongType> {
-        self.find_to_change(key).map(Entry::collection).transpose()
+    ) -> Result<Option<C::View<'_>>, WrongType> {
+        let entry = self.find_to_change(key);
+        entry.map(Entry::collection::<C>).transpose()
     }
 
     /// How many keys have been looked up to be read since this was last asked.

@@ -2,9 +2,10 @@
 
 use super::Db;
 use crate::keyspace::entry::{Entry, WrongType};
+use crate::keyspace::inline_entry::{INLINE_BYTES, InlineEntry, InlineValue};
 use crate::keyspace::object::Object;
 use crate::keyspace::space::Key;
-use crate::keyspace::string_entry::{INLINE_BYTES, StringEntry, StringForm};
+use crate::keyspace::string_form::StringForm;
 use smallvec::SmallVec;
 use triomphe::Arc;
 
@@ -20,16 +21,12 @@ impl Db<'_> {
         form: StringForm,
         expires_at_ms: Option<i64>,
     ) -> bool {
-        let string = StringEntry {
-            value,
-            form,
+        let position = self.shard(key).position(key.hash, key.bytes);
+        let copied = InlineEntry {
+            value: InlineValue::String(value, form),
             expires_at_ms,
         };
-        let access = self.changing_access(key);
-        let replaced = self
-            .shard_mut(key)
-            .put_string(key.hash, key.bytes, string, access);
-        self.replaced(key, replaced)
+        self.put_copy_at(position, key, copied)
     }
 
     /// Sets a key to the text that `compute` appends to an empty one, given the present string, or `None` if there is
@@ -43,27 +40,21 @@ impl Db<'_> {
     ) -> Result<T, E> {
         let shard = self.shard(key);
         let position = shard.position(key.hash, key.bytes);
-        let mut access = self.changing_access(key);
         let entry = position
             .map(|position| shard.entry(position))
             .filter(|entry| !entry.is_expired(self.view.expiry_ms()));
         if let Some(entry) = entry {
-            // Noted in any case, also if `compute` fails; and once.
-            entry.clock().touch(access);
-            access.is_silent = true;
+            // Also if `compute` fails.
+            entry.clock().touch(self.changing_access(key));
         }
         let mut text = Text::new();
         let result = compute(entry.map(Entry::string).transpose()?, &mut text)?;
-        let string = StringEntry {
-            value: &text,
-            form,
+        let copied = InlineEntry {
+            value: InlineValue::String(&text, form),
             expires_at_ms: entry.and_then(Entry::expires_at_ms),
         };
-        // What is kept for snapshots and scripts is copied; the entry stays at its position. One that has expired is
-        // replaced there.
-        let shard = self.shard_mut(key);
-        let replaced = shard.put_string_at(position, key.hash, key.bytes, string, access);
-        self.replaced(key, replaced);
+        // An entry that has expired is replaced where it is.
+        self.put_copy_at(position, key, copied);
         Ok(result)
     }
 

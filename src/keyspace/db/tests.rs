@@ -1,8 +1,9 @@
 //! Tests of what lies between shards and commands.
 
 use super::*;
+use crate::keyspace::inline_entry::INLINE_BYTES;
 use crate::keyspace::locks::Locks;
-use crate::keyspace::string_entry::StringForm;
+use crate::keyspace::string_form::StringForm;
 use crate::keyspace::survey::Survey;
 use crate::keyspace::waiters::{SharedWaiter, States, Waiter};
 use crate::types::list::{BlockLimit, End, List};

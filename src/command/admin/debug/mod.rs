@@ -17,7 +17,7 @@ use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::keyspace::db::Db;
 use crate::keyspace::space::Key;
-use crate::keyspace::string_entry::StringForm;
+use crate::keyspace::string_form::StringForm;
 use crate::util::{memory_size, number};
 use digest::Digest;
 use std::time::Duration;
