@@ -35,6 +35,8 @@ pub struct Call<'a> {
     pub large: &'a LargeArguments,
     /// Unix time in milliseconds; it stands still during the call.
     pub now_ms: i64,
+    /// The [epoch](crate::state::epoch) in which the command was admitted.
+    pub epoch: u64,
     /// What is to be done when the handler has returned.
     pub then: Then,
 }
@@ -49,8 +51,8 @@ pub enum Then {
     Unwatch,
     /// A save begins; of a transaction, at its end.
     BeginSave,
-    /// A pause has begun: what has got its locks before comes to its end, and then the client gets the reply. Of a
-    /// transaction, at its end.
+    /// What commands are admitted by has changed, so a new [epoch](crate::state::epoch) begins. What has got its locks
+    /// before comes to its end, and then the client gets the reply. Of a transaction, at its end.
     Settle,
     /// The connection sends the dump, as the last thing.
     SendDump,
@@ -62,8 +64,8 @@ pub enum Then {
     LoadAppendOnly,
     /// The connection sleeps until the client has been served.
     Wait(Waiting),
-    /// The command did not run, since CLIENT PAUSE makes it wait, or the disk of the append-only file is too slow; the
-    /// connection gives it again when that is over.
+    /// The command did not run, since CLIENT PAUSE makes it wait, or the disk of the append-only file is too slow, or a
+    /// new [epoch](crate::state::epoch) has begun; the connection gives it again when that is over.
     Retry,
     /// The command did not run, since another thread has the lock of this place; the connection may
     /// [hand it over](super::execute::Executor::hand_over).

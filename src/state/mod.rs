@@ -37,6 +37,7 @@ use acl::Acl;
 use append_only::{AppendOnly, FsyncPolicy, Mode};
 use clients::{Client, Clients};
 use config::{Changes, Config};
+use epoch::Epoch;
 use latency::{LatencyEvents, Sample};
 use loading::Loading;
 use log::Log;
@@ -68,6 +69,7 @@ pub mod change_log;
 pub mod client_memory;
 pub mod clients;
 pub mod config;
+pub mod epoch;
 pub mod latency;
 pub mod loading;
 pub mod log;
@@ -130,6 +132,8 @@ pub struct Server {
     pub clients: Arc<Clients>,
     /// CLIENT PAUSE.
     pub pause: Pause,
+    /// What commands are admitted by is the same for one epoch.
+    pub epoch: Epoch,
     /// Messages that were pushed to clients and are not delivered yet.
     pub pushes: Arc<Pushes>,
     /// Channels and their subscribers.
@@ -203,6 +207,7 @@ impl Server {
             clients,
             tracking,
             pause: Pause::default(),
+            epoch: Epoch::default(),
             pubsub: Arc::new(PubSub::new(pushes.clone())),
             monitors: Arc::new(Monitors::new(pushes.clone())),
             pushes,

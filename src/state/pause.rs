@@ -1,10 +1,9 @@
 //! Clients whose commands have to wait until a given time: because of CLIENT PAUSE
 //! (<https://redis.io/commands/client-pause/>), of FAILOVER, or of the end of the server.
 //!
-//! A client's thread checks for a pause before it takes the locks of a command, and again when it has them: a pause may
-//! have begun meanwhile. If the command has to wait, the thread lets its locks go and sleeps on its doorbell until the
-//! pause ends, another thread ends it, or its client hangs up. Then it begins anew. Who begins a pause waits until what
-//! had its locks before is done ([`settle`](crate::command::execute::Engine::settle)): from then on nothing is written.
+//! A client's thread checks for a pause before it takes the locks of a command. If the command has to wait, the thread
+//! sleeps on its doorbell until the pause ends, another thread ends it, or its client hangs up. Then it begins anew.
+//! Whoever begins a pause begins a new [epoch](super::epoch) too: what waits for its locks does not escape the pause.
 //!
 //! # Invariants
 //! 1. A pause ends by itself: the check compares the clock with its end, and needs no thread to end it.

@@ -1,7 +1,7 @@
 //! CONFIG: directives at run time. The directives themselves are in [`crate::state::config`].
 
 use crate::command::acl::declared;
-use crate::command::call::Call;
+use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::spec::*;
 use crate::state::config::{is_sensitive, rewrite};
@@ -94,6 +94,7 @@ fn set(call: &mut Call) -> CommandResult {
     warnings
         .iter()
         .for_each(|warning| call.server.log.warning_of_clients(warning));
+    call.then = Then::Settle;
     call.reply.ok();
     Ok(())
 }

@@ -8,7 +8,6 @@ use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::registry::Command;
 use crate::command::session::Session;
-use crate::command::session::transaction::Queue;
 use crate::command::spec::{
     CommandFlags, DENYOOM, HEALTH_CHECK, Handler, LOADING, MAY_REPLICATE, MODULES,
     NO_ASYNC_LOADING, NO_AUTH, NO_MULTI, PROTECTED, READONLY, STALE, UNQUEUED, WHILE_SUBSCRIBED,
@@ -185,20 +184,15 @@ pub(super) fn has_to_wait(
     extent == Extent::All || does(server, session, command, arguments, PAUSED)
 }
 
-/// Whether a command that has got its locks has to wait after all, since a pause has begun after it was admitted; then
-/// it is given again. `queue` is that of EXEC. What is replayed never waits.
+/// Whether a command that has got its locks must be admitted anew, since it was admitted in an earlier
+/// [epoch](crate::state::epoch); then it is given again. What is replayed was admitted where it came from.
 #[inline]
-pub(super) fn has_to_wait_after_all(call: &mut Call, queue: Option<&Queue>) -> bool {
-    let waits = call.server.pause.at(call.now_ms).is_some()
-        && !call.session.is_replaying
-        && match queue {
-            Some(queue) => queue.has(PAUSED),
-            None => call.spec.flags_in(call.server, call.arguments).has(PAUSED),
-        };
-    if waits {
+pub(super) fn is_outdated(call: &mut Call) -> bool {
+    let is_outdated = call.epoch != call.server.epoch.now() && !call.session.is_replaying;
+    if is_outdated {
         call.then = Then::Retry;
     }
-    waits
+    is_outdated
 }
 
 /// Whether a request has one of these flags, itself or by what is queued.

@@ -6,7 +6,7 @@
 
 use super::Engine;
 use super::account::{Account, is_about_subscriptions, note_duration, with_kind};
-use super::admit::has_to_wait_after_all;
+use super::admit::is_outdated;
 use super::locked::run_locked;
 use super::plan::{Body, Plan};
 use super::script;
@@ -113,7 +113,7 @@ fn exec_queue(
             return Err(with_kind(call.server, busy.into()).aborting());
         }
     };
-    if has_to_wait_after_all(call, Some(queue)) {
+    if is_outdated(call) {
         call.session.transaction.watched = watched;
         return Ok(());
     }

@@ -127,6 +127,7 @@ mod tests {
                 commands: &COMMANDS,
                 large: &LargeArguments::new(),
                 now_ms: 0,
+                epoch: 0,
                 then: Then::Nothing,
             };
             let result = run_locked(&mut call, Body::Write(set_argument, Extent::Keys), &mut db);

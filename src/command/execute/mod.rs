@@ -72,6 +72,8 @@ pub struct Executor<'a> {
     engine: &'a Engine,
     lock: LockInHand<'a>,
     stopwatch: Stopwatch,
+    /// The [epoch](crate::state::epoch) in which the last request was admitted.
+    epoch: u64,
     /// Those of the packet that the figures of INFO do not know yet.
     calls: PendingCalls<'a>,
 }
@@ -87,9 +89,10 @@ impl Engine {
         }
     }
 
-    /// Waits until all commands that have locks now are done, unless one of them is a busy script. What gets its locks
-    /// later sees the pause that has begun. The thread must hold no lock.
+    /// Begins a new [epoch](crate::state::epoch), and waits until all commands that have locks now are done, unless one
+    /// of them is a busy script. The thread must hold no lock.
     pub fn settle(&self) {
+        self.epoch.advance();
         drop(self.locks.read_all(View::from(clock::unix_ms())));
     }
 
@@ -147,6 +150,7 @@ impl<'a> Executor<'a> {
             engine,
             lock: LockInHand::default(),
             stopwatch,
+            epoch: 0,
             calls: PendingCalls::new(&engine.server.statistics),
         }
     }
@@ -191,6 +195,7 @@ impl<'a> Executor<'a> {
             let now_ms = self.stopwatch.now_ms();
             session.is_out_of_memory = self.engine.make_room(&mut session.eviction_pool, now_ms);
         }
+        self.epoch = server.epoch.now();
         let command = match admit::admit(server, session, request.arguments) {
             Ok(command) => command,
             Err(refusal) => {
@@ -235,6 +240,7 @@ impl<'a> Executor<'a> {
         reply: &mut Reply,
     ) -> bool {
         let server = &self.engine.server;
+        self.epoch = server.epoch.now();
         let now_ms = self.stopwatch.now_ms();
         let is_held_up = server.memory_limit.is_exceeded()
             || session.is_out_of_memory

@@ -1,7 +1,7 @@
 //! Runs a command: takes the locks that its plan asks for, lets the handler work, and commits what it did.
 
 use super::account::with_kind;
-use super::admit::has_to_wait_after_all;
+use super::admit::is_outdated;
 use super::lock_in_hand::{Manner, NotNow};
 use super::locked::{after_handler, run_locked};
 use super::plan::{Body, Extent, Plan};
@@ -57,6 +57,7 @@ impl Executor<'_> {
             commands: &COMMANDS,
             large: request.large,
             now_ms: view.now_ms,
+            epoch: self.epoch,
             then: Then::Nothing,
         };
         if !matches!(plan.body, Body::Write(_, Extent::Keys) | Body::Wait(_)) {
@@ -86,7 +87,7 @@ impl Executor<'_> {
                     _ => manner,
                 };
                 match self.lock.write(locks, view, keys, manner, now) {
-                    Ok(_) if has_to_wait_after_all(&mut call, None) => {
+                    Ok(_) if is_outdated(&mut call) => {
                         return (Ok(()), Then::Retry);
                     }
                     Ok(db) => {
@@ -127,6 +128,9 @@ impl Executor<'_> {
             Extent::Keys => locks.read(view, call.keys)?,
             Extent::All => locks.read_all(view)?,
         };
+        if is_outdated(call) {
+            return Ok(());
+        }
         let result = handler(call, &db);
         after_handler(call, &db, result)
     }
@@ -135,7 +139,7 @@ impl Executor<'_> {
         let locks = &self.engine.locks;
         locks.remove_expired(view, call.keys)?;
         let mut db = locks.write_all_unless_busy(view)?;
-        if has_to_wait_after_all(call, None) {
+        if is_outdated(call) {
             return Ok(());
         }
         let result = run_locked(call, body, &mut db);
@@ -176,78 +180,97 @@ mod tests {
         then
     }
 
+    /// Lets a request wait for the lock of the key `hot`, changes something, and hands over the request, which must not
+    /// have run.
+    fn wait_for_hot(engine: &Engine, lines: &str, change: impl FnOnce() + Send) -> Exchange {
+        let executor = || Executor::new(engine, Stopwatch::start());
+        let place = Key::new(0, b"hot").place();
+        let mut holder = executor();
+        execute(&mut Exchange::of_lines(engine, "INCR hot\n"), &mut holder);
+        let mut theirs = Exchange::of_lines(engine, lines);
+        for _ in 1..lines.lines().count() {
+            execute(&mut theirs, &mut executor());
+        }
+        thread::scope(|scope| {
+            let waiting = scope.spawn(|| {
+                let then = execute(&mut theirs, &mut executor());
+                assert!(matches!(then, Then::Retry), "{lines}");
+                theirs
+            });
+            while engine.locks.waiting_threads(place) < 1 {
+                thread::yield_now();
+            }
+            let changing = scope.spawn(change);
+            while engine.locks.waiting_threads(place) < 2 && !changing.is_finished() {
+                thread::yield_now();
+            }
+            assert!(!changing.is_finished(), "it waits for the holder");
+            holder.release();
+            changing.join().unwrap();
+            waiting.join().unwrap()
+        })
+    }
+
+    /// Gives a request again, and returns all replies.
+    fn give_again(engine: &Engine, mut exchange: Exchange) -> String {
+        let mut executor = Executor::new(engine, Stopwatch::start());
+        let then = execute(&mut exchange, &mut executor);
+        assert!(matches!(then, Then::Nothing));
+        String::from_utf8(exchange.reply.take_bytes()).unwrap()
+    }
+
+    const EVAL: &str = "EVAL \"return redis.call('incr', KEYS[1])\" 1 hot\n";
+
     #[test]
     fn a_pause_holds_writes_that_wait_for_their_locks() {
-        for (before, request, replied) in [
-            ("", "INCR hot\n", ":2\r\n"),
-            ("", "FLUSHALL\n", "+OK\r\n"),
-            (
-                "MULTI\nINCR hot\n",
-                "EXEC\n",
-                "+OK\r\n+QUEUED\r\n*1\r\n:2\r\n",
-            ),
-            (
-                "",
-                "EVAL \"return redis.call('incr', KEYS[1])\" 1 hot\n",
-                ":2\r\n",
-            ),
+        for (lines, replied) in [
+            ("INCR hot\n", ":2\r\n"),
+            ("FLUSHALL\n", "+OK\r\n"),
+            ("MULTI\nINCR hot\nEXEC\n", "+OK\r\n+QUEUED\r\n*1\r\n:2\r\n"),
+            (EVAL, ":2\r\n"),
         ] {
             let engine = Engine::new(Config::default(), None);
-            let place = Key::new(0, b"hot").place();
-            let executor = || Executor::new(&engine, Stopwatch::start());
-            let mut holder = executor();
-            execute(&mut Exchange::of_lines(&engine, "INCR hot\n"), &mut holder);
-            let mut theirs = Exchange::of_lines(&engine, &[before, request].concat());
-            for _ in before.lines() {
-                execute(&mut theirs, &mut executor());
-            }
-            let mut theirs = thread::scope(|scope| {
-                let waiting = scope.spawn(|| {
-                    let then = execute(&mut theirs, &mut executor());
-                    assert!(matches!(then, Then::Retry), "{request}");
-                    theirs
-                });
-                while engine.locks.waiting_threads(place) == 0 {
-                    thread::yield_now();
-                }
-                let (extent, alarm) = (PauseExtent::Writes, &engine.keyspace.alarm);
-                engine
-                    .pause
-                    .begin(Purpose::Command, extent, i64::MAX, 0, alarm);
-                holder.release();
-                waiting.join().unwrap()
+            let alarm = &engine.keyspace.alarm;
+            let theirs = wait_for_hot(&engine, lines, || {
+                let (purpose, extent) = (Purpose::Command, PauseExtent::Writes);
+                engine.pause.begin(purpose, extent, i64::MAX, 0, alarm);
+                engine.settle();
             });
-            engine.pause.end(Purpose::Command, &engine.keyspace.alarm);
-            assert!(matches!(
-                execute(&mut theirs, &mut executor()),
-                Then::Nothing
-            ));
-            let replies = String::from_utf8(theirs.reply.take_bytes()).unwrap();
-            assert_eq!(replies, replied, "{request}");
+            engine.pause.end(Purpose::Command, alarm);
+            assert_eq!(give_again(&engine, theirs), replied, "{lines}");
         }
     }
 
     #[test]
-    fn a_pause_that_begins_lets_what_has_its_lock_come_to_its_end() {
-        let engine = Engine::new(Config::default(), None);
-        let place = Key::new(0, b"hot").place();
-        let mut holder = Executor::new(&engine, Stopwatch::start());
-        execute(&mut Exchange::of_lines(&engine, "INCR hot\n"), &mut holder);
-        thread::scope(|scope| {
-            let pausing = scope.spawn(|| {
-                let mut theirs = Exchange::of_lines(&engine, "CLIENT PAUSE 100000 WRITE\n");
+    fn what_waits_for_its_locks_is_admitted_by_the_rules_that_hold_then() {
+        let denied = |command| {
+            format!("-NOPERM User default has no permissions to run the '{command}' command\r\n")
+        };
+        let aborted = "+OK\r\n+QUEUED\r\n*1\r\n-NOPERM ACLs rules changed between the moment the transaction was \
+            accumulated and the EXEC call. This command is no longer allowed for the following reason: no permission \
+            to execute the command or subcommand\r\n";
+        let lacking = "-NOREPLICAS Not enough good replicas to write.\r\n";
+        let acl = "ACL SETUSER default -incr -get -eval\n";
+        let config = "CONFIG SET min-replicas-to-write 1\n";
+        for (change, lines, replied) in [
+            (acl, "INCR hot\n", &*denied("incr")),
+            (acl, "GET hot\n", &denied("get")),
+            (acl, EVAL, &denied("eval")),
+            (acl, "MULTI\nINCR hot\nEXEC\n", aborted),
+            (config, "INCR hot\n", lacking),
+            (config, "GET hot\n", "$1\r\n1\r\n"),
+        ] {
+            let engine = Engine::new(Config::default(), None);
+            let theirs = wait_for_hot(&engine, lines, || {
+                let mut other = Exchange::of_lines(&engine, change);
                 let mut executor = Executor::new(&engine, Stopwatch::start());
-                execute(&mut theirs, &mut executor);
-                theirs.reply.take_bytes()
+                execute(&mut other, &mut executor);
+                assert_eq!(other.reply.take_bytes(), b"+OK\r\n");
             });
-            while engine.locks.waiting_threads(place) == 0 && !pausing.is_finished() {
-                thread::yield_now();
-            }
-            assert!(!pausing.is_finished());
-            holder.release();
-            assert_eq!(pausing.join().unwrap(), b"+OK\r\n");
-        });
+            assert_eq!(give_again(&engine, theirs), replied, "{change} {lines}");
+        }
     }
+
     /// The primary does not send it again.
     #[test]
     fn what_is_replayed_waits_for_no_pause() {

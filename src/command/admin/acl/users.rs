@@ -2,7 +2,7 @@
 
 use crate::command::acl::declared;
 use crate::command::acl::rules::{self, Rules};
-use crate::command::call::Call;
+use crate::command::call::{Call, Then};
 use crate::command::error::{CommandError, CommandResult};
 use crate::resp::reply::Reply;
 use crate::state::acl::{Account, DEFAULT, Selector, User};
@@ -52,6 +52,7 @@ pub(super) fn setuser(call: &mut Call) -> CommandResult {
     if before.is_some() {
         disconnect_listeners(call, &account);
     }
+    call.then = Then::Settle;
     call.reply.ok();
     Ok(())
 }
@@ -109,6 +110,7 @@ pub(super) fn deluser(call: &mut Call) -> CommandResult {
     let acl = &call.server.acl;
     let deleted: Vec<Arc<Account>> = names.iter().filter_map(|name| acl.delete(name)).collect();
     disconnect_clients(call, &deleted);
+    call.then = Then::Settle;
     call.reply.count(deleted.len());
     Ok(())
 }
@@ -220,6 +222,7 @@ pub(super) fn load(call: &mut Call) -> CommandResult {
         .acl
         .replace_all(users.map_err(CommandError::err)?);
     disconnect_clients(call, &changed);
+    call.then = Then::Settle;
     call.reply.ok();
     Ok(())
 }

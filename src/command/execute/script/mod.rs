@@ -33,7 +33,7 @@ mod host;
 mod notes;
 
 use super::Engine;
-use super::admit::has_to_wait_after_all;
+use super::admit::is_outdated;
 use crate::command::call::Call;
 use crate::command::error::{CommandError, CommandResult};
 use crate::command::flow::script::LoadHost;
@@ -69,6 +69,9 @@ pub(super) fn run(
         let ended = if is_read_only {
             locks.remove_expired(view, keys)?;
             let mut db = locks.read(view, keys)?;
+            if is_outdated(call) {
+                return Ok(());
+            }
             let ended = run_under(call, ScriptLocks::Shared(&mut db), true, invocation)?;
             if ended.is_none() {
                 db.take_back_reading();
@@ -76,7 +79,7 @@ pub(super) fn run(
             ended
         } else {
             let mut db = locks.write_unless_busy(view, keys)?;
-            if has_to_wait_after_all(call, None) {
+            if is_outdated(call) {
                 return Ok(());
             }
             db.begin_undoable_block();
@@ -94,7 +97,7 @@ pub(super) fn run(
         call.reply.undo_to(mark);
     }
     let mut db = locks.write_all_unless_busy(view)?;
-    if has_to_wait_after_all(call, None) {
+    if is_outdated(call) {
         return Ok(());
     }
     db.begin_block();
