@@ -142,6 +142,11 @@ impl AccessClock {
         }
     }
 
+    /// Takes over what another clock shows.
+    pub(super) fn copy_from(&self, clock: &AccessClock) {
+        self.0.store(clock.bits(), Relaxed);
+    }
+
     /// The bits as they are, for DEBUG OBJECT.
     pub fn bits(&self) -> u32 {
         self.0.load(Relaxed)

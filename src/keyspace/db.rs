@@ -470,16 +470,25 @@ impl<'a> Db<'a> {
         self.put_object(key, object, expires_at_ms);
     }
 
-    /// Takes a key out and hands over its value and deadline.
-    pub fn take(&mut self, key: &Key<'_>) -> Option<(Object, Option<i64>)> {
-        let entry = self.look_silently(key)?;
-        let expires_at_ms = entry.expires_at_ms();
-        let inline = entry.inline().map(|entry| entry.value.to_object());
-        let object = match self.shard_mut(key).remove(key.hash, key.bytes)? {
-            Removed::Object(entry) => entry.into_object(),
-            Removed::Inline => inline?,
+    /// Moves what a key holds to another key, in place of what that holds. The deadline goes with it, and when and how
+    /// often it was used.
+    pub fn rename(&mut self, from: &Key<'_>, to: &Key<'_>) {
+        let Some(entry) = self.look_silently(from) else {
+            return;
         };
-        Some((object, expires_at_ms))
+        let (expires_at_ms, clock) = (entry.expires_at_ms(), entry.clock().clone());
+        let inline = entry.inline().map(|entry| entry.value.to_object());
+        let object = match self.shard_mut(from).remove(from.hash, from.bytes) {
+            Some(Removed::Object(entry)) => Some(entry.into_object()),
+            Some(Removed::Inline) => inline,
+            None => None,
+        };
+        if let Some(object) = object {
+            self.put_anew(to, object, expires_at_ms);
+        }
+        if let Some(entry) = self.shard(to).get(to.hash, to.bytes) {
+            entry.clock().copy_from(&clock);
+        }
     }
 
     /// Removes a key; returns whether it was there. Its value is freed when the locks are gone.

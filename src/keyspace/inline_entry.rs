@@ -18,6 +18,8 @@ use triomphe::Arc;
 
 /// The largest value that may lie in the table.
 pub const INLINE_BYTES: usize = 512;
+/// A hash that has outgrown the table comes back once it is as small as this.
+const COMES_BACK_BYTES: usize = INLINE_BYTES / 2;
 
 const HAS_DEADLINE: u8 = 1 << 0;
 const IS_TEXT: u8 = 1 << 1;
@@ -87,6 +89,11 @@ impl<'a> InlineValue<'a> {
             _ => return None,
         };
         value.is_small().then_some(value)
+    }
+
+    /// Whether it may come back into the table.
+    pub fn comes_back(self) -> bool {
+        self.bytes().len() <= COMES_BACK_BYTES
     }
 
     /// Whether it may lie in the table.

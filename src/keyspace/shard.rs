@@ -6,7 +6,7 @@ use super::access::{Access, AccessClock};
 use super::deadlines::Deadlines;
 use super::entry::{Entry, Table, WrongType};
 use super::hash_mut::HashMut;
-use super::inline_entry::{INLINE_BYTES, InlineEntry};
+use super::inline_entry::{INLINE_BYTES, InlineEntry, InlineValue};
 use super::kept::{Kept, ShardImage};
 use super::object::Object;
 use super::object_entry::ObjectEntry;
@@ -200,10 +200,12 @@ impl Shard {
         change: impl FnOnce(&mut HashMut<'_>) -> T,
     ) -> Result<T, WrongType> {
         if let Some(object) = self.object_mut(position) {
-            return match object {
-                Object::Hash(hash) => Ok(change(&mut HashMut::Own(hash))),
-                _ => Err(WrongType),
+            let Object::Hash(own) = object else {
+                return Err(WrongType);
             };
+            let result = change(&mut HashMut::Own(own));
+            self.bring_back(position, hash, key);
+            return Ok(result);
         }
         let deadline = self.entry(position).expires_at_ms();
         let changed = self.table.change_value(position, |entry| {
@@ -220,8 +222,29 @@ impl Shard {
             let entry = ObjectEntry::new(key, Object::Hash(outgrown), deadline);
             self.table.set_reference(position, entry);
             self.move_deadline(hash, deadline, deadline);
+            // It may have become small again.
+            if let Some(position) = self.table.position(hash, key) {
+                self.bring_back(position, hash, key);
+            }
         }
         Ok(result)
+    }
+
+    /// Puts the hash at a position into the table if it has become small.
+    fn bring_back(&mut self, position: Position, hash: u64, key: &[u8]) {
+        let entry = self.entry(position);
+        let small = entry.object().and_then(InlineValue::of);
+        let Some(value) = small.filter(|value| value.comes_back()) else {
+            return;
+        };
+        let deadline = entry.expires_at_ms();
+        let bytes = SmallVec::<[u8; INLINE_BYTES]>::from_slice(value.bytes());
+        let small = InlineEntry {
+            value: value.in_copy(&bytes),
+            expires_at_ms: deadline,
+        };
+        small.with_parts(|parts| drop(self.table.set_pair(position, key, parts)));
+        self.move_deadline(hash, deadline, deadline);
     }
 
     /// Sets a key to a copy of a value, which need not be small, and returns what it replaces. The caller has the
@@ -400,7 +423,7 @@ mod tests {
     use crate::keyspace::object::Object;
     use crate::keyspace::string_form::StringForm;
     use crate::types::dict;
-    use crate::types::hash::Hash;
+    use crate::types::hash::{Hash, HashRef};
     use crate::types::limits::CompactLimits;
     use crate::types::list::List;
     use crate::types::pairs::PairsRef;
@@ -566,6 +589,10 @@ mod tests {
                 assert_eq!(pairs.collect::<BTreeMap<_, _>>(), *fields);
                 assert_eq!(entry.expires_at_ms(), known.deadline);
                 assert_eq!(found.encoding() == "hashtable", known.is_large);
+                if let HashRef::Compact(pairs) = found {
+                    let is_small = pairs.bytes().len() <= INLINE_BYTES / 2;
+                    assert!(entry.object().is_none() || !is_small);
+                }
                 let kind = (entry.object().is_none(), found.encoding());
                 *seen.entry(kind).or_insert(0) += 1;
             }

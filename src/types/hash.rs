@@ -207,7 +207,8 @@ impl Hash {
             Form::Table(table) => insert(table, field, value),
             Form::Compact(pairs) => {
                 let is_new = pairs.insert(field, value);
-                if is_new && pairs.view().len() > limits.entries {
+                // Also if it is not new: the limit may be lower than it was.
+                if pairs.view().len() > limits.entries {
                     self.make_table();
                 }
                 is_new

@@ -248,10 +248,33 @@ HRANDFIELD large -5
 HRANDFIELD large 1 WITHVALUES
 "#;
 
+/// A hash that was compact before the limits were lowered.
+const LOWER_LIMITS: &str = r#"
+HSET set a 1 b 2 c 3
+HSET increase a 1 b 2 c 3
+HSET long a 12345 b 2
+HSET lost a 1 b 2 c 3
+CONFIG SET hash-max-listpack-entries 2 hash-max-listpack-value 4
+OBJECT ENCODING set
+HSET set a 9
+OBJECT ENCODING set
+HINCRBY increase a 1
+OBJECT ENCODING increase
+HSET long b 3
+OBJECT ENCODING long
+HSET long a 12345
+OBJECT ENCODING long
+HDEL lost b
+OBJECT ENCODING lost
+HSETNX lost a 2
+OBJECT ENCODING lost
+CONFIG SET hash-max-listpack-entries 128 hash-max-listpack-value 64
+"#;
+
 #[test]
 fn edges_of_hashes() {
     let mut oracle = Oracle::listening(&[]);
-    oracle.scripts(&[SET_AND_GET, NUMBERS, RANDOM_AND_SCAN]);
+    oracle.scripts(&[SET_AND_GET, NUMBERS, RANDOM_AND_SCAN, LOWER_LIMITS]);
     oracle.finish();
 }
 
