@@ -64,9 +64,12 @@ pub enum Then {
     LoadAppendOnly,
     /// The connection sleeps until the client has been served.
     Wait(Waiting),
-    /// The command did not run, since CLIENT PAUSE makes it wait, or the disk of the append-only file is too slow, or a
-    /// new [epoch](crate::state::epoch) has begun; the connection gives it again when that is over.
+    /// The command did not run, since CLIENT PAUSE makes it wait, or the disk of the append-only file is too slow; the
+    /// connection gives it again when that is over.
     Retry,
+    /// The command did not run, since by now it would not be admitted, or not yet; the connection gives it again at
+    /// once: see [`epoch`](crate::state::epoch).
+    Readmit,
     /// The command did not run, since another thread has the lock of this place; the connection may
     /// [hand it over](super::execute::Executor::hand_over).
     HandOver(Place),

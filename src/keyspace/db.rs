@@ -471,24 +471,24 @@ impl<'a> Db<'a> {
     }
 
     /// Moves what a key holds to another key, in place of what that holds. The deadline goes with it, and when and how
-    /// often it was used.
-    pub fn rename(&mut self, from: &Key<'_>, to: &Key<'_>) {
+    /// often it was used. Returns whether there was anything.
+    pub fn rename(&mut self, from: &Key<'_>, to: &Key<'_>) -> bool {
         let Some(entry) = self.look_silently(from) else {
-            return;
+            return false;
         };
         let (expires_at_ms, clock) = (entry.expires_at_ms(), entry.clock().clone());
         let inline = entry.inline().map(|entry| entry.value.to_object());
-        let object = match self.shard_mut(from).remove(from.hash, from.bytes) {
-            Some(Removed::Object(entry)) => Some(entry.into_object()),
-            Some(Removed::Inline) => inline,
-            None => None,
+        let removed = self.shard_mut(from).remove(from.hash, from.bytes);
+        let object = match (removed, inline) {
+            (Some(Removed::Object(entry)), _) => entry.into_object(),
+            (_, Some(inline)) => inline,
+            (_, None) => return false,
         };
-        if let Some(object) = object {
-            self.put_anew(to, object, expires_at_ms);
-        }
+        self.put_anew(to, object, expires_at_ms);
         if let Some(entry) = self.shard(to).get(to.hash, to.bytes) {
             entry.clock().copy_from(&clock);
         }
+        true
     }
 
     /// Removes a key; returns whether it was there. Its value is freed when the locks are gone.

@@ -21,7 +21,7 @@ pub enum HashMut<'a> {
     Own(&'a mut Hash),
     /// It lies in the table.
     Inline(InlinePairs<'a>),
-    /// It lay in the table, where it still is, and has become too large.
+    /// A copy of one that lay in the table and has become too large for it. It replaces that one at the end.
     Outgrown(Hash),
 }
 
@@ -87,12 +87,17 @@ pub struct InlinePairs<'a> {
 }
 
 impl InlinePairs<'_> {
-    /// Whether a field may be set here; also if it replaces another, for which there would be room.
+    /// Whether a field may be set here.
     fn have_room_for(&self, field: &[u8], value: &[u8], limits: CompactLimits) -> bool {
+        let pairs = PairsRef::new(self.bytes());
+        let old_bytes = |old: &[u8]| pair_bytes(field.len(), old.len());
+        let replaced = pairs.get(field).map(old_bytes);
+        let count = pairs.len() + usize::from(replaced.is_none());
         // The count of pairs may get one more digit.
-        let len = self.bytes().len() + pair_bytes(field.len(), value.len()) + 1;
+        let added = pair_bytes(field.len(), value.len()) + 1;
+        let len = pairs.bytes().len() + added - replaced.unwrap_or(0);
         field.len().max(value.len()) <= limits.value_bytes
-            && PairsRef::new(self.bytes()).len() < limits.entries
+            && count <= limits.entries
             && len <= INLINE_BYTES
             && self.entry.may_become(self.head + len)
     }

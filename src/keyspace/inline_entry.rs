@@ -16,7 +16,7 @@ use crate::types::hash::{Hash, HashRef};
 use crate::types::pairs::PairsRef;
 use triomphe::Arc;
 
-/// The largest value that may lie in the table.
+/// The largest value that may lie in the table. With a long key, even a smaller one may be too large for a page.
 pub const INLINE_BYTES: usize = 512;
 /// A hash that has outgrown the table comes back once it is as small as this.
 const COMES_BACK_BYTES: usize = INLINE_BYTES / 2;
@@ -91,9 +91,9 @@ impl<'a> InlineValue<'a> {
         value.is_small().then_some(value)
     }
 
-    /// Whether it may come back into the table.
-    pub fn comes_back(self) -> bool {
-        self.bytes().len() <= COMES_BACK_BYTES
+    /// Whether it may come back into the table, with a key of this length.
+    pub fn comes_back(self, key_len: usize) -> bool {
+        self.bytes().len() <= COMES_BACK_BYTES && key_len <= INLINE_BYTES
     }
 
     /// Whether it may lie in the table.
@@ -133,7 +133,7 @@ impl<'a> InlineValue<'a> {
         }
     }
 
-    /// The same value in a copy of its bytes.
+    /// The same value in a copy of its bytes, for which the table may be changed.
     pub fn in_copy(self, bytes: &[u8]) -> InlineValue<'_> {
         InlineValue::of_flags(self.flags(), bytes)
     }

@@ -9,7 +9,7 @@ use crate::types::sorted_set::SortedSet;
 use crate::types::stream::Stream;
 use triomphe::Arc;
 
-/// A value with a life of its own: a collection, or a string that is too large for the table.
+/// A value with a life of its own: a collection, or a large string. Small strings and hashes lie in the table instead.
 #[derive(Clone, Debug)]
 pub enum Object {
     /// A string, shared with the replies that are on their way to clients.

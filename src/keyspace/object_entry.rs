@@ -1,4 +1,4 @@
-//! A key with a value that has a life of its own: a collection, or a large string.
+//! A key with a value that does not lie in the table.
 
 use super::expiring_key::ExpiringKey;
 use super::inline_entry::InlineEntry;

@@ -213,7 +213,6 @@ impl Shard {
             let result = change(&mut inline);
             Ok((result, inline.outgrown()))
         });
-        // Also if nothing has changed: the table may have got a page.
         self.move_deadline(hash, deadline, deadline);
         let (result, outgrown) = changed.unwrap_or(Err(WrongType))?;
         if let Some(outgrown) = outgrown
@@ -234,7 +233,7 @@ impl Shard {
     fn bring_back(&mut self, position: Position, hash: u64, key: &[u8]) {
         let entry = self.entry(position);
         let small = entry.object().and_then(InlineValue::of);
-        let Some(value) = small.filter(|value| value.comes_back()) else {
+        let Some(value) = small.filter(|value| value.comes_back(key.len())) else {
             return;
         };
         let deadline = entry.expires_at_ms();
@@ -406,6 +405,7 @@ impl Shard {
         self.table.random(random).map(Entry::new)
     }
 
+    /// Notes another deadline of a key. To be called with the same one, too, after what may have added a page.
     fn move_deadline(&mut self, hash: u64, from: Option<i64>, to: Option<i64>) {
         if self.deadlines.count() > 0 || to.is_some() {
             let pages = self.table.pages();
@@ -608,7 +608,7 @@ mod tests {
             (false, "listpack"),
             (false, "hashtable"),
         ];
-        assert!(kinds.iter().all(|kind| seen[kind] > 1000), "{seen:?}");
+        assert!(kinds.iter().all(|kind| seen[kind] > 500), "{seen:?}");
     }
 
     #[test]

@@ -275,7 +275,7 @@ mod tests {
                 (0..random.usize(1..200)).for_each(|_| list.push(End::Left, bytes, BLOCK));
                 db.put_object(key, Object::List(list), deadline);
             }
-            7 => db.rename(key, key),
+            7 => drop(db.rename(key, key)),
             8 | 9 => {
                 if let Ok(list) = db.get_or_create::<List>(key) {
                     (0..random.usize(1..30)).for_each(|_| list.push(End::Right, bytes, BLOCK));

@@ -269,6 +269,10 @@ impl<'a> Connection<'a> {
                     }
                     executor.resume();
                 }
+                Then::Readmit => {
+                    executor.release();
+                    executor.resume();
+                }
                 Then::HandOver(place) => match self.hand_over(executor, place) {
                     HandedOver::Back => manner = Manner::Waiting,
                     HandedOver::Done => return Ok(Some(Then::Nothing)),

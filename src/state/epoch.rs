@@ -1,10 +1,10 @@
 //! The epochs of admission.
 //!
 //! A command is admitted before it waits for its locks: no pause holds it, its user may give it, the directives allow
-//! it. Whoever changes that begins a new epoch, and then waits until what has its locks is done
-//! ([`settle`](crate::command::execute::Engine::settle)). A command that gets its locks in a later epoch than that of
-//! its admission does not run: it lets them go and is given again. So no command runs that would not be admitted now,
-//! once `CLIENT PAUSE`, `ACL SETUSER` or `CONFIG SET` is answered.
+//! it. `CLIENT PAUSE`, `ACL SETUSER`, `CONFIG SET` and their like change that. They begin a new epoch, and are answered
+//! when all changes that are under way are done ([`settle`](crate::command::execute::Engine::settle)). A command that
+//! gets its locks in a later epoch than that of its admission asks again whether it may run; if not, it lets its locks
+//! go and is given again. So after the answer no change is made that would not be admitted now.
 
 use std::sync::atomic::{
     AtomicU64,

@@ -132,7 +132,7 @@ pub struct Server {
     pub clients: Arc<Clients>,
     /// CLIENT PAUSE.
     pub pause: Pause,
-    /// What commands are admitted by is the same for one epoch.
+    /// The epoch of admission.
     pub epoch: Epoch,
     /// Messages that were pushed to clients and are not delivered yet.
     pub pushes: Arc<Pushes>,

@@ -109,7 +109,9 @@ impl Pairs {
 
     /// Sets the value of a key; returns whether the key is new.
     pub fn insert(&mut self, key: &[u8], value: &[u8]) -> bool {
-        insert(&mut self.0, key, value)
+        let is_new = insert(&mut self.0, key, value);
+        edit::give_back(&mut self.0);
+        is_new
     }
 
     /// Removes a key; returns whether it was there.

@@ -239,9 +239,10 @@ fn rename_key(call: &Call, db: &mut Db) -> CommandResult {
     if from.bytes == to.bytes {
         return Ok(());
     }
-    db.rename(&from, &to);
-    db.changed(&from, "rename_from", 1);
-    db.changed(&to, "rename_to", 0);
+    if db.rename(&from, &to) {
+        db.changed(&from, "rename_from", 1);
+        db.changed(&to, "rename_to", 0);
+    }
     Ok(())
 }
 
@@ -309,8 +310,7 @@ fn move_to_database(call: &mut Call, db: &mut Db) -> CommandResult {
     let to = Key::new(database, from.bytes);
     db.remove_if_expired(&to);
     let moves = db.find_to_change(&from).is_some() && db.find_to_change(&to).is_none();
-    if moves {
-        db.rename(&from, &to);
+    if moves && db.rename(&from, &to) {
         db.changed(&from, "move_from", 1);
         db.changed(&to, "move_to", 0);
     }

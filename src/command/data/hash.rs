@@ -210,6 +210,7 @@ fn reply_all(
         let fields = hash.iter();
         return fields.for_each(|(field, value)| show(reply, field, value));
     }
+    // What is sent when the locks are gone must not refer to the table.
     let (len, parts) = (hash.len(), 0..hash.parts());
     let hash = Hash::from(hash);
     pieces::reply_later(reply, len, parts, move |reply, parts| {
@@ -237,10 +238,10 @@ fn hdel(call: &mut Call, db: &mut Db) -> CommandResult {
     })?;
     if removed > 0 {
         db.changed(&key, "hdel", removed);
-    }
-    if removed > 0 && is_empty {
-        db.remove(&key);
-        db.changed(&key, "del", 0);
+        if is_empty {
+            db.remove(&key);
+            db.changed(&key, "del", 0);
+        }
     }
     call.reply.count(removed);
     Ok(())

@@ -184,15 +184,30 @@ pub(super) fn has_to_wait(
     extent == Extent::All || does(server, session, command, arguments, PAUSED)
 }
 
-/// Whether a command that has got its locks must be admitted anew, since it was admitted in an earlier
-/// [epoch](crate::state::epoch); then it is given again. What is replayed was admitted where it came from.
+/// Whether a command that has got its locks must not run, since it was admitted in an earlier
+/// [epoch](crate::state::epoch) and would not be admitted now. What is replayed was admitted where it came from.
 #[inline]
 pub(super) fn is_outdated(call: &mut Call) -> bool {
-    let is_outdated = call.epoch != call.server.epoch.now() && !call.session.is_replaying;
-    if is_outdated {
-        call.then = Then::Retry;
+    call.epoch != call.server.epoch.now() && !call.session.is_replaying && is_refused_now(call)
+}
+
+#[cold]
+fn is_refused_now(call: &mut Call) -> bool {
+    let (server, session, arguments) = (call.server, &*call.session, call.arguments);
+    let may_run = |command: &Command| {
+        let pause = server.pause.at(call.now_ms);
+        // A denial is noted when the command is given again.
+        may_give(session, command, arguments)
+            && check(server, session, command, arguments).is_ok()
+            && !pause.is_some_and(|extent| has_to_wait(server, session, command, arguments, extent))
+            // The queue has been taken out of the session, so nothing is known of its commands here.
+            && !is_exec(command)
+    };
+    let is_refused = !COMMANDS.of_request(arguments).is_ok_and(may_run);
+    if is_refused {
+        call.then = Then::Readmit;
     }
-    is_outdated
+    is_refused
 }
 
 /// Whether a request has one of these flags, itself or by what is queued.

@@ -34,15 +34,20 @@ pub(super) fn exec(
 ) -> CommandResult {
     let queue = call.session.transaction.queue.take();
     let queue = queue.ok_or(CommandError::WithoutMulti("EXEC"))?;
+    let mut left = Vec::new();
     let result = if queue.is_spoilt {
         engine.unwatch(call.session);
         Err(CommandError::ExecAborted)
     } else {
-        exec_queue(call, engine, view, &queue, stopwatch)
+        exec_queue(call, engine, view, &queue, stopwatch, &mut left)
     };
-    if matches!(call.then, Then::Retry) {
+    if matches!(call.then, Then::Readmit) {
         call.session.transaction.queue = Some(queue);
         return result;
+    }
+    // The locks are gone.
+    for then in left {
+        engine.finish(then);
     }
     // Not before: the transaction sees itself in CLIENT LIST.
     call.session.publish_queue();
@@ -93,14 +98,15 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// Carries out the commands of a transaction, or none if a watched key has changed. Nothing is sent, and nothing large
-/// is freed, before the locks are gone.
+/// Carries out the commands of a transaction, or none if a watched key has changed; what they leave to be done is added
+/// to `left`. Nothing is sent, and nothing large is freed, before the locks are gone.
 fn exec_queue(
     call: &mut Call,
     engine: &Engine,
     view: View,
     queue: &Queue,
     mut laps: Stopwatch,
+    left: &mut Vec<Then>,
 ) -> CommandResult {
     let watched = std::mem::take(&mut call.session.transaction.watched);
     let databases = call.server.keyspace.databases();
@@ -133,7 +139,10 @@ fn exec_queue(
     laps.lap_ns();
     db.begin_block();
     for step in &all.steps {
-        run_step(call, &mut db, &all, step, &mut laps);
+        match run_step(call, &mut db, &all, step, &mut laps) {
+            Then::Nothing => {}
+            then => left.push(then),
+        }
     }
     call.session.transaction.is_running = false;
     db.end_block();
@@ -179,7 +188,14 @@ fn end_watch(call: &Call, db: &mut WriteDb, watched: &Watched) -> bool {
     is_spoilt
 }
 
-fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &mut Stopwatch) {
+/// Carries out a command of a transaction; what is left to be done when the locks are gone.
+fn run_step(
+    call: &mut Call,
+    db: &mut WriteDb,
+    all: &Steps,
+    step: &Step,
+    laps: &mut Stopwatch,
+) -> Then {
     let plan = &step.plan;
     let command = plan.command;
     db.begin_step(
@@ -217,9 +233,7 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
         }
         (Ok(()), body) => run_locked(&mut own, body, db),
     };
-    if matches!(own.then, Then::BeginSave | Then::Follow(_) | Then::Settle) {
-        call.then = own.then;
-    }
+    let left = std::mem::take(&mut own.then);
     let (server, session, reply) = (call.server, &*call.session, &mut *call.reply);
     account.conclude(server, session, command, arguments, reply, &result);
     let duration_ns = laps.lap_ns();
@@ -232,4 +246,5 @@ fn run_step(call: &mut Call, db: &mut WriteDb, all: &Steps, step: &Step, laps: &
     } else if !is_about_subscriptions(command) {
         account.drop_unheard(session, reply);
     }
+    left
 }

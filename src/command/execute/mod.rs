@@ -72,7 +72,7 @@ pub struct Executor<'a> {
     engine: &'a Engine,
     lock: LockInHand<'a>,
     stopwatch: Stopwatch,
-    /// The [epoch](crate::state::epoch) in which the last request was admitted.
+    /// The [epoch](crate::state::epoch) before the last request was admitted.
     epoch: u64,
     /// Those of the packet that the figures of INFO do not know yet.
     calls: PendingCalls<'a>,
@@ -89,11 +89,27 @@ impl Engine {
         }
     }
 
-    /// Begins a new [epoch](crate::state::epoch), and waits until all commands that have locks now are done, unless one
-    /// of them is a busy script. The thread must hold no lock.
+    /// Begins a new [epoch](crate::state::epoch), and waits until all commands are done that have exclusive locks now,
+    /// unless one of them is a busy script. The thread must hold no lock.
     pub fn settle(&self) {
         self.epoch.advance();
-        drop(self.locks.read_all(View::from(clock::unix_ms())));
+        drop(self.locks.read_everything(View::from(clock::unix_ms())));
+    }
+
+    /// Does what a handler has left to be done, and gives back what is left to the executor or the connection. The
+    /// thread must hold no lock.
+    fn finish(&self, then: Then) -> Then {
+        match then {
+            Then::Follow(primary) => {
+                if let Some(feed) = self.replication.feed() {
+                    feed.clone().follow(primary);
+                }
+            }
+            Then::BeginSave => drop(self.saves.request_background()),
+            Then::Settle => self.settle(),
+            then => return then,
+        }
+        Then::Nothing
     }
 
     /// Lets a client watch no key any more, and waits for no busy script. The thread must hold no lock.
@@ -176,7 +192,7 @@ impl<'a> Executor<'a> {
     }
 
     /// Carries out one request and writes its reply; says what is left to the connection:
-    /// [`Then::Wait`], [`Then::SendDump`], [`Then::Retry`], [`Then::HandOver`] or nothing.
+    /// [`Then::Wait`], [`Then::SendDump`], [`Then::Retry`], [`Then::Readmit`], [`Then::HandOver`] or nothing.
     pub fn execute(
         &mut self,
         session: &mut Session,
@@ -265,7 +281,7 @@ impl<'a> Executor<'a> {
         is_carried_out
             && !matches!(
                 self.complete(session, &plan, account, request, reply, Manner::Waiting),
-                Then::Retry
+                Then::Readmit
             )
     }
 
@@ -287,7 +303,7 @@ impl<'a> Executor<'a> {
             self.calls.flush();
         }
         let (result, then) = self.run(session, plan, request, reply, manner);
-        if matches!(then, Then::HandOver(_) | Then::Retry) {
+        if matches!(then, Then::HandOver(_) | Then::Readmit) {
             return then;
         }
         let duration_ns = self.stopwatch.lap_ns();
@@ -314,16 +330,9 @@ impl<'a> Executor<'a> {
                 self.lock.release();
                 self.engine.unwatch(session);
             }
-            Then::Follow(primary) => {
+            Then::Follow(_) | Then::BeginSave | Then::Settle => {
                 self.lock.release();
-                if let Some(feed) = self.engine.replication.feed() {
-                    feed.clone().follow(primary);
-                }
-            }
-            Then::BeginSave => drop(self.engine.server.saves.request_background()),
-            Then::Settle => {
-                self.lock.release();
-                self.engine.settle();
+                self.engine.finish(then);
             }
             then => return then,
         }

@@ -88,7 +88,7 @@ impl Executor<'_> {
                 };
                 match self.lock.write(locks, view, keys, manner, now) {
                     Ok(_) if is_outdated(&mut call) => {
-                        return (Ok(()), Then::Retry);
+                        return (Ok(()), Then::Readmit);
                     }
                     Ok(db) => {
                         if view.expired == Expired::Hide && plan.command.spec.has(WRITE) {
@@ -174,70 +174,71 @@ mod tests {
     fn execute(exchange: &mut Exchange, executor: &mut Executor) -> Then {
         assert_eq!(exchange.parse(executor.engine), Ok(true));
         let then = exchange.execute(executor, Manner::Waiting);
-        if !matches!(then, Then::Retry) {
+        if !matches!(then, Then::Retry | Then::Readmit) {
             exchange.advance();
         }
         then
     }
 
-    /// Lets a request wait for the lock of the key `hot`, changes something, and hands over the request, which must not
-    /// have run.
-    fn wait_for_hot(engine: &Engine, lines: &str, change: impl FnOnce() + Send) -> Exchange {
-        let executor = || Executor::new(engine, Stopwatch::start());
-        let place = Key::new(0, b"hot").place();
-        let mut holder = executor();
-        execute(&mut Exchange::of_lines(engine, "INCR hot\n"), &mut holder);
-        let mut theirs = Exchange::of_lines(engine, lines);
-        for _ in 1..lines.lines().count() {
-            execute(&mut theirs, &mut executor());
+    /// Executes all requests of a client; its replies, and what is left to be done after the last.
+    fn execute_all(engine: &Engine, lines: &str) -> (Then, Exchange) {
+        let mut exchange = Exchange::of_lines(engine, lines);
+        let mut then = Then::Nothing;
+        for _ in lines.lines() {
+            let mut executor = Executor::new(engine, Stopwatch::start());
+            then = execute(&mut exchange, &mut executor);
         }
+        (then, exchange)
+    }
+
+    /// Gives a command of another client, which must wait for what is under way, while the last of these requests waits
+    /// for the lock of the key `hot`. What comes of that request, and its client.
+    fn execute_meanwhile(engine: &Engine, lines: &str, other: &str) -> (Then, Exchange) {
+        let place = Key::new(0, b"hot").place();
+        let mut holder = Executor::new(engine, Stopwatch::start());
+        execute(&mut Exchange::of_lines(engine, "INCR hot\n"), &mut holder);
         thread::scope(|scope| {
-            let waiting = scope.spawn(|| {
-                let then = execute(&mut theirs, &mut executor());
-                assert!(matches!(then, Then::Retry), "{lines}");
-                theirs
-            });
+            let waiting = scope.spawn(|| execute_all(engine, lines));
             while engine.locks.waiting_threads(place) < 1 {
                 thread::yield_now();
             }
-            let changing = scope.spawn(change);
+            let changing = scope.spawn(|| execute_all(engine, other));
             while engine.locks.waiting_threads(place) < 2 && !changing.is_finished() {
                 thread::yield_now();
             }
             assert!(!changing.is_finished(), "it waits for the holder");
             holder.release();
-            changing.join().unwrap();
+            let (_, mut changing) = changing.join().unwrap();
+            assert_eq!(changing.reply.take_bytes(), b"+OK\r\n", "{other}");
             waiting.join().unwrap()
         })
     }
 
-    /// Gives a request again, and returns all replies.
-    fn give_again(engine: &Engine, mut exchange: Exchange) -> String {
-        let mut executor = Executor::new(engine, Stopwatch::start());
-        let then = execute(&mut exchange, &mut executor);
-        assert!(matches!(then, Then::Nothing));
+    fn replies(mut exchange: Exchange) -> String {
         String::from_utf8(exchange.reply.take_bytes()).unwrap()
     }
 
     const EVAL: &str = "EVAL \"return redis.call('incr', KEYS[1])\" 1 hot\n";
+    const EXEC: &str = "MULTI\nINCR hot\nEXEC\n";
 
     #[test]
     fn a_pause_holds_writes_that_wait_for_their_locks() {
         for (lines, replied) in [
             ("INCR hot\n", ":2\r\n"),
             ("FLUSHALL\n", "+OK\r\n"),
-            ("MULTI\nINCR hot\nEXEC\n", "+OK\r\n+QUEUED\r\n*1\r\n:2\r\n"),
+            (EXEC, "+OK\r\n+QUEUED\r\n*1\r\n:2\r\n"),
             (EVAL, ":2\r\n"),
         ] {
             let engine = Engine::new(Config::default(), None);
-            let alarm = &engine.keyspace.alarm;
-            let theirs = wait_for_hot(&engine, lines, || {
-                let (purpose, extent) = (Purpose::Command, PauseExtent::Writes);
-                engine.pause.begin(purpose, extent, i64::MAX, 0, alarm);
-                engine.settle();
-            });
-            engine.pause.end(Purpose::Command, alarm);
-            assert_eq!(give_again(&engine, theirs), replied, "{lines}");
+            let pause = "CLIENT PAUSE 100000 WRITE\n";
+            let (then, mut theirs) = execute_meanwhile(&engine, lines, pause);
+            assert!(matches!(then, Then::Readmit), "{lines}");
+            let mut executor = Executor::new(&engine, Stopwatch::start());
+            let then = execute(&mut theirs, &mut executor);
+            assert!(matches!(then, Then::Retry), "{lines}");
+            engine.pause.end(Purpose::Command, &engine.keyspace.alarm);
+            execute(&mut theirs, &mut executor);
+            assert_eq!(replies(theirs), replied, "{lines}");
         }
     }
 
@@ -256,18 +257,35 @@ mod tests {
             (acl, "INCR hot\n", &*denied("incr")),
             (acl, "GET hot\n", &denied("get")),
             (acl, EVAL, &denied("eval")),
-            (acl, "MULTI\nINCR hot\nEXEC\n", aborted),
+            (acl, EXEC, aborted),
             (config, "INCR hot\n", lacking),
-            (config, "GET hot\n", "$1\r\n1\r\n"),
         ] {
             let engine = Engine::new(Config::default(), None);
-            let theirs = wait_for_hot(&engine, lines, || {
-                let mut other = Exchange::of_lines(&engine, change);
-                let mut executor = Executor::new(&engine, Stopwatch::start());
-                execute(&mut other, &mut executor);
-                assert_eq!(other.reply.take_bytes(), b"+OK\r\n");
-            });
-            assert_eq!(give_again(&engine, theirs), replied, "{change} {lines}");
+            let (then, mut theirs) = execute_meanwhile(&engine, lines, change);
+            assert!(matches!(then, Then::Readmit), "{change} {lines}");
+            let mut executor = Executor::new(&engine, Stopwatch::start());
+            execute(&mut theirs, &mut executor);
+            assert_eq!(replies(theirs), replied, "{change} {lines}");
+        }
+    }
+
+    /// It keeps its place in the queue, so a client that changes directives in a loop keeps nobody from running.
+    #[test]
+    fn what_a_change_does_not_concern_runs_when_it_has_its_locks() {
+        for (change, lines, replied) in [
+            ("CLIENT PAUSE 100000 WRITE\n", "GET hot\n", "$1\r\n1\r\n"),
+            (
+                "CONFIG SET min-replicas-to-write 1\n",
+                "GET hot\n",
+                "$1\r\n1\r\n",
+            ),
+            ("CONFIG SET timeout 10\n", "INCR hot\n", ":2\r\n"),
+            ("ACL SETUSER default -set\n", EVAL, ":2\r\n"),
+        ] {
+            let engine = Engine::new(Config::default(), None);
+            let (then, theirs) = execute_meanwhile(&engine, lines, change);
+            assert!(matches!(then, Then::Nothing), "{change} {lines}");
+            assert_eq!(replies(theirs), replied, "{change} {lines}");
         }
     }
 
@@ -279,6 +297,7 @@ mod tests {
         engine
             .pause
             .begin(Purpose::Command, extent, i64::MAX, 0, alarm);
+        engine.settle();
         let mut replayer = Replayer::new(&engine, 0);
         for request in [
             "FLUSHALL", "INCR n", "MULTI", "INCR n", "EXEC", "MULTI", "INCR n", "EXEC",

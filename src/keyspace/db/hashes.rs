@@ -19,8 +19,10 @@ impl Db<'_> {
         if let Some(position) = position
             && !self.is_expired(key)
         {
-            let clock = self.shard(key).clock(position);
-            clock.touch(self.changing_access(key));
+            let entry = self.shard(key).entry(position);
+            entry.clock().touch(self.changing_access(key));
+            // Before anything is kept for a snapshot, or copied.
+            entry.collection::<Hash>()?;
             let shard = self.shard_mut(key);
             return shard.change_hash(position, key.hash, key.bytes, change);
         }

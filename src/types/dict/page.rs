@@ -415,7 +415,8 @@ impl<R: Keyed, M> ValueMut<'_, R, M> {
         self.value.end - pair_bytes(self.key_len, self.value.len())
     }
 
-    /// Makes the value shorter or longer at this place of the page's bytes. What follows moves.
+    /// Replaces a part of the value, given by its place in the page's bytes, by one of another length. The length of
+    /// the value and the places of the pairs behind it follow.
     fn resize(&mut self, part: Range<usize>, with: &[&[u8]]) {
         let (old_len, start) = (self.value.len(), self.start());
         let len = old_len - part.len() + len_of(with);
@@ -456,8 +457,11 @@ impl<R: Keyed, M> Edit for ValueMut<'_, R, M> {
         if len_of(with) == part.len() {
             return edit::write(&mut self.page.bytes[part_in_page], with);
         }
+        let is_shorter = len_of(with) < part.len();
         self.resize(part_in_page, with);
-        edit::give_back(&mut self.page.bytes);
+        if is_shorter {
+            edit::give_back(&mut self.page.bytes);
+        }
     }
 }
 

@@ -159,7 +159,7 @@ impl Set {
         let text = member.text(&mut buffer);
         match &self.form {
             Form::Table(table) => table.position(dict::hash(text), text).is_some(),
-            Form::Compact(block) => block.position(text, 1).is_some(),
+            Form::Compact(block) => block.position(text).is_some(),
             Form::Integers(_) => unreachable!("looked at above"),
         }
     }
@@ -305,7 +305,7 @@ impl Set {
         let mut buffer = itoa::Buffer::new();
         let text = member.text(&mut buffer);
         if let Form::Compact(block) = &mut self.form {
-            if block.position(text, 1).is_some() {
+            if block.position(text).is_some() {
                 return false;
             }
             if block.len() < limits.compact.entries && text.len() <= limits.compact.value_bytes {
@@ -335,7 +335,7 @@ impl Set {
                 }
                 None => false,
             },
-            Form::Compact(block) => match block.position(text, 1) {
+            Form::Compact(block) => match block.position(text) {
                 Some(index) => {
                     block.remove(index..index + 1);
                     true
