@@ -311,18 +311,34 @@ fn a_queue_that_grows_without_end_is_cut_off() {
     assert_eq!(server.client().ask("GET k"), "(nil)");
 }
 
-/// BGSAVE in a transaction begins when the transaction has ended, and the dump shows all of it.
+/// BGSAVE in a transaction begins when the transaction has ended, and the dump shows all of it. CONFIG SET leaves
+/// something to be done too.
 #[test]
 fn a_save_waits_for_the_end_of_the_transaction() {
     let (folder, server) = server(&[]);
     let mut client = server.client();
-    let lines = ["MULTI", "SET a 1", "BGSAVE", "BGSAVE", "SET b 2", "EXEC"].map(str::to_string);
+    let lines = [
+        "MULTI",
+        "SET a 1",
+        "BGSAVE",
+        "BGSAVE",
+        "SET b 2",
+        "CONFIG SET timeout 10",
+        "EXEC",
+    ]
+    .map(str::to_string);
     let replies = pipeline(&mut client, &lines).pop();
     let scheduled = || Value::Simple(b"Background saving scheduled".to_vec());
     let ok = || Value::Simple(b"OK".to_vec());
     assert_eq!(
         replies,
-        Some(Value::Array(vec![ok(), scheduled(), scheduled(), ok()]))
+        Some(Value::Array(vec![
+            ok(),
+            scheduled(),
+            scheduled(),
+            ok(),
+            ok()
+        ]))
     );
     wait_until("it is saved", || client.info("rdb_saves") == "1");
     assert_eq!(keys_of(&fs::read(folder.dump()).expect("a dump")).len(), 2);
