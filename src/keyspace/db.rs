@@ -19,6 +19,7 @@ mod watching;
 
 pub use lookup::Lookups;
 
+use super::access::Access;
 use super::change::{Block, Change};
 use super::entry::{Entry, Table, WrongType};
 use super::inline_entry::{InlineEntry, InlineValue};
@@ -440,7 +441,7 @@ impl<'a> Db<'a> {
                 value,
                 expires_at_ms,
             };
-            return self.put_copy_at(position, key, copied);
+            return self.put_copy_at(position, key, copied, self.changing_access(key));
         }
         let access = self.changing_access(key);
         let entry = ObjectEntry::new(key.bytes, object, expires_at_ms);
@@ -456,8 +457,8 @@ impl<'a> Db<'a> {
         position: Option<Position>,
         key: &Key<'_>,
         copied: InlineEntry<'_>,
+        access: Access<'_>,
     ) -> bool {
-        let access = self.changing_access(key);
         let shard = self.shard_mut(key);
         let replaced = shard.put_copy(position, key.hash, key.bytes, copied, access);
         self.replaced(key, replaced)

@@ -26,7 +26,7 @@ impl Db<'_> {
             value: InlineValue::String(value, form),
             expires_at_ms,
         };
-        self.put_copy_at(position, key, copied)
+        self.put_copy_at(position, key, copied, self.changing_access(key))
     }
 
     /// Sets a key to the text that `compute` appends to an empty one, given the present string, or `None` if there is
@@ -40,12 +40,14 @@ impl Db<'_> {
     ) -> Result<T, E> {
         let shard = self.shard(key);
         let position = shard.position(key.hash, key.bytes);
+        let mut access = self.changing_access(key);
         let entry = position
             .map(|position| shard.entry(position))
             .filter(|entry| !entry.is_expired(self.view.expiry_ms()));
         if let Some(entry) = entry {
-            // Also if `compute` fails.
-            entry.clock().touch(self.changing_access(key));
+            // Noted in any case, also if `compute` fails; and once.
+            entry.clock().touch(access);
+            access.is_silent = true;
         }
         let mut text = Text::new();
         let result = compute(entry.map(Entry::string).transpose()?, &mut text)?;
@@ -54,7 +56,7 @@ impl Db<'_> {
             expires_at_ms: entry.and_then(Entry::expires_at_ms),
         };
         // An entry that has expired is replaced where it is.
-        self.put_copy_at(position, key, copied);
+        self.put_copy_at(position, key, copied, access);
         Ok(result)
     }
 

@@ -217,11 +217,16 @@ impl<R: Keyed, M> Page<R, M> {
 
     /// Replaces an entry by a pair with its key. Returns the old reference, if the entry was one.
     pub(super) fn set_pair(&mut self, slot: usize, key: &[u8], value: &[&[u8]]) -> Option<R> {
-        if let Some(mut old) = self.value_mut(slot)
-            && old.may_become(len_of(value))
-        {
-            old.replace(0..old.value.len(), value);
-            return None;
+        if let Some(mut old) = self.value_mut(slot) {
+            let (old_len, len) = (old.value.len(), len_of(value));
+            if len == old_len {
+                edit::write(&mut old.page.bytes[old.value], value);
+                return None;
+            }
+            if old.may_become(len) {
+                old.replace(0..old_len, value);
+                return None;
+            }
         }
         let (slot, old) = self.take(slot);
         self.push_pair(slot.tag(), key, value, slot.mark);
@@ -406,8 +411,8 @@ pub struct ValueMut<'a, R, M> {
 impl<R: Keyed, M> ValueMut<'_, R, M> {
     /// Whether the value may get this length and stay in the page.
     pub fn may_become(&self, len: usize) -> bool {
-        let fits = pair_bytes(self.key_len, len) <= PAIR_BYTES;
-        len <= self.value.len() || fits && self.page.bytes.len() <= MOST_BYTES
+        let fits = || pair_bytes(self.key_len, len) <= PAIR_BYTES;
+        len <= self.value.len() || fits() && self.page.bytes.len() <= MOST_BYTES
     }
 
     /// Where the pair begins in the page's bytes.
